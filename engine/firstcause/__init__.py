@@ -1,0 +1,65 @@
+"""firstcause: which of fifty errors is the cause. What is here is what plugins may import."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from firstcause.core.model import (
+        Event,
+        Notification,
+        NotifyReason,
+        Priority,
+        Reading,
+        Severity,
+        Source,
+        Status,
+    )
+    from firstcause.errors import DeliveryError, FirstcauseError
+    from firstcause.hookspecs import hookimpl
+    from firstcause.hookspecs.types import (
+        Enrichment,
+        EventContext,
+        FactContext,
+        IntakeFormat,
+        Notifier,
+        Probe,
+        Remedy,
+        SuppliedFact,
+    )
+
+__all__ = [
+    "DeliveryError",
+    "Enrichment",
+    "Event",
+    "EventContext",
+    "FactContext",
+    "FirstcauseError",
+    "IntakeFormat",
+    "Notification",
+    "Notifier",
+    "NotifyReason",
+    "Priority",
+    "Probe",
+    "Reading",
+    "Remedy",
+    "Severity",
+    "Source",
+    "Status",
+    "SuppliedFact",
+    "hookimpl",
+]
+
+_HOMES = ("firstcause.hookspecs", "firstcause.hookspecs.types", "firstcause.errors", "firstcause.core.model")
+
+
+def __getattr__(name: str) -> object:
+    # Found on first use: an application that only reports errors must not pay for pydantic and pluggy.
+    if name in __all__:
+        for home in _HOMES:
+            module = importlib.import_module(home)
+            if hasattr(module, name):
+                return getattr(module, name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

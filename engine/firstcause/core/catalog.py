@@ -1,0 +1,82 @@
+"""The catalog: what is known about each error code, and which entry an event belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from firstcause.core.model import Category, Frozen, Priority, Reach, Revenue, Severity
+
+Code = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=120)]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+
+class Fix(Frozen):
+    """How to mend it: links, the settings concerned, and the steps in order."""
+
+    url: Text | None = None
+    ui_url: Text | None = None
+    config_file: Text | None = None
+    env_vars: tuple[Text, ...] = ()
+    steps: tuple[Text, ...] = ()
+
+
+class Verify(Frozen):
+    """How to see that it is mended; probe names the probe whose UP proves it."""
+
+    steps: tuple[Text, ...] = ()
+    probe: Text | None = None
+
+
+class EntryImpact(Frozen):
+    """What the error hits by its nature, before anything is seen of a given case."""
+
+    features: tuple[Text, ...] = ()
+    tenants: Reach = Reach.NONE
+    revenue: Revenue = Revenue.NONE
+    priority: Priority = Priority.P2
+
+
+class Entry(Frozen):
+    """One known error. Fields as in a rule file's `catalog`; component comes from the file."""
+
+    code: Code
+    title: Text
+    category: Category
+    severity: Severity
+    component: Text
+    customer_facing: bool = False
+    match: tuple[Text, ...] = ()
+    causes: tuple[Code, ...] = ()
+    fix: Fix = Field(default_factory=Fix)
+    reproduce: tuple[Text, ...] = ()
+    verify: Verify = Field(default_factory=Verify)
+    docs: Text | None = None
+    common_causes: tuple[Text, ...] = ()
+    related: tuple[Code, ...] = ()
+    impact: EntryImpact = Field(default_factory=EntryImpact)
+
+
+Matcher = Callable[[str], str | None]
+"""From an error text to the code whose `match` fits, None where none does."""
+
+
+class Catalog:
+    """Entries by code, and the lookup by message text."""
+
+    def __init__(self, entries: Iterable[Entry], match: Matcher = lambda _text: None) -> None:
+        self.entries: Mapping[str, Entry] = {entry.code: entry for entry in entries}
+        self._match = match
+
+    def get(self, code: str | None) -> Entry | None:
+        return self.entries.get(code) if code is not None else None
+
+    def by_message(self, text: str | None) -> Entry | None:
+        """The entry whose pattern fits the text; the first in the order of the files."""
+        return self.get(self._match(text)) if text else None
+
+    def env_vars(self) -> frozenset[str]:
+        """Names of all environment variables that any entry's fix speaks of."""
+        return frozenset(name for entry in self.entries.values() for name in entry.fix.env_vars)

@@ -1,0 +1,328 @@
+"""The nouns: values that pass from one step to the next. All frozen; all JSON by pydantic."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+Scalar = str | int | float | bool
+FactValue = Scalar | None | list[str]
+Fact = dict[str, FactValue]
+"""What a rule sees: `kind`, a unique `id`, and the fields that docs/rules.md lists for that kind."""
+
+
+class Frozen(BaseModel):
+    """Base of every value: immutable, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Severity(StrEnum):
+    """How bad one error is in itself; ordered by `rank`, 0 the mildest."""
+
+    INFO = "INFO"
+    WARNING = "WARNING"
+    CRITICAL = "CRITICAL"
+
+    @property
+    def rank(self) -> int:
+        return list(Severity).index(self)
+
+    @classmethod
+    def _missing_(cls, value: object) -> Severity | None:
+        """Any case, and the names that loggers and other systems use for the same three."""
+        return _SEVERITY_NAMES.get(value.strip().upper()) if isinstance(value, str) else None
+
+
+_SEVERITY_NAMES = {
+    "DEBUG": Severity.INFO,
+    "NOTICE": Severity.INFO,
+    "INFO": Severity.INFO,
+    "INFORMATION": Severity.INFO,
+    "WARN": Severity.WARNING,
+    "WARNING": Severity.WARNING,
+    "ERR": Severity.WARNING,
+    "ERROR": Severity.WARNING,
+    "CRIT": Severity.CRITICAL,
+    "CRITICAL": Severity.CRITICAL,
+    "FATAL": Severity.CRITICAL,
+    "ALERT": Severity.CRITICAL,
+    "EMERGENCY": Severity.CRITICAL,
+}
+
+
+class Status(StrEnum):
+    """How a component is; ordered by `rank`, 0 the best."""
+
+    UP = "UP"
+    DEGRADED = "DEGRADED"
+    DOWN = "DOWN"
+
+    @property
+    def rank(self) -> int:
+        return list(Status).index(self)
+
+
+class Category(StrEnum):
+    """What area an error belongs to, in the seed's words."""
+
+    INFRASTRUCTURE = "INFRASTRUCTURE"
+    EXTERNAL_SERVICE = "EXTERNAL_SERVICE"
+    COMPANY_CONFIG = "COMPANY_CONFIG"
+    SYSTEM = "SYSTEM"
+    DATA = "DATA"
+
+
+class Priority(StrEnum):
+    """How fast a person must look: P0 now, P1 today's shift, P2 when there is time."""
+
+    P0 = "P0"
+    P1 = "P1"
+    P2 = "P2"
+
+    @property
+    def rank(self) -> int:
+        """2 for P0, so that a higher rank is more urgent."""
+        return 2 - list(Priority).index(self)
+
+
+class Revenue(StrEnum):
+    """What the error costs while it lasts."""
+
+    NONE = "NONE"
+    LOW = "LOW"
+    MEDIUM = "MEDIUM"
+    HIGH = "HIGH"
+
+    @property
+    def rank(self) -> int:
+        return list(Revenue).index(self)
+
+
+class Reach(StrEnum):
+    """Which tenants an error hits."""
+
+    NONE = "NONE"
+    SPECIFIC = "SPECIFIC"
+    ALL = "ALL"
+
+    @property
+    def rank(self) -> int:
+        return list(Reach).index(self)
+
+
+class Impact(Frozen):
+    """Whom and what an error hits. `companies` are the tenants actually seen, sorted."""
+
+    priority: Priority = Priority.P2
+    revenue: Revenue = Revenue.NONE
+    features: tuple[str, ...] = ()
+    tenants: Reach = Reach.NONE
+    customer_facing: bool = False
+    companies: tuple[str, ...] = ()
+
+
+class Source(Frozen):
+    """Where in the application's code an error was raised."""
+
+    file: str | None = None
+    line: int | None = None
+    function: str | None = None
+    query: str | None = None
+
+
+def _to_utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+Time = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+"""An instant, always UTC."""
+
+
+def _blank_is_none(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Name = Annotated[str, Field(max_length=200)]
+MaybeName = Annotated[Name | None, BeforeValidator(_blank_is_none)]
+
+
+class Event(Frozen):
+    """One occurrence of an error, as a sender told it and after masking.
+
+    id: unique to the occurrence; the same id twice is the same occurrence.
+    time: when it happened, by the sender's clock.
+    severity: None where the sender said nothing; the catalog then decides.
+    resolved: the sender says that this error is over.
+    probe: the name of the probe that found it, None for anybody else's report.
+    """
+
+    id: str
+    time: Time
+    code: MaybeName = None
+    message: str | None = None
+    severity: Severity | None = None
+    tenant: MaybeName = None
+    service: MaybeName = None
+    details: dict[str, Any] = Field(default_factory=dict)
+    source: Source | None = None
+    stack: str | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    resolved: bool = False
+    probe: str | None = None
+
+
+class Sample(Frozen):
+    """The latest occurrence's particulars, kept once an alert and shown in the debug report."""
+
+    message: str | None = None
+    details: dict[str, Any] = Field(default_factory=dict)
+    source: Source | None = None
+    stack: str | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+
+
+class VerdictKind(StrEnum):
+    """What a rule may conclude."""
+
+    ROOT_CAUSE = "root_cause"
+    CASCADE = "cascade"
+    IMPACT = "impact"
+    SUPPRESS = "suppress"
+
+
+class Verdict(Frozen):
+    """What one rule concluded of one alert, and from what.
+
+    of, by: ids of alert facts (an alert's fingerprint); by is the cause, for a cascade only.
+    because: the reason, filled in. confidence: 0 to 1. priority: the rule's, higher wins.
+    facts: the facts that matched, by their names in the rule.
+    """
+
+    rule: str
+    file: str
+    line: int
+    verdict: VerdictKind
+    of: str
+    because: str
+    by: str | None = None
+    confidence: float = 1.0
+    priority: int = 0
+    impact: Impact | None = None
+    facts: dict[str, Fact] = Field(default_factory=dict)
+
+
+class Role(StrEnum):
+    """What an alert is within its incident."""
+
+    ROOT = "root"
+    CASCADE = "cascade"
+
+
+class Alert(Frozen):
+    """All occurrences of one fingerprint (code, tenant, service) from first report to resolution.
+
+    fault: the same for all tenants and services that report the same error.
+    caused_by: fingerprint of the alert that causes this one, None for a root.
+    stored_id: the row, None while it has none.
+    """
+
+    fingerprint: str
+    fault: str
+    code: str
+    catalogued: bool
+    title: str
+    severity: Severity
+    first_seen: Time
+    last_seen: Time
+    count: int
+    component: str | None = None
+    tenant: str | None = None
+    service: str | None = None
+    probe: str | None = None
+    resolved_at: Time | None = None
+    caused_by: str | None = None
+    role: Role = Role.ROOT
+    sample: Sample | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    stored_id: int | None = None
+    incident_id: int | None = None
+
+    @property
+    def active(self) -> bool:
+        return self.resolved_at is None
+
+
+class IncidentStatus(StrEnum):
+    """Where an incident is in its life; merged ones live on in another."""
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+    MERGED = "merged"
+
+
+class Root(Frozen):
+    """What an incident's cause is; tenant and service are None where several are hit."""
+
+    code: str
+    service: str | None = None
+    tenant: str | None = None
+
+
+class Incident(Frozen):
+    """A root cause and its cascades, from the first alert until resolved."""
+
+    fault: str
+    root: Root
+    title: str
+    priority: Priority
+    severity: Severity
+    impact: Impact
+    opened_at: Time
+    status: IncidentStatus = IncidentStatus.OPEN
+    resolved_at: Time | None = None
+    fix: str | None = None
+    suppressed: bool = False
+    stored_id: int | None = None
+
+
+class NotifyReason(StrEnum):
+    """Why a person is told."""
+
+    FIRST = "first"
+    NEW_ROOT = "new_root"
+    RESOLVED = "resolved"
+
+
+class Notification(Frozen):
+    """What a notifier is asked to say. `text` fits one SMS; `body` is the whole message, plain text.
+
+    maybe_repeat: a crash left it unknown whether this was already sent; the texts say so too.
+    """
+
+    incident_id: str
+    reason: NotifyReason
+    priority: Priority
+    severity: Severity
+    code: str
+    title: str
+    text: str
+    body: str
+    maybe_repeat: bool = False
+
+
+class Reading(Frozen):
+    """What one probe saw.
+
+    code: the error this is, where not UP; the catalog says the rest.
+    latency_ms: of the check itself. detail: one line for a person. data: numbers and words to keep.
+    """
+
+    status: Status
+    detail: str = ""
+    latency_ms: float | None = None
+    code: str | None = None
+    data: dict[str, Scalar | None] = Field(default_factory=dict)

@@ -1,0 +1,83 @@
+"""The tree of errors that firstcause raises on purpose.
+
+FirstcauseError
+├── ConfigError            config.toml or the environment is wrong
+├── RuleFileError          a rule file is wrong; holds every mistake found, not the first
+├── InferenceUnavailableError   durable-rules does not import here
+├── IntakeError            a sender's bytes are refused, with the HTTP status that says so
+├── StoreError             the database is away, newer than this program, or refuses
+├── NotFoundError               no such incident, probe, notifier
+└── DeliveryError          a notifier could not deliver; knows permanent from retryable
+
+The text of each says what is wrong, where, and the mend; it is what a user reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class FirstcauseError(Exception):
+    """Base of all; its text is shown to the user as it stands."""
+
+
+class ConfigError(FirstcauseError):
+    """The configuration is wrong; names the key and the mend."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing wrong at one place of a rule file. line and column count from 1; 0 is the whole file."""
+
+    path: str
+    line: int
+    column: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}: {self.text}"
+
+
+class RuleFileError(FirstcauseError):
+    """One or more rule files are wrong. `mistakes` holds all of them in the order of the files."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(map(str, self.mistakes)))
+
+
+class InferenceUnavailableError(FirstcauseError):
+    """The rule engine's C extension is missing or does not load in this Python."""
+
+
+class IntakeError(FirstcauseError):
+    """A sender's input is refused as a whole. status: the HTTP status, 4xx."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class StoreError(FirstcauseError):
+    """The database cannot be used; says why and the mend."""
+
+
+class NotFoundError(FirstcauseError):
+    """What was asked for is not there; names what is."""
+
+
+class DeliveryError(FirstcauseError):
+    """A notifier could not deliver.
+
+    permanent: trying again cannot help (a wrong number, bad credentials).
+    retry_after: seconds the receiver asked us to wait, where it said so.
+    """
+
+    def __init__(self, message: str, *, permanent: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+        self.retry_after = retry_after

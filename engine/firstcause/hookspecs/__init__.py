@@ -1,0 +1,73 @@
+"""The hooks a plugin may implement. Each returns values; none takes a callback.
+
+A plugin is a module named by an entry point of the group `firstcause`. Where it needs settings it
+has an attribute `Config`, a pydantic model: the table `[plugins.<entry point name>]` is validated
+with it and handed to the hooks that take `config`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import click
+
+    from firstcause.core.model import Event
+    from firstcause.hookspecs.types import (
+        Enrichment,
+        EventContext,
+        FactContext,
+        IntakeFormat,
+        Notifier,
+        Probe,
+        Remedy,
+        SuppliedFact,
+    )
+
+GROUP = "firstcause"
+hookspec = pluggy.HookspecMarker(GROUP)
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+@hookspec
+def firstcause_probes(config: Any) -> list[Probe]:  # type: ignore[empty-body]
+    """Probes to run on their intervals."""
+
+
+@hookspec
+def firstcause_enrich(event: Event, context: EventContext) -> Enrichment | None:
+    """What this plugin knows about an event, before it is folded into an alert."""
+
+
+@hookspec
+def firstcause_notifiers(config: Any) -> list[Notifier]:  # type: ignore[empty-body]
+    """Notifiers that routes can name."""
+
+
+@hookspec
+def firstcause_remedies(config: Any) -> list[Remedy]:  # type: ignore[empty-body]
+    """Remedies that `firstcause fix` can run."""
+
+
+@hookspec
+def firstcause_rules() -> list[Path]:  # type: ignore[empty-body]
+    """Folders of rule files that the plugin ships."""
+
+
+@hookspec
+def firstcause_intake() -> list[IntakeFormat]:  # type: ignore[empty-body]
+    """Further input formats."""
+
+
+@hookspec
+def firstcause_commands() -> list[click.Command]:  # type: ignore[empty-body]
+    """Further commands of the command line."""
+
+
+@hookspec
+def firstcause_facts(context: FactContext) -> list[SuppliedFact]:  # type: ignore[empty-body]
+    """Further facts for rules, asked once an evaluation."""

@@ -1,0 +1,103 @@
+"""What plugins give the host: plain typed values, so that a plugin can be tested without one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from firstcause.core.model import Event, Notification, Reading, Scalar
+
+Check = Callable[[], Reading]
+Send = Callable[[Notification], str | None]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Looks at one component and says how it is.
+
+    name: unique among probes; what `verify: {probe: ...}` in the catalog names.
+    component: the component of the rule files that it watches.
+    check: returns a Reading; an exception counts as DOWN with `code`. Runs in a thread of its own.
+    code: the error reported where the check raised, hung, or gave no code of its own.
+    interval, timeout: seconds.
+    """
+
+    name: str
+    component: str
+    check: Check
+    code: str
+    interval: float = 60.0
+    timeout: float = 10.0
+
+
+@dataclass(frozen=True)
+class Notifier:
+    """Tells people.
+
+    send: delivers, and returns the receiver's reference for it (a message id), or None. It raises
+        firstcause.DeliveryError where it could not; any other exception counts as one to retry.
+    stands_on: components without which it cannot deliver; where the incident is about one of them,
+        the next notifier of the route takes over.
+    last_resort: comes after all others where no route is configured.
+    timeout: seconds for one delivery.
+    """
+
+    name: str
+    send: Send
+    stands_on: frozenset[str] = frozenset()
+    last_resort: bool = False
+    timeout: float = 15.0
+
+
+@dataclass(frozen=True)
+class Enrichment:
+    """What a plugin adds to an event. None and empty leave it as it was; details and tags are merged."""
+
+    tenant: str | None = None
+    service: str | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FactContext:
+    """What a plugin may know when it supplies facts: the codes and tenants with active alerts."""
+
+    codes: frozenset[str]
+    tenants: frozenset[str]
+
+
+@dataclass(frozen=True)
+class SuppliedFact:
+    """A further fact for rules. kind: a word of the plugin's own, or one that docs/rules.md lists."""
+
+    kind: str
+    fields: Mapping[str, Scalar | None]
+
+
+@dataclass(frozen=True)
+class EventContext:
+    """What a plugin may know of an event's surroundings: whether the catalog has its code."""
+
+    catalogued: bool
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """Mends something. plan says what would be done; run does it and returns one line for a person."""
+
+    name: str
+    component: str
+    plan: Callable[[], str]
+    run: Callable[[], str]
+
+
+@dataclass(frozen=True)
+class IntakeFormat:
+    """A further input format. parse gets the body and the headers (lower case), returns events.
+
+    path: served as POST under /api/v1/webhooks/<path>.
+    """
+
+    path: str
+    parse: Callable[[bytes, Mapping[str, str]], list[Event]]
