@@ -1,0 +1,67 @@
+"""Which error an event is: its code, its catalog entry, and the fingerprint that it shares with its like."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from firstcause.core.catalog import Catalog, Entry
+from firstcause.core.model import Event, Frozen, Severity
+
+UNCATALOGUED = "UNCATALOGUED"
+"""The code of an error that came with no code and that no catalog pattern fits."""
+
+_VERSION = "1"
+_TITLE = 160
+# What differs between occurrences of one fault: ids, numbers, quoted values. Each alternative is linear.
+_VARIABLE = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]+)*|\d+|\"[^\"]{0,200}\"|'[^']{0,200}'")
+
+
+class Occurrence(Frozen):
+    """An event and what it is an occurrence of. fault: shared by all tenants that report the same error."""
+
+    event: Event
+    code: str
+    title: str
+    severity: Severity
+    fault: str
+    fingerprint: str
+    entry: Entry | None = None
+
+
+def identify(event: Event, catalog: Catalog) -> Occurrence:
+    """By code, else by message. A code that the catalog lacks is kept as it is."""
+    entry = catalog.get(event.code) if event.code else catalog.by_message(event.message)
+    code = entry.code if entry else event.code or UNCATALOGUED
+    fault = fault_of(code, event, known=entry is not None or event.code is not None)
+    return Occurrence(
+        event=event,
+        code=code,
+        title=entry.title if entry else _title(event.message) or code,
+        severity=event.severity or (entry.severity if entry else Severity.WARNING),
+        fault=fault,
+        fingerprint=_digest(fault, event.tenant or "", event.service or ""),
+        entry=entry,
+    )
+
+
+def fault_of(code: str, event: Event, *, known: bool) -> str:
+    """A coded error is the same fault wherever it is seen; a bare text is so within its service."""
+    if known:
+        return _digest("code", code)
+    return _digest("text", template(event.message or ""), event.service or "")
+
+
+def template(message: str) -> str:
+    """The first line of a message with what varies between occurrences taken out."""
+    return _VARIABLE.sub("*", message.strip().partition("\n")[0][:1000])
+
+
+def _title(message: str | None) -> str:
+    line = (message or "").strip().partition("\n")[0]
+    return line if len(line) <= _TITLE else line[: _TITLE - 3] + "..."
+
+
+def _digest(*parts: str) -> str:
+    text = "\x1f".join((_VERSION, *parts))
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=10).hexdigest()

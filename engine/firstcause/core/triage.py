@@ -1,0 +1,114 @@
+"""Folds occurrences into alerts: fifty of the same are one alert with a count of fifty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from firstcause.core.model import Alert, Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from firstcause.core.identity import Occurrence
+
+
+@dataclass
+class Folded:
+    """Alerts by fingerprint after a batch.
+
+    changed: fingerprints whose alert is new, ended or more severe; only these are worth a rule run.
+    counted: fingerprint -> occurrences that the batch added.
+    late: occurrences of alerts that had ended when they happened, by fingerprint.
+    """
+
+    alerts: dict[str, Alert]
+    changed: set[str] = field(default_factory=set)
+    counted: dict[str, int] = field(default_factory=dict)
+    late: dict[str, int] = field(default_factory=dict)
+
+
+def fold(occurrences: Iterable[Occurrence], known: Mapping[str, Alert], ended: Mapping[str, Alert]) -> Folded:
+    """Fold a batch into alerts.
+
+    known: active alerts by fingerprint. ended: the latest ended alert by fingerprint, for those that have
+    no active one: an occurrence from before its end that arrives late belongs to it and opens nothing.
+    """
+    folded = Folded(alerts=dict(known))
+    for occurrence in occurrences:
+        if occurrence.event.resolved:
+            _end(folded, occurrence)
+        elif occurrence.fingerprint in folded.alerts:
+            _add(folded, occurrence)
+        elif _is_late(occurrence, ended):
+            folded.late[occurrence.fingerprint] = folded.late.get(occurrence.fingerprint, 0) + 1
+        else:
+            folded.alerts[occurrence.fingerprint] = _new(occurrence)
+            folded.changed.add(occurrence.fingerprint)
+            folded.counted[occurrence.fingerprint] = 1
+    return folded
+
+
+def _is_late(occurrence: Occurrence, ended: Mapping[str, Alert]) -> bool:
+    alert = ended.get(occurrence.fingerprint)
+    return alert is not None and alert.resolved_at is not None and occurrence.event.time <= alert.resolved_at
+
+
+def _add(folded: Folded, occurrence: Occurrence) -> None:
+    alert = folded.alerts[occurrence.fingerprint]
+    if not alert.active:
+        # Ended and begun again within one batch: one alert, as a person would see it.
+        alert = alert.model_copy(update={"resolved_at": None})
+        folded.changed.add(alert.fingerprint)
+    event = occurrence.event
+    update: dict[str, object] = {
+        "count": alert.count + 1,
+        "first_seen": min(alert.first_seen, event.time),
+        "last_seen": max(alert.last_seen, event.time),
+    }
+    if occurrence.severity.rank > alert.severity.rank:
+        update["severity"] = occurrence.severity
+        folded.changed.add(alert.fingerprint)
+    if event.time >= alert.last_seen:
+        update["sample"] = _sample(occurrence)
+    folded.alerts[alert.fingerprint] = alert.model_copy(update=update)
+    folded.counted[alert.fingerprint] = folded.counted.get(alert.fingerprint, 0) + 1
+
+
+def _end(folded: Folded, occurrence: Occurrence) -> None:
+    alert = folded.alerts.get(occurrence.fingerprint)
+    if alert is not None and alert.active:
+        ended = max(occurrence.event.time, alert.first_seen)
+        folded.alerts[alert.fingerprint] = alert.model_copy(update={"resolved_at": ended})
+        folded.changed.add(alert.fingerprint)
+
+
+def _new(occurrence: Occurrence) -> Alert:
+    event = occurrence.event
+    return Alert(
+        fingerprint=occurrence.fingerprint,
+        fault=occurrence.fault,
+        code=occurrence.code,
+        catalogued=occurrence.entry is not None,
+        title=occurrence.title,
+        severity=occurrence.severity,
+        first_seen=event.time,
+        last_seen=event.time,
+        count=1,
+        component=occurrence.entry.component if occurrence.entry else None,
+        tenant=event.tenant,
+        service=event.service,
+        probe=event.probe,
+        sample=_sample(occurrence),
+    )
+
+
+def _sample(occurrence: Occurrence) -> Sample:
+    event = occurrence.event
+    return Sample(
+        message=event.message,
+        details=event.details,
+        source=event.source,
+        stack=event.stack,
+        tags=event.tags,
+    )

@@ -1,0 +1,131 @@
+"""Alerts in the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from firstcause.core.model import Alert, Sample, Verdict
+from firstcause.store.tables import alert, notification_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+_COPIED = (
+    "fingerprint", "fault", "code", "catalogued", "title", "severity", "component", "tenant", "service",
+    "probe", "count", "first_seen", "last_seen", "resolved_at", "caused_by", "role", "incident_id",
+)  # fmt: skip
+_MANY = 500
+
+
+def _alert(row: Any) -> Alert:
+    return Alert(
+        **{name: getattr(row, name) for name in _COPIED},
+        stored_id=row.id,
+        sample=Sample.model_validate(row.sample),
+        verdicts=tuple(Verdict.model_validate(each) for each in row.verdicts),
+    )
+
+
+def active(conn: sa.Connection) -> list[Alert]:
+    rows = conn.execute(sa.select(alert).where(alert.c.resolved_at.is_(None)).order_by(alert.c.id))
+    return [_alert(row) for row in rows]
+
+
+def active_by_fingerprint(conn: sa.Connection, names: Collection[str]) -> dict[str, Alert]:
+    return {
+        row.fingerprint: _alert(row)
+        for part in _parts(names)
+        for row in conn.execute(
+            sa.select(alert).where(alert.c.fingerprint.in_(part), alert.c.resolved_at.is_(None))
+        )
+    }
+
+
+def last_ended(conn: sa.Connection, names: Collection[str]) -> dict[str, Alert]:
+    """The latest ended alert of each fingerprint."""
+    found: dict[str, Alert] = {}
+    for part in _parts(names):
+        newest = (
+            sa.select(sa.func.max(alert.c.id))
+            .where(alert.c.fingerprint.in_(part), alert.c.resolved_at.is_not(None))
+            .group_by(alert.c.fingerprint)
+        )
+        for row in conn.execute(sa.select(alert).where(alert.c.id.in_(newest))):
+            found[row.fingerprint] = _alert(row)
+    return found
+
+
+def of_incidents(conn: sa.Connection, ids: Collection[int]) -> dict[int, list[Alert]]:
+    found: dict[int, list[Alert]] = {number: [] for number in ids}
+    for row in conn.execute(
+        sa.select(alert).where(alert.c.incident_id.in_(list(ids))).order_by(alert.c.first_seen, alert.c.id)
+    ):
+        found[row.incident_id].append(_alert(row))
+    return found
+
+
+def save(conn: sa.Connection, alerts: Iterable[Alert]) -> dict[str, int]:
+    """Insert those without a row, update the others; returns fingerprint -> row of the new ones."""
+    new: dict[str, int] = {}
+    for each in alerts:
+        values = _values(each)
+        if each.stored_id is None:
+            key = conn.execute(alert.insert().values(values)).inserted_primary_key
+            new[each.fingerprint] = int(key[0])
+        else:
+            conn.execute(alert.update().where(alert.c.id == each.stored_id).values(values))
+    return new
+
+
+def _values(each: Alert) -> dict[str, Any]:
+    document = each.model_dump(mode="json", include={"sample", "verdicts"})
+    values = {name: getattr(each, name) for name in _COPIED}
+    return values | {
+        "severity": each.severity.value,
+        "role": each.role.value,
+        "sample": document["sample"] or {},
+        "verdicts": document["verdicts"],
+    }
+
+
+def count_late(conn: sa.Connection, late: Mapping[int, int]) -> None:
+    """late: row of an ended alert -> occurrences that arrived after its end."""
+    for row, count in late.items():
+        conn.execute(alert.update().where(alert.c.id == row).values(count=alert.c.count + count))
+
+
+def end(conn: sa.Connection, incident_id: int, now: datetime) -> None:
+    """End all alerts of an incident that are still active."""
+    conn.execute(
+        alert.update()
+        .where(alert.c.incident_id == incident_id, alert.c.resolved_at.is_(None))
+        .values(resolved_at=now)
+    )
+
+
+def register(conn: sa.Connection, seen: Sequence[Mapping[str, Any]]) -> None:
+    """Fill the registry of codes. seen: code, title, catalogued, severity, first_seen, last_seen, count."""
+    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
+    for each in seen:
+        statement = insert(notification_registry).values(**each)
+        conn.execute(
+            statement.on_conflict_do_update(
+                index_elements=["code"],
+                set_={
+                    "title": statement.excluded.title,
+                    "catalogued": statement.excluded.catalogued,
+                    "severity": statement.excluded.severity,
+                    "last_seen": statement.excluded.last_seen,
+                    "count": notification_registry.c.count + statement.excluded.count,
+                },
+            )
+        )
+
+
+def _parts(names: Collection[str]) -> list[list[str]]:
+    listed = list(names)
+    return [listed[at : at + _MANY] for at in range(0, len(listed), _MANY)]

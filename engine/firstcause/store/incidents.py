@@ -1,0 +1,135 @@
+"""Incidents, their timelines and the snapshots of health in the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from firstcause.core.model import Impact, Incident, IncidentStatus, Root
+from firstcause.errors import NotFoundError
+from firstcause.store.tables import alert, health_snapshot, incident, notification_log, timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+
+def _incident(row: Any) -> Incident:
+    return Incident(
+        fault=row.fault,
+        root=Root(code=row.root_code, service=row.root_service, tenant=row.root_tenant),
+        title=row.title,
+        priority=row.priority,
+        severity=row.severity,
+        impact=Impact.model_validate(row.impact),
+        opened_at=row.opened_at,
+        status=row.status,
+        resolved_at=row.resolved_at,
+        fix=row.fix,
+        suppressed=row.suppressed,
+        stored_id=row.id,
+    )
+
+
+def still_open(conn: sa.Connection) -> list[Incident]:
+    rows = conn.execute(sa.select(incident).where(incident.c.status == "open").order_by(incident.c.id))
+    return [_incident(row) for row in rows]
+
+
+def listed(conn: sa.Connection, status: str | None, limit: int) -> list[Incident]:
+    """Newest first. status None: all but those that live on in another."""
+    wanted = incident.c.status == status if status else incident.c.status != IncidentStatus.MERGED.value
+    rows = conn.execute(sa.select(incident).where(wanted).order_by(incident.c.id.desc()).limit(limit))
+    return [_incident(row) for row in rows]
+
+
+def get(conn: sa.Connection, number: str) -> Incident:
+    """The incident of that id, or the one in which it lives on after a merge."""
+    row = None
+    at: int | None = int(number) if number.isascii() and number.isdigit() and len(number) < 16 else None
+    while at is not None:
+        row = conn.execute(sa.select(incident).where(incident.c.id == at)).first()
+        at = row.merged_into if row else None
+    if row is None:
+        msg = f"no incident {number!r}; `firstcause incidents` lists them"
+        raise NotFoundError(msg)
+    return _incident(row)
+
+
+def save(conn: sa.Connection, each: Incident) -> int:
+    """Insert or update; returns the row."""
+    values = {
+        "fault": each.fault,
+        "status": each.status.value,
+        "root_code": each.root.code,
+        "root_service": each.root.service,
+        "root_tenant": each.root.tenant,
+        "title": each.title,
+        "priority": each.priority.value,
+        "severity": each.severity.value,
+        "impact": each.impact.model_dump(mode="json"),
+        "suppressed": each.suppressed,
+        "opened_at": each.opened_at,
+        "resolved_at": each.resolved_at,
+        "fix": each.fix,
+    }
+    if each.stored_id is None:
+        key = conn.execute(incident.insert().values(values)).inserted_primary_key
+        return int(key[0])
+    conn.execute(incident.update().where(incident.c.id == each.stored_id).values(values))
+    return each.stored_id
+
+
+def merge(conn: sa.Connection, gone: int, into: int, now: datetime) -> None:
+    conn.execute(
+        incident.update()
+        .where(incident.c.id == gone)
+        .values(status=IncidentStatus.MERGED.value, merged_into=into, resolved_at=now)
+    )
+    conn.execute(alert.update().where(alert.c.incident_id == gone).values(incident_id=into))
+
+
+def note(
+    conn: sa.Connection,
+    number: int,
+    now: datetime,
+    what: str,
+    reason: str | None = None,
+    actor: str = "firstcause",
+) -> None:
+    """One line of an incident's timeline."""
+    conn.execute(timeline.insert().values(incident_id=number, at=now, actor=actor, what=what, reason=reason))
+
+
+def timeline_of(conn: sa.Connection, number: int) -> list[dict[str, Any]]:
+    rows = conn.execute(
+        sa.select(timeline.c.at, timeline.c.actor, timeline.c.what, timeline.c.reason)
+        .where(timeline.c.incident_id == number)
+        .order_by(timeline.c.id)
+    )
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for it
+
+
+def notifications_of(conn: sa.Connection, number: int) -> list[dict[str, Any]]:
+    log = notification_log.c
+    rows = conn.execute(
+        sa.select(
+            log.at, log.reason, log.notifier, log.status, log.text, log.reference, log.error, log.maybe_repeat
+        )
+        .where(log.incident_id == number)
+        .order_by(log.id)
+    )
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001
+
+
+def add_snapshot(conn: sa.Connection, now: datetime, status: str, infrastructure: Mapping[str, Any]) -> int:
+    key = conn.execute(
+        health_snapshot.insert().values(taken_at=now, status=status, infrastructure=dict(infrastructure))
+    ).inserted_primary_key
+    return int(key[0])
+
+
+def last_snapshot(conn: sa.Connection) -> dict[str, Any] | None:
+    row = conn.execute(sa.select(health_snapshot).order_by(health_snapshot.c.id.desc()).limit(1)).first()
+    return dict(row._mapping) if row else None  # noqa: SLF001

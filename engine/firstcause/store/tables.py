@@ -1,0 +1,218 @@
+"""The tables. A change here needs a migration; a test holds the two together."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeDecorator
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import Dialect
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An instant in UTC on every database; SQLite itself knows no time zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+# SQLite counts up by itself only for a column of the type INTEGER.
+BigId = BigInteger().with_variant(Integer, "sqlite")
+Document = JSON().with_variant(JSONB, "postgresql")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("seq", BigId, primary_key=True, autoincrement=True),
+    Column("event_id", String(200), nullable=False, unique=True),
+    Column("received_at", UtcTime, nullable=False),
+    Column("event", Document, nullable=False),
+    Column("triaged_at", UtcTime),
+    Column("fingerprint", String(40)),
+    Column("problem", Text),
+    Index(
+        "ix_inbox_untriaged",
+        "seq",
+        sqlite_where=text("triaged_at IS NULL"),
+        postgresql_where=text("triaged_at IS NULL"),
+    ),
+)
+
+incident = Table(
+    "incident",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("fault", String(40), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("root_code", String(200), nullable=False),
+    Column("root_service", String(200)),
+    Column("root_tenant", String(200)),
+    Column("title", Text, nullable=False),
+    Column("priority", String(2), nullable=False),
+    Column("severity", String(20), nullable=False),
+    Column("impact", Document, nullable=False),
+    Column("suppressed", Boolean, nullable=False),
+    Column("opened_at", UtcTime, nullable=False),
+    Column("resolved_at", UtcTime),
+    Column("fix", Text),
+    Column("merged_into", BigId, ForeignKey("incident.id")),
+    Index(
+        "uq_incident_open_fault",
+        "fault",
+        unique=True,
+        sqlite_where=text("status = 'open'"),
+        postgresql_where=text("status = 'open'"),
+    ),
+    Index("ix_incident_opened_at", "opened_at"),
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("fingerprint", String(40), nullable=False),
+    Column("fault", String(40), nullable=False),
+    Column("code", String(200), nullable=False),
+    Column("catalogued", Boolean, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("severity", String(20), nullable=False),
+    Column("component", String(200)),
+    Column("tenant", String(200)),
+    Column("service", String(200)),
+    Column("probe", String(200)),
+    Column("count", BigInteger, nullable=False),
+    Column("first_seen", UtcTime, nullable=False),
+    Column("last_seen", UtcTime, nullable=False),
+    Column("resolved_at", UtcTime),
+    Column("caused_by", String(40)),
+    Column("role", String(20), nullable=False),
+    Column("sample", Document, nullable=False),
+    Column("verdicts", Document, nullable=False),
+    Column("incident_id", BigId, ForeignKey("incident.id")),
+    Index(
+        "uq_alert_active_fingerprint",
+        "fingerprint",
+        unique=True,
+        sqlite_where=text("resolved_at IS NULL"),
+        postgresql_where=text("resolved_at IS NULL"),
+    ),
+    Index("ix_alert_fingerprint", "fingerprint", "resolved_at"),
+    Index("ix_alert_incident_id", "incident_id"),
+)
+
+timeline = Table(
+    "timeline",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("incident_id", BigId, ForeignKey("incident.id"), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("what", Text, nullable=False),
+    Column("reason", Text),
+    Index("ix_timeline_incident_id", "incident_id", "id"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("incident_id", BigId, ForeignKey("incident.id"), nullable=False),
+    Column("reason", String(20), nullable=False),
+    Column("route", String(200), nullable=False),
+    Column("notifiers", Document, nullable=False),
+    Column("position", Integer, nullable=False, server_default="0"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("due_at", UtcTime, nullable=False),
+    Column("claimed_at", UtcTime),
+    Column("maybe_repeat", Boolean, nullable=False),
+    Column("said_fault", String(40)),
+    Column("outcome", String(20)),
+    Column("error", Text),
+    Index(
+        "ix_outbox_waiting",
+        "due_at",
+        sqlite_where=text("outcome IS NULL"),
+        postgresql_where=text("outcome IS NULL"),
+    ),
+    Index("ix_outbox_incident_id", "incident_id"),
+)
+
+notification_log = Table(
+    "notification_log",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("incident_id", BigId, ForeignKey("incident.id"), nullable=False),
+    Column("outbox_id", BigId, ForeignKey("outbox.id"), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("reason", String(20), nullable=False),
+    Column("notifier", String(200), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("code", String(200), nullable=False),
+    Column("severity", String(20), nullable=False),
+    Column("priority", String(2), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("reference", Text),
+    Column("error", Text),
+    Column("maybe_repeat", Boolean, nullable=False),
+    Column("intelligence", Document, nullable=False),
+    Index("ix_notification_log_incident_id", "incident_id"),
+)
+
+notification_registry = Table(
+    "notification_registry",
+    metadata,
+    Column("code", String(200), primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("catalogued", Boolean, nullable=False),
+    Column("severity", String(20), nullable=False),
+    Column("first_seen", UtcTime, nullable=False),
+    Column("last_seen", UtcTime, nullable=False),
+    Column("count", BigInteger, nullable=False),
+)
+
+health_snapshot = Table(
+    "health_snapshot",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("taken_at", UtcTime, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("infrastructure", Document, nullable=False),
+    Index("ix_health_snapshot_taken_at", "taken_at"),
+)
