@@ -39,14 +39,13 @@ class EntryImpact(Frozen):
     priority: Priority = Priority.P2
 
 
-class Entry(Frozen):
-    """One known error. Fields as in a rule file's `catalog`; component comes from the file."""
+class EntryBody(Frozen):
+    """What a rule file's `catalog` says of one error."""
 
     code: Code
     title: Text
     category: Category
     severity: Severity
-    component: Text
     customer_facing: bool = False
     match: tuple[Text, ...] = ()
     causes: tuple[Code, ...] = ()
@@ -57,6 +56,12 @@ class Entry(Frozen):
     common_causes: tuple[Text, ...] = ()
     related: tuple[Code, ...] = ()
     impact: EntryImpact = Field(default_factory=EntryImpact)
+
+
+class Entry(EntryBody):
+    """One known error, and the component of the file that it stands in."""
+
+    component: Text
 
 
 Matcher = Callable[[str], str | None]

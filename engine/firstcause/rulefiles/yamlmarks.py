@@ -8,13 +8,16 @@ time, so that depth and size are bounded before anything is built.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from codecs import BOM_UTF8
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from firstcause.errors import Mistake
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Path = tuple[str | int, ...]
 """Keys and list indexes from the top of the document."""
@@ -67,28 +70,29 @@ class _RefusedError(Exception):
 
 def read(raw: bytes, path: str) -> tuple[Document | None, list[Mistake]]:
     """Reads one file's bytes. No document where the file cannot be used; path is for the mistakes."""
-    mistakes: list[Mistake] = []
+    found: list[tuple[str, Place]] = []
+    document = None
     try:
-        builder = _Builder(_decode(raw))
+        builder = _Builder(_decode(raw), found)
         document = builder.build()
-        mistakes = [Mistake(path, *place, text) for text, place in builder.mistakes]
-        if not isinstance(document.data, dict):
-            raise _RefusedError(
-                "the top of a rule file is a mapping; begin with `component: NAME`", document.place(())
-            )
     except _RefusedError as refused:
-        return None, [*mistakes, Mistake(path, *refused.place, refused.text)]
-    return document, mistakes
+        found.append((refused.text, refused.place))
+    if document is not None and not isinstance(document.data, dict):
+        found.append(
+            ("the top of a rule file is a mapping; begin with `component: NAME`", document.place(()))
+        )
+        document = None
+    return document, [Mistake(path, *place, text) for text, place in found]
 
 
 def _decode(raw: bytes) -> str:
     if len(raw) > MAX_BYTES:
         raise _RefusedError(f"larger than {MAX_BYTES >> 20} MiB; split it into several files", (0, 0))
+    raw = raw.removeprefix(BOM_UTF8)
     try:
-        text = raw.decode("utf-8-sig")
+        text = raw.decode()
     except UnicodeDecodeError as error:
-        start = error.start + (3 if raw.startswith(b"\xef\xbb\xbf") else 0)
-        before = raw[:start].decode("utf-8", "replace")
+        before = raw[: error.start].decode()
         raise _RefusedError("not UTF-8 text; save the file as UTF-8", _place_after(before)) from None
     if not text.strip():
         raise _RefusedError("the file is empty; begin with `component: NAME`, or remove it", (0, 0))
@@ -115,10 +119,10 @@ class _Open:
 
 
 class _Builder:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, mistakes: list[tuple[str, Place]]) -> None:
         self.text = text
+        self.mistakes = mistakes
         self.document = Document(None)
-        self.mistakes: list[tuple[str, Place]] = []
         self.stack: list[_Open] = []
         self.anchors: dict[str, tuple[Any, int]] = {}
         self.nodes = 0
@@ -129,7 +133,9 @@ class _Builder:
         for event in self._events():
             self._take(event)
         if not self.filled:
-            raise _RefusedError("nothing but comments; begin with `component: NAME`, or remove the file", (0, 0))
+            raise _RefusedError(
+                "nothing but comments; begin with `component: NAME`, or remove the file", (0, 0)
+            )
         return self.document
 
     def _events(self) -> Iterator[Any]:
@@ -146,11 +152,13 @@ class _Builder:
 
     def _explain(self, error: yaml.MarkedYAMLError) -> tuple[str, Place]:
         place = _place(error.problem_mark or error.context_mark)
-        line = (self.text.split("\n") + [""])[max(place[0] - 1, 0)]
+        line = [*self.text.split("\n"), ""][max(place[0] - 1, 0)]
         if "\t" in line[: len(line) - len(line.lstrip())]:
             return "a tab in the indentation; use spaces", place
         problem = (error.problem or "it does not parse").strip()
-        context = f" {error.context.strip()}" if error.context else ""
+        context = f" {error.context}" if error.context else ""
+        if error.context_mark is not None and error.context_mark.line + 1 < place[0]:
+            context += f", begun in line {error.context_mark.line + 1}"
         return f"not YAML: {problem}{context}{_mend(problem)}", place
 
     def _take(self, event: Any) -> None:
@@ -161,7 +169,7 @@ class _Builder:
                 if self.documents > 1:
                     raise _RefusedError("a second document; one file is one component, remove `---`", place)
             case yaml.AliasEvent():
-                self._alias(event.anchor, place)
+                self._alias(str(event.anchor), place)
             case yaml.ScalarEvent():
                 self._scalar(event, place)
             case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
@@ -281,7 +289,10 @@ _MENDS = (
     ("found unknown escape", "in double quotes write \\\\ for \\, or use single quotes"),
     ("did not find expected key", "check the indentation and the quotes of this line and the one before"),
     ("did not find expected '-'", "check the indentation of the list"),
-    ("did not find expected ','", "a list in brackets has commas between its items and ends with its bracket"),
+    (
+        "did not find expected ','",
+        "a list in brackets has commas between its items and ends with its bracket",
+    ),
     ("did not find expected ',' or '}'", "a mapping in braces has commas between its keys and ends with }"),
     ("undefined alias", "define it with & before"),
 )

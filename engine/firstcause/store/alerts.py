@@ -74,8 +74,8 @@ def save(conn: sa.Connection, alerts: Iterable[Alert]) -> dict[str, int]:
     for each in alerts:
         values = _values(each)
         if each.stored_id is None:
-            key = conn.execute(alert.insert().values(values)).inserted_primary_key
-            new[each.fingerprint] = int(key[0])
+            row = conn.execute(alert.insert().values(values).returning(alert.c.id)).scalar_one()
+            new[each.fingerprint] = int(row)
         else:
             conn.execute(alert.update().where(alert.c.id == each.stored_id).values(values))
     return new

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ HEAD = "0001"
 
 # One number for all of firstcause: Postgres' advisory locks are named by numbers.
 _WRITER_LOCK = 0x66697273
+_DAEMON_LOCK = 0x66697274
 
 
 class Database:
@@ -52,6 +54,35 @@ class Database:
         with _said(self.engine.url), self.engine.connect() as conn:
             conn.execution_options(firstcause_read=True)
             yield conn
+
+    @contextmanager
+    def only_daemon(self) -> Iterator[None]:
+        """Held by the daemon for as long as it runs; StoreError where another one holds it."""
+        with self._sqlite_claim() if self.is_sqlite else self._postgres_claim():
+            yield
+
+    @contextmanager
+    def _sqlite_claim(self) -> Iterator[None]:
+        with Path(f"{self.engine.url.database}.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise StoreError(self._another()) from error
+            yield
+
+    @contextmanager
+    def _postgres_claim(self) -> Iterator[None]:
+        # A connection of its own, outside any transaction: the server frees the lock when it is gone.
+        with _said(self.engine.url), self.engine.connect() as conn:
+            conn = conn.execution_options(isolation_level="AUTOCOMMIT")
+            held = conn.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _DAEMON_LOCK}).scalar()
+            if not held:
+                raise StoreError(self._another())
+            yield
+            conn.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": _DAEMON_LOCK})
+
+    def _another(self) -> str:
+        return f"another firstcause daemon runs on {self.shown_url}; stop it, or set [store] url to another store"
 
     def version(self) -> str | None:
         """The schema's version, None where the database is empty."""

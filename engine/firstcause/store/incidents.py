@@ -8,11 +8,13 @@ import sqlalchemy as sa
 
 from firstcause.core.model import Impact, Incident, IncidentStatus, Root
 from firstcause.errors import NotFoundError
-from firstcause.store.tables import alert, health_snapshot, incident, notification_log, timeline
+from firstcause.store.tables import alert, health_snapshot, inbox, incident, notification_log, timeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+_DIGITS = 15
 
 
 def _incident(row: Any) -> Incident:
@@ -47,7 +49,7 @@ def listed(conn: sa.Connection, status: str | None, limit: int) -> list[Incident
 def get(conn: sa.Connection, number: str) -> Incident:
     """The incident of that id, or the one in which it lives on after a merge."""
     row = None
-    at: int | None = int(number) if number.isascii() and number.isdigit() and len(number) < 16 else None
+    at: int | None = int(number) if number.isascii() and number.isdigit() and len(number) <= _DIGITS else None
     while at is not None:
         row = conn.execute(sa.select(incident).where(incident.c.id == at)).first()
         at = row.merged_into if row else None
@@ -75,8 +77,7 @@ def save(conn: sa.Connection, each: Incident) -> int:
         "fix": each.fix,
     }
     if each.stored_id is None:
-        key = conn.execute(incident.insert().values(values)).inserted_primary_key
-        return int(key[0])
+        return int(conn.execute(incident.insert().values(values).returning(incident.c.id)).scalar_one())
     conn.execute(incident.update().where(incident.c.id == each.stored_id).values(values))
     return each.stored_id
 
@@ -95,6 +96,7 @@ def note(
     number: int,
     now: datetime,
     what: str,
+    *,
     reason: str | None = None,
     actor: str = "firstcause",
 ) -> None:
@@ -124,12 +126,22 @@ def notifications_of(conn: sa.Connection, number: int) -> list[dict[str, Any]]:
 
 
 def add_snapshot(conn: sa.Connection, now: datetime, status: str, infrastructure: Mapping[str, Any]) -> int:
-    key = conn.execute(
-        health_snapshot.insert().values(taken_at=now, status=status, infrastructure=dict(infrastructure))
-    ).inserted_primary_key
-    return int(key[0])
+    insert = health_snapshot.insert().values(taken_at=now, status=status, infrastructure=dict(infrastructure))
+    return int(conn.execute(insert.returning(health_snapshot.c.id)).scalar_one())
 
 
 def last_snapshot(conn: sa.Connection) -> dict[str, Any] | None:
     row = conn.execute(sa.select(health_snapshot).order_by(health_snapshot.c.id.desc()).limit(1)).first()
     return dict(row._mapping) if row else None  # noqa: SLF001
+
+
+def of_event(conn: sa.Connection, event_id: str) -> int | None:
+    """The incident whose alert an event was folded into, None where there is none."""
+    newest = (
+        sa.select(alert.c.incident_id)
+        .join(inbox, inbox.c.fingerprint == alert.c.fingerprint)
+        .where(inbox.c.event_id == event_id, alert.c.incident_id.is_not(None))
+        .order_by(alert.c.id.desc())
+        .limit(1)
+    )
+    return conn.execute(newest).scalar()

@@ -1,4 +1,4 @@
-"""The outbox: what is to be said, by whom, from when; claimed before it is sent, so that a crash loses none."""
+"""The outbox: what is to be said, by whom, from when; claimed before it is sent, so a crash loses none."""
 
 from __future__ import annotations
 
@@ -145,7 +145,9 @@ def later(
     conn.execute(
         outbox.update()
         .where(outbox.c.id == row)
-        .values(due_at=due_at, position=position, attempts=attempts, error=error, claimed_at=None)
+        .values(
+            due_at=due_at, position=position, attempts=attempts, error=error, claimed_at=None, said_fault=None
+        )
     )
 
 

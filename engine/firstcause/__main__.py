@@ -1,0 +1,5 @@
+"""python -m firstcause."""
+
+from firstcause.cli import main
+
+main()

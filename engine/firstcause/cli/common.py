@@ -1,0 +1,95 @@
+"""What the commands share: the service, and how answers are shown."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from firstcause.errors import ConfigError, FirstcauseError, IntakeError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from firstcause.config import Settings
+    from firstcause.service import Service
+
+_WRONG_CALL = (ConfigError, IntakeError, NotFoundError)
+_WIDEST = 60
+
+
+def exit_code(error: FirstcauseError) -> int:
+    """2 where the call was wrong, 1 where the thing asked about is bad."""
+    return 2 if isinstance(error, _WRONG_CALL) else 1
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Context:
+    """One run of the command line. The service is opened when a command first needs it."""
+
+    def __init__(self, config: str | None) -> None:
+        self._config = Path(config) if config else None
+
+    @cached_property
+    def settings(self) -> Settings:
+        from firstcause.config import load
+
+        return load(self._config)
+
+    @cached_property
+    def service(self) -> Service:
+        from firstcause.service import Service
+
+        return Service(self.settings)
+
+    @cached_property
+    def ready_service(self) -> Service:
+        """The service over a store that has this program's schema."""
+        self.service.database.prepare()
+        return self.service
+
+    def close(self) -> None:
+        if "service" in self.__dict__:
+            self.service.close()
+
+
+pass_context = click.make_pass_decorator(Context)
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def show_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def clean(text: object) -> str:
+    """Text from outside on one line, without control characters that could drive the terminal."""
+    return "".join(char if char.isprintable() else " " for char in str(text))
+
+
+def show_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Columns as wide as they need; the last may be as long as it likes."""
+    texts = [[clean("" if cell is None else cell) for cell in row] for row in rows]
+    widths = [min(max(len(row[at]) for row in [list(head), *texts]), _WIDEST) for at in range(len(head))]
+    for row in [list(head), *texts]:
+        cells = [f"{cell:<{width}}" for cell, width in zip(row[:-1], widths, strict=False)]
+        click.echo("  ".join([*cells, row[-1]]).rstrip())
+
+
+def log_to_stderr(level: int = logging.INFO) -> None:
+    logging.basicConfig(
+        stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    for chatty in ("httpx", "httpcore", "twilio", "urllib3", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -1,0 +1,39 @@
+"""plugins list."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from firstcause.cli.common import Context, json_option, pass_context, show_json, show_table
+
+
+@click.group()
+def plugins() -> None:
+    """The plugins: probes, notifiers, enrichment."""
+
+
+@plugins.command(name="list", epilog="Example: firstcause plugins list")
+@json_option
+@pass_context
+def list_plugins(ctx: Context, *, as_json: bool) -> None:
+    """Every plugin, whether it works, and what it offers. Exit 1 where one has a problem."""
+    service = ctx.service
+    # Asked first: a plugin shows what it is worth only when it is asked for something.
+    _ = service.probes, service.notifiers, service.host.rule_folders()
+    states = service.host.states()
+    if as_json:
+        show_json({"plugins": [dataclasses.asdict(state) for state in states]})
+    else:
+        rows = [
+            (one.name, one.status, one.version or "", ", ".join(one.hooks), "; ".join(one.problems))
+            for one in states
+        ]
+        show_table(("NAME", "STATUS", "VERSION", "HOOKS", "PROBLEMS"), rows)
+        click.echo(f"probes: {', '.join(service.probes) or 'none'}")
+        click.echo(f"notifiers: {', '.join(service.notifiers) or 'none'}")
+    click.get_current_context().exit(1 if any(state.problems for state in states) else 0)
+
+
+COMMANDS = (plugins,)

@@ -1,0 +1,231 @@
+"""The daemon: takes events, triages them, says what is to be said, runs probes on their intervals."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import socket
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from firstcause.errors import ConfigError, FirstcauseError, RuleFileError
+from firstcause.service.accept import Acceptor
+from firstcause.service.answers import entry_answer
+from firstcause.web.app import create_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+
+    from firstcause.core.model import Event
+    from firstcause.service import Service
+
+log = logging.getLogger("firstcause")
+
+POLL = 0.5
+"""Seconds between looks at the store: another process may have put events there."""
+
+SUSPECT_GAP = 5.0
+"""Seconds that a probe rests before a suspicion may run it again ahead of its time."""
+
+SWEEP = 60.0
+_STOP_WITHIN = 20.0
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
+
+
+class Daemon:
+    """Everything that runs side by side, over one service. Also what the web app asks."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._stop = threading.Event()
+        self._work = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._suspects: set[str] = set()
+        self._suspected = threading.Event()
+        self._claim = contextlib.ExitStack()
+        self._acceptor: Acceptor | None = None
+
+    def start(self) -> None:
+        """Prepare the store, load everything that can be wrong, then begin. Raises before anything runs."""
+        service = self.service
+        service.database.prepare()
+        self._claim.enter_context(service.database.only_daemon())
+        _ = service.knowledge, service.probes, service.notifiers
+        service.release_claims()
+        self._acceptor = Acceptor(service.database, clock, self._work.set)
+        loops = (("triage", self._triage), ("deliver", self._deliver), ("health", self._health))
+        self._threads = [
+            threading.Thread(target=self._forever, args=(name, step), name=name, daemon=True)
+            for name, step in loops
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Store and triage what was accepted, let deliveries under way end, then stop."""
+        if self._acceptor is not None:
+            self._acceptor.close()
+        self._stop.set()
+        self._work.set()
+        self._suspected.set()
+        for thread in self._threads:
+            thread.join(timeout=_STOP_WITHIN)
+        self._claim.close()
+
+    def reload(self) -> None:
+        """Take the rule files as they are now; a broken set changes nothing and is said."""
+        try:
+            self.service.reload()
+        except (RuleFileError, ConfigError) as error:
+            log.error("rules not reloaded, the old ones stay live:\n%s", error)  # noqa: TRY400 - users read it
+        else:
+            log.info("rules reloaded: %d rules", len(self.service.knowledge.book.rules))
+
+    def _forever(self, name: str, step: Callable[[], None]) -> None:
+        wait = POLL
+        while not self._stop.is_set():
+            try:
+                step()
+                wait = POLL
+            except FirstcauseError as error:
+                log.error("%s: %s", name, error)  # noqa: TRY400 - one line, no traceback
+                wait = min(wait * 2, 30.0)
+                self._stop.wait(wait)
+            except Exception:
+                log.exception("%s failed; it goes on", name)
+                self._stop.wait(POLL)
+        if name == "triage":
+            with contextlib.suppress(FirstcauseError):
+                self.service.triage_all(clock())
+
+    def _triage(self) -> None:
+        self._work.wait(POLL)
+        self._work.clear()
+        while (done := self.service.triage(clock())).events:
+            if done.suspects:
+                self._suspects |= done.suspects
+                self._suspected.set()
+
+    def _deliver(self) -> None:
+        if not self.service.deliver(clock()):
+            self._stop.wait(POLL / 2)
+
+    def _health(self) -> None:
+        """Run until stopped: every probe on its interval, and those that triage suspects at once."""
+        service = self.service
+        interval = service.settings.health.interval
+        last: dict[str, float] = {}
+        next_full = next_sweep = time.monotonic()
+        while not self._stop.is_set():
+            now = time.monotonic()
+            if now >= next_full:
+                service.tick(clock())
+                last = dict.fromkeys(service.probes, time.monotonic())
+                next_full = now + interval
+            elif due := self._due(last, now):
+                service.tick(clock(), due)
+                last |= dict.fromkeys(due, time.monotonic())
+            if now >= next_sweep:
+                service.sweep(clock())
+                next_sweep = now + SWEEP
+            self._suspected.wait(POLL)
+            self._suspected.clear()
+
+    def _due(self, last: dict[str, float], now: float) -> list[str]:
+        suspects = {name for name in list(self._suspects) if name in self.service.probes}
+        due = [
+            name
+            for name, probe in self.service.probes.items()
+            if now - last.get(name, 0) >= (SUSPECT_GAP if name in suspects else probe.interval)
+        ]
+        self._suspects -= set(due)
+        return due
+
+    # What the web app asks
+
+    def submit(self, events: Sequence[Event]) -> Future[None]:
+        if self._acceptor is None:
+            msg = "the daemon is not running"
+            raise FirstcauseError(msg)
+        return self._acceptor.submit(self.service.masked(events))
+
+    def incidents(self, status: str | None, limit: int) -> list[dict[str, Any]]:
+        return self.service.incidents(status, limit)
+
+    def incident(self, number: str) -> dict[str, Any]:
+        return self.service.incident(number)
+
+    def debug_as(self, number: str, form: str) -> str:
+        return self.service.debug_as(number, form, clock())
+
+    def resolve(self, number: str, fix: str | None) -> dict[str, Any]:
+        return self.service.resolve(number, clock(), fix=fix, actor="web")
+
+    def catalog(self) -> list[dict[str, Any]]:
+        return [entry_answer(entry) for entry in self.service.catalog.entries.values()]
+
+    def run_probe(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.service.tick(clock(), [name])["infrastructure"][name]
+        return {"name": name, **found}
+
+    def health(self) -> dict[str, Any]:
+        return self.service.health()
+
+    def ready(self) -> dict[str, str]:
+        parts = self.service.ready()
+        dead = [thread.name for thread in self._threads if not thread.is_alive()]
+        return parts | {"loops": f"stopped: {', '.join(dead)}" if dead else "ok"}
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; ConfigError where the address is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        msg = f"[web] cannot listen on {host}:{port}: {error.strerror}; stop what is there, or set [web] port"
+        raise ConfigError(msg) from error
+    return bound
+
+
+def web_server(daemon: Daemon) -> uvicorn.Server:
+    app = create_app(daemon, daemon.service.settings)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+        lifespan="off",
+    )
+    return uvicorn.Server(config)
+
+
+def serve(service: Service) -> None:
+    """Run until SIGTERM or Ctrl-C. SIGHUP reloads the rules."""
+    web = service.settings.web
+    daemon = Daemon(service)
+    server = web_server(daemon)
+    bound = listen(web.host, web.port)
+    with bound:
+        daemon.start()
+        signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=daemon.reload, daemon=True).start())
+        host, port = bound.getsockname()[:2]
+        log.info("firstcause listens on http://%s:%s, store %s", host, port, service.database.shown_url)
+        try:
+            server.run(sockets=[bound])
+        finally:
+            daemon.stop()
+    log.info("stopped; all that was accepted is stored")

@@ -1,0 +1,135 @@
+"""From folders of rule files to one rule book, or to every mistake in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from firstcause.core.catalog import Catalog, Entry, EntryBody
+from firstcause.errors import Mistake, RuleFileError
+from firstcause.inference.language import PlacedRule
+from firstcause.inference.patterns import matcher
+from firstcause.rulefiles.checks import check
+from firstcause.rulefiles.source import Item, Source, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from firstcause.rulefiles.schema import RuleTest
+
+RETIRED = "deprecated"
+"""A folder of this name keeps what is no longer loaded."""
+
+
+@dataclass(frozen=True)
+class RuleFolder:
+    """Where rule files are. name: how verdicts call the folder, its own name where None."""
+
+    path: Path
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class PlacedTest:
+    """A test and where it is written."""
+
+    test: RuleTest
+    file: str
+    line: int
+
+
+@dataclass(frozen=True)
+class RuleBook:
+    """All that the rule files say. depends_on: component to the components it cannot work without."""
+
+    catalog: Catalog
+    rules: tuple[PlacedRule, ...]
+    depends_on: Mapping[str, tuple[str, ...]]
+    files: tuple[str, ...]
+    tests: tuple[PlacedTest, ...] = ()
+
+
+def load(folders: Sequence[Path | RuleFolder]) -> RuleBook:
+    """Reads every *.yaml and *.yml under the folders, in order. RuleFileError: with all mistakes."""
+    sources: list[Source] = []
+    mistakes: list[Mistake] = []
+    seen: set[Path] = set()
+    for folder in folders:
+        place = folder if isinstance(folder, RuleFolder) else RuleFolder(folder)
+        try:
+            files = [file for file in _files(place.path) if file.resolve() not in seen]
+        except OSError as error:
+            mistakes.append(Mistake(str(place.path), 0, 0, f"cannot be read: {error.strerror}"))
+            continue
+        if not place.path.exists():
+            mistakes.append(
+                Mistake(str(place.path), 0, 0, "no such folder of rules; make it, or correct the path")
+            )
+        seen.update(file.resolve() for file in files)
+        sources += [parse(file, _shown(place, file)) for file in files]
+    mistakes += [mistake for source in sources for mistake in source.mistakes]
+    mistakes += check(sources)
+    if mistakes:
+        raise RuleFileError(_in_order(mistakes, [source.path for source in sources]))
+    return _book(sources)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Rule files under the folder, or the one file it is; hidden and retired ones left out."""
+    if folder.is_file():
+        return [folder]
+    found = [file for file in folder.rglob("*") if file.suffix in {".yaml", ".yml"} and file.is_file()]
+    return sorted(file for file in found if not _skipped(file.relative_to(folder)))
+
+
+def _skipped(relative: Path) -> bool:
+    return RETIRED in relative.parts or any(part.startswith(".") for part in relative.parts)
+
+
+def _shown(folder: RuleFolder, file: Path) -> str:
+    root = folder.path.resolve()
+    if folder.path.is_file():
+        return f"{folder.name or root.parent.name}/{file.name}"
+    return f"{folder.name or root.name}/{file.relative_to(folder.path).as_posix()}"
+
+
+def _in_order(mistakes: Iterable[Mistake], paths: list[str]) -> list[Mistake]:
+    rank = {path: number for number, path in enumerate(paths)}
+    return sorted(
+        set(mistakes), key=lambda one: (rank.get(one.path, -1), one.path, one.line, one.column, one.text)
+    )
+
+
+def _book(sources: Sequence[Source]) -> RuleBook:
+    entries = [item for source in sources for item in source.entries]
+    depends_on: dict[str, tuple[str, ...]] = {}
+    for source in sources:
+        if source.head is not None:
+            name = source.head.component
+            depends_on[name] = tuple(dict.fromkeys((*depends_on.get(name, ()), *source.head.depends_on)))
+    return RuleBook(
+        catalog=Catalog(
+            (_entry(item) for item in entries),
+            matcher([(item.value.code, item.value.match) for item in entries if item.value.match]),
+        ),
+        rules=tuple(
+            PlacedRule(item.value, item.source.shown, item.line)
+            for source in sources
+            for item in source.rules
+        ),
+        depends_on=depends_on,
+        files=tuple(source.shown for source in sources),
+        tests=tuple(_tests(sources)),
+    )
+
+
+def _entry(item: Item[EntryBody]) -> Entry:
+    component = item.source.head.component if item.source.head else ""
+    return Entry(component=component, **{name: getattr(item.value, name) for name in EntryBody.model_fields})
+
+
+def _tests(sources: Sequence[Source]) -> Iterator[PlacedTest]:
+    for source in sources:
+        for item in source.tests:
+            yield PlacedTest(item.value, source.shown, item.line)

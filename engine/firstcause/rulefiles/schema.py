@@ -1,0 +1,119 @@
+"""One rule file's shape: component, depends_on, catalog, rules, tests."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
+
+from firstcause.core.catalog import Code, EntryBody
+from firstcause.core.model import Frozen, MaybeName, Priority, Severity, Source
+from firstcause.inference.language import Rule
+
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Component = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]*$", max_length=120)]
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SPAN = r"(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ms|s|m|h|d))+"
+_PART = re.compile(r"([0-9.]+)(ms|[smhd])")
+
+
+def seconds(value: object) -> float:
+    """`40s`, `1h30m` or `250ms` in seconds. ValueError where it is none of these."""
+    if not isinstance(value, str) or not re.fullmatch(_SPAN, value):
+        raise ValueError("expected a time since the start with its unit, such as 40s, 5m, 1h30m or 250ms")
+    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(value))
+
+
+Seconds = Annotated[
+    float, BeforeValidator(seconds), WithJsonSchema({"type": "string", "pattern": f"^{_SPAN}$"})
+]
+
+
+class TestEvent(Frozen):
+    """An event as an application would report it; the time comes from the step."""
+
+    __test__ = False
+
+    id: Text | None = None
+    code: MaybeName = None
+    message: Text | None = None
+    severity: Severity | None = None
+    tenant: MaybeName = None
+    service: MaybeName = None
+    details: dict[str, Any] = Field(default_factory=dict)
+    source: Source | None = None
+    stack: str | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    probe: Text | None = None
+    resolved: bool = False
+
+    @model_validator(mode="after")
+    def _names_an_error(self) -> TestEvent:
+        if self.code is None and self.message is None:
+            raise ValueError("an event needs a `code` or a `message`")
+        return self
+
+
+class Step(Frozen):
+    """One thing that happens. at: seconds since the start of the test."""
+
+    at: Seconds
+    event: TestEvent
+
+
+class Expect(Frozen):
+    """What there is when all steps are through; what is left out is not looked at."""
+
+    incidents: int | None = Field(default=None, ge=0)
+    root: Code | None = None
+    cascades: tuple[Code, ...] | None = None
+    priority: Priority | None = None
+    notifications: int | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Expect:
+        if not self.model_fields_set:
+            raise ValueError(f"nothing is expected; give one of {', '.join(type(self).model_fields)}")
+        return self
+
+
+class RuleTest(Frozen):
+    """One test: what happens, and what comes of it."""
+
+    name: Text
+    given: tuple[Step, ...] = Field(min_length=1)
+    expect: Expect
+
+    @model_validator(mode="after")
+    def _in_order(self) -> RuleTest:
+        times = [step.at for step in self.given]
+        if times != sorted(times):
+            raise ValueError("the steps of `given` go back in time; put them in order of `at`")
+        return self
+
+
+class RuleFile(Frozen):
+    """A whole file. depends_on names components that this one cannot work without."""
+
+    component: Component
+    depends_on: tuple[Component, ...] = ()
+    catalog: tuple[EntryBody, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    tests: tuple[RuleTest, ...] = ()
+
+    @model_validator(mode="after")
+    def _not_itself(self) -> RuleFile:
+        if self.component in self.depends_on:
+            raise ValueError(f"{self.component} depends on itself; remove it from depends_on")
+        return self
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a rule file, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "firstcause rule file",
+        **RuleFile.model_json_schema(by_alias=True),
+    }

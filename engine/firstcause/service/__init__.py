@@ -1,0 +1,281 @@
+"""The two flows, as straight lines, over one database; what CLI, web and daemon call."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from firstcause.core.masking import Mask
+from firstcause.core.model import IncidentStatus
+from firstcause.core.report import as_markdown, as_text, debug_report
+from firstcause.errors import FirstcauseError, NotFoundError
+from firstcause.health import environment
+from firstcause.health.probing import Prober
+from firstcause.host import Host
+from firstcause.service import answers, tick
+from firstcause.service.deliver import Delivery
+from firstcause.service.knowledge import Knowledge, learn
+from firstcause.service.settle import Announcer, close_incident
+from firstcause.service.triage import Triage, Triaged, World
+from firstcause.store import alerts, inbox, incidents, outbox
+from firstcause.store.database import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from firstcause.config import Settings
+    from firstcause.core.catalog import Catalog
+    from firstcause.core.model import Event, Reading
+    from firstcause.core.report import DebugReport
+    from firstcause.hookspecs.types import Notifier, Probe
+
+BATCH = 1000
+
+log = logging.getLogger("firstcause.service")
+
+
+def new_id() -> str:
+    return uuid.uuid4().hex
+
+
+class Service:
+    """firstcause over one store. Parts are made when first needed, so that a small question stays quick."""
+
+    def __init__(self, settings: Settings, host: Host | None = None) -> None:
+        self.settings = settings
+        self.database = Database(settings.store_url)
+        self.world = World()
+        self._host = host
+        self._knowledge: Knowledge | None = None
+        self._lock = threading.RLock()
+        self._prober = Prober()
+
+    @cached_property
+    def host(self) -> Host:
+        return self._host or Host.load(self.settings.plugins)
+
+    @cached_property
+    def probes(self) -> Mapping[str, Probe]:
+        return {probe.name: probe for probe in self.host.probes()}
+
+    @cached_property
+    def notifiers(self) -> Mapping[str, Notifier]:
+        return {notifier.name: notifier for notifier in self.host.notifiers()}
+
+    @property
+    def knowledge(self) -> Knowledge:
+        with self._lock:
+            if self._knowledge is None:
+                self._knowledge = learn(self.settings, self.host.rule_folders())
+            return self._knowledge
+
+    @property
+    def catalog(self) -> Catalog:
+        return self.knowledge.catalog
+
+    def reload(self) -> None:
+        """Take the rule files as they are now. RuleFileError where any is wrong; the old ones then stay."""
+        fresh = learn(self.settings, self.host.rule_folders())
+        with self._lock:
+            old, self._knowledge = self._knowledge, fresh
+        if old is not None:
+            old.close()
+
+    @property
+    def env_file(self) -> Path | None:
+        named = self.settings.health.env_file
+        return None if named is None else self.settings.folder / named
+
+    @property
+    def mask(self) -> Mask:
+        """Made anew for each batch: a secret that was rotated is masked from then on."""
+        return Mask(environment.secret_values(self.catalog.env_vars(), self.env_file))
+
+    # One event
+
+    def masked(self, events: Sequence[Event]) -> list[Event]:
+        mask = self.mask
+        return [mask.event(event) for event in events]
+
+    def accept(self, events: Sequence[Event], now: datetime) -> None:
+        """Store events; when this returns they are on disk."""
+        masked = self.masked(events)
+        with self.database.write(exclusive=False) as conn:
+            inbox.put(conn, masked, now)
+
+    def triage(self, now: datetime, limit: int = BATCH) -> Triaged:
+        """Triage the oldest waiting events. One that cannot be triaged is set aside, and the rest go on."""
+        with self._lock:
+            self.world.presence = environment.presence(self.catalog.env_vars(), self.env_file)
+            triage = Triage(self.database, self.knowledge, self.host, self.world, self._announcer)
+            try:
+                return triage.run(now, limit)
+            except FirstcauseError:
+                raise
+            except Exception as error:
+                if limit > 1:
+                    log.exception("a batch could not be triaged; its events go one by one")
+                    return self.triage(now, 1)
+                log.exception("an event could not be triaged and is set aside")
+                return triage.set_aside(f"{type(error).__name__}: {error}", now)
+
+    def triage_all(self, now: datetime) -> None:
+        while self.triage(now).events:
+            pass
+
+    @property
+    def _announcer(self) -> Announcer:
+        notify = self.settings.notify
+        return Announcer(notify.routes, self.notifiers, notify.group_wait)
+
+    def deliver(self, now: datetime) -> int:
+        notify = self.settings.notify
+        delivery = Delivery(
+            self.database, self.catalog, self.notifiers, self.mask, notify.retry_attempts, notify.link
+        )
+        return delivery.run(now)
+
+    def release_claims(self) -> None:
+        with self.database.write() as conn:
+            outbox.release_all(conn)
+
+    # One health tick
+
+    def tick(self, now: datetime, names: Collection[str] | None = None) -> dict[str, Any]:
+        """Run probes (None: all), report what they saw, and triage it. Returns what `check` shows."""
+        probes = {name: self._probe(name) for name in (self.probes if names is None else names)}
+        readings = {
+            name: self._masked(each) for name, each in self._prober.read(list(probes.values())).items()
+        }
+        self.world.readings |= {name: (probes[name].component, each) for name, each in readings.items()}
+        with self.database.read() as conn:
+            active = alerts.active(conn)
+        self.accept(tick.events_of(readings, probes, active, self.catalog, now, new_id), now)
+        self.triage_all(now)
+        return self._snapshot(readings, now, keep=names is None)
+
+    def _masked(self, reading: Reading) -> Reading:
+        return reading.model_copy(
+            update={"detail": self.mask.text(reading.detail), "data": self.mask.data(reading.data)}
+        )
+
+    def _snapshot(self, readings: Mapping[str, Reading], now: datetime, *, keep: bool) -> dict[str, Any]:
+        shown = tick.infrastructure(readings)
+        status = tick.overall(readings)
+        number = None
+        if keep:
+            with self.database.write(exclusive=False) as conn:
+                number = str(incidents.add_snapshot(conn, now, status, shown))
+        return {
+            "status": status,
+            "infrastructure": shown,
+            "snapshot_id": number,
+            "checked_at": answers.shown(now),
+        }
+
+    def _probe(self, name: str) -> Probe:
+        if name not in self.probes:
+            known = ", ".join(self.probes) or "none; configure one, as README.md shows"
+            msg = f"no probe {name!r}; there are: {known}"
+            raise NotFoundError(msg)
+        return self.probes[name]
+
+    def sweep(self, now: datetime) -> None:
+        """End alerts that have gone quiet."""
+        with self.database.read() as conn:
+            active = alerts.active(conn)
+        ended = tick.quiet_events(active, self.settings.intake.quiet_after, now, new_id)
+        if ended:
+            self.accept(ended, now)
+
+    # Answers
+
+    def incidents(self, status: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
+        with self.database.read() as conn:
+            found = incidents.listed(conn, status, limit)
+            members = alerts.of_incidents(conn, [each.stored_id for each in found if each.stored_id])
+            return [
+                answers.incident_answer(each, members[number], incidents.notifications_of(conn, number), ())
+                for each in found
+                if (number := each.stored_id) is not None
+            ]
+
+    def incident(self, number: str) -> dict[str, Any]:
+        with self.database.read() as conn:
+            found = incidents.get(conn, number)
+            row = found.stored_id or 0
+            return answers.incident_answer(
+                found,
+                alerts.of_incidents(conn, [row])[row],
+                incidents.notifications_of(conn, row),
+                incidents.timeline_of(conn, row),
+            )
+
+    def incident_of(self, event_id: str) -> dict[str, Any] | None:
+        """The incident that an accepted event belongs to, None where it opened none."""
+        with self.database.read() as conn:
+            number = incidents.of_event(conn, event_id)
+        return self.incident(str(number)) if number is not None else None
+
+    def debug(self, number: str, now: datetime) -> DebugReport:
+        with self.database.read() as conn:
+            found = incidents.get(conn, number)
+            row = found.stored_id or 0
+            members = alerts.of_incidents(conn, [row])[row]
+            timeline = incidents.timeline_of(conn, row)
+        return debug_report(found, members, self.catalog, now, timeline=timeline)
+
+    def debug_as(self, number: str, form: str, now: datetime) -> str:
+        """The debug report as text, markdown or json."""
+        report = self.debug(number, now)
+        if form == "json":
+            return report.model_dump_json(indent=2)
+        return as_markdown(report) if form == "markdown" else as_text(report)
+
+    def resolve(self, number: str, now: datetime, *, fix: str | None, actor: str) -> dict[str, Any]:
+        """A person says that it is over. Resolving twice changes nothing."""
+        with self.database.write() as conn:
+            found = incidents.get(conn, number)
+            if found.status is IncidentStatus.OPEN:
+                cleaned = self.mask.text(fix) if fix else None
+                ending = found.model_copy(update={"fix": cleaned})
+                reason = cleaned or "a person resolved it"
+                close_incident(conn, ending, now, self._announcer, actor=actor, reason=reason)
+        return self.incident(number)
+
+    def health(self) -> dict[str, Any]:
+        """The last full check, without running one."""
+        with self.database.read() as conn:
+            snapshot = incidents.last_snapshot(conn)
+        if snapshot is None:
+            return {"status": "UNKNOWN", "infrastructure": {}, "snapshot_id": None, "checked_at": None}
+        return {
+            "status": snapshot["status"],
+            "infrastructure": snapshot["infrastructure"],
+            "snapshot_id": str(snapshot["id"]),
+            "checked_at": answers.shown(snapshot["taken_at"]),
+        }
+
+    def ready(self) -> dict[str, str]:
+        """Part -> "ok", or what is wrong with it."""
+        parts: dict[str, str] = {}
+        for name, look in (("store", self.database.version), ("rules", lambda: self.knowledge)):
+            try:
+                look()
+            except FirstcauseError as error:
+                parts[name] = str(error)
+            else:
+                parts[name] = "ok"
+        return parts
+
+    def close(self) -> None:
+        with suppress(FirstcauseError), self._lock:
+            if self._knowledge is not None:
+                self._knowledge.close()
+        self.database.close()

@@ -1,0 +1,98 @@
+"""What users ask, answered in the words of the contract: plain JSON-ready values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from firstcause.core.model import Alert, Incident, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from firstcause.core.catalog import Entry
+
+
+def incident_answer(
+    incident: Incident,
+    members: Sequence[Alert],
+    notifications: Sequence[Mapping[str, Any]],
+    timeline: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """An incident as `incident ID --json` and `GET /api/v1/incidents/{id}` show it."""
+    ordered = sorted(members, key=lambda alert: (alert.role is not Role.ROOT, alert.first_seen))
+    ids = {alert.fingerprint: str(alert.stored_id) for alert in members}
+    return {
+        "id": str(incident.stored_id),
+        "status": incident.status.value,
+        "root": incident.root.model_dump(),
+        "priority": incident.priority.value,
+        "severity": incident.severity.value,
+        "title": incident.title,
+        "opened_at": shown(incident.opened_at),
+        "resolved_at": shown(incident.resolved_at),
+        "suppressed": incident.suppressed,
+        "fix": incident.fix,
+        "events": sum(alert.count for alert in members),
+        "alerts": [_alert(alert, ids) for alert in ordered],
+        "impact": incident.impact.model_dump(mode="json"),
+        "verdicts": _verdicts(ordered, ids),
+        "suggestions": [],
+        "notifications": [_times(each) for each in notifications],
+        "timeline": [_times(each) for each in timeline],
+    }
+
+
+def _alert(alert: Alert, ids: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "id": str(alert.stored_id),
+        "code": alert.code,
+        "catalogued": alert.catalogued,
+        "title": alert.title,
+        "service": alert.service,
+        "tenant": alert.tenant,
+        "component": alert.component,
+        "severity": alert.severity.value,
+        "role": alert.role.value,
+        "count": alert.count,
+        "first_seen": shown(alert.first_seen),
+        "last_seen": shown(alert.last_seen),
+        "resolved_at": shown(alert.resolved_at),
+        "caused_by": ids.get(alert.caused_by or ""),
+        "message": alert.sample.message if alert.sample else None,
+    }
+
+
+def _verdicts(members: Sequence[Alert], ids: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "rule": verdict.rule,
+            "file": verdict.file,
+            "line": verdict.line,
+            "verdict": verdict.verdict.value,
+            "because": verdict.because,
+            "confidence": verdict.confidence,
+            "alert": ids[alert.fingerprint],
+            "code": alert.code,
+            "facts": verdict.facts,
+        }
+        for alert in members
+        for verdict in alert.verdicts
+    ]
+
+
+def entry_answer(entry: Entry) -> dict[str, Any]:
+    """A catalog entry with the fields of a rule file."""
+    return entry.model_dump(mode="json")
+
+
+def shown(time: datetime | None) -> str | None:
+    """ISO 8601 in UTC, to the millisecond."""
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z") if time is not None else None
+
+
+def _times(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: shown(value) if name.endswith("at") and value is not None else value
+        for name, value in values.items()
+    }

@@ -1,0 +1,209 @@
+"""Puts verdicts into effect: opens, joins, re-roots, merges and resolves incidents, and queues what to say."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from firstcause.core.attribution import parents
+from firstcause.core.incidents import Group, group, headline
+from firstcause.core.model import Alert, Incident, IncidentStatus, Role, Verdict, VerdictKind
+from firstcause.core.policy import decide
+from firstcause.notify.routes import routes_for
+from firstcause.store import alerts, incidents, outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+
+    import sqlalchemy as sa
+
+    from firstcause.config import Route
+    from firstcause.hookspecs.types import Notifier
+
+log = logging.getLogger("firstcause.incidents")
+
+
+@dataclass(frozen=True)
+class Announcer:
+    """Queues what policy decides to say. group_wait: seconds."""
+
+    routes: Sequence[Route]
+    notifiers: Mapping[str, Notifier]
+    group_wait: float
+
+    def announce(
+        self, conn: sa.Connection, incident: Incident, components: Collection[str], now: datetime
+    ) -> None:
+        number = _row(incident)
+        decision = decide(incident, outbox.told(conn, number), now, self.group_wait)
+        if decision.cancel:
+            outbox.cancel(conn, number)
+        if decision.reason is not None and decision.due_at is not None:
+            taken = routes_for(incident, components, self.routes, self.notifiers)
+            outbox.add(conn, number, decision.reason, decision.due_at, taken)
+
+
+class Settlement:
+    """One batch's changes to alerts and incidents, within one transaction.
+
+    world: every alert that is active or was changed by the batch, by fingerprint.
+    """
+
+    def __init__(
+        self, conn: sa.Connection, world: Mapping[str, Alert], now: datetime, announcer: Announcer
+    ) -> None:
+        self._conn = conn
+        self._world = dict(world)
+        self._now = now
+        self._announcer = announcer
+        self._open = {_row(each): each for each in incidents.still_open(conn)}
+
+    def active(self) -> dict[str, Alert]:
+        return {name: alert for name, alert in self._world.items() if alert.active}
+
+    def resolve_ended_roots(self) -> None:
+        """An incident none of whose root alerts is active is over, and its cascades with it."""
+        burning = {alert.fault for alert in self._world.values() if alert.active}
+        for number, incident in list(self._open.items()):
+            if incident.fault not in burning:
+                self._resolve(number, incident)
+
+    def _resolve(self, number: int, incident: Incident) -> None:
+        members = [alert for alert in self._world.values() if alert.incident_id == number]
+        ended = [
+            alert.model_copy(update={"resolved_at": alert.resolved_at or self._now}) for alert in members
+        ]
+        alerts.save(self._conn, ended)
+        self._world |= {alert.fingerprint: alert for alert in ended}
+        del self._open[number]
+        close_incident(
+            self._conn,
+            incident,
+            self._now,
+            self._announcer,
+            actor="firstcause",
+            reason="its root is well again",
+        )
+
+    def apply(self, verdicts: Mapping[str, Sequence[Verdict]], touched: Collection[str]) -> None:
+        """Attribute every active alert and bring the open incidents in line. touched: counted or changed."""
+        active = self.active()
+        chosen = parents(active, verdicts)
+        alerts.save(self._conn, (self._world[name] for name in touched if not self._world[name].active))
+        for each in group(active, chosen, list(self._open.values())):
+            self._apply_group(each, chosen, verdicts, touched)
+
+    def _apply_group(
+        self,
+        each: Group,
+        chosen: Mapping[str, str | None],
+        verdicts: Mapping[str, Sequence[Verdict]],
+        touched: Collection[str],
+    ) -> None:
+        before = self._open.get(each.target) if each.target is not None else None
+        for gone in each.absorbed:
+            self._merge(gone, _row(before) if before else 0)
+        members = [self._world[name] for name in each.members]
+        after = headline(each.fault, members, verdicts, before.opened_at if before else self._now)
+        after = after.model_copy(update={"stored_id": each.target})
+        if after != before:
+            after = after.model_copy(update={"stored_id": incidents.save(self._conn, after)})
+        joined = [alert for alert in members if alert.incident_id != after.stored_id]
+        placed = [_placed(alert, each.fault, after, chosen, verdicts) for alert in members]
+        changed = [
+            now for now, was in zip(placed, members, strict=True) if now != was or now.fingerprint in touched
+        ]
+        alerts.save(self._conn, changed)
+        self._note(before, after, joined, verdicts)
+        if after != before or joined:
+            components = {alert.component for alert in members if alert.component is not None}
+            self._announcer.announce(self._conn, after, components, self._now)
+
+    def _merge(self, gone: int, into: int) -> None:
+        incidents.merge(self._conn, gone, into, self._now)
+        outbox.cancel(self._conn, gone)
+        outbox.move(self._conn, gone, into)
+        incidents.note(self._conn, into, self._now, f"took in incident {gone}", reason="they have one cause")
+        log.info("incident %s lives on in incident %s: they have one cause", gone, into)
+
+    def _note(
+        self,
+        before: Incident | None,
+        after: Incident,
+        joined: Sequence[Alert],
+        verdicts: Mapping[str, Sequence[Verdict]],
+    ) -> None:
+        number = _row(after)
+        reason = _why(after, self._world.values(), verdicts)
+        if before is None:
+            incidents.note(self._conn, number, self._now, f"opened: {after.root.code}", reason=reason)
+            log.info("incident %s opened: %s (%s)", number, after.root.code, after.priority)
+        elif before.fault != after.fault:
+            what = f"root is now {after.root.code}, no longer {before.root.code}"
+            incidents.note(self._conn, number, self._now, what, reason=reason)
+            log.info("incident %s: %s", number, what)
+        if before is not None and before.priority != after.priority:
+            what = f"priority {before.priority} -> {after.priority}"
+            incidents.note(self._conn, number, self._now, what)
+        counts = Counter(
+            alert.code for alert in joined if alert.incident_id is None and alert.fault != after.fault
+        )
+        for code, count in sorted(counts.items()):
+            what = f"{code} joined" + (f" ({count} alerts)" if count > 1 else "")
+            incidents.note(self._conn, number, self._now, what, reason=f"cascade of {after.root.code}")
+
+
+def close_incident(
+    conn: sa.Connection, incident: Incident, now: datetime, announcer: Announcer, *, actor: str, reason: str
+) -> Incident:
+    """Resolve an incident and its alerts, and have it said once."""
+    number = _row(incident)
+    over = incident.model_copy(update={"status": IncidentStatus.RESOLVED, "resolved_at": now})
+    incidents.save(conn, over)
+    components = {each.component for each in alerts.of_incidents(conn, [number])[number] if each.component}
+    alerts.end(conn, number, now)
+    incidents.note(conn, number, now, "resolved, with its cascades", reason=reason, actor=actor)
+    announcer.announce(conn, over, components, now)
+    log.info("incident %s resolved: %s", number, reason)
+    return over
+
+
+def _placed(
+    alert: Alert,
+    fault: str,
+    incident: Incident,
+    chosen: Mapping[str, str | None],
+    verdicts: Mapping[str, Sequence[Verdict]],
+) -> Alert:
+    return alert.model_copy(
+        update={
+            "incident_id": incident.stored_id,
+            "role": Role.ROOT if alert.fault == fault else Role.CASCADE,
+            "caused_by": chosen[alert.fingerprint],
+            "verdicts": tuple(verdicts.get(alert.fingerprint, ())),
+        }
+    )
+
+
+def _why(
+    incident: Incident, world: Collection[Alert], verdicts: Mapping[str, Sequence[Verdict]]
+) -> str | None:
+    """The strongest reason that a rule gave for the root."""
+    said = [
+        verdict
+        for alert in world
+        if alert.fault == incident.fault
+        for verdict in verdicts.get(alert.fingerprint, ())
+        if verdict.verdict is VerdictKind.ROOT_CAUSE
+    ]
+    return max(said, key=lambda verdict: (verdict.priority, verdict.confidence)).because if said else None
+
+
+def _row(incident: Incident) -> int:
+    if incident.stored_id is None:  # pragma: no cover - a caller's mistake
+        msg = "the incident has no row"
+        raise ValueError(msg)
+    return incident.stored_id

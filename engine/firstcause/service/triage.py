@@ -1,0 +1,184 @@
+"""One batch of accepted events into alerts and incidents, in one transaction."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from firstcause.core import facts
+from firstcause.core.identity import Occurrence, identify
+from firstcause.core.triage import Folded, fold
+from firstcause.hookspecs.types import FactContext
+from firstcause.service.settle import Settlement
+from firstcause.store import alerts, inbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    import sqlalchemy as sa
+
+    from firstcause.core.model import Alert, Fact, Reading, Verdict
+    from firstcause.host import Host
+    from firstcause.service.knowledge import Knowledge
+    from firstcause.service.settle import Announcer
+    from firstcause.store.database import Database
+
+log = logging.getLogger("firstcause.triage")
+
+
+@dataclass(frozen=True)
+class Triaged:
+    """What a batch did. suspects: probes that could tell whether a known cause of what came is broken."""
+
+    events: int = 0
+    changed: int = 0
+    suspects: frozenset[str] = frozenset()
+
+
+@dataclass
+class World:
+    """What rules may know besides the alerts: the last readings and which settings are present."""
+
+    readings: dict[str, tuple[str, Reading]] = field(default_factory=dict)
+    presence: Mapping[str, bool] = field(default_factory=dict)
+
+    def facts(self) -> list[Fact]:
+        readings = [
+            facts.reading_fact(probe, component, reading)
+            for probe, (component, reading) in self.readings.items()
+        ]
+        return readings + facts.env_facts(self.presence)
+
+
+@dataclass(frozen=True)
+class Triage:
+    """The pipe from the inbox to incidents; everything that it needs is handed in."""
+
+    database: Database
+    knowledge: Knowledge
+    host: Host
+    world: World
+    announcer: Announcer
+
+    def run(self, now: datetime, limit: int) -> Triaged:
+        """Triage the oldest waiting events; events 0 where none waits."""
+        with self.database.read() as conn:
+            received = inbox.waiting(conn, limit)
+        occurrences = self._identified(received)
+        if not received:
+            return Triaged()
+        with self.database.write() as conn:
+            fresh = inbox.still_waiting(conn, [each.seq for each in received])
+            taken = {seq: each for seq, each in occurrences.items() if seq in fresh}
+            folded = self._fold(conn, list(taken.values()))
+            self._record(conn, folded, now)
+            alerts.register(conn, _registered(taken.values()))
+            inbox.mark(
+                conn,
+                [
+                    (each.seq, taken[each.seq].fingerprint if each.seq in taken else None, each.problem)
+                    for each in received
+                    if each.seq in fresh
+                ],
+                now,
+            )
+        return Triaged(len(received), len(folded.changed), self._suspects(folded))
+
+    def set_aside(self, problem: str, now: datetime) -> Triaged:
+        """Mark the oldest waiting event as not to be triaged, with the reason."""
+        with self.database.write() as conn:
+            oldest = inbox.waiting(conn, 1)
+            inbox.mark(conn, [(each.seq, None, problem) for each in oldest], now)
+        return Triaged(len(oldest))
+
+    def _identified(self, received: Sequence[inbox.Received]) -> dict[int, Occurrence]:
+        catalog = self.knowledge.catalog
+        readable = [(each.seq, each.event) for each in received if each.event is not None]
+        events = self.host.enrich(
+            [event for _seq, event in readable],
+            [catalog.get(event.code) is not None for _seq, event in readable],
+        )
+        return {seq: identify(event, catalog) for (seq, _), event in zip(readable, events, strict=True)}
+
+    def _fold(self, conn: sa.Connection, occurrences: Sequence[Occurrence]) -> Folded:
+        names = {each.fingerprint for each in occurrences}
+        known = alerts.active_by_fingerprint(conn, names)
+        ended = alerts.last_ended(conn, names - known.keys())
+        folded = fold(occurrences, known, ended)
+        rows = {name: ended[name].stored_id for name in folded.late}
+        alerts.count_late(conn, {row: folded.late[name] for name, row in rows.items() if row is not None})
+        return folded
+
+    def _record(self, conn: sa.Connection, folded: Folded, now: datetime) -> None:
+        if not folded.changed:
+            alerts.save(conn, (folded.alerts[name] for name in folded.counted))
+            return
+        world = {alert.fingerprint: alert for alert in alerts.active(conn)} | folded.alerts
+        settlement = Settlement(conn, world, now, self.announcer)
+        settlement.resolve_ended_roots()
+        verdicts = self._derive(settlement.active(), folded.changed, now)
+        settlement.apply(verdicts, folded.counted.keys() | folded.changed)
+
+    def _derive(
+        self, active: Mapping[str, Alert], changed: Iterable[str], now: datetime
+    ) -> dict[str, tuple[Verdict, ...]]:
+        """The rules' verdicts on every active alert, asked anew where a changed alert could matter.
+
+        Rules see one tenant's alerts and the platform's, so that no rule can blame another tenant.
+        """
+        hit = facts.tenants_hit(active.values())
+        by_tenant: dict[str | None, list[Alert]] = {}
+        for alert in active.values():
+            by_tenant.setdefault(alert.tenant, []).append(alert)
+        touched = {active[name].tenant for name in changed if name in active}
+        if None in touched or any(name not in active for name in changed):
+            touched = set(by_tenant)
+        given = {name: alert.verdicts for name, alert in active.items()}
+        common = self.world.facts() + self.host.facts(_context(active.values()))
+        for tenant in sorted(touched, key=str):
+            own = by_tenant.get(tenant, [])
+            visible = [*by_tenant.get(None, []), *(own if tenant is not None else [])]
+            seen = facts.scope_facts(visible, self.knowledge.graph, self.knowledge.catalog, hit, now)
+            given |= _by_alert(own, self.knowledge.inference.evaluate(seen + common))
+        return given
+
+    def _suspects(self, folded: Folded) -> frozenset[str]:
+        catalog, graph = self.knowledge.catalog, self.knowledge.graph
+        codes = {folded.alerts[name].code for name in folded.changed if folded.alerts[name].active}
+        entries = [catalog.get(cause) for code in codes for cause in (code, *graph.hops(code))]
+        return frozenset(entry.verify.probe for entry in entries if entry is not None and entry.verify.probe)
+
+
+def _context(active: Iterable[Alert]) -> FactContext:
+    listed = list(active)
+    tenants = frozenset(alert.tenant for alert in listed if alert.tenant is not None)
+    return FactContext(frozenset(alert.code for alert in listed), tenants)
+
+
+def _by_alert(own: Iterable[Alert], verdicts: Iterable[Verdict]) -> dict[str, tuple[Verdict, ...]]:
+    found: dict[str, tuple[Verdict, ...]] = {alert.fingerprint: () for alert in own}
+    for verdict in verdicts:
+        if verdict.of in found:
+            found[verdict.of] += (verdict,)
+    return found
+
+
+def _registered(occurrences: Iterable[Occurrence]) -> list[dict[str, object]]:
+    """One line of the registry a code."""
+    seen: dict[str, dict[str, object]] = {}
+    for each in sorted(occurrences, key=lambda one: one.event.time):
+        if each.event.resolved:
+            continue
+        before = seen.get(each.code)
+        seen[each.code] = {
+            "code": each.code,
+            "title": each.title,
+            "catalogued": each.entry is not None,
+            "severity": each.severity.value,
+            "first_seen": before["first_seen"] if before else each.event.time,
+            "last_seen": each.event.time,
+            "count": int(str(before["count"])) + 1 if before else 1,
+        }
+    return list(seen.values())
