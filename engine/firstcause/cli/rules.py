@@ -35,9 +35,8 @@ def check(ctx: Context, *, folders: tuple[Path, ...], as_json: bool) -> None:
     if as_json:
         show_json({"mistakes": []})
     else:
-        click.echo(
-            f"{len(book.files)} files, {len(book.catalog.entries)} entries, {len(book.rules)} rules: no mistakes"
-        )
+        entries = len(book.catalog.entries)
+        click.echo(f"{len(book.files)} files, {entries} entries, {len(book.rules)} rules: no mistakes")
 
 
 COMMANDS = (rules,)

@@ -43,7 +43,7 @@ def rule_folders(settings: Settings, supplied: Sequence[Path]) -> list[Path]:
     folders = [_folder(settings, path) for path in settings.rules.paths]
     for folder in folders:
         if not folder.is_dir():
-            msg = f"[rules] paths: there is no folder {folder}; make it with `firstcause init`, or correct the path"
+            msg = f"[rules] paths: no folder {folder}; make it with `firstcause init`, or correct the path"
             raise ConfigError(msg)
     return [*folders, *supplied]
 

@@ -1,4 +1,4 @@
-"""Puts verdicts into effect: opens, joins, re-roots, merges and resolves incidents, and queues what to say."""
+"""Puts verdicts into effect: opens, joins, re-roots, merges and resolves incidents; queues what to say."""
 
 from __future__ import annotations
 

@@ -73,8 +73,8 @@ class Database:
     @contextmanager
     def _postgres_claim(self) -> Iterator[None]:
         # A connection of its own, outside any transaction: the server frees the lock when it is gone.
-        with _said(self.engine.url), self.engine.connect() as conn:
-            conn = conn.execution_options(isolation_level="AUTOCOMMIT")
+        with _said(self.engine.url), self.engine.connect() as plain:
+            conn = plain.execution_options(isolation_level="AUTOCOMMIT")
             held = conn.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _DAEMON_LOCK}).scalar()
             if not held:
                 raise StoreError(self._another())
@@ -82,7 +82,7 @@ class Database:
             conn.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": _DAEMON_LOCK})
 
     def _another(self) -> str:
-        return f"another firstcause daemon runs on {self.shown_url}; stop it, or set [store] url to another store"
+        return f"another firstcause daemon runs on {self.shown_url}; stop it, or change [store] url"
 
     def version(self) -> str | None:
         """The schema's version, None where the database is empty."""

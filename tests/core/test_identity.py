@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firstcause.core.catalog import Catalog, Entry
+from firstcause.core.identity import UNCATALOGUED, identify, template
+from firstcause.core.model import Event, Severity
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ENTRY = Entry.model_validate(
+    {"code": "DOWN", "title": "It is down", "category": "SYSTEM", "severity": "CRITICAL", "component": "x"}
+)
+CATALOG = Catalog([ENTRY], lambda text: "DOWN" if "refused" in text else None)
+
+
+def event(**fields: object) -> Event:
+    return Event.model_validate({"id": "1", "time": NOW} | fields)
+
+
+def test_code_decides_before_message() -> None:
+    assert identify(event(code="OTHER", message="refused"), CATALOG).code == "OTHER"
+
+
+def test_message_finds_the_entry_and_its_severity() -> None:
+    found = identify(event(message="connection refused"), CATALOG)
+    assert (found.code, found.severity, found.title) == ("DOWN", Severity.CRITICAL, "It is down")
+
+
+def test_an_unknown_code_is_kept_and_has_no_entry() -> None:
+    found = identify(event(code="my-own.code", message="what happened"), CATALOG)
+    assert (found.code, found.entry, found.title) == ("my-own.code", None, "what happened")
+
+
+def test_texts_that_differ_in_numbers_are_one_fault() -> None:
+    one = identify(event(message="order 17 of 'acme' failed: 0xdeadbeef"), CATALOG)
+    two = identify(event(message="order 9999 of 'globex' failed: 0xcafebabe"), CATALOG)
+    assert one.code == UNCATALOGUED
+    assert one.fingerprint == two.fingerprint
+
+
+def test_texts_that_differ_in_words_are_two() -> None:
+    one, two = (identify(event(message=text), CATALOG) for text in ("disk full", "disk slow"))
+    assert one.fault != two.fault
+
+
+def test_tenant_and_service_part_alerts_but_not_faults() -> None:
+    one, two = (identify(event(code="DOWN", tenant=name, service=name), CATALOG) for name in ("a", "b"))
+    assert one.fingerprint != two.fingerprint
+    assert one.fault == two.fault
+
+
+@given(st.text())
+def test_template_takes_any_text(text: str) -> None:
+    assert "\n" not in template(text)

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firstcause.core.catalog import Catalog
+from firstcause.core.identity import Occurrence, identify
+from firstcause.core.model import Event
+from firstcause.core.triage import fold
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+EMPTY = Catalog([])
+
+
+def occurrence(code: str, at: float, **fields: object) -> Occurrence:
+    event = {"id": f"{code}{at}", "code": code, "time": START + timedelta(seconds=at)} | fields
+    return identify(Event.model_validate(event), EMPTY)
+
+
+def test_fifty_of_one_kind_are_one_alert_and_one_change() -> None:
+    folded = fold([occurrence("A", at) for at in range(50)], {}, {})
+    (alert,) = folded.alerts.values()
+    assert (alert.count, alert.first_seen, alert.last_seen) == (50, START, START + timedelta(seconds=49))
+    assert folded.changed == {alert.fingerprint}
+
+
+def test_more_of_the_same_changes_nothing_that_rules_see() -> None:
+    known = fold([occurrence("A", 0)], {}, {}).alerts
+    folded = fold([occurrence("A", 1), occurrence("A", 2)], known, {})
+    assert folded.changed == set()
+    assert sum(folded.counted.values()) == 2
+
+
+def test_worse_severity_is_a_change() -> None:
+    known = fold([occurrence("A", 0, severity="WARNING")], {}, {}).alerts
+    assert fold([occurrence("A", 1, severity="CRITICAL")], known, {}).changed == set(known)
+
+
+def test_the_sample_is_of_the_latest_event_whatever_the_order() -> None:
+    folded = fold([occurrence("A", 5, message="new"), occurrence("A", 1, message="old")], {}, {})
+    (alert,) = folded.alerts.values()
+    assert alert.sample is not None
+    assert alert.sample.message == "new"
+    assert alert.first_seen == START + timedelta(seconds=1)
+
+
+def test_a_late_occurrence_of_an_ended_alert_opens_nothing() -> None:
+    known = fold([occurrence("A", 0)], {}, {}).alerts
+    ended = fold([occurrence("A", 10, resolved=True)], known, {}).alerts
+    folded = fold([occurrence("A", 9)], {}, ended)
+    assert (folded.alerts, sum(folded.late.values())) == ({}, 1)
+    assert fold([occurrence("A", 11)], {}, ended).changed
+
+
+def test_an_end_of_something_unknown_opens_nothing() -> None:
+    assert fold([occurrence("A", 0, resolved=True)], {}, {}).alerts == {}
+
+
+@given(st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 100)), max_size=60), st.integers(1, 10))
+def test_counts_do_not_depend_on_how_events_are_batched(events: list[tuple[str, int]], size: int) -> None:
+    occurrences = [occurrence(code, at) for code, at in events]
+    whole = fold(occurrences, {}, {}).alerts
+    known = {}
+    for at in range(0, len(occurrences), size):
+        known = fold(occurrences[at : at + size], known, {}).alerts
+    assert {name: (a.count, a.first_seen, a.last_seen) for name, a in known.items()} == {
+        name: (a.count, a.first_seen, a.last_seen) for name, a in whole.items()
+    }
+    assert sum(alert.count for alert in whole.values()) == len(events)
