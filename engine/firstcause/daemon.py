@@ -222,6 +222,9 @@ def serve(service: Service) -> None:
     with bound:
         daemon.start()
         signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=daemon.reload, daemon=True).start())
+        for ending in (signal.SIGTERM, signal.SIGINT):
+            # uvicorn sends itself the signal once more when it is done; the default would end us undrained.
+            signal.signal(ending, lambda *_: setattr(server, "should_exit", True))
         host, port = bound.getsockname()[:2]
         log.info("firstcause listens on http://%s:%s, store %s", host, port, service.database.shown_url)
         try:

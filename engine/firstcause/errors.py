@@ -3,10 +3,10 @@
 FirstcauseError
 ├── ConfigError            config.toml or the environment is wrong
 ├── RuleFileError          a rule file is wrong; holds every mistake found, not the first
-├── InferenceUnavailableError   durable-rules does not import here
+├── InferenceUnavailableError  durable-rules does not import here
 ├── IntakeError            a sender's bytes are refused, with the HTTP status that says so
 ├── StoreError             the database is away, newer than this program, or refuses
-├── NotFoundError               no such incident, probe, notifier
+├── NotFoundError          no such incident, probe, notifier
 └── DeliveryError          a notifier could not deliver; knows permanent from retryable
 
 The text of each says what is wrong, where, and the mend; it is what a user reads.

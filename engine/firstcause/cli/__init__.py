@@ -42,9 +42,8 @@ for _module in _GROUPS:
 def main() -> NoReturn:
     """Run; every error of ours is one clear line on stderr."""
     try:
-        firstcause(standalone_mode=False)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        # Without click's own handling, what a command gives to ctx.exit() is what comes back here.
+        code = firstcause(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -57,4 +56,5 @@ def main() -> NoReturn:
     except BrokenPipeError:
         # The reader of our output has gone, as `| head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(0)
+        sys.exit(0)
+    sys.exit(code)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import difflib
 
 import click
-import yaml
 
 from firstcause.cli.common import Context, json_option, pass_context, show_json, show_table
 from firstcause.errors import NotFoundError
-from firstcause.service.answers import entry_answer
 
 
 @click.group()
@@ -22,6 +20,8 @@ def catalog() -> None:
 @pass_context
 def list_entries(ctx: Context, *, as_json: bool) -> None:
     """All known errors."""
+    from firstcause.service.answers import entry_answer
+
     entries = ctx.service.catalog.entries.values()
     if as_json:
         show_json({"entries": [entry_answer(entry) for entry in entries]})
@@ -36,6 +36,10 @@ def list_entries(ctx: Context, *, as_json: bool) -> None:
 @pass_context
 def show_entry(ctx: Context, *, code: str, as_json: bool) -> None:
     """One known error, with every field."""
+    import yaml
+
+    from firstcause.service.answers import entry_answer
+
     entry = ctx.service.catalog.get(code.upper())
     if entry is None:
         near = difflib.get_close_matches(code.upper(), ctx.service.catalog.entries, 1)

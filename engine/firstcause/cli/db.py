@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from firstcause.cli.common import Context, json_option, pass_context, show_json
-from firstcause.store.database import HEAD
 
 
 @click.group()
@@ -36,6 +35,8 @@ def downgrade(ctx: Context, version: str) -> None:
 @pass_context
 def current(ctx: Context, *, as_json: bool) -> None:
     """The database's schema and this program's. Exit 1 where they differ."""
+    from firstcause.store.database import HEAD
+
     at, url = ctx.service.database.version(), ctx.service.database.shown_url
     if as_json:
         show_json({"version": at, "head": HEAD, "url": url})

@@ -49,7 +49,7 @@ def report(
         "severity": severity,
         "time": at,
     }
-    event = {name: value for name, value in given.items() if value is not None}
+    event: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     if detail:
         event["details"] = dict(_pair(each) for each in detail)
     limit = ctx.settings.intake.max_event_bytes

@@ -1,15 +1,18 @@
-"""rules check."""
+"""rules check, rules test."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from firstcause.cli.common import Context, json_option, pass_context, show_json
+from firstcause.cli.common import Context, clean, json_option, pass_context, show_json, show_table
 from firstcause.errors import RuleFileError
-from firstcause.rulefiles.load import load
-from firstcause.service.knowledge import rule_folders
+
+if TYPE_CHECKING:
+    from firstcause.service.ruletests import Result
 
 
 @click.group()
@@ -23,6 +26,9 @@ def rules() -> None:
 @pass_context
 def check(ctx: Context, *, folders: tuple[Path, ...], as_json: bool) -> None:
     """Read every rule file, of the configuration or of FOLDERS, and name every mistake. Exit 1 on any."""
+    from firstcause.rulefiles.load import load
+    from firstcause.service.knowledge import rule_folders
+
     try:
         book = load(list(folders) or rule_folders(ctx.settings, ctx.service.host.rule_folders()))
     except RuleFileError as error:
@@ -37,6 +43,54 @@ def check(ctx: Context, *, folders: tuple[Path, ...], as_json: bool) -> None:
     else:
         entries = len(book.catalog.entries)
         click.echo(f"{len(book.files)} files, {entries} entries, {len(book.rules)} rules: no mistakes")
+
+
+@rules.command(epilog="Example: firstcause rules test --only twilio")
+@click.argument("folders", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--only", metavar="TEXT", help="Only tests with this in their name or their file's.")
+@json_option
+@pass_context
+def test(ctx: Context, *, folders: tuple[Path, ...], only: str | None, as_json: bool) -> None:
+    """Play the tests in the rule files, of the configuration or of FOLDERS. Exit 1 where one fails.
+
+    They go through the same pipeline as real errors, on a store in memory and with a clock of their own.
+    """
+    from firstcause.service.knowledge import learn, rule_folders
+    from firstcause.service.ruletests import run
+
+    knowledge = learn(list(folders) or rule_folders(ctx.settings, ctx.service.host.rule_folders()))
+    tests = [each for each in knowledge.book.tests if only is None or only in f"{each.file} {each.test.name}"]
+    results = []
+    for result in run(knowledge, tests):
+        results.append(result)
+        if not as_json and not result.passed:
+            _show_failure(result)
+    failed = sum(not result.passed for result in results)
+    if as_json:
+        show_json({"tests": [_answer(result) for result in results], "failed": failed})
+    else:
+        click.echo(f"{len(results)} tests, {failed or 'none'} failed")
+    knowledge.close()
+    click.get_current_context().exit(1 if failed else 0)
+
+
+def _show_failure(result: Result) -> None:
+    click.secho(f"FAILED {result.test.file}:{result.test.line}: {clean(result.test.test.name)}", fg="red")
+    rows = [(each.field, each.expected, each.got) for each in result.differences]
+    show_table(("  WHAT", "EXPECTED", "GOT"), [(f"  {what}", *rest) for what, *rest in rows])
+    for line in result.why:
+        click.echo(f"    {clean(line)}")
+
+
+def _answer(result: Result) -> dict[str, Any]:
+    return {
+        "name": result.test.test.name,
+        "file": result.test.file,
+        "line": result.test.line,
+        "passed": result.passed,
+        "differences": [dataclasses.asdict(each) for each in result.differences],
+        "why": list(result.why),
+    }
 
 
 COMMANDS = (rules,)

@@ -35,11 +35,6 @@ def in_scope(cause: Alert, effect: Alert) -> bool:
     return cause.tenant is None or cause.tenant == effect.tenant
 
 
-def scope(tenant: str | None, active: Iterable[Alert]) -> list[Alert]:
-    """The alerts that rules may see when they judge those of one tenant: its own and the platform's."""
-    return [alert for alert in active if alert.tenant is None or alert.tenant == tenant]
-
-
 def candidates(visible: Sequence[Alert], graph: CauseGraph) -> list[Candidate]:
     """All pairs of cause and effect among alerts of one scope; of each effect's, one is `best`."""
     by_code: dict[str, list[Alert]] = {}
@@ -112,3 +107,9 @@ def root_of(name: str, chosen: Mapping[str, str | None]) -> str:
     while (parent := chosen[name]) is not None:
         name = parent
     return name
+
+
+def strongest(verdicts: Iterable[Verdict], kind: VerdictKind) -> Verdict | None:
+    """Of the verdicts of one kind the one that holds."""
+    said = [verdict for verdict in verdicts if verdict.verdict is kind]
+    return max(said, key=lambda verdict: (verdict.priority, verdict.confidence), default=None)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import click
 import httpx
-from firstcause.config import Settings
-from firstcause.demo.fake_twilio import FakeTwilio
 
+from firstcause.config import Settings
 from firstcause.daemon import Daemon, listen, web_server
 from firstcause.demo import scenario
+from firstcause.demo.fake_twilio import FakeTwilio
 from firstcause.errors import FirstcauseError
 from firstcause.service import Service
 

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from firstcause.core.model import Reading, Status
-from firstcause.host.deadline import call
+from firstcause.host.deadline import OverdueError, call, described
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,14 +42,15 @@ class Prober:
         finished = self._hanging.get(probe.name)
         if finished is not None and not finished.is_set():
             return _down(probe, "an earlier check still hangs")
-        finished = self._hanging[probe.name] = threading.Event()
+        finished = threading.Event()
         started = time.perf_counter()
         try:
             reading = call(lambda: _checked(probe, finished), probe.timeout, f"probe {probe.name}")
-        except TimeoutError:
+        except OverdueError:
+            self._hanging[probe.name] = finished
             return _down(probe, f"no answer within {probe.timeout:g} s")
         except Exception as error:  # noqa: BLE001 - a probe is a stranger's code
-            return _down(probe, f"the check failed: {type(error).__name__}: {error}")
+            return _down(probe, f"the check failed: {described(error)}")
         if not isinstance(reading, Reading):
             return _down(probe, f"the check returned {type(reading).__name__}, not a Reading")
         if reading.latency_ms is None:

@@ -1,192 +1,228 @@
-"""Compiles a rule into the forms of durable-rules that are safe.
+"""Checks rules, and compiles them into the forms of durable-rules that are safe.
 
-Safe (measured against a brute-force matcher): equality with text and true literals, joins by equality
-to earlier facts, `$ex`, and negation behind a gate fact that is asserted last. Everything else, the
-comparisons included, is decided in Python once a fact and asserted as a mark that is there or is not.
+Safe (measured against a brute-force matcher): equality with text literals, `$or` of such, joins by
+equality to earlier facts, and negation behind a gate fact that is asserted last. So every value is
+asserted as a short word that equal values share, and the tests that are no equality are decided in
+Python once a fact and asserted as a mark that is there or is not.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from firstcause.core.model import Fact, FactValue
-from firstcause.inference.language import Cascade, Comparison, Literal, Pattern, Rule
+from firstcause.core.model import Fact, FactValue, VerdictKind
+from firstcause.inference.language import Cascade, Comparison, Condition, Pattern, Rule
 from firstcause.inference.patterns import compile_pattern
+from firstcause.inference.predicates import Predicate, identity, predicate
+from firstcause.inference.references import placeholders, reference
 
-GATE = "gate"
-KIND = "k"
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
 
-Predicate = Callable[[FactValue], bool]
 Location = tuple[str | int, ...]
+Problem = tuple[Location, str]
+Asserted = dict[str, str | int]
 Definition = dict[str, Any]
 
-_REFERENCE = re.compile(r"^\$([a-z][a-z0-9_]*)\.([A-Za-z_][A-Za-z0-9_]*)$")
-_TEMPLATE = re.compile(r"\{([a-z][a-z0-9_]*)\.([A-Za-z_][A-Za-z0-9_]*)\}")
-
-
-def reference(value: object) -> tuple[str, str] | None:
-    """(name, field) of `$name.field`, None for anything else."""
-    found = _REFERENCE.match(value) if isinstance(value, str) else None
-    return (found[1], found[2]) if found else None
-
-
-def fill(template: str, facts: Mapping[str, Fact]) -> str:
-    """A reason with `{name.field}` filled from the facts; `?` where a fact lacks the field."""
-
-    def value(found: re.Match[str]) -> str:
-        got = facts.get(found[1], {}).get(found[2])
-        return "?" if got is None else ", ".join(got) if isinstance(got, list) else str(got)
-
-    return _TEMPLATE.sub(value, template)
+GATE: Asserted = {"id": "gate", "gate": 1}
+"""The fact that is asserted last; no other has its field, and no rule fires before it."""
 
 
 @dataclass
-class Marks:
-    """The predicates of all rules, each with the name of the mark that stands for it.
+class _Kind:
+    """How facts of one kind are told to durable-rules: their fields and marks, under short names."""
 
-    by_kind: kind of fact -> its fields -> (mark, predicate). The same test of the same field is one mark.
-    """
-
-    by_kind: dict[str, dict[str, list[tuple[str, Predicate]]]] = field(default_factory=dict)
-    _names: dict[tuple[str, str, str], str] = field(default_factory=dict)
-
-    def name(self, kind: str, name: str, test: Literal | Comparison) -> str:
-        key = (kind, name, f"{type(test).__name__}:{test!r}")
-        if key not in self._names:
-            mark = self._names[key] = f"m{len(self._names)}"
-            self.by_kind.setdefault(kind, {}).setdefault(name, []).append((mark, predicate(test)))
-        return self._names[key]
-
-    def of(self, fact: Fact) -> dict[str, int]:
-        """The marks that a fact bears."""
-        fields = self.by_kind.get(str(fact["kind"]), {})
-        return {mark: 1 for name, tests in fields.items() for mark, holds in tests if holds(fact.get(name))}
+    word: str
+    fields: dict[str, str] = field(default_factory=dict)
+    marks: dict[tuple[str, str], tuple[str, Predicate]] = field(default_factory=dict)
 
 
-def same(left: FactValue, right: Literal) -> bool:
-    """Equality as users mean it: true is not 1, and 2 is 2.0."""
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    return left == right
+class Vocabulary:
+    """The short words that stand for kinds, fields, values and tests, shared by all rules."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, _Kind] = {}
+        self._words: dict[Hashable, str] = {}
+        self._marks = 0
+
+    def kind(self, kind: str) -> str:
+        return self._kind(kind).word
+
+    def field(self, kind: str, name: str) -> str:
+        fields = self._kind(kind).fields
+        return fields.setdefault(name, f"f{len(fields)}")
+
+    def mark(self, kind: str, name: str, test: Comparison) -> str:
+        marks = self._kind(kind).marks
+        key = (name, repr(test))
+        if key not in marks:
+            marks[key] = f"m{self._marks}", predicate(test)
+            self._marks += 1
+        return marks[key][0]
+
+    def word(self, literal: FactValue) -> str:
+        return self._words.setdefault(identity(literal), f"v{len(self._words)}")
+
+    def assertable(self, facts: Sequence[Fact]) -> list[Asserted]:
+        """What durable-rules is told of the facts: `id` is the number of the fact, then the gate.
+
+        Facts of kinds that no rule asks for are left out.
+        """
+        fresh: dict[Hashable, str] = {}
+        told = [
+            self._asserted(number, fact, self._kinds[str(fact["kind"])], fresh)
+            for number, fact in enumerate(facts)
+            if str(fact["kind"]) in self._kinds
+        ]
+        return [*told, dict(GATE)]
+
+    def _kind(self, kind: str) -> _Kind:
+        return self._kinds.setdefault(kind, _Kind(f"k{len(self._kinds)}"))
+
+    def _asserted(self, number: int, fact: Fact, kind: _Kind, fresh: dict[Hashable, str]) -> Asserted:
+        asserted: Asserted = {"id": str(number), "k": kind.word}
+        for name, short in kind.fields.items():
+            key = identity(fact.get(name))
+            if key is not None:
+                asserted[short] = self._words.get(key) or fresh.setdefault(key, f"x{len(fresh)}")
+        for (name, _test), (mark, holds) in kind.marks.items():
+            if holds(fact.get(name)):
+                asserted[mark] = 1
+        return asserted
 
 
-def predicate(test: Literal | Comparison) -> Predicate:
-    """A test of one field; a field without a value passes only `exists: false`."""
+def definition(rule: Rule, vocabulary: Vocabulary) -> Definition:
+    """The rule for durable-rules: its names are A0, A1, ... in the order of `when`."""
+    kinds = {name: pattern.kind for name, pattern in rule.when.items()}
+    short = {name: f"A{number}" for number, name in enumerate(rule.when)}
+    when = [{short[name]: _tests(each, kinds, short, vocabulary)} for name, each in rule.when.items()]
+    unless = [
+        {f"N{number}$not": _tests(each, kinds, short, vocabulary)}
+        for number, each in enumerate(rule.unless.values())
+    ]
+    return {"all": [*when, {"G": {"gate": 1}}, *unless]}
+
+
+def _tests(
+    pattern: Pattern, kinds: Mapping[str, str], short: Mapping[str, str], vocabulary: Vocabulary
+) -> Definition:
+    found: list[Definition] = [{"k": vocabulary.kind(pattern.kind)}]
+    for name, test in pattern.root.items():
+        if joined := reference(test):
+            other, its_field = joined
+            theirs = vocabulary.field(kinds[other], its_field)
+            found.append({vocabulary.field(pattern.kind, name): {short[other]: theirs}})
+        elif name != "kind":
+            found += _test(pattern.kind, name, test, vocabulary)
+    return {"$and": found} if len(found) > 1 else found[0]
+
+
+def _test(kind: str, name: str, test: Condition, vocabulary: Vocabulary) -> Iterator[Definition]:
     if not isinstance(test, Comparison):
-        return lambda value: same(value, test)
-    tests = list(_comparisons(test))
-    return lambda value: all(holds(value) for holds in tests)
-
-
-def _comparisons(test: Comparison) -> list[Predicate]:
-    found: list[Predicate] = []
-    for sign, limit in (("gt", test.gt), ("gte", test.gte), ("lt", test.lt), ("lte", test.lte)):
-        if limit is not None:
-            found.append(_ordered(sign, limit))
+        yield {vocabulary.field(kind, name): vocabulary.word(test)}
+        return
     if test.in_ is not None:
-        allowed = test.in_
-        found.append(lambda value: any(same(value, each) for each in allowed))
-    if test.matches is not None:
-        pattern = compile_pattern(test.matches)
-        found.append(lambda value: isinstance(value, str) and pattern.found(value))
-    if test.exists is not None:
-        wanted = test.exists
-        found.append(lambda value: (value is not None) is wanted)
-    return found
+        short = vocabulary.field(kind, name)
+        words = dict.fromkeys(vocabulary.word(each) for each in test.in_)
+        alternatives = [{short: word} for word in words]
+        yield {"$or": alternatives} if len(alternatives) > 1 else alternatives[0]
+    if test.given - {"in_"}:
+        yield {vocabulary.mark(kind, name, test): 1}
 
 
-def _ordered(sign: str, limit: float) -> Predicate:
-    def holds(value: FactValue) -> bool:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return False
-        return {"gt": value > limit, "gte": value >= limit, "lt": value < limit, "lte": value <= limit}[sign]
-
-    return holds
-
-
-def validate(rule: Rule) -> list[tuple[Location, str]]:
+def validate(rule: Rule) -> list[Problem]:
     """What is wrong with a rule beyond its shape: (place within the rule, what and the mend)."""
-    problems: list[tuple[Location, str]] = []
-    seen: list[str] = []
+    return [*_patterns(rule), *_verdicts(rule)]
+
+
+def _patterns(rule: Rule) -> Iterator[Problem]:
+    earlier: list[str] = []
     for part, patterns in (("when", rule.when), ("unless", rule.unless)):
         for name, pattern in patterns.items():
-            problems += _pattern_problems(pattern, (part, name), seen)
+            yield from _pattern(pattern, (part, name), earlier)
             if part == "when":
-                seen.append(name)
-    for number, then in enumerate(rule.then):
-        place: Location = ("then", number, then.kind.value)
-        problems += _verdict_problems(then.verdict, place, rule)
-    return problems
+                earlier.append(name)
+            elif name in rule.when:
+                yield (part, name), f"`when` has a {name} too; give this one another name"
 
 
-def _pattern_problems(pattern: Pattern, place: Location, earlier: list[str]) -> list[tuple[Location, str]]:
-    if not isinstance(pattern.root.get("kind"), str):
-        return [(place, "says no kind; add `kind: alert`, or another kind of docs/rules.md")]
-    problems: list[tuple[Location, str]] = []
-    for name, test in pattern.root.items():
-        at = (*place, name)
-        joined = reference(test)
-        if joined and joined[0] not in earlier:
-            known = ", ".join(f"${each}" for each in earlier) or "none"
-            problems.append((at, f"{test!r} names no earlier fact of `when`; earlier ones: {known}"))
-        elif isinstance(test, str) and test.startswith("$") and not joined:
-            problems.append((at, f"{test!r} is no join; write $name.field"))
-        elif isinstance(test, Comparison) and test.matches is not None:
-            try:
-                compile_pattern(test.matches)
-            except ValueError as error:
-                problems.append(((*at, "matches"), str(error)))
-    return problems
-
-
-def _verdict_problems(verdict: Any, place: Location, rule: Rule) -> list[tuple[Location, str]]:
-    problems: list[tuple[Location, str]] = []
-    named = [("of", verdict.of)] + ([("by", verdict.by)] if isinstance(verdict, Cascade) else [])
-    for key, value in named:
-        pattern = rule.when.get(value.removeprefix("$"))
-        if pattern is None or pattern.root.get("kind") != "alert":
-            alerts = ", ".join(
-                f"${name}" for name, each in rule.when.items() if each.root.get("kind") == "alert"
-            )
-            problems.append(((*place, key), f"{value} is no alert of `when`; there are: {alerts or 'none'}"))
-    for name, _field in _TEMPLATE.findall(verdict.reason or ""):
-        if name not in rule.when:
-            problems.append(((*place, "reason"), f"{{{name}...}} names no fact of `when`"))
-    for key, value in verdict:
-        joined = reference(value)
-        if joined and joined[0] not in rule.when:
-            problems.append(((*place, key), f"{value} names no fact of `when`"))
-    return problems
-
-
-def definition(rule: Rule, marks: Marks) -> Definition:
-    """The rule's `all` for durable-rules, without its action."""
-    patterns = [{name: _conditions(pattern, marks)} for name, pattern in rule.when.items()]
-    gate = [{GATE: {KIND: GATE}}]
-    nots = [{f"{name}$not": _conditions(pattern, marks)} for name, pattern in rule.unless.items()]
-    return {"all": [*patterns, *gate, *nots]}
-
-
-def joined_fields(rule: Rule) -> set[str]:
-    """Fields that joins of this rule compare; only these need be asserted besides the marks."""
-    found: set[str] = set()
-    for pattern in (*rule.when.values(), *rule.unless.values()):
-        for name, test in pattern.root.items():
-            if joined := reference(test):
-                found |= {name, joined[1]}
-    return found
-
-
-def _conditions(pattern: Pattern, marks: Marks) -> Definition:
-    found: list[Definition] = [{KIND: pattern.kind}]
+def _pattern(pattern: Pattern, place: Location, earlier: Sequence[str]) -> Iterator[Problem]:
+    kind = pattern.root.get("kind")
+    if kind is None:
+        yield place, "says no kind; add `kind: alert`, or another kind of docs/rules.md"
+    elif not isinstance(kind, str) or kind.startswith("$"):
+        yield (*place, "kind"), "kind is one word as it stands, such as `alert`; write one pattern a kind"
     for name, test in pattern.root.items():
         if name == "kind":
             continue
-        if joined := reference(test):
-            found.append({f"f_{name}": {joined[0]: f"f_{joined[1]}"}})
-        else:
-            found.append({marks.name(pattern.kind, name, test): 1})
-    return {"$and": found} if len(found) > 1 else found[0]
+        if isinstance(test, Comparison):
+            yield from _comparison(test, (*place, name))
+        elif isinstance(test, str) and test.startswith("$"):
+            yield from _join(test, (*place, name), earlier)
+
+
+def _join(test: str, place: Location, earlier: Sequence[str]) -> Iterator[Problem]:
+    joined = reference(test)
+    if joined is None:
+        yield place, f"{test!r} is no join; write $name.field"
+    elif joined[0] not in earlier:
+        known = ", ".join(f"${each}" for each in earlier) or "none"
+        yield place, f"{test!r} names no earlier fact of `when`; earlier ones: {known}"
+
+
+def _comparison(test: Comparison, place: Location) -> Iterator[Problem]:
+    if test.in_ is not None and not test.in_:
+        yield (*place, "in"), "an empty list is never fulfilled; list what the field may be"
+    for number, each in enumerate(test.in_ or ()):
+        if isinstance(each, str) and each.startswith("$"):
+            yield (
+                (*place, "in", number),
+                f"{each!r} cannot be looked up in a list; write a rule for each join",
+            )
+    if test.matches is not None:
+        try:
+            compile_pattern(test.matches)
+        except ValueError as error:
+            yield (*place, "matches"), str(error)
+
+
+def _verdicts(rule: Rule) -> Iterator[Problem]:
+    for number, then in enumerate(rule.then):
+        place: Location = ("then", number, then.kind.value)
+        for key, value in then.verdict:
+            if key in {"of", "by"}:
+                yield from _alert(value, (*place, key), rule)
+            elif key == "reason":
+                yield from _reason(value or "", (*place, key), rule)
+            elif then.kind is VerdictKind.IMPACT:
+                yield from _value(value, (*place, key), rule)
+        if isinstance(then.verdict, Cascade) and then.verdict.of == then.verdict.by:
+            yield (*place, "by"), f"{then.verdict.by} cannot cause itself; name another alert"
+
+
+def _alert(value: str, place: Location, rule: Rule) -> Iterator[Problem]:
+    alerts = [f"${name}" for name, each in rule.when.items() if each.root.get("kind") == "alert"]
+    if value not in alerts:
+        yield place, f"{value} is no alert of `when`; there are: {', '.join(alerts) or 'none'}"
+
+
+def _reason(template: str, place: Location, rule: Rule) -> Iterator[Problem]:
+    for written, name in placeholders(template):
+        if name is None:
+            yield place, f"{written} is no {{name.field}} of a fact of `when`"
+        elif name not in rule.when:
+            yield place, f"{written} names no fact of `when`; there are: {', '.join(rule.when)}"
+
+
+def _value(value: object, place: Location, rule: Rule) -> Iterator[Problem]:
+    if isinstance(value, tuple):
+        for number, each in enumerate(value):
+            if str(each).startswith("$"):
+                yield (*place, number), f"{each!r} cannot be one of a list; write {place[-1]}: {each}"
+    elif isinstance(value, str) and value.startswith("$"):
+        joined = reference(value)
+        if joined is None:
+            yield place, f"{value!r} is no field of a fact; write $name.field"
+        elif joined[0] not in rule.when:
+            yield place, f"{value!r} names no fact of `when`; there are: {', '.join(rule.when)}"

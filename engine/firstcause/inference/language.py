@@ -15,7 +15,7 @@ Alias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_lengt
 Reference = Annotated[str, StringConstraints(pattern=r"^\$[a-z][a-z0-9_]*$")]
 """`$name`: the fact that `when` found under that name."""
 
-Number = int | float
+Number = Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Literal = str | bool | int | float
 
 
@@ -36,10 +36,15 @@ class Comparison(Frozen):
 
     @model_validator(mode="after")
     def _says_something(self) -> Comparison:
-        if not self.model_fields_set:
+        if not self.given:
             msg = "an empty test; give one of gt, gte, lt, lte, in, matches, exists"
             raise ValueError(msg)
         return self
+
+    @property
+    def given(self) -> set[str]:
+        """The names of the tests that are there."""
+        return {name for name in type(self).model_fields if getattr(self, name) is not None}
 
 
 def _shape(value: object) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firstcause.errors import DeliveryError
-from firstcause.host.deadline import call
+from firstcause.host.deadline import OverdueError, call, described
 
 if TYPE_CHECKING:
     from firstcause.core.model import Notification
@@ -31,12 +32,18 @@ def attempt(notifier: Notifier, notification: Notification) -> Outcome:
     try:
         said = call(lambda: notifier.send(notification), notifier.timeout, f"notifier {notifier.name}")
     except DeliveryError as error:
-        return Outcome(error=str(error), permanent=error.permanent, retry_after=error.retry_after)
-    except TimeoutError:
+        return Outcome(error=str(error), permanent=error.permanent, retry_after=_wait(error.retry_after))
+    except OverdueError:
         return Outcome(error=f"no answer within {notifier.timeout:g} s")
     except Exception as error:  # noqa: BLE001 - a notifier is a stranger's code
-        return Outcome(error=f"{type(error).__name__}: {error}")
-    return Outcome(reference=None if said is None else str(said))
+        return Outcome(error=described(error))
+    # Delivered is delivered, whatever a stranger's code returns as the reference.
+    return Outcome(reference=str(said) if isinstance(said, str | int) else None)
+
+
+def _wait(asked: object) -> float | None:
+    """The wait that the receiver asked for; None where the notifier made no number of seconds of it."""
+    return asked if isinstance(asked, int | float) and not math.isnan(asked) else None
 
 
 @dataclass(frozen=True)

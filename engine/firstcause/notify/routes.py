@@ -50,7 +50,10 @@ def fits(route: Route, incident: Incident, components: Collection[str]) -> bool:
 def first_able(
     names: Sequence[str], position: int, broken: Collection[str], notifiers: Mapping[str, Notifier]
 ) -> int | None:
-    """The place in the route of the first notifier, from `position` on, that can speak: it does not stand on what is broken."""
+    """The place in the route of the first notifier, from `position` on, that can speak.
+
+    It can where it does not stand on what is broken.
+    """
     for place in range(position, len(names)):
         notifier = notifiers.get(names[place])
         if notifier is None:

@@ -42,7 +42,6 @@ FIELDS: Mapping[str, Mapping[str, Words]] = {
         "features": None,
         "tenants_hit": None,
         "age_s": None,
-        "lag_s": None,
         "probe": None,
     },
     "edge": {

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from firstcause.core.catalog import Code, EntryBody
+from firstcause.core.durations import Duration
 from firstcause.core.model import Frozen, MaybeName, Priority, Severity, Source
 from firstcause.inference.language import Rule
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Component = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]*$", max_length=120)]
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SPAN = r"(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ms|s|m|h|d))+"
-_PART = re.compile(r"([0-9.]+)(ms|[smhd])")
-
-
-def seconds(value: object) -> float:
-    """`40s`, `1h30m` or `250ms` in seconds. ValueError where it is none of these."""
-    if not isinstance(value, str) or not re.fullmatch(_SPAN, value):
-        raise ValueError("expected a time since the start with its unit, such as 40s, 5m, 1h30m or 250ms")
-    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(value))
-
-
-Seconds = Annotated[
-    float, BeforeValidator(seconds), WithJsonSchema({"type": "string", "pattern": f"^{_SPAN}$"})
-]
 
 
 class TestEvent(Frozen):
@@ -59,7 +43,7 @@ class TestEvent(Frozen):
 class Step(Frozen):
     """One thing that happens. at: seconds since the start of the test."""
 
-    at: Seconds
+    at: Duration
     event: TestEvent
 
 

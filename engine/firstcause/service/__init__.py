@@ -18,7 +18,7 @@ from firstcause.health.probing import Prober
 from firstcause.host import Host
 from firstcause.service import answers, tick
 from firstcause.service.deliver import Delivery
-from firstcause.service.knowledge import Knowledge, learn
+from firstcause.service.knowledge import Knowledge, learn, rule_folders
 from firstcause.service.settle import Announcer, close_incident
 from firstcause.service.triage import Triage, Triaged, World
 from firstcause.store import alerts, inbox, incidents, outbox
@@ -47,12 +47,14 @@ def new_id() -> str:
 class Service:
     """firstcause over one store. Parts are made when first needed, so that a small question stays quick."""
 
-    def __init__(self, settings: Settings, host: Host | None = None) -> None:
+    def __init__(
+        self, settings: Settings, host: Host | None = None, knowledge: Knowledge | None = None
+    ) -> None:
         self.settings = settings
         self.database = Database(settings.store_url)
         self.world = World()
         self._host = host
-        self._knowledge: Knowledge | None = None
+        self._knowledge = knowledge
         self._lock = threading.RLock()
         self._prober = Prober()
 
@@ -72,7 +74,7 @@ class Service:
     def knowledge(self) -> Knowledge:
         with self._lock:
             if self._knowledge is None:
-                self._knowledge = learn(self.settings, self.host.rule_folders())
+                self._knowledge = self._learn()
             return self._knowledge
 
     @property
@@ -81,11 +83,14 @@ class Service:
 
     def reload(self) -> None:
         """Take the rule files as they are now. RuleFileError where any is wrong; the old ones then stay."""
-        fresh = learn(self.settings, self.host.rule_folders())
+        fresh = self._learn()
         with self._lock:
             old, self._knowledge = self._knowledge, fresh
         if old is not None:
             old.close()
+
+    def _learn(self) -> Knowledge:
+        return learn(rule_folders(self.settings, self.host.rule_folders()))
 
     @property
     def env_file(self) -> Path | None:
@@ -95,7 +100,8 @@ class Service:
     @property
     def mask(self) -> Mask:
         """Made anew for each batch: a secret that was rotated is masked from then on."""
-        return Mask(environment.secret_values(self.catalog.env_vars(), self.env_file))
+        values = environment.secret_values(self.catalog.env_vars(), self.env_file)
+        return Mask([*values, *self.host.secrets()])
 
     # One event
 
@@ -113,7 +119,7 @@ class Service:
         """Triage the oldest waiting events. One that cannot be triaged is set aside, and the rest go on."""
         with self._lock:
             self.world.presence = environment.presence(self.catalog.env_vars(), self.env_file)
-            triage = Triage(self.database, self.knowledge, self.host, self.world, self._announcer)
+            triage = Triage(self.database, self.knowledge, self.host, self.world, self._announcer, self.mask)
             try:
                 return triage.run(now, limit)
             except FirstcauseError:
@@ -158,7 +164,7 @@ class Service:
             active = alerts.active(conn)
         self.accept(tick.events_of(readings, probes, active, self.catalog, now, new_id), now)
         self.triage_all(now)
-        return self._snapshot(readings, now, keep=names is None)
+        return self._snapshot(readings, now, keep=names is None and bool(readings))
 
     def _masked(self, reading: Reading) -> Reading:
         return reading.model_copy(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.model import Alert, Incident, Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from firstcause.core.catalog import Entry
 
@@ -92,7 +92,4 @@ def shown(time: datetime | None) -> str | None:
 
 
 def _times(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: shown(value) if name.endswith("at") and value is not None else value
-        for name, value in values.items()
-    }
+    return {name: shown(value) if isinstance(value, datetime) else value for name, value in values.items()}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from firstcause.core.attribution import strongest
 from firstcause.core.message import Brief, body, text
 from firstcause.core.model import Incident, IncidentStatus, Notification, NotifyReason, Role, VerdictKind
 from firstcause.core.report import as_text, debug_report
@@ -150,14 +151,8 @@ def _brief(
     now: datetime,
 ) -> Brief:
     entry = catalog.get(incident.root.code)
-    said = [
-        verdict
-        for alert in members
-        if alert.role is Role.ROOT
-        for verdict in alert.verdicts
-        if verdict.verdict is VerdictKind.ROOT_CAUSE
-    ]
-    best = max(said, key=lambda verdict: (verdict.priority, verdict.confidence), default=None)
+    roots = (alert for alert in members if alert.role is Role.ROOT)
+    best = strongest((verdict for alert in roots for verdict in alert.verdicts), VerdictKind.ROOT_CAUSE)
     over = incident.resolved_at
     return Brief(
         incident_id=str(row.incident_id),

@@ -52,8 +52,8 @@ def _folder(settings: Settings, path: str) -> Path:
     return shipped("rules") if path == SHIPPED else (settings.folder / Path(path).expanduser()).resolve()
 
 
-def learn(settings: Settings, supplied: Sequence[Path] = ()) -> Knowledge:
+def learn(folders: Sequence[Path]) -> Knowledge:
     """Read and compile all rule files. RuleFileError with every mistake where any is wrong."""
-    book = load(rule_folders(settings, supplied))
+    book = load(folders)
     causes = {code: entry.causes for code, entry in book.catalog.entries.items()}
     return Knowledge(book, CauseGraph(causes), Inference(book.rules))

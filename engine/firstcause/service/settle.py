@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firstcause.core.attribution import parents
+from firstcause.core.attribution import parents, strongest
 from firstcause.core.incidents import Group, group, headline
 from firstcause.core.model import Alert, Incident, IncidentStatus, Role, Verdict, VerdictKind
 from firstcause.core.policy import decide
@@ -192,14 +192,10 @@ def _why(
     incident: Incident, world: Collection[Alert], verdicts: Mapping[str, Sequence[Verdict]]
 ) -> str | None:
     """The strongest reason that a rule gave for the root."""
-    said = [
-        verdict
-        for alert in world
-        if alert.fault == incident.fault
-        for verdict in verdicts.get(alert.fingerprint, ())
-        if verdict.verdict is VerdictKind.ROOT_CAUSE
-    ]
-    return max(said, key=lambda verdict: (verdict.priority, verdict.confidence)).because if said else None
+    roots = (alert.fingerprint for alert in world if alert.fault == incident.fault)
+    said = (verdict for name in roots for verdict in verdicts.get(name, ()))
+    best = strongest(said, VerdictKind.ROOT_CAUSE)
+    return best.because if best else None
 
 
 def _row(incident: Incident) -> int:

@@ -31,7 +31,7 @@ def events_of(
     found = [event for event in failures.values() if event is not None]
     for alert in active:
         name = _judge(alert, catalog, now)
-        if name not in readings:
+        if name is None or name not in readings:
             continue
         failure = failures[name]
         if failure is None or (alert.probe == name and failure.code != alert.code):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from firstcause.core.masking import Mask
     from firstcause.core.model import Alert, Fact, Reading, Verdict
     from firstcause.host import Host
     from firstcause.service.knowledge import Knowledge
@@ -61,6 +62,7 @@ class Triage:
     host: Host
     world: World
     announcer: Announcer
+    mask: Mask
 
     def run(self, now: datetime, limit: int) -> Triaged:
         """Triage the oldest waiting events; events 0 where none waits."""
@@ -96,10 +98,13 @@ class Triage:
     def _identified(self, received: Sequence[inbox.Received]) -> dict[int, Occurrence]:
         catalog = self.knowledge.catalog
         readable = [(each.seq, each.event) for each in received if each.event is not None]
-        events = self.host.enrich(
-            [event for _seq, event in readable],
-            [catalog.get(event.code) is not None for _seq, event in readable],
-        )
+        given = [event for _seq, event in readable]
+        enriched = self.host.enrich(given, [catalog.get(event.code) is not None for event in given])
+        # What came in was masked then; what plugins added was not.
+        events = [
+            after if after is before else self.mask.event(after)
+            for before, after in zip(given, enriched, strict=True)
+        ]
         return {seq: identify(event, catalog) for (seq, _), event in zip(readable, events, strict=True)}
 
     def _fold(self, conn: sa.Connection, occurrences: Sequence[Occurrence]) -> Folded:

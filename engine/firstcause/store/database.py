@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from firstcause.errors import StoreError
 from firstcause.shipped import shipped
@@ -25,6 +33,10 @@ HEAD = "0001"
 # One number for all of firstcause: Postgres' advisory locks are named by numbers.
 _WRITER_LOCK = 0x66697273
 _DAEMON_LOCK = 0x66697274
+INBOX_LOCK = 0x66697275
+
+_CONNECT_WITHIN = 10
+"""Seconds after which a Postgres that says nothing is taken to be away; the url may give its own."""
 
 
 class Database:
@@ -63,10 +75,19 @@ class Database:
 
     @contextmanager
     def _sqlite_claim(self) -> Iterator[None]:
-        with Path(f"{self.engine.url.database}.lock").open("w") as file:
+        if _in_memory(self.engine.url):
+            yield
+            return
+        path = Path(f"{self.engine.url.database}.lock")
+        try:
+            file = path.open("w")
+        except OSError as error:
+            msg = f"{path} cannot be written: {error.strerror}; {_mend(self.engine.url)}"
+            raise StoreError(msg) from error
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+            except BlockingIOError as error:
                 raise StoreError(self._another()) from error
             yield
 
@@ -78,8 +99,11 @@ class Database:
             held = conn.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _DAEMON_LOCK}).scalar()
             if not held:
                 raise StoreError(self._another())
-            yield
-            conn.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": _DAEMON_LOCK})
+            try:
+                yield
+            finally:
+                # Closed, not put back: the lock goes with it, also where the server was away meanwhile.
+                conn.invalidate()
 
     def _another(self) -> str:
         return f"another firstcause daemon runs on {self.shown_url}; stop it, or change [store] url"
@@ -132,7 +156,7 @@ class Database:
 
     @property
     def shown_url(self) -> str:
-        return self.engine.url.render_as_string(hide_password=True)
+        return _shown(self.engine.url)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -149,13 +173,29 @@ def _said(url: sa.URL) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        where = url.render_as_string(hide_password=True)
-        reason = str(error.orig).strip().partition("\n")[0]
-        msg = f"the database at {where} does not answer as it should: {reason}"
+        msg = f"the database at {_shown(url)} does not answer as it should: {_first_line(error.orig)}"
+        # These are about what was asked, so the database itself is in order.
+        if not isinstance(error, DataError | IntegrityError | ProgrammingError):
+            msg = f"{msg}; {_mend(url)}"
         raise StoreError(msg) from error
     except SQLAlchemyError as error:
-        msg = f"the database at {url.render_as_string(hide_password=True)}: {error}"
+        msg = f"the database at {_shown(url)}: {_first_line(error)}"
         raise StoreError(msg) from error
+
+
+def _first_line(error: object) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _mend(url: sa.URL) -> str:
+    if url.get_backend_name() == "sqlite":
+        return "check that [store] url is right and that its file and folder can be written"
+    return "check that [store] url is right and that the server runs and lets its user in"
+
+
+def _shown(url: sa.URL) -> str:
+    """The url without a password; libpq takes one among the parameters too."""
+    return url.difference_update_query(["password", "sslpassword"]).render_as_string(hide_password=True)
 
 
 def _with_driver(url: str) -> str:
@@ -168,22 +208,46 @@ def _with_driver(url: str) -> str:
 def _engine(url: str) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
+    except ValueError:
+        # Not shown, nor chained: where a password holds a colon, what is no number is part of it.
+        msg = (
+            "[store] url cannot be used: its port is not a number; "
+            "in a password write @ as %40, : as %3A and / as %2F"
+        )
+        raise StoreError(msg) from None
+    except ArgumentError as error:
+        raise StoreError(_unusable(error)) from error
+    try:
         if parsed.get_backend_name() == "sqlite":
             return _sqlite(parsed)
-        return sa.create_engine(parsed, pool_pre_ping=True, pool_size=8)
+        patience = {} if "connect_timeout" in parsed.query else {"connect_timeout": _CONNECT_WITHIN}
+        return sa.create_engine(parsed, pool_pre_ping=True, pool_size=8, connect_args=patience)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
-        msg = f"[store] url cannot be used: {error}; give sqlite:///path or postgresql://user@host/name"
-        raise StoreError(msg) from error
+        raise StoreError(_unusable(error)) from error
+
+
+def _unusable(error: Exception) -> str:
+    return f"[store] url cannot be used: {error}; give sqlite:///path or postgresql://user@host/name"
+
+
+def _in_memory(url: sa.URL) -> bool:
+    return url.database in {None, "", ":memory:"}
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:
-    if url.database and url.database != ":memory:":
+    if not _in_memory(url):
         try:
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
-            msg = f"[store] url: the folder of {url.database} cannot be made: {error.strerror}"
+            msg = f"[store] url: the folder of {url.database} cannot be made: {error.strerror}; {_mend(url)}"
             raise StoreError(msg) from error
-    engine = sa.create_engine(url, connect_args={"check_same_thread": False, "timeout": 15})
+    memory = not url.database or url.database == ":memory:"
+    engine = sa.create_engine(
+        url,
+        connect_args={"check_same_thread": False, "timeout": 15},
+        # A database in memory is gone with its connection, so there is one.
+        poolclass=sa.StaticPool if memory else None,
+    )
     sa.event.listen(engine, "connect", _on_sqlite_connect)
     sa.event.listen(engine, "begin", _on_sqlite_begin)
     return engine
@@ -202,5 +266,4 @@ def _on_sqlite_connect(connection: DBAPIConnection, _record: Any) -> None:
 
 def _on_sqlite_begin(conn: sa.Connection) -> None:
     reading = conn.get_execution_options().get("firstcause_read", False)
-    with suppress(AttributeError):
-        conn.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    conn.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from firstcause.core.model import Event
+from firstcause.store.database import INBOX_LOCK
 from firstcause.store.tables import inbox
 
 if TYPE_CHECKING:
@@ -29,7 +30,11 @@ def put(conn: sa.Connection, events: Sequence[Event], now: datetime) -> None:
     """Store events; one whose id is there already is the same occurrence and is left out."""
     if not events:
         return
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
+    postgres = conn.dialect.name == "postgresql"
+    if postgres:
+        # Two that store the same ids in another order would wait for each other's rows: a deadlock.
+        conn.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": INBOX_LOCK})
+    insert = postgresql.insert if postgres else sqlite.insert
     conn.execute(
         insert(inbox).on_conflict_do_nothing(index_elements=["event_id"]),
         [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     JSON,
@@ -25,6 +27,22 @@ from sqlalchemy.types import TypeDecorator
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import Dialect
+    from sqlalchemy.types import TypeEngine
+
+# Postgres stores neither, and one such character would keep a whole batch out: NUL, and halves of characters.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -44,9 +62,38 @@ class UtcTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
+class Name(TypeDecorator[str]):
+    """A short text from outside; U+FFFD stands for what Postgres cannot store, on every database."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else str(_storable(value))
+
+
+class Words(Name):
+    """As Name, of any length."""
+
+    impl = Text
+    cache_ok = True
+
+
+class Document(TypeDecorator[Any]):
+    """JSON. Its texts as in Name; NaN and the infinities, which JSON lacks, become null."""
+
+    impl = JSON
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(JSONB() if dialect.name == "postgresql" else JSON())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
+        return _storable(value)
+
+
 # SQLite counts up by itself only for a column of the type INTEGER.
 BigId = BigInteger().with_variant(Integer, "sqlite")
-Document = JSON().with_variant(JSONB, "postgresql")
 
 metadata = MetaData(
     naming_convention={
@@ -61,12 +108,12 @@ inbox = Table(
     "inbox",
     metadata,
     Column("seq", BigId, primary_key=True, autoincrement=True),
-    Column("event_id", String(200), nullable=False, unique=True),
+    Column("event_id", Name(200), nullable=False, unique=True),
     Column("received_at", UtcTime, nullable=False),
     Column("event", Document, nullable=False),
     Column("triaged_at", UtcTime),
     Column("fingerprint", String(40)),
-    Column("problem", Text),
+    Column("problem", Words),
     Index(
         "ix_inbox_untriaged",
         "seq",
@@ -81,17 +128,17 @@ incident = Table(
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("fault", String(40), nullable=False),
     Column("status", String(20), nullable=False),
-    Column("root_code", String(200), nullable=False),
-    Column("root_service", String(200)),
-    Column("root_tenant", String(200)),
-    Column("title", Text, nullable=False),
+    Column("root_code", Name(200), nullable=False),
+    Column("root_service", Name(200)),
+    Column("root_tenant", Name(200)),
+    Column("title", Words, nullable=False),
     Column("priority", String(2), nullable=False),
     Column("severity", String(20), nullable=False),
     Column("impact", Document, nullable=False),
     Column("suppressed", Boolean, nullable=False),
     Column("opened_at", UtcTime, nullable=False),
     Column("resolved_at", UtcTime),
-    Column("fix", Text),
+    Column("fix", Words),
     Column("merged_into", BigId, ForeignKey("incident.id")),
     Index(
         "uq_incident_open_fault",
@@ -109,14 +156,14 @@ alert = Table(
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("fingerprint", String(40), nullable=False),
     Column("fault", String(40), nullable=False),
-    Column("code", String(200), nullable=False),
+    Column("code", Name(200), nullable=False),
     Column("catalogued", Boolean, nullable=False),
-    Column("title", Text, nullable=False),
+    Column("title", Words, nullable=False),
     Column("severity", String(20), nullable=False),
-    Column("component", String(200)),
-    Column("tenant", String(200)),
-    Column("service", String(200)),
-    Column("probe", String(200)),
+    Column("component", Name(200)),
+    Column("tenant", Name(200)),
+    Column("service", Name(200)),
+    Column("probe", Name(200)),
     Column("count", BigInteger, nullable=False),
     Column("first_seen", UtcTime, nullable=False),
     Column("last_seen", UtcTime, nullable=False),
@@ -143,9 +190,9 @@ timeline = Table(
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("incident_id", BigId, ForeignKey("incident.id"), nullable=False),
     Column("at", UtcTime, nullable=False),
-    Column("actor", String(200), nullable=False),
-    Column("what", Text, nullable=False),
-    Column("reason", Text),
+    Column("actor", Name(200), nullable=False),
+    Column("what", Words, nullable=False),
+    Column("reason", Words),
     Index("ix_timeline_incident_id", "incident_id", "id"),
 )
 
@@ -155,7 +202,7 @@ outbox = Table(
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("incident_id", BigId, ForeignKey("incident.id"), nullable=False),
     Column("reason", String(20), nullable=False),
-    Column("route", String(200), nullable=False),
+    Column("route", Name(200), nullable=False),
     Column("notifiers", Document, nullable=False),
     Column("position", Integer, nullable=False, server_default="0"),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -164,7 +211,7 @@ outbox = Table(
     Column("maybe_repeat", Boolean, nullable=False),
     Column("said_fault", String(40)),
     Column("outcome", String(20)),
-    Column("error", Text),
+    Column("error", Words),
     Index(
         "ix_outbox_waiting",
         "due_at",
@@ -182,14 +229,14 @@ notification_log = Table(
     Column("outbox_id", BigId, ForeignKey("outbox.id"), nullable=False),
     Column("at", UtcTime, nullable=False),
     Column("reason", String(20), nullable=False),
-    Column("notifier", String(200), nullable=False),
+    Column("notifier", Name(200), nullable=False),
     Column("status", String(20), nullable=False),
-    Column("code", String(200), nullable=False),
+    Column("code", Name(200), nullable=False),
     Column("severity", String(20), nullable=False),
     Column("priority", String(2), nullable=False),
-    Column("text", Text, nullable=False),
-    Column("reference", Text),
-    Column("error", Text),
+    Column("text", Words, nullable=False),
+    Column("reference", Words),
+    Column("error", Words),
     Column("maybe_repeat", Boolean, nullable=False),
     Column("intelligence", Document, nullable=False),
     Index("ix_notification_log_incident_id", "incident_id"),
@@ -198,8 +245,8 @@ notification_log = Table(
 notification_registry = Table(
     "notification_registry",
     metadata,
-    Column("code", String(200), primary_key=True),
-    Column("title", Text, nullable=False),
+    Column("code", Name(200), primary_key=True),
+    Column("title", Words, nullable=False),
     Column("catalogued", Boolean, nullable=False),
     Column("severity", String(20), nullable=False),
     Column("first_seen", UtcTime, nullable=False),

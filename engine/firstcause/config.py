@@ -1,0 +1,235 @@
+"""The configuration: config.toml, the environment over it, and a default for everything."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+
+from firstcause.core.durations import Duration
+from firstcause.core.model import Frozen, Priority, Severity
+from firstcause.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PREFIX = "FIRSTCAUSE_"
+MIB = 1024 * 1024
+
+
+class Store(Frozen):
+    """url: sqlite:///path or postgresql://user@host/name; None is firstcause.db in the state folder."""
+
+    url: str | None = None
+
+
+class Web(Frozen):
+    """Where the daemon listens. token_file: holds the token that every API call must then bring."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8377, ge=0, le=65535)
+    token_file: str | None = None
+
+
+class Rules(Frozen):
+    """paths: folders of rule files, "shipped" for those that come along. thresholds: named numbers."""
+
+    paths: tuple[str, ...] = ("shipped",)
+    thresholds: dict[str, float] = Field(default_factory=dict)
+
+
+class Intake(Frozen):
+    """Limits in bytes. quiet_after: an error that nobody reports for so long is over."""
+
+    max_event_bytes: int = Field(default=MIB, gt=0)
+    max_request_bytes: int = Field(default=20 * MIB, gt=0)
+    quiet_after: Duration = 86400.0
+
+
+class Route(Frozen):
+    """Who is told of what. An empty list means any; notifiers are tried in order until one can."""
+
+    name: str = ""
+    notifiers: tuple[str, ...] = Field(min_length=1)
+    priorities: tuple[Priority, ...] = ()
+    severities: tuple[Severity, ...] = ()
+    tenants: tuple[str, ...] = ()
+    components: tuple[str, ...] = ()
+    then_continue: bool = Field(default=False, alias="continue")
+
+
+class Notify(Frozen):
+    """group_wait: how long the first message waits for the true cause. link: base URL of the page."""
+
+    group_wait: Duration = 60.0
+    repeat_interval: Duration = 14400.0
+    retry_attempts: int = Field(default=5, ge=1, le=100)
+    link: str | None = None
+    routes: tuple[Route, ...] = ()
+
+
+class Health(Frozen):
+    """env_file: the application's dotenv file, whose catalogued variables are looked for."""
+
+    interval: Duration = 60.0
+    retention: Duration = 400 * 86400.0
+    env_file: str | None = None
+
+
+class Settings(BaseSettings):
+    """All of it. folder: the folder that relative paths in it are relative to."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__", hide_input_in_errors=True
+    )
+
+    store: Store = Field(default_factory=Store)
+    web: Web = Field(default_factory=Web)
+    rules: Rules = Field(default_factory=Rules)
+    intake: Intake = Field(default_factory=Intake)
+    notify: Notify = Field(default_factory=Notify)
+    health: Health = Field(default_factory=Health)
+    plugins: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    folder: Path = Field(default_factory=Path.cwd)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # The environment stands over the file, which comes in as arguments.
+        _ = settings_cls, dotenv_settings, file_secret_settings
+        return (env_settings, init_settings)
+
+    @property
+    def store_url(self) -> str:
+        url = self.store.url
+        if url is None:
+            return f"sqlite:///{state_folder() / 'firstcause.db'}"
+        scheme, slashes, path = url.partition(":///")
+        if not scheme.startswith("sqlite") or path in {"", ":memory:"} or path.startswith(("file:", "?")):
+            return url
+        return f"{scheme}{slashes}{self.folder / Path(path).expanduser()}"
+
+
+def state_folder() -> Path:
+    """systemd's state folder where it gave one, else the user's."""
+    given = os.environ.get("STATE_DIRECTORY")
+    return Path(given.partition(":")[0]) if given else platformdirs.user_state_path("firstcause")
+
+
+def load(path: Path | None) -> Settings:
+    """The settings of `path`, else of $FIRSTCAUSE_CONFIG, else of ./config.toml, else the defaults."""
+    named = path or (Path(os.environ["FIRSTCAUSE_CONFIG"]) if os.environ.get("FIRSTCAUSE_CONFIG") else None)
+    chosen = named or Path("config.toml")
+    if not chosen.is_file():
+        if named is not None:
+            msg = f"no configuration at {named}; `firstcause init` writes one"
+            raise ConfigError(msg)
+        return _settings({}, Path.cwd(), "the environment")
+    return _settings(_read(chosen), chosen.resolve().parent, str(chosen))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{path}: {error}"
+        raise ConfigError(msg) from None
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path} cannot be read: {error}"
+        raise ConfigError(msg) from None
+
+
+def _settings(values: dict[str, Any], folder: Path, where: str) -> Settings:
+    for key in values:
+        # pydantic-settings takes arguments with an underscore as orders to itself.
+        if key == "folder" or key.startswith("_"):
+            raise ConfigError(f"{where}: {key} is unknown; remove it")
+    for section in ("store", "web"):
+        if isinstance(values.get(section), dict):
+            values[section] = _from_files(
+                values[section], folder, f"{where}: [{section}]", keep={"token_file"}
+            )
+    tables = values.get("plugins")
+    plugins: dict[str, Any] = tables if isinstance(tables, dict) else {}
+    for name, table in plugins.items():
+        if isinstance(table, dict):
+            plugins[name] = _from_files(table, folder, f"{where}: [plugins.{name}]", keep={"env_file"})
+    try:
+        # Afterwards, as the environment would stand over an argument.
+        return Settings(**values).model_copy(update={"folder": folder})
+    except ValidationError as error:
+        raise ConfigError("\n".join(_mistakes(error, where))) from None
+    except SettingsError as error:
+        raise ConfigError(_no_json(error)) from None
+
+
+def _from_files(table: Mapping[str, Any], folder: Path, where: str, keep: set[str]) -> dict[str, Any]:
+    """`key_file = path` as `key = what the file holds`, so that no secret need stand in the file."""
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            found[key] = _from_files(value, folder, f"{where} {key}", keep)
+        elif key.endswith("_file") and key not in keep and isinstance(value, str):
+            plain = key.removesuffix("_file")
+            if plain in table:
+                raise ConfigError(f"{where} {plain} and {key} are both given; keep one")
+            found[plain] = _secret(folder / value, f"{where} {key}")
+        elif key in keep and isinstance(value, str):
+            found[key] = str(folder / value)
+        else:
+            found[key] = value
+    return found
+
+
+def _secret(path: Path, where: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"{where}: {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{where}: {path} cannot be read: it is no UTF-8 text") from None
+
+
+def _no_json(error: SettingsError) -> str:
+    """The line for a variable of the environment that should hold JSON and does not."""
+    value = getattr(error.__cause__, "doc", None)
+    names = [name for name, held in os.environ.items() if name.upper().startswith(PREFIX) and held == value]
+    return f'the environment: {", ".join(names) or error}: lists and tables are given as JSON, like ["a"]'
+
+
+def _mistakes(error: ValidationError, where: str) -> Iterator[str]:
+    variables = {name.upper() for name in os.environ}
+    for each in error.errors(include_url=False, include_input=False):
+        section, *rest = (str(part) for part in each["loc"])
+        key = ".".join(rest)
+        place = f"{where}: [{section}] {key}" if rest else f"{where}: {section}"
+        variable = f"{PREFIX}{'__'.join((section, *rest))}".upper()
+        if variable in variables:
+            place = f"the environment: {variable}"
+        if each["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(rest[-1] if rest else section, _known(section, rest), 1)
+            yield f"{place} is unknown" + (
+                f"; did you mean {near[0]}?" if near else "; config.toml of `init` has all keys"
+            )
+        else:
+            yield f"{place}: {each['msg'].removeprefix('Value error, ')}"
+
+
+def _known(section: str, rest: list[str]) -> list[str]:
+    if not rest:
+        return [name for name in Settings.model_fields if name != "folder"]
+    model = Route if "routes" in rest else Settings.model_fields[section].annotation
+    known = getattr(model, "model_fields", {})
+    return [field.alias or name for name, field in known.items()]

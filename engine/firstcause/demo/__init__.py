@@ -1,0 +1,1 @@
+"""The seed's scenario, played end to end on loopback."""

@@ -1,0 +1,60 @@
+"""Tests of one field that are decided in Python: what durable-rules cannot do, or not safely."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING
+
+from firstcause.core.model import FactValue
+from firstcause.inference.patterns import compile_pattern
+
+if TYPE_CHECKING:
+    from firstcause.inference.language import Comparison
+
+Predicate = Callable[[FactValue], bool]
+
+
+def identity(value: FactValue) -> Hashable | None:
+    """What two values share exactly if they are equal as users mean it: true is not 1, and 2 is 2.0.
+
+    None for what equals nothing: no value, a list, not-a-number.
+    """
+    if isinstance(value, bool | str):
+        return type(value).__name__, value
+    if isinstance(value, int | float) and value == value:  # noqa: PLR0124 - false for not-a-number alone
+        return "number", value
+    return None
+
+
+def predicate(test: Comparison) -> Predicate:
+    """All of the test but `in`. A field without a value passes only `exists: false`."""
+    tests = list(_parts(test))
+    return lambda value: all(holds(value) for holds in tests)
+
+
+def _parts(test: Comparison) -> list[Predicate]:
+    found = [
+        _ordered(compare, limit)
+        for compare, limit in (
+            (operator.gt, test.gt),
+            (operator.ge, test.gte),
+            (operator.lt, test.lt),
+            (operator.le, test.lte),
+        )
+        if limit is not None
+    ]
+    if test.matches is not None:
+        pattern = compile_pattern(test.matches)
+        found.append(lambda value: isinstance(value, str) and pattern.found(value))
+    if test.exists is not None:
+        wanted = test.exists
+        found.append(lambda value: (value is not None) is wanted)
+    return found
+
+
+def _ordered(compare: Callable[[float, float], bool], limit: float) -> Predicate:
+    def holds(value: FactValue) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool) and compare(value, limit)
+
+    return holds

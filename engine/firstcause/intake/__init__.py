@@ -1,0 +1,1 @@
+"""Reads senders' bytes into events: pure functions, one module a format."""

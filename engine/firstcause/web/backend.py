@@ -1,0 +1,36 @@
+"""What the web asks of the daemon; the daemon has these methods, tests may give others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Future
+
+    from firstcause.core.model import Event
+
+
+class Backend(Protocol):
+    """Methods may block and may be called from several threads; errors are those of firstcause.errors."""
+
+    def submit(self, events: Sequence[Event]) -> Future[None]:
+        """Done once the events are on disk."""
+
+    def incidents(self, status: str | None, limit: int) -> list[dict[str, Any]]: ...
+
+    def incident(self, number: str) -> dict[str, Any]: ...
+
+    def debug_as(self, number: str, form: str) -> str:
+        """form: text, markdown or json."""
+
+    def resolve(self, number: str, fix: str | None) -> dict[str, Any]: ...
+
+    def catalog(self) -> list[dict[str, Any]]: ...
+
+    def run_probe(self, name: str) -> dict[str, Any]: ...
+
+    def health(self) -> dict[str, Any]: ...
+
+    def ready(self) -> dict[str, str]:
+        """Part -> "ok", or what is wrong with it."""

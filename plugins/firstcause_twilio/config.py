@@ -1,0 +1,38 @@
+"""`[plugins.twilio]`: the application's account, which is watched, and our own, which sends."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class Sms(BaseModel):
+    """The account that sends; best another than the application's, which may be what is broken.
+
+    from_number, to: E.164, as +15551234567.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    account_sid: str = Field(min_length=1)
+    auth_token: SecretStr
+    from_number: str = Field(pattern=r"^\+[1-9]\d{6,14}$")
+    to: list[str] = Field(min_length=1)
+
+
+class Config(BaseModel):
+    """env_file: the application's dotenv file, read at every check; account_sid and auth_token else.
+
+    api_url: where Twilio's API answers, None for Twilio itself. timeout, interval: seconds.
+    degraded_ms: a slower answer is DEGRADED.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    env_file: str | None = None
+    account_sid: str | None = None
+    auth_token: SecretStr | None = None
+    api_url: str | None = None
+    timeout: float = Field(default=10.0, gt=0, le=60)
+    interval: float = Field(default=60.0, ge=1)
+    degraded_ms: float = Field(default=3000.0, gt=0)
+    sms: Sms | None = None
