@@ -1,4 +1,4 @@
-"""Fixtures that several areas share: both databases, a service with a fake clock, a collecting notifier."""
+"""Fixtures that several areas share: both databases, and an environment without a developer's settings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def _postgres_missing() -> str | None:
     try:
         psycopg.connect(POSTGRES, connect_timeout=3).close()
     except psycopg.OperationalError as error:
-        return f"no Postgres at {POSTGRES}: {str(error).splitlines()[0]} (FIRSTCAUSE_TEST_POSTGRES names another)"
+        reason = str(error).splitlines()[0]
+        return f"no Postgres at {POSTGRES}: {reason} (FIRSTCAUSE_TEST_POSTGRES names another)"
     return None
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from firstcause.core.catalog import Catalog
 from firstcause.core.identity import Occurrence, identify
-from firstcause.core.model import Event
+from firstcause.core.model import Alert, Event
 from firstcause.core.triage import fold
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -62,7 +62,7 @@ def test_an_end_of_something_unknown_opens_nothing() -> None:
 def test_counts_do_not_depend_on_how_events_are_batched(events: list[tuple[str, int]], size: int) -> None:
     occurrences = [occurrence(code, at) for code, at in events]
     whole = fold(occurrences, {}, {}).alerts
-    known = {}
+    known: dict[str, Alert] = {}
     for at in range(0, len(occurrences), size):
         known = fold(occurrences[at : at + size], known, {}).alerts
     assert {name: (a.count, a.first_seen, a.last_seen) for name, a in known.items()} == {

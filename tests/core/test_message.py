@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firstcause.core.durations import seconds, spoken
+from firstcause.core.message import Brief, body, text
+from firstcause.core.model import NotifyReason, Priority, Severity
+
+START = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
+EXTENSION = "^{}\\[~]|€"
+GSM = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+    "abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+
+
+def brief(**changes: Any) -> Brief:
+    given_: dict[str, Any] = {
+        "incident_id": "12",
+        "reason": NotifyReason.FIRST,
+        "severity": Severity.CRITICAL,
+        "priority": Priority.P0,
+        "code": "X",
+        "title": "Twilio API connection failed",
+        "opened_at": START,
+        "now": START + timedelta(seconds=30),
+    }
+    return Brief(**(given_ | changes))
+
+
+words = st.text(max_size=300)
+briefs = st.builds(
+    brief,
+    title=words.filter(lambda title: title.strip()),
+    because=st.none() | words,
+    companies=st.lists(words, max_size=4).map(tuple),
+    cascades=st.integers(0, 10**6),
+    incident_id=st.integers(1, 10**9).map(str),
+    reason=st.sampled_from(NotifyReason),
+    link=st.none() | words,
+    duration=st.none() | st.floats(0, 10**8),
+    maybe_repeat=st.booleans(),
+)
+
+
+@given(briefs)
+def test_it_is_always_one_sms_with_its_label_and_number(each: Brief) -> None:
+    said = text(each)
+    if all(char in GSM + EXTENSION for char in said):
+        assert sum(2 if char in EXTENSION else 1 for char in said) <= 160
+    else:
+        assert len(said.encode("utf-16-le", "surrogatepass")) // 2 <= 70
+    label = {"first": "CRITICAL: ", "new_root": "NEW CAUSE: ", "resolved": "RESOLVED: "}[each.reason]
+    assert said.startswith(label)
+    assert f" #{each.incident_id}" in said
+    assert said.isprintable()
+
+
+def test_what_it_says() -> None:
+    first = brief(because="TWILIO_ACCOUNT_SID is not set", companies=("acme", "bolt", "cora"), cascades=7)
+    assert text(first) == (
+        "CRITICAL: Twilio API connection failed. TWILIO_ACCOUNT_SID is not set. 3 companies. 7 cascades. P0 #12"
+    )
+    over = brief(reason=NotifyReason.RESOLVED, duration=252)
+    assert text(over) == "RESOLVED: Twilio API connection failed, after 4 min 12 s #12"
+    assert text(brief(companies=("acme",), maybe_repeat=True)).endswith("acme. P0 #12 (may repeat)")
+
+
+def test_typographic_characters_do_not_halve_its_length() -> None:
+    said = text(brief(title="It\u2019s down \u2014 caf\u00e9 \u0161 \u201cx\u201d", because="b" * 100))
+    assert 'It\'s down - café s "x"' in said
+    assert len(said) > 100
+
+
+def test_another_script_stays_readable() -> None:
+    assert "数据库" in text(brief(title="数据库连接失败"))
+
+
+def test_the_whole_message_has_what_the_sms_has_no_room_for() -> None:
+    each = brief(
+        because="b",
+        first_step="do this",
+        fix_url="https://x/",
+        link="https://y/incidents/12",
+        maybe_repeat=True,
+    )
+    said = body(each, "THE REPORT")
+    for part in (
+        "Cause: b",
+        "First: do this",
+        "Fix at: https://x/",
+        "https://y/incidents/12",
+        "before",
+        "THE REPORT",
+    ):
+        assert part in said
+
+
+@pytest.mark.parametrize(
+    ("written", "length"),
+    [
+        ("30s", 30),
+        ("1h30m", 5400),
+        ("500ms", 0.5),
+        ("400d", 34_560_000),
+        (90, 90),
+        ("1.5h", 5400),
+        ("2w", 1_209_600),
+    ],
+)
+def test_lengths_of_time(written: object, length: float) -> None:
+    assert seconds(written) == length
+
+
+@pytest.mark.parametrize("written", ["soon", "", "5", "5 parsecs", -1, True, None, "1s1", "." * 50])
+def test_what_is_no_length_of_time(written: object) -> None:
+    with pytest.raises(ValueError, match="write it like 30s"):
+        seconds(written)
+
+
+@given(st.floats(0, 10**9))
+def test_spoken_is_near(length: float) -> None:
+    assert abs(seconds(spoken(length).replace("min", "m")) - length) <= max(1, length / 24)

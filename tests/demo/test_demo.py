@@ -1,0 +1,34 @@
+"""The demo is the product's promise: one cause, one message, and one when it is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from running import answer, firstcause
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_one_incident_one_sms_before_and_one_after(tmp_path: Path) -> None:
+    found = answer("demo", "--once", folder=tmp_path)
+    assert found["seconds"] < 20
+    (incident,) = found["incidents"]
+    assert incident["root"]["code"] == "TWILIO_API_FAILURE"
+    assert (incident["status"], incident["priority"]) == ("resolved", "P0")
+    assert incident["events"] >= 40
+    cascades = {alert["code"] for alert in incident["alerts"] if alert["role"] == "cascade"}
+    assert cascades == {"SMS_DELIVERY_FAILURE", "TWILIO_GREETING_FAILURE", "NOTIFICATION_SYSTEM_FAILURE"}
+    root = next(alert for alert in incident["alerts"] if alert["role"] == "root")
+    assert root["first_seen"] == max(alert["first_seen"] for alert in incident["alerts"]), "it came last"
+    first, second = found["sms"]
+    assert first["body"].startswith("CRITICAL: Twilio API")
+    assert second["body"].startswith("RESOLVED: Twilio API")
+    assert len(first["body"]) <= 160
+
+
+def test_it_shows_the_cause_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    text = firstcause("demo", "--once", folder=tmp_path).stdout
+    assert text.index("SMS  CRITICAL") < text.index("ROOT CAUSE") < text.index("SMS  RESOLVED")
+    assert "0f0f0f0f" not in text, "a token is shown"
+    assert list(tmp_path.iterdir()) == []

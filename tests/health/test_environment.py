@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from firstcause.health.environment import presence, secret_values
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+NAMES = ["TWILIO_AUTH_TOKEN", "TWILIO_ACCOUNT_SID", "DATABASE_URL", "BLANK", "BARE"]
+TEXT = """
+# the application's
+TWILIO_AUTH_TOKEN="a secret value"
+export DATABASE_URL=postgresql://app:pw@db/app
+BLANK=
+BARE
+OTHER=unasked
+"""
+
+
+def test_only_what_is_set_to_something_is_present(tmp_path: Path) -> None:
+    path = tmp_path / "app.env"
+    path.write_text(TEXT, encoding="utf-8")
+    assert presence(NAMES, path) == {
+        "BARE": False,
+        "BLANK": False,
+        "DATABASE_URL": True,
+        "TWILIO_ACCOUNT_SID": False,
+        "TWILIO_AUTH_TOKEN": True,
+    }
+
+
+def test_our_own_environment_says_nothing_of_the_applications(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWILIO_ACCOUNT_SID", "ours")
+    path = tmp_path / "app.env"
+    path.write_text(TEXT, encoding="utf-8")
+    assert presence(["TWILIO_ACCOUNT_SID"], path) == {"TWILIO_ACCOUNT_SID": False}
+
+
+def test_a_file_that_is_gone_lost_every_setting(tmp_path: Path) -> None:
+    assert presence(["B", "A"], tmp_path / "none.env") == {"A": False, "B": False}
+
+
+def test_without_a_file_named_nothing_is_known() -> None:
+    assert presence(NAMES, None) == {}
+
+
+def test_a_file_that_changes_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "app.env"
+    path.write_text("A=1\n", encoding="utf-8")
+    assert presence(["A"], path) == {"A": True}
+    path.write_text("", encoding="utf-8")
+    assert presence(["A"], path) == {"A": False}
+
+
+def test_a_file_that_cannot_be_read_is_as_good_as_none(tmp_path: Path) -> None:
+    path = tmp_path / "app.env"
+    path.write_bytes(b"A=\xff\xfe\n")
+    assert presence(["A"], path) == {}
+    assert secret_values(["A"], path) == []
+
+
+def test_secret_values_come_from_the_file_and_from_our_own_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN", "ours")
+    monkeypatch.setenv("UNCATALOGUED", "not asked for")
+    path = tmp_path / "app.env"
+    path.write_text(TEXT, encoding="utf-8")
+    assert secret_values(NAMES, path) == ["a secret value", "ours", "postgresql://app:pw@db/app"]
+    assert secret_values(NAMES, None) == ["ours"]
+    assert secret_values([], path) == []

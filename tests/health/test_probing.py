@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from firstcause.core.model import Reading, Status
+from firstcause.health.probing import Prober
+from firstcause.hookspecs.types import Probe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def probe(name: str, check: Callable[[], Any], timeout: float = 5.0) -> Probe:
+    return Probe(name=name, component=name, check=check, code=f"{name.upper()}_DOWN", timeout=timeout)
+
+
+def up() -> Reading:
+    return Reading(status=Status.UP, detail="fine")
+
+
+def fails(error: BaseException) -> Callable[[], Reading]:
+    def check() -> Reading:
+        raise error
+
+    return check
+
+
+class UnprintableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.fixture
+def release() -> Iterator[threading.Event]:
+    """Lets go whatever hangs, at the latest when the test is over."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_a_reading_is_handed_on_with_its_latency() -> None:
+    def check() -> Reading:
+        time.sleep(0.05)
+        return Reading(status=Status.DEGRADED, detail="slow", code="SLOW", data={"queue": 7})
+
+    reading = Prober().read([probe("one", check)])["one"]
+    assert (reading.status, reading.detail, reading.code, reading.data) == (
+        Status.DEGRADED, "slow", "SLOW", {"queue": 7},
+    )  # fmt: skip
+    assert reading.latency_ms is not None
+    assert reading.latency_ms >= 45
+
+
+def test_a_latency_that_the_check_measured_itself_stays() -> None:
+    reading = Prober().read([probe("one", lambda: Reading(status=Status.UP, latency_ms=0.5))])["one"]
+    assert reading.latency_ms == 0.5
+
+
+def test_readings_come_in_the_order_asked_and_side_by_side() -> None:
+    together = threading.Barrier(5, timeout=5)
+
+    def check() -> Reading:
+        together.wait()
+        return up()
+
+    names = ["e", "a", "d", "b", "c"]
+    found = Prober().read([probe(name, check) for name in names])
+    assert list(found) == names
+    assert {reading.status for reading in found.values()} == {Status.UP}
+
+
+def test_no_probes_no_readings() -> None:
+    assert Prober().read([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ConnectionError("refused\nby peer"), "the check failed: ConnectionError: refused by peer"),
+        (TimeoutError("socket timed out"), "the check failed: TimeoutError: socket timed out"),
+        (SystemExit(3), "the check failed: RuntimeError: probe bad raised SystemExit: 3"),
+        (ValueError(), "the check failed: ValueError"),
+        (UnprintableError(), "the check failed: UnprintableError"),
+    ],
+)
+def test_one_that_raises_is_down_and_the_others_are_read(error: BaseException, said: str) -> None:
+    found = Prober().read([probe("bad", fails(error)), probe("good", up)])
+    assert found["bad"] == Reading(status=Status.DOWN, detail=said, code="BAD_DOWN")
+    assert found["good"].status is Status.UP
+
+
+@pytest.mark.parametrize("nonsense", [None, "UP", 7, {"status": "UP"}, Status.UP])
+def test_nonsense_is_down_and_the_others_are_read(nonsense: object) -> None:
+    found = Prober().read([probe("bad", lambda: nonsense), probe("good", up)])
+    assert found["bad"].status is Status.DOWN
+    assert found["bad"].code == "BAD_DOWN"
+    assert found["bad"].detail == f"the check returned {type(nonsense).__name__}, not a Reading"
+    assert found["good"].status is Status.UP
+
+
+def test_one_that_hangs_is_cut_off_and_not_started_again_before_it_ends(release: threading.Event) -> None:
+    running: list[int] = []
+    ended = threading.Event()
+
+    def hang() -> Reading:
+        running.append(1)
+        release.wait(20)
+        ended.set()
+        return up()
+
+    prober, probes = Prober(), [probe("slow", hang, timeout=0.2), probe("good", up)]
+    started = time.monotonic()
+    found = prober.read(probes)
+    assert time.monotonic() - started < 3
+    assert found["slow"] == Reading(status=Status.DOWN, detail="no answer within 0.2 s", code="SLOW_DOWN")
+    assert found["good"].status is Status.UP
+
+    started = time.monotonic()
+    found = prober.read(probes)
+    assert time.monotonic() - started < 0.2, "a check that hangs was waited for again"
+    assert found["slow"].detail == "an earlier check still hangs"
+    assert found["slow"].code == "SLOW_DOWN"
+    assert len(running) == 1
+
+    release.set()
+    assert ended.wait(5)
+    until = time.monotonic() + 5
+    while (reading := prober.read(probes)["slow"]).status is not Status.UP and time.monotonic() < until:
+        time.sleep(0.01)
+    assert reading.status is Status.UP
+
+
+def test_one_that_raises_after_it_was_cut_off_is_asked_again(release: threading.Event) -> None:
+    answers = iter([True, False])
+
+    def check() -> Reading:
+        if next(answers):
+            release.wait(20)
+            raise ConnectionError
+        return up()
+
+    prober, probes = Prober(), [probe("one", check, timeout=0.1)]
+    assert prober.read(probes)["one"].status is Status.DOWN
+    release.set()
+    until = time.monotonic() + 5
+    while (reading := prober.read(probes)["one"]).status is not Status.UP and time.monotonic() < until:
+        time.sleep(0.01)
+    assert reading.status is Status.UP
+
+
+def test_two_who_ask_at_once_both_get_an_answer() -> None:
+    both = threading.Barrier(2, timeout=5)
+
+    def check() -> Reading:
+        both.wait()
+        return up()
+
+    prober = Prober()
+    found: list[Reading] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(prober.read([probe("one", check)])["one"]))
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert [reading.status for reading in found] == [Status.UP, Status.UP]

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from firstcause.config import Route
+from firstcause.core.model import Impact, Incident, Priority, Root, Severity
+from firstcause.hookspecs.types import Notifier
+from firstcause.notify.routes import first_able, fits, routes_for
+
+
+def incident(
+    priority: Priority = Priority.P0,
+    severity: Severity = Severity.CRITICAL,
+    companies: tuple[str, ...] = (),
+) -> Incident:
+    return Incident(
+        fault="f",
+        root=Root(code="A"),
+        title="t",
+        priority=priority,
+        severity=severity,
+        impact=Impact(companies=companies),
+        opened_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+def route(*notifiers: str, **fields: Any) -> Route:
+    return Route.model_validate({"notifiers": notifiers or ("console",), **fields})
+
+
+def notifiers(*names: str, **stands_on: set[str]) -> dict[str, Notifier]:
+    return {
+        name: Notifier(name, lambda _said: None, stands_on=frozenset(stands_on.get(name, ())))
+        for name in (*names, *stands_on)
+    }
+
+
+# routes_for
+
+
+def test_without_routes_everybody_is_tried_those_of_last_resort_last() -> None:
+    offered = notifiers("sms", "email")
+    offered["console"] = Notifier("console", lambda _said: None, last_resort=True)
+    assert routes_for(incident(), (), (), offered) == {"default": ("email", "sms", "console")}
+    assert routes_for(incident(), (), (), {}) == {}
+
+
+def test_the_first_route_that_fits_is_taken_and_further_ones_where_it_says_so() -> None:
+    routes = [
+        route("never", name="low", priorities=["P2"]),
+        route("sms", "console", name="night", priorities=["P0"], **{"continue": True}),
+        route("email"),
+        route("console", name="unreached"),
+    ]
+    assert routes_for(incident(), (), routes, {}) == {"night": ("sms", "console"), "route 3": ("email",)}
+    assert routes_for(incident(Priority.P1), (), routes, {}) == {"route 3": ("email",)}
+    assert routes_for(incident(Priority.P2), (), routes, {}) == {"low": ("never",)}
+
+
+def test_continue_goes_on_from_a_route_that_fits_only() -> None:
+    routes = [route(priorities=["P2"], **{"continue": True}), route(name="next")]
+    assert list(routes_for(incident(), (), routes, {})) == ["next"]
+
+
+def test_where_no_route_fits_nobody_is_told() -> None:
+    assert routes_for(incident(), (), [route(priorities=["P2"])], notifiers("console")) == {}
+
+
+def test_every_condition_must_hold_and_one_of_its_list_is_enough() -> None:
+    wanted = route(
+        priorities=["P0", "P1"], severities=["critical"], tenants=["acme", "globex"], components=["db"]
+    )
+    hit = incident(companies=("acme", "initech"))
+    assert fits(wanted, hit, {"db", "api"})
+    assert not fits(wanted, hit, {"api"})
+    assert not fits(wanted, hit, ())
+    assert not fits(wanted, incident(companies=("initech",)), {"db"})
+    assert not fits(wanted, incident(), {"db"})
+    assert not fits(wanted, hit.model_copy(update={"priority": Priority.P2}), {"db"})
+    assert not fits(wanted, hit.model_copy(update={"severity": Severity.WARNING}), {"db"})
+
+
+SOME = st.lists(st.sampled_from(["a", "b", "c"]), unique=True)
+ROUTES = st.lists(
+    st.builds(
+        lambda priorities, tenants, components, onward: route(
+            priorities=priorities, tenants=tenants, components=components, **{"continue": onward}
+        ),
+        st.lists(st.sampled_from(Priority), unique=True),
+        SOME,
+        SOME,
+        st.booleans(),
+    ),
+    max_size=6,
+)
+
+
+@settings(deadline=None)
+@given(ROUTES, st.sampled_from(Priority), SOME, SOME)
+def test_what_is_taken_fits_and_nothing_that_fits_is_passed_over(
+    routes: list[Route], priority: Priority, companies: list[str], components: list[str]
+) -> None:
+    hit = incident(priority, companies=tuple(companies))
+    taken = routes_for(hit, components, routes, {})
+    fitting = [
+        (f"route {number}", each) for number, each in enumerate(routes, 1) if fits(each, hit, components)
+    ]
+    last = next((place for place, (_, each) in enumerate(fitting) if not each.then_continue), len(fitting))
+    assert list(taken) == [name for name, _ in fitting[: last + 1]]
+
+
+# first_able
+
+
+def test_the_first_whose_legs_are_whole_speaks() -> None:
+    offered = notifiers("console", sms={"twilio", "network"}, email={"network"})
+    names = ("sms", "email", "console")
+    assert first_able(names, 0, (), offered) == 0
+    assert first_able(names, 0, {"twilio"}, offered) == 1
+    assert first_able(names, 0, {"network"}, offered) == 2
+    assert first_able(names, 2, (), offered) == 2
+    assert first_able(names, 3, (), offered) is None
+    assert first_able(names[:2], 0, {"network"}, offered) is None
+    assert first_able((), 0, (), offered) is None
+
+
+def test_one_that_no_plugin_offers_is_passed_over() -> None:
+    assert first_able(("gone", "console"), 0, (), notifiers("console")) == 1
+    assert first_able(("gone",), 0, (), notifiers("console")) is None
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from("abcd"), max_size=6),
+    st.integers(0, 7),
+    st.sets(st.sampled_from("xyz")),
+    st.dictionaries(st.sampled_from("abcd"), st.sets(st.sampled_from("xyz"))),
+)
+def test_it_is_able_and_nobody_before_it_was(
+    names: list[str], position: int, broken: set[str], stands_on: dict[str, set[str]]
+) -> None:
+    offered = notifiers(**stands_on)
+    able = [
+        place
+        for place in range(position, len(names))
+        if names[place] in stands_on and not stands_on[names[place]] & broken
+    ]
+    assert first_able(names, position, broken, offered) == (able[0] if able else None)

@@ -1,0 +1,159 @@
+"""webhook, http and console against real sockets."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import ValidationError
+
+import firstcause_console
+import firstcause_http
+import firstcause_webhook
+from firstcause import DeliveryError, Notification, NotifyReason, Priority, Reading, Severity, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+NOTICE = Notification(
+    incident_id="7", reason=NotifyReason.FIRST, priority=Priority.P0, severity=Severity.CRITICAL,
+    code="X", title="x", text="CRITICAL: x #7", body="all of it",
+)  # fmt: skip
+Answer = tuple[int, dict[str, str], bytes]
+
+
+@contextmanager
+def answering(answer: Callable[[BaseHTTPRequestHandler, bytes], Answer]) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def _any(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, headers, said = answer(self, body)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(said)
+
+        do_GET = do_POST = _any
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/x"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def post(url: str, **settings: Any) -> str | None:
+    config = firstcause_webhook.Config.model_validate({"url": url, **settings})
+    (notifier,) = firstcause_webhook.firstcause_notifiers(config)
+    return notifier.send(NOTICE)
+
+
+def test_a_webhook_gets_all_of_it_signed() -> None:
+    got: list[tuple[Any, bytes]] = []
+
+    def answer(handler: BaseHTTPRequestHandler, body: bytes) -> Answer:
+        got.append((handler.headers, body))
+        return 204, {"X-Request-Id": "r-1"}, b""
+
+    with answering(answer) as url:
+        assert post(url, secret="shared", headers={"X-Team": "ops"}) == "r-1"
+    headers, body = got[0]
+    expected = hmac.new(b"shared", body, hashlib.sha256).hexdigest()
+    assert headers["X-Firstcause-Signature"] == f"sha256={expected}"
+    assert (headers["X-Team"], headers["Idempotency-Key"]) == ("ops", "7-first-X")
+    assert json.loads(body) == NOTICE.model_dump(mode="json")
+
+
+DATES = {"Date": "Sun, 01 Nov 2026 03:00:00 GMT", "Retry-After": "Sun, 01 Nov 2026 03:00:20 GMT"}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "permanent", "wait"),
+    [
+        (400, {}, True, None),
+        (301, {"Location": "/y"}, True, None),
+        (404, {}, True, None),
+        (429, {"Retry-After": "12"}, False, 12),
+        (503, DATES, False, 20),
+        (503, {"Retry-After": "soon"}, False, None),
+        (500, {}, False, None),
+    ],
+)
+def test_which_answers_of_a_webhook_are_final(
+    status: int, headers: dict[str, str], permanent: bool, wait: float | None
+) -> None:
+    with (
+        answering(lambda _handler, _body: (status, headers, b"")) as url,
+        pytest.raises(DeliveryError) as caught,
+    ):
+        post(url, headers={"Authorization": "Bearer hunter22"})
+    assert (caught.value.permanent, caught.value.retry_after) == (permanent, wait)
+    assert "hunter22" not in str(caught.value)
+
+
+def test_a_webhook_that_is_away_may_be_tried_again() -> None:
+    with pytest.raises(DeliveryError, match="cannot be reached") as caught:
+        post("http://127.0.0.1:9/")
+    assert not caught.value.permanent
+
+
+def test_a_webhook_without_a_url_is_none() -> None:
+    assert firstcause_webhook.firstcause_notifiers(firstcause_webhook.Config()) == []
+    with pytest.raises(ValidationError):
+        firstcause_webhook.Config.model_validate({"url": "nonsense"})
+
+
+def look(url: str, **check: Any) -> Reading:
+    config = firstcause_http.Config.model_validate({"checks": {"site": {"url": url, **check}}})
+    (probe,) = firstcause_http.firstcause_probes(config)
+    return probe.check()
+
+
+def test_a_site_that_is_well_slow_wrong_or_gone() -> None:
+    with answering(lambda _handler, _body: (200, {}, b"all systems go")) as url:
+        assert look(url, expect_text="systems").status is Status.UP
+        assert look(url, degraded_ms=0.001).status is Status.DEGRADED
+        missing = look(url, expect_text="nowhere")
+        wrong = look(url, expect_status=204, code="MINE")
+    assert (missing.status, missing.detail) == (Status.DOWN, "the answer lacks 'nowhere'")
+    assert (wrong.status, wrong.code, wrong.detail) == (Status.DOWN, "MINE", "answered 200, not 204")
+    gone = look(url)
+    assert (gone.status, gone.code) == (Status.DOWN, "PLATFORM_HEALTH_CHECK_CRITICAL")
+
+
+def test_a_site_that_never_ends_its_answer_is_cut_off() -> None:
+    def trickle(handler: BaseHTTPRequestHandler, _body: bytes) -> Answer:
+        handler.send_response(200)
+        handler.end_headers()
+        for _ in range(100):
+            handler.wfile.write(b".")
+            time.sleep(0.05)
+        return 200, {}, b""
+
+    with answering(trickle) as url:
+        reading = look(url, timeout=0.3)
+    assert (reading.status, reading.detail) == (Status.DOWN, "no answer within 0.3 s")
+
+
+def test_the_console_says_the_line_or_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    for full, expected in ((False, "CRITICAL: x #7\n"), (True, "all of it\n")):
+        (notifier,) = firstcause_console.firstcause_notifiers(firstcause_console.Config(full=full))
+        notifier.send(NOTICE)
+        assert capsys.readouterr().err == expected
+        assert notifier.last_resort

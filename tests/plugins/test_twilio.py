@@ -1,0 +1,146 @@
+"""The real twilio library against a Twilio on loopback."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import firstcause_twilio
+from firstcause import DeliveryError, Notification, NotifyReason, Priority, Reading, Severity, Status
+from firstcause.demo.fake_twilio import FakeTwilio
+from firstcause_twilio.config import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SID, TOKEN = "AC" + "a1" * 16, "0f" * 16
+NOTICE = Notification(
+    incident_id="7", reason=NotifyReason.FIRST, priority=Priority.P0, severity=Severity.CRITICAL,
+    code="X", title="x", text="CRITICAL: x #7", body="all of it",
+)  # fmt: skip
+
+
+@pytest.fixture
+def twilio() -> Iterator[FakeTwilio]:
+    with FakeTwilio() as running:
+        running.add_account(SID, TOKEN, ["+15005550006"])
+        yield running
+
+
+def config(url: str, **changes: Any) -> Config:
+    sms = {"account_sid": SID, "auth_token": TOKEN, "from_number": "+15005550006", "to": ["+15005550020"]}
+    given = {"account_sid": SID, "auth_token": TOKEN, "api_url": url, "timeout": 2, "sms": sms}
+    return Config.model_validate(given | changes)
+
+
+def look(settings: Config) -> Reading:
+    (probe,) = firstcause_twilio.firstcause_probes(settings)
+    return probe.check()
+
+
+def send(settings: Config, notice: Notification = NOTICE) -> str | None:
+    (notifier,) = firstcause_twilio.firstcause_notifiers(settings)
+    return notifier.send(notice)
+
+
+def test_an_active_account_is_up(twilio: FakeTwilio) -> None:
+    reading = look(config(twilio.url))
+    assert (reading.status, reading.code) == (Status.UP, None)
+    assert reading.latency_ms is not None
+
+
+def test_wrong_credentials_are_down_with_twilios_own_words(twilio: FakeTwilio) -> None:
+    reading = look(config(twilio.url, auth_token="wrong-token-wrong"))
+    assert (reading.status, reading.code) == (Status.DOWN, "TWILIO_API_FAILURE")
+    assert "20003" in reading.detail
+    assert "wrong-token" not in reading.detail
+
+
+def test_a_suspended_account_is_down(twilio: FakeTwilio) -> None:
+    twilio.add_account(SID, TOKEN, [], status="suspended")
+    assert look(config(twilio.url)).detail == "the account is suspended"
+
+
+def test_the_applications_file_is_read_at_every_look(twilio: FakeTwilio, tmp_path: Path) -> None:
+    env = tmp_path / "app.env"
+    settings = config(twilio.url, env_file=str(env))
+    assert look(settings).detail == "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN not set in app.env"
+    env.write_text(f"TWILIO_ACCOUNT_SID={SID}\n")
+    assert look(settings).detail == "TWILIO_AUTH_TOKEN not set in app.env"
+    env.write_text(f"TWILIO_ACCOUNT_SID={SID}\nTWILIO_AUTH_TOKEN={TOKEN}\n")
+    assert look(settings).status is Status.UP
+
+
+def test_nobody_there_and_nobody_answering() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        hanging = look(config(url, timeout=0.3))
+    refused = look(config(url))
+    for reading in (hanging, refused):
+        assert reading.status is Status.DOWN
+        assert reading.detail.startswith("Twilio is not reached: ")
+
+
+def test_slow_is_degraded(twilio: FakeTwilio) -> None:
+    assert look(config(twilio.url, degraded_ms=0.001)).status is Status.DEGRADED
+
+
+def test_an_sms_says_the_text_and_gives_twilios_id(twilio: FakeTwilio) -> None:
+    assert send(config(twilio.url)) == f"SM{1:032x}"
+    (message,) = twilio.messages
+    assert (message.from_, message.to, message.body) == ("+15005550006", "+15005550020", "CRITICAL: x #7")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "permanent"),
+    [(400, 21211, True), (401, 20003, True), (429, 20429, False), (500, 20500, False)],
+)
+def test_which_refusals_are_final(twilio: FakeTwilio, status: int, code: int, permanent: bool) -> None:
+    twilio.fail_next(status, code, "because")
+    with pytest.raises(DeliveryError, match=f"Twilio {code}: .*because") as caught:
+        send(config(twilio.url))
+    assert caught.value.permanent is permanent
+    assert TOKEN not in str(caught.value)
+
+
+def test_a_second_try_tells_only_who_was_not_told(twilio: FakeTwilio) -> None:
+    sms = {
+        "account_sid": SID,
+        "auth_token": TOKEN,
+        "from_number": "+15005550006",
+        "to": ["+15005550020", "+15005550021"],
+    }
+    (notifier,) = firstcause_twilio.firstcause_notifiers(config(twilio.url, sms=sms))
+    twilio.fail_next(500, 20500, "try later")
+    with pytest.raises(DeliveryError, match="1 of 2 numbers"):
+        notifier.send(NOTICE)
+    notifier.send(NOTICE)
+    assert [message.to for message in twilio.messages] == ["+15005550021", "+15005550020"]
+    notifier.send(NOTICE.model_copy(update={"reason": NotifyReason.RESOLVED}))
+    assert len(twilio.messages) == 4, "the end is another message"
+
+
+def test_it_stands_on_twilio_only_with_the_applications_own_account(twilio: FakeTwilio) -> None:
+    (same,) = firstcause_twilio.firstcause_notifiers(config(twilio.url))
+    (other,) = firstcause_twilio.firstcause_notifiers(config(twilio.url, account_sid="AC" + "b2" * 16))
+    assert (same.stands_on, other.stands_on) == ({"twilio"}, set())
+
+
+def test_without_settings_it_offers_nothing() -> None:
+    assert list(firstcause_twilio.firstcause_probes(Config())) == []
+    assert list(firstcause_twilio.firstcause_notifiers(Config())) == []
+
+
+def test_a_hundred_at_once(twilio: FakeTwilio) -> None:
+    (notifier,) = firstcause_twilio.firstcause_notifiers(config(twilio.url))
+    notices = [NOTICE.model_copy(update={"incident_id": str(number)}) for number in range(100)]
+    threads = [threading.Thread(target=notifier.send, args=(notice,)) for notice in notices]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(twilio.messages) == 100

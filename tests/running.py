@@ -1,0 +1,124 @@
+"""Runs firstcause as users do: the command line, and the daemon as a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+PROGRAM = (sys.executable, "-m", "firstcause")
+
+
+def firstcause(*args: str, folder: Path, ok: int | None = 0) -> subprocess.CompletedProcess[str]:
+    """One call of the command line in a folder; ok: the exit code that it must have, None for any."""
+    done = subprocess.run(
+        [*PROGRAM, *args], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    if ok is not None:
+        assert done.returncode == ok, (done.returncode, done.stdout, done.stderr)
+    return done
+
+
+def answer(*args: str, folder: Path, ok: int | None = 0) -> Any:
+    """What a command prints with --json."""
+    return json.loads(firstcause(*args, "--json", folder=folder, ok=ok).stdout)
+
+
+def until(happened: Callable[[], Any], what: str, patience: float = 30.0) -> Any:
+    """Wait for something; returns what it is."""
+    deadline = time.monotonic() + patience
+    while not (found := happened()):
+        assert time.monotonic() < deadline, f"waited {patience} s in vain for {what}"
+        time.sleep(0.02)
+    return found
+
+
+class DaemonProcess:
+    """`firstcause run` in a folder. url: where it listens."""
+
+    def __init__(self, folder: Path) -> None:
+        self._log = folder / "daemon.log"
+        with self._log.open("ab") as log:
+            begun = log.tell()
+            self.process = subprocess.Popen(
+                [*PROGRAM, "run"],
+                cwd=folder,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "FIRSTCAUSE_WEB__PORT": "0"},
+            )
+        self.url = until(lambda: self._listening(begun), "the daemon to listen")
+
+    def _listening(self, begun: int) -> str | None:
+        said = self.log()[begun:]
+        assert self.process.poll() is None, said
+        found = re.search(r"listens on (http://\S+?),", said)
+        return found[1] if found else None
+
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+
+@contextlib.contextmanager
+def daemon(folder: Path) -> Iterator[DaemonProcess]:
+    running = DaemonProcess(folder)
+    try:
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.kill()
+
+
+class Receiver:
+    """A webhook's receiver on loopback. got: the bodies, in order of arrival."""
+
+    def __init__(self) -> None:
+        self.got: list[dict[str, Any]] = []
+        got = self.got
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                got.append(json.loads(body))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

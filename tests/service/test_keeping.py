@@ -1,0 +1,149 @@
+"""Nothing accepted is lost or counted twice, whatever else goes wrong. On both databases."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from firstcause import Enrichment
+from firstcause.core.identity import identify
+from firstcause.service.accept import Acceptor
+from staging import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pytest
+
+    from firstcause.core.model import Event
+
+
+def test_the_same_id_twice_is_one_occurrence(stage: Stage) -> None:
+    event = stage.event(0, "REDIS_SLOW")
+    stage.take(0, event, event)
+    stage.take(1, event)
+    assert stage.incident()["events"] == 1
+
+
+def test_an_event_that_breaks_triage_is_set_aside_and_the_rest_go_on(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def picky(event: Event, catalog: Any) -> Any:
+        if event.code == "POISON":
+            raise ZeroDivisionError("poison")
+        return identify(event, catalog)
+
+    monkeypatch.setattr("firstcause.service.triage.identify", picky)
+    stage.report(0, "REDIS_SLOW", "POISON", "DB_QUERY_SLOW")
+    codes = {alert["code"] for one in stage.incidents() for alert in one["alerts"]}
+    assert codes == {"REDIS_SLOW", "DB_QUERY_SLOW"}
+    assert [row["problem"] for row in stage.rows("inbox") if row["problem"]] == ["ZeroDivisionError: poison"]
+
+
+def test_an_enrichment_that_fails_loses_nothing(stage: Stage) -> None:
+    def enrich(event: Event) -> Enrichment:
+        if event.code == "REDIS_SLOW":
+            raise RuntimeError("sorry")
+        return Enrichment(tenant="acme", tags={"region": "eu"})
+
+    stage.enrichment = enrich
+    stage.report(0, "REDIS_SLOW", "DB_QUERY_SLOW")
+    tenants = {alert["code"]: alert["tenant"] for one in stage.incidents() for alert in one["alerts"]}
+    assert tenants == {"REDIS_SLOW": None, "DB_QUERY_SLOW": "acme"}
+    assert "sorry" in stage.service.host.states()[0].problems[0]
+
+
+def test_two_that_triage_one_store_open_one_incident_and_count_once(stages: Callable[..., Stage]) -> None:
+    first, second = stages(), stages()
+    first.service.accept(
+        [first.event(0, "REDIS_CONNECTION_ERROR", tenant=f"t{n % 7}") for n in range(700)], first.time(0)
+    )
+    errors: list[BaseException] = []
+
+    def work(one: Stage) -> None:
+        try:
+            while one.service.triage(one.time(1), 50).events:
+                pass
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(one,)) for one in (first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    incident = first.incident()
+    assert incident["events"] == 700
+    assert len(incident["alerts"]) == 7
+
+
+def test_the_acceptor_answers_only_what_is_stored(stage: Stage) -> None:
+    woken = threading.Event()
+    acceptor = Acceptor(stage.service.database, lambda: stage.time(0), woken.set)
+    futures = [acceptor.submit([stage.event(0, "REDIS_SLOW")]) for _ in range(100)]
+    for future in futures:
+        future.result(timeout=10)
+    assert len(stage.rows("inbox")) == 100
+    assert woken.is_set()
+    last = acceptor.submit([stage.event(1, "REDIS_SLOW")])
+    acceptor.close()
+    last.result(timeout=0)
+    assert len(stage.rows("inbox")) == 101
+
+
+CODES = (
+    "TWILIO_API_FAILURE", "SMS_DELIVERY_FAILURE", "TWILIO_GREETING_FAILURE", "DB_CONNECTION_ERROR",
+    "AI_AGENT_INIT_FAILURE", "REDIS_SLOW", "UNHEARD_OF",
+)  # fmt: skip
+steps = st.lists(
+    st.lists(
+        st.tuples(
+            st.sampled_from(CODES),
+            st.sampled_from([None, "acme", "bolt"]),
+            st.integers(0, 9).map(lambda n: n < 2),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps)
+def test_whatever_comes_the_books_balance(tmp_path_factory: pytest.TempPathFactory, batches: Any) -> None:
+    folder: Path = tmp_path_factory.mktemp("books")
+    stage = Stage(f"sqlite:///{folder}/x.db", folder)
+    reported = 0
+    try:
+        for at, batch in enumerate(batches):
+            stage.take(
+                at, *(stage.event(at, code, tenant=tenant, resolved=over) for code, tenant, over in batch)
+            )
+            reported += sum(not over for *_, over in batch)
+            _balanced(stage, reported)
+    finally:
+        stage.service.close()
+
+
+def _balanced(stage: Stage, reported: int) -> None:
+    rows = {row["fingerprint"]: row for row in stage.rows("alert") if row["resolved_at"] is None}
+    opened = {int(one["id"]) for one in stage.incidents("open")}
+    assert {row["incident_id"] for row in rows.values()} == opened, (
+        "an open incident for all that burns, and no other"
+    )
+    assert sum(row["count"] for row in stage.rows("alert")) == reported
+    for row in rows.values():
+        cause, seen = row, set()
+        while cause["caused_by"] is not None:
+            assert cause["fingerprint"] not in seen, "a circle"
+            seen.add(cause["fingerprint"])
+            above = rows[cause["caused_by"]]
+            assert above["tenant"] in {None, cause["tenant"]}, "another tenant's error"
+            cause = above
+        assert (cause["role"], cause["incident_id"]) == ("root", row["incident_id"])

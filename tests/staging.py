@@ -1,0 +1,140 @@
+"""A service over a real store, with scripted probes, collecting notifiers and a clock that the test sets."""
+
+from __future__ import annotations
+
+import types
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from firstcause import DeliveryError, Enrichment, Notification, Notifier, Probe, Reading, Status, hookimpl
+from firstcause.config import Settings
+from firstcause.core.model import Event
+from firstcause.host import Host
+from firstcause.service import Service
+from firstcause.store.tables import metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+START = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
+
+
+@dataclass
+class Phone:
+    """A notifier. failing: what its next deliveries raise, one each. rings: called before each delivery."""
+
+    name: str
+    stands_on: frozenset[str] = frozenset()
+    failing: list[Exception] = field(default_factory=list)
+    got: list[Notification] = field(default_factory=list)
+    rings: Callable[[Notification], None] = lambda _notification: None
+
+    def notifier(self) -> Notifier:
+        return Notifier(name=self.name, send=self._send, stands_on=self.stands_on, timeout=5)
+
+    def _send(self, notification: Notification) -> str:
+        self.rings(notification)
+        if self.failing:
+            raise self.failing.pop(0)
+        self.got.append(notification)
+        return f"{self.name}-{len(self.got)}"
+
+    @property
+    def said(self) -> list[str]:
+        return [f"{each.reason} {each.code}" for each in self.got]
+
+
+class Stage:
+    """One service, its people and its clock. Times are seconds from the start."""
+
+    def __init__(self, store_url: str, folder: Path, *phones: Phone, **settings: Any) -> None:
+        self.phones = phones or (Phone("phone"),)
+        self.readings: dict[str, Reading] = {}
+        self.components = {"twilio": "twilio"}
+        self.enrichment: Callable[[Event], Enrichment | None] = lambda _event: None
+        self._numbers = 0
+        host = Host([])
+        host.register(self._plugin(), "stage")
+        values = {
+            "store": {"url": store_url},
+            "notify": {"group_wait": 30, "retry_attempts": 3, "routes": [self._route()]},
+            "folder": folder,
+        }
+        self.service = Service(Settings.model_validate(values | settings), host)
+        self.service.database.prepare()
+
+    def _route(self) -> dict[str, Any]:
+        return {"name": "on call", "notifiers": [phone.name for phone in self.phones]}
+
+    def _plugin(self) -> types.ModuleType:
+        stage = self
+
+        @hookimpl
+        def firstcause_probes() -> list[Probe]:
+            return [
+                Probe(name, component, lambda name=name: stage.readings[name], "TWILIO_API_FAILURE")  # type: ignore[misc]
+                for name, component in stage.components.items()
+            ]
+
+        @hookimpl
+        def firstcause_notifiers() -> list[Notifier]:
+            return [phone.notifier() for phone in stage.phones]
+
+        @hookimpl
+        def firstcause_enrich(event: Event) -> Enrichment | None:
+            return stage.enrichment(event)
+
+        module = types.ModuleType("stage")
+        vars(module).update(
+            firstcause_probes=firstcause_probes,
+            firstcause_notifiers=firstcause_notifiers,
+            firstcause_enrich=firstcause_enrich,
+        )
+        return module
+
+    def time(self, at: float) -> datetime:
+        return START + timedelta(seconds=at)
+
+    def event(self, at: float, code: str | None = None, **fields: Any) -> Event:
+        self._numbers += 1
+        given = {"id": f"event {self._numbers}", "time": self.time(at), "code": code}
+        return Event.model_validate(given | fields)
+
+    def report(self, at: float, *codes: str, **fields: Any) -> None:
+        """Events of these codes at that time, accepted and triaged."""
+        self.take(at, *(self.event(at, code, **fields) for code in codes))
+
+    def take(self, at: float, *events: Event) -> None:
+        self.service.accept(events, self.time(at))
+        self.service.triage_all(self.time(at))
+
+    def probe(self, at: float, status: Status, **fields: Any) -> None:
+        self.readings["twilio"] = Reading(status=status, **fields)
+        self.service.tick(self.time(at))
+
+    def deliver(self, at: float) -> None:
+        """All deliveries that are due by then."""
+        while self.service.deliver(self.time(at)):
+            pass
+
+    def incidents(self, status: str | None = None) -> list[dict[str, Any]]:
+        return self.service.incidents(status, 1000)
+
+    def incident(self) -> dict[str, Any]:
+        """The one that there is."""
+        (found,) = self.incidents()
+        return self.service.incident(found["id"])
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        with self.service.database.read() as conn:
+            return [dict(row) for row in conn.execute(sa.select(metadata.tables[table])).mappings()]
+
+    def everything_stored(self) -> str:
+        return "\n".join(repr(row) for table in metadata.tables for row in self.rows(table))
+
+
+__all__ = ["START", "DeliveryError", "Phone", "Stage", "Status"]

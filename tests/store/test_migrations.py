@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from firstcause.errors import StoreError
+from firstcause.shipped import shipped
+from firstcause.store.database import HEAD, Database
+from firstcause.store.tables import metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PREPARE = """
+import sys
+from firstcause.store.database import Database
+database = Database(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+database.prepare()
+print(database.version())
+"""
+
+
+@pytest.fixture
+def empty(store_url: str) -> Iterator[Database]:
+    with contextlib.closing(Database(store_url)) as database:
+        yield database
+
+
+def tables_of(database: Database) -> set[str]:
+    with database.read() as conn:
+        return set(sa.inspect(conn).get_table_names()) - {"alembic_version"}
+
+
+def shape(database: Database) -> dict[str, Any]:
+    """All that the database itself says of its tables; alembic compares no partial index's condition."""
+    found: dict[str, Any] = {}
+    with database.read() as conn:
+        inspect = sa.inspect(conn)
+        for name in set(inspect.get_table_names()) - {"alembic_version"}:
+            found[name] = {
+                "columns": {
+                    each["name"]: (str(each["type"]), each["nullable"], each.get("default"))
+                    for each in inspect.get_columns(name)
+                },
+                "key": inspect.get_pk_constraint(name),
+                "uniques": by_name(inspect.get_unique_constraints(name)),
+                "foreign": by_name(inspect.get_foreign_keys(name)),
+                "indexes": by_name(inspect.get_indexes(name)),
+            }
+    return found
+
+
+def by_name(found: list[Any]) -> list[str]:
+    """In a form that can be compared: a condition is an object with no equality of its own."""
+    return sorted(json.dumps(each, sort_keys=True, default=str) for each in found)
+
+
+def differences(database: Database) -> list[Any]:
+    with database.read() as conn:
+        context = MigrationContext.configure(
+            conn, opts={"compare_type": True, "compare_server_default": True}
+        )
+        return list(compare_metadata(context, metadata))
+
+
+def test_head_is_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(shipped("migrations")))
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+def test_an_empty_database_is_prepared_and_then_left_alone(empty: Database) -> None:
+    assert empty.version() is None
+    empty.prepare()
+    assert empty.version() == HEAD
+    assert tables_of(empty) == set(metadata.tables)
+    empty.prepare()
+    assert empty.version() == HEAD
+
+
+def test_the_migrations_make_what_the_tables_say(database: Database) -> None:
+    assert differences(database) == []
+
+
+def test_the_comparison_sees_a_difference(database: Database) -> None:
+    with database.write() as conn:
+        conn.execute(sa.text("DROP INDEX ix_alert_incident_id"))
+        conn.execute(sa.text("ALTER TABLE inbox ADD COLUMN more INTEGER"))
+    assert {each[0] for each in differences(database)} == {"add_index", "remove_column"}
+
+
+def test_the_migrations_make_the_same_as_the_tables_do(database: Database) -> None:
+    migrated = shape(database)
+    conditions = [text for each in migrated.values() for text in each["indexes"] if "_where" in text]
+    assert len(conditions) == 4
+    database.downgrade("base")
+    with database.write() as conn:
+        metadata.create_all(conn)
+    assert shape(database) == migrated
+
+
+def test_up_down_and_up_again(empty: Database) -> None:
+    empty.upgrade()
+    first = shape(empty)
+    empty.downgrade("base")
+    assert empty.version() is None
+    assert tables_of(empty) == set()
+    empty.upgrade()
+    assert empty.version() == HEAD
+    assert shape(empty) == first
+
+
+def test_a_newer_schema_is_refused_and_left_alone(database: Database) -> None:
+    with database.write() as conn:
+        conn.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreError, match=rf"schema 9999, which is newer .*\(schema {HEAD}\); install"):
+        database.prepare()
+    assert database.version() == "9999"
+
+
+def test_an_unknown_version_to_go_to_is_refused(database: Database) -> None:
+    with pytest.raises(StoreError, match="zzz.*`firstcause db current` shows the version"):
+        database.upgrade("zzz")
+    with pytest.raises(StoreError, match="`firstcause db current` shows the version"):
+        database.downgrade("-7")
+    assert database.version() == HEAD
+
+
+def test_a_migration_that_fails_leaves_nothing(empty: Database) -> None:
+    with empty.write() as conn:
+        conn.execute(sa.text("CREATE TABLE timeline (id INTEGER)"))
+    with pytest.raises(StoreError, match="timeline.* already exists"):
+        empty.prepare()
+    assert empty.version() is None
+    assert tables_of(empty) == {"timeline"}
+
+
+def test_processes_that_prepare_at_once_all_succeed(
+    store_url: str, program: Callable[..., subprocess.Popen[str]]
+) -> None:
+    processes = [program(PREPARE, store_url) for _ in range(3)]
+    for each in processes:
+        assert each.stdout is not None
+        assert each.stdout.readline() == "ready\n"
+    for each in processes:
+        assert each.stdin is not None
+        each.stdin.write("go\n")
+        each.stdin.flush()
+    outputs = [each.communicate(timeout=60) for each in processes]
+    assert outputs == [(f"{HEAD}\n", "")] * 3
+
+
+def test_the_alembic_command_works_in_a_checkout(store_url: str) -> None:
+    top = shipped("migrations").parent
+    for command in (["upgrade", "head"], ["check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "alembic", *command],
+            cwd=top,
+            env={**os.environ, "FIRSTCAUSE_STORE__URL": store_url},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    with contextlib.closing(Database(store_url)) as database:
+        assert database.version() == HEAD

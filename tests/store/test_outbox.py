@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from firstcause.core.model import Incident, NotifyReason
+from firstcause.core.policy import Told
+from firstcause.store import incidents, outbox
+from firstcause.store.tables import outbox as table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from firstcause.store.database import Database
+
+ROUTES = {"all": ("sms", "mail")}
+FIRST, NEW_ROOT, RESOLVED = NotifyReason.FIRST, NotifyReason.NEW_ROOT, NotifyReason.RESOLVED
+LEASE = timedelta(seconds=outbox.LEASE)
+MOMENT = timedelta(microseconds=1)
+
+
+def add(
+    database: Database,
+    number: int,
+    due_at: datetime,
+    reason: NotifyReason = FIRST,
+    routes: Mapping[str, tuple[str, ...]] = ROUTES,
+) -> None:
+    with database.write() as conn:
+        outbox.add(conn, number, reason, due_at, routes)
+
+
+def claim(database: Database, now: datetime, limit: int = 20) -> list[outbox.Waiting]:
+    with database.write() as conn:
+        return outbox.claim(conn, now, limit)
+
+
+def told(database: Database, number: int) -> Told:
+    with database.read() as conn:
+        return outbox.told(conn, number)
+
+
+def outcomes(database: Database) -> list[str | None]:
+    with database.read() as conn:
+        return list(conn.execute(sa.select(table.c.outcome).order_by(table.c.id)).scalars())
+
+
+def test_one_row_a_route_with_its_notifiers_in_order(database: Database, number: int, now: datetime) -> None:
+    add(database, number, now, routes={"night": ("sms", "mail"), "log": ("console",)})
+    rows = claim(database, now)
+    assert [(row.route, row.notifiers) for row in rows] == [("night", ("sms", "mail")), ("log", ("console",))]
+    assert {(row.incident_id, row.reason, row.position, row.attempts, row.maybe_repeat) for row in rows} == {
+        (number, FIRST, 0, 0, False)
+    }
+
+
+def test_only_what_is_due_is_claimed_and_the_oldest_first(
+    database: Database, number: int, now: datetime
+) -> None:
+    for seconds in (0, -2, -1):
+        add(database, number, now + timedelta(seconds=seconds), routes={f"at {seconds}": ("sms",)})
+    add(database, number, now + MOMENT)
+    assert [row.route for row in claim(database, now, 2)] == ["at -2", "at -1"]
+    assert [row.route for row in claim(database, now, 2)] == ["at 0"]
+    assert claim(database, now) == []
+    assert [row.route for row in claim(database, now + MOMENT)] == ["all"]
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_no_row_is_claimed_twice(database: Database, number: int, now: datetime, *, exclusive: bool) -> None:
+    with database.write() as conn:
+        for _ in range(60):
+            outbox.add(conn, number, FIRST, now, ROUTES)
+    together = threading.Barrier(4)
+
+    def take() -> list[int]:
+        taken: list[int] = []
+        together.wait(timeout=30)
+        while True:
+            with database.write(exclusive=exclusive) as conn:
+                rows = outbox.claim(conn, now, 3)
+            if not rows:
+                return taken
+            taken += [row.id for row in rows]
+
+    with ThreadPoolExecutor(4) as pool:
+        taken = [row for each in [pool.submit(take) for _ in range(4)] for row in each.result(timeout=60)]
+    assert len(taken) == len(set(taken)) == 60
+
+
+def test_a_claim_that_waits_for_another_one_does_not_take_its_rows(
+    database: Database, number: int, now: datetime
+) -> None:
+    add(database, number, now)
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as conn:
+            assert len(outbox.claim(conn, now)) == 1
+            second = pool.submit(claim, database, now)
+        assert second.result(timeout=30) == []
+
+
+def test_a_claim_that_was_rolled_back_is_none(database: Database, number: int, now: datetime) -> None:
+    add(database, number, now)
+    with pytest.raises(ZeroDivisionError), database.write() as conn:
+        assert outbox.claim(conn, now)
+        raise ZeroDivisionError
+    assert [row.maybe_repeat for row in claim(database, now)] == [False]
+
+
+def test_the_lease_ends_after_its_time_and_the_row_may_be_a_repeat(
+    database: Database, number: int, now: datetime
+) -> None:
+    add(database, number, now)
+    (first,) = claim(database, now)
+    assert claim(database, now + LEASE) == []
+    (second,) = claim(database, now + LEASE + MOMENT)
+    assert (first.id, first.maybe_repeat) == (second.id, False)
+    assert second.maybe_repeat
+    assert claim(database, now + 2 * LEASE) == []
+    (third,) = claim(database, now + 2 * LEASE + 2 * MOMENT)
+    assert third.maybe_repeat
+
+
+def test_release_all_frees_the_predecessors_claims_and_marks_them(
+    database: Database, number: int, now: datetime
+) -> None:
+    add(database, number, now, routes={"claimed": ("sms",)})
+    add(database, number, now, routes={"done": ("sms",)})
+    claimed, done = claim(database, now)
+    add(database, number, now, routes={"never claimed": ("sms",)})
+    with database.write() as conn:
+        outbox.close(conn, done.id, "sent")
+        outbox.release_all(conn)
+    again = claim(database, now)
+    assert [(row.route, row.maybe_repeat) for row in again] == [("claimed", True), ("never claimed", False)]
+    assert again[0].id == claimed.id
+
+
+@pytest.mark.parametrize("outcome", ["sent", "cancelled", "given up"])
+def test_a_closed_row_is_never_claimed_again(
+    database: Database, number: int, now: datetime, outcome: str
+) -> None:
+    add(database, number, now)
+    (row,) = claim(database, now)
+    with database.write() as conn:
+        outbox.close(conn, row.id, outcome, "why\x00")
+        outbox.release_all(conn)
+        assert conn.execute(sa.select(table.c.error)).scalar_one() == "why\ufffd"
+    assert claim(database, now + 2 * LEASE) == []
+    assert outcomes(database) == [outcome]
+
+
+def test_later_is_claimed_at_its_time_with_the_next_notifier(
+    database: Database, number: int, now: datetime
+) -> None:
+    add(database, number, now)
+    (row,) = claim(database, now)
+    again = now + timedelta(seconds=30)
+    with database.write() as conn:
+        outbox.under_way(conn, row.id, "root")
+        outbox.later(conn, row.id, due_at=again, position=1, attempts=2, error="no answer")
+    assert told(database, number) == Told(first_queued=True)
+    assert claim(database, again - MOMENT) == []
+    (second,) = claim(database, again)
+    assert (second.position, second.attempts, second.maybe_repeat) == (1, 2, False)
+
+
+def test_cancel_drops_what_waits_but_not_what_is_under_way(
+    database: Database, number: int, now: datetime, an_incident: Callable[..., Incident]
+) -> None:
+    with database.write() as conn:
+        other = incidents.save(conn, an_incident("other"))
+        outbox.add(conn, number, FIRST, now, ROUTES)
+        (row,) = outbox.claim(conn, now)
+        outbox.under_way(conn, row.id, "root")
+        outbox.add(conn, number, NEW_ROOT, now, ROUTES)
+        outbox.add(conn, other, FIRST, now, ROUTES)
+        outbox.cancel(conn, number)
+    assert outcomes(database) == [None, "cancelled", None]
+    assert [each.incident_id for each in claim(database, now)] == [other]
+
+
+def test_what_was_said_of_a_merged_incident_counts_for_the_other(
+    database: Database, number: int, now: datetime, an_incident: Callable[..., Incident]
+) -> None:
+    with database.write() as conn:
+        into = incidents.save(conn, an_incident("into"))
+        outbox.add(conn, number, FIRST, now, ROUTES)
+        (row,) = outbox.claim(conn, now)
+        outbox.under_way(conn, row.id, "root")
+        outbox.log(
+            conn,
+            {
+                "incident_id": number,
+                "outbox_id": row.id,
+                "at": now,
+                "reason": "first",
+                "notifier": "sms",
+                "status": "sent",
+                "code": "DB-001",
+                "severity": "CRITICAL",
+                "priority": "P0",
+                "text": "the database is down",
+                "maybe_repeat": False,
+                "intelligence": {},
+            },
+        )
+        outbox.close(conn, row.id, "sent")
+        assert outbox.told(conn, into) == Told()
+        outbox.move(conn, number, into)
+        assert outbox.told(conn, number) == Told()
+        assert outbox.told(conn, into) == Told(said_fault="root")
+        assert incidents.notifications_of(conn, number) == []
+        assert [each["notifier"] for each in incidents.notifications_of(conn, into)] == ["sms"]
+
+
+def test_told_follows_an_incident_through_its_life(database: Database, number: int, now: datetime) -> None:
+    assert told(database, number) == Told()
+    add(database, number, now)
+    assert told(database, number) == Told(first_queued=True)
+    (row,) = claim(database, now)
+    assert told(database, number) == Told(first_queued=True)
+    with database.write() as conn:
+        outbox.under_way(conn, row.id, "root")
+    assert told(database, number) == Told(said_fault="root")
+    with database.write() as conn:
+        outbox.close(conn, row.id, "sent")
+    assert told(database, number) == Told(said_fault="root")
+    add(database, number, now, NEW_ROOT)
+    assert told(database, number) == Told(said_fault="root", new_root_queued=True)
+    (row,) = claim(database, now)
+    with database.write() as conn:
+        outbox.under_way(conn, row.id, "deeper root")
+        outbox.close(conn, row.id, "sent")
+    assert told(database, number) == Told(said_fault="deeper root")
+    add(database, number, now, RESOLVED)
+    assert told(database, number) == Told(said_fault="deeper root", resolved_said=True)
+    with database.write() as conn:
+        outbox.cancel(conn, number)
+    assert told(database, number) == Told(said_fault="deeper root")

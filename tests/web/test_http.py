@@ -1,0 +1,189 @@
+"""The HTTP side as clients meet it: a real server on a real socket over a real store."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from firstcause.core.model import Reading
+from firstcause.daemon import Daemon, listen, web_server
+from firstcause.errors import ConfigError
+from running import until
+from staging import Stage, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def serving(folder: Path, **settings: Any) -> Iterator[tuple[httpx.Client, Stage]]:
+    stage = Stage(f"sqlite:///{folder}/x.db", folder, **settings)
+    stage.readings["twilio"] = Reading(status=Status.UP)
+    daemon = Daemon(stage.service)
+    server = web_server(daemon)
+    with listen("127.0.0.1", 0) as bound:
+        daemon.start()
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
+        thread.start()
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{bound.getsockname()[1]}", timeout=20) as client:
+                yield client, stage
+        finally:
+            server.should_exit = True
+            thread.join()
+            daemon.stop()
+            stage.service.close()
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[httpx.Client]:
+    with serving(tmp_path) as (made, _stage):
+        yield made
+
+
+def test_202_means_on_disk(client: httpx.Client, tmp_path: Path) -> None:
+    for number in range(30):
+        answer = client.post("/api/v1/events", json={"code": "A", "id": str(number)})
+        with sqlite3.connect(tmp_path / "x.db") as conn:
+            (stored,) = conn.execute("SELECT count(*) FROM inbox").fetchone()
+        assert (answer.status_code, stored) == (202, number + 1)
+
+
+def test_from_errors_to_a_resolved_incident(client: httpx.Client) -> None:
+    events = [{"code": "SMS_DELIVERY_FAILURE", "tenant": "acme"}, {"code": "TWILIO_API_FAILURE"}, {}]
+    lines = "\n".join(map(json.dumps, events))
+    headers = {"content-encoding": "gzip", "content-type": "application/x-ndjson"}
+    answer = client.post("/api/v1/events", content=gzip.compress(lines.encode()), headers=headers)
+    assert answer.status_code == 202
+    assert (answer.json()["accepted"], answer.json()["rejected"][0]["index"]) == (2, 2)
+    listed = until(lambda: client.get("/api/v1/incidents").json()["incidents"], "an incident")
+    number = listed[0]["id"]
+    assert client.get(f"/api/v1/incidents/{number}").json()["root"]["code"] == "TWILIO_API_FAILURE"
+    report = client.get(f"/api/v1/incidents/{number}/debug")
+    assert report.json()["dependencies"]["root_cause"]["code"] == "TWILIO_API_FAILURE"
+    assert "HOW TO FIX" in client.get(f"/api/v1/incidents/{number}/debug?format=text").text
+    assert client.get(f"/api/v1/incidents/{number}/debug?format=markdown").text.startswith("# CRITICAL")
+    done = client.post(f"/api/v1/incidents/{number}/resolve", json={"fix": "rotated"})
+    assert (done.json()["status"], done.json()["fix"]) == ("resolved", "rotated")
+    assert client.post(f"/api/v1/incidents/{number}/resolve").json()["fix"] == "rotated"
+    assert client.get("/api/v1/incidents?status=open").json() == {"incidents": []}
+
+
+def test_the_rest_of_what_can_be_asked(client: httpx.Client) -> None:
+    assert client.get("/healthz").json() == {"status": "ok"}
+    ready = client.get("/readyz")
+    assert (ready.status_code, set(ready.json()["checks"].values())) == (200, {"ok"})
+    codes = [entry["code"] for entry in client.get("/api/v1/catalog").json()["entries"]]
+    assert "TWILIO_API_FAILURE" in codes
+    reading = client.post("/api/v1/probes/twilio/run").json()
+    assert (reading["name"], reading["status"]) == ("twilio", "UP")
+    health = until(
+        lambda: (found := client.get("/api/v1/health").json())["snapshot_id"] and found, "a snapshot"
+    )
+    assert health["infrastructure"]["twilio"]["status"] == "UP"
+
+
+REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
+    ("POST", "/api/v1/events", {"content": b"{"}, 400, "no JSON"),
+    ("POST", "/api/v1/events", {"content": b""}, 400, "empty"),
+    ("POST", "/api/v1/events", {"json": {"code": 7}}, 422, "code: "),
+    ("POST", "/api/v1/events", {"content": b"x", "headers": {"content-encoding": "br"}}, 415, "gzip"),
+    ("POST", "/api/v1/events", {"json": {"code": "A", "message": "x" * 1_100_000}}, 413, "over"),
+    ("GET", "/api/v1/incidents/77", {}, 404, "no incident '77'"),
+    ("GET", "/api/v1/incidents/77/debug", {}, 404, "no incident '77'"),
+    ("POST", "/api/v1/incidents/77/resolve", {}, 404, "no incident '77'"),
+    ("POST", "/api/v1/incidents/77/resolve", {"json": {"fix": 7}}, 422, "fix"),
+    ("GET", "/api/v1/incidents?status=lost", {}, 422, "status"),
+    ("GET", "/api/v1/incidents?limit=0", {}, 422, "limit"),
+    ("GET", "/api/v1/incidents/1/debug?format=pdf", {}, 422, "format"),
+    ("POST", "/api/v1/probes/nothing/run", {}, 404, "no probe 'nothing'"),
+    ("GET", "/nothing", {}, 404, "Not Found"),
+    ("DELETE", "/api/v1/incidents/1", {}, 405, "Method Not Allowed"),
+    (
+        "POST",
+        "/api/v1/events",
+        {"json": {"code": "A"}, "headers": {"origin": "https://evil.example"}},
+        403,
+        "Origin",
+    ),
+    ("GET", "/api/v1/incidents", {"headers": {"host": "evil.example"}}, 403, "Host"),
+]
+
+
+def test_every_refusal_is_json_with_the_reason(client: httpx.Client) -> None:
+    for method, path, given, status, says in REFUSED:
+        answer = client.request(method, path, **given)
+        assert (answer.status_code, says in answer.json()["error"]) == (status, True), (path, answer.text)
+
+
+def test_a_body_without_a_length_is_cut_off_at_the_limit(tmp_path: Path) -> None:
+    with serving(tmp_path, intake={"max_request_bytes": 10_000}) as (client, _stage):
+        answer = client.post("/api/v1/events", content=(b" " * 1000 for _ in range(50)))
+        assert (answer.status_code, "over 10000 bytes" in answer.json()["error"]) == (413, True)
+
+
+def test_a_page_of_our_own_may_post(client: httpx.Client) -> None:
+    origin = str(client.base_url).rstrip("/")
+    assert client.post("/api/v1/events", json={"code": "A"}, headers={"origin": origin}).status_code == 202
+
+
+def test_with_a_token_only_who_has_it(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("long-and-random\n")
+    with serving(tmp_path, web={"token_file": "token"}) as (client, _stage):
+        assert client.get("/healthz").status_code == 200
+        for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic long-and-random"}):
+            answer = client.get("/api/v1/incidents", headers=headers)
+            assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        right = {"authorization": "Bearer long-and-random"}
+        assert client.get("/api/v1/incidents", headers=right).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("web", "says"),
+    [
+        ({"host": "0.0.0.0"}, "a token is needed"),
+        ({"token_file": "nowhere"}, "cannot be read"),
+        ({"token_file": "empty"}, "is empty"),
+    ],
+)
+def test_an_open_door_is_refused_at_the_start(tmp_path: Path, web: dict[str, str], says: str) -> None:
+    (tmp_path / "empty").write_text("\n")
+    stage = Stage(f"sqlite:///{tmp_path}/x.db", tmp_path, web=web)
+    with pytest.raises(ConfigError, match=says):
+        web_server(Daemon(stage.service))
+    stage.service.close()
+
+
+def test_a_store_that_is_gone_is_said_and_nothing_is_acknowledged(tmp_path: Path) -> None:
+    with serving(tmp_path) as (client, _stage):
+        with sqlite3.connect(tmp_path / "x.db") as conn:
+            conn.execute("ALTER TABLE inbox RENAME TO elsewhere")
+        answer = client.post("/api/v1/events", json={"code": "A"})
+        assert answer.status_code == 503
+        assert "no such table: inbox" in answer.json()["error"]
+        with sqlite3.connect(tmp_path / "x.db") as conn:
+            conn.execute("ALTER TABLE elsewhere RENAME TO inbox")
+        assert client.post("/api/v1/events", json={"code": "A"}).status_code == 202, "it goes on by itself"
+
+
+def test_many_senders_at_once_are_all_counted_once(client: httpx.Client) -> None:
+    def send(sender: int) -> int:
+        events = [{"code": f"CODE_{n % 3}", "id": f"{sender}-{n}"} for n in range(50)]
+        return int(client.post("/api/v1/events", content=json.dumps(events)).json()["accepted"])
+
+    with ThreadPoolExecutor(20) as pool:
+        assert sum(pool.map(send, range(20))) == 1000
+
+    def counted() -> int:
+        return sum(one["events"] for one in client.get("/api/v1/incidents").json()["incidents"])
+
+    until(lambda: counted() == 1000, "all to be counted")
