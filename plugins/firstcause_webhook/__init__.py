@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import httpx
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, SecretStr
 
 from firstcause import DeliveryError, Notification, Notifier, hookimpl
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 _TRY_AGAIN = frozenset({408, 409, 425, 429})
 _SERVER_ERROR = 500
@@ -78,6 +76,7 @@ def _retry_after(answer: httpx.Response) -> float | None:
 
 def _date(text: str) -> datetime | None:
     try:
-        return parsedate_to_datetime(text)
+        when = parsedate_to_datetime(text)
     except (ValueError, TypeError):
         return None
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when

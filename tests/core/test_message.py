@@ -64,7 +64,8 @@ def test_it_is_always_one_sms_with_its_label_and_number(each: Brief) -> None:
 def test_what_it_says() -> None:
     first = brief(because="TWILIO_ACCOUNT_SID is not set", companies=("acme", "bolt", "cora"), cascades=7)
     assert text(first) == (
-        "CRITICAL: Twilio API connection failed. TWILIO_ACCOUNT_SID is not set. 3 companies. 7 cascades. P0 #12"
+        "CRITICAL: Twilio API connection failed. TWILIO_ACCOUNT_SID is not set. "
+        "3 companies. 7 cascades. P0 #12"
     )
     over = brief(reason=NotifyReason.RESOLVED, duration=252)
     assert text(over) == "RESOLVED: Twilio API connection failed, after 4 min 12 s #12"

@@ -15,7 +15,10 @@ START = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
 ENTRY = Entry.model_validate(
     {
         "component": "x", "code": "ROOT", "title": "Root", "category": "DATA", "severity": "CRITICAL",
-        "fix": {"url": "https://fix", "ui_url": "https://ui", "config_file": ".env", "env_vars": ["V"], "steps": ["do"]},
+        "fix": {
+            "url": "https://fix", "ui_url": "https://ui", "config_file": ".env", "env_vars": ["V"],
+            "steps": ["do"],
+        },
         "reproduce": ["see"], "verify": {"steps": ["look"], "probe": "p"}, "docs": "https://docs",
         "common_causes": ["because"], "related": ["OTHER"],
     }
@@ -34,7 +37,8 @@ def alert(number: int, role: Role = Role.ROOT, **changes: Any) -> Alert:
 def report(*members: Alert, entry: Entry | None = ENTRY, **changes: Any) -> DebugReport:
     fields: dict[str, Any] = {
         "fault": "x", "root": Root(code="ROOT"), "title": "Root", "priority": Priority.P0,
-        "severity": Severity.CRITICAL, "impact": Impact(companies=("acme",)), "opened_at": START, "stored_id": 1,
+        "severity": Severity.CRITICAL, "impact": Impact(companies=("acme",)),
+        "opened_at": START, "stored_id": 1,
     }  # fmt: skip
     catalog = Catalog([entry] if entry else [])
     return debug_report(Incident(**(fields | changes)), members, catalog, START + timedelta(minutes=5))

@@ -35,13 +35,13 @@ def answering(answer: Callable[[BaseHTTPRequestHandler, bytes], Answer]) -> Iter
         def _any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             status, headers, said = answer(self, body)
-            self.send_response(status)
+            self.send_response_only(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(said)
 
-        do_GET = do_POST = _any
+        do_GET = do_POST = _any  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             pass
@@ -91,6 +91,8 @@ DATES = {"Date": "Sun, 01 Nov 2026 03:00:00 GMT", "Retry-After": "Sun, 01 Nov 20
         (404, {}, True, None),
         (429, {"Retry-After": "12"}, False, 12),
         (503, DATES, False, 20),
+        (503, {**DATES, "Date": "Sun, 01 Nov 2026 03:00:00 -0000"}, False, 20),
+        (503, {"Retry-After": DATES["Retry-After"]}, False, None),
         (503, {"Retry-After": "soon"}, False, None),
         (500, {}, False, None),
     ],

@@ -132,9 +132,9 @@ def test_a_newer_schema_is_refused_and_left_alone(database: Database) -> None:
 
 
 def test_an_unknown_version_to_go_to_is_refused(database: Database) -> None:
-    with pytest.raises(StoreError, match="zzz.*`firstcause db current` shows the version"):
+    with pytest.raises(StoreError, match=r"zzz.*`firstcause db current` shows the version"):
         database.upgrade("zzz")
-    with pytest.raises(StoreError, match="`firstcause db current` shows the version"):
+    with pytest.raises(StoreError, match=r"`firstcause db current` shows the version"):
         database.downgrade("-7")
     assert database.version() == HEAD
 
@@ -142,7 +142,7 @@ def test_an_unknown_version_to_go_to_is_refused(database: Database) -> None:
 def test_a_migration_that_fails_leaves_nothing(empty: Database) -> None:
     with empty.write() as conn:
         conn.execute(sa.text("CREATE TABLE timeline (id INTEGER)"))
-    with pytest.raises(StoreError, match="timeline.* already exists"):
+    with pytest.raises(StoreError, match=r"timeline.* already exists"):
         empty.prepare()
     assert empty.version() is None
     assert tables_of(empty) == {"timeline"}

@@ -107,7 +107,7 @@ def test_a_claim_that_waits_for_another_one_does_not_take_its_rows(
 
 def test_a_claim_that_was_rolled_back_is_none(database: Database, number: int, now: datetime) -> None:
     add(database, number, now)
-    with pytest.raises(ZeroDivisionError), database.write() as conn:
+    with pytest.raises(ZeroDivisionError), database.write() as conn:  # noqa: PT012
         assert outbox.claim(conn, now)
         raise ZeroDivisionError
     assert [row.maybe_repeat for row in claim(database, now)] == [False]

@@ -269,9 +269,9 @@ def as_markdown(report: DebugReport) -> str:
         for label, value in section.pairs:
             shown = [value] if isinstance(value, str) else list(value) or [_NONE]
             if len(shown) == 1:
-                lines.append(f"- **{label}:** {_escaped(shown[0])}")
+                lines.append(f"- **{_escaped(label)}:** {_escaped(shown[0])}")
             else:
-                lines += [f"- **{label}:**", *(f"  - {_escaped(each)}" for each in shown)]
+                lines += [f"- **{_escaped(label)}:**", *(f"  - {_escaped(each)}" for each in shown)]
         lines += [
             f"{f'{at}.' if section.ordered else '-'} {_escaped(item)}"
             for at, item in enumerate(section.items, 1)

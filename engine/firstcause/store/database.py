@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import sqlite3
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +27,7 @@ from firstcause.shipped import shipped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 
 HEAD = "0001"
 """The schema's version that this program needs; a test holds it to the newest migration."""
@@ -37,6 +39,9 @@ INBOX_LOCK = 0x66697275
 
 _CONNECT_WITHIN = 10
 """Seconds after which a Postgres that says nothing is taken to be away; the url may give its own."""
+
+_WAL_WAITS = (0.01, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
+"""Seconds between the tries to switch a new SQLite file to its write-ahead log."""
 
 
 class Database:
@@ -241,12 +246,11 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         except OSError as error:
             msg = f"[store] url: the folder of {url.database} cannot be made: {error.strerror}; {_mend(url)}"
             raise StoreError(msg) from error
-    memory = not url.database or url.database == ":memory:"
     engine = sa.create_engine(
         url,
         connect_args={"check_same_thread": False, "timeout": 15},
         # A database in memory is gone with its connection, so there is one.
-        poolclass=sa.StaticPool if memory else None,
+        poolclass=sa.StaticPool if _in_memory(url) else None,
     )
     sa.event.listen(engine, "connect", _on_sqlite_connect)
     sa.event.listen(engine, "begin", _on_sqlite_begin)
@@ -257,11 +261,24 @@ def _on_sqlite_connect(connection: DBAPIConnection, _record: Any) -> None:
     # We begin transactions ourselves: the driver begins them too late for a read to be in them.
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
+    _use_wal(cursor)
     # FULL: an acknowledged event is on the disk, not only with the operating system.
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _use_wal(cursor: DBAPICursor) -> None:
+    # SQLite does not wait here as it does elsewhere, so processes that open a new file at once must.
+    for wait in (*_WAL_WAITS, None):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if wait is None or error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(wait)
+        else:
+            return
 
 
 def _on_sqlite_begin(conn: sa.Connection) -> None:
