@@ -7,7 +7,7 @@ import operator
 import re
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from firstcause.inference.engine import Inference
@@ -145,6 +145,19 @@ def brute_force(rule: dict[str, Any], known: list[Fact]) -> Iterator[tuple[str, 
             yield rule["id"], " ".join(str(fact["id"]) for fact in combination)
 
 
+A_JOIN_TO_A_FIELD_THAT_IS_NOT_THERE = {
+    "id": "rule-0",
+    "about": "x",
+    "when": {"one": {"kind": "alert"}, "two": {"kind": "edge", "a": {"in": ["x", 1]}, "b": "$one.a"}},
+    "unless": {},
+    "then": [{"root_cause": {"of": "$one", "reason": "{one.id} {two.id}"}}],
+}
+
+
+@example(
+    (A_JOIN_TO_A_FIELD_THAT_IS_NOT_THERE,),
+    [[{"kind": "alert", "id": "fact 0"}, {"kind": "edge", "a": "x", "b": "x", "id": "fact 1"}]],
+)
 @settings(max_examples=2500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(rule_sets, st.lists(facts, min_size=1, max_size=3))
 def test_engine_finds_what_the_plain_matcher_finds(
