@@ -145,18 +145,28 @@ def brute_force(rule: dict[str, Any], known: list[Fact]) -> Iterator[tuple[str, 
             yield rule["id"], " ".join(str(fact["id"]) for fact in combination)
 
 
-A_JOIN_TO_A_FIELD_THAT_IS_NOT_THERE = {
+# Both were matched while `in` was compiled to `$or`.
+A_JOIN_BESIDE_A_LIST = {
     "id": "rule-0",
     "about": "x",
-    "when": {"one": {"kind": "alert"}, "two": {"kind": "edge", "a": {"in": ["x", 1]}, "b": "$one.a"}},
+    "when": {
+        "one": {"kind": "alert"},
+        "two": {"kind": "edge", "a": {"exists": True, "in": ["x", 1]}, "b": "x", "c": "$one.a"},
+    },
     "unless": {},
     "then": [{"root_cause": {"of": "$one", "reason": "{one.id} {two.id}"}}],
 }
 
 
 @example(
-    (A_JOIN_TO_A_FIELD_THAT_IS_NOT_THERE,),
-    [[{"kind": "alert", "id": "fact 0"}, {"kind": "edge", "a": "x", "b": "x", "id": "fact 1"}]],
+    (A_JOIN_BESIDE_A_LIST,),
+    [
+        [{"kind": "alert", "id": "fact 0"}, {"kind": "edge", "a": "x", "b": "x", "id": "fact 1"}],
+        [
+            {"kind": "alert", "a": "x", "id": "fact 0"},
+            {"kind": "edge", "a": "x", "b": "x", "c": "xy", "id": "fact 1"},
+        ],
+    ],
 )
 @settings(max_examples=2500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(rule_sets, st.lists(facts, min_size=1, max_size=3))

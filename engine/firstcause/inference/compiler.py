@@ -1,10 +1,10 @@
 """Checks rules, and compiles them into the forms of durable-rules that are safe.
 
-Safe (measured against a brute-force matcher): equality with text literals, `$or` of such, joins by
-equality of fields that both facts have, and negation behind a gate fact that is asserted last. So
-every value is asserted as a short word that equal values share, and the tests that are no equality
-are decided in Python once a fact and asserted as a mark that is there or is not; a mark says too that
-a field is there to be joined (beside a `$or`, the engine takes a join to a missing field for true).
+Safe (measured against a brute-force matcher): equality with text literals, joins by equality to
+earlier facts, and negation behind a gate fact that is asserted last. So every value is
+asserted as a short word that equal values share, and the tests that are no equality are decided in
+Python once a fact and asserted as a mark that is there or is not. Not safe: `$or` beside a join, which
+the engine then takes for fulfilled where it is not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from firstcause.inference.references import placeholders, reference
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
-    from collections.abc import Set as AbstractSet
 
 Location = tuple[str | int, ...]
 Problem = tuple[Location, str]
@@ -29,8 +28,6 @@ Definition = dict[str, Any]
 
 GATE: Asserted = {"id": "gate", "gate": 1}
 """The fact that is asserted last; no other has its field, and no rule fires before it."""
-
-_THERE = Comparison(exists=True)
 
 
 @dataclass
@@ -98,65 +95,34 @@ class Vocabulary:
 
 def definition(rule: Rule, vocabulary: Vocabulary) -> Definition:
     """The rule for durable-rules: its names are A0, A1, ... in the order of `when`."""
-    names = _Names(
-        kinds={name: pattern.kind for name, pattern in rule.when.items()},
-        short={name: f"A{number}" for number, name in enumerate(rule.when)},
-        joined={
-            joined
-            for pattern in (*rule.when.values(), *rule.unless.values())
-            for test in pattern.root.values()
-            if (joined := reference(test))
-        },
-    )
-    when = [{names.short[name]: _tests(name, each, names, vocabulary)} for name, each in rule.when.items()]
+    kinds = {name: pattern.kind for name, pattern in rule.when.items()}
+    short = {name: f"A{number}" for number, name in enumerate(rule.when)}
+    when = [{short[name]: _tests(each, kinds, short, vocabulary)} for name, each in rule.when.items()]
     unless = [
-        {f"N{number}$not": _tests(None, each, names, vocabulary)}
+        {f"N{number}$not": _tests(each, kinds, short, vocabulary)}
         for number, each in enumerate(rule.unless.values())
     ]
     return {"all": [*when, {"G": {"gate": 1}}, *unless]}
 
 
-@dataclass(frozen=True)
-class _Names:
-    """The names of one rule's `when`: their kinds, their short names, their fields that others join."""
-
-    kinds: Mapping[str, str]
-    short: Mapping[str, str]
-    joined: AbstractSet[tuple[str, str]]
-
-
-def _tests(name: str | None, pattern: Pattern, names: _Names, vocabulary: Vocabulary) -> Definition:
-    kind = pattern.kind
-    there = {its_field for other, its_field in names.joined if other == name}
-    there |= {its_field for its_field, test in pattern.root.items() if reference(test)}
-    found: list[Definition] = [{"k": vocabulary.kind(kind)}]
-    found += [{vocabulary.mark(kind, each, _THERE): 1} for each in sorted(there)]
-    for its_field, test in pattern.root.items():
+def _tests(
+    pattern: Pattern, kinds: Mapping[str, str], short: Mapping[str, str], vocabulary: Vocabulary
+) -> Definition:
+    found: list[Definition] = [{"k": vocabulary.kind(pattern.kind)}]
+    for name, test in pattern.root.items():
         if joined := reference(test):
-            other, theirs = joined
-            found.append(
-                {
-                    vocabulary.field(kind, its_field): {
-                        names.short[other]: vocabulary.field(names.kinds[other], theirs)
-                    }
-                }
-            )
-        elif its_field != "kind":
-            found += _test(kind, its_field, test, vocabulary)
+            other, its_field = joined
+            theirs = vocabulary.field(kinds[other], its_field)
+            found.append({vocabulary.field(pattern.kind, name): {short[other]: theirs}})
+        elif name != "kind":
+            found.append(_test(pattern.kind, name, test, vocabulary))
     return {"$and": found} if len(found) > 1 else found[0]
 
 
-def _test(kind: str, name: str, test: Condition, vocabulary: Vocabulary) -> Iterator[Definition]:
-    if not isinstance(test, Comparison):
-        yield {vocabulary.field(kind, name): vocabulary.word(test)}
-        return
-    if test.in_ is not None:
-        short = vocabulary.field(kind, name)
-        words = dict.fromkeys(vocabulary.word(each) for each in test.in_)
-        alternatives = [{short: word} for word in words]
-        yield {"$or": alternatives} if len(alternatives) > 1 else alternatives[0]
-    if test.given - {"in_"}:
-        yield {vocabulary.mark(kind, name, test): 1}
+def _test(kind: str, name: str, test: Condition, vocabulary: Vocabulary) -> Definition:
+    if isinstance(test, Comparison):
+        return {vocabulary.mark(kind, name, test): 1}
+    return {vocabulary.field(kind, name): vocabulary.word(test)}
 
 
 def validate(rule: Rule) -> list[Problem]:

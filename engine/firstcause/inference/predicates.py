@@ -28,7 +28,7 @@ def identity(value: FactValue) -> Hashable | None:
 
 
 def predicate(test: Comparison) -> Predicate:
-    """All of the test but `in`. A field without a value passes only `exists: false`."""
+    """All of the test. A field without a value passes only `exists: false`."""
     tests = list(_parts(test))
     return lambda value: all(holds(value) for holds in tests)
 
@@ -44,6 +44,9 @@ def _parts(test: Comparison) -> list[Predicate]:
         )
         if limit is not None
     ]
+    if test.in_ is not None:
+        among = {identity(each) for each in test.in_} - {None}
+        found.append(lambda value: identity(value) in among)
     if test.matches is not None:
         pattern = compile_pattern(test.matches)
         found.append(lambda value: isinstance(value, str) and pattern.found(value))
