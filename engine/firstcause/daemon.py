@@ -35,6 +35,7 @@ SUSPECT_GAP = 5.0
 
 SWEEP = 60.0
 _STOP_WITHIN = 20.0
+_BACKLOG = 2048
 
 
 def clock() -> datetime:
@@ -187,12 +188,14 @@ class Daemon:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket; ConfigError where the address is taken."""
+    """A listening socket; ConfigError where the address is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        # From here on callers wait in the queue; without it they are refused until uvicorn is up.
+        bound.listen(_BACKLOG)
     except OSError as error:
         bound.close()
         msg = f"[web] cannot listen on {host}:{port}: {error.strerror}; stop what is there, or set [web] port"
