@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from firstcause.core.durations import Duration
-from firstcause.core.model import Frozen, Priority, Severity
+from firstcause.core.model import Frozen, Priority, Scalar, Severity
 from firstcause.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ class Web(Frozen):
 
 
 class Rules(Frozen):
-    """paths: folders of rule files, "shipped" for those that come along. thresholds: named numbers."""
+    """paths: folders of rule files, "shipped" for those that come along. thresholds: own values of theirs."""
 
     paths: tuple[str, ...] = ("shipped",)
-    thresholds: dict[str, float] = Field(default_factory=dict)
+    thresholds: dict[str, Scalar | tuple[Scalar, ...]] = Field(default_factory=dict)
 
 
 class Intake(Frozen):

@@ -138,10 +138,6 @@ def test_everything_can_be_said(config: Any) -> None:
             "[notify] routes.0.then_continue is unknown; did you mean continue?",
         ),
         (ROUTE + "priorities = ['P7']", "[notify] routes.0.priorities.0: Input should be 'P0', 'P1' or 'P2'"),
-        (
-            "[rules.thresholds]\nqueue = 'many'",
-            f"[rules] thresholds.queue: Input should be a valid number, {NOT_READ} a number",
-        ),
         ("web = 3", "web: Input should be a valid dictionary or instance of Web"),
         ("plugins = 3", "plugins: Input should be a valid dictionary"),
         ("[plugins]\ntwilio = 3", "[plugins] twilio: Input should be a valid dictionary"),

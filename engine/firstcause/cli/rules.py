@@ -27,10 +27,9 @@ def rules() -> None:
 def check(ctx: Context, *, folders: tuple[Path, ...], as_json: bool) -> None:
     """Read every rule file, of the configuration or of FOLDERS, and name every mistake. Exit 1 on any."""
     from firstcause.rulefiles.load import load
-    from firstcause.service.knowledge import rule_folders
 
     try:
-        book = load(list(folders) or rule_folders(ctx.settings, ctx.service.host.rule_folders()))
+        book = load(list(folders) or ctx.service.rule_folders, ctx.settings.rules.thresholds)
     except RuleFileError as error:
         if as_json:
             show_json({"mistakes": [vars(each) for each in error.mistakes]})
@@ -55,10 +54,10 @@ def test(ctx: Context, *, folders: tuple[Path, ...], only: str | None, as_json: 
 
     They go through the same pipeline as real errors, on a store in memory and with a clock of their own.
     """
-    from firstcause.service.knowledge import learn, rule_folders
+    from firstcause.service.knowledge import learn
     from firstcause.service.ruletests import run
 
-    knowledge = learn(list(folders) or rule_folders(ctx.settings, ctx.service.host.rule_folders()))
+    knowledge = learn(list(folders) or ctx.service.rule_folders, ctx.settings.rules.thresholds)
     tests = [each for each in knowledge.book.tests if only is None or only in f"{each.file} {each.test.name}"]
     results = []
     for result in run(knowledge, tests):

@@ -13,6 +13,7 @@ from firstcause.inference.language import Comparison, Condition, Rule
 from firstcause.inference.patterns import compile_pattern
 from firstcause.rulefiles import facts
 from firstcause.rulefiles.explain import nearest
+from firstcause.rulefiles.thresholds import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -105,6 +106,10 @@ def _rule(item: Item[Rule], codes: set[str]) -> Iterator[Mistake]:
         yield item.mistake(tuple(loc), text)
     for part, patterns in (("when", item.value.when), ("unless", item.value.unless)):
         for alias, pattern in patterns.items():
+            if alias == NAME:
+                yield item.mistake(
+                    (part, alias), f"'{NAME}' is the name of the thresholds; take another", key=True
+                )
             kind = pattern.root.get("kind")
             for name, condition in pattern.root.items():
                 if name != "kind" and isinstance(kind, str):

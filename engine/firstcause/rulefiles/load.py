@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from firstcause.core.catalog import Catalog, Entry, EntryBody
@@ -10,13 +11,16 @@ from firstcause.errors import Mistake, RuleFileError
 from firstcause.inference.language import PlacedRule
 from firstcause.inference.patterns import matcher
 from firstcause.rulefiles.checks import check
-from firstcause.rulefiles.source import Item, Source, parse
+from firstcause.rulefiles.inheriting import inherit
+from firstcause.rulefiles.source import Item, Source, fill_source, open_source
+from firstcause.rulefiles.thresholds import gather
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from firstcause.rulefiles.schema import RuleTest
+    from firstcause.rulefiles.thresholds import Value
 
 RETIRED = "deprecated"
 """A folder of this name keeps what is no longer loaded."""
@@ -50,8 +54,13 @@ class RuleBook:
     tests: tuple[PlacedTest, ...] = ()
 
 
-def load(folders: Sequence[Path | RuleFolder]) -> RuleBook:
-    """Reads every *.yaml and *.yml under the folders, in order. RuleFileError: with all mistakes."""
+def load(
+    folders: Sequence[Path | RuleFolder], thresholds: Mapping[str, Value] = MappingProxyType({})
+) -> RuleBook:
+    """Reads every *.yaml and *.yml under the folders, in order. RuleFileError: with all mistakes.
+
+    thresholds: a site's own values of the thresholds that the files name.
+    """
     sources: list[Source] = []
     mistakes: list[Mistake] = []
     seen: set[Path] = set()
@@ -67,7 +76,12 @@ def load(folders: Sequence[Path | RuleFolder]) -> RuleBook:
                 Mistake(str(place.path), 0, 0, "no such folder of rules; make it, or correct the path")
             )
         seen.update(file.resolve() for file in files)
-        sources += [parse(file, _shown(place, file)) for file in files]
+        sources += [open_source(file, _shown(place, file)) for file in files]
+    values, wrong = gather(sources, thresholds)
+    for source in sources:
+        fill_source(source, values)
+    inherit(sources)
+    mistakes += wrong
     mistakes += [mistake for source in sources for mistake in source.mistakes]
     mistakes += check(sources)
     if mistakes:
@@ -102,7 +116,11 @@ def _in_order(mistakes: Iterable[Mistake], paths: list[str]) -> list[Mistake]:
 
 
 def _book(sources: Sequence[Source]) -> RuleBook:
-    entries = [item for source in sources for item in source.entries]
+    entries = [
+        _entry(item, source.head.component if source.head else "")
+        for source in sources
+        for item in source.entries
+    ]
     depends_on: dict[str, tuple[str, ...]] = {}
     for source in sources:
         if source.head is not None:
@@ -110,8 +128,8 @@ def _book(sources: Sequence[Source]) -> RuleBook:
             depends_on[name] = tuple(dict.fromkeys((*depends_on.get(name, ()), *source.head.depends_on)))
     return RuleBook(
         catalog=Catalog(
-            (_entry(item) for item in entries),
-            matcher([(item.value.code, item.value.match) for item in entries if item.value.match]),
+            entries,
+            matcher([(entry.code, entry.match) for entry in entries if entry.match]),
         ),
         rules=tuple(
             PlacedRule(item.value, item.source.shown, item.line)
@@ -124,8 +142,7 @@ def _book(sources: Sequence[Source]) -> RuleBook:
     )
 
 
-def _entry(item: Item[EntryBody]) -> Entry:
-    component = item.source.head.component if item.source.head else ""
+def _entry(item: Item[EntryBody], component: str) -> Entry:
     return Entry(component=component, **{name: getattr(item.value, name) for name in EntryBody.model_fields})
 
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, model_validator
 
-from firstcause.core.catalog import Code, EntryBody
+from firstcause.core.catalog import Code, EntryBody, EntryImpact, Fix, Verify
 from firstcause.core.durations import Duration
-from firstcause.core.model import Frozen, MaybeName, Priority, Severity, Source
-from firstcause.inference.language import Rule
+from firstcause.core.model import Category, Frozen, MaybeName, Priority, Severity, Source
+from firstcause.inference.language import Alias, Literal, Rule
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Component = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]*$", max_length=120)]
@@ -78,12 +78,36 @@ class RuleTest(Frozen):
         return self
 
 
+class Extension(Frozen):
+    """A catalog entry that begins as a copy of another. Without a code of its own it changes that one."""
+
+    extends: Code
+    code: Code | None = None
+    title: Text | None = None
+    category: Category | None = None
+    severity: Severity | None = None
+    customer_facing: bool | None = None
+    match: tuple[Text, ...] | None = None
+    causes: tuple[Code, ...] | None = None
+    fix: Fix | None = None
+    reproduce: tuple[Text, ...] | None = None
+    verify: Verify | None = None
+    docs: Text | None = None
+    common_causes: tuple[Text, ...] | None = None
+    related: tuple[Code, ...] | None = None
+    impact: EntryImpact | None = None
+
+
 class RuleFile(Frozen):
-    """A whole file. depends_on names components that this one cannot work without."""
+    """A whole file. depends_on names components that this one cannot work without.
+
+    thresholds: values that rules take by `$thresholds.name` and that a site may set otherwise.
+    """
 
     component: Component
     depends_on: tuple[Component, ...] = ()
-    catalog: tuple[EntryBody, ...] = ()
+    thresholds: dict[Alias, Literal | tuple[Literal, ...]] = Field(default_factory=dict)
+    catalog: tuple[EntryBody | Extension, ...] = ()
     rules: tuple[Rule, ...] = ()
     tests: tuple[RuleTest, ...] = ()
 
@@ -94,10 +118,29 @@ class RuleFile(Frozen):
         return self
 
 
+_THRESHOLD = {"type": "string", "pattern": r"^\$thresholds\.[a-z][a-z0-9_]*$"}
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a rule file, for editors."""
+    plain = RuleFile.model_json_schema(by_alias=True)
+    of_rules = {"Comparison", "RootCause", "Cascade", "ImpactVerdict"}
+    plain["$defs"] = {
+        name: _with_thresholds(part) if name in of_rules else part for name, part in plain["$defs"].items()
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **plain,
         "title": "firstcause rule file",
-        **RuleFile.model_json_schema(by_alias=True),
     }
+
+
+def _with_thresholds(part: Any) -> Any:
+    """Wherever a number or a list may stand, so may the name of a threshold."""
+    if isinstance(part, list):
+        return [_with_thresholds(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    if part.get("type") in {"number", "integer", "array"}:
+        return {"anyOf": [part, _THRESHOLD]}
+    return {key: _with_thresholds(value) for key, value in part.items()}

@@ -14,25 +14,31 @@ from firstcause.errors import Mistake
 from firstcause.inference.language import Rule
 from firstcause.rulefiles.explain import explain
 from firstcause.rulefiles.schema import RuleFile, RuleTest
-from firstcause.rulefiles.yamlmarks import Document, read
+from firstcause.rulefiles.thresholds import filled
+from firstcause.rulefiles.yamlmarks import MAX_BYTES, Document, read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path as FilePath
 
+    from firstcause.rulefiles.thresholds import Value
     from firstcause.rulefiles.yamlmarks import Path
 
 M = TypeVar("M", bound=BaseModel)
 
+_LISTS = ("catalog", "rules", "tests")
+_LEFT_OUT = object()
 _CODE = re.compile(r"\bcode:\s*['\"]?([A-Z][A-Z0-9_]*)")
 
 
 @dataclass(frozen=True)
 class Item(Generic[M]):
-    """One good entry, rule or test of a file, and where it stands."""
+    """One good entry, rule or test of a file, where it stands, and the plain data that it is made of."""
 
     source: Source
     path: Path
     value: M
+    raw: Any
 
     @property
     def line(self) -> int:
@@ -62,11 +68,13 @@ class Source:
         return Mistake(self.path, *place, text)
 
 
-def parse(file: FilePath, shown: str) -> Source:
-    """Reads one file. Never raises for what is in it: see `mistakes`."""
+def open_source(file: FilePath, shown: str) -> Source:
+    """Reads one file: its document and its head. Never raises for what is in it: see `mistakes`."""
     source = Source(str(file), shown)
     try:
-        raw = file.read_bytes()
+        with file.open("rb") as stream:
+            # One byte more than may be: a file of any size costs no more memory than that.
+            raw = stream.read(MAX_BYTES + 1)
     except OSError as error:
         source.mistakes.append(Mistake(source.path, 0, 0, f"cannot be read: {error.strerror}"))
         return source
@@ -76,15 +84,29 @@ def parse(file: FilePath, shown: str) -> Source:
         return source
     source.document = document
     source.codes = {code for code in _raw_codes(document.data) if isinstance(code, str)}
-    source.entries = _items(source, "catalog", EntryBody)
-    source.rules = _items(source, "rules", Rule)
-    source.tests = _items(source, "tests", RuleTest)
-    lists = ("catalog", "rules", "tests")
     rest = {
-        key: [] if key in lists and isinstance(value, list) else value for key, value in document.data.items()
+        key: [] if key in _LISTS and isinstance(value, list) else value
+        for key, value in document.data.items()
     }
-    source.head = _validated(source, (), rest, RuleFile)
+    source.head = validated(source, (), rest, RuleFile)
     return source
+
+
+def fill_source(source: Source, thresholds: Mapping[str, Value]) -> None:
+    """Takes what can be used of the document's lists: entries without `extends`, rules and tests."""
+    source.entries = _items(source, "catalog", EntryBody, _whole)
+
+    def with_values(part: Any, path: Path) -> Any:
+        whole, wrong = filled(part, thresholds)
+        source.mistakes += [source.mistake((*path, *where), text) for where, text in wrong]
+        return _LEFT_OUT if wrong else whole
+
+    source.rules = _items(source, "rules", Rule, with_values)
+    source.tests = _items(source, "tests", RuleTest)
+
+
+def _whole(part: Any, _path: Path) -> Any:
+    return _LEFT_OUT if isinstance(part, dict) and "extends" in part else part
 
 
 def _raw_codes(data: dict[str, Any]) -> list[Any]:
@@ -92,17 +114,24 @@ def _raw_codes(data: dict[str, Any]) -> list[Any]:
     return [one.get("code") for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
 
 
-def _items(source: Source, key: str, model: type[M]) -> list[Item[M]]:
-    parts = source.document.data.get(key)
+def _items(
+    source: Source,
+    key: str,
+    model: type[M],
+    prepare: Callable[[Any, Path], Any] = lambda part, _path: part,
+) -> list[Item[M]]:
+    parts = source.document.data.get(key) if source.document.data else None
     good: list[Item[M]] = []
-    for index, part in enumerate(parts if isinstance(parts, list) else ()):
-        value = _validated(source, (key, index), part, model)
+    for index, written in enumerate(parts if isinstance(parts, list) else ()):
+        part = prepare(written, (key, index))
+        value = None if part is _LEFT_OUT else validated(source, (key, index), part, model)
         if value is not None:
-            good.append(Item(source, (key, index), value))
+            good.append(Item(source, (key, index), value, part))
     return good
 
 
-def _validated(source: Source, path: Path, part: Any, model: type[M]) -> M | None:
+def validated(source: Source, path: Path, part: Any, model: type[M]) -> M | None:
+    """The part as the model, or None and its mistakes in the source."""
     try:
         # By way of JSON, because strict takes words for enums and lists for tuples only there.
         return model.model_validate_json(json.dumps(part), strict=True)

@@ -89,8 +89,12 @@ class Service:
         if old is not None:
             old.close()
 
+    @property
+    def rule_folders(self) -> list[Path]:
+        return rule_folders(self.settings, self.host.rule_folders())
+
     def _learn(self) -> Knowledge:
-        return learn(rule_folders(self.settings, self.host.rule_folders()))
+        return learn(self.rule_folders, self.settings.rules.thresholds)
 
     @property
     def env_file(self) -> Path | None:

@@ -13,11 +13,12 @@ from firstcause.rulefiles.load import load
 from firstcause.shipped import shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from firstcause.config import Settings
     from firstcause.core.catalog import Catalog
     from firstcause.rulefiles.load import RuleBook
+    from firstcause.rulefiles.thresholds import Value
 
 SHIPPED = "shipped"
 
@@ -52,8 +53,8 @@ def _folder(settings: Settings, path: str) -> Path:
     return shipped("rules") if path == SHIPPED else (settings.folder / Path(path).expanduser()).resolve()
 
 
-def learn(folders: Sequence[Path]) -> Knowledge:
+def learn(folders: Sequence[Path], thresholds: Mapping[str, Value]) -> Knowledge:
     """Read and compile all rule files. RuleFileError with every mistake where any is wrong."""
-    book = load(folders)
+    book = load(folders, thresholds)
     causes = {code: entry.causes for code, entry in book.catalog.entries.items()}
     return Knowledge(book, CauseGraph(causes), Inference(book.rules))
