@@ -1,10 +1,12 @@
-"""What rules see: alerts, edges, readings and environment as flat facts. docs/rules.md lists the fields."""
+"""What rules see, as flat facts: alerts, edges, readings and more. docs/rules.md lists the fields."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firstcause.core.attribution import Candidate, candidates
+from firstcause.core.model import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -91,6 +93,92 @@ def reading_fact(probe: str, component: str, reading: Reading) -> Fact:
     if reading.latency_ms is not None:
         fact["latency_ms"] = reading.latency_ms
     return fact
+
+
+def metric_facts(probe: str, component: str, reading: Reading) -> list[Fact]:
+    """The numbers among a reading's data, each a fact."""
+    return [
+        {
+            "kind": "metric",
+            "id": f"metric:{probe}:{name}",
+            "name": name,
+            "probe": probe,
+            "component": component,
+            "value": value,
+        }
+        for name, value in reading.data.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that is not as it was. category: environment or infrastructure. name: setting or probe."""
+
+    category: str
+    component: str | None
+    name: str
+    before: str
+    after: str
+    at: datetime
+
+
+def change_fact(change: Change, now: datetime) -> Fact:
+    fact: Fact = {
+        "kind": "change",
+        "id": f"change:{change.category}:{change.name}:{change.at.timestamp()}",
+        "category": change.category,
+        "name": change.name,
+        "before": change.before,
+        "after": change.after,
+        "age_s": (now - change.at).total_seconds(),
+    }
+    return fact if change.component is None else fact | {"component": change.component}
+
+
+def tenant_fact(name: str, own: Sequence[Alert]) -> Fact:
+    """own: the tenant's active alerts."""
+    return {
+        "kind": "tenant",
+        "id": f"tenant:{name}",
+        "name": name,
+        "alerts": len(own),
+        "codes": len({alert.code for alert in own}),
+        "critical": sum(alert.severity is Severity.CRITICAL for alert in own),
+    }
+
+
+@dataclass(frozen=True)
+class History:
+    """What the store knows of a code. seen: occurrences ever; incidents: resolved ones that it was root of.
+
+    last_resolved, last_fix: of the latest of these; None where there is none.
+    """
+
+    code: str
+    seen: int
+    first_seen: datetime
+    incidents: int = 0
+    last_resolved: datetime | None = None
+    last_fix: str | None = None
+
+
+def history_facts(known: Iterable[History], now: datetime) -> list[Fact]:
+    return [_history_fact(each, now) for each in known]
+
+
+def _history_fact(known: History, now: datetime) -> Fact:
+    fact: Fact = {
+        "kind": "history",
+        "id": f"history:{known.code}",
+        "code": known.code,
+        "seen": known.seen,
+        "known_s": (now - known.first_seen).total_seconds(),
+        "incidents": known.incidents,
+        "last_fix": known.last_fix,
+        "resolved_s": (now - known.last_resolved).total_seconds() if known.last_resolved else None,
+    }
+    return {name: value for name, value in fact.items() if value is not None}
 
 
 def env_facts(presence: Mapping[str, bool]) -> list[Fact]:

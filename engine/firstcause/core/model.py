@@ -214,6 +214,11 @@ class Verdict(Frozen):
     impact: Impact | None = None
     facts: dict[str, Fact] = Field(default_factory=dict)
 
+    @property
+    def fact_id(self) -> str:
+        """The id of the fact that this verdict is to later rules."""
+        return ":".join(("verdict", self.rule, self.verdict, self.of, self.by or ""))
+
 
 class Role(StrEnum):
     """What an alert is within its incident."""

@@ -14,6 +14,7 @@ from firstcause.inference.compiler import Vocabulary, definition, validate
 from firstcause.inference.language import Cascade, ImpactVerdict, PlacedRule, RootCause, Then
 from firstcause.inference.references import fill, reference
 from firstcause.inference.rulesets import RuleSet
+from firstcause.inference.strata import KIND, circles, strata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,17 +38,29 @@ class Inference:
         self._lock = threading.Lock()
         self._complained: set[int] = set()
         self._closed = False
-        self._sets: list[RuleSet] = []
-        definitions = {
-            str(number): definition(each.rule, self._vocabulary) for number, each in enumerate(self._rules)
-        }
-        names = list(definitions)
+        self._strata: list[list[RuleSet]] = []
         try:
-            for start in range(0, len(names), SHARD):
-                self._sets.append(RuleSet({name: definitions[name] for name in names[start : start + SHARD]}))
+            for numbers in strata([each.rule for each in self._rules]):
+                self._strata.append([])
+                for start in range(0, len(numbers), SHARD):
+                    self._strata[-1].append(self._rule_set(numbers[start : start + SHARD]))
         except BaseException:
             self.close()
             raise
+
+    def _rule_set(self, numbers: Sequence[int]) -> RuleSet:
+        return RuleSet(
+            {str(number): definition(self._rules[number].rule, self._vocabulary) for number in numbers}
+        )
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of facts that any rule looks at."""
+        return frozenset(
+            pattern.kind
+            for each in self._rules
+            for pattern in (*each.rule.when.values(), *each.rule.unless.values())
+        )
 
     def evaluate(self, facts: Sequence[Fact]) -> list[Verdict]:
         """The verdicts of all rules on these facts, in the order of the rules, then by `of` and `by`.
@@ -59,15 +72,26 @@ class Inference:
         for fact in facts:
             distinct.setdefault(str(fact["id"]), fact)
         numbered = list(distinct.values())
-        told = self._vocabulary.assertable(numbered)
+        verdicts: list[tuple[int, Verdict]] = []
         with self._lock:
             if self._closed:
                 msg = "these rules are closed; take the ones that replaced them"
                 raise InferenceUnavailableError(msg)
-            matches = [match for each in self._sets for match in each.run(told)]
+            for sets in self._strata:
+                given = self._run(sets, numbered)
+                numbered += [verdict_fact(each, distinct) for _rule, each in given]
+                verdicts += given
+        return [verdict for _rule, verdict in sorted(verdicts, key=lambda pair: pair[0])]
+
+    def _run(self, sets: Sequence[RuleSet], facts: Sequence[Fact]) -> list[tuple[int, Verdict]]:
+        """The verdicts of one stratum, each with the number of its rule."""
+        told = self._vocabulary.assertable(facts)
+        matches = [match for each in sets for match in each.run(told)]
         matched = sorted((int(rule), sorted(ids.items())) for rule, ids in matches)
         return [
-            verdict for rule, ids in _together(matched) for verdict in self._in_order(rule, ids, numbered)
+            (rule, verdict)
+            for rule, ids in _together(matched)
+            for verdict in self._in_order(rule, ids, facts)
         ]
 
     def _in_order(
@@ -109,8 +133,9 @@ class Inference:
         """Free the rule engine's memory. A second call does nothing."""
         with self._lock:
             self._closed = True
-            while self._sets:
-                self._sets.pop().close()
+            for sets in self._strata:
+                while sets:
+                    sets.pop().close()
 
 
 def _refuse_wrong(rules: Sequence[PlacedRule]) -> None:
@@ -119,8 +144,30 @@ def _refuse_wrong(rules: Sequence[PlacedRule]) -> None:
         for each in rules
         for place, text in validate(each.rule)
     ]
+    mistakes += [
+        Mistake(rules[number].file, rules[number].line, 0, text)
+        for number, text in circles([each.rule for each in rules])
+    ]
     if mistakes:
         raise RuleFileError(mistakes)
+
+
+def verdict_fact(verdict: Verdict, facts: Mapping[str, Fact]) -> Fact:
+    """A verdict as a fact for later rules. facts: by id, those that it may be about."""
+    fact: Fact = {
+        "kind": KIND,
+        "id": verdict.fact_id,
+        "verdict": verdict.verdict.value,
+        "rule": verdict.rule,
+        "of": verdict.of,
+        "by": verdict.by,
+        "code": facts[verdict.of].get("code"),
+        "by_code": facts[verdict.by].get("code") if verdict.by else None,
+        "reason": verdict.because,
+        "confidence": verdict.confidence,
+        "priority": verdict.priority,
+    }
+    return {name: value for name, value in fact.items() if value is not None}
 
 
 def _together(

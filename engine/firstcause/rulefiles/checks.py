@@ -157,7 +157,7 @@ def _not_among(word: str, words: Sequence[str]) -> str:
 
 def _test(item: Item[RuleTest], codes: set[str]) -> Iterator[Mistake]:
     test = item.value
-    known = codes | {step.event.code for step in test.given if step.event.code}
+    known = codes | {step.event.code for step in test.given if step.event and step.event.code}
     if test.expect.root and test.expect.root not in known:
         yield item.mistake(("expect", "root"), _unknown_code(test.expect.root, known))
     for index, code in enumerate(test.expect.cascades or ()):

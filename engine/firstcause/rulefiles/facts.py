@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from firstcause.core.model import Category, Priority, Reach, Revenue, Severity, Status
+from firstcause.core.model import Category, Priority, Reach, Revenue, Severity, Status, VerdictKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +55,18 @@ FIELDS: Mapping[str, Mapping[str, Words]] = {
         "scope": ("platform", "tenant"),
         "lag_s": None,
     },
+    "verdict": {
+        "id": None,
+        "verdict": _words(VerdictKind),
+        "rule": None,
+        "of": None,
+        "by": None,
+        "code": None,
+        "by_code": None,
+        "reason": None,
+        "confidence": None,
+        "priority": None,
+    },
     "env": {"id": None, "name": None, "present": None},
     "reading": {
         "id": None,
@@ -63,12 +75,43 @@ FIELDS: Mapping[str, Mapping[str, Words]] = {
         "status": _words(Status),
         "latency_ms": None,
     },
+    "metric": {"id": None, "name": None, "probe": None, "component": None, "value": None},
+    "tenant": {"id": None, "name": None, "alerts": None, "codes": None, "critical": None},
+    "history": {
+        "id": None,
+        "code": None,
+        "seen": None,
+        "known_s": None,
+        "incidents": None,
+        "resolved_s": None,
+        "last_fix": None,
+    },
+    "change": {
+        "id": None,
+        "category": None,
+        "component": None,
+        "name": None,
+        "before": None,
+        "after": None,
+        "age_s": None,
+    },
+    "deploy": {"id": None, "service": None, "version": None, "before": None, "age_s": None},
     "silence": {"id": None, "code": None, "tenant": None, "service": None},
 }
-"""Kind to field to words. Further fields of `reading` and `silence` are open."""
+"""Kind to field to words. `deploy` and `silence` come from plugins so far."""
 
-CLOSED = frozenset({"alert", "edge", "env"})
+CLOSED = frozenset({"alert", "edge", "env", "history", "tenant", "verdict"})
 """Kinds whose fields are all listed, so that any other can never be found."""
 
-CODES = frozenset({("alert", "code"), ("silence", "code"), ("edge", "cause_code"), ("edge", "effect_code")})
+CODES = frozenset(
+    {
+        ("alert", "code"),
+        ("silence", "code"),
+        ("edge", "cause_code"),
+        ("edge", "effect_code"),
+        ("history", "code"),
+        ("verdict", "code"),
+        ("verdict", "by_code"),
+    }
+)
 """Fields that hold error codes."""

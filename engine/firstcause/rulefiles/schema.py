@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from firstcause.core.catalog import Code, EntryBody, EntryImpact, Fix, Verify
 from firstcause.core.durations import Duration
-from firstcause.core.model import Category, Frozen, MaybeName, Priority, Severity, Source
+from firstcause.core.model import Category, FactValue, Frozen, MaybeName, Priority, Severity, Source
 from firstcause.inference.language import Alias, Literal, Rule
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -41,10 +41,22 @@ class TestEvent(Frozen):
 
 
 class Step(Frozen):
-    """One thing that happens. at: seconds since the start of the test."""
+    """What happens at one time: an event, or what else is known from then on.
+
+    at: seconds since the start of the test. facts: each with its `kind`, in place of the earlier ones.
+    """
 
     at: Duration
-    event: TestEvent
+    event: TestEvent | None = None
+    facts: tuple[dict[str, FactValue], ...] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Step:
+        if (self.event is None) is (self.facts is None):
+            raise ValueError("a step has an `event` or `facts`, one of the two")
+        if not all(isinstance(fact.get("kind"), str) for fact in self.facts or ()):
+            raise ValueError("a fact needs a `kind`, such as env")
+        return self
 
 
 class Expect(Frozen):

@@ -20,7 +20,8 @@ from firstcause.service import answers, tick
 from firstcause.service.deliver import Delivery
 from firstcause.service.knowledge import Knowledge, learn, rule_folders
 from firstcause.service.settle import Announcer, close_incident
-from firstcause.service.triage import Triage, Triaged, World
+from firstcause.service.triage import Triage, Triaged
+from firstcause.service.world import World
 from firstcause.store import alerts, inbox, incidents, outbox
 from firstcause.store.database import Database
 
@@ -122,7 +123,7 @@ class Service:
     def triage(self, now: datetime, limit: int = BATCH) -> Triaged:
         """Triage the oldest waiting events. One that cannot be triaged is set aside, and the rest go on."""
         with self._lock:
-            self.world.presence = environment.presence(self.catalog.env_vars(), self.env_file)
+            self.world.looked(environment.presence(self.catalog.env_vars(), self.env_file), now)
             triage = Triage(self.database, self.knowledge, self.host, self.world, self._announcer, self.mask)
             try:
                 return triage.run(now, limit)
@@ -163,7 +164,7 @@ class Service:
         readings = {
             name: self._masked(each) for name, each in self._prober.read(list(probes.values())).items()
         }
-        self.world.readings |= {name: (probes[name].component, each) for name, each in readings.items()}
+        self.world.probed({name: (probes[name].component, each) for name, each in readings.items()}, now)
         with self.database.read() as conn:
             active = alerts.active(conn)
         self.accept(tick.events_of(readings, probes, active, self.catalog, now, new_id), now)

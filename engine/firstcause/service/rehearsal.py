@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from firstcause.core.model import Event, Notification
+    from firstcause.core.model import Event, Fact, Notification
     from firstcause.service.knowledge import Knowledge
 
 
@@ -31,6 +32,15 @@ class _Listener:
         return [Notifier(name="rehearsal", send=self.heard.append)]
 
 
+@dataclass(frozen=True)
+class Moment:
+    """Events that came at one time, and what else was known then; None: as before."""
+
+    now: datetime
+    events: Sequence[Event]
+    facts: Sequence[Fact] | None = None
+
+
 class Rehearsal:
     """What comes of events under given rules. Waits are those of an empty configuration."""
 
@@ -43,15 +53,17 @@ class Rehearsal:
         self._service = Service(settings, host, knowledge)
         self._service.database.prepare()
 
-    def play(self, timeline: Iterable[tuple[datetime, Sequence[Event]]]) -> None:
-        """Events at their times, in order; then on until all that waits is said. Starts from nothing."""
+    def play(self, timeline: Iterable[Moment]) -> None:
+        """Moments in order, then on until all that waits is said. Starts from nothing."""
         self._clear()
         last = None
-        for now, events in timeline:
-            self._deliver(now)
-            self._service.accept(events, now)
-            self._service.triage_all(now)
-            last = now
+        for moment in timeline:
+            self._deliver(moment.now)
+            if moment.facts is not None:
+                self._service.world.told = list(moment.facts)
+            self._service.accept(moment.events, moment.now)
+            self._service.triage_all(moment.now)
+            last = moment.now
         if last is not None:
             self._deliver(last + self._patience)
 
@@ -75,6 +87,7 @@ class Rehearsal:
 
     def _clear(self) -> None:
         self._listener.heard.clear()
+        self._service.world.told = []
         with self._service.database.write() as conn:
             for table in reversed(metadata.sorted_tables):
                 conn.execute(table.delete())

@@ -8,12 +8,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.model import Event
-from firstcause.service.rehearsal import Rehearsal
+from firstcause.service.rehearsal import Moment, Rehearsal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from firstcause.core.model import Notification
+    from firstcause.core.model import Fact, Notification
     from firstcause.rulefiles.load import PlacedTest
     from firstcause.rulefiles.schema import Expect, RuleTest
     from firstcause.service.knowledge import Knowledge
@@ -56,19 +56,19 @@ def run(knowledge: Knowledge, tests: Sequence[PlacedTest]) -> Iterator[Result]:
         rehearsal.close()
 
 
-def _timeline(test: RuleTest) -> Iterator[tuple[datetime, list[Event]]]:
+def _timeline(test: RuleTest) -> Iterator[Moment]:
+    facts: list[Fact] = []
     numbered = list(enumerate(test.given))
     for at, together in groupby(numbered, key=lambda pair: pair[1].at):
         now = _START + timedelta(seconds=at)
-        yield (
-            now,
-            [
-                Event.model_validate(
-                    {"id": f"event {number}", **step.event.model_dump(exclude_none=True), "time": now}
-                )
-                for number, step in together
-            ],
-        )
+        events = []
+        for number, step in together:
+            if step.facts is not None:
+                facts = [{"id": f"fact {n}", **fact} for n, fact in enumerate(step.facts)]
+            if step.event is not None:
+                given = step.event.model_dump(exclude_none=True)
+                events.append(Event.model_validate({"id": f"event {number}", **given, "time": now}))
+        yield Moment(now, events, facts)
 
 
 def _compared(

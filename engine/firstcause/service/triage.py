@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firstcause.core import facts
@@ -11,7 +11,7 @@ from firstcause.core.identity import Occurrence, identify
 from firstcause.core.triage import Folded, fold
 from firstcause.hookspecs.types import FactContext
 from firstcause.service.settle import Settlement
-from firstcause.store import alerts, inbox
+from firstcause.store import alerts, inbox, observations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from firstcause.core.masking import Mask
-    from firstcause.core.model import Alert, Fact, Reading, Verdict
+    from firstcause.core.model import Alert, Fact, Verdict
     from firstcause.host import Host
     from firstcause.service.knowledge import Knowledge
     from firstcause.service.settle import Announcer
+    from firstcause.service.world import World
     from firstcause.store.database import Database
 
 log = logging.getLogger("firstcause.triage")
@@ -36,21 +37,6 @@ class Triaged:
     events: int = 0
     changed: int = 0
     suspects: frozenset[str] = frozenset()
-
-
-@dataclass
-class World:
-    """What rules may know besides the alerts: the last readings and which settings are present."""
-
-    readings: dict[str, tuple[str, Reading]] = field(default_factory=dict)
-    presence: Mapping[str, bool] = field(default_factory=dict)
-
-    def facts(self) -> list[Fact]:
-        readings = [
-            facts.reading_fact(probe, component, reading)
-            for probe, (component, reading) in self.readings.items()
-        ]
-        return readings + facts.env_facts(self.presence)
 
 
 @dataclass(frozen=True)
@@ -123,11 +109,20 @@ class Triage:
         world = {alert.fingerprint: alert for alert in alerts.active(conn)} | folded.alerts
         settlement = Settlement(conn, world, now, self.announcer)
         settlement.resolve_ended_roots()
-        verdicts = self._derive(settlement.active(), folded.changed, now)
+        active = settlement.active()
+        common = self.world.facts(now) + self._supplied(active.values())
+        observations.note(conn, now, common)
+        if "history" in self.knowledge.inference.kinds:
+            common += facts.history_facts(alerts.history(conn, {each.code for each in active.values()}), now)
+        verdicts = self._derive(active, folded.changed, common, now)
         settlement.apply(verdicts, folded.counted.keys() | folded.changed)
 
+    def _supplied(self, active: Iterable[Alert]) -> list[Fact]:
+        """The facts of plugins; none where history is played, which holds them."""
+        return [] if self.world.told is not None else self.host.facts(_context(active))
+
     def _derive(
-        self, active: Mapping[str, Alert], changed: Iterable[str], now: datetime
+        self, active: Mapping[str, Alert], changed: Iterable[str], common: Sequence[Fact], now: datetime
     ) -> dict[str, tuple[Verdict, ...]]:
         """The rules' verdicts on every active alert, asked anew where a changed alert could matter.
 
@@ -141,12 +136,16 @@ class Triage:
         if None in touched or any(name not in active for name in changed):
             touched = set(by_tenant)
         given = {name: alert.verdicts for name, alert in active.items()}
-        common = self.world.facts() + self.host.facts(_context(active.values()))
         for tenant in sorted(touched, key=str):
             own = by_tenant.get(tenant, [])
             visible = [*by_tenant.get(None, []), *(own if tenant is not None else [])]
             seen = facts.scope_facts(visible, self.knowledge.graph, self.knowledge.catalog, hit, now)
-            given |= _by_alert(own, self.knowledge.inference.evaluate(seen + common))
+            seen += [
+                facts.tenant_fact(name, by_tenant[name])
+                for name in ([tenant] if tenant is not None else by_tenant)
+                if name is not None and name in by_tenant
+            ]
+            given |= _by_alert(own, self.knowledge.inference.evaluate([*seen, *common]))
         return given
 
     def _suspects(self, folded: Folded) -> frozenset[str]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from firstcause.core.model import Alert, Sample, Verdict
-from firstcause.store.tables import alert, notification_registry
+from firstcause.core.facts import History
+from firstcause.core.model import Alert, IncidentStatus, Sample, Verdict
+from firstcause.store.tables import alert, incident, notification_registry
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -124,6 +125,48 @@ def register(conn: sa.Connection, seen: Sequence[Mapping[str, Any]]) -> None:
                 },
             )
         )
+
+
+def history(conn: sa.Connection, codes: Collection[str]) -> list[History]:
+    """What is stored of these codes besides what is open now."""
+    found: list[History] = []
+    for part in _parts(codes):
+        ended = {
+            row.root_code: row
+            for row in conn.execute(
+                sa.select(
+                    incident.c.root_code,
+                    sa.func.count().label("incidents"),
+                    sa.func.max(incident.c.resolved_at).label("last_resolved"),
+                )
+                .where(incident.c.root_code.in_(part), incident.c.status == IncidentStatus.RESOLVED.value)
+                .group_by(incident.c.root_code)
+            )
+        }
+        seen = sa.select(notification_registry).where(notification_registry.c.code.in_(part))
+        for row in conn.execute(seen.order_by(notification_registry.c.code)):
+            over = ended.get(row.code)
+            found.append(
+                History(
+                    code=row.code,
+                    seen=row._mapping["count"],  # noqa: SLF001 - `count` is a tuple's own method
+                    first_seen=row.first_seen,
+                    incidents=over.incidents if over else 0,
+                    last_resolved=over.last_resolved if over else None,
+                    last_fix=_last_fix(conn, row.code) if over else None,
+                )
+            )
+    return found
+
+
+def _last_fix(conn: sa.Connection, code: str) -> str | None:
+    newest = (
+        sa.select(incident.c.fix)
+        .where(incident.c.root_code == code, incident.c.fix.is_not(None))
+        .order_by(incident.c.id.desc())
+        .limit(1)
+    )
+    return conn.execute(newest).scalar()
 
 
 def _parts(names: Collection[str]) -> list[list[str]]:

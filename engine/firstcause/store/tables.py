@@ -254,6 +254,15 @@ notification_registry = Table(
     Column("count", BigInteger, nullable=False),
 )
 
+observation = Table(
+    "observation",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("at", UtcTime, nullable=False),
+    Column("facts", Document, nullable=False),
+    Index("ix_observation_at", "at"),
+)
+
 health_snapshot = Table(
     "health_snapshot",
     metadata,
