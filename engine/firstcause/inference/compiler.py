@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from firstcause.core.model import Fact, FactValue, VerdictKind
 from firstcause.inference.language import Cascade, Comparison, Condition, Pattern, Rule
-from firstcause.inference.patterns import compile_pattern
+from firstcause.inference.patterns import compile_pattern, impossible
 from firstcause.inference.predicates import Predicate, identity, predicate
 from firstcause.inference.references import placeholders, reference
 
@@ -179,6 +179,9 @@ def _comparison(test: Comparison, place: Location) -> Iterator[Problem]:
             compile_pattern(test.matches)
         except ValueError as error:
             yield (*place, "matches"), str(error)
+        else:
+            if impossible(test.matches):
+                yield (*place, "matches"), "nothing stands after $ or before ^, so this is found in no text"
 
 
 def _verdicts(rule: Rule) -> Iterator[Problem]:

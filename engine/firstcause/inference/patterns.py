@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import re2
@@ -43,6 +44,20 @@ class Pattern:
 def compile_pattern(text: str) -> Pattern:
     """ValueError with the reason where the pattern is none, or is one that RE2 refuses."""
     return Pattern(text)
+
+
+_NO_WIDTH = re.compile(r"\\[bBAzZ]")
+_ONE = re.compile(r"\\.|\[\^?\]?[^\]]*\]")
+_BEYOND = re.compile(r"\$\w|\w\^")
+
+
+def impossible(text: str) -> bool:
+    """Whether the pattern wants something after the end of a text or before its beginning.
+
+    Sees it where both stand side by side; not every pattern that is found in nothing.
+    """
+    plain = _ONE.sub("x", _NO_WIDTH.sub("", text))
+    return "(?m" not in text and _BEYOND.search(plain) is not None
 
 
 def matcher(entries: Sequence[tuple[str, Sequence[str]]]) -> Callable[[str], str | None]:

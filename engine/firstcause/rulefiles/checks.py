@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from firstcause.core.model import Priority, Reach, Revenue
 from firstcause.inference.compiler import validate
 from firstcause.inference.language import Comparison, Condition, Rule
-from firstcause.inference.patterns import compile_pattern
+from firstcause.inference.patterns import compile_pattern, impossible
 from firstcause.rulefiles import facts
 from firstcause.rulefiles.explain import nearest
+from firstcause.rulefiles.logic import rule_mistakes
 from firstcause.rulefiles.thresholds import NAME
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ def check(sources: Sequence[Source]) -> Iterator[Mistake]:
         yield from _entry(item, codes)
     for rule in rules:
         yield from _rule(rule, codes)
+    if all(source.usable for source in sources):
+        # What is missing from a broken file would look as if nobody had written it.
+        components = [
+            (item, source.head.component) for source in sources if source.head for item in source.entries
+        ]
+        yield from rule_mistakes(rules, components)
     for test in chain.from_iterable(source.tests for source in sources):
         yield from _test(test, codes)
 
@@ -66,10 +73,20 @@ def _entry(item: Item[EntryBody], codes: set[str]) -> Iterator[Mistake]:
             elif code in others[:index]:
                 yield item.mistake((name, index), f"{code} is listed twice; remove one")
     for index, pattern in enumerate(entry.match):
-        try:
-            compile_pattern(pattern)
-        except ValueError as error:
-            yield item.mistake(("match", index), f"the pattern does not compile: {error}")
+        if wrong := _useless(pattern):
+            yield item.mistake(("match", index), wrong)
+
+
+def _useless(pattern: str) -> str | None:
+    try:
+        compiled = compile_pattern(pattern)
+    except ValueError as error:
+        return f"the pattern does not compile: {error}"
+    if compiled.found(""):
+        return f"the pattern {pattern!r} is found in every text; make it say more"
+    if impossible(pattern):
+        return f"the pattern {pattern!r} is found in no text: nothing stands after $ or before ^; remove it"
+    return None
 
 
 def _unknown_code(code: str, codes: set[str]) -> str:

@@ -63,6 +63,11 @@ class Source:
     codes: set[str] = field(default_factory=set)
     mistakes: list[Mistake] = field(default_factory=list)
 
+    @property
+    def usable(self) -> bool:
+        """Whether nothing of the file was left out."""
+        return self.head is not None and not self.mistakes
+
     def mistake(self, path: Path, text: str, *, key: bool = False) -> Mistake:
         place = self.document.key(path) if key else self.document.place(path)
         return Mistake(self.path, *place, text)

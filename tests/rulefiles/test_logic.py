@@ -1,0 +1,165 @@
+"""Rules that are well-formed and cannot work: each is named with its place and the mend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from firstcause.errors import RuleFileError
+from firstcause.inference.patterns import impossible
+from firstcause.rulefiles.load import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAD = """\
+component: db
+catalog:
+  - {code: DB_DOWN, title: t, category: DATA, severity: INFO, causes: [APP_DOWN], fix: {env_vars: [DB_URL]}}
+  - {code: APP_DOWN, title: t, category: SYSTEM, severity: INFO}
+rules:
+"""
+
+
+def mistakes(folder: Path, rules: str) -> list[str]:
+    (folder / "db.yaml").write_text(HEAD + rules)
+    try:
+        load([folder])
+    except RuleFileError as error:
+        return [str(each).removeprefix(f"{folder}/db.yaml:") for each in error.mistakes]
+    return []
+
+
+def rule(pattern: str, name: str = "one", then: str = "root_cause: {of: $a, reason: r}", **more: str) -> str:
+    extra = "".join(f"    {key}: {value}\n" for key, value in more.items())
+    return f"""\
+  - id: {name}
+    about: x
+{extra}    when:
+      a: {{kind: alert}}
+      b: {pattern}
+    then:
+      - {then}
+"""
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("{kind: alrt}", "no facts of the kind 'alrt'; did you mean 'alert'?"),
+        ("{kind: alert, count: {gt: 5, lt: 5}}", "nothing is both > 5 and < 5; correct one of them"),
+        ("{kind: alert, count: {gte: 5, lte: 4}}", "nothing is both >= 5 and <= 4; correct one of them"),
+        ("{kind: alert, count: {in: [1, 2], gt: 2}}", "none of these passes the other tests beside it"),
+        ("{kind: alert, title: {matches: x, gt: 2}}", "a text is never > 2; remove one of them"),
+        ("{kind: alert, probe: {exists: false, matches: x}}", "a field without a value passes no other test"),
+        (
+            "{kind: alert, code: DB_DOWN, component: app}",
+            "DB_DOWN is of the component db, so this never fires; write component: db",
+        ),
+        (
+            "{kind: alert, code: DB_DOWN, category: SYSTEM}",
+            "DB_DOWN is of the category DATA, so this never fires; write category: DATA",
+        ),
+        ("{kind: alert, code: DB_DOWN, catalogued: false}", "DB_DOWN is in the catalog, so this never fires"),
+        (
+            "{kind: edge, cause_code: APP_DOWN, effect_code: DB_DOWN}",
+            "no entry's causes lead from APP_DOWN to DB_DOWN, so this never fires",
+        ),
+        ("{kind: env, name: DB_URI, present: false}", "no entry's fix names DB_URI, so nobody looks for it"),
+        ("{kind: verdict, rule: oen}", "no rule has the id 'oen'; did you mean 'one'?"),
+        ("{kind: verdict, verdict: suppress}", "no rule gives such a verdict, so this never fires"),
+        ("{kind: verdict, rule: one}", "verdicts go in a circle: one looks at one"),
+    ],
+)
+def test_what_never_fires_is_a_mistake(tmp_path: Path, pattern: str, said: str) -> None:
+    (found,) = mistakes(tmp_path, rule(pattern))
+    line, column, text = found.split(":", 2)
+    assert text.strip().startswith(said)
+    assert (int(line), int(column) > 0) == (6 if "circle" in said else 10, True)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "{kind: alert, count: {gte: 5, lte: 5}}",
+        "{kind: alert, count: {in: [1, 3], gt: 2}}",
+        "{kind: alert, component: $a.component}",
+        "{kind: edge, cause_code: DB_DOWN, effect_code: APP_DOWN}",
+        "{kind: env, name: DB_URL, present: false}",
+        "{kind: weather, rain: true}",
+        "{kind: deploy, service: api, age_s: {lt: 600}}",
+    ],
+)
+def test_what_can_fire_is_none(tmp_path: Path, pattern: str) -> None:
+    assert mistakes(tmp_path, rule(pattern)) == []
+
+
+def test_a_join_to_what_is_never_there(tmp_path: Path) -> None:
+    text = rule("{kind: alert, tenant: $a.tenant}").replace(
+        "a: {kind: alert}", "a: {kind: alert, tenant: {exists: false}}"
+    )
+    assert mistakes(tmp_path, text) == [
+        "10:32: $a.tenant is never there: a asks for no tenant; remove one of the two"
+    ]
+
+
+ANY = "{kind: alert, code: DB_DOWN, tenant: $a.tenant}"
+SAME = "{tenant: $x.tenant, code: DB_DOWN, kind: alert}"
+
+
+def other(then: str, **more: str) -> str:
+    return rule(SAME, "two", then, **more).replace("      a:", "      x:")
+
+
+def test_two_rules_that_contradict_are_a_mistake_whatever_they_call_the_facts(tmp_path: Path) -> None:
+    first = rule(ANY, then="cascade: {of: $a, by: $b, reason: r}")
+    (found,) = mistakes(tmp_path, first + other("root_cause: {of: $x, reason: r}"))
+    where = f"one ({tmp_path}/db.yaml:6)"
+    assert found == (
+        f"19:7: rule two contradicts {where}: of $x they say that fact 1 causes it and that it is a root "
+        "for the same facts; give one a higher priority, or correct it"
+    )
+    assert mistakes(tmp_path, first + other("root_cause: {of: $x, reason: r}", priority="5")) == []
+    assert mistakes(tmp_path, first + other("root_cause: {of: $b, reason: r}").replace("$b", "$x")) != []
+
+
+def test_two_rules_that_differ_about_the_impact_contradict_and_two_that_agree_repeat(tmp_path: Path) -> None:
+    first = rule(ANY, then="impact: {of: $a, priority: P0, revenue: LOW}")
+    (found,) = mistakes(tmp_path, first + other("impact: {of: $x, priority: P1}"))
+    assert 'of $x they say priority "P0" and priority "P1" for the same facts' in found
+    (found,) = mistakes(
+        tmp_path, first + other("impact: {of: $x, priority: P0, revenue: LOW, reason: other}")
+    )
+    assert found.startswith("19:7: rule two repeats one (")
+    assert mistakes(tmp_path, first + other("impact: {of: $x, customer_facing: true}")) == []
+
+
+def test_a_broken_file_is_not_taken_for_missing_rules(tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("component: x\nrules:\n  - {id: gone, colour: red}\n")
+    (tmp_path / "db.yaml").write_text(HEAD + rule("{kind: verdict, rule: gone}"))
+    with pytest.raises(RuleFileError) as caught:
+        load([tmp_path])
+    assert all("broken.yaml" in each.path for each in caught.value.mistakes)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        (".*", "is found in every text; make it say more"),
+        ("down|", "is found in every text; make it say more"),
+        ("^down$again", "is found in no text: nothing stands after $ or before ^; remove it"),
+        ("down^again", "is found in no text: nothing stands after $ or before ^; remove it"),
+    ],
+)
+def test_patterns_that_tell_nothing_apart(tmp_path: Path, pattern: str, said: str) -> None:
+    entry = f"  - {{code: X, title: t, category: DATA, severity: INFO, match: ['{pattern}']}}\n"
+    (tmp_path / "db.yaml").write_text(f"component: db\ncatalog:\n{entry}")
+    with pytest.raises(RuleFileError) as caught:
+        load([tmp_path])
+    assert str(caught.value) == f"{tmp_path}/db.yaml:3:65: the pattern {pattern!r} {said}"
+
+
+@pytest.mark.parametrize("pattern", [r"costs \$5", "^a$", "(a$|b)c", "[$]x", r"a\b$", "(?m)a$\nb", "x?^a"])
+def test_patterns_with_ends_that_can_be_found(pattern: str) -> None:
+    assert not impossible(pattern)
