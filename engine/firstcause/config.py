@@ -112,6 +112,22 @@ class Settings(BaseSettings):
         return (env_settings, init_settings)
 
     @property
+    def web_token(self) -> str | None:
+        """The token of [web] token_file, None where none is named. ConfigError where it cannot be read."""
+        if self.web.token_file is None:
+            return None
+        path = self.folder / self.web.token_file
+        try:
+            token = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            msg = f"[web] token_file {path} cannot be read: {error}"
+            raise ConfigError(msg) from None
+        if not token:
+            msg = f"[web] token_file {path} is empty; write a long random text into it"
+            raise ConfigError(msg)
+        return token
+
+    @property
     def store_url(self) -> str:
         url = self.store.url
         if url is None:

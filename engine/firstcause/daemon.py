@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+import watchfiles
 
 from firstcause.errors import ConfigError, FirstcauseError, RuleFileError
 from firstcause.service.accept import Acceptor
@@ -34,6 +35,9 @@ SUSPECT_GAP = 5.0
 """Seconds that a probe rests before a suspicion may run it again ahead of its time."""
 
 SWEEP = 60.0
+_SAVED_TOGETHER = 400
+"""Milliseconds within which changes of files are one."""
+
 _STOP_WITHIN = 20.0
 _BACKLOG = 2048
 
@@ -63,7 +67,12 @@ class Daemon:
         _ = service.knowledge, service.probes, service.notifiers
         service.release_claims()
         self._acceptor = Acceptor(service.database, clock, self._work.set)
-        loops = (("triage", self._triage), ("deliver", self._deliver), ("health", self._health))
+        loops = (
+            ("triage", self._triage),
+            ("deliver", self._deliver),
+            ("health", self._health),
+            ("rules", self._watch_rules),
+        )
         self._threads = [
             threading.Thread(target=self._forever, args=(name, step), name=name, daemon=True)
             for name, step in loops
@@ -85,7 +94,7 @@ class Daemon:
     def reload(self) -> None:
         """Take the rule files as they are now; a broken set changes nothing and is said."""
         try:
-            self.service.reload()
+            self.service.reload(clock())
         except (RuleFileError, ConfigError) as error:
             log.error("rules not reloaded, the old ones stay live:\n%s", error)  # noqa: TRY400 - users read it
         else:
@@ -141,6 +150,19 @@ class Daemon:
             self._suspected.wait(POLL)
             self._suspected.clear()
 
+    def _watch_rules(self) -> None:
+        """Reload whenever a rule file is saved; until stopped, or until a folder is gone."""
+        folders = [folder for folder in self.service.rule_folders if folder.exists()]
+        changes = watchfiles.watch(
+            *folders,
+            watch_filter=lambda _change, path: path.endswith((".yaml", ".yml")),
+            debounce=_SAVED_TOGETHER,
+            stop_event=self._stop,
+            raise_interrupt=False,
+        )
+        for _ in changes:
+            self.reload()
+
     def _due(self, last: dict[str, float], now: float) -> list[str]:
         suspects = {name for name in list(self._suspects) if name in self.service.probes}
         due = [
@@ -180,6 +202,9 @@ class Daemon:
 
     def health(self) -> dict[str, Any]:
         return self.service.health()
+
+    def status(self) -> dict[str, Any]:
+        return self.service.status(clock())
 
     def ready(self) -> dict[str, str]:
         parts = self.service.ready()

@@ -106,3 +106,48 @@ def test_a_newer_store_is_refused(tmp_path: Path) -> None:
     done = firstcause("run", folder=tmp_path, ok=1)
     assert "9999" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+ENTRY = "component: mine\ncatalog:\n  - {{code: MINE, title: {title}, category: DATA, severity: CRITICAL}}\n"
+
+
+def test_rules_are_taken_when_they_are_saved_and_a_broken_file_is_said_everywhere(tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "mine.yaml").write_text(ENTRY.format(title="first"))
+    configure(tmp_path, more='[rules]\npaths = ["shipped", "rules"]\n')
+    with daemon(tmp_path) as running, httpx.Client(base_url=running.url, timeout=10) as client:
+        port = running.url.rpartition(":")[2]
+        configure(tmp_path, more=f'[rules]\npaths = ["shipped", "rules"]\n[web]\nport = {port}\n')
+
+        def title() -> str:
+            entries = client.get("/api/v1/catalog").json()["entries"]
+            return next(str(one["title"]) for one in entries if one["code"] == "MINE")
+
+        # As editors save: a new file moved over the old one.
+        (rules / ".mine.tmp").write_text(ENTRY.format(title="second"))
+        (rules / ".mine.tmp").rename(rules / "mine.yaml")
+        until(lambda: title() == "second", "the saved rules")
+        assert "none open" in firstcause("status", folder=tmp_path).stdout
+
+        (rules / "mine.yaml").write_text(ENTRY.format(title="[broken"))
+        until(lambda: client.get("/api/v1/status").json()["rules"]["refused"], "the refusal")
+        assert title() == "second"
+        said = "mine.yaml:3:"
+        assert said in running.log()
+        assert said in client.get("/").text
+        shown = firstcause("status", folder=tmp_path, ok=1)
+        assert "were not taken, the old ones stay live" in shown.stdout
+        assert said in shown.stdout
+        assert client.post("/api/v1/events", json={"code": "MINE"}).status_code == 202
+        until(lambda: _incidents(running.url), "an incident by the old rules")
+
+        (rules / "mine.yaml").write_text(ENTRY.format(title="third"))
+        until(lambda: title() == "third", "the mended rules")
+        assert client.get("/api/v1/status").json()["rules"]["refused"] is None
+        assert said not in client.get("/").text
+        assert client.get("/").status_code == 200
+        assert "<strong>second</strong>" in client.get("/").text
+        assert running.stop() == 0
+    missing = firstcause("status", folder=tmp_path, ok=1)
+    assert f"no daemon answers on http://127.0.0.1:{port}" in missing.stderr

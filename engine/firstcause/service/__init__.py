@@ -5,20 +5,22 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
+from collections import Counter
 from contextlib import suppress
 from functools import cached_property
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.masking import Mask
 from firstcause.core.model import IncidentStatus
 from firstcause.core.report import as_markdown, as_text, debug_report
-from firstcause.errors import FirstcauseError, NotFoundError
+from firstcause.errors import ConfigError, FirstcauseError, NotFoundError, RuleFileError
 from firstcause.health import environment
 from firstcause.health.probing import Prober
 from firstcause.host import Host
 from firstcause.service import answers, tick
 from firstcause.service.deliver import Delivery
-from firstcause.service.knowledge import Knowledge, learn, rule_folders
+from firstcause.service.knowledge import Knowledge, Refused, learn, rule_folders
 from firstcause.service.settle import Announcer, close_incident
 from firstcause.service.triage import Triage, Triaged
 from firstcause.service.world import World
@@ -58,6 +60,7 @@ class Service:
         self._knowledge = knowledge
         self._lock = threading.RLock()
         self._prober = Prober()
+        self._refused: Refused | None = None
 
     @cached_property
     def host(self) -> Host:
@@ -82,13 +85,19 @@ class Service:
     def catalog(self) -> Catalog:
         return self.knowledge.catalog
 
-    def reload(self) -> None:
+    def reload(self, now: datetime) -> None:
         """Take the rule files as they are now. RuleFileError where any is wrong; the old ones then stay."""
-        fresh = self._learn()
+        try:
+            fresh = self._learn()
+        except (RuleFileError, ConfigError) as error:
+            self._refused = Refused(now, error)
+            raise
+        # Whoever evaluates holds the lock, so nobody is amid the old set when it is closed.
         with self._lock:
             old, self._knowledge = self._knowledge, fresh
-        if old is not None:
-            old.close()
+            self._refused = None
+            if old is not None:
+                old.close()
 
     @property
     def rule_folders(self) -> list[Path]:
@@ -284,6 +293,20 @@ class Service:
             else:
                 parts[name] = "ok"
         return parts
+
+    def status(self, now: datetime) -> dict[str, Any]:
+        """How firstcause itself is: its rules, its store, what is open."""
+        with self.database.read() as conn:
+            waiting, unsent = inbox.count_waiting(conn), outbox.count_waiting(conn)
+            open_now = incidents.still_open(conn)
+        return {
+            "version": version("firstcause"),
+            "time": answers.shown(now),
+            "rules": answers.rules_answer(self.knowledge.book, self._refused),
+            "store": {"url": self.database.shown_url, "waiting": waiting, "unsent": unsent},
+            "incidents": dict(sorted(Counter(each.priority.value for each in open_now).items())),
+            "health": self.health()["status"],
+        }
 
     def close(self) -> None:
         with suppress(FirstcauseError), self._lock:

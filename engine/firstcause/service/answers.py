@@ -6,11 +6,32 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.model import Alert, Incident, Role
+from firstcause.errors import RuleFileError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from firstcause.core.catalog import Entry
+    from firstcause.rulefiles.load import RuleBook
+    from firstcause.service.knowledge import Refused
+
+
+def rules_answer(book: RuleBook, refused: Refused | None) -> dict[str, Any]:
+    """The rules that are live, and where newer files were not taken, why."""
+    answer: dict[str, Any] = {
+        "files": len(book.files),
+        "entries": len(book.catalog.entries),
+        "rules": len(book.rules),
+        "refused": None,
+    }
+    if refused is not None:
+        mistakes = refused.error.mistakes if isinstance(refused.error, RuleFileError) else ()
+        answer["refused"] = {
+            "at": shown(refused.at),
+            "error": str(refused.error),
+            "mistakes": [vars(each) for each in mistakes],
+        }
+    return answer
 
 
 def incident_answer(

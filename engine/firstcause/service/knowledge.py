@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firstcause.core.topology import CauseGraph
-from firstcause.errors import ConfigError
+from firstcause.errors import ConfigError, FirstcauseError
 from firstcause.inference.engine import Inference
 from firstcause.rulefiles.load import load
 from firstcause.shipped import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from firstcause.config import Settings
     from firstcause.core.catalog import Catalog
@@ -37,6 +38,14 @@ class Knowledge:
 
     def close(self) -> None:
         self.inference.close()
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Rule files that were not taken, so that older ones stay live. at: when they were read."""
+
+    at: datetime
+    error: FirstcauseError
 
 
 def rule_folders(settings: Settings, supplied: Sequence[Path]) -> list[Path]:

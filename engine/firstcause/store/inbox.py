@@ -66,6 +66,12 @@ def _received(seq: int, document: object) -> Received:
         return Received(seq, None, str(error))
 
 
+def count_waiting(conn: sa.Connection) -> int:
+    """How many events wait for triage."""
+    waiting = sa.select(sa.func.count()).select_from(inbox).where(inbox.c.triaged_at.is_(None))
+    return conn.execute(waiting).scalar_one()
+
+
 def still_waiting(conn: sa.Connection, seqs: Sequence[int]) -> set[int]:
     """Those of `seqs` that no other triage has taken meanwhile."""
     rows = conn.execute(sa.select(inbox.c.seq).where(inbox.c.seq.in_(seqs), inbox.c.triaged_at.is_(None)))

@@ -102,6 +102,12 @@ def claim(conn: sa.Connection, now: datetime, limit: int = 20) -> list[Waiting]:
     return [_claimed(conn, row, now) for row in rows]
 
 
+def count_waiting(conn: sa.Connection) -> int:
+    """How many messages are still to be said."""
+    waiting = sa.select(sa.func.count()).select_from(outbox).where(outbox.c.outcome.is_(None))
+    return conn.execute(waiting).scalar_one()
+
+
 def release_all(conn: sa.Connection) -> None:
     """At start of the only daemon: rows claimed by its predecessor, which is gone, are free again."""
     conn.execute(

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, Query, Request
+from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from firstcause.intake.body import decompressed, too_large
 from firstcause.intake.native import Parsed, parse
 from firstcause.service import new_id
-from firstcause.web.backend import Backend
+from firstcause.web.backend import Asked, Backend  # noqa: TC001 - FastAPI reads the annotations
 
 if TYPE_CHECKING:
     from firstcause.config import Intake
@@ -25,11 +25,6 @@ _FORMS = {"text": "text/plain", "markdown": "text/markdown", "json": "applicatio
 _UNAVAILABLE = 503
 
 
-def _backend(request: Request) -> Backend:
-    return cast("Backend", request.app.state.backend)
-
-
-Asked = Annotated[Backend, Depends(_backend)]
 Fix = Annotated[str | None, Body(embed=True, max_length=10_000)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
@@ -120,6 +115,11 @@ def catalog(backend: Asked) -> dict[str, Any]:
 @router.get("/api/v1/health")
 def health(backend: Asked) -> dict[str, Any]:
     return backend.health()
+
+
+@router.get("/api/v1/status")
+def status(backend: Asked) -> dict[str, Any]:
+    return backend.status()
 
 
 @router.get("/healthz")

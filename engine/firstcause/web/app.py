@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from firstcause.errors import ConfigError, FirstcauseError, IntakeError, NotFoundError, StoreError
-from firstcause.web import api
+from firstcause.web import api, page
 from firstcause.web.guard import Guard
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _STATUS = ((NotFoundError, 404), (StoreError, 503))
 
 def create_app(backend: Backend, settings: Settings) -> FastAPI:
     """The application over a backend. ConfigError where it would be open to the network without a token."""
-    token = _token(settings)
+    token = settings.web_token
     if token is None and not _is_loopback(settings.web.host):
         msg = (
             f"[web] host {settings.web.host} can be reached from outside, so a token is needed: "
@@ -40,28 +40,13 @@ def create_app(backend: Backend, settings: Settings) -> FastAPI:
     app.state.backend = backend
     app.state.limits = settings.intake
     app.include_router(api.router)
+    app.include_router(page.router)
     app.add_exception_handler(Exception, _failed)
     app.add_exception_handler(FirstcauseError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
     app.add_middleware(Guard, token=token, loopback=_is_loopback(settings.web.host))
     return app
-
-
-def _token(settings: Settings) -> str | None:
-    named = settings.web.token_file
-    if named is None:
-        return None
-    path = settings.folder / named
-    try:
-        token = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"[web] token_file {path} cannot be read: {error}"
-        raise ConfigError(msg) from None
-    if not token:
-        msg = f"[web] token_file {path} is empty; write a long random text into it"
-        raise ConfigError(msg)
-    return token
 
 
 def _is_loopback(host: str) -> bool:

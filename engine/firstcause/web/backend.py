@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
+
+from fastapi import Depends, Request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,5 +34,15 @@ class Backend(Protocol):
 
     def health(self) -> dict[str, Any]: ...
 
+    def status(self) -> dict[str, Any]: ...
+
     def ready(self) -> dict[str, str]:
         """Part -> "ok", or what is wrong with it."""
+
+
+def backend(request: Request) -> Backend:
+    return cast("Backend", request.app.state.backend)
+
+
+Asked = Annotated[Backend, Depends(backend)]
+"""A parameter that FastAPI fills with the backend."""
