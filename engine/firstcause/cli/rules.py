@@ -1,4 +1,4 @@
-"""rules check, rules test."""
+"""rules check, test, schema."""
 
 from __future__ import annotations
 
@@ -71,6 +71,14 @@ def test(ctx: Context, *, folders: tuple[Path, ...], only: str | None, as_json: 
         click.echo(f"{len(results)} tests, {failed or 'none'} failed")
     knowledge.close()
     click.get_current_context().exit(1 if failed else 0)
+
+
+@rules.command(epilog="Example: firstcause rules schema > rules/schema.json")
+def schema() -> None:
+    """The JSON Schema of rule files: editors that are given it complete and check while you type."""
+    from firstcause.rulefiles.schema import schema_text
+
+    click.echo(schema_text(), nl=False)
 
 
 def _show_failure(result: Result) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from firstcause.errors import ConfigError
+from firstcause.rulefiles.schema import schema_text
 from firstcause.shipped import shipped
 
 if TYPE_CHECKING:
@@ -12,8 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _RULES = """\
+# yaml-language-server: $schema=../schema.json
 # Your own errors and rules. `firstcause rules check` tells what is wrong with this file, and where;
-# a running daemon takes changes on SIGHUP. The shipped files show every field.
+# a running daemon takes it when you save it. The shipped files show every field.
 component: my-service
 depends_on: []
 catalog:
@@ -41,6 +43,7 @@ def scaffold(folder: Path) -> Iterator[tuple[Path, bool]]:
     own = config.replace('# paths = ["shipped"]', 'paths = ["shipped", "rules"]')
     for path, text in (
         (folder / "config.toml", own),
+        (folder / "rules" / "schema.json", schema_text()),
         (folder / "rules" / "site" / "my-service.yaml", _RULES),
     ):
         yield path, _write(path, text)

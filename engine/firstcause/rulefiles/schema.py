@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, model_validator
@@ -10,6 +11,7 @@ from firstcause.core.catalog import Code, EntryBody, EntryImpact, Fix, Verify
 from firstcause.core.durations import Duration
 from firstcause.core.model import Category, FactValue, Frozen, MaybeName, Priority, Severity, Source
 from firstcause.inference.language import Alias, Literal, Rule
+from firstcause.rulefiles.facts import FIELDS
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Component = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]*$", max_length=120)]
@@ -137,6 +139,10 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a rule file, for editors."""
     plain = RuleFile.model_json_schema(by_alias=True)
     of_rules = {"Comparison", "RootCause", "Cascade", "ImpactVerdict"}
+    # Plugins may bring other kinds, so these are offered, not demanded.
+    plain["$defs"]["Pattern"]["properties"] = {
+        "kind": {"anyOf": [{"enum": list(FIELDS)}, {"type": "string"}]}
+    }
     plain["$defs"] = {
         name: _with_thresholds(part) if name in of_rules else part for name, part in plain["$defs"].items()
     }
@@ -145,6 +151,11 @@ def json_schema() -> dict[str, Any]:
         **plain,
         "title": "firstcause rule file",
     }
+
+
+def schema_text() -> str:
+    """The schema as it is written to a file."""
+    return json.dumps(json_schema(), indent=2) + "\n"
 
 
 def _with_thresholds(part: Any) -> Any:

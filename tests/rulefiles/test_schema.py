@@ -1,0 +1,69 @@
+"""The JSON Schema that editors use: it says of the shipped files, and of mistakes, what the loader says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+
+from firstcause.rulefiles.yamlmarks import read
+from firstcause.shipped import shipped
+from running import firstcause
+
+FILES = sorted(shipped("rules").rglob("*.yaml"))
+HEAD = "# yaml-language-server: $schema=../schema.json\n"
+
+
+@pytest.fixture(scope="module")
+def schema() -> Any:
+    return json.loads((shipped("rules") / "schema.json").read_text())
+
+
+def data(text: str) -> Any:
+    document, mistakes = read(text.encode(), "x")
+    assert (document is not None, mistakes) == (True, [])
+    return document and document.data
+
+
+def test_the_file_is_what_the_command_prints(tmp_path: Any) -> None:
+    printed = firstcause("rules", "schema", folder=tmp_path).stdout
+    assert (shipped("rules") / "schema.json").read_text() == printed, "run `firstcause rules schema` again"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_shipped_file_names_the_schema_and_fits_it(schema: Any, file: Any) -> None:
+    text = file.read_text()
+    assert text.startswith(HEAD)
+    jsonschema.validate(data(text), schema)
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("component: A", "component"),
+        ("component: a\ncolour: red", None),
+        ("component: a\ncatalog: [{code: A, title: t}]", "catalog"),
+        ("component: a\ncatalog: [{extends: A, titel: t}]", "catalog"),
+        ("component: a\nrules: [{id: a, about: x, when: {a: {kind: alert, n: {gt: x}}}, then: []}]", "rules"),
+        ("component: a\ntests: [{name: x, given: [], expect: {}}]", "tests"),
+    ],
+)
+def test_mistakes_are_seen_by_the_editor_too(schema: Any, text: str, where: str | None) -> None:
+    errors = list(jsonschema.Draft202012Validator(schema).iter_errors(data(text)))
+    assert [error.absolute_path[0] if error.absolute_path else None for error in errors][:1] == [where]
+
+
+def test_thresholds_and_changed_entries_are_none(schema: Any) -> None:
+    text = """\
+component: a
+thresholds: {many: 3}
+catalog: [{extends: A, severity: INFO}]
+rules:
+  - id: a
+    about: x
+    when: {a: {kind: alert, count: {gt: $thresholds.many}}}
+    then: [{root_cause: {of: $a, reason: r, confidence: $thresholds.many}}]
+"""
+    jsonschema.validate(data(text), schema)
