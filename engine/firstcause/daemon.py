@@ -190,6 +190,9 @@ class Daemon:
     def debug_as(self, number: str, form: str) -> str:
         return self.service.debug_as(number, form, clock())
 
+    def explain(self, number: str) -> dict[str, Any]:
+        return self.service.explain(number, clock())
+
     def resolve(self, number: str, fix: str | None) -> dict[str, Any]:
         return self.service.resolve(number, clock(), fix=fix, actor="web")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from firstcause.cli.common import Context, clean, json_option, pass_context, show_json, show_table
+from firstcause.cli.explain import explain_rule
 from firstcause.errors import RuleFileError
 
 if TYPE_CHECKING:
@@ -99,5 +100,7 @@ def _answer(result: Result) -> dict[str, Any]:
         "why": list(result.why),
     }
 
+
+rules.add_command(explain_rule)
 
 COMMANDS = (rules,)

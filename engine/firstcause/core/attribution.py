@@ -77,12 +77,16 @@ def parents(alerts: Mapping[str, Alert], verdicts: Mapping[str, Sequence[Verdict
     return chosen
 
 
-def _parent(alert: Alert, alerts: Mapping[str, Alert], verdicts: Sequence[Verdict]) -> str | None:
-    ranked = sorted(
+def ranked(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """What was said of an alert's cause; the first that can be true holds."""
+    return sorted(
         (verdict for verdict in verdicts if verdict.verdict in _ATTRIBUTIONS),
         key=lambda verdict: (-verdict.priority, -verdict.confidence, verdict.rule, verdict.by or ""),
     )
-    for verdict in ranked:
+
+
+def _parent(alert: Alert, alerts: Mapping[str, Alert], verdicts: Sequence[Verdict]) -> str | None:
+    for verdict in ranked(verdicts):
         if verdict.verdict is VerdictKind.ROOT_CAUSE:
             return None
         cause = alerts.get(verdict.by or "")

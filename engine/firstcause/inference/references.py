@@ -30,10 +30,11 @@ def placeholders(template: str) -> Iterator[tuple[str, str | None]]:
 
 def fill(template: str, facts: Mapping[str, Fact]) -> str:
     """A reason with `{name.field}` filled from the facts; `?` where a fact lacks the field."""
-    return _TEMPLATE.sub(lambda found: _shown(facts.get(found[1], {}).get(found[2])), template)
+    return _TEMPLATE.sub(lambda found: shown(facts.get(found[1], {}).get(found[2])), template)
 
 
-def _shown(value: FactValue) -> str:
+def shown(value: FactValue) -> str:
+    """A fact's value as people read it; `?` where it has none."""
     if value is None:
         return "?"
     if isinstance(value, bool):

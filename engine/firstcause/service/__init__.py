@@ -20,6 +20,7 @@ from firstcause.health.probing import Prober
 from firstcause.host import Host
 from firstcause.service import answers, tick
 from firstcause.service.deliver import Delivery
+from firstcause.service.explaining import Explainer
 from firstcause.service.knowledge import Knowledge, Refused, learn, rule_folders
 from firstcause.service.settle import Announcer, close_incident
 from firstcause.service.triage import Triage, Triaged
@@ -257,6 +258,20 @@ class Service:
         if form == "json":
             return report.model_dump_json(indent=2)
         return as_markdown(report) if form == "markdown" else as_text(report)
+
+    def explain(self, number: str, now: datetime) -> dict[str, Any]:
+        """Why an incident is what it is."""
+        with self._lock, self.database.read() as conn:
+            return Explainer(conn, self.knowledge, now).incident(number)
+
+    def explain_rule(self, name: str, now: datetime) -> dict[str, Any]:
+        with self._lock, self.database.read() as conn:
+            return Explainer(conn, self.knowledge, now).rule(name)
+
+    def what_if(self, fixed: str, now: datetime) -> dict[str, Any]:
+        """Which open alerts would go if the errors of that code were mended."""
+        with self._lock, self.database.read() as conn:
+            return Explainer(conn, self.knowledge, now).without(fixed)
 
     def resolve(self, number: str, now: datetime, *, fix: str | None, actor: str) -> dict[str, Any]:
         """A person says that it is over. Resolving twice changes nothing."""

@@ -6,21 +6,21 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firstcause.core import facts
 from firstcause.core.identity import Occurrence, identify
 from firstcause.core.triage import Folded, fold
 from firstcause.hookspecs.types import FactContext
+from firstcause.service.derive import Scopes, common_facts
 from firstcause.service.settle import Settlement
 from firstcause.store import alerts, inbox, observations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     import sqlalchemy as sa
 
     from firstcause.core.masking import Mask
-    from firstcause.core.model import Alert, Fact, Verdict
+    from firstcause.core.model import Alert, Fact
     from firstcause.host import Host
     from firstcause.service.knowledge import Knowledge
     from firstcause.service.settle import Announcer
@@ -110,43 +110,15 @@ class Triage:
         settlement = Settlement(conn, world, now, self.announcer)
         settlement.resolve_ended_roots()
         active = settlement.active()
-        common = self.world.facts(now) + self._supplied(active.values())
-        observations.note(conn, now, common)
-        if "history" in self.knowledge.inference.kinds:
-            common += facts.history_facts(alerts.history(conn, {each.code for each in active.values()}), now)
-        verdicts = self._derive(active, folded.changed, common, now)
+        told = self.world.facts(now) + self._supplied(active.values())
+        observations.note(conn, now, told)
+        common = common_facts(conn, self.knowledge, told, active.values(), now)
+        verdicts = Scopes(self.knowledge, active, common, now).derive(folded.changed)
         settlement.apply(verdicts, folded.counted.keys() | folded.changed)
 
     def _supplied(self, active: Iterable[Alert]) -> list[Fact]:
         """The facts of plugins; none where history is played, which holds them."""
         return [] if self.world.told is not None else self.host.facts(_context(active))
-
-    def _derive(
-        self, active: Mapping[str, Alert], changed: Iterable[str], common: Sequence[Fact], now: datetime
-    ) -> dict[str, tuple[Verdict, ...]]:
-        """The rules' verdicts on every active alert, asked anew where a changed alert could matter.
-
-        Rules see one tenant's alerts and the platform's, so that no rule can blame another tenant.
-        """
-        hit = facts.tenants_hit(active.values())
-        by_tenant: dict[str | None, list[Alert]] = {}
-        for alert in active.values():
-            by_tenant.setdefault(alert.tenant, []).append(alert)
-        touched = {active[name].tenant for name in changed if name in active}
-        if None in touched or any(name not in active for name in changed):
-            touched = set(by_tenant)
-        given = {name: alert.verdicts for name, alert in active.items()}
-        for tenant in sorted(touched, key=str):
-            own = by_tenant.get(tenant, [])
-            visible = [*by_tenant.get(None, []), *(own if tenant is not None else [])]
-            seen = facts.scope_facts(visible, self.knowledge.graph, self.knowledge.catalog, hit, now)
-            seen += [
-                facts.tenant_fact(name, by_tenant[name])
-                for name in ([tenant] if tenant is not None else by_tenant)
-                if name is not None and name in by_tenant
-            ]
-            given |= _by_alert(own, self.knowledge.inference.evaluate([*seen, *common]))
-        return given
 
     def _suspects(self, folded: Folded) -> frozenset[str]:
         catalog, graph = self.knowledge.catalog, self.knowledge.graph
@@ -159,14 +131,6 @@ def _context(active: Iterable[Alert]) -> FactContext:
     listed = list(active)
     tenants = frozenset(alert.tenant for alert in listed if alert.tenant is not None)
     return FactContext(frozenset(alert.code for alert in listed), tenants)
-
-
-def _by_alert(own: Iterable[Alert], verdicts: Iterable[Verdict]) -> dict[str, tuple[Verdict, ...]]:
-    found: dict[str, tuple[Verdict, ...]] = {alert.fingerprint: () for alert in own}
-    for verdict in verdicts:
-        if verdict.of in found:
-            found[verdict.of] += (verdict,)
-    return found
 
 
 def _registered(occurrences: Iterable[Occurrence]) -> list[dict[str, object]]:

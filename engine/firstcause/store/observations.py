@@ -22,6 +22,13 @@ def note(conn: sa.Connection, now: datetime, facts: Sequence[Fact]) -> None:
         conn.execute(observation.insert().values(at=now, facts=list(facts)))
 
 
+def at(conn: sa.Connection, now: datetime) -> list[Fact]:
+    """What was known at that time; nothing where nothing was written down by then."""
+    last = sa.select(observation.c.facts).where(observation.c.at <= now).order_by(observation.c.id.desc())
+    facts: list[Fact] | None = conn.execute(last.limit(1)).scalar()
+    return facts or []
+
+
 def noted(conn: sa.Connection, since: datetime) -> Iterator[tuple[datetime, list[Fact]]]:
     """What was known at `since`, then each change of it, in order."""
     first = sa.select(sa.func.max(observation.c.id)).where(observation.c.at <= since).scalar_subquery()

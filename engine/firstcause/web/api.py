@@ -97,6 +97,11 @@ def debug(
     return Response(backend.debug_as(number, form), media_type=f"{_FORMS[form]}; charset=utf-8")
 
 
+@router.get("/api/v1/incidents/{number}/explain")
+def explain(number: str, backend: Asked) -> dict[str, Any]:
+    return backend.explain(number)
+
+
 @router.post("/api/v1/incidents/{number}/resolve")
 def resolve(number: str, backend: Asked, fix: Fix = None) -> dict[str, Any]:
     return backend.resolve(number, fix)
