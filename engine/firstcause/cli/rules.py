@@ -1,14 +1,16 @@
-"""rules check, test, schema."""
+"""rules check, test, backtest, schema."""
 
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from firstcause.cli.common import Context, clean, json_option, pass_context, show_json, show_table
+from firstcause.cli.common import Context, clean, json_option, now, pass_context, show_json, show_table
 from firstcause.cli.explain import explain_rule
 from firstcause.errors import RuleFileError
 
@@ -72,6 +74,71 @@ def test(ctx: Context, *, folders: tuple[Path, ...], only: str | None, as_json: 
         click.echo(f"{len(results)} tests, {failed or 'none'} failed")
     knowledge.close()
     click.get_current_context().exit(1 if failed else 0)
+
+
+@rules.command(epilog="Example: firstcause rules backtest ./edited --since 7d --strict")
+@click.argument("folders", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--since", metavar="WHEN", default="30d", show_default=True, help="A duration or a time."
+)
+@click.option("--strict", is_flag=True, help="Exit 1 where anything would differ.")
+@json_option
+@pass_context
+def backtest(ctx: Context, *, folders: tuple[Path, ...], since: str, strict: bool, as_json: bool) -> None:
+    """Play the stored history by the rule files as they are now, or those in FOLDERS: what would differ?"""
+    from firstcause.service.backtest import backtest as play
+    from firstcause.service.knowledge import learn
+
+    at, service = now(), ctx.ready_service
+    begin = _time(since, at)
+    knowledge = learn(list(folders) or service.rule_folders, ctx.settings.rules.thresholds)
+    try:
+        report = play(service.database, knowledge, ctx.settings.notify.group_wait, begin, at)
+    finally:
+        knowledge.close()
+    if as_json:
+        show_json(dataclasses.asdict(report))
+    else:
+        for each in report.differences:
+            _show_difference(each)
+        differ = f"{len(report.differences) or 'none'} would differ"
+        click.echo(f"{report.events} events, {report.incidents} incidents since {since}: {differ}")
+    click.get_current_context().exit(1 if strict and report.differences else 0)
+
+
+def _time(written: str, at: datetime) -> datetime:
+    from firstcause.core.durations import seconds
+
+    with suppress(ValueError):
+        return at - timedelta(seconds=seconds(written))
+    with suppress(ValueError):
+        found = datetime.fromisoformat(written)
+        return found if found.tzinfo else found.astimezone()
+    msg = f"--since {written!r} is neither a length of time such as 7d nor a time such as 2026-11-01T03:00"
+    raise click.UsageError(msg)
+
+
+_HEADS = {
+    "differs": "incident {incident}",
+    "lost": "incident {incident} would not be",
+    "gained": "there would be a new incident",
+}
+
+
+def _show_difference(each: dict[str, Any]) -> None:
+    head = _HEADS[each["change"]].format(**each)
+    click.secho(f"{head}  {each['opened_at']}  {each['priority']}  {clean(each['root'])}", bold=True)
+    if each["change"] != "differs":
+        told = ", ".join(each["said"] or []) or "nobody told"
+        click.echo(f"  {each['events']} events, {told}")
+    for what, change in each["changes"].items():
+        if "was" in change:
+            click.echo(f"  {what}: was {change['was']}, would be {change['would_be']}")
+            continue
+        for sign, way in (("+", "gained"), ("-", "lost")):
+            for one in change[way]:
+                shown = one if isinstance(one, str) else f"{one['verdict']} of {one['code']} by {one['rule']}"
+                click.echo(f"  {sign} {what.removesuffix('s')} {clean(shown)}")
 
 
 @rules.command(epilog="Example: firstcause rules schema > rules/schema.json")

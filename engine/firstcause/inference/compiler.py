@@ -56,7 +56,7 @@ class Vocabulary:
 
     def mark(self, kind: str, name: str, test: Comparison) -> str:
         marks = self._kind(kind).marks
-        key = (name, repr(test))
+        key = (name, test.model_dump_json())
         if key not in marks:
             marks[key] = f"m{self._marks}", predicate(test)
             self._marks += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import re2
@@ -15,6 +16,8 @@ SEARCHED = 8192
 
 _TOGETHER = 250
 """Patterns in one automaton: a few of this size find as fast as one of thousands, in less memory."""
+_REMEMBERED = 20_000
+"""Patterns that are kept compiled: each is looked at by the checks and by what uses it, at every reload."""
 _MEMORY = 64 * 1024 * 1024
 """Bytes that one automaton may grow to; with RE2's default thousands of patterns do not compile."""
 
@@ -41,6 +44,7 @@ class Pattern:
         return self.compiled.search(_searched(text)) is not None
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def compile_pattern(text: str) -> Pattern:
     """ValueError with the reason where the pattern is none, or is one that RE2 refuses."""
     return Pattern(text)
@@ -65,7 +69,7 @@ def matcher(entries: Sequence[tuple[str, Sequence[str]]]) -> Callable[[str], str
 
     ValueError with the reason where a pattern cannot be used.
     """
-    flat = [(code, Pattern(pattern)) for code, patterns in entries for pattern in patterns]
+    flat = [(code, compile_pattern(pattern)) for code, patterns in entries for pattern in patterns]
     groups = [flat[start : start + _TOGETHER] for start in range(0, len(flat), _TOGETHER)]
     finders = [_first([pattern for _code, pattern in group]) for group in groups]
 

@@ -41,6 +41,8 @@ def inherit(sources: Sequence[Source]) -> None:
     extend an entry see it changed.
     """
     pending = [each for source in sources for each in _extensions(source)]
+    if not pending:
+        return
     broken: set[str] = {code for source in sources for code in source.codes}
     while ready := _ready(pending, _by_code(sources)):
         for each in ready:

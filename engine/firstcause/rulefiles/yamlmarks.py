@@ -17,7 +17,7 @@ import yaml
 from firstcause.errors import Mistake
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Path = tuple[str | int, ...]
 """Keys and list indexes from the top of the document."""
@@ -130,8 +130,21 @@ class _Builder:
         self.filled = False
 
     def build(self) -> Document:
+        # By a table, because a large set of rules has half a million events.
+        takes: dict[type, Callable[[Any, Place], None]] = {
+            yaml.ScalarEvent: self._scalar,
+            yaml.MappingStartEvent: self._open,
+            yaml.SequenceStartEvent: self._open,
+            yaml.MappingEndEvent: self._close,
+            yaml.SequenceEndEvent: self._close,
+            yaml.AliasEvent: self._alias,
+            yaml.DocumentStartEvent: self._begin,
+        }
         for event in self._events():
-            self._take(event)
+            take = takes.get(type(event))
+            if take is not None:
+                mark = event.start_mark
+                take(event, (mark.line + 1, mark.column + 1))
         if not self.filled:
             raise _RefusedError(
                 "nothing but comments; begin with `component: NAME`, or remove the file", (0, 0)
@@ -161,23 +174,15 @@ class _Builder:
             context += f", begun in line {error.context_mark.line + 1}"
         return f"not YAML: {problem}{context}{_mend(problem)}", place
 
-    def _take(self, event: Any) -> None:
-        place = _place(event.start_mark)
-        match event:
-            case yaml.DocumentStartEvent():
-                self.documents += 1
-                if self.documents > 1:
-                    raise _RefusedError("a second document; one file is one component, remove `---`", place)
-            case yaml.AliasEvent():
-                self._alias(str(event.anchor), place)
-            case yaml.ScalarEvent():
-                self._scalar(event, place)
-            case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
-                self._open(event, place)
-            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
-                done = self.stack.pop()
-                if done.anchor:
-                    self.anchors[done.anchor] = (done.node, self.nodes - done.before)
+    def _begin(self, _event: Any, place: Place) -> None:
+        self.documents += 1
+        if self.documents > 1:
+            raise _RefusedError("a second document; one file is one component, remove `---`", place)
+
+    def _close(self, _event: Any, _place: Place) -> None:
+        done = self.stack.pop()
+        if done.anchor:
+            self.anchors[done.anchor] = (done.node, self.nodes - done.before)
 
     def _open(self, event: Any, place: Place) -> None:
         if len(self.stack) >= MAX_DEPTH:
@@ -211,7 +216,8 @@ class _Builder:
                 return 0
         raise _RefusedError(f"the tag {event.tag} means nothing here; remove it", place)
 
-    def _alias(self, name: str, place: Place) -> None:
+    def _alias(self, event: Any, place: Place) -> None:
+        name = str(event.anchor)
         if self._expects_key():
             raise _RefusedError("a key is a plain text, not an alias", place)
         if any(one.anchor == name for one in self.stack):

@@ -217,7 +217,7 @@ class Service:
 
     # Answers
 
-    def incidents(self, status: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
+    def incidents(self, status: str | None = None, limit: int | None = 50) -> list[dict[str, Any]]:
         with self.database.read() as conn:
             found = incidents.listed(conn, status, limit)
             members = alerts.of_incidents(conn, [each.stored_id for each in found if each.stored_id])
@@ -237,6 +237,12 @@ class Service:
                 incidents.notifications_of(conn, row),
                 incidents.timeline_of(conn, row),
             )
+
+    def fingerprints(self, number: str) -> list[str]:
+        """Of the incident's alerts."""
+        with self.database.read() as conn:
+            row = incidents.get(conn, number).stored_id or 0
+            return [alert.fingerprint for alert in alerts.of_incidents(conn, [row])[row]]
 
     def incident_of(self, event_id: str) -> dict[str, Any] | None:
         """The incident that an accepted event belongs to, None where it opened none."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from firstcause.core.model import Event, Fact, Notification
     from firstcause.service.knowledge import Knowledge
+    from firstcause.store.database import Database
 
 
 class _Listener:
@@ -34,38 +35,56 @@ class _Listener:
 
 @dataclass(frozen=True)
 class Moment:
-    """Events that came at one time, and what else was known then; None: as before."""
+    """Events that came at one time, and what else was known then; None: as before.
+
+    closed: fingerprints of the alerts of an incident that a person resolved.
+    """
 
     now: datetime
     events: Sequence[Event]
     facts: Sequence[Fact] | None = None
+    closed: frozenset[str] = frozenset()
 
 
 class Rehearsal:
-    """What comes of events under given rules. Waits are those of an empty configuration."""
+    """What comes of events under given rules. group_wait: seconds, None for the default."""
 
-    def __init__(self, knowledge: Knowledge) -> None:
+    def __init__(self, knowledge: Knowledge, group_wait: float | None = None) -> None:
         self._listener = _Listener()
         host = Host([])
         host.register(self._listener, "rehearsal")
-        settings = Settings.model_validate({"store": {"url": "sqlite://"}})
+        notify = {} if group_wait is None else {"group_wait": group_wait}
+        settings = Settings.model_validate({"store": {"url": "sqlite://"}, "notify": notify})
         self._patience = timedelta(seconds=2 * settings.notify.group_wait)
         self._service = Service(settings, host, knowledge)
         self._service.database.prepare()
 
-    def play(self, timeline: Iterable[Moment]) -> None:
-        """Moments in order, then on until all that waits is said. Starts from nothing."""
+    @property
+    def database(self) -> Database:
+        return self._service.database
+
+    def play(self, timeline: Iterable[Moment], until: datetime | None = None) -> None:
+        """Moments in order, then on until that time, or until all that waits is said. Starts from nothing."""
         self._clear()
         last = None
         for moment in timeline:
             self._deliver(moment.now)
             if moment.facts is not None:
                 self._service.world.told = list(moment.facts)
-            self._service.accept(moment.events, moment.now)
-            self._service.triage_all(moment.now)
+            self._close(moment)
+            if moment.events:
+                self._service.accept(moment.events, moment.now)
+                self._service.triage_all(moment.now)
             last = moment.now
         if last is not None:
-            self._deliver(last + self._patience)
+            self._deliver(last + self._patience if until is None else until)
+
+    def _close(self, moment: Moment) -> None:
+        if not moment.closed:
+            return
+        for one in self._service.incidents("open", limit=None):
+            if moment.closed & set(self._service.fingerprints(one["id"])):
+                self._service.resolve(one["id"], moment.now, fix=None, actor="rehearsal")
 
     @property
     def notifications(self) -> Sequence[Notification]:
@@ -74,7 +93,7 @@ class Rehearsal:
 
     def incidents(self) -> list[dict[str, Any]]:
         """As `incident ID --json` shows them, in the order of their opening."""
-        listed = self._service.incidents(limit=100_000)
+        listed = self._service.incidents(limit=None)
         return [self._service.incident(one["id"]) for one in reversed(listed)]
 
     def close(self) -> None:

@@ -39,8 +39,8 @@ def still_open(conn: sa.Connection) -> list[Incident]:
     return [_incident(row) for row in rows]
 
 
-def listed(conn: sa.Connection, status: str | None, limit: int) -> list[Incident]:
-    """Newest first. status None: all but those that live on in another."""
+def listed(conn: sa.Connection, status: str | None, limit: int | None) -> list[Incident]:
+    """Newest first. status None: all but those that live on in another. limit None: all."""
     wanted = incident.c.status == status if status else incident.c.status != IncidentStatus.MERGED.value
     rows = conn.execute(sa.select(incident).where(wanted).order_by(incident.c.id.desc()).limit(limit))
     return [_incident(row) for row in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from datetime import UTC, datetime
@@ -31,6 +32,15 @@ if TYPE_CHECKING:
 
 # Postgres stores neither, and one such character would keep a whole batch out: NUL, and halves of characters.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+# The same in JSON text, and the numbers that JSON lacks. Pairs of halves, which are characters, as well.
+_SUSPECT = re.compile(r"\\u0000|\\ud[89a-f]|NaN|Infinity")
+
+
+def _storable_document(value: Any) -> Any:
+    # Nearly every document is fine as it is, and a look at its text is quicker than a walk through it.
+    return _storable(value) if _SUSPECT.search(json.dumps(value)) else value
 
 
 def _storable(value: Any) -> Any:
@@ -89,7 +99,7 @@ class Document(TypeDecorator[Any]):
         return dialect.type_descriptor(JSONB() if dialect.name == "postgresql" else JSON())
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
-        return _storable(value)
+        return _storable_document(value)
 
 
 # SQLite counts up by itself only for a column of the type INTEGER.

@@ -1,0 +1,118 @@
+"""What happened, read back: the events in the batches in which they were triaged, and what became of them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from firstcause.core.model import Event
+from firstcause.store.tables import alert, inbox, incident, outbox, timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_AT_ONCE = 5000
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Events that were triaged together."""
+
+    at: datetime
+    events: list[Event]
+
+
+def begin(conn: sa.Connection, since: datetime) -> datetime:
+    """The time from which to play so that all is whole from `since` on: nothing is open before it."""
+    start = since
+    while True:
+        earlier = sa.select(sa.func.min(incident.c.opened_at)).where(
+            incident.c.opened_at < start,
+            sa.or_(incident.c.resolved_at.is_(None), incident.c.resolved_at >= start),
+        )
+        found = conn.execute(earlier).scalar()
+        if found is None:
+            return start
+        start = found
+
+
+def batches(conn: sa.Connection, start: datetime) -> Iterator[Batch]:
+    """All readable events that were triaged from then on, in order."""
+    rows = conn.execution_options(yield_per=_AT_ONCE).execute(
+        sa.select(inbox.c.triaged_at, inbox.c.event)
+        .where(inbox.c.triaged_at >= start, inbox.c.problem.is_(None))
+        .order_by(inbox.c.triaged_at, inbox.c.seq)
+    )
+    for at, together in groupby(rows, key=lambda row: row.triaged_at):
+        yield Batch(at, [Event.model_validate(row.event) for row in together])
+
+
+def count(conn: sa.Connection, start: datetime) -> int:
+    counted = sa.select(sa.func.count()).select_from(inbox).where(inbox.c.triaged_at >= start)
+    return conn.execute(counted).scalar_one()
+
+
+def closed_by_hand(conn: sa.Connection, start: datetime) -> Iterator[tuple[datetime, frozenset[str]]]:
+    """When a person resolved an incident, and the fingerprints of its alerts, in order."""
+    rows = conn.execute(
+        sa.select(timeline.c.at, timeline.c.incident_id, alert.c.fingerprint)
+        .join(alert, alert.c.incident_id == timeline.c.incident_id)
+        .join(incident, incident.c.id == timeline.c.incident_id)
+        .where(
+            timeline.c.at >= start, timeline.c.actor != "firstcause", incident.c.resolved_at == timeline.c.at
+        )
+        .order_by(timeline.c.at, timeline.c.incident_id)
+    )
+    for (at, _number), together in groupby(rows, key=lambda row: (row.at, row.incident_id)):
+        yield at, frozenset(row.fingerprint for row in together)
+
+
+def incident_of_events(conn: sa.Connection, start: datetime) -> dict[str, int]:
+    """Event id -> the incident that it belongs to, for all events from then on that belong to one."""
+    lives: dict[str, list[tuple[datetime, int]]] = defaultdict(list)
+    for row in conn.execute(
+        sa.select(alert.c.fingerprint, alert.c.first_seen, alert.c.incident_id)
+        .where(alert.c.incident_id.is_not(None))
+        .order_by(alert.c.fingerprint, alert.c.first_seen, alert.c.id)
+    ):
+        lives[row.fingerprint].append((row.first_seen, row.incident_id))
+    found: dict[str, int] = {}
+    for row in conn.execute(
+        sa.select(inbox.c.event_id, inbox.c.fingerprint, inbox.c.event["time"].as_string().label("time"))
+        .where(inbox.c.triaged_at >= start, inbox.c.fingerprint.is_not(None))
+        .order_by(inbox.c.seq)
+    ):
+        own = lives.get(row.fingerprint)
+        if own:
+            time = datetime.fromisoformat(row.time).astimezone(UTC)
+            place = bisect_right(own, time, key=lambda life: life[0])
+            found[row.event_id] = own[max(place - 1, 0)][1]
+    return found
+
+
+def said(conn: sa.Connection, now: datetime) -> dict[int, list[str] | None]:
+    """Incident -> the reasons for which people were told, each once, in order.
+
+    None where something was due and nobody delivered it, so that it is not known what would have been said.
+    """
+    found: dict[int, list[str] | None] = {}
+    for row in conn.execute(
+        sa.select(
+            outbox.c.incident_id, outbox.c.reason, outbox.c.outcome, outbox.c.due_at, incident.c.resolved_at
+        )
+        .join(incident, incident.c.id == outbox.c.incident_id)
+        .order_by(outbox.c.id)
+    ):
+        reasons = found.setdefault(row.incident_id, [])
+        overdue = row.outcome in {None, "cancelled"} and row.due_at <= (row.resolved_at or now)
+        if overdue or reasons is None:
+            found[row.incident_id] = None
+        elif row.outcome == "sent" and row.reason not in reasons:
+            reasons.append(row.reason)
+    return found
