@@ -34,13 +34,13 @@ MESSAGES = [
     ("[Twilio] RestException [Error]: Authenticate status: 401 code: 20003", "TWILIO_API_FAILURE"),
     ("getaddrinfo ENOTFOUND api.twilio.com", "TWILIO_API_FAILURE"),
     ("Error: accountSid must start with AC", "TWILIO_API_FAILURE"),
-    ("The 'To' number +1555 is not a valid phone number.", "SMS_DELIVERY_FAILURE"),
-    ("Attempt to send to unsubscribed recipient", "SMS_DELIVERY_FAILURE"),
+    ("The 'To' number +1555 is not a valid phone number.", "TWILIO_INVALID_TO_NUMBER"),
+    ("Attempt to send to unsubscribed recipient", "TWILIO_RECIPIENT_OPTED_OUT"),
     ("SMS delivery failed for +1555", "SMS_DELIVERY_FAILURE"),
     ("Failed to generate audio for greeting", "TWILIO_GREETING_FAILURE"),
     ("Got HTTP 502 response to https://app.example.com/voice", "TWILIO_GREETING_FAILURE"),
     ("Failed to initialize AI agent for company 42", "AI_AGENT_INIT_FAILURE"),
-    ("ElevenLabs: 401 invalid_api_key", "AI_AGENT_INIT_FAILURE"),
+    ("ElevenLabs: 401 invalid_api_key", "ELEVENLABS_AUTH_FAILED"),
     ("MongooseServerSelectionError: connect ECONNREFUSED 10.0.0.4:27017", "DB_CONNECTION_ERROR"),
     ("Operation `companies.find()` buffering timed out after 10000ms", "DB_CONNECTION_ERROR"),
     ("MongoServerError: bad auth : Authentication failed.", "DB_CONNECTION_ERROR"),
@@ -78,7 +78,7 @@ def empty_fields(value: BaseModel, path: str = "") -> list[str]:
 
 
 def test_all_codes_are_there(book: RuleBook) -> None:
-    assert set(book.catalog.entries) == CODES
+    assert set(book.catalog.entries) >= CODES
 
 
 def test_every_field_of_every_entry_is_filled(book: RuleBook) -> None:
@@ -115,7 +115,7 @@ def test_every_entry_has_a_test_beside_it(book: RuleBook) -> None:
     spoken = {
         code for test in book.tests for code in (test.test.expect.root, *(test.test.expect.cascades or ()))
     }
-    assert spoken >= CODES
+    assert spoken >= set(book.catalog.entries)
 
 
 def test_rules_are_placed_where_they_stand(book: RuleBook) -> None:
