@@ -131,9 +131,15 @@ def _pairs(happened: History, would: History) -> dict[int, int]:
         for event, was in happened.of_events.items()
         if was in happened.outcomes and (now := would.of_events.get(event)) in would.outcomes
     )
+
+    def rank(each: tuple[tuple[int, int | None], int]) -> tuple[int, bool, str]:
+        (was, now), count = each
+        other = would.outcomes[now or 0].incident.root.code
+        return -count, happened.outcomes[was].incident.root.code != other, str((was, now))
+
     pairs: dict[int, int] = {}
     taken: set[int] = set()
-    for (was, now), _count in sorted(shared.items(), key=lambda each: (-each[1], str(each[0]))):
+    for (was, now), _count in sorted(shared.items(), key=rank):
         if was not in pairs and now not in taken and now is not None:
             pairs[was] = now
             taken.add(now)
