@@ -55,3 +55,34 @@ def test_tenant_and_service_part_alerts_but_not_faults() -> None:
 @given(st.text())
 def test_template_takes_any_text(text: str) -> None:
     assert "\n" not in template(text)
+
+
+PHRASED = Catalog(
+    [
+        ENTRY.model_copy(update={"code": "QUEUE_STALLED", "title": "The message queue has stalled consumers"}),
+        ENTRY.model_copy(update={"code": "DISK_FULL", "title": "No space left on the volume"}),
+    ],
+    likeness=0.5,
+)
+
+
+def test_a_text_that_no_pattern_fits_is_the_entrys_whose_words_it_has() -> None:
+    found = identify(event(message="message queue consumers stalled for 17 minutes"), PHRASED)
+    assert found.code == "QUEUE_STALLED"
+    assert found.likeness is not None
+    assert 0.5 <= found.likeness <= 1
+    again = identify(event(message="message queue consumers stalled for 23 minutes"), PHRASED)
+    assert (again.likeness, again.fingerprint) == (found.likeness, found.fingerprint)
+
+
+def test_what_is_known_otherwise_is_not_looked_at_by_its_words() -> None:
+    text = "message queue consumers stalled"
+    assert identify(event(code="OTHER", message=text), PHRASED).code == "OTHER"
+    assert identify(event(code="DISK_FULL", message=text), PHRASED).likeness is None
+    assert identify(event(message="the cat sat on the mat"), PHRASED).code == UNCATALOGUED
+    assert identify(event(message="17 23"), PHRASED).code == UNCATALOGUED
+
+
+def test_a_site_that_trusts_only_patterns_says_so() -> None:
+    only = Catalog(PHRASED.entries.values(), likeness=2.0)
+    assert identify(event(message="message queue consumers stalled"), only).code == UNCATALOGUED

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from itertools import chain
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from firstcause.core.model import Category, Frozen, Priority, Reach, Revenue, Severity
+from firstcause.core.similarity import THRESHOLD, Found, Page, Similar
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=120)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -68,12 +71,47 @@ Matcher = Callable[[str], str | None]
 """From an error text to the code whose `match` fits, None where none does."""
 
 
-class Catalog:
-    """Entries by code, and the lookup by message text."""
+_REMEMBERED = 4096
+"""Texts whose nearest entry is remembered: a storm asks for the same few again and again."""
 
-    def __init__(self, entries: Iterable[Entry], match: Matcher = lambda _text: None) -> None:
+
+def _page(entry: Entry) -> Page:
+    lists = (entry.common_causes, entry.fix.steps, entry.reproduce, entry.verify.steps)
+    return Page(entry.code, entry.title, "\n".join((entry.component, *chain.from_iterable(lists))))
+
+
+class Catalog:
+    """Entries by code, and the lookup by message text.
+
+    likeness: from which score on (0 to 1, see core.similarity) a text that no pattern fits is taken for
+    an entry's; above 1 it never is.
+    """
+
+    def __init__(
+        self,
+        entries: Iterable[Entry],
+        match: Matcher = lambda _text: None,
+        likeness: float = THRESHOLD,
+    ) -> None:
         self.entries: Mapping[str, Entry] = {entry.code: entry for entry in entries}
         self._match = match
+        self._likeness = likeness
+        self._nearest: dict[str, Found | None] = {}
+
+    @cached_property
+    def _similar(self) -> Similar:
+        return Similar(_page(entry) for entry in self.entries.values())
+
+    def nearest(self, text: str) -> Found | None:
+        """The entry whose words a text has, and how like it is; None where none is near enough.
+
+        Asked anew for each text: give what is the same for all occurrences of an error.
+        """
+        if text not in self._nearest:
+            if len(self._nearest) >= _REMEMBERED:
+                self._nearest.clear()
+            self._nearest[text] = self._similar.sure(text, self._likeness)
+        return self._nearest[text]
 
     def get(self, code: str | None) -> Entry | None:
         return self.entries.get(code) if code is not None else None

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import TYPE_CHECKING
 
 from firstcause.core.catalog import Catalog, Entry
 from firstcause.core.model import Event, Frozen, Severity
+
+if TYPE_CHECKING:
+    from firstcause.core.similarity import Found
 
 UNCATALOGUED = "UNCATALOGUED"
 """The code of an error that came with no code and that no catalog pattern fits."""
@@ -18,7 +22,10 @@ _VARIABLE = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]+)*|\d+|\"
 
 
 class Occurrence(Frozen):
-    """An event and what it is an occurrence of. fault: shared by all tenants that report the same error."""
+    """An event and what it is an occurrence of. fault: shared by all tenants that report the same error.
+
+    likeness: how like the message is to the entry's words, where no more than that speaks for the entry.
+    """
 
     event: Event
     code: str
@@ -27,11 +34,15 @@ class Occurrence(Frozen):
     fault: str
     fingerprint: str
     entry: Entry | None = None
+    likeness: float | None = None
 
 
 def identify(event: Event, catalog: Catalog) -> Occurrence:
-    """By code, else by message. A code that the catalog lacks is kept as it is."""
+    """By code, else by message: by pattern, else by words. A code that the catalog lacks is kept as it is."""
     entry = catalog.get(event.code) if event.code else catalog.by_message(event.message)
+    alike = None if entry or event.code else _nearest(event.message, catalog)
+    if alike is not None:
+        entry = catalog.get(alike.code)
     code = entry.code if entry else event.code or UNCATALOGUED
     fault = fault_of(code, event, known=entry is not None or event.code is not None)
     return Occurrence(
@@ -42,7 +53,13 @@ def identify(event: Event, catalog: Catalog) -> Occurrence:
         fault=fault,
         fingerprint=_digest(fault, event.tenant or "", event.service or ""),
         entry=entry,
+        likeness=alike.score if alike else None,
     )
+
+
+def _nearest(message: str | None, catalog: Catalog) -> Found | None:
+    text = template(message or "").replace("*", " ").strip()
+    return catalog.nearest(text) if text else None
 
 
 def fault_of(code: str, event: Event, *, known: bool) -> str:

@@ -176,13 +176,17 @@ class Event(Frozen):
 
 
 class Sample(Frozen):
-    """The latest occurrence's particulars, kept once an alert and shown in the debug report."""
+    """The latest occurrence's particulars, kept once an alert and shown in the debug report.
+
+    likeness: where only the message's words spoke for its code, how much they did, 0 to 1.
+    """
 
     message: str | None = None
     details: dict[str, Any] = Field(default_factory=dict)
     source: Source | None = None
     stack: str | None = None
     tags: dict[str, str] = Field(default_factory=dict)
+    likeness: float | None = None
 
 
 class VerdictKind(StrEnum):

@@ -1,7 +1,7 @@
 """Which entry a text without a code is nearest to, and how near: weighted words, names run together included.
 
-BM25F (Robertson, Zaragoza, Taylor 2004: the fields' word counts are weighted, then saturated together), put in
-relation to what the text could have got at most, so that scores of different texts and catalogs compare.
+BM25F (Robertson, Zaragoza and Taylor 2004: the fields' word counts are weighted, then saturated together), as
+a share of what the text could get at most, so that scores of different texts and catalogs compare.
 """
 
 from __future__ import annotations
@@ -11,48 +11,58 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from functools import lru_cache
-from heapq import nsmallest
+from heapq import nlargest
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 THRESHOLD = 0.45
-"""The least score that is worth believing without a person's look."""
+LEAD = 0.05
+"""From which score on, and how far before the next entry (as a share of it), `sure` takes the nearest one.
+
+Measured on 40 alert texts and 108 runbook pages: of the texts 0.88 are taken rightly, 0.03 wrongly (precision
+0.97); of log lines 0.003 are taken, of alerts about other software 0.03, of the texts after their own page
+was removed 0.45, for a page of the same family (at a threshold of 0.55: 0.75 rightly, 0.25 of the removed).
+On 460 terser alerts, half of their 46 files in the catalog at a time: 0.46 rightly, precision 0.94.
+"""
 
 _WORD = re.compile(r"[^\W_]+")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _STOP = frozenset(
-    "a an and are as at be been but by can do for from had has have if in into is it its no nor of on or so than"
-    " that the their then there these this those to up was were when which will with you your".split()
+    _WORD.findall(
+        "a an and are as at be been but by can do for from had has have if in into is it its no nor of on or"
+        " so than that the their then there these this those to up was were when which will with you your"
+    )
 )
-_ENDINGS = (
-    *("ization", "isation", "ations", "ation", "itions", "ition", "ments", "ment", "ness"),
-    *("ings", "ing", "ions", "ion", "ures", "ure", "ed", "ers", "er", "ly", "al", "es", "s", "e", "y"),
-)
+_NO_PLURAL = ("ss", "us", "is")
+_ENDINGS = _WORD.findall("ization isation ation ition ment ing ion ure ed er ly al e y")
 _STEM = 4
-"""Letters that a word keeps at least when its ending goes."""
+"""Letters that a word keeps at least when its ending goes; an `s` goes from this length on."""
 _LONGEST = 64
 """Characters of a word; longer ones are keys, tokens and encoded data."""
 _GRAM = 3
 
-_NAME, _TITLE, _BODY = 2.5, 2.5, 1.0
-_NUMBER = 0.5
+_TITLE, _BODY = 2.5, 1.0
+_TITLE_LENGTH, _BODY_LENGTH = 0.5, 0.75
+"""How far a word counts less in a field longer than the others': 0 not at all, 1 by its share."""
 _SATURATION = 1.2
 _FULL = 3.0
 """The weighted count from which on an entry says a word as clearly as can be."""
-_TITLE_LENGTH, _BODY_LENGTH = 0.5, 0.75
-"""How far a word counts less in a field that is longer than the others': 0 not at all, 1 by its share."""
+_SCALE = 1 + _SATURATION / _FULL
+_NAME = 0.7
+"""How far the name makes up for what title and body lack of a word."""
+_NUMBER = 0.5
 _BACKGROUND = 100
-"""Entries imagined beside the real ones, with none of their words: else no word of a small catalog is rare."""
+"""Entries imagined beside the real ones, with other words: else no word of a small catalog is rare."""
 _DOUBT = 0.4
 """Words nobody knows, imagined in each text: one common word alone proves nothing."""
-_SAID = 1 / 3
+_SAID = 0.25
 """The share of the score that the entry's name has."""
 
 
 class Page(NamedTuple):
-    """What the words of one entry are; the name (`code`) and the title weigh more than the body."""
+    """The words of one entry; those of its name (`code`) and its title weigh more than those of the body."""
 
     code: str
     title: str = ""
@@ -66,50 +76,69 @@ class Found(NamedTuple):
     score: float
 
 
+class _Word(NamedTuple):
+    """A word of the text, how clearly entries say it, and which have it in the name."""
+
+    term: str
+    weight: float
+    clear: Mapping[int, float]
+    named: list[int]
+
+
 class Similar:
     """An inverted index of entries by their words. Nothing changes in it after it is made."""
 
     def __init__(self, pages: Iterable[Page]) -> None:
         self._pages = tuple(pages)
         self._names = [_letters(page.code) for page in self._pages]
-        self._counts = _counts(self._pages)
+        self._clear = _clear(self._pages)
         self._grams = _grams(self._names)
 
     def best(self, text: str, n: int = 3) -> list[Found]:
         """At most n entries that share a word with the text, the nearest first, equal ones in their order.
 
-        score: 0 to 1. Two thirds of it say how much of the text the entry accounts for, each word weighed by
-        its rarity in the catalog and by the field it stands in; a third how many letters of the entry's name
-        are among the text's words. 1 would be a long text of nothing but the words of its name and title.
-        Words that no entry has count against all; numbers and ids that none has do not count.
+        score: 0 to 1. Three quarters say how much of the text the entry accounts for, each word weighed by
+        its rarity in the catalog and by the field it stands in; a quarter how many letters of the entry's
+        name are among the text's words. Words that no entry has count against all; numbers and ids that none
+        has do not count. Ten entries or some thousand: a text's score differs by less than 0.1.
         """
-        score, said, most = self._weighed(Counter(_terms_of(text)))
-        found = (
-            (-((1 - _SAID) * each / most + _SAID * min(1, said.get(at, 0) / (len(self._names[at]) or 1))), at)
-            for at, each in score.items()
-        )
-        return [Found(self._pages[at].code, -against) for against, at in nsmallest(n, found)]
+        scores = self._scores(text)
+        least = min(nlargest(n, scores), default=0)
+        found = sorted((-each, at) for at, each in enumerate(scores) if each and each >= least)
+        return [Found(self._pages[at].code, -against) for against, at in found[:n]]
 
-    def _weighed(self, terms: Mapping[str, int]) -> tuple[dict[int, float], dict[int, int], float]:
-        """By entry the weight of the text's words that it has, and letters of its name; the most to be had."""
-        score: defaultdict[int, float] = defaultdict(float)
+    def sure(self, text: str, threshold: float = THRESHOLD, lead: float = LEAD) -> Found | None:
+        """The nearest entry, where it reaches the threshold and no other comes near; see LEAD."""
+        found = self.best(text, 2)
+        if not found or found[0].score < threshold:
+            return None
+        clear = len(found) == 1 or found[1].score <= (1 - lead) * found[0].score
+        return found[0] if clear else None
+
+    def _scores(self, text: str) -> list[float]:
+        """Of each entry in their order; 0 where it shares no word with the text."""
+        words = list(self._words(text))
+        most = sum(word.weight for word in words) + _DOUBT * self._rarity(0)
+        scores = [0.0] * len(self._pages)
         said: defaultdict[int, int] = defaultdict(int)
-        most = _DOUBT * self._rarity(0)
-        for term, times in terms.items():
-            counts = self._counts.get(term, {})
+        for word in words:
+            share = (1 - _SAID) * word.weight / most
+            for at, clear in word.clear.items():
+                scores[at] += share * clear
+            for at in word.named:
+                scores[at] += share * _NAME * (1 - word.clear.get(at, 0))
+                said[at] += len(word.term) * self._names[at].count(word.term)
+        for at, letters in said.items():
+            scores[at] += _SAID * min(1, letters / len(self._names[at]))
+        return scores
+
+    def _words(self, text: str) -> Iterator[_Word]:
+        for term, times in Counter(_terms_of(text)).items():
+            clear = self._clear.get(term, {})
             named = self._named(term)
-            known = len(counts) + sum(at not in counts for at in named)
-            if not known and not term.isalpha():
-                continue
-            weight = self._weight(term, times, known)
-            most += weight
-            for at, count in counts.items():
-                score[at] += weight * _clear(count)
-            for at in named:
-                count = counts.get(at, 0)
-                score[at] += weight * (_clear(count + _NAME) - _clear(count))
-                said[at] += len(term)
-        return score, said, most
+            known = len(clear) + len(named) - sum(map(clear.__contains__, named))
+            if known or term.isalpha():
+                yield _Word(term, self._weight(term, times, known), clear, named)
 
     def _weight(self, term: str, times: int, known: int) -> float:
         repeated = times * (_SATURATION + 1) / (times + _SATURATION)
@@ -127,24 +156,32 @@ class Similar:
         return [at for at in fewest if term in self._names[at]]
 
 
-def _counts(pages: tuple[Page, ...]) -> dict[str, dict[int, float]]:
-    """By word the entries that have it, with the weighted count."""
-    counts: defaultdict[str, defaultdict[int, float]] = defaultdict(lambda: defaultdict(float))
-    fields = (
-        (_TITLE, _TITLE_LENGTH, [list(_terms_of(page.title)) for page in pages]),
-        (_BODY, _BODY_LENGTH, [list(_terms_of(page.body)) for page in pages]),
-    )
-    for weight, length, field in fields:
-        usual = sum(map(len, field)) / (len(field) or 1) or 1
-        for at, terms in enumerate(field):
-            each = weight / (1 - length + length * len(terms) / usual)
-            for term in terms:
-                counts[term][at] += each
-    for at, page in enumerate(pages):
-        for term in set(_terms_of(page.code)):
-            if len(term) < _GRAM or not term.isalpha():
-                counts[term][at] += _NAME
-    return {term: dict(entries) for term, entries in counts.items()}
+def _clear(pages: tuple[Page, ...]) -> dict[str, dict[int, float]]:
+    """By word the entries that have it, with how clearly they say it, 0 to 1."""
+    entries: list[dict[str, float]] = [{} for _ in pages]
+    _count(entries, [page.title for page in pages], _TITLE, _TITLE_LENGTH)
+    _count(entries, [page.body for page in pages], _BODY, _BODY_LENGTH)
+    _count(entries, [_unsearchable(page.code) for page in pages], _TITLE, 0)
+    clear: defaultdict[str, dict[int, float]] = defaultdict(dict)
+    for at, counts in enumerate(entries):
+        for term, count in counts.items():
+            clear[term][at] = 1.0 if count >= _FULL else _SCALE * count / (count + _SATURATION)
+    return dict(clear)
+
+
+def _count(entries: list[dict[str, float]], field: list[str], weight: float, length: float) -> None:
+    """Adds a field's words to what is counted of each entry."""
+    words = [_terms_of(text) for text in field]
+    usual = sum(map(len, words)) / (len(words) or 1) or 1
+    for counts, terms in zip(entries, words, strict=True):
+        each = weight / (1 - length + length * len(terms) / usual)
+        for term in terms:
+            counts[term] = counts.get(term, 0) + each
+
+
+def _unsearchable(name: str) -> str:
+    """Words of a name that its letters do not show: too short for a gram, or with digits."""
+    return " ".join(word for word in _WORD.findall(name) if len(word) < _GRAM or not word.isalpha())
 
 
 def _grams(names: list[str]) -> dict[str, list[int]]:
@@ -159,19 +196,13 @@ def _cut(name: str) -> Iterator[str]:
     return (name[at : at + _GRAM] for at in range(len(name) - _GRAM + 1))
 
 
-def _clear(count: float) -> float:
-    """From the weighted count of a word to how clearly the entry says it, 0 to 1."""
-    return min(1, (1 + _SATURATION / _FULL) * count / (count + _SATURATION))
-
-
 def _letters(name: str) -> str:
     return "".join(filter(str.isalpha, unicodedata.normalize("NFKC", name).casefold()))
 
 
-def _terms_of(text: str) -> Iterator[str]:
+def _terms_of(text: str) -> list[str]:
     """The text's words as they are compared: small, without ending, those that say nothing left out."""
-    for word in _WORD.findall(unicodedata.normalize("NFKC", text)):
-        yield from _terms(word)
+    return [term for word in _WORD.findall(unicodedata.normalize("NFKC", text)) for term in _terms(word)]
 
 
 @lru_cache(maxsize=1 << 15)
@@ -186,9 +217,9 @@ def _terms(word: str) -> tuple[str, ...]:
 
 
 def _stem(word: str) -> str:
+    if len(word) >= _STEM and word.endswith("s") and not word.endswith(_NO_PLURAL):
+        word = word[:-1]
     ending = next((end for end in _ENDINGS if word.endswith(end) and len(word) - len(end) >= _STEM), "")
-    if not ending or word.endswith("ss"):
-        return word
     stem = word.removesuffix(ending)
-    doubled = len(stem) > _STEM and stem[-1] == stem[-2] and stem[-1] not in "sl"
+    doubled = bool(ending) and len(stem) > _STEM and stem[-1] == stem[-2] and stem[-1] not in "sl"
     return stem[:-1] if doubled else stem

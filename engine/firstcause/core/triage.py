@@ -111,4 +111,5 @@ def _sample(occurrence: Occurrence) -> Sample:
         source=event.source,
         stack=event.stack,
         tags=event.tags,
+        likeness=occurrence.likeness,
     )

@@ -7,6 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from firstcause.core.identity import UNCATALOGUED
 from firstcause.core.model import Priority, Reach, Revenue
 from firstcause.inference.compiler import validate
 from firstcause.inference.language import Comparison, Condition, Rule
@@ -31,7 +32,7 @@ _IMPACT_WORDS: Mapping[str, type[StrEnum]] = {"priority": Priority, "revenue": R
 
 def check(sources: Sequence[Source]) -> Iterator[Mistake]:
     """All mistakes between files, and those within rules that their shape does not show."""
-    codes: set[str] = set().union(*(source.codes for source in sources))
+    codes = {UNCATALOGUED}.union(*(source.codes for source in sources))
     entries = list(chain.from_iterable(source.entries for source in sources))
     rules = list(chain.from_iterable(source.rules for source in sources))
     yield from _twice(((item, item.value.code) for item in entries), ("code",), "the code")

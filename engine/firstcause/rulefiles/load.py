@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from firstcause.core.catalog import Catalog, Entry, EntryBody
+from firstcause.core.similarity import THRESHOLD
 from firstcause.errors import Mistake, RuleFileError
 from firstcause.inference.language import PlacedRule
 from firstcause.inference.patterns import matcher
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from firstcause.rulefiles.schema import RuleTest
     from firstcause.rulefiles.thresholds import Value
+
+LIKENESS = "message_likeness"
+"""The threshold from which on a text that no pattern fits is taken for the entry's whose words it has."""
 
 RETIRED = "deprecated"
 """A folder of this name keeps what is no longer loaded."""
@@ -98,7 +102,7 @@ def _load(folders: Sequence[Path | RuleFolder], thresholds: Mapping[str, Value])
     mistakes += check(sources)
     if mistakes:
         raise RuleFileError(_in_order(mistakes, [source.path for source in sources]))
-    return _book(sources)
+    return _book(sources, values)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -127,7 +131,12 @@ def _in_order(mistakes: Iterable[Mistake], paths: list[str]) -> list[Mistake]:
     )
 
 
-def _book(sources: Sequence[Source]) -> RuleBook:
+def _likeness(values: Mapping[str, Value]) -> float:
+    value = values.get(LIKENESS)
+    return float(value) if isinstance(value, int | float) else THRESHOLD
+
+
+def _book(sources: Sequence[Source], values: Mapping[str, Value]) -> RuleBook:
     entries = [
         _entry(item, source.head.component if source.head else "")
         for source in sources
@@ -142,6 +151,7 @@ def _book(sources: Sequence[Source]) -> RuleBook:
         catalog=Catalog(
             entries,
             matcher([(entry.code, entry.match) for entry in entries if entry.match]),
+            _likeness(values),
         ),
         rules=tuple(
             PlacedRule(item.value, item.source.shown, item.line)

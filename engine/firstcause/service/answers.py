@@ -81,6 +81,7 @@ def _alert(alert: Alert, ids: Mapping[str, str]) -> dict[str, Any]:
         "resolved_at": shown(alert.resolved_at),
         "caused_by": ids.get(alert.caused_by or ""),
         "message": alert.sample.message if alert.sample else None,
+        "likeness": alert.sample.likeness if alert.sample else None,
     }
 
 
