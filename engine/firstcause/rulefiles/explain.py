@@ -37,6 +37,14 @@ _SHAPES = {
 }
 
 
+_LENGTHS = {
+    "string_too_short": "an empty text; say something, or remove the key",
+    "string_too_long": "longer than {max_length} characters; shorten it",
+    "too_short": "empty; at least {min_length} is needed",
+    "too_long": "{actual_length} are too many; at most {max_length}",
+}
+
+
 def nearest(word: str, words: Iterable[str]) -> str:
     """`; did you mean 'x'?` where a word is near enough, else nothing."""
     by_fold = {other.casefold(): other for other in words}
@@ -88,12 +96,8 @@ def _other(error: ErrorDetails) -> str:
         case "string_pattern_mismatch":
             shape = _SHAPES.get(context["pattern"], f"of the form {context['pattern']}")
             return f"'{error['input']}' is not {shape}"
-        case "string_too_short":
-            return "an empty text; say something, or remove the key"
-        case "too_short":
-            return f"empty; at least {context['min_length']} is needed"
-        case "too_long":
-            return f"{context['actual_length']} are too many; at most {context['max_length']}"
+        case "string_too_short" | "string_too_long" | "too_short" | "too_long":
+            return _LENGTHS[error["type"]].format(**context)
     return error["msg"].removeprefix("Value error, ").removeprefix("Input ")
 
 
