@@ -59,7 +59,9 @@ def test_template_takes_any_text(text: str) -> None:
 
 PHRASED = Catalog(
     [
-        ENTRY.model_copy(update={"code": "QUEUE_STALLED", "title": "The message queue has stalled consumers"}),
+        ENTRY.model_copy(
+            update={"code": "QUEUE_STALLED", "title": "The message queue has stalled consumers"}
+        ),
         ENTRY.model_copy(update={"code": "DISK_FULL", "title": "No space left on the volume"}),
     ],
     likeness=0.5,

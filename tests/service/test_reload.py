@@ -14,6 +14,8 @@ from staging import START, Stage
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from firstcause.core.model import Fact
+
 FILE = """\
 component: mine
 catalog:
@@ -82,7 +84,7 @@ def test_a_broken_set_leaves_the_old_one_and_is_forgotten_when_mended(tmp_path: 
 @pytest.mark.slow
 def test_reloading_again_and_again_costs_no_memory(tmp_path: Path) -> None:
     on = stage(tmp_path)
-    fact = {"kind": "alert", "id": "a", "code": "MINE"}
+    fact: Fact = {"kind": "alert", "id": "a", "code": "MINE"}
 
     def reload(times: int) -> None:
         for _ in range(times):

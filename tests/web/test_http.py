@@ -191,9 +191,7 @@ def test_many_senders_at_once_are_all_counted_once(client: httpx.Client) -> None
 
 def test_the_page_shows_what_is_open_and_runs_nothing_that_senders_wrote(client: httpx.Client) -> None:
     assert "All is well" in client.get("/").text
-    client.post(
-        "/api/v1/events", json={"message": "<script>alert(1)</script> & more"}
-    )
+    client.post("/api/v1/events", json={"message": "<script>alert(1)</script> & more"})
     until(lambda: client.get("/api/v1/incidents").json()["incidents"], "an incident")
     page = client.get("/")
     assert "1 open" in page.text

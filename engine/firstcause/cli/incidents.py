@@ -70,7 +70,9 @@ def show_incident(found: dict[str, Any]) -> None:
     click.echo(f"  errors    {found['events']}")
     for alert in found["alerts"]:
         alike = "" if alert["likeness"] is None else f"  by its words, {alert['likeness']:.0%} alike"
-        click.echo(f"    {alert['role']:<8} {alert['count']:>5} x {clean(alert['code'])}{_where(alert)}{alike}")
+        click.echo(
+            f"    {alert['role']:<8} {alert['count']:>5} x {clean(alert['code'])}{_where(alert)}{alike}"
+        )
     for each in found["timeline"]:
         because = f" ({clean(each['reason'])})" if each["reason"] else ""
         click.echo(f"  {each['at']}  {clean(each['what'])}{because}")

@@ -78,9 +78,7 @@ def test(ctx: Context, *, folders: tuple[Path, ...], only: str | None, as_json: 
 
 @rules.command(epilog="Example: firstcause rules backtest ./edited --since 7d --strict")
 @click.argument("folders", nargs=-1, type=click.Path(exists=True, path_type=Path))
-@click.option(
-    "--since", metavar="WHEN", default="30d", show_default=True, help="A duration or a time."
-)
+@click.option("--since", metavar="WHEN", default="30d", show_default=True, help="A duration or a time.")
 @click.option("--strict", is_flag=True, help="Exit 1 where anything would differ.")
 @json_option
 @pass_context

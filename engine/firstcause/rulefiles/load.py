@@ -83,7 +83,7 @@ def _load(folders: Sequence[Path | RuleFolder], thresholds: Mapping[str, Value])
     for folder in folders:
         place = folder if isinstance(folder, RuleFolder) else RuleFolder(folder)
         try:
-            files = [file for file in _files(place.path) if file.resolve() not in seen]
+            files = [file for file in rule_files(place.path) if file.resolve() not in seen]
         except OSError as error:
             mistakes.append(Mistake(str(place.path), 0, 0, f"cannot be read: {error.strerror}"))
             continue
@@ -105,7 +105,7 @@ def _load(folders: Sequence[Path | RuleFolder], thresholds: Mapping[str, Value])
     return _book(sources, values)
 
 
-def _files(folder: Path) -> list[Path]:
+def rule_files(folder: Path) -> list[Path]:
     """Rule files under the folder, or the one file it is; hidden and retired ones left out."""
     if folder.is_file():
         return [folder]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -20,6 +20,8 @@ _COPIED = (
     "probe", "count", "first_seen", "last_seen", "resolved_at", "caused_by", "role", "incident_id",
 )  # fmt: skip
 _MANY = 500
+
+T = TypeVar("T")
 
 
 def _alert(row: Any) -> Alert:
@@ -62,24 +64,25 @@ def last_ended(conn: sa.Connection, names: Collection[str]) -> dict[str, Alert]:
 
 def of_incidents(conn: sa.Connection, ids: Collection[int]) -> dict[int, list[Alert]]:
     found: dict[int, list[Alert]] = {number: [] for number in ids}
-    for row in conn.execute(
-        sa.select(alert).where(alert.c.incident_id.in_(list(ids))).order_by(alert.c.first_seen, alert.c.id)
-    ):
-        found[row.incident_id].append(_alert(row))
+    for part in _parts(ids):
+        members = sa.select(alert).where(alert.c.incident_id.in_(part))
+        for row in conn.execute(members.order_by(alert.c.first_seen, alert.c.id)):
+            found[row.incident_id].append(_alert(row))
     return found
 
 
 def save(conn: sa.Connection, alerts: Iterable[Alert]) -> dict[str, int]:
     """Insert those without a row, update the others; returns fingerprint -> row of the new ones."""
-    new: dict[str, int] = {}
-    for each in alerts:
-        values = _values(each)
-        if each.stored_id is None:
-            row = conn.execute(alert.insert().values(values).returning(alert.c.id)).scalar_one()
-            new[each.fingerprint] = int(row)
-        else:
-            conn.execute(alert.update().where(alert.c.id == each.stored_id).values(values))
-    return new
+    listed = list(alerts)
+    known = [{"row": each.stored_id, **_values(each)} for each in listed if each.stored_id is not None]
+    fresh = [each for each in listed if each.stored_id is None]
+    if known:
+        conn.execute(alert.update().where(alert.c.id == sa.bindparam("row")), known)
+    if not fresh:
+        return {}
+    insert = alert.insert().returning(alert.c.id, sort_by_parameter_order=True)
+    rows = conn.execute(insert, [_values(each) for each in fresh]).scalars()
+    return {each.fingerprint: int(row) for each, row in zip(fresh, rows, strict=True)}
 
 
 def _values(each: Alert) -> dict[str, Any]:
@@ -169,6 +172,28 @@ def _last_fix(conn: sa.Connection, code: str) -> str | None:
     return conn.execute(newest).scalar()
 
 
-def _parts(names: Collection[str]) -> list[list[str]]:
+def registered(conn: sa.Connection) -> list[dict[str, Any]]:
+    """A row for each code ever seen: code, title, severity, last_seen, count."""
+    columns = notification_registry.c
+    chosen = sa.select(columns.code, columns.title, columns.severity, columns.last_seen, columns.count)
+    return [dict(row) for row in conn.execute(chosen.order_by(columns.code)).mappings()]
+
+
+def faults(conn: sa.Connection, codes: Collection[str]) -> list[dict[str, Any]]:
+    """A row for each fault of these codes: code, severity, count, last_seen, and its latest message."""
+    newest = sa.func.max(alert.c.id)
+    total = (sa.func.sum(alert.c.count).label("count"), sa.func.max(alert.c.last_seen).label("last_seen"))
+    found: list[dict[str, Any]] = []
+    for part in _parts(codes):
+        grouped = sa.select(newest.label("id"), *total).where(alert.c.code.in_(part))
+        each = grouped.group_by(alert.c.fault).subquery()
+        joined = sa.select(alert.c.code, alert.c.severity, alert.c.sample, each.c.count, each.c.last_seen)
+        for row in conn.execute(joined.join(each, alert.c.id == each.c.id).order_by(alert.c.id)).mappings():
+            values = {name: row[name] for name in ("code", "severity", "last_seen")}
+            found.append(values | {"count": int(row["count"]), "message": row["sample"].get("message")})
+    return found
+
+
+def _parts(names: Collection[T]) -> list[list[T]]:
     listed = list(names)
     return [listed[at : at + _MANY] for at in range(0, len(listed), _MANY)]
