@@ -53,6 +53,7 @@ class Daemon:
         self.service = service
         self._stop = threading.Event()
         self._work = threading.Event()
+        self._reloaded = threading.Event()
         self._threads: list[threading.Thread] = []
         self._suspects: set[str] = set()
         self._suspected = threading.Event()
@@ -99,6 +100,8 @@ class Daemon:
             log.error("rules not reloaded, the old ones stay live:\n%s", error)  # noqa: TRY400 - users read it
         else:
             log.info("rules reloaded: %d rules", len(self.service.knowledge.book.rules))
+            self._reloaded.set()
+            self._work.set()
 
     def _forever(self, name: str, step: Callable[[], None]) -> None:
         wait = POLL
@@ -120,6 +123,9 @@ class Daemon:
     def _triage(self) -> None:
         self._work.wait(POLL)
         self._work.clear()
+        if self._reloaded.is_set():
+            self._reloaded.clear()
+            self.service.reconsider(clock())
         while (done := self.service.triage(clock())).events:
             if done.suspects:
                 self._suspects |= done.suspects

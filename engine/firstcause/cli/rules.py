@@ -15,6 +15,9 @@ from firstcause.cli.explain import explain_rule
 from firstcause.errors import RuleFileError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from firstcause.errors import Mistake
     from firstcause.service.ruletests import Result
 
 
@@ -23,23 +26,54 @@ def rules() -> None:
     """The rule files: catalog entries and rules."""
 
 
+@dataclasses.dataclass(frozen=True)
+class _Chosen:
+    """Which files to read. whole: all of the configuration's. within: what is asked about, () for all."""
+
+    folders: Sequence[Path]
+    whole: bool = True
+    within: Sequence[Path] = ()
+
+    def asks(self, path: Path) -> bool:
+        return not self.within or any(path.resolve().is_relative_to(each) for each in self.within)
+
+
+def _chosen(ctx: Context, named: Sequence[str]) -> _Chosen:
+    """What stands in the configuration's folders is read with all of them, anything else by itself."""
+    from firstcause.service.knowledge import SHIPPED, rule_folder
+
+    configured = ctx.service.rule_folders
+    if not named:
+        return _Chosen(configured)
+    paths = [rule_folder(ctx.settings, each) if each == SHIPPED else Path(each).resolve() for each in named]
+    for path in paths:
+        if not path.exists():
+            msg = f"no such file or folder: {path}"
+            raise click.UsageError(msg)
+    inside = all(any(path.is_relative_to(each.resolve()) for each in configured) for path in paths)
+    return _Chosen(configured, within=paths) if inside else _Chosen(paths, whole=False)
+
+
+_paths = click.argument("paths", nargs=-1, metavar="[PATH]...")
+
+
 @rules.command(epilog="Example: firstcause rules check")
-@click.argument("folders", nargs=-1, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@_paths
 @json_option
 @pass_context
-def check(ctx: Context, *, folders: tuple[Path, ...], as_json: bool) -> None:
-    """Read every rule file, of the configuration or of FOLDERS, and name every mistake. Exit 1 on any."""
+def check(ctx: Context, *, paths: tuple[str, ...], as_json: bool) -> None:
+    """Read every rule file of the configuration, or PATH, and name every mistake. Exit 1 on any.
+
+    A PATH within the configuration's folders is read with all of them; any other by itself.
+    """
     from firstcause.rulefiles.load import load
 
+    chosen = _chosen(ctx, paths)
     try:
-        book = load(list(folders) or ctx.service.rule_folders, ctx.settings.rules.thresholds)
+        book = load(chosen.folders, ctx.settings.rules.thresholds, whole=chosen.whole)
     except RuleFileError as error:
-        if as_json:
-            show_json({"mistakes": [vars(each) for each in error.mistakes]})
-        else:
-            click.echo(str(error), err=True)
-            click.echo(f"{len(error.mistakes)} mistakes", err=True)
-        click.get_current_context().exit(1)
+        _show_mistakes([each for each in error.mistakes if chosen.asks(Path(each.path))], as_json=as_json)
+        return
     if as_json:
         show_json({"mistakes": []})
     else:
@@ -47,23 +81,34 @@ def check(ctx: Context, *, folders: tuple[Path, ...], as_json: bool) -> None:
         click.echo(f"{len(book.files)} files, {entries} entries, {len(book.rules)} rules: no mistakes")
 
 
+def _show_mistakes(mistakes: Sequence[Mistake], *, as_json: bool) -> None:
+    if as_json:
+        show_json({"mistakes": [vars(each) for each in mistakes]})
+    else:
+        for each in mistakes:
+            click.echo(str(each), err=True)
+        click.echo(f"{len(mistakes) or 'no'} mistakes", err=True)
+    click.get_current_context().exit(1 if mistakes else 0)
+
+
 @rules.command(epilog="Example: firstcause rules test --only twilio")
-@click.argument("folders", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@_paths
 @click.option("--only", metavar="TEXT", help="Only tests with this in their name or their file's.")
 @json_option
 @pass_context
-def test(ctx: Context, *, folders: tuple[Path, ...], only: str | None, as_json: bool) -> None:
-    """Play the tests in the rule files, of the configuration or of FOLDERS. Exit 1 where one fails.
+def test(ctx: Context, *, paths: tuple[str, ...], only: str | None, as_json: bool) -> None:
+    """Play the tests in the rule files of the configuration, or in PATH. Exit 1 where one fails.
 
     They go through the same pipeline as real errors, on a store in memory and with a clock of their own.
     """
     from firstcause.service.knowledge import learn
     from firstcause.service.ruletests import run
 
-    knowledge = learn(list(folders) or ctx.service.rule_folders, ctx.settings.rules.thresholds)
-    tests = [each for each in knowledge.book.tests if only is None or only in f"{each.file} {each.test.name}"]
+    chosen = _chosen(ctx, paths)
+    knowledge = learn(chosen.folders, ctx.settings.rules.thresholds, whole=chosen.whole)
+    asked = [each for each in knowledge.book.tests if chosen.asks(each.path)]
     results = []
-    for result in run(knowledge, tests):
+    for result in run(knowledge, [each for each in asked if (only or "") in f"{each.file} {each.test.name}"]):
         results.append(result)
         if not as_json and not result.passed:
             _show_failure(result)
@@ -76,20 +121,24 @@ def test(ctx: Context, *, folders: tuple[Path, ...], only: str | None, as_json: 
     click.get_current_context().exit(1 if failed else 0)
 
 
-@rules.command(epilog="Example: firstcause rules backtest ./edited --since 7d --strict")
-@click.argument("folders", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@rules.command(epilog="Example: firstcause rules backtest shipped ./edited --since 7d --strict")
+@_paths
 @click.option("--since", metavar="WHEN", default="30d", show_default=True, help="A duration or a time.")
 @click.option("--strict", is_flag=True, help="Exit 1 where anything would differ.")
 @json_option
 @pass_context
-def backtest(ctx: Context, *, folders: tuple[Path, ...], since: str, strict: bool, as_json: bool) -> None:
-    """Play the stored history by the rule files as they are now, or those in FOLDERS: what would differ?"""
+def backtest(ctx: Context, *, paths: tuple[str, ...], since: str, strict: bool, as_json: bool) -> None:
+    """Play the stored history by the rule files as they are now, or by those in PATH: what would differ?
+
+    The word `shipped` stands for the files that come along.
+    """
     from firstcause.service.backtest import backtest as play
     from firstcause.service.knowledge import learn
 
     at, service = now(), ctx.ready_service
     begin = _time(since, at)
-    knowledge = learn(list(folders) or service.rule_folders, ctx.settings.rules.thresholds)
+    chosen = _chosen(ctx, paths)
+    knowledge = learn(chosen.folders, ctx.settings.rules.thresholds, whole=chosen.whole)
     try:
         report = play(service.database, knowledge, ctx.settings.notify.group_wait, begin, at)
     finally:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from firstcause.core.model import Alert, Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from firstcause.core.identity import Occurrence
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 class Folded:
     """Alerts by fingerprint after a batch.
 
-    changed: fingerprints whose alert is new, ended or more severe; only these are worth a rule run.
+    changed: fingerprints whose alert rules may see otherwise than before: it is new, ended, more severe,
+    began earlier, or its count passed a limit. Only these are worth a rule run.
     counted: fingerprint -> occurrences that the batch added.
     late: occurrences of alerts that had ended when they happened, by fingerprint.
     """
@@ -28,11 +30,17 @@ class Folded:
     late: dict[str, int] = field(default_factory=dict)
 
 
-def fold(occurrences: Iterable[Occurrence], known: Mapping[str, Alert], ended: Mapping[str, Alert]) -> Folded:
+def fold(
+    occurrences: Iterable[Occurrence],
+    known: Mapping[str, Alert],
+    ended: Mapping[str, Alert],
+    limits: Sequence[float] = (),
+) -> Folded:
     """Fold a batch into alerts.
 
     known: active alerts by fingerprint. ended: the latest ended alert by fingerprint, for those that have
     no active one: an occurrence from before its end that arrives late belongs to it and opens nothing.
+    limits: the counts that rules compare with, in order.
     """
     folded = Folded(alerts=dict(known))
     for occurrence in occurrences:
@@ -46,7 +54,22 @@ def fold(occurrences: Iterable[Occurrence], known: Mapping[str, Alert], ended: M
             folded.alerts[occurrence.fingerprint] = _new(occurrence)
             folded.changed.add(occurrence.fingerprint)
             folded.counted[occurrence.fingerprint] = 1
+    folded.changed |= {
+        name
+        for name in folded.counted.keys() & known.keys()
+        if folded.alerts[name].first_seen < known[name].first_seen
+        or passed(limits, known[name].count, folded.alerts[name].count)
+    }
     return folded
+
+
+def passed(limits: Sequence[float], before: float, after: float) -> bool:
+    """Whether some comparison with a limit holds of one of both and not of the other. limits: in order."""
+    return _place(limits, before) != _place(limits, after)
+
+
+def _place(limits: Sequence[float], value: float) -> tuple[int, int]:
+    return bisect_left(limits, value), bisect_right(limits, value)
 
 
 def _is_late(occurrence: Occurrence, ended: Mapping[str, Alert]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -11,7 +12,17 @@ from pydantic import ValidationError
 from firstcause.core.model import Fact, Impact, Verdict
 from firstcause.errors import InferenceUnavailableError, Mistake, RuleFileError
 from firstcause.inference.compiler import Vocabulary, definition, validate
-from firstcause.inference.language import Cascade, ImpactVerdict, PlacedRule, RootCause, Then
+from firstcause.inference.language import (
+    Cascade,
+    Comparison,
+    Condition,
+    ImpactVerdict,
+    Literal,
+    Pattern,
+    PlacedRule,
+    RootCause,
+    Then,
+)
 from firstcause.inference.references import fill, reference
 from firstcause.inference.rulesets import RuleSet
 from firstcause.inference.strata import KIND, circles, strata
@@ -56,11 +67,23 @@ class Inference:
     @property
     def kinds(self) -> frozenset[str]:
         """The kinds of facts that any rule looks at."""
-        return frozenset(
-            pattern.kind
-            for each in self._rules
-            for pattern in (*each.rule.when.values(), *each.rule.unless.values())
-        )
+        return frozenset(pattern.kind for pattern in self._patterns())
+
+    def limits(self, kind: str, field: str) -> tuple[float, ...]:
+        """The numbers that rules compare a field of such facts with, in order."""
+        return self._limits.get((kind, field), ())
+
+    @cached_property
+    def _limits(self) -> dict[tuple[str, str], tuple[float, ...]]:
+        found: dict[tuple[str, str], set[float]] = {}
+        for pattern in self._patterns():
+            for field, test in pattern.root.items():
+                found.setdefault((pattern.kind, field), set()).update(_numbers(test))
+        return {place: tuple(sorted(numbers)) for place, numbers in found.items()}
+
+    def _patterns(self) -> Iterator[Pattern]:
+        for each in self._rules:
+            yield from (*each.rule.when.values(), *each.rule.unless.values())
 
     def evaluate(self, facts: Sequence[Fact]) -> list[Verdict]:
         """The verdicts of all rules on these facts, in the order of the rules, then by `of` and `by`.
@@ -136,6 +159,17 @@ class Inference:
             for sets in self._strata:
                 while sets:
                     sets.pop().close()
+
+
+def _numbers(test: Condition) -> Iterator[float]:
+    given: tuple[Literal | None, ...]
+    if isinstance(test, Comparison):
+        given = (test.gt, test.gte, test.lt, test.lte, *(test.in_ or ()))
+    else:
+        given = (test,)
+    for value in given:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield value
 
 
 def _refuse_wrong(rules: Sequence[PlacedRule]) -> None:

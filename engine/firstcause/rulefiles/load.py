@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,6 @@ from firstcause.rulefiles.thresholds import gather
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from firstcause.rulefiles.schema import RuleTest
     from firstcause.rulefiles.thresholds import Value
@@ -41,11 +41,12 @@ class RuleFolder:
 
 @dataclass(frozen=True)
 class PlacedTest:
-    """A test and where it is written."""
+    """A test and where it is written. file: as shown to users; path: where it is."""
 
     test: RuleTest
     file: str
     line: int
+    path: Path
 
 
 @dataclass(frozen=True)
@@ -60,23 +61,27 @@ class RuleBook:
 
 
 def load(
-    folders: Sequence[Path | RuleFolder], thresholds: Mapping[str, Value] = MappingProxyType({})
+    folders: Sequence[Path | RuleFolder],
+    thresholds: Mapping[str, Value] = MappingProxyType({}),
+    *,
+    whole: bool = True,
 ) -> RuleBook:
     """Reads every *.yaml and *.yml under the folders, in order. RuleFileError: with all mistakes.
 
-    thresholds: a site's own values of the thresholds that the files name.
+    thresholds: a site's own values of the thresholds that the files name. whole: these are all the files
+    that there are, so that a value for a threshold that none of them names is a mistake.
     """
     # Half a million small objects that all stay: the collector would look through them again and again.
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return _load(folders, thresholds)
+        return _load(folders, thresholds, whole=whole)
     finally:
         if collecting:
             gc.enable()
 
 
-def _load(folders: Sequence[Path | RuleFolder], thresholds: Mapping[str, Value]) -> RuleBook:
+def _load(folders: Sequence[Path | RuleFolder], thresholds: Mapping[str, Value], *, whole: bool) -> RuleBook:
     sources: list[Source] = []
     mistakes: list[Mistake] = []
     seen: set[Path] = set()
@@ -93,7 +98,7 @@ def _load(folders: Sequence[Path | RuleFolder], thresholds: Mapping[str, Value])
             )
         seen.update(file.resolve() for file in files)
         sources += [open_source(file, _shown(place, file)) for file in files]
-    values, wrong = gather(sources, thresholds)
+    values, wrong = gather(sources, thresholds, whole=whole)
     for source in sources:
         fill_source(source, values)
     inherit(sources)
@@ -171,4 +176,4 @@ def _entry(item: Item[EntryBody], component: str) -> Entry:
 def _tests(sources: Sequence[Source]) -> Iterator[PlacedTest]:
     for source in sources:
         for item in source.tests:
-            yield PlacedTest(item.value, source.shown, item.line)
+            yield PlacedTest(item.value, source.shown, item.line, Path(source.path))

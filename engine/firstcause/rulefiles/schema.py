@@ -43,7 +43,7 @@ class TestEvent(Frozen):
 
 
 class Step(Frozen):
-    """What happens at one time: an event, or what else is known from then on.
+    """What happens at one time: an event, or what else is known from then on; neither: time goes by.
 
     at: seconds since the start of the test. facts: each with its `kind`, in place of the earlier ones.
     """
@@ -54,8 +54,8 @@ class Step(Frozen):
 
     @model_validator(mode="after")
     def _one(self) -> Step:
-        if (self.event is None) is (self.facts is None):
-            raise ValueError("a step has an `event` or `facts`, one of the two")
+        if self.event is not None and self.facts is not None:
+            raise ValueError("a step has an `event` or `facts`; make it two steps")
         if not all(isinstance(fact.get("kind"), str) for fact in self.facts or ()):
             raise ValueError("a fact needs a `kind`, such as env")
         return self

@@ -29,8 +29,13 @@ _WHOLE = re.compile(rf"\${NAME}\.(\w+)")
 _WITHIN = re.compile(rf"\{{{NAME}\.(\w+)\}}")
 
 
-def gather(sources: Sequence[Source], site: Mapping[str, Value]) -> tuple[dict[str, Value], list[Mistake]]:
-    """All thresholds by name, the site's values over those of the files; and what is wrong with them."""
+def gather(
+    sources: Sequence[Source], site: Mapping[str, Value], *, whole: bool
+) -> tuple[dict[str, Value], list[Mistake]]:
+    """All thresholds by name, the site's values over those of the files; and what is wrong with them.
+
+    whole: a value of the site for a threshold that no file names is wrong, else left out.
+    """
     values: dict[str, Any] = {}
     mistakes: list[Mistake] = []
     places: dict[str, str] = {}
@@ -44,6 +49,8 @@ def gather(sources: Sequence[Source], site: Mapping[str, Value]) -> tuple[dict[s
                 line, _column = source.document.key((NAME, name))
                 places[name] = f"{source.path}:{line}"
     for name, given in site.items():
+        if name not in values and not whole:
+            continue
         value = _read(given, values.get(name))
         if wrong := _misfit(name, value, values):
             mistakes.append(Mistake(SITE, 0, 0, wrong))

@@ -133,8 +133,7 @@ class Service:
     def triage(self, now: datetime, limit: int = BATCH) -> Triaged:
         """Triage the oldest waiting events. One that cannot be triaged is set aside, and the rest go on."""
         with self._lock:
-            self.world.looked(environment.presence(self.catalog.env_vars(), self.env_file), now)
-            triage = Triage(self.database, self.knowledge, self.host, self.world, self._announcer, self.mask)
+            triage = self._triage(now)
             try:
                 return triage.run(now, limit)
             except FirstcauseError:
@@ -145,6 +144,16 @@ class Service:
                     return self.triage(now, 1)
                 log.exception("an event could not be triaged and is set aside")
                 return triage.set_aside(f"{type(error).__name__}: {error}", now)
+
+    def _triage(self, now: datetime) -> Triage:
+        """Only under the lock: a reload would close the rules."""
+        self.world.looked(environment.presence(self.catalog.env_vars(), self.env_file), now)
+        return Triage(self.database, self.knowledge, self.host, self.world, self._announcer, self.mask)
+
+    def reconsider(self, now: datetime) -> None:
+        """Let the rules look again at what is active, without an event."""
+        with self._lock:
+            self._triage(now).reconsider(now)
 
     def triage_all(self, now: datetime) -> None:
         while self.triage(now).events:
@@ -208,12 +217,13 @@ class Service:
         return self.probes[name]
 
     def sweep(self, now: datetime) -> None:
-        """End alerts that have gone quiet."""
+        """End alerts that have gone quiet, and let rules see how old the others are by now."""
         with self.database.read() as conn:
             active = alerts.active(conn)
         ended = tick.quiet_events(active, self.settings.intake.quiet_after, now, new_id)
         if ended:
             self.accept(ended, now)
+        self.reconsider(now)
 
     # Answers
 

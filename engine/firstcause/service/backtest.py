@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.model import Role
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from firstcause.core.model import Alert, Fact, Incident
+    from firstcause.core.model import Alert, Incident
     from firstcause.service.knowledge import Knowledge
     from firstcause.store.database import Database
 
@@ -82,16 +83,23 @@ def backtest(
 
 
 def _moments(conn: sa.Connection, start: datetime) -> Iterator[Moment]:
-    """Batches and what people closed, in order of time, each with what else was known."""
-    batches = ((batch.at, 1, Moment(batch.at, batch.events)) for batch in history.batches(conn, start))
-    closed = ((at, 0, Moment(at, (), closed=names)) for at, names in history.closed_by_hand(conn, start))
-    known = iter(observations.noted(conn, start))
-    coming = next(known, None)
-    facts: list[Fact] = []
-    for at, _kind, moment in heapq.merge(batches, closed, key=lambda each: each[:2]):
-        while coming is not None and coming[0] <= at:
-            facts, coming = coming[1], next(known, None)
-        yield Moment(moment.now, moment.events, facts, moment.closed)
+    """In order of time: what people closed, what was known besides, and the batches."""
+    closed = (Moment(at, (), closed=names) for at, names in history.closed_by_hand(conn, start))
+    known = (Moment(at, (), facts) for at, facts in observations.noted(conn, start))
+    batches = (Moment(batch.at, batch.events) for batch in history.batches(conn, start))
+    # Of one time they come in this order: heapq.merge keeps it.
+    merged = heapq.merge(closed, known, batches, key=lambda moment: moment.now)
+    for now, together in groupby(merged, key=lambda moment: moment.now):
+        facts = None
+        for moment in together:
+            if moment.facts is not None:
+                # Written down when the batch of the same time was triaged, if there is one.
+                facts = moment.facts
+            else:
+                yield replace(moment, facts=facts) if moment.events else moment
+                facts = None if moment.events else facts
+        if facts is not None:
+            yield Moment(now, (), facts)
 
 
 def _history(conn: sa.Connection, start: datetime, since: datetime, now: datetime) -> History:

@@ -50,7 +50,7 @@ class Refused:
 
 def rule_folders(settings: Settings, supplied: Sequence[Path]) -> list[Path]:
     """The folders of [rules] paths in order, then those of plugins."""
-    folders = [_folder(settings, path) for path in settings.rules.paths]
+    folders = [rule_folder(settings, path) for path in settings.rules.paths]
     for folder in folders:
         if not folder.is_dir():
             msg = f"[rules] paths: no folder {folder}; make it with `firstcause init`, or correct the path"
@@ -58,12 +58,16 @@ def rule_folders(settings: Settings, supplied: Sequence[Path]) -> list[Path]:
     return [*folders, *supplied]
 
 
-def _folder(settings: Settings, path: str) -> Path:
+def rule_folder(settings: Settings, path: str) -> Path:
+    """The folder of one of [rules] paths."""
     return shipped("rules") if path == SHIPPED else (settings.folder / Path(path).expanduser()).resolve()
 
 
-def learn(folders: Sequence[Path], thresholds: Mapping[str, Value]) -> Knowledge:
-    """Read and compile all rule files. RuleFileError with every mistake where any is wrong."""
-    book = load(folders, thresholds)
+def learn(folders: Sequence[Path], thresholds: Mapping[str, Value], *, whole: bool = True) -> Knowledge:
+    """Read and compile all rule files. RuleFileError with every mistake where any is wrong.
+
+    thresholds, whole: see `load`.
+    """
+    book = load(folders, thresholds, whole=whole)
     causes = {code: entry.causes for code, entry in book.catalog.entries.items()}
     return Knowledge(book, CauseGraph(causes), Inference(book.rules))

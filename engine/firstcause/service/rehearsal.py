@@ -11,6 +11,7 @@ from firstcause.hookspecs import hookimpl
 from firstcause.hookspecs.types import Notifier
 from firstcause.host import Host
 from firstcause.service import Service
+from firstcause.store import alerts
 from firstcause.store.tables import metadata
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from firstcause.core.model import Event, Fact, Notification
     from firstcause.service.knowledge import Knowledge
     from firstcause.store.database import Database
+
+
+_AFTER = timedelta(milliseconds=1)
+"""How long after its birthday an alert is looked at: then both `gt` and `gte` hold."""
 
 
 class _Listener:
@@ -56,6 +61,7 @@ class Rehearsal:
         notify = {} if group_wait is None else {"group_wait": group_wait}
         settings = Settings.model_validate({"store": {"url": "sqlite://"}, "notify": notify})
         self._patience = timedelta(seconds=2 * settings.notify.group_wait)
+        self._ages = knowledge.inference.limits("alert", "age_s")
         self._service = Service(settings, host, knowledge)
         self._service.database.prepare()
 
@@ -68,16 +74,31 @@ class Rehearsal:
         self._clear()
         last = None
         for moment in timeline:
-            self._deliver(moment.now)
+            self._pass(last, moment.now)
+            self._close(moment)
             if moment.facts is not None:
                 self._service.world.told = list(moment.facts)
-            self._close(moment)
+                if not moment.events:
+                    self._service.reconsider(moment.now)
             if moment.events:
                 self._service.accept(moment.events, moment.now)
                 self._service.triage_all(moment.now)
             last = moment.now
         if last is not None:
-            self._deliver(last + self._patience if until is None else until)
+            self._pass(last, last + self._patience if until is None else until)
+
+    def _pass(self, since: datetime | None, until: datetime) -> None:
+        """Let time go by: say what is due, and ask rules when an alert gets as old as they want it."""
+        for at in self._birthdays(since, until) if self._ages and since is not None else ():
+            self._deliver(at)
+            self._service.reconsider(at)
+        self._deliver(until)
+
+    def _birthdays(self, since: datetime, until: datetime) -> list[datetime]:
+        with self.database.read() as conn:
+            begun = {alert.first_seen for alert in alerts.active(conn)}
+        passed = {first + timedelta(seconds=age) + _AFTER for first in begun for age in self._ages}
+        return sorted(at for at in passed if since < at < until)
 
     def _close(self, moment: Moment) -> None:
         if not moment.closed:

@@ -114,7 +114,9 @@ class Settlement:
         joined = [alert for alert in members if alert.incident_id != after.stored_id]
         placed = [_placed(alert, each.fault, after, chosen, verdicts) for alert in members]
         changed = [
-            now for now, was in zip(placed, members, strict=True) if now != was or now.fingerprint in touched
+            now
+            for now, was in zip(placed, members, strict=True)
+            if now.fingerprint in touched or _differs(now, was)
         ]
         alerts.save(self._conn, changed)
         self._note(before, after, joined, verdicts)
@@ -186,6 +188,16 @@ def _placed(
             "verdicts": tuple(verdicts.get(alert.fingerprint, ())),
         }
     )
+
+
+def _differs(now: Alert, was: Alert) -> bool:
+    """Whether rules conclude otherwise; that the facts they saw are a minute older is no news."""
+    return _bare(now) != _bare(was)
+
+
+def _bare(alert: Alert) -> Alert:
+    concluded = tuple(verdict.model_copy(update={"facts": {}}) for verdict in alert.verdicts)
+    return alert.model_copy(update={"verdicts": concluded})
 
 
 def _why(

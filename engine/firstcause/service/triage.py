@@ -14,7 +14,7 @@ from firstcause.service.settle import Settlement
 from firstcause.store import alerts, inbox, observations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     import sqlalchemy as sa
@@ -97,7 +97,7 @@ class Triage:
         names = {each.fingerprint for each in occurrences}
         known = alerts.active_by_fingerprint(conn, names)
         ended = alerts.last_ended(conn, names - known.keys())
-        folded = fold(occurrences, known, ended)
+        folded = fold(occurrences, known, ended, self.knowledge.inference.limits("alert", "count"))
         rows = {name: ended[name].stored_id for name in folded.late}
         alerts.count_late(conn, {row: folded.late[name] for name, row in rows.items() if row is not None})
         return folded
@@ -107,14 +107,32 @@ class Triage:
             alerts.save(conn, (folded.alerts[name] for name in folded.counted))
             return
         world = {alert.fingerprint: alert for alert in alerts.active(conn)} | folded.alerts
+        self._settle(conn, world, folded.changed, folded.counted.keys() | folded.changed, now)
+
+    def reconsider(self, now: datetime) -> None:
+        """Ask the rules anew of all that is active: time went on, or something besides the alerts changed."""
+        with self.database.write() as conn:
+            active = {alert.fingerprint: alert for alert in alerts.active(conn)}
+            if active:
+                self._settle(conn, active, active.keys(), (), now)
+
+    def _settle(
+        self,
+        conn: sa.Connection,
+        world: Mapping[str, Alert],
+        changed: Collection[str],
+        touched: Collection[str],
+        now: datetime,
+    ) -> None:
+        """world, touched: see `Settlement`. changed: alerts that rules may see otherwise than before."""
         settlement = Settlement(conn, world, now, self.announcer)
         settlement.resolve_ended_roots()
         active = settlement.active()
         told = self.world.facts(now) + self._supplied(active.values())
         observations.note(conn, now, told)
         common = common_facts(conn, self.knowledge, told, active.values(), now)
-        verdicts = Scopes(self.knowledge, active, common, now).derive(folded.changed)
-        settlement.apply(verdicts, folded.counted.keys() | folded.changed)
+        verdicts = Scopes(self.knowledge, active, common, now).derive(changed)
+        settlement.apply(verdicts, touched)
 
     def _supplied(self, active: Iterable[Alert]) -> list[Fact]:
         """The facts of plugins; none where history is played, which holds them."""
