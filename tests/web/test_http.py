@@ -92,6 +92,15 @@ def test_the_rest_of_what_can_be_asked(client: httpx.Client) -> None:
     assert health["infrastructure"]["twilio"]["status"] == "UP"
 
 
+def test_why_an_incident_is_what_it_is(client: httpx.Client) -> None:
+    client.post("/api/v1/events", json=[{"code": "TWILIO_API_FAILURE"}, {"code": "SMS_DELIVERY_FAILURE"}])
+    until(lambda: client.get("/api/v1/incidents/1").status_code == 200, "the incident")
+    why = client.get("/api/v1/incidents/1/explain").json()
+    (root,) = why["tree"]
+    assert (root["code"], root["verdicts"][0]["file"]) == ("TWILIO_API_FAILURE", "rules/policy/causes.yaml")
+    assert [each["code"] for each in root["causes"]] == ["SMS_DELIVERY_FAILURE"]
+
+
 REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("POST", "/api/v1/events", {"content": b"{"}, 400, "no JSON"),
     ("POST", "/api/v1/events", {"content": b""}, 400, "empty"),
@@ -100,6 +109,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("POST", "/api/v1/events", {"json": {"code": "A", "message": "x" * 1_100_000}}, 413, "over"),
     ("GET", "/api/v1/incidents/77", {}, 404, "no incident '77'"),
     ("GET", "/api/v1/incidents/77/debug", {}, 404, "no incident '77'"),
+    ("GET", "/api/v1/incidents/77/explain", {}, 404, "no incident '77'"),
     ("POST", "/api/v1/incidents/77/resolve", {}, 404, "no incident '77'"),
     ("POST", "/api/v1/incidents/77/resolve", {"json": {"fix": 7}}, 422, "fix"),
     ("GET", "/api/v1/incidents?status=lost", {}, 422, "status"),
