@@ -282,7 +282,10 @@ class Root(Frozen):
 
 
 class Incident(Frozen):
-    """A root cause and its cascades, from the first alert until resolved."""
+    """A root cause and its cascades, from the first alert until resolved.
+
+    suppressed: by a rule. drill: a test alert, to see whether the phone rings.
+    """
 
     fault: str
     root: Root
@@ -295,6 +298,9 @@ class Incident(Frozen):
     resolved_at: Time | None = None
     fix: str | None = None
     suppressed: bool = False
+    acknowledged_at: Time | None = None
+    acknowledged_by: str | None = None
+    drill: bool = False
     stored_id: int | None = None
 
 

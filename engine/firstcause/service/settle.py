@@ -108,7 +108,7 @@ class Settlement:
             self._merge(gone, _row(before) if before else 0)
         members = [self._world[name] for name in each.members]
         after = headline(each.fault, members, verdicts, before.opened_at if before else self._now)
-        after = after.model_copy(update={"stored_id": each.target})
+        after = after.model_copy(update=_kept(before) | {"stored_id": each.target})
         if after != before:
             after = after.model_copy(update={"stored_id": incidents.save(self._conn, after)})
         joined = [alert for alert in members if alert.incident_id != after.stored_id]
@@ -188,6 +188,12 @@ def _placed(
             "verdicts": tuple(verdicts.get(alert.fingerprint, ())),
         }
     )
+
+
+def _kept(before: Incident | None) -> dict[str, object]:
+    """What people did, which no alert changes."""
+    names = ("acknowledged_at", "acknowledged_by", "drill")
+    return {name: getattr(before, name) for name in names} if before is not None else {}
 
 
 def _differs(now: Alert, was: Alert) -> bool:

@@ -30,6 +30,9 @@ def _incident(row: Any) -> Incident:
         resolved_at=row.resolved_at,
         fix=row.fix,
         suppressed=row.suppressed,
+        acknowledged_at=row.acknowledged_at,
+        acknowledged_by=row.acknowledged_by,
+        drill=row.drill,
         stored_id=row.id,
     )
 
@@ -75,6 +78,9 @@ def save(conn: sa.Connection, each: Incident) -> int:
         "opened_at": each.opened_at,
         "resolved_at": each.resolved_at,
         "fix": each.fix,
+        "acknowledged_at": each.acknowledged_at,
+        "acknowledged_by": each.acknowledged_by,
+        "drill": each.drill,
     }
     if each.stored_id is None:
         return int(conn.execute(incident.insert().values(values).returning(incident.c.id)).scalar_one())

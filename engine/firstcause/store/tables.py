@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -149,6 +150,9 @@ incident = Table(
     Column("opened_at", UtcTime, nullable=False),
     Column("resolved_at", UtcTime),
     Column("fix", Words),
+    Column("acknowledged_at", UtcTime),
+    Column("acknowledged_by", Name(200)),
+    Column("drill", Boolean, nullable=False, server_default=false()),
     Column("merged_into", BigId, ForeignKey("incident.id")),
     Index(
         "uq_incident_open_fault",
@@ -262,6 +266,19 @@ notification_registry = Table(
     Column("first_seen", UtcTime, nullable=False),
     Column("last_seen", UtcTime, nullable=False),
     Column("count", BigInteger, nullable=False),
+)
+
+silence = Table(
+    "silence",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("matchers", Document, nullable=False),
+    Column("starts_at", UtcTime, nullable=False),
+    Column("ends_at", UtcTime, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("created_by", Name(200), nullable=False),
+    Column("comment", Words),
+    Index("ix_silence_ends_at", "ends_at"),
 )
 
 observation = Table(
