@@ -44,6 +44,12 @@ class Rules(Frozen):
     thresholds: dict[str, Scalar | tuple[Scalar, ...]] = Field(default_factory=dict)
 
 
+class Topology(Frozen):
+    """depends_on: component or service -> those that it calls, besides what rule files say."""
+
+    depends_on: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+
 class Intake(Frozen):
     """Limits in bytes. quiet_after: an error that nobody reports for so long is over."""
 
@@ -92,6 +98,7 @@ class Settings(BaseSettings):
     store: Store = Field(default_factory=Store)
     web: Web = Field(default_factory=Web)
     rules: Rules = Field(default_factory=Rules)
+    topology: Topology = Field(default_factory=Topology)
     intake: Intake = Field(default_factory=Intake)
     notify: Notify = Field(default_factory=Notify)
     health: Health = Field(default_factory=Health)

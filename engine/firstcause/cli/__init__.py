@@ -8,11 +8,23 @@ from typing import NoReturn
 
 import click
 
-from firstcause.cli import catalog, daemon, db, events, explain, health, incidents, plugins, rules, status
+from firstcause.cli import (
+    catalog,
+    daemon,
+    db,
+    diagnose,
+    events,
+    explain,
+    health,
+    incidents,
+    plugins,
+    rules,
+    status,
+)
 from firstcause.cli.common import Context, exit_code
 from firstcause.errors import FirstcauseError
 
-_GROUPS = (daemon, status, events, incidents, explain, health, catalog, rules, plugins, db)
+_GROUPS = (daemon, status, events, incidents, explain, diagnose, health, catalog, rules, plugins, db)
 
 
 @click.group(

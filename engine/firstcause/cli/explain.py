@@ -71,10 +71,21 @@ def _show(found: dict[str, Any]) -> None:
     for node in found["tree"]:
         for line in _node(node):
             click.echo(line)
+    if found["suspects"]:
+        click.echo("\nwho may be the root, by the graph of components:")
+        for suspect in found["suspects"]:
+            _show_suspect(suspect)
     if found["missed"]:
         click.echo("\nrules that came near and did not fire:")
         for miss in found["missed"]:
             _show_miss(miss)
+
+
+def _show_suspect(suspect: Mapping[str, Any]) -> None:
+    click.echo(f"  {suspect['confidence']:.0%}  {clean(suspect['component'])}")
+    for sign, grounds in (("+", suspect["for"]), ("-", suspect["against"])):
+        for ground in grounds:
+            click.echo(f"      {sign} {clean(ground['text'])}")
 
 
 def _node(node: Mapping[str, Any], indent: str = "") -> Iterator[str]:

@@ -138,9 +138,15 @@ def backtest(ctx: Context, *, paths: tuple[str, ...], since: str, strict: bool, 
     at, service = now(), ctx.ready_service
     begin = _time(since, at)
     chosen = _chosen(ctx, paths)
-    knowledge = learn(chosen.folders, ctx.settings.rules.thresholds, whole=chosen.whole)
+    settings = ctx.settings
+    knowledge = learn(
+        chosen.folders,
+        settings.rules.thresholds,
+        whole=chosen.whole,
+        depends_on=settings.topology.depends_on,
+    )
     try:
-        report = play(service.database, knowledge, ctx.settings.notify.group_wait, begin, at)
+        report = play(service.database, knowledge, settings.notify.group_wait, begin, at)
     finally:
         knowledge.close()
     if as_json:

@@ -44,7 +44,7 @@ def identify(event: Event, catalog: Catalog) -> Occurrence:
     if alike is not None:
         entry = catalog.get(alike.code)
     code = entry.code if entry else event.code or UNCATALOGUED
-    fault = fault_of(code, event, known=entry is not None or event.code is not None)
+    fault = fault_of(code, event, catalogued=entry is not None)
     return Occurrence(
         event=event,
         code=code,
@@ -62,11 +62,19 @@ def _nearest(message: str | None, catalog: Catalog) -> Found | None:
     return catalog.nearest(text) if text else None
 
 
-def fault_of(code: str, event: Event, *, known: bool) -> str:
-    """A coded error is the same fault wherever it is seen; a bare text is so within its service."""
-    if known:
+def fault_of(code: str, event: Event, *, catalogued: bool) -> str:
+    """A catalogued error is one fault wherever it is seen; of others we know that within a service only."""
+    if catalogued:
         return _digest("code", code)
+    if event.code is not None:
+        return _digest("code", code, *([event.service] if event.service else []))
     return _digest("text", template(event.message or ""), event.service or "")
+
+
+def silent_fingerprint(component: str, tenant: str | None) -> tuple[str, str]:
+    """Fault and fingerprint of the alert that stands for a component which itself reports nothing."""
+    fault = _digest("silent", component)
+    return fault, _digest(fault, tenant or "", component)
 
 
 def template(message: str) -> str:

@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 class Group:
     """The alerts of one incident-to-be. target: the open incident that it continues, None to open one.
 
+    roots: those of its members that nothing caused.
     absorbed: open incidents whose alerts all went here, and which therefore live on in this one.
     """
 
     fault: str
     members: tuple[str, ...]
+    roots: tuple[str, ...]
     target: int | None
     absorbed: tuple[int, ...] = ()
 
@@ -61,7 +63,13 @@ def group(
         else:
             targets[home] = incident.stored_id
     return [
-        Group(fault, tuple(names), targets.get(fault), tuple(absorbed.get(fault, ())))
+        Group(
+            fault=fault,
+            members=tuple(names),
+            roots=tuple(name for name in names if chosen[name] is None),
+            target=targets.get(fault),
+            absorbed=tuple(absorbed.get(fault, ())),
+        )
         for fault, names in members.items()
     ]
 
@@ -85,14 +93,16 @@ def _where_it_went(
 
 
 def headline(
-    fault: str, members: Sequence[Alert], verdicts: Mapping[str, Sequence[Verdict]], opened_at: datetime
+    members: Sequence[Alert],
+    roots: Sequence[Alert],
+    verdicts: Mapping[str, Sequence[Verdict]],
+    opened_at: datetime,
 ) -> Incident:
-    """The incident that these alerts make, as it stands now."""
-    roots = [alert for alert in members if alert.fault == fault] or list(members)
+    """The incident that these alerts make, as it stands now. roots: those of its members that began it."""
     lead = min(roots, key=lambda alert: (alert.tenant is not None, alert.first_seen, alert.fingerprint))
     impact = combined(members, roots, verdicts)
     return Incident(
-        fault=fault,
+        fault=lead.fault,
         root=Root(
             code=lead.code,
             service=_only({alert.service for alert in roots}),

@@ -30,8 +30,12 @@ class Decision:
     cancel: bool = False
 
 
-def decide(incident: Incident, told: Told, now: datetime, group_wait: float) -> Decision:
+def decide(
+    incident: Incident, told: Told, now: datetime, group_wait: float, *, sure: bool = True
+) -> Decision:
     """What to say of an incident that was opened or changed. group_wait: seconds.
+
+    sure: whether the root is much likelier than the one that was said; else it is shown and not said.
 
     The first notification waits, so that a cause found a moment after its effects is the one named.
     """
@@ -44,6 +48,6 @@ def decide(incident: Incident, told: Told, now: datetime, group_wait: float) -> 
     if told.said_fault is None:
         wait = max(now, incident.opened_at + timedelta(seconds=group_wait))
         return Decision() if told.first_queued else Decision(NotifyReason.FIRST, wait)
-    if told.said_fault != incident.fault and not told.new_root_queued:
+    if sure and told.said_fault != incident.fault and not told.new_root_queued:
         return Decision(NotifyReason.NEW_ROOT, now)
     return Decision()

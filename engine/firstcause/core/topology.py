@@ -1,4 +1,4 @@
-"""The graph of codes: which error is known to cause which."""
+"""Two graphs: which error is known to cause which, and which component calls which."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 class CauseGraph:
@@ -41,3 +41,60 @@ class CauseGraph:
                     found[parent] = distance + 1
                     queue.append((parent, distance + 1))
         return found
+
+
+class ComponentGraph:
+    """Which components need which. Circles are allowed: services do call each other back.
+
+    depends_on: component -> those that it calls, and cannot work without.
+    """
+
+    def __init__(self, depends_on: Mapping[str, Iterable[str]]) -> None:
+        self._down: dict[str, tuple[str, ...]] = {
+            name: tuple(dict.fromkeys(other for other in others if other != name))
+            for name, others in depends_on.items()
+        }
+        self._up: dict[str, list[str]] = {}
+        for name, others in self._down.items():
+            for other in others:
+                self._up.setdefault(other, []).append(name)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether anything is known of the component's place."""
+        return bool(self._down.get(str(name))) or str(name) in self._up
+
+    def callees(self, name: str) -> Sequence[str]:
+        return self._down.get(name, ())
+
+    def callers(self, name: str) -> Sequence[str]:
+        return self._up.get(name, ())
+
+    def below(self, name: str, farthest: int) -> dict[str, int]:
+        """All that it needs, directly or through others, with the least number of steps; not itself."""
+        return _reached(name, self.callees, farthest)
+
+    def above(self, name: str, farthest: int) -> dict[str, int]:
+        """All that need it, with the least number of steps; not itself."""
+        return _reached(name, self.callers, farthest)
+
+    def beside(self, name: str) -> set[str]:
+        """Those that share a caller with it."""
+        return {other for caller in self.callers(name) for other in self.callees(caller)} - {name}
+
+    def neighbours(self, name: str) -> set[str]:
+        return {*self.callers(name), *self.callees(name)}
+
+
+def _reached(name: str, step: Callable[[str], Sequence[str]], farthest: int) -> dict[str, int]:
+    found = {name: 0}
+    queue = deque([name])
+    while queue:
+        at = queue.popleft()
+        if found[at] == farthest:
+            break
+        for other in step(at):
+            if other not in found:
+                found[other] = found[at] + 1
+                queue.append(other)
+    del found[name]
+    return found

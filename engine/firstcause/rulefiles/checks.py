@@ -5,7 +5,9 @@ from __future__ import annotations
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel
 
 from firstcause.core.identity import UNCATALOGUED
 from firstcause.core.model import Priority, Reach, Revenue
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from firstcause.rulefiles.source import Item, Source
     from firstcause.rulefiles.yamlmarks import Path
 
+M = TypeVar("M", bound=BaseModel)
+
 _IMPACT_WORDS: Mapping[str, type[StrEnum]] = {"priority": Priority, "revenue": Revenue, "tenants": Reach}
 
 
@@ -37,6 +41,10 @@ def check(sources: Sequence[Source]) -> Iterator[Mistake]:
     rules = list(chain.from_iterable(source.rules for source in sources))
     yield from _twice(((item, item.value.code) for item in entries), ("code",), "the code")
     yield from _twice(((item, item.value.id) for item in rules), ("id",), "the rule id")
+    signals = list(chain.from_iterable(source.signals for source in sources))
+    yield from _twice(((item, item.value.name) for item in signals), ("name",), "the signal")
+    for signal in signals:
+        yield from _patterns(signal, signal.value.match)
     yield from _circles(entries)
     for item in entries:
         yield from _entry(item, codes)
@@ -52,10 +60,8 @@ def check(sources: Sequence[Source]) -> Iterator[Mistake]:
         yield from _test(test, codes)
 
 
-def _twice(
-    named: Iterable[tuple[Item[EntryBody] | Item[Rule], str]], loc: Path, what: str
-) -> Iterator[Mistake]:
-    seen: dict[str, Item[EntryBody] | Item[Rule]] = {}
+def _twice(named: Iterable[tuple[Item[M], str]], loc: Path, what: str) -> Iterator[Mistake]:
+    seen: dict[str, Item[M]] = {}
     for item, name in named:
         first = seen.setdefault(name, item)
         if first is not item:
@@ -73,7 +79,11 @@ def _entry(item: Item[EntryBody], codes: set[str]) -> Iterator[Mistake]:
                 yield item.mistake((name, index), f"{code} is related to itself; remove it")
             elif code in others[:index]:
                 yield item.mistake((name, index), f"{code} is listed twice; remove one")
-    for index, pattern in enumerate(entry.match):
+    yield from _patterns(item, entry.match)
+
+
+def _patterns(item: Item[M], patterns: Sequence[str]) -> Iterator[Mistake]:
+    for index, pattern in enumerate(patterns):
         if wrong := _useless(pattern):
             yield item.mistake(("match", index), wrong)
 

@@ -55,6 +55,33 @@ FIELDS: Mapping[str, Mapping[str, Words]] = {
         "scope": ("platform", "tenant"),
         "lag_s": None,
     },
+    "suspect": {
+        "id": None,
+        "component": None,
+        "chosen": None,
+        "rank": None,
+        "confidence": None,
+        "silent": None,
+        "explains": None,
+        "callers": None,
+        "callers_failing": None,
+        "for": None,
+        "against": None,
+        "alert": None,
+    },
+    "link": {
+        "id": None,
+        "cause": None,
+        "effect": None,
+        "cause_component": None,
+        "effect_component": None,
+        "relation": ("explained", "beside"),
+        "signal": None,
+        "confidence": None,
+        "codes_known": None,
+    },
+    "dependency": {"id": None, "component": None, "on": None},
+    "symptom": {"id": None, "component": None, "metric": None},
     "verdict": {
         "id": None,
         "verdict": _words(VerdictKind),
@@ -100,7 +127,7 @@ FIELDS: Mapping[str, Mapping[str, Words]] = {
 }
 """Kind to field to words. `deploy` and `silence` come from plugins so far."""
 
-CLOSED = frozenset({"alert", "edge", "env", "history", "tenant", "verdict"})
+CLOSED = frozenset({"alert", "edge", "env", "history", "link", "suspect", "tenant", "verdict"})
 """Kinds whose fields are all listed, so that any other can never be found."""
 
 CODES = frozenset(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from firstcause.core.catalog import Catalog, Entry, EntryBody
+from firstcause.core.diagnosis import Weights
+from firstcause.core.signals import Signals
 from firstcause.core.similarity import THRESHOLD
 from firstcause.errors import Mistake, RuleFileError
 from firstcause.inference.language import PlacedRule
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 LIKENESS = "message_likeness"
 """The threshold from which on a text that no pattern fits is taken for the entry's whose words it has."""
+
+DIAGNOSIS = "diagnosis_"
+"""How the names of thresholds begin that weigh evidence; see `core.diagnosis.Weights`."""
 
 RETIRED = "deprecated"
 """A folder of this name keeps what is no longer loaded."""
@@ -56,6 +61,8 @@ class RuleBook:
     catalog: Catalog
     rules: tuple[PlacedRule, ...]
     depends_on: Mapping[str, tuple[str, ...]]
+    signals: Signals
+    weights: Weights
     files: tuple[str, ...]
     tests: tuple[PlacedTest, ...] = ()
 
@@ -136,6 +143,18 @@ def _in_order(mistakes: Iterable[Mistake], paths: list[str]) -> list[Mistake]:
     )
 
 
+def _signals(sources: Sequence[Source]) -> Signals:
+    found = [item.value for source in sources for item in source.signals]
+    return Signals(found, matcher([(signal.name, signal.match) for signal in found if signal.match]))
+
+
+def _weights(values: Mapping[str, Value]) -> Weights:
+    """Those that the files name as thresholds `diagnosis_...`."""
+    names = (each.name for each in fields(Weights))
+    given = {name: values.get(DIAGNOSIS + name) for name in names}
+    return Weights(**{name: value for name, value in given.items() if isinstance(value, int | float)})
+
+
 def _likeness(values: Mapping[str, Value]) -> float:
     value = values.get(LIKENESS)
     return float(value) if isinstance(value, int | float) else THRESHOLD
@@ -164,6 +183,8 @@ def _book(sources: Sequence[Source], values: Mapping[str, Value]) -> RuleBook:
             for item in source.rules
         ),
         depends_on=depends_on,
+        signals=_signals(sources),
+        weights=_weights(values),
         files=tuple(source.shown for source in sources),
         tests=tuple(_tests(sources)),
     )

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, model_validator
 from firstcause.core.catalog import Code, EntryBody, EntryImpact, Fix, Verify
 from firstcause.core.durations import Duration
 from firstcause.core.model import Category, FactValue, Frozen, MaybeName, Priority, Severity, Source
+from firstcause.core.signals import Signal
 from firstcause.inference.language import Alias, Literal, Rule
 from firstcause.rulefiles.facts import FIELDS
 
@@ -116,12 +117,14 @@ class RuleFile(Frozen):
     """A whole file. depends_on names components that this one cannot work without.
 
     thresholds: values that rules take by `$thresholds.name` and that a site may set otherwise.
+    signals: what alerts may be about, and how a fault shows itself to those around it.
     """
 
     component: Component
     depends_on: tuple[Component, ...] = ()
     thresholds: dict[Alias, Literal | tuple[Literal, ...]] = Field(default_factory=dict)
     catalog: tuple[EntryBody | Extension, ...] = ()
+    signals: tuple[Signal, ...] = ()
     rules: tuple[Rule, ...] = ()
     tests: tuple[RuleTest, ...] = ()
 

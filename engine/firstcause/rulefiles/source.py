@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from firstcause.core.catalog import EntryBody
+from firstcause.core.signals import Signal
 from firstcause.errors import Mistake
 from firstcause.inference.language import Rule
 from firstcause.rulefiles.explain import explain
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=BaseModel)
 
-_LISTS = ("catalog", "rules", "tests")
+_LISTS = ("catalog", "signals", "rules", "tests")
 _LEFT_OUT = object()
 _CODE = re.compile(r"\bcode:\s*['\"]?([A-Z][A-Z0-9_]*)")
 
@@ -58,6 +59,7 @@ class Source:
     document: Document = field(default_factory=lambda: Document(None))
     head: RuleFile | None = None
     entries: list[Item[EntryBody]] = field(default_factory=list)
+    signals: list[Item[Signal]] = field(default_factory=list)
     rules: list[Item[Rule]] = field(default_factory=list)
     tests: list[Item[RuleTest]] = field(default_factory=list)
     codes: set[str] = field(default_factory=set)
@@ -98,7 +100,7 @@ def open_source(file: FilePath, shown: str) -> Source:
 
 
 def fill_source(source: Source, thresholds: Mapping[str, Value]) -> None:
-    """Takes what can be used of the document's lists: entries without `extends`, rules and tests."""
+    """Takes what can be used of the document's lists: entries without `extends`, signals, rules, tests."""
     source.entries = _items(source, "catalog", EntryBody, _whole)
 
     def with_values(part: Any, path: Path) -> Any:
@@ -106,6 +108,7 @@ def fill_source(source: Source, thresholds: Mapping[str, Value]) -> None:
         source.mistakes += [source.mistake((*path, *where), text) for where, text in wrong]
         return _LEFT_OUT if wrong else whole
 
+    source.signals = _items(source, "signals", Signal, with_values)
     source.rules = _items(source, "rules", Rule, with_values)
     source.tests = _items(source, "tests", RuleTest)
 

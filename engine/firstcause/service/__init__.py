@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from firstcause.core.masking import Mask
 from firstcause.core.model import IncidentStatus
 from firstcause.core.report import as_markdown, as_text, debug_report
+from firstcause.core.suspicion import ranked
 from firstcause.errors import ConfigError, FirstcauseError, NotFoundError, RuleFileError
 from firstcause.health import environment
 from firstcause.health.probing import Prober
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from firstcause.config import Settings
     from firstcause.core.catalog import Catalog
+    from firstcause.core.diagnosis import Suspect
     from firstcause.core.model import Event, Reading
     from firstcause.core.report import DebugReport
     from firstcause.hookspecs.types import Notifier, Probe
@@ -105,7 +107,8 @@ class Service:
         return rule_folders(self.settings, self.host.rule_folders())
 
     def _learn(self) -> Knowledge:
-        return learn(self.rule_folders, self.settings.rules.thresholds)
+        settings = self.settings
+        return learn(self.rule_folders, settings.rules.thresholds, depends_on=settings.topology.depends_on)
 
     @property
     def env_file(self) -> Path | None:
@@ -247,6 +250,13 @@ class Service:
                 incidents.notifications_of(conn, row),
                 incidents.timeline_of(conn, row),
             )
+
+    def suspects(self, now: datetime) -> list[Suspect]:
+        """All components that may be the root of what is active, likeliest first."""
+        with self.database.read() as conn:
+            active = alerts.active(conn)
+        told = self.world.facts(now)
+        return ranked(active, self.knowledge.method(told), told)
 
     def fingerprints(self, number: str) -> list[str]:
         """Of the incident's alerts."""

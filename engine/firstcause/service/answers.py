@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from firstcause.core.catalog import Entry
+    from firstcause.core.diagnosis import Suspect
     from firstcause.rulefiles.load import RuleBook
     from firstcause.service.knowledge import Refused
 
@@ -104,6 +105,25 @@ def _verdicts(members: Sequence[Alert], ids: Mapping[str, str]) -> list[dict[str
         for alert in members
         for verdict in alert.verdicts
     ]
+
+
+def suspect_answer(suspect: Suspect) -> dict[str, Any]:
+    """A component that may be the root, with what speaks for and against it, heaviest first."""
+    return {
+        "component": suspect.component,
+        "confidence": round(suspect.confidence, 3),
+        "silent": suspect.silent,
+        "for": [
+            {"text": each.text, "weight": round(each.weight, 2)}
+            for each in suspect.grounds
+            if each.weight > 0
+        ],
+        "against": [
+            {"text": each.text, "weight": round(each.weight, 2)}
+            for each in suspect.grounds
+            if each.weight < 0
+        ],
+    }
 
 
 def entry_answer(entry: Entry) -> dict[str, Any]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firstcause.core import facts
+from firstcause.core.suspicion import suspicion
 from firstcause.store import alerts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     import sqlalchemy as sa
 
     from firstcause.core.model import Alert, Fact, Verdict
+    from firstcause.core.suspicion import Suspicion
     from firstcause.service.knowledge import Knowledge
 
 
@@ -32,6 +35,14 @@ def common_facts(
     return [*told, *facts.history_facts(known, now)]
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What open incidents went through. over: their alerts that ended. said: roots that were told of."""
+
+    over: Sequence[Alert] = ()
+    said: Collection[str] = ()
+
+
 class Scopes:
     """The active alerts by tenant. Rules see one tenant's and the platform's, so that none blames another.
 
@@ -39,21 +50,53 @@ class Scopes:
     """
 
     def __init__(
-        self, knowledge: Knowledge, active: Mapping[str, Alert], common: Sequence[Fact], now: datetime
+        self,
+        knowledge: Knowledge,
+        active: Mapping[str, Alert],
+        common: Sequence[Fact],
+        now: datetime,
+        seen: Seen = Seen(),
     ) -> None:
         self._knowledge = knowledge
         self._active = active
         self._common = common
         self._now = now
+        self._seen = seen
         self._hit = facts.tenants_hit(active.values())
+        self._method = knowledge.method(common)
+        self._suspicions: dict[str | None, Suspicion] = {}
         self._by_tenant: dict[str | None, list[Alert]] = defaultdict(list)
         for alert in active.values():
             self._by_tenant[alert.tenant].append(alert)
 
+    @property
+    def stand_ins(self) -> dict[str, Alert]:
+        """Alerts that stand for components which say nothing, of the scopes asked so far, by fingerprint."""
+        return {name: alert for one in self._suspicions.values() for name, alert in one.silent.items()}
+
+    @property
+    def doubtful(self) -> frozenset[tuple[str, str]]:
+        """See `Suspicion`; of the scopes asked so far."""
+        return frozenset().union(*(one.doubtful for one in self._suspicions.values()))
+
+    def suspicion(self, tenant: str | None) -> Suspicion:
+        """Who may be the root of what is seen in a scope."""
+        if tenant not in self._suspicions:
+            over = [alert for alert in self._seen.over if alert.tenant in {None, tenant}]
+            self._suspicions[tenant] = suspicion(
+                self._visible(tenant), self._method, self._common, tenant, over=over, said=self._seen.said
+            )
+        return self._suspicions[tenant]
+
+    def _visible(self, tenant: str | None) -> list[Alert]:
+        own = self._by_tenant.get(tenant, []) if tenant is not None else []
+        return [*self._by_tenant.get(None, []), *own]
+
     def facts(self, tenant: str | None) -> list[Fact]:
-        own = self._by_tenant.get(tenant, [])
-        visible = [*self._by_tenant.get(None, []), *(own if tenant is not None else [])]
         knowledge = self._knowledge
+        suspected = self.suspicion(tenant)
+        visible = self._visible(tenant)
+        visible += [alert for name, alert in suspected.silent.items() if name not in self._active]
         seen = facts.scope_facts(visible, knowledge.graph, knowledge.catalog, self._hit, self._now)
         tenants = [tenant] if tenant is not None else self._by_tenant
         told = [
@@ -61,7 +104,7 @@ class Scopes:
             for name in tenants
             if name is not None and name in self._by_tenant
         ]
-        return [*seen, *told, *self._common]
+        return [*seen, *suspected.facts, *told, *self._common]
 
     def derive(self, changed: Iterable[str]) -> dict[str, tuple[Verdict, ...]]:
         """The verdicts on every active alert, asked anew where a changed alert could matter."""
@@ -70,8 +113,9 @@ class Scopes:
             touched = set(self._by_tenant)
         given = {name: alert.verdicts for name, alert in self._active.items()}
         for tenant in sorted(touched, key=str):
-            own = self._by_tenant.get(tenant, [])
-            given |= _by_alert(own, self._knowledge.inference.evaluate(self.facts(tenant)))
+            verdicts = self._knowledge.inference.evaluate(self.facts(tenant))
+            own = [*self._by_tenant.get(tenant, []), *self.suspicion(tenant).silent.values()]
+            given |= _by_alert(own, verdicts)
         return given
 
 

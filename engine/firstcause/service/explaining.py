@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from firstcause.core import suspicion
 from firstcause.core.attribution import parents, ranked, root_of, strongest
 from firstcause.core.model import Alert, Incident, Role, Verdict, VerdictKind
 from firstcause.errors import NotFoundError
 from firstcause.inference.misses import Miss, nearest_miss
 from firstcause.inference.references import reference
+from firstcause.service.answers import suspect_answer
 from firstcause.service.derive import Scopes, common_facts
 from firstcause.store import alerts, incidents, observations
 
@@ -28,6 +30,7 @@ NEAR = 2
 
 _MISSES = 5
 _SCOPES = 5
+_SUSPECTS = 5
 _ALWAYS = ("code", "tenant", "service", "name", "verdict")
 
 
@@ -41,7 +44,10 @@ class Explainer:
         self._rules = {each.rule.id: each for each in knowledge.book.rules}
 
     def incident(self, number: str) -> dict[str, Any]:
-        """{incident, root, tree: [nodes], missed}; a node is the alerts of one code under one cause."""
+        """{incident, root, tree: [nodes], suspects, missed}; a node is alerts of one code under one cause.
+
+        suspects: the components that may be the root by their graph, likeliest first.
+        """
         found = incidents.get(self._conn, number)
         members = self._members(found)
         children: dict[str | None, list[Alert]] = defaultdict(list)
@@ -54,8 +60,14 @@ class Explainer:
             "root": found.root.model_dump(),
             "priority": found.priority.value,
             "tree": self._nodes(children[None], children, said),
+            "suspects": self._suspects(found, members),
             "missed": self._missed(found, members),
         }
+
+    def _suspects(self, incident: Incident, members: Sequence[Alert]) -> list[dict[str, Any]]:
+        told = observations.at(self._conn, incident.resolved_at or self._now)
+        suspects = suspicion.ranked(members, self._knowledge.method(told), told)
+        return [suspect_answer(each) for each in suspects[:_SUSPECTS]]
 
     def _members(self, incident: Incident) -> list[Alert]:
         row = incident.stored_id or 0

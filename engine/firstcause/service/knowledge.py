@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from firstcause.core.topology import CauseGraph
+from firstcause.core.suspicion import Method
+from firstcause.core.topology import CauseGraph, ComponentGraph
 from firstcause.errors import ConfigError, FirstcauseError
 from firstcause.inference.engine import Inference
 from firstcause.rulefiles.load import load
 from firstcause.shipped import shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from firstcause.config import Settings
     from firstcause.core.catalog import Catalog
+    from firstcause.core.model import Fact
     from firstcause.rulefiles.load import RuleBook
     from firstcause.rulefiles.thresholds import Value
 
 SHIPPED = "shipped"
+
+_Edges = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -31,13 +36,33 @@ class Knowledge:
     book: RuleBook
     graph: CauseGraph
     inference: Inference
+    depends_on: Mapping[str, tuple[str, ...]]
+    _graphs: dict[_Edges, ComponentGraph] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def catalog(self) -> Catalog:
         return self.book.catalog
 
+    def method(self, told: Iterable[Fact]) -> Method:
+        """How to find roots. told: facts besides the alerts, of which `dependency` ones add to the graph."""
+        further = tuple((str(fact["component"]), str(fact["on"])) for fact in told if _depends(fact))
+        return Method(self._graph_with(further), self.book.signals, self.book.weights)
+
+    def _graph_with(self, further: _Edges) -> ComponentGraph:
+        if further not in self._graphs:
+            self._graphs.clear()
+            edges = {name: list(others) for name, others in self.depends_on.items()}
+            for component, on in further:
+                edges.setdefault(component, []).append(on)
+            self._graphs[further] = ComponentGraph(edges)
+        return self._graphs[further]
+
     def close(self) -> None:
         self.inference.close()
+
+
+def _depends(fact: Fact) -> bool:
+    return fact.get("kind") == "dependency" and "component" in fact and "on" in fact
 
 
 @dataclass(frozen=True)
@@ -63,11 +88,21 @@ def rule_folder(settings: Settings, path: str) -> Path:
     return shipped("rules") if path == SHIPPED else (settings.folder / Path(path).expanduser()).resolve()
 
 
-def learn(folders: Sequence[Path], thresholds: Mapping[str, Value], *, whole: bool = True) -> Knowledge:
+def learn(
+    folders: Sequence[Path],
+    thresholds: Mapping[str, Value],
+    *,
+    whole: bool = True,
+    depends_on: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> Knowledge:
     """Read and compile all rule files. RuleFileError with every mistake where any is wrong.
 
-    thresholds, whole: see `load`.
+    thresholds, whole: see `load`. depends_on: a site's own, besides what the files say.
     """
     book = load(folders, thresholds, whole=whole)
     causes = {code: entry.causes for code, entry in book.catalog.entries.items()}
-    return Knowledge(book, CauseGraph(causes), Inference(book.rules))
+    edges = {
+        name: (*book.depends_on.get(name, ()), *depends_on.get(name, ()))
+        for name in dict.fromkeys((*book.depends_on, *depends_on))
+    }
+    return Knowledge(book, CauseGraph(causes), Inference(book.rules), edges)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from firstcause.core.diagnosis import Suspect
     from firstcause.core.model import Event, Fact, Notification
     from firstcause.service.knowledge import Knowledge
     from firstcause.store.database import Database
@@ -116,6 +117,10 @@ class Rehearsal:
         """As `incident ID --json` shows them, in the order of their opening."""
         listed = self._service.incidents(limit=None)
         return [self._service.incident(one["id"]) for one in reversed(listed)]
+
+    def suspects(self, now: datetime) -> list[Suspect]:
+        """All that may be the root of what is active, likeliest first."""
+        return self._service.suspects(now)
 
     def close(self) -> None:
         """The knowledge is the caller's and stays open."""

@@ -11,11 +11,12 @@ from firstcause.core.attribution import parents, strongest
 from firstcause.core.incidents import Group, group, headline
 from firstcause.core.model import Alert, Incident, IncidentStatus, Role, Verdict, VerdictKind
 from firstcause.core.policy import decide
+from firstcause.core.suspicion import SILENT
 from firstcause.notify.routes import routes_for
 from firstcause.store import alerts, incidents, outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     import sqlalchemy as sa
@@ -35,10 +36,17 @@ class Announcer:
     group_wait: float
 
     def announce(
-        self, conn: sa.Connection, incident: Incident, components: Collection[str], now: datetime
+        self,
+        conn: sa.Connection,
+        incident: Incident,
+        components: Collection[str],
+        now: datetime,
+        doubtful: Collection[tuple[str, str]] = (),
     ) -> None:
         number = _row(incident)
-        decision = decide(incident, outbox.told(conn, number), now, self.group_wait)
+        told = outbox.told(conn, number)
+        sure = (incident.fault, told.said_fault) not in doubtful
+        decision = decide(incident, told, now, self.group_wait, sure=sure)
         if decision.cancel:
             outbox.cancel(conn, number)
         if decision.reason is not None and decision.due_at is not None:
@@ -59,10 +67,17 @@ class Settlement:
         self._world = dict(world)
         self._now = now
         self._announcer = announcer
+        self._doubtful: Collection[tuple[str, str]] = ()
         self._open = {_row(each): each for each in incidents.still_open(conn)}
 
     def active(self) -> dict[str, Alert]:
         return {name: alert for name, alert in self._world.items() if alert.active}
+
+    def over(self) -> list[Alert]:
+        """The alerts of open incidents that ended, with this batch or before."""
+        just = [each for each in self._world.values() if not each.active and each.incident_id in self._open]
+        rows = {alert.stored_id for alert in just}
+        return [*just, *(each for each in alerts.over_in_open(self._conn) if each.stored_id not in rows)]
 
     def resolve_ended_roots(self) -> None:
         """An incident none of whose root alerts is active is over, and its cascades with it."""
@@ -88,10 +103,38 @@ class Settlement:
             reason="its root is well again",
         )
 
-    def apply(self, verdicts: Mapping[str, Sequence[Verdict]], touched: Collection[str]) -> None:
-        """Attribute every active alert and bring the open incidents in line. touched: counted or changed."""
+    def end_stand_ins(self) -> None:
+        """What stands for a component that says nothing ends with the last that is attributed to it."""
+        causes = {alert.caused_by for alert in self._world.values() if alert.active}
+        self._end(name for name, alert in self.active().items() if _stands_in(alert) and name not in causes)
+
+    def _end(self, names: Iterable[str]) -> None:
+        ended = [self._world[name].model_copy(update={"resolved_at": self._now}) for name in names]
+        alerts.save(self._conn, ended)
+        self._world |= {alert.fingerprint: alert for alert in ended}
+
+    def apply(
+        self,
+        verdicts: Mapping[str, Sequence[Verdict]],
+        touched: Collection[str],
+        stand_ins: Mapping[str, Alert],
+        doubtful: Collection[tuple[str, str]] = (),
+    ) -> None:
+        """Attribute every active alert and bring the open incidents in line.
+
+        touched: counted or changed. stand_ins: alerts for components that say nothing, if they are needed.
+        doubtful: (root, the root that people were told of) where a new message is not worth it.
+        """
+        self._doubtful = doubtful
+        self._world |= {name: alert for name, alert in stand_ins.items() if name not in self._world}
+        chosen = parents(self.active(), verdicts)
+        idle = {name for name in chosen if _stands_in(self._world[name])} - set(chosen.values())
+        self._end(name for name in idle if self._world[name].stored_id is not None)
+        for name in idle:
+            del chosen[name]
+            if self._world[name].stored_id is None:
+                del self._world[name]
         active = self.active()
-        chosen = parents(active, verdicts)
         alerts.save(self._conn, (self._world[name] for name in touched if not self._world[name].active))
         for each in group(active, chosen, list(self._open.values())):
             self._apply_group(each, chosen, verdicts, touched)
@@ -107,12 +150,13 @@ class Settlement:
         for gone in each.absorbed:
             self._merge(gone, _row(before) if before else 0)
         members = [self._world[name] for name in each.members]
-        after = headline(each.fault, members, verdicts, before.opened_at if before else self._now)
+        roots = [self._world[name] for name in each.roots]
+        after = headline(members, roots, verdicts, before.opened_at if before else self._now)
         after = after.model_copy(update=_kept(before) | {"stored_id": each.target})
         if after != before:
             after = after.model_copy(update={"stored_id": incidents.save(self._conn, after)})
         joined = [alert for alert in members if alert.incident_id != after.stored_id]
-        placed = [_placed(alert, each.fault, after, chosen, verdicts) for alert in members]
+        placed = [_placed(alert, after, chosen, verdicts) for alert in members]
         changed = [
             now
             for now, was in zip(placed, members, strict=True)
@@ -122,7 +166,7 @@ class Settlement:
         self._note(before, after, joined, verdicts)
         if after != before or joined:
             components = {alert.component for alert in members if alert.component is not None}
-            self._announcer.announce(self._conn, after, components, self._now)
+            self._announcer.announce(self._conn, after, components, self._now, self._doubtful)
 
     def _merge(self, gone: int, into: int) -> None:
         incidents.merge(self._conn, gone, into, self._now)
@@ -175,7 +219,6 @@ def close_incident(
 
 def _placed(
     alert: Alert,
-    fault: str,
     incident: Incident,
     chosen: Mapping[str, str | None],
     verdicts: Mapping[str, Sequence[Verdict]],
@@ -183,7 +226,7 @@ def _placed(
     return alert.model_copy(
         update={
             "incident_id": incident.stored_id,
-            "role": Role.ROOT if alert.fault == fault else Role.CASCADE,
+            "role": Role.ROOT if chosen[alert.fingerprint] is None else Role.CASCADE,
             "caused_by": chosen[alert.fingerprint],
             "verdicts": tuple(verdicts.get(alert.fingerprint, ())),
         }
@@ -194,6 +237,10 @@ def _kept(before: Incident | None) -> dict[str, object]:
     """What people did, which no alert changes."""
     names = ("acknowledged_at", "acknowledged_by", "drill")
     return {name: getattr(before, name) for name in names} if before is not None else {}
+
+
+def _stands_in(alert: Alert) -> bool:
+    return alert.code == SILENT
 
 
 def _differs(now: Alert, was: Alert) -> bool:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from firstcause.core.identity import Occurrence, identify
 from firstcause.core.triage import Folded, fold
 from firstcause.hookspecs.types import FactContext
-from firstcause.service.derive import Scopes, common_facts
+from firstcause.service.derive import Scopes, Seen, common_facts
 from firstcause.service.settle import Settlement
-from firstcause.store import alerts, inbox, observations
+from firstcause.store import alerts, inbox, observations, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -126,13 +126,16 @@ class Triage:
     ) -> None:
         """world, touched: see `Settlement`. changed: alerts that rules may see otherwise than before."""
         settlement = Settlement(conn, world, now, self.announcer)
+        settlement.end_stand_ins()
         settlement.resolve_ended_roots()
         active = settlement.active()
         told = self.world.facts(now) + self._supplied(active.values())
         observations.note(conn, now, told)
         common = common_facts(conn, self.knowledge, told, active.values(), now)
-        verdicts = Scopes(self.knowledge, active, common, now).derive(changed)
-        settlement.apply(verdicts, touched)
+        seen = Seen(settlement.over(), outbox.said_faults(conn))
+        scopes = Scopes(self.knowledge, active, common, now, seen)
+        verdicts = scopes.derive(changed)
+        settlement.apply(verdicts, touched, scopes.stand_ins, scopes.doubtful)
 
     def _supplied(self, active: Iterable[Alert]) -> list[Fact]:
         """The facts of plugins; none where history is played, which holds them."""

@@ -38,6 +38,17 @@ def active(conn: sa.Connection) -> list[Alert]:
     return [_alert(row) for row in rows]
 
 
+def over_in_open(conn: sa.Connection) -> list[Alert]:
+    """Those that ended while the incident that they belong to is still open."""
+    rows = conn.execute(
+        sa.select(alert)
+        .join(incident, incident.c.id == alert.c.incident_id)
+        .where(incident.c.status == IncidentStatus.OPEN.value, alert.c.resolved_at.is_not(None))
+        .order_by(alert.c.id)
+    )
+    return [_alert(row) for row in rows]
+
+
 def active_by_fingerprint(conn: sa.Connection, names: Collection[str]) -> dict[str, Alert]:
     return {
         row.fingerprint: _alert(row)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from firstcause.core.model import NotifyReason
+from firstcause.core.model import IncidentStatus, NotifyReason
 from firstcause.core.policy import Told
-from firstcause.store.tables import notification_log, outbox
+from firstcause.store.tables import incident, notification_log, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,6 +70,17 @@ def told(conn: sa.Connection, incident_id: int) -> Told:
         ),
         new_root_queued=NotifyReason.NEW_ROOT.value in waiting,
     )
+
+
+def said_faults(conn: sa.Connection) -> frozenset[str]:
+    """The faults that people were told are the roots of what is open; of each incident the last."""
+    rows = conn.execute(
+        sa.select(outbox.c.incident_id, outbox.c.said_fault)
+        .join(incident, incident.c.id == outbox.c.incident_id)
+        .where(incident.c.status == IncidentStatus.OPEN.value, outbox.c.said_fault.is_not(None))
+        .order_by(outbox.c.id)
+    )
+    return frozenset({row.incident_id: row.said_fault for row in rows}.values())
 
 
 def cancel(conn: sa.Connection, incident_id: int) -> None:

@@ -1,0 +1,58 @@
+"""diagnose."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from firstcause.cli.common import Context, pass_context
+from firstcause.errors import IntakeError
+
+if TYPE_CHECKING:
+    from firstcause.service.diagnosing import Diagnoser
+
+
+@click.command(epilog="Example: firstcause diagnose storms.jsonl | jq -r '.id + \" \" + .root'")
+@click.argument("file", type=click.File(encoding="utf-8"))
+@click.pass_context
+@pass_context
+def diagnose(ctx: Context, click_ctx: click.Context, *, file: TextIO) -> None:
+    """The root of recorded storms: FILE (- for stdin) has one JSON object a line, and so has the answer.
+
+    A line has `id`, `edges` ([caller, callee]) and `alerts` (service, kind, t, count, score, detail); the
+    answer has the services as `ranked`, the likeliest root and why. Lines that cannot be read are said
+    on stderr and left out; the exit code is then 2.
+    """
+    from firstcause.service.diagnosing import Diagnoser
+
+    with closing(Diagnoser(ctx.service.knowledge)) as diagnoser:
+        wrong = _answer(diagnoser, file)
+    click_ctx.exit(2 if wrong else 0)
+
+
+def _answer(diagnoser: Diagnoser, file: TextIO) -> int:
+    """Answers line by line; returns how many could not be read."""
+    from firstcause.intake.storm import parse
+
+    wrong = number = 0
+    try:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                storm = parse(line)
+            except IntakeError as error:
+                wrong += 1
+                click.echo(f"{file.name}:{number}: {error}; correct the line", err=True)
+            else:
+                click.echo(json.dumps(diagnoser.diagnose(storm)))
+    except UnicodeDecodeError as error:
+        wrong += 1
+        click.echo(f"{file.name}:{number + 1}: no UTF-8: {error.reason}; save the file as UTF-8", err=True)
+    return wrong
+
+
+COMMANDS = (diagnose,)

@@ -1,0 +1,116 @@
+"""Recorded storms: one JSON object a line, with the call graph and what alerted when."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from firstcause.core.model import Event, Severity
+from firstcause.errors import IntakeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from firstcause.core.model import Fact
+
+_START = datetime(2026, 1, 1, tzinfo=UTC)
+_MOST_TIMES = 1000
+_NO_CODE = re.compile(r"[^A-Z0-9]+")
+
+
+class StormAlert(BaseModel):
+    """One alert of a storm. t: seconds. count: how often it fired. score: times over its threshold."""
+
+    service: str = Field(min_length=1, max_length=200)
+    kind: str = Field(min_length=1, max_length=100)
+    t: float = Field(ge=-1e8, le=1e9, allow_inf_nan=False)
+    count: int = Field(default=1, ge=1)
+    score: float | None = Field(default=None, allow_inf_nan=False)
+    detail: str = ""
+
+
+class Symptom(BaseModel):
+    """What users notice: metric at service."""
+
+    service: str
+    metric: str
+
+
+class Storm(BaseModel):
+    """One recorded storm. edges: [caller, callee]. What else the line has is not looked at."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str
+    services: list[str] = Field(default_factory=list)
+    edges: list[tuple[str, str]] = Field(default_factory=list)
+    alerts: list[StormAlert] = Field(min_length=1)
+    symptom: Symptom | None = None
+
+    def moments(self) -> Iterator[tuple[datetime, list[Event]]]:
+        """The alerts as events, by time."""
+        by_time: dict[float, list[Event]] = {}
+        for number, alert in enumerate(self.alerts):
+            by_time.setdefault(alert.t, []).extend(_events(alert, number))
+        for seconds in sorted(by_time):
+            yield _time(seconds), by_time[seconds]
+
+    def facts(self) -> list[Fact]:
+        """The call graph, and what users notice, as rules are told of them."""
+        told: list[Fact] = [
+            {"kind": "dependency", "id": f"dependency:{caller}:{callee}", "component": caller, "on": callee}
+            for caller, callee in dict.fromkeys(self.edges)
+        ]
+        if self.symptom is not None:
+            symptom = self.symptom
+            told.append(
+                {
+                    "kind": "symptom",
+                    "id": "symptom",
+                    "component": symptom.service,
+                    "metric": symptom.metric,
+                }
+            )
+        return told
+
+
+def _time(seconds: float) -> datetime:
+    return _START + timedelta(seconds=seconds)
+
+
+def _events(alert: StormAlert, number: int) -> list[Event]:
+    code = _NO_CODE.sub("_", alert.kind.upper()).strip("_") or "ALERT"
+    details: dict[str, Any] = {} if alert.score is None else {"score": alert.score}
+    return [
+        Event(
+            id=f"{number}:{time}",
+            time=_time(alert.t),
+            code=code if code[0].isalpha() else f"A_{code}",
+            message=alert.detail or None,
+            service=alert.service,
+            severity=Severity.WARNING,
+            details=details,
+        )
+        for time in range(min(alert.count, _MOST_TIMES))
+    ]
+
+
+def parse(line: str) -> Storm:
+    """IntakeError with what is wrong."""
+    try:
+        return Storm.model_validate(json.loads(line))
+    except ValueError as error:
+        if not isinstance(error, ValidationError):
+            msg = f"no JSON: {error}"
+            raise IntakeError(msg) from None
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        msg = f"{where or 'the line'}: {first['msg']}"
+        raise IntakeError(msg) from None
+    except RecursionError:
+        msg = "nested too deeply"
+        raise IntakeError(msg) from None

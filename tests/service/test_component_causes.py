@@ -1,0 +1,221 @@
+"""Root causes by the graph of components, as timelines: what happens when, and what comes of it."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from staging import Stage
+
+CALLS = {
+    "web": ["cart", "search"],
+    "app": ["cart", "search"],
+    "desk": ["cart"],
+    "cart": ["stock", "prices"],
+    "search": ["index"],
+    "stock": ["disk"],
+}
+
+
+@pytest.fixture
+def shop(stages: Callable[..., Stage]) -> Stage:
+    return stages(topology={"depends_on": CALLS})
+
+
+def slow(stage: Stage, at: float, *services: str) -> None:
+    for service in services:
+        stage.report(at, "LATENCY_HIGH", service=service, severity="WARNING")
+
+
+def full(stage: Stage, at: float, service: str, times: int = 3) -> None:
+    stage.report(at, *["DISK_FULL"] * times, service=service, severity="CRITICAL")
+
+
+def roots(stage: Stage, status: str | None = "open") -> list[tuple[str, str | None]]:
+    found = [(one["root"]["code"], one["root"]["service"]) for one in stage.incidents(status)]
+    return sorted(found, key=str)
+
+
+def said_of(incident: dict[str, Any]) -> list[str]:
+    return [line["what"] for line in incident["timeline"]]
+
+
+def test_a_root_that_comes_late_takes_over_the_incident_that_its_effects_opened(shop: Stage) -> None:
+    slow(shop, 0, "web", "cart")
+    assert roots(shop) == [("LATENCY_HIGH", "cart")]
+    full(shop, 20, "stock")
+    incident = shop.incident()
+    assert (incident["root"]["code"], incident["root"]["service"]) == ("DISK_FULL", "stock")
+    assert "root is now DISK_FULL, no longer LATENCY_HIGH" in said_of(incident)
+    assert {alert["service"]: alert["role"] for alert in incident["alerts"]} == {
+        "stock": "root",
+        "web": "cascade",
+        "cart": "cascade",
+    }
+    shop.deliver(100)
+    assert shop.phones[0].said == ["first DISK_FULL"]
+
+
+def test_a_chain_over_three_hops_has_its_root_at_the_end(shop: Stage) -> None:
+    slow(shop, 0, "web", "cart", "stock")
+    full(shop, 5, "disk")
+    assert roots(shop) == [("DISK_FULL", "disk")]
+
+
+def test_two_faults_at_once_are_two_incidents_with_their_own_effects(shop: Stage) -> None:
+    full(shop, 0, "stock")
+    full(shop, 1, "index")
+    slow(shop, 2, "search", "cart")
+    assert roots(shop) == [("DISK_FULL", "index"), ("DISK_FULL", "stock")]
+    hit = {one["root"]["service"]: {each["service"] for each in one["alerts"]} for one in shop.incidents()}
+    assert hit == {"stock": {"stock", "cart"}, "index": {"index", "search"}}
+    shop.deliver(100)
+    assert shop.phones[0].said == ["first DISK_FULL"] * 2
+
+
+def test_wrong_then_right_is_put_right_and_said(shop: Stage) -> None:
+    slow(shop, 0, "cart")
+    shop.deliver(100)
+    assert shop.phones[0].said == ["first LATENCY_HIGH"]
+    full(shop, 200, "stock", times=20)
+    shop.deliver(300)
+    assert roots(shop) == [("DISK_FULL", "stock")]
+    assert shop.phones[0].said == ["first LATENCY_HIGH", "new_root DISK_FULL"]
+    reason = next(line["reason"] for line in shop.incident()["timeline"] if "root is now" in line["what"])
+    assert "its own resource: DISK_FULL" in reason
+
+
+def test_a_little_more_evidence_moves_the_root_and_wakes_nobody_again(shop: Stage) -> None:
+    slow(shop, 0, "cart")
+    shop.deliver(100)
+    slow(shop, 130, "stock", "stock")
+    shop.service.sweep(shop.time(180))
+    shop.deliver(300)
+    assert roots(shop) == [("LATENCY_HIGH", "stock")]
+    assert shop.phones[0].said == ["first LATENCY_HIGH"]
+
+
+def test_a_component_that_says_nothing_is_named_and_its_incident_ends_with_its_callers(shop: Stage) -> None:
+    slow(shop, 0, "web", "app")
+    shop.report(3, "ERRORS", service="desk", severity="WARNING")
+    incident = shop.incident()
+    assert (incident["root"]["code"], incident["root"]["service"]) == ("SILENT_COMPONENT", "cart")
+    assert incident["title"] == "cart says nothing, and 3 of its 3 callers fail"
+    because = {each["because"] for each in incident["verdicts"] if each["verdict"] == "root_cause"}
+    assert "no alert from cart; 3 of its 3 callers fail" in because
+    shop.deliver(100)
+    assert shop.phones[0].said == ["first SILENT_COMPONENT"]
+    for service in ("web", "app"):
+        shop.take(200, shop.event(200, "LATENCY_HIGH", service=service, resolved=True))
+    shop.take(201, shop.event(201, "ERRORS", service="desk", resolved=True))
+    shop.service.sweep(shop.time(260))
+    assert roots(shop) == []
+    shop.deliver(300)
+    assert shop.phones[0].said == ["first SILENT_COMPONENT", "resolved SILENT_COMPONENT"]
+
+
+def test_a_silent_root_that_speaks_up_at_last_stands_for_itself(shop: Stage) -> None:
+    slow(shop, 0, "web", "app", "desk")
+    assert roots(shop) == [("SILENT_COMPONENT", "cart")]
+    full(shop, 30, "cart")
+    assert roots(shop) == [("DISK_FULL", "cart")]
+    assert len(shop.incidents()) == 1
+    active = [row["code"] for row in shop.rows("alert") if row["resolved_at"] is None]
+    assert "SILENT_COMPONENT" not in active
+
+
+def test_a_flapping_alert_is_one_incident_at_a_time_and_one_alert_in_it(shop: Stage) -> None:
+    full(shop, 0, "stock")
+    for at in range(10, 200, 20):
+        slow(shop, at, "cart")
+        shop.take(at + 5, shop.event(at + 5, "LATENCY_HIGH", service="cart", resolved=True))
+    slow(shop, 210, "cart")
+    assert roots(shop) == [("DISK_FULL", "stock")]
+    assert len(shop.incidents()) == 1
+    shop.deliver(300)
+    assert shop.phones[0].said == ["first DISK_FULL"]
+
+
+def test_services_that_call_each_other_in_a_circle_have_one_root(stages: Callable[..., Stage]) -> None:
+    stage = stages(topology={"depends_on": {"a": ["b"], "b": ["c"], "c": ["a"]}})
+    slow(stage, 0, "a", "b", "c")
+    full(stage, 1, "b")
+    assert roots(stage) == [("DISK_FULL", "b")]
+
+
+def test_what_a_probe_says_of_a_component_counts(stages: Callable[..., Stage]) -> None:
+    stage = stages(topology={"depends_on": {"web": ["twilio", "search"]}})
+    slow(stage, 0, "web", "search")
+    assert roots(stage) == [("LATENCY_HIGH", "search")]
+
+
+def test_the_order_of_arrival_within_the_window_never_changes_the_root(
+    stages: Callable[..., Stage],
+) -> None:
+    stage = stages(topology={"depends_on": CALLS})
+    happened = [
+        ("LATENCY_HIGH", "web", 0),
+        ("LATENCY_HIGH", "cart", 4),
+        ("ERRORS", "app", 5),
+        ("CPU_HIGH", "stock", 9),
+    ]
+    found = set()
+    for turn, order in enumerate(itertools.permutations(happened)):
+        begin = turn * 10_000
+        for place, (code, service, at) in enumerate(order):
+            event = stage.event(begin + at, code, service=service, severity="WARNING")
+            stage.take(begin + 10 + place, event)
+        found |= set(roots(stage))
+        (incident,) = stage.incidents("open")
+        stage.service.resolve(incident["id"], stage.time(begin + 5000), fix=None, actor="anna")
+    assert found == {("CPU_HIGH", "stock")}
+
+
+@pytest.mark.parametrize("service", ["mill", "prices", None])
+def test_an_unrelated_alert_never_changes_the_root(shop: Stage, service: str | None) -> None:
+    slow(shop, 0, "web", "cart")
+    full(shop, 3, "stock")
+    shop.report(4, "GRINDING", service=service, tenant="acme", severity="WARNING")
+    assert ("DISK_FULL", "stock") in roots(shop)
+
+
+def test_a_day_of_mixed_noise_with_three_faults_in_it(shop: Stage) -> None:
+    """Single errors here and there all day; three faults with their symptoms; each is named, once."""
+    chance = random.Random(7)
+    services = sorted({*CALLS, *(name for names in CALLS.values() for name in names)})
+    faults = {
+        20_000: ("stock", ["cart", "web"]),
+        45_000: ("index", ["search", "app"]),
+        70_000: ("disk", ["stock"]),
+    }
+    noise = sorted(chance.uniform(0, 86_400) for _ in range(60))
+    for at, kind in sorted([(at, "noise") for at in noise] + [(at, "fault") for at in faults]):
+        if kind == "noise":
+            name = chance.choice(services)
+            stamp = stage_event(shop, at, chance.choice(("ODD_ERROR", "LATENCY_HIGH")), name)
+            shop.take(at, stamp)
+            shop.take(at + 400, shop.event(at + 400, stamp.code, service=name, resolved=True))
+        else:
+            root, hit = faults[int(at)]
+            full(shop, at, root)
+            slow(shop, at + 10, *hit)
+            shop.deliver(at + 100)
+            assert ("DISK_FULL", root) in roots(shop), at
+            shop.take(at + 900, shop.event(at + 900, "DISK_FULL", service=root, resolved=True))
+            for name in hit:
+                shop.take(at + 901, shop.event(at + 901, "LATENCY_HIGH", service=name, resolved=True))
+        shop.service.sweep(shop.time(at + 950))
+        shop.deliver(at + 1000)
+    assert shop.phones[0].said.count("first DISK_FULL") == len(faults)
+    assert shop.phones[0].said.count("resolved DISK_FULL") == len(faults)
+    assert roots(shop) == []
+
+
+def stage_event(stage: Stage, at: float, code: str, service: str) -> Any:
+    return stage.event(at, code, service=service, severity="WARNING")
