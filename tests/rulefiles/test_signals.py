@@ -30,9 +30,9 @@ def test_every_mistake_has_its_place(tmp_path: Path) -> None:
     told = [str(each).removeprefix(f"{tmp_path}/") for each in caught.value.mistakes]
     assert [line.split(": ")[0] for line in told] == [
         "a.yaml:5:12",
-        "a.yaml:5:50",
-        "a.yaml:6:34",
-        "a.yaml:6:47",
+        "a.yaml:5:46",
+        "a.yaml:6:32",
+        "a.yaml:6:45",
     ]
     assert "the signal 'good' is taken" in told[0]
     assert "does not compile" in told[1]
