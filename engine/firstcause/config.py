@@ -51,11 +51,17 @@ class Topology(Frozen):
 
 
 class Intake(Frozen):
-    """Limits in bytes. quiet_after: an error that nobody reports for so long is over."""
+    """Limits in bytes. quiet_after: an error that nobody reports for so long is over.
+
+    trailing: what a fault set off may go on for so long after it is mended. returning: an error that is
+    back so soon after it ended by itself continues its incident.
+    """
 
     max_event_bytes: int = Field(default=MIB, gt=0)
     max_request_bytes: int = Field(default=20 * MIB, gt=0)
     quiet_after: Duration = 86400.0
+    trailing: Duration = 300.0
+    returning: Duration = 600.0
 
 
 class Route(Frozen):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from firstcause.core.catalog import Catalog
 from firstcause.core.identity import Occurrence, identify
 from firstcause.core.model import Alert, Event
-from firstcause.core.triage import fold
+from firstcause.core.triage import fold, until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 EMPTY = Catalog([])
@@ -49,9 +49,10 @@ def test_the_sample_is_of_the_latest_event_whatever_the_order() -> None:
 def test_a_late_occurrence_of_an_ended_alert_opens_nothing() -> None:
     known = fold([occurrence("A", 0)], {}, {}).alerts
     ended = fold([occurrence("A", 10, resolved=True)], known, {}).alerts
-    folded = fold([occurrence("A", 9)], {}, ended)
+    over = {name: until(alert, cause_is_back=False, grace=60) for name, alert in ended.items()}
+    folded = fold([occurrence("A", 9)], {}, over)
     assert (folded.alerts, sum(folded.late.values())) == ({}, 1)
-    assert fold([occurrence("A", 11)], {}, ended).changed
+    assert fold([occurrence("A", 11)], {}, over).changed
 
 
 def test_an_end_of_something_unknown_opens_nothing() -> None:

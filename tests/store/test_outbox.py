@@ -240,7 +240,7 @@ def test_told_follows_an_incident_through_its_life(database: Database, number: i
         outbox.close(conn, row.id, "sent")
     assert told(database, number) == Told(said_fault="deeper root")
     add(database, number, now, RESOLVED)
-    assert told(database, number) == Told(said_fault="deeper root", resolved_said=True)
+    assert told(database, number) == Told(over=True)
     with database.write() as conn:
         outbox.cancel(conn, number)
     assert told(database, number) == Told(said_fault="deeper root")

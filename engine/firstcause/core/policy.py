@@ -12,12 +12,13 @@ from firstcause.core.model import Incident, IncidentStatus, NotifyReason
 class Told:
     """What is queued or said of an incident so far.
 
-    first_queued: a first notification waits. said_fault: the root named in the last one that was sent.
+    first_queued: a first notification waits. said_fault: the root named in the last one that was sent,
+    None where that said that it is over. over: people were told so, which counts when it comes back.
     """
 
     first_queued: bool = False
     said_fault: str | None = None
-    resolved_said: bool = False
+    over: bool = False
     new_root_queued: bool = False
 
 
@@ -42,11 +43,12 @@ def decide(
     if incident.status is IncidentStatus.MERGED or incident.suppressed:
         return Decision(cancel=True)
     if incident.status is IncidentStatus.RESOLVED:
-        if told.said_fault is not None and not told.resolved_said:
+        if told.said_fault is not None:
             return Decision(NotifyReason.RESOLVED, now, cancel=True)
         return Decision(cancel=True)
     if told.said_fault is None:
-        wait = max(now, incident.opened_at + timedelta(seconds=group_wait))
+        begun = now if told.over else incident.opened_at
+        wait = max(now, begun + timedelta(seconds=group_wait))
         return Decision() if told.first_queued else Decision(NotifyReason.FIRST, wait)
     if sure and told.said_fault != incident.fault and not told.new_root_queued:
         return Decision(NotifyReason.NEW_ROOT, now)

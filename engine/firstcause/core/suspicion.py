@@ -167,7 +167,8 @@ def _doubtful(
 ) -> Iterator[tuple[str, str]]:
     """Each fault that people were told of which is nearly as likely as this root: (the root's, that one).
 
-    None where the root has a strong sign of a cause: that is worth a message.
+    None where the root has a strong sign of a cause, or where the catalog knows both: that is worth a
+    message.
     """
     signs = (each for alert, each in seen if each.component == finding.root.component)
     if any(not each.signal.spreads and each.strength >= weights.apart for each in signs):
@@ -175,7 +176,7 @@ def _doubtful(
     scores = {suspect.component: suspect.score for suspect in finding.ranked}
     for alert, each in seen:
         near = scores.get(each.component, -math.inf) > finding.root.score - weights.surely
-        if alert.fault in said and near:
+        if alert.fault in said and near and not (lead.catalogued and alert.catalogued):
             yield lead.fault, alert.fault
 
 

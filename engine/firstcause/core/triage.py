@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from firstcause.core.model import Alert, Sample
+from firstcause.core.model import Alert, Role, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from firstcause.core.identity import Occurrence
 
@@ -33,23 +35,24 @@ class Folded:
 def fold(
     occurrences: Iterable[Occurrence],
     known: Mapping[str, Alert],
-    ended: Mapping[str, Alert],
+    over: Mapping[str, datetime],
     limits: Sequence[float] = (),
 ) -> Folded:
     """Fold a batch into alerts.
 
-    known: active alerts by fingerprint. ended: the latest ended alert by fingerprint, for those that have
-    no active one: an occurrence from before its end that arrives late belongs to it and opens nothing.
+    known: active alerts by fingerprint, and those that ended so lately that the same error again is the
+    same alert. over: of ended ones, until when an occurrence still belongs to what ended (see `until`);
+    it then opens nothing.
     limits: the counts that rules compare with, in order.
     """
     folded = Folded(alerts=dict(known))
     for occurrence in occurrences:
         if occurrence.event.resolved:
             _end(folded, occurrence)
+        elif _is_late(occurrence, over) and not _burns(folded, occurrence):
+            folded.late[occurrence.fingerprint] = folded.late.get(occurrence.fingerprint, 0) + 1
         elif occurrence.fingerprint in folded.alerts:
             _add(folded, occurrence)
-        elif _is_late(occurrence, ended):
-            folded.late[occurrence.fingerprint] = folded.late.get(occurrence.fingerprint, 0) + 1
         else:
             folded.alerts[occurrence.fingerprint] = _new(occurrence)
             folded.changed.add(occurrence.fingerprint)
@@ -72,15 +75,30 @@ def _place(limits: Sequence[float], value: float) -> tuple[int, int]:
     return bisect_left(limits, value), bisect_right(limits, value)
 
 
-def _is_late(occurrence: Occurrence, ended: Mapping[str, Alert]) -> bool:
-    alert = ended.get(occurrence.fingerprint)
-    return alert is not None and alert.resolved_at is not None and occurrence.event.time <= alert.resolved_at
+def _burns(folded: Folded, occurrence: Occurrence) -> bool:
+    alert = folded.alerts.get(occurrence.fingerprint)
+    return alert is not None and alert.active
+
+
+def until(ended: Alert, *, cause_is_back: bool, grace: float) -> datetime:
+    """Until when an occurrence still belongs to an alert that ended: its end, and for a cascade some more.
+
+    What a fault set off may go on for a while after it is mended. grace: seconds.
+    """
+    end = ended.resolved_at or ended.last_seen
+    trails = ended.role is Role.CASCADE and not cause_is_back
+    return end + timedelta(seconds=grace) if trails else end
+
+
+def _is_late(occurrence: Occurrence, over: Mapping[str, datetime]) -> bool:
+    end = over.get(occurrence.fingerprint)
+    return end is not None and occurrence.event.time <= end
 
 
 def _add(folded: Folded, occurrence: Occurrence) -> None:
     alert = folded.alerts[occurrence.fingerprint]
     if not alert.active:
-        # Ended and begun again within one batch: one alert, as a person would see it.
+        # Ended and begun again: one alert, as a person would see it.
         alert = alert.model_copy(update={"resolved_at": None})
         folded.changed.add(alert.fingerprint)
     event = occurrence.event

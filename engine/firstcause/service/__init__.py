@@ -151,7 +151,15 @@ class Service:
     def _triage(self, now: datetime) -> Triage:
         """Only under the lock: a reload would close the rules."""
         self.world.looked(environment.presence(self.catalog.env_vars(), self.env_file), now)
-        return Triage(self.database, self.knowledge, self.host, self.world, self._announcer, self.mask)
+        return Triage(
+            self.database,
+            self.knowledge,
+            self.host,
+            self.world,
+            self._announcer,
+            self.settings.intake,
+            self.mask,
+        )
 
     def reconsider(self, now: datetime) -> None:
         """Let the rules look again at what is active, without an event."""
@@ -259,10 +267,11 @@ class Service:
         return ranked(active, self.knowledge.method(told), told)
 
     def fingerprints(self, number: str) -> list[str]:
-        """Of the incident's alerts."""
+        """Of the incident's active alerts."""
         with self.database.read() as conn:
             row = incidents.get(conn, number).stored_id or 0
-            return [alert.fingerprint for alert in alerts.of_incidents(conn, [row])[row]]
+            members = alerts.of_incidents(conn, [row])[row]
+            return [alert.fingerprint for alert in members if alert.active]
 
     def incident_of(self, event_id: str) -> dict[str, Any] | None:
         """The incident that an accepted event belongs to, None where it opened none."""

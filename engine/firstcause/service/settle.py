@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from firstcause.core.attribution import parents, strongest
@@ -57,16 +58,23 @@ class Announcer:
 class Settlement:
     """One batch's changes to alerts and incidents, within one transaction.
 
-    world: every alert that is active or was changed by the batch, by fingerprint.
+    world: every alert that is active or was changed by the batch, by fingerprint. returning: seconds
+    within which an error that is back continues its incident.
     """
 
     def __init__(
-        self, conn: sa.Connection, world: Mapping[str, Alert], now: datetime, announcer: Announcer
+        self,
+        conn: sa.Connection,
+        world: Mapping[str, Alert],
+        now: datetime,
+        announcer: Announcer,
+        returning: float,
     ) -> None:
         self._conn = conn
         self._world = dict(world)
         self._now = now
         self._announcer = announcer
+        self._returning = timedelta(seconds=returning)
         self._doubtful: Collection[tuple[str, str]] = ()
         self._open = {_row(each): each for each in incidents.still_open(conn)}
 
@@ -146,13 +154,13 @@ class Settlement:
         verdicts: Mapping[str, Sequence[Verdict]],
         touched: Collection[str],
     ) -> None:
-        before = self._open.get(each.target) if each.target is not None else None
+        before = self._open.get(each.target) if each.target is not None else self._back(each)
         for gone in each.absorbed:
             self._merge(gone, _row(before) if before else 0)
         members = [self._world[name] for name in each.members]
         roots = [self._world[name] for name in each.roots]
         after = headline(members, roots, verdicts, before.opened_at if before else self._now)
-        after = after.model_copy(update=_kept(before) | {"stored_id": each.target})
+        after = after.model_copy(update=_kept(before) | {"stored_id": before.stored_id if before else None})
         if after != before:
             after = after.model_copy(update={"stored_id": incidents.save(self._conn, after)})
         joined = [alert for alert in members if alert.incident_id != after.stored_id]
@@ -167,6 +175,15 @@ class Settlement:
         if after != before or joined:
             components = {alert.component for alert in members if alert.component is not None}
             self._announcer.announce(self._conn, after, components, self._now, self._doubtful)
+
+    def _back(self, each: Group) -> Incident | None:
+        """The incident of this fault that ended by itself a moment ago, open again."""
+        found = incidents.ended_lately(self._conn, each.fault, self._now - self._returning)
+        if found is None:
+            return None
+        incidents.note(self._conn, _row(found), self._now, f"open again: {found.root.code} is back")
+        log.info("incident %s is open again: %s is back", found.stored_id, found.root.code)
+        return found
 
     def _merge(self, gone: int, into: int) -> None:
         incidents.merge(self._conn, gone, into, self._now)

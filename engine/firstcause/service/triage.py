@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from firstcause.core.identity import Occurrence, identify
-from firstcause.core.triage import Folded, fold
+from firstcause.core.triage import Folded, fold, until
 from firstcause.hookspecs.types import FactContext
 from firstcause.service.derive import Scopes, Seen, common_facts
 from firstcause.service.settle import Settlement
-from firstcause.store import alerts, inbox, observations, outbox
+from firstcause.store import alerts, inbox, incidents, observations, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from firstcause.config import Intake
     from firstcause.core.masking import Mask
     from firstcause.core.model import Alert, Fact
     from firstcause.host import Host
@@ -48,6 +50,7 @@ class Triage:
     host: Host
     world: World
     announcer: Announcer
+    intake: Intake
     mask: Mask
 
     def run(self, now: datetime, limit: int) -> Triaged:
@@ -60,7 +63,7 @@ class Triage:
         with self.database.write() as conn:
             fresh = inbox.still_waiting(conn, [each.seq for each in received])
             taken = {seq: each for seq, each in occurrences.items() if seq in fresh}
-            folded = self._fold(conn, list(taken.values()))
+            folded = self._fold(conn, list(taken.values()), now)
             self._record(conn, folded, now)
             alerts.register(conn, _registered(taken.values()))
             inbox.mark(
@@ -93,11 +96,16 @@ class Triage:
         ]
         return {seq: identify(event, catalog) for (seq, _), event in zip(readable, events, strict=True)}
 
-    def _fold(self, conn: sa.Connection, occurrences: Sequence[Occurrence]) -> Folded:
+    def _fold(self, conn: sa.Connection, occurrences: Sequence[Occurrence], now: datetime) -> Folded:
         names = {each.fingerprint for each in occurrences}
         known = alerts.active_by_fingerprint(conn, names)
         ended = alerts.last_ended(conn, names - known.keys())
-        folded = fold(occurrences, known, ended, self.knowledge.inference.limits("alert", "count"))
+        folded = fold(
+            occurrences,
+            known | self._lately(conn, ended, now),
+            self._over(conn, ended),
+            self.knowledge.inference.limits("alert", "count"),
+        )
         rows = {name: ended[name].stored_id for name in folded.late}
         alerts.count_late(conn, {row: folded.late[name] for name, row in rows.items() if row is not None})
         return folded
@@ -116,6 +124,21 @@ class Triage:
             if active:
                 self._settle(conn, active, active.keys(), (), now)
 
+    def _lately(self, conn: sa.Connection, ended: Mapping[str, Alert], now: datetime) -> dict[str, Alert]:
+        """Those that ended by themselves a moment ago: a person's word that it is over is the end of them."""
+        since = now - timedelta(seconds=self.intake.returning)
+        fresh = {name: each for name, each in ended.items() if each.resolved_at and each.resolved_at >= since}
+        closed = incidents.closed_by_hand(conn, {each.incident_id for each in fresh.values()} - {None})
+        return {name: alert for name, alert in fresh.items() if alert.incident_id not in closed}
+
+    def _over(self, conn: sa.Connection, ended: Mapping[str, Alert]) -> dict[str, datetime]:
+        causes = {alert.caused_by for alert in ended.values() if alert.caused_by is not None}
+        back = alerts.active_by_fingerprint(conn, causes)
+        return {
+            name: until(alert, cause_is_back=alert.caused_by in back, grace=self.intake.trailing)
+            for name, alert in ended.items()
+        }
+
     def _settle(
         self,
         conn: sa.Connection,
@@ -125,7 +148,7 @@ class Triage:
         now: datetime,
     ) -> None:
         """world, touched: see `Settlement`. changed: alerts that rules may see otherwise than before."""
-        settlement = Settlement(conn, world, now, self.announcer)
+        settlement = Settlement(conn, world, now, self.announcer, self.intake.returning)
         settlement.end_stand_ins()
         settlement.resolve_ended_roots()
         active = settlement.active()

@@ -59,10 +59,13 @@ def count(conn: sa.Connection, start: datetime) -> int:
 
 
 def closed_by_hand(conn: sa.Connection, start: datetime) -> Iterator[tuple[datetime, frozenset[str]]]:
-    """When a person resolved an incident, and the fingerprints of its alerts, in order."""
+    """When a person resolved an incident, and the fingerprints of the alerts that ended by it, in order."""
     rows = conn.execute(
         sa.select(timeline.c.at, timeline.c.incident_id, alert.c.fingerprint)
-        .join(alert, alert.c.incident_id == timeline.c.incident_id)
+        .join(
+            alert,
+            sa.and_(alert.c.incident_id == timeline.c.incident_id, alert.c.resolved_at == timeline.c.at),
+        )
         .join(incident, incident.c.id == timeline.c.incident_id)
         .where(
             timeline.c.at >= start, timeline.c.actor != "firstcause", incident.c.resolved_at == timeline.c.at

@@ -11,10 +11,13 @@ from firstcause.errors import NotFoundError
 from firstcause.store.tables import alert, health_snapshot, inbox, incident, notification_log, timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
 _DIGITS = 15
+
+OURSELVES = "firstcause"
+"""The actor of what no person did."""
 
 
 def _incident(row: Any) -> Incident:
@@ -88,6 +91,40 @@ def save(conn: sa.Connection, each: Incident) -> int:
     return each.stored_id
 
 
+def _by_hand() -> sa.Exists:
+    """Whether it was a person's word that ended an incident."""
+    ending = sa.select(timeline.c.actor).where(
+        timeline.c.incident_id == incident.c.id,
+        timeline.c.at == incident.c.resolved_at,
+        timeline.c.actor != OURSELVES,
+    )
+    return ending.exists()
+
+
+def closed_by_hand(conn: sa.Connection, numbers: Collection[int | None]) -> set[int]:
+    """Those of the incidents that a person closed."""
+    if not numbers:
+        return set()
+    closed = sa.select(incident.c.id).where(incident.c.id.in_(numbers), _by_hand())
+    return set(conn.execute(closed).scalars())
+
+
+def ended_lately(conn: sa.Connection, fault: str, since: datetime) -> Incident | None:
+    """The last incident of a fault that ended by itself, not by a person's word, at that time or later."""
+    row = conn.execute(
+        sa.select(incident)
+        .where(
+            incident.c.fault == fault,
+            incident.c.status == IncidentStatus.RESOLVED.value,
+            incident.c.resolved_at >= since,
+            ~_by_hand(),
+        )
+        .order_by(incident.c.id.desc())
+        .limit(1)
+    ).first()
+    return _incident(row) if row is not None else None
+
+
 def merge(conn: sa.Connection, gone: int, into: int, now: datetime) -> None:
     conn.execute(
         incident.update()
@@ -104,7 +141,7 @@ def note(
     what: str,
     *,
     reason: str | None = None,
-    actor: str = "firstcause",
+    actor: str = OURSELVES,
 ) -> None:
     """One line of an incident's timeline."""
     conn.execute(timeline.insert().values(incident_id=number, at=now, actor=actor, what=what, reason=reason))

@@ -60,16 +60,20 @@ def told(conn: sa.Connection, incident_id: int) -> Told:
     rows = conn.execute(
         sa.select(outbox).where(outbox.c.incident_id == incident_id).order_by(outbox.c.id)
     ).all()
-    said = [row for row in rows if row.said_fault is not None]
+    said = [row for row in rows if row.said_fault is not None or _ends(row)]
+    over = bool(said) and _ends(said[-1])
     waiting = {row.reason for row in rows if row.outcome is None and row.said_fault is None}
     return Told(
         first_queued=NotifyReason.FIRST.value in waiting,
-        said_fault=said[-1].said_fault if said else None,
-        resolved_said=any(
-            row.reason == NotifyReason.RESOLVED.value and row.outcome != "cancelled" for row in rows
-        ),
+        said_fault=said[-1].said_fault if said and not over else None,
+        over=over,
         new_root_queued=NotifyReason.NEW_ROOT.value in waiting,
     )
+
+
+def _ends(row: Any) -> bool:
+    """Whether a row says, or is about to say, that it is over."""
+    return bool(row.reason == NotifyReason.RESOLVED.value and row.outcome != "cancelled")
 
 
 def said_faults(conn: sa.Connection) -> frozenset[str]:
