@@ -219,3 +219,15 @@ def test_a_day_of_mixed_noise_with_three_faults_in_it(shop: Stage) -> None:
 
 def stage_event(stage: Stage, at: float, code: str, service: str) -> Any:
     return stage.event(at, code, service=service, severity="WARNING")
+
+
+def test_impact_grows_with_what_really_reported_against_what_is_known(shop: Stage) -> None:
+    shop.report(0, "ODD_ERROR", tenant="dora", severity="WARNING")
+    shop.report(10, "LATENCY_HIGH", service="cart", tenant="acme", severity="WARNING")
+    impact = next(one["impact"] for one in shop.incidents() if one["root"]["code"] == "LATENCY_HIGH")
+    assert (impact["companies"], impact["companies_known"], impact["components"]) == (["acme"], 2, ["cart"])
+    shop.report(20, "LATENCY_HIGH", service="web", tenant="bolt", severity="WARNING")
+    full(shop, 30, "stock")
+    impact = next(one["impact"] for one in shop.incidents() if one["root"]["code"] == "DISK_FULL")
+    assert impact["companies"] == ["acme", "bolt"]
+    assert (impact["companies_known"], impact["components"]) == (3, ["cart", "stock", "web"])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import getpass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from firstcause.cli.common import Context, clean, json_option, now, pass_context, show_json, show_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @click.command(name="incidents", epilog="Example: firstcause incidents --status open")
@@ -66,7 +69,7 @@ def show_incident(found: dict[str, Any]) -> None:
         + (f" until {found['resolved_at']}" if found["resolved_at"] else "")
     )
     impact = found["impact"]
-    click.echo(f"  hits      {', '.join(map(clean, impact['companies'])) or impact['tenants'].lower()}")
+    click.echo(f"  hits      {_hits(impact)}")
     click.echo(f"  errors    {found['events']}")
     for alert in found["alerts"]:
         alike = "" if alert["likeness"] is None else f"  by its words, {alert['likeness']:.0%} alike"
@@ -76,6 +79,13 @@ def show_incident(found: dict[str, Any]) -> None:
     for each in found["timeline"]:
         because = f" ({clean(each['reason'])})" if each["reason"] else ""
         click.echo(f"  {each['at']}  {clean(each['what'])}{because}")
+
+
+def _hits(impact: Mapping[str, Any]) -> str:
+    if not impact["companies"]:
+        return str(impact["tenants"]).lower()
+    known = max(impact["companies_known"], len(impact["companies"]))
+    return f"{', '.join(map(clean, impact['companies']))} ({len(impact['companies'])} of {known} known)"
 
 
 def _where(value: dict[str, Any]) -> str:

@@ -97,10 +97,14 @@ def headline(
     roots: Sequence[Alert],
     verdicts: Mapping[str, Sequence[Verdict]],
     opened_at: datetime,
+    known: int = 0,
 ) -> Incident:
-    """The incident that these alerts make, as it stands now. roots: those of its members that began it."""
+    """The incident that these alerts make, as it stands now.
+
+    roots: those of its members that began it. known: how many tenants ever reported anything.
+    """
     lead = min(roots, key=lambda alert: (alert.tenant is not None, alert.first_seen, alert.fingerprint))
-    impact = combined(members, roots, verdicts)
+    impact = combined(members, roots, verdicts, known)
     return Incident(
         fault=lead.fault,
         root=Root(
@@ -126,7 +130,7 @@ def _suppressed(verdicts: Sequence[Verdict]) -> bool:
 
 
 def combined(
-    members: Sequence[Alert], roots: Sequence[Alert], verdicts: Mapping[str, Sequence[Verdict]]
+    members: Sequence[Alert], roots: Sequence[Alert], verdicts: Mapping[str, Sequence[Verdict]], known: int
 ) -> Impact:
     """What the rules said of the alerts together: the worst of each, the root's features first."""
     ordered = [*roots, *(alert for alert in members if alert not in roots)]
@@ -145,4 +149,6 @@ def combined(
         tenants=max((each.tenants for each in impacts), key=lambda one: one.rank, default=Reach.NONE),
         customer_facing=any(each.customer_facing for each in impacts),
         companies=tuple(companies),
+        companies_known=max(known, len(companies)),
+        components=tuple(sorted(filter(None, {alert.service or alert.component for alert in members}))),
     )

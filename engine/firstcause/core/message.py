@@ -52,6 +52,7 @@ class Brief(Frozen):
     because: str | None = None
     services: tuple[str, ...] = ()
     companies: tuple[str, ...] = ()
+    companies_known: int = 0
     cascades: int = 0
     events: int = 0
     first_step: str | None = None
@@ -115,6 +116,8 @@ def _parts(brief: Brief) -> list[str]:
 def _companies(brief: Brief) -> str:
     if len(brief.companies) <= _NAMED_COMPANIES:
         return ", ".join(brief.companies)
+    if brief.companies_known > len(brief.companies):
+        return f"{len(brief.companies)} of {brief.companies_known} companies"
     return _counted(len(brief.companies), "companies", "companies")
 
 

@@ -115,7 +115,11 @@ class Reach(StrEnum):
 
 
 class Impact(Frozen):
-    """Whom and what an error hits. `companies` are the tenants actually seen, sorted."""
+    """Whom and what an error hits.
+
+    companies: the tenants that really reported, sorted. companies_known: how many ever reported anything.
+    components: where in the system its alerts are, sorted.
+    """
 
     priority: Priority = Priority.P2
     revenue: Revenue = Revenue.NONE
@@ -123,6 +127,8 @@ class Impact(Frozen):
     tenants: Reach = Reach.NONE
     customer_facing: bool = False
     companies: tuple[str, ...] = ()
+    companies_known: int = 0
+    components: tuple[str, ...] = ()
 
 
 class Source(Frozen):

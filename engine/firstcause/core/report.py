@@ -337,7 +337,9 @@ def _fix_sections(report: DebugReport) -> Iterator[_Section]:
 
 def _impact_section(report: DebugReport) -> _Section:
     impact = report.impact
-    named = ", ".join(impact.companies)
+    named = ", ".join(impact.companies) + (
+        f" ({len(impact.companies)} of {impact.companies_known} known)" if impact.companies else ""
+    )
     return _Section(
         "Impact",
         [
@@ -346,6 +348,7 @@ def _impact_section(report: DebugReport) -> _Section:
             ("Customer facing", "yes" if impact.customer_facing else "no"),
             ("Companies affected", f"{impact.tenants.value}{f', seen: {named}' if named else ''}"),
             ("Features affected", impact.features),
+            ("Where", impact.components),
         ],
     )
 

@@ -164,6 +164,7 @@ def _brief(
         because=best.because if best else None,
         services=tuple(sorted({alert.service for alert in members if alert.service is not None})),
         companies=incident.impact.companies,
+        companies_known=incident.impact.companies_known,
         cascades=sum(alert.role is Role.CASCADE for alert in members),
         events=sum(alert.count for alert in members),
         first_step=entry.fix.steps[0] if entry and entry.fix.steps else None,

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from firstcause.core.attribution import parents, strongest
@@ -77,6 +78,10 @@ class Settlement:
         self._returning = timedelta(seconds=returning)
         self._doubtful: Collection[tuple[str, str]] = ()
         self._open = {_row(each): each for each in incidents.still_open(conn)}
+
+    @cached_property
+    def _tenants_known(self) -> int:
+        return alerts.tenants_known(self._conn)
 
     def active(self) -> dict[str, Alert]:
         return {name: alert for name, alert in self._world.items() if alert.active}
@@ -159,7 +164,8 @@ class Settlement:
             self._merge(gone, _row(before) if before else 0)
         members = [self._world[name] for name in each.members]
         roots = [self._world[name] for name in each.roots]
-        after = headline(members, roots, verdicts, before.opened_at if before else self._now)
+        opened_at = before.opened_at if before else self._now
+        after = headline(members, roots, verdicts, opened_at, self._tenants_known)
         after = after.model_copy(update=_kept(before) | {"stored_id": before.stored_id if before else None})
         if after != before:
             after = after.model_copy(update={"stored_id": incidents.save(self._conn, after)})

@@ -49,6 +49,11 @@ def over_in_open(conn: sa.Connection) -> list[Alert]:
     return [_alert(row) for row in rows]
 
 
+def tenants_known(conn: sa.Connection) -> int:
+    """How many tenants ever reported anything."""
+    return conn.execute(sa.select(sa.func.count(alert.c.tenant.distinct()))).scalar_one()
+
+
 def active_by_fingerprint(conn: sa.Connection, names: Collection[str]) -> dict[str, Alert]:
     return {
         row.fingerprint: _alert(row)
