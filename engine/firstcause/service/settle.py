@@ -81,7 +81,8 @@ class Settlement:
 
     @cached_property
     def _tenants_known(self) -> int:
-        return alerts.tenants_known(self._conn)
+        now = {alert.tenant for alert in self._world.values() if alert.tenant is not None}
+        return len(alerts.tenants(self._conn) | now)
 
     def active(self) -> dict[str, Alert]:
         return {name: alert for name, alert in self._world.items() if alert.active}

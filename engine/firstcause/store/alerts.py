@@ -49,9 +49,10 @@ def over_in_open(conn: sa.Connection) -> list[Alert]:
     return [_alert(row) for row in rows]
 
 
-def tenants_known(conn: sa.Connection) -> int:
-    """How many tenants ever reported anything."""
-    return conn.execute(sa.select(sa.func.count(alert.c.tenant.distinct()))).scalar_one()
+def tenants(conn: sa.Connection) -> set[str]:
+    """All that ever reported anything."""
+    seen = sa.select(alert.c.tenant).where(alert.c.tenant.is_not(None)).distinct()
+    return set(conn.execute(seen).scalars())
 
 
 def active_by_fingerprint(conn: sa.Connection, names: Collection[str]) -> dict[str, Alert]:
