@@ -43,7 +43,7 @@ MESSAGES = [
     ("ElevenLabs: 401 invalid_api_key", "ELEVENLABS_AUTH_FAILED"),
     ("MongooseServerSelectionError: connect ECONNREFUSED 10.0.0.4:27017", "DB_CONNECTION_ERROR"),
     ("Operation `companies.find()` buffering timed out after 10000ms", "DB_CONNECTION_ERROR"),
-    ("MongoServerError: bad auth : Authentication failed.", "DB_CONNECTION_ERROR"),
+    ("MongoServerError: bad auth : Authentication failed.", "MONGODB_AUTH_FAILED"),
     ("querySrv ENOTFOUND _mongodb._tcp.cluster0.example.net", "DB_CONNECTION_ERROR"),
     ("MongoServerError: operation exceeded time limit", "DB_QUERY_SLOW"),
     ("Timed out while checking out a connection from connection pool", "DB_QUERY_SLOW"),
