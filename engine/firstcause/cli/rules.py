@@ -87,7 +87,7 @@ def _show_mistakes(mistakes: Sequence[Mistake], *, as_json: bool) -> None:
     else:
         for each in mistakes:
             click.echo(str(each), err=True)
-        click.echo(f"{len(mistakes) or 'no'} mistakes", err=True)
+        click.echo(f"{len(mistakes) or 'no'} mistake{'' if len(mistakes) == 1 else 's'}", err=True)
     click.get_current_context().exit(1 if mistakes else 0)
 
 
