@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     )
     from firstcause.errors import DeliveryError, FirstcauseError
     from firstcause.hookspecs import hookimpl
+    from firstcause.hookspecs.delivered import Delivered
     from firstcause.hookspecs.types import (
         Enrichment,
         EventContext,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Delivered",
     "DeliveryError",
     "Enrichment",
     "Event",
@@ -51,7 +53,13 @@ __all__ = [
     "hookimpl",
 ]
 
-_HOMES = ("firstcause.hookspecs", "firstcause.hookspecs.types", "firstcause.errors", "firstcause.core.model")
+_HOMES = (
+    "firstcause.hookspecs",
+    "firstcause.hookspecs.types",
+    "firstcause.hookspecs.delivered",
+    "firstcause.errors",
+    "firstcause.core.model",
+)
 
 
 def __getattr__(name: str) -> object:

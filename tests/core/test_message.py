@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from firstcause.core.durations import seconds, spoken
 from firstcause.core.message import Brief, body, text
-from firstcause.core.model import NotifyReason, Priority, Severity
+from firstcause.core.model import Notification, NotifyReason, Priority, Severity
 
 START = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
 EXTENSION = "^{}\\[~]|€"
@@ -127,3 +127,33 @@ def test_what_is_no_length_of_time(written: object) -> None:
 @given(st.floats(0, 10**9))
 def test_spoken_is_near(length: float) -> None:
     assert abs(seconds(spoken(length).replace("min", "m")) - length) <= max(1, length / 24)
+
+
+def notification(each: Brief) -> Notification:
+    return Notification(
+        incident_id=each.incident_id,
+        reason=each.reason,
+        priority=each.priority,
+        severity=each.severity,
+        code=each.code,
+        title=each.title,
+        text=text(each),
+        body=body(each, "report"),
+    )
+
+
+@given(briefs)
+def test_the_subject_is_one_line_with_priority_label_and_number(each: Brief) -> None:
+    said = notification(each).subject
+    label = {"first": "CRITICAL:", "new_root": "NEW CAUSE:", "resolved": "RESOLVED:"}[each.reason]
+    assert said.startswith(f"[P0] {label}")
+    assert said.endswith(f" (#{each.incident_id})")
+    assert len(said) <= 120
+    assert said.isprintable()
+
+
+def test_the_subject_holds_the_title_as_far_as_there_is_room() -> None:
+    assert notification(brief()).subject == "[P0] CRITICAL: Twilio API connection failed (#12)"
+    over = brief(reason=NotifyReason.RESOLVED, duration=60, title="a: b\r\nBcc: all@example.org")
+    assert notification(over).subject == "[P0] RESOLVED: a: b Bcc: all@example.org (#12)"
+    assert notification(brief(title="x" * 200)).subject == f"[P0] CRITICAL: {'x' * 96}... (#12)"

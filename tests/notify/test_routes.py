@@ -49,6 +49,15 @@ def test_without_routes_everybody_is_tried_those_of_last_resort_last() -> None:
     assert routes_for(incident(), (), (), {}) == {}
 
 
+def test_without_routes_nobody_is_rung_up_who_must_be_asked_for() -> None:
+    offered = notifiers("sms")
+    offered["call"] = Notifier("call", lambda _said: None, default=False)
+    assert routes_for(incident(), (), (), offered) == {"default": ("sms",)}
+    assert routes_for(incident(), (), [route("call")], offered) == {"route 1": ("call",)}
+    del offered["sms"]
+    assert routes_for(incident(), (), (), offered) == {}
+
+
 def test_the_first_route_that_fits_is_taken_and_further_ones_where_it_says_so() -> None:
     routes = [
         route("never", name="low", priorities=["P2"]),

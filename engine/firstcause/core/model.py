@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
+_SUBJECT = 120
+
 Scalar = str | int | float | bool
 FactValue = Scalar | None | list[str]
 Fact = dict[str, FactValue]
@@ -321,6 +323,7 @@ class NotifyReason(StrEnum):
 class Notification(Frozen):
     """What a notifier is asked to say. `text` fits one SMS; `body` is the whole message, plain text.
 
+    opened_at: when the incident began, None where that is not known.
     maybe_repeat: a crash left it unknown whether this was already sent; the texts say so too.
     """
 
@@ -332,7 +335,21 @@ class Notification(Frozen):
     title: str
     text: str
     body: str
+    opened_at: datetime | None = None
     maybe_repeat: bool = False
+
+    @property
+    def subject(self) -> str:
+        """At most 120 characters, for where a message has a title: "[P0] CRITICAL: what it is (#12)"."""
+        label, colon, _ = self.text.partition(": ")
+        words = _one_line(f"{label}: {self.title}" if colon else self.title)
+        head, end = f"[{self.priority}] ", f" (#{self.incident_id})"
+        room = _SUBJECT - len(head) - len(end)
+        return f"{head}{words if len(words) <= room else f'{words[: room - 3]}...'}{end}"
+
+
+def _one_line(words: str) -> str:
+    return " ".join("".join(char if char.isprintable() else " " for char in words).split())
 
 
 class Reading(Frozen):

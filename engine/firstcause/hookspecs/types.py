@@ -39,6 +39,7 @@ class Notifier:
     stands_on: components without which it cannot deliver; where the incident is about one of them,
         the next notifier of the route takes over.
     last_resort: comes after all others where no route is configured.
+    default: False where it speaks only in routes that name it, as what wakes people should.
     timeout: seconds for one delivery.
     """
 
@@ -46,6 +47,7 @@ class Notifier:
     send: Send
     stands_on: frozenset[str] = frozenset()
     last_resort: bool = False
+    default: bool = True
     timeout: float = 15.0
 
 

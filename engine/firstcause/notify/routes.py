@@ -23,10 +23,12 @@ def routes_for(
 ) -> dict[str, tuple[str, ...]]:
     """Name of each route taken -> its notifiers in order. The first that fits, and on where it says so.
 
-    Without routes in the configuration there is one: every notifier, those of last resort at the end.
+    Without routes in the configuration there is one: every notifier that speaks by default, those of last
+    resort at the end.
     """
     if not routes:
-        ordered = sorted(notifiers.values(), key=lambda each: (each.last_resort, each.name))
+        speaking = (each for each in notifiers.values() if each.default)
+        ordered = sorted(speaking, key=lambda each: (each.last_resort, each.name))
         return {"default": tuple(each.name for each in ordered)} if ordered else {}
     taken: dict[str, tuple[str, ...]] = {}
     for number, route in enumerate(routes, 1):

@@ -88,6 +88,7 @@ class Delivery:
             title=incident.title,
             text=self.mask.text(text(brief)),
             body=self.mask.text(body(brief, as_text(report))),
+            opened_at=incident.opened_at,
             maybe_repeat=row.maybe_repeat,
         )
         notifier = self.notifiers[row.notifiers[place]]
