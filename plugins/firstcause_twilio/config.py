@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
-class Sms(BaseModel):
+class Own(BaseModel):
     """The account that sends; best another than the application's, which may be what is broken.
 
     from_number, to: E.164, as +15551234567.
@@ -17,6 +17,17 @@ class Sms(BaseModel):
     auth_token: SecretStr
     from_number: str = Field(pattern=r"^\+[1-9]\d{6,14}$")
     to: list[str] = Field(min_length=1)
+
+
+class Sms(Own):
+    """`[plugins.twilio.sms]`."""
+
+
+class Call(Own):
+    """`[plugins.twilio.call]`. language, voice: of Twilio's <Say>, None for Twilio's own choice."""
+
+    language: str | None = None
+    voice: str | None = None
 
 
 class Config(BaseModel):
@@ -36,3 +47,4 @@ class Config(BaseModel):
     interval: float = Field(default=60.0, ge=1)
     degraded_ms: float = Field(default=3000.0, gt=0)
     sms: Sms | None = None
+    call: Call | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -144,3 +145,52 @@ def test_a_hundred_at_once(twilio: FakeTwilio) -> None:
     for thread in threads:
         thread.join()
     assert len(twilio.messages) == 100
+
+
+# Calls
+
+
+def calling(url: str, **call: Any) -> Config:
+    number = {"account_sid": SID, "auth_token": TOKEN, "from_number": "+15005550006", "to": ["+15005550020"]}
+    return config(url, sms=None, call=number | call)
+
+
+def test_a_call_says_the_text_twice_whatever_is_in_it(twilio: FakeTwilio) -> None:
+    text = "CRITICAL: <Hangup/> & 'more' \x00\x1b \u00e9 #7"
+    settings = calling(twilio.url, language="en-GB", voice="Polly.Amy")
+    assert send(settings, NOTICE.model_copy(update={"text": text})) == f"CA{1:032x}"
+    (call,) = twilio.calls
+    assert (call.from_, call.to) == ("+15005550006", "+15005550020")
+    response = ET.fromstring(call.twiml)
+    assert [verb.tag for verb in response] == ["Say", "Pause", "Say"]
+    for say in response.findall("Say"):
+        assert " ".join((say.text or "").split()) == "CRITICAL: <Hangup/> & 'more' \u00e9 #7"
+        assert say.attrib == {"language": "en-GB", "voice": "Polly.Amy"}
+
+
+def test_a_call_without_language_and_voice_leaves_them_to_twilio(twilio: FakeTwilio) -> None:
+    send(calling(twilio.url))
+    say = ET.fromstring(twilio.calls[0].twiml)[0]
+    assert (say.text, say.attrib) == ("CRITICAL: x #7", {})
+
+
+def test_a_call_that_is_refused_or_fails_in_part(twilio: FakeTwilio) -> None:
+    with pytest.raises(DeliveryError, match="Twilio 21210: ") as caught:
+        send(calling(twilio.url, from_number="+15005550007"))
+    assert caught.value.permanent
+    (notifier,) = firstcause_twilio.firstcause_notifiers(
+        calling(twilio.url, to=["+15005550020", "+15005550021"])
+    )
+    twilio.fail_next(503, 20503, "busy")
+    with pytest.raises(DeliveryError, match=r"busy \(1 of 2 numbers\)") as caught:
+        notifier.send(NOTICE)
+    assert not caught.value.permanent
+    notifier.send(NOTICE)
+    assert [call.to for call in twilio.calls] == ["+15005550021", "+15005550020"]
+
+
+def test_sms_and_calls_are_two_notifiers_and_a_call_must_be_asked_for(twilio: FakeTwilio) -> None:
+    sms = config(twilio.url).sms
+    offered = firstcause_twilio.firstcause_notifiers(calling(twilio.url).model_copy(update={"sms": sms}))
+    assert [(each.name, each.default) for each in offered] == [("twilio-sms", True), ("twilio-call", False)]
+    assert all(each.stands_on == {"twilio"} for each in offered)

@@ -1,4 +1,4 @@
-"""A Twilio on loopback: accounts, messages and errors as the real API answers them (2010-04-01)."""
+"""A Twilio on loopback: accounts, messages, calls and errors as the real API answers them (2010-04-01)."""
 
 from __future__ import annotations
 
@@ -6,26 +6,15 @@ import base64
 import json
 import threading
 from dataclasses import dataclass
-from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
+from firstcause.demo.twilio_shapes import Call, Message, Refusal, is_twiml
+
 if TYPE_CHECKING:
     from types import TracebackType
-
-_DOCS = "https://www.twilio.com/docs/errors"
-
-
-@dataclass(frozen=True)
-class Message:
-    """An SMS that was accepted."""
-
-    sid: str
-    from_: str
-    to: str
-    body: str
 
 
 @dataclass(frozen=True)
@@ -35,20 +24,12 @@ class Account:
     status: str = "active"
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """code: Twilio's; status: HTTP's."""
-
-    status: int
-    code: int
-    text: str
-
-
 class FakeTwilio:
-    """Serves while its `with` block lasts. messages: the SMS taken so far; url: for `base_url`."""
+    """Serves while its `with` block lasts. messages, calls: those taken so far; url: for `base_url`."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
+        self.calls: list[Call] = []
         self._accounts: dict[str, Account] = {}
         self._refusals: list[Refusal] = []
         self._lock = threading.Lock()
@@ -84,7 +65,7 @@ class FakeTwilio:
             self._accounts.pop(sid, None)
 
     def fail_next(self, status: int, code: int, text: str) -> None:
-        """Answer the next message with this error."""
+        """Answer the next message or call with this error."""
         with self._lock:
             self._refusals.append(Refusal(status, code, text))
 
@@ -98,19 +79,40 @@ class FakeTwilio:
         return found
 
     def take(self, account: Account, form: dict[str, str]) -> Message | Refusal:
+        """A message, by Messages.json."""
         with self._lock:
-            if self._refusals:
-                return self._refusals.pop(0)
-            for name, code in (("To", 21604), ("Body", 21602), ("From", 21603)):
-                if not form.get(name):
-                    return Refusal(400, code, f"A '{name}' is required.")
-            if form["From"] not in account.numbers:
-                return Refusal(400, 21606, f"The 'From' phone number provided ({form['From']}) is not yours.")
-            if not form["To"].startswith("+"):
-                return Refusal(400, 21211, f"Invalid 'To' Phone Number: {form['To']}")
+            needed = {"To": 21604, "Body": 21602, "From": 21603}
+            if refusal := self._refused(account, form, needed, not_yours=21606):
+                return refusal
             sid = f"SM{len(self.messages) + 1:032x}"
             self.messages.append(Message(sid, form["From"], form["To"], form["Body"]))
             return self.messages[-1]
+
+    def ring(self, account: Account, form: dict[str, str]) -> Call | Refusal:
+        """A call, by Calls.json."""
+        with self._lock:
+            needed = {"To": 21201, "From": 21213, "Twiml": 21205}
+            if refusal := self._refused(account, form, needed, not_yours=21210):
+                return refusal
+            if not is_twiml(form["Twiml"]):
+                return Refusal(400, 12100, "Document parse failure")
+            sid = f"CA{len(self.calls) + 1:032x}"
+            self.calls.append(Call(sid, form["From"], form["To"], form["Twiml"]))
+            return self.calls[-1]
+
+    def _refused(
+        self, account: Account, form: dict[str, str], needed: dict[str, int], not_yours: int
+    ) -> Refusal | None:
+        if self._refusals:
+            return self._refusals.pop(0)
+        for name, code in needed.items():
+            if not form.get(name):
+                return Refusal(400, code, f"A '{name}' is required.")
+        if form["From"] not in account.numbers:
+            return Refusal(400, not_yours, f"The 'From' phone number provided ({form['From']}) is not yours.")
+        if not form["To"].startswith("+"):
+            return Refusal(400, 21211, f"Invalid 'To' Phone Number: {form['To']}")
+        return None
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -131,17 +133,23 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         fields = parse_qs(self.rfile.read(length).decode())
-        sid = self._sid("/Messages.json")
+        form = {name: values[0] for name, values in fields.items()}
+        sid, _, resource = self._sid(".json").partition("/")
         account = self._twilio.account(sid, self._login())
-        taken = (
-            account
-            if isinstance(account, Refusal)
-            else self._twilio.take(account, {name: values[0] for name, values in fields.items()})
-        )
+        if isinstance(account, Refusal):
+            self._refuse(account)
+        elif resource == "Messages":
+            self._created(sid, self._twilio.take(account, form))
+        elif resource == "Calls":
+            self._created(sid, self._twilio.ring(account, form))
+        else:
+            self._refuse(Refusal(404, 20404, f"The requested resource {self.path} was not found"))
+
+    def _created(self, account: str, taken: Message | Call | Refusal) -> None:
         if isinstance(taken, Refusal):
             self._refuse(taken)
         else:
-            self._answer(201, _shown(sid, taken))
+            self._answer(201, taken.shown(account))
 
     def _sid(self, end: str) -> str:
         return urlsplit(self.path).path.removeprefix("/2010-04-01/Accounts/").removesuffix(end)
@@ -154,15 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
         return sid, token
 
     def _refuse(self, refusal: Refusal) -> None:
-        self._answer(
-            refusal.status,
-            {
-                "code": refusal.code,
-                "message": refusal.text,
-                "more_info": f"{_DOCS}/{refusal.code}",
-                "status": refusal.status,
-            },
-        )
+        self._answer(refusal.status, refusal.shown())
 
     def _answer(self, status: int, value: dict[str, Any]) -> None:
         body = json.dumps(value).encode()
@@ -178,30 +178,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    # The kernel refuses whoever does not fit; a hundred senders at once are a test of ours, not of it.
+    request_queue_size = 128
 
     def __init__(self, twilio: FakeTwilio) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.twilio = twilio
-
-
-def _shown(account: str, message: Message) -> dict[str, Any]:
-    return {
-        "sid": message.sid,
-        "account_sid": account,
-        "api_version": "2010-04-01",
-        "from": message.from_,
-        "to": message.to,
-        "body": message.body,
-        "status": "queued",
-        "direction": "outbound-api",
-        "num_segments": "1",
-        "num_media": "0",
-        "date_created": formatdate(usegmt=False),
-        "date_updated": formatdate(usegmt=False),
-        "date_sent": None,
-        "error_code": None,
-        "error_message": None,
-        "price": None,
-        "price_unit": "USD",
-        "uri": f"/2010-04-01/Accounts/{account}/Messages/{message.sid}.json",
-    }
