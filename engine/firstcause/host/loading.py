@@ -142,7 +142,7 @@ def configure(plugin: Plugin, table: Mapping[str, Any]) -> None:
         plugin.configured = False
         for each in error.errors(include_url=False, include_input=False):
             key = ".".join(map(str, each["loc"])) or "table"
-            plugin.problem(f"[plugins.{plugin.name}] {key}: {each['msg']}")
+            plugin.problem(f"[plugins.{plugin.name}] {key}: {each['msg'].removeprefix('Value error, ')}")
     except Exception as error:  # noqa: BLE001 - a stranger's validator may raise anything
         plugin.configured = False
         # Its text is left out: it may hold the value, and the value may be a secret.
