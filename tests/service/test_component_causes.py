@@ -231,3 +231,13 @@ def test_impact_grows_with_what_really_reported_against_what_is_known(shop: Stag
     impact = next(one["impact"] for one in shop.incidents() if one["root"]["code"] == "DISK_FULL")
     assert impact["companies"] == ["acme", "bolt"]
     assert (impact["companies_known"], impact["components"]) == (3, ["cart", "stock", "web"])
+
+
+def test_of_equals_the_one_that_was_the_root_before_is_likelier(stages: Callable[..., Stage]) -> None:
+    stage = stages(topology={"depends_on": {"web": ["prices", "stock"]}})
+    full(stage, 0, "stock")
+    stage.take(100, stage.event(100, "DISK_FULL", service="stock", resolved=True))
+    slow(stage, 5000, "web", "prices", "stock")
+    assert roots(stage) == [("LATENCY_HIGH", "stock")]
+    best = stage.service.explain("2", stage.time(5001))["suspects"][0]
+    assert {"text": "it was the root of 1 incidents of late", "weight": 0.3} in best["for"]

@@ -181,6 +181,14 @@ def _history_fact(known: History, now: datetime) -> Fact:
     return {name: value for name, value in fact.items() if value is not None}
 
 
+def past_root_facts(counted: Mapping[str, int]) -> list[Fact]:
+    """counted: component -> of how many incidents it was the root of late."""
+    return [
+        {"kind": "past_root", "id": f"past_root:{name}", "component": name, "incidents": number}
+        for name, number in sorted(counted.items())
+    ]
+
+
 def env_facts(presence: Mapping[str, bool]) -> list[Fact]:
     """presence: name of an environment variable -> whether it is set. Values never become facts."""
     return [

@@ -147,6 +147,8 @@ def priors(told: Iterable[Fact], weights: Weights) -> Iterator[Prior]:
                 recent and category != "infrastructure"
             ):
                 yield Prior(name, weights.changed, f"{what} of it changed not long ago")
+            case {"kind": "past_root", "component": str(name), "incidents": int(number)}:
+                yield Prior(name, weights.again, f"it was the root of {number} incidents of late")
             case {"kind": "deploy", "service": str(name)} if recent:
                 yield Prior(name, weights.changed, "it was deployed not long ago")
 

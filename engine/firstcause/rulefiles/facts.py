@@ -81,6 +81,7 @@ FIELDS: Mapping[str, Mapping[str, Words]] = {
         "codes_known": None,
     },
     "dependency": {"id": None, "component": None, "on": None},
+    "past_root": {"id": None, "component": None, "incidents": None},
     "symptom": {"id": None, "component": None, "metric": None},
     "verdict": {
         "id": None,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from firstcause.core.facts import past_root_facts
 from firstcause.core.identity import Occurrence, identify
 from firstcause.core.triage import Folded, fold, until
 from firstcause.hookspecs.types import FactContext
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from firstcause.store.database import Database
 
 log = logging.getLogger("firstcause.triage")
+
+REMEMBERED = timedelta(days=90)
+"""How long it counts for a component that it was the root before."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,7 @@ class Triage:
         settlement.end_stand_ins()
         settlement.resolve_ended_roots()
         active = settlement.active()
-        told = self.world.facts(now) + self._supplied(active.values())
+        told = self.world.facts(now) + self._supplied(conn, active.values(), now)
         observations.note(conn, now, told)
         common = common_facts(conn, self.knowledge, told, active.values(), now)
         seen = Seen(settlement.over(), outbox.said_faults(conn))
@@ -160,9 +164,12 @@ class Triage:
         verdicts = scopes.derive(changed)
         settlement.apply(verdicts, touched, scopes.stand_ins, scopes.doubtful)
 
-    def _supplied(self, active: Iterable[Alert]) -> list[Fact]:
-        """The facts of plugins; none where history is played, which holds them."""
-        return [] if self.world.told is not None else self.host.facts(_context(active))
+    def _supplied(self, conn: sa.Connection, active: Iterable[Alert], now: datetime) -> list[Fact]:
+        """The facts of plugins and of the past; none where history is played, which holds them."""
+        if self.world.told is not None:
+            return []
+        past = past_root_facts(incidents.past_roots(conn, now - REMEMBERED))
+        return [*past, *self.host.facts(_context(active))]
 
     def _suspects(self, folded: Folded) -> frozenset[str]:
         catalog, graph = self.knowledge.catalog, self.knowledge.graph

@@ -109,6 +109,22 @@ def closed_by_hand(conn: sa.Connection, numbers: Collection[int | None]) -> set[
     return set(conn.execute(closed).scalars())
 
 
+def past_roots(conn: sa.Connection, since: datetime) -> dict[str, int]:
+    """Service -> of how many incidents that were resolved since then it was the root."""
+    rows = conn.execute(
+        sa.select(incident.c.root_service, sa.func.count())
+        .where(
+            incident.c.status == IncidentStatus.RESOLVED.value,
+            incident.c.resolved_at >= since,
+            incident.c.root_service.is_not(None),
+            incident.c.drill.is_(False),
+        )
+        .group_by(incident.c.root_service)
+        .order_by(incident.c.root_service)
+    )
+    return {str(service): int(number) for service, number in rows}
+
+
 def ended_lately(conn: sa.Connection, fault: str, since: datetime) -> Incident | None:
     """The last incident of a fault that ended by itself, not by a person's word, at that time or later."""
     row = conn.execute(
