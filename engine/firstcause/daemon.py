@@ -16,6 +16,7 @@ import watchfiles
 
 from firstcause.errors import ConfigError, FirstcauseError, RuleFileError
 from firstcause.service.accept import Acceptor
+from firstcause.service.acting import silence_answer
 from firstcause.service.answers import entry_answer
 from firstcause.web.app import create_app
 
@@ -54,6 +55,7 @@ class Daemon:
         self._stop = threading.Event()
         self._work = threading.Event()
         self._reloaded = threading.Event()
+        self._silenced: tuple[int, ...] = ()
         self._threads: list[threading.Thread] = []
         self._suspects: set[str] = set()
         self._suspected = threading.Event()
@@ -123,9 +125,11 @@ class Daemon:
     def _triage(self) -> None:
         self._work.wait(POLL)
         self._work.clear()
-        if self._reloaded.is_set():
+        silenced = self.service.silences_at(clock())
+        if self._reloaded.is_set() or silenced != self._silenced:
             self._reloaded.clear()
             self.service.reconsider(clock())
+            self._silenced = silenced
         while (done := self.service.triage(clock())).events:
             if done.suspects:
                 self._suspects |= done.suspects
@@ -201,6 +205,26 @@ class Daemon:
 
     def resolve(self, number: str, fix: str | None) -> dict[str, Any]:
         return self.service.resolve(number, clock(), fix=fix, actor="web")
+
+    def acknowledge(self, number: str, by: str, comment: str | None, *, undo: bool) -> dict[str, Any]:
+        act = self.service.acting.give_back if undo else self.service.acting.acknowledge
+        act(number, clock(), by, comment)
+        return self.service.incident(number)
+
+    def silences(self, *, ended: bool) -> list[dict[str, Any]]:
+        return self.service.acting.silences(clock(), ended=ended)
+
+    def silence(self, matchers: Sequence[str], length: float, by: str, comment: str | None) -> dict[str, Any]:
+        now = clock()
+        made = self.service.acting.silence(matchers, now, length=length, by=by, comment=comment)
+        self._work.set()
+        return silence_answer(made, now)
+
+    def end_silence(self, number: str) -> dict[str, Any]:
+        now = clock()
+        ended = self.service.acting.end_silence(number, now)
+        self._work.set()
+        return silence_answer(ended, now)
 
     def catalog(self) -> list[dict[str, Any]]:
         return [entry_answer(entry) for entry in self.service.catalog.entries.values()]

@@ -92,6 +92,23 @@ def test_the_rest_of_what_can_be_asked(client: httpx.Client) -> None:
     assert health["infrastructure"]["twilio"]["status"] == "UP"
 
 
+def test_silences_and_acknowledgement(client: httpx.Client) -> None:
+    client.post("/api/v1/events", json={"code": "REDIS_SLOW", "tenant": "acme"})
+    until(lambda: client.get("/api/v1/incidents/1").status_code == 200, "the incident")
+    taken = client.post("/api/v1/incidents/1/ack", json={"by": "anna", "comment": "on it"})
+    assert taken.json()["acknowledged_by"] == "anna"
+    assert client.post("/api/v1/incidents/1/ack", json={"undo": True}).json()["acknowledged_by"] is None
+    made = client.post("/api/v1/silences", json={"matchers": ["code=REDIS_SLOW"], "for": "2h", "by": "anna"})
+    assert (made.status_code, made.json()["state"]) == (201, "active")
+    until(lambda: client.get("/api/v1/incidents/1").json()["silenced_by"] == ["1"], "the silence to hold")
+    assert client.delete("/api/v1/silences/1").json()["state"] == "expired"
+    until(lambda: not client.get("/api/v1/incidents/1").json()["silenced_by"], "the silence to end")
+    assert client.get("/api/v1/silences").json() == {"silences": []}
+    assert len(client.get("/api/v1/silences?ended=true").json()["silences"]) == 1
+    wrong = client.post("/api/v1/silences", json={"matchers": ["code"], "for": "2h"})
+    assert (wrong.status_code, "no matcher" in wrong.json()["error"]) == (400, True)
+
+
 def test_why_an_incident_is_what_it_is(client: httpx.Client) -> None:
     client.post("/api/v1/events", json=[{"code": "TWILIO_API_FAILURE"}, {"code": "SMS_DELIVERY_FAILURE"}])
     until(lambda: client.get("/api/v1/incidents/1").status_code == 200, "the incident")

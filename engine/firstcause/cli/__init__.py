@@ -9,6 +9,7 @@ from typing import NoReturn
 import click
 
 from firstcause.cli import (
+    acting,
     catalog,
     daemon,
     db,
@@ -24,7 +25,7 @@ from firstcause.cli import (
 from firstcause.cli.common import Context, exit_code
 from firstcause.errors import FirstcauseError
 
-_GROUPS = (daemon, status, events, incidents, explain, diagnose, health, catalog, rules, plugins, db)
+_GROUPS = (daemon, status, events, incidents, acting, explain, diagnose, health, catalog, rules, plugins, db)
 
 
 @click.group(

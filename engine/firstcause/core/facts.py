@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from firstcause.core.catalog import Catalog
     from firstcause.core.model import Alert, Fact, Reading
+    from firstcause.core.silences import Found, Silence
     from firstcause.core.topology import CauseGraph
 
 
@@ -177,6 +178,27 @@ def _history_fact(known: History, now: datetime) -> Fact:
         "incidents": known.incidents,
         "last_fix": known.last_fix,
         "resolved_s": (now - known.last_resolved).total_seconds() if known.last_resolved else None,
+    }
+    return {name: value for name, value in fact.items() if value is not None}
+
+
+def silence_facts(active: Iterable[Alert], silences: Sequence[Silence], found: Found) -> list[Fact]:
+    """One for each pair of an alert and a silence that fits it."""
+    return [_silence_fact(alert, each) for each in silences for alert in active if each.fits(alert, found)]
+
+
+def _silence_fact(alert: Alert, silence: Silence) -> Fact:
+    fact: Fact = {
+        "kind": "silence",
+        "id": f"silence:{silence.number}:{alert.fingerprint}",
+        "silence": str(silence.number),
+        "alert": alert.fingerprint,
+        "code": alert.code,
+        "tenant": alert.tenant,
+        "service": alert.service,
+        "component": alert.component,
+        "by": silence.created_by,
+        "comment": silence.comment or "no comment",
     }
     return {name: value for name, value in fact.items() if value is not None}
 

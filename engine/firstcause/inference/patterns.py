@@ -50,6 +50,12 @@ def compile_pattern(text: str) -> Pattern:
     return Pattern(text)
 
 
+def fits_whole(text: str, value: str) -> bool:
+    """Whether a pattern fits a whole text, as Alertmanager's do. ValueError where it is no pattern."""
+    compile_pattern(text)
+    return compile_pattern(f"^(?:{text})$").found(value)
+
+
 _NO_WIDTH = re.compile(r"\\[bBAzZ]")
 _ONE = re.compile(r"\\.|\[\^?\]?[^\]]*\]")
 _BEYOND = re.compile(r"\$\w|\w\^")

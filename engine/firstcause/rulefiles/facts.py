@@ -124,9 +124,19 @@ FIELDS: Mapping[str, Mapping[str, Words]] = {
         "age_s": None,
     },
     "deploy": {"id": None, "service": None, "version": None, "before": None, "age_s": None},
-    "silence": {"id": None, "code": None, "tenant": None, "service": None},
+    "silence": {
+        "id": None,
+        "silence": None,
+        "alert": None,
+        "code": None,
+        "tenant": None,
+        "service": None,
+        "component": None,
+        "by": None,
+        "comment": None,
+    },
 }
-"""Kind to field to words. `deploy` and `silence` come from plugins so far."""
+"""Kind to field to words. `deploy`, `dependency` and `symptom` come from plugins."""
 
 CLOSED = frozenset({"alert", "edge", "env", "history", "link", "suspect", "tenant", "verdict"})
 """Kinds whose fields are all listed, so that any other can never be found."""

@@ -20,13 +20,14 @@ from firstcause.health import environment
 from firstcause.health.probing import Prober
 from firstcause.host import Host
 from firstcause.service import answers, tick
+from firstcause.service.acting import Acting
 from firstcause.service.deliver import Delivery
 from firstcause.service.explaining import Explainer
 from firstcause.service.knowledge import Knowledge, Refused, learn, rule_folders
 from firstcause.service.settle import Announcer, close_incident
 from firstcause.service.triage import Triage, Triaged
 from firstcause.service.world import World
-from firstcause.store import alerts, inbox, incidents, outbox
+from firstcause.store import alerts, inbox, incidents, outbox, silences
 from firstcause.store.database import Database
 
 if TYPE_CHECKING:
@@ -318,6 +319,16 @@ class Service:
                 reason = cleaned or "a person resolved it"
                 close_incident(conn, ending, now, self._announcer, actor=actor, reason=reason)
         return self.incident(number)
+
+    @property
+    def acting(self) -> Acting:
+        """What people do about incidents."""
+        return Acting(self.database, self.mask)
+
+    def silences_at(self, now: datetime) -> tuple[int, ...]:
+        """The numbers of the silences that hold; where they change, rules are to look again."""
+        with self.database.read() as conn:
+            return tuple(each.number or 0 for each in silences.active(conn, now))
 
     def health(self) -> dict[str, Any]:
         """The last full check, without running one."""

@@ -57,6 +57,7 @@ def incident_answer(
         "acknowledged_at": shown(incident.acknowledged_at),
         "acknowledged_by": incident.acknowledged_by,
         "drill": incident.drill,
+        "silenced_by": _silenced_by(members),
         "fix": incident.fix,
         "events": sum(alert.count for alert in members),
         "alerts": [_alert(alert, ids) for alert in ordered],
@@ -66,6 +67,18 @@ def incident_answer(
         "notifications": [_times(each) for each in notifications],
         "timeline": [_times(each) for each in timeline],
     }
+
+
+def _silenced_by(members: Sequence[Alert]) -> list[str]:
+    """Numbers of the silences that rules took into account."""
+    facts = (
+        fact
+        for alert in members
+        if alert.active
+        for verdict in alert.verdicts
+        for fact in verdict.facts.values()
+    )
+    return sorted({str(fact["silence"]) for fact in facts if fact["kind"] == "silence"}, key=int)
 
 
 def _alert(alert: Alert, ids: Mapping[str, str]) -> dict[str, Any]:

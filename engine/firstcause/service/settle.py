@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from firstcause.core.attribution import parents, strongest
 from firstcause.core.incidents import Group, group, headline
-from firstcause.core.model import Alert, Incident, IncidentStatus, Role, Verdict, VerdictKind
+from firstcause.core.model import Alert, Incident, IncidentStatus, Priority, Role, Verdict, VerdictKind
 from firstcause.core.policy import decide
 from firstcause.core.suspicion import SILENT
 from firstcause.notify.routes import routes_for
@@ -167,7 +167,9 @@ class Settlement:
         roots = [self._world[name] for name in each.roots]
         opened_at = before.opened_at if before else self._now
         after = headline(members, roots, verdicts, opened_at, self._tenants_known)
-        after = after.model_copy(update=_kept(before) | {"stored_id": before.stored_id if before else None})
+        after = after.model_copy(
+            update=_kept(before, after.priority) | {"stored_id": before.stored_id if before else None}
+        )
         if after != before:
             after = after.model_copy(update={"stored_id": incidents.save(self._conn, after)})
         joined = [alert for alert in members if alert.incident_id != after.stored_id]
@@ -215,9 +217,16 @@ class Settlement:
             what = f"root is now {after.root.code}, no longer {before.root.code}"
             incidents.note(self._conn, number, self._now, what, reason=reason)
             log.info("incident %s: %s", number, what)
+        if before is not None and before.suppressed != after.suppressed:
+            what = "nobody is told" if after.suppressed else "people are told again"
+            quiet = _why(after, self._world.values(), verdicts, VerdictKind.SUPPRESS)
+            incidents.note(self._conn, number, self._now, what, reason=quiet)
         if before is not None and before.priority != after.priority:
             what = f"priority {before.priority} -> {after.priority}"
-            incidents.note(self._conn, number, self._now, what)
+            lost = before.acknowledged_at is not None and after.acknowledged_at is None
+            incidents.note(
+                self._conn, number, self._now, what, reason="acknowledge it anew" if lost else None
+            )
         counts = Counter(
             alert.code for alert in joined if alert.incident_id is None and alert.fault != after.fault
         )
@@ -257,10 +266,13 @@ def _placed(
     )
 
 
-def _kept(before: Incident | None) -> dict[str, object]:
-    """What people did, which no alert changes."""
-    names = ("acknowledged_at", "acknowledged_by", "drill")
-    return {name: getattr(before, name) for name in names} if before is not None else {}
+def _kept(before: Incident | None, priority: Priority) -> dict[str, object]:
+    """What people did; who is at it may not know how bad it has become."""
+    if before is None:
+        return {}
+    worse = priority.rank > before.priority.rank
+    names = ("drill",) if worse else ("acknowledged_at", "acknowledged_by", "drill")
+    return {name: getattr(before, name) for name in names}
 
 
 def _stands_in(alert: Alert) -> bool:
@@ -278,12 +290,15 @@ def _bare(alert: Alert) -> Alert:
 
 
 def _why(
-    incident: Incident, world: Collection[Alert], verdicts: Mapping[str, Sequence[Verdict]]
+    incident: Incident,
+    world: Collection[Alert],
+    verdicts: Mapping[str, Sequence[Verdict]],
+    kind: VerdictKind = VerdictKind.ROOT_CAUSE,
 ) -> str | None:
-    """The strongest reason that a rule gave for the root."""
+    """The strongest reason that a rule gave, of one kind, for the root."""
     roots = (alert.fingerprint for alert in world if alert.fault == incident.fault)
     said = (verdict for name in roots for verdict in verdicts.get(name, ()))
-    best = strongest(said, VerdictKind.ROOT_CAUSE)
+    best = strongest(said, kind)
     return best.because if best else None
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from firstcause.core.facts import past_root_facts
+from firstcause.core.facts import past_root_facts, silence_facts
 from firstcause.core.identity import Occurrence, identify
 from firstcause.core.triage import Folded, fold, until
 from firstcause.hookspecs.types import FactContext
+from firstcause.inference.patterns import fits_whole
 from firstcause.service.derive import Scopes, Seen, common_facts
 from firstcause.service.settle import Settlement
-from firstcause.store import alerts, inbox, incidents, observations, outbox
+from firstcause.store import alerts, inbox, incidents, observations, outbox, silences
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -165,11 +166,13 @@ class Triage:
         settlement.apply(verdicts, touched, scopes.stand_ins, scopes.doubtful)
 
     def _supplied(self, conn: sa.Connection, active: Iterable[Alert], now: datetime) -> list[Fact]:
-        """The facts of plugins and of the past; none where history is played, which holds them."""
+        """Of plugins, silences and the past; none where history is played, which holds them."""
         if self.world.told is not None:
             return []
+        listed = list(active)
         past = past_root_facts(incidents.past_roots(conn, now - REMEMBERED))
-        return [*past, *self.host.facts(_context(active))]
+        silenced = silence_facts(listed, silences.active(conn, now), fits_whole)
+        return [*past, *silenced, *self.host.facts(_context(listed))]
 
     def _suspects(self, folded: Folded) -> frozenset[str]:
         catalog, graph = self.knowledge.catalog, self.knowledge.graph

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from firstcause.core.durations import Duration
 from firstcause.intake.body import decompressed, too_large
 from firstcause.intake.native import Parsed, parse
 from firstcause.service import new_id
@@ -23,6 +25,27 @@ router = APIRouter()
 
 _FORMS = {"text": "text/plain", "markdown": "text/markdown", "json": "application/json"}
 _UNAVAILABLE = 503
+
+
+class Ack(BaseModel):
+    """Who is at it. undo: nobody any more."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: str = Field(default="web", min_length=1, max_length=200)
+    comment: str | None = Field(default=None, max_length=10_000)
+    undo: bool = False
+
+
+class NewSilence(BaseModel):
+    """for: a length of time, such as 2h."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    matchers: list[str] = Field(min_length=1, max_length=20)
+    length: Duration = Field(alias="for")
+    by: str = Field(default="web", min_length=1, max_length=200)
+    comment: str | None = Field(default=None, max_length=10_000)
 
 
 Fix = Annotated[str | None, Body(embed=True, max_length=10_000)]
@@ -105,6 +128,26 @@ def explain(number: str, backend: Asked) -> dict[str, Any]:
 @router.post("/api/v1/incidents/{number}/resolve")
 def resolve(number: str, backend: Asked, fix: Fix = None) -> dict[str, Any]:
     return backend.resolve(number, fix)
+
+
+@router.post("/api/v1/incidents/{number}/ack")
+def acknowledge(number: str, backend: Asked, ack: Ack = Ack()) -> dict[str, Any]:  # noqa: B008 - a value
+    return backend.acknowledge(number, ack.by, ack.comment, undo=ack.undo)
+
+
+@router.get("/api/v1/silences")
+def list_silences(backend: Asked, ended: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002 - a query
+    return {"silences": backend.silences(ended=ended)}
+
+
+@router.post("/api/v1/silences", status_code=201)
+def add_silence(backend: Asked, wanted: NewSilence) -> dict[str, Any]:
+    return backend.silence(wanted.matchers, wanted.length, wanted.by, wanted.comment)
+
+
+@router.delete("/api/v1/silences/{number}")
+def end_silence(number: str, backend: Asked) -> dict[str, Any]:
+    return backend.end_silence(number)
 
 
 @router.post("/api/v1/probes/{name}/run")

@@ -1,0 +1,99 @@
+"""Silences: of which alerts nobody is to be told for a while, by matchers as in Alertmanager."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Literal
+
+from firstcause.core.model import Frozen, Time
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from firstcause.core.model import Alert
+
+FIELDS = ("code", "service", "component", "tenant", "severity", "message")
+
+Found = Callable[[str, str], bool]
+"""Whether a pattern (RE2) fits a whole text. ValueError where it is no pattern."""
+
+_WRITTEN = re.compile(r"\s*(?P<field>[a-z_]+)\s*(?P<operator>=~|!~|!=|=)\s*(?P<value>.*)", re.DOTALL)
+
+
+class Matcher(Frozen):
+    """A test of one field of an alert; a field that an alert does not have counts as empty."""
+
+    field: Literal["code", "service", "component", "tenant", "severity", "message"]
+    operator: Literal["=", "!=", "=~", "!~"]
+    value: str
+
+    def __str__(self) -> str:
+        return f'{self.field}{self.operator}"{self.value}"'
+
+    def fits(self, fields: Mapping[str, str], found: Found) -> bool:
+        value = fields.get(self.field, "")
+        same = found(self.value, value) if "~" in self.operator else value == self.value
+        return same is not self.operator.startswith("!")
+
+
+class Silence(Frozen):
+    """From starts_at until ends_at nobody is told of alerts that all matchers fit. number: its row."""
+
+    matchers: tuple[Matcher, ...]
+    starts_at: Time
+    ends_at: Time
+    created_at: Time
+    created_by: str
+    comment: str | None = None
+    number: int | None = None
+
+    def state(self, now: datetime) -> str:
+        """pending, active or expired."""
+        if now < self.starts_at:
+            return "pending"
+        return "active" if now < self.ends_at else "expired"
+
+    def fits(self, alert: Alert, found: Found) -> bool:
+        fields = fields_of(alert)
+        return all(matcher.fits(fields, found) for matcher in self.matchers)
+
+
+def fields_of(alert: Alert) -> dict[str, str]:
+    given = {
+        "code": alert.code,
+        "service": alert.service,
+        "component": alert.component,
+        "tenant": alert.tenant,
+        "severity": alert.severity.value,
+        "message": alert.sample.message if alert.sample else None,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def parse(text: str, found: Found) -> Matcher:
+    """A matcher such as `code=SMS_DELIVERY_FAILURE` or `service=~"api-.*"`. ValueError with the mend."""
+    written = _WRITTEN.fullmatch(text)
+    if written is None:
+        msg = f'{text!r} is no matcher; write it like code=SMS_DELIVERY_FAILURE or service=~"api-.*"'
+        raise ValueError(msg)
+    field, operator, value = written["field"], written["operator"], written["value"].strip()
+    if field not in FIELDS:
+        msg = f"{text!r}: alerts have no {field!r}; they have {', '.join(FIELDS)}"
+        raise ValueError(msg)
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        value = value[1:-1]
+    if "~" in operator:
+        try:
+            found(value, "")
+        except ValueError as error:
+            msg = f"{text!r}: the pattern does not compile: {error}"
+            raise ValueError(msg) from None
+    return Matcher.model_validate({"field": field, "operator": operator, "value": value})
+
+
+def refuse_all(matchers: tuple[Matcher, ...], found: Found) -> None:
+    """ValueError where the matchers fit an alert without any field, and so nearly everything."""
+    if not matchers or all(matcher.fits({}, found) for matcher in matchers):
+        msg = "these matchers fit nearly every alert; name at least one code, service, component or tenant"
+        raise ValueError(msg)

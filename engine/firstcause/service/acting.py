@@ -1,0 +1,141 @@
+"""What people do about incidents: acknowledge them, silence them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from firstcause.core.model import IncidentStatus
+from firstcause.core.silences import Silence, parse, refuse_all
+from firstcause.errors import IntakeError
+from firstcause.inference.patterns import fits_whole
+from firstcause.service.answers import shown
+from firstcause.store import alerts, incidents, silences
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    import sqlalchemy as sa
+
+    from firstcause.core.masking import Mask
+    from firstcause.core.model import Incident
+    from firstcause.store.database import Database
+
+
+@dataclass(frozen=True)
+class Acting:
+    """Acts for a person. Nothing here evaluates rules: whoever runs them sees what was done."""
+
+    database: Database
+    mask: Mask
+
+    def acknowledge(self, number: str, now: datetime, by: str, comment: str | None) -> None:
+        """Say that somebody is at it. A second time changes nothing. IntakeError where it is over."""
+        with self.database.write() as conn:
+            found = _open(conn, number, "acknowledged")
+            if found.acknowledged_at is None:
+                taken = found.model_copy(update={"acknowledged_at": now, "acknowledged_by": by})
+                incidents.save(conn, taken)
+                incidents.note(
+                    conn, found.stored_id or 0, now, "acknowledged", reason=self._clean(comment), actor=by
+                )
+
+    def give_back(self, number: str, now: datetime, by: str, comment: str | None) -> None:
+        """Take an acknowledgement back."""
+        with self.database.write() as conn:
+            found = _open(conn, number, "given back")
+            if found.acknowledged_at is not None:
+                free = found.model_copy(update={"acknowledged_at": None, "acknowledged_by": None})
+                incidents.save(conn, free)
+                incidents.note(
+                    conn,
+                    found.stored_id or 0,
+                    now,
+                    "no longer acknowledged",
+                    reason=self._clean(comment),
+                    actor=by,
+                )
+
+    def silence(
+        self,
+        matchers: Sequence[str],
+        now: datetime,
+        *,
+        length: float,
+        by: str,
+        comment: str | None,
+        starts_at: datetime | None = None,
+    ) -> Silence:
+        """length: seconds. IntakeError where a matcher is none, or all of them fit nearly everything."""
+        begin = starts_at or now
+        try:
+            read = tuple(parse(text, fits_whole) for text in matchers)
+            refuse_all(read, fits_whole)
+        except ValueError as error:
+            raise IntakeError(str(error)) from None
+        if length <= 0 or begin + timedelta(seconds=length) <= now:
+            msg = "a silence that is over already; give it a length, such as 2h"
+            raise IntakeError(msg)
+        new = Silence(
+            matchers=read,
+            starts_at=begin,
+            ends_at=begin + timedelta(seconds=length),
+            created_at=now,
+            created_by=by,
+            comment=self._clean(comment),
+        )
+        with self.database.write() as conn:
+            return new.model_copy(update={"number": silences.add(conn, new)})
+
+    def silence_incident(self, number: str) -> list[str]:
+        """Matchers that fit the roots of an incident."""
+        with self.database.read() as conn:
+            found = _open(conn, number, "silenced")
+            named = {"code": found.root.code, "service": found.root.service, "tenant": found.root.tenant}
+            return [f'{field}="{value}"' for field, value in named.items() if value is not None]
+
+    def end_silence(self, number: str, now: datetime) -> Silence:
+        with self.database.write() as conn:
+            return silences.end(conn, number, now)
+
+    def silences(self, now: datetime, *, ended: bool) -> list[dict[str, Any]]:
+        """As `silence list --json` shows them; ended: those that are over as well."""
+        with self.database.read() as conn:
+            listed = silences.listed(conn, None if ended else now)
+            active = alerts.active(conn)
+            return [silence_answer(each, now, _hit(each, now, active)) for each in listed]
+
+    def _clean(self, comment: str | None) -> str | None:
+        return self.mask.text(comment) if comment else None
+
+
+def _open(conn: sa.Connection, number: str, done: str) -> Incident:
+    found = incidents.get(conn, number)
+    if found.status is not IncidentStatus.OPEN:
+        msg = f"incident {number} is over, so it cannot be {done}; `firstcause incidents` has the open ones"
+        raise IntakeError(msg)
+    return found
+
+
+def _hit(silence: Silence, now: datetime, active: Sequence[Any]) -> list[str]:
+    if silence.state(now) != "active":
+        return []
+    hit = {alert.incident_id for alert in active if silence.fits(alert, fits_whole)} - {None}
+    return [str(number) for number in sorted(hit)]
+
+
+def silence_answer(silence: Silence, now: datetime, hit: Sequence[str] = ()) -> dict[str, Any]:
+    """hit: ids of the incidents that it concerns now."""
+    return {
+        "id": str(silence.number),
+        "matchers": [str(matcher) for matcher in silence.matchers],
+        "state": silence.state(now),
+        "starts_at": shown(silence.starts_at),
+        "ends_at": shown(silence.ends_at),
+        "created_at": shown(silence.created_at),
+        "created_by": silence.created_by,
+        "comment": silence.comment,
+        "incidents": list(hit),
+    }
