@@ -55,7 +55,7 @@ class Daemon:
         self._stop = threading.Event()
         self._work = threading.Event()
         self._reloaded = threading.Event()
-        self._silenced: tuple[int, ...] = ()
+        self._said: tuple[object, ...] = ()
         self._threads: list[threading.Thread] = []
         self._suspects: set[str] = set()
         self._suspected = threading.Event()
@@ -125,11 +125,11 @@ class Daemon:
     def _triage(self) -> None:
         self._work.wait(POLL)
         self._work.clear()
-        silenced = self.service.silences_at(clock())
-        if self._reloaded.is_set() or silenced != self._silenced:
+        said = self.service.words_at(clock())
+        if self._reloaded.is_set() or said != self._said:
             self._reloaded.clear()
             self.service.reconsider(clock())
-            self._silenced = silenced
+            self._said = said
         while (done := self.service.triage(clock())).events:
             if done.suspects:
                 self._suspects |= done.suspects
@@ -209,6 +209,16 @@ class Daemon:
     def acknowledge(self, number: str, by: str, comment: str | None, *, undo: bool) -> dict[str, Any]:
         act = self.service.acting.give_back if undo else self.service.acting.acknowledge
         act(number, clock(), by, comment)
+        return self.service.incident(number)
+
+    def merge(self, number: str, into: str, by: str, reason: str | None) -> dict[str, Any]:
+        self.service.acting.merge(number, into, clock(), by, reason)
+        self.service.reconsider(clock())
+        return self.service.incident(into)
+
+    def split(self, number: str, ids: Sequence[str], by: str, reason: str | None) -> dict[str, Any]:
+        self.service.acting.split(number, ids, clock(), by, reason)
+        self.service.reconsider(clock())
         return self.service.incident(number)
 
     def silences(self, *, ended: bool) -> list[dict[str, Any]]:

@@ -28,6 +28,20 @@ def test_an_hour_on_call(tmp_path: Path) -> None:
     assert answer("silence", "list", folder=tmp_path) == {"silences": []}
 
 
+def test_a_person_knows_better(tmp_path: Path) -> None:
+    for code in ("REDIS_SLOW", "COMPANY_DATABASE_EMPTY"):
+        firstcause("report", code, folder=tmp_path)
+    firstcause("merge", "2", "1", "--by", "anna", "--reason", "one deployment", folder=tmp_path)
+    (merged,) = answer("incidents", "--status", "open", folder=tmp_path)["incidents"]
+    assert merged["root"]["code"] == "REDIS_SLOW"
+    assert "cascade" in (shown := firstcause("explain", "1", folder=tmp_path).stdout)
+    assert "by hand" in shown
+    assert "anna: one deployment" in shown
+    effect = next(each["id"] for each in merged["alerts"] if each["role"] == "cascade")
+    firstcause("split", "1", effect, folder=tmp_path)
+    assert len(answer("incidents", "--status", "open", folder=tmp_path)["incidents"]) == 2
+
+
 def test_wrong_calls_are_one_clear_line(tmp_path: Path) -> None:
     for call, says in (
         (("silence", "add"), "MATCHERs or --incident"),

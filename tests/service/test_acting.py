@@ -9,6 +9,8 @@ import pytest
 from firstcause.errors import IntakeError, NotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from staging import Stage
 
 CODE = "SMS_DELIVERY_FAILURE"
@@ -117,3 +119,56 @@ def test_what_is_over_or_not_there_cannot_be_acknowledged(stage: Stage) -> None:
         stage.service.acting.acknowledge("9", stage.time(10), "anna", None)
     with pytest.raises(NotFoundError, match="no silence '9'"):
         stage.service.acting.end_silence("9", stage.time(10))
+
+
+def test_a_merge_holds_against_every_rule_and_over_a_restart(stages: Callable[..., Stage]) -> None:
+    stage = stages()
+    stage.report(0, "REDIS_SLOW")
+    stage.report(1, "COMPANY_DATABASE_EMPTY")
+    stage.service.acting.merge("2", "1", stage.time(10), "anna", "the same deployment")
+    stage.service.reconsider(stage.time(10))
+    (incident,) = stage.incidents("open")
+    incident = stage.service.incident(incident["id"])
+    assert incident["root"]["code"] == "REDIS_SLOW"
+    cascade = next(each for each in incident["alerts"] if each["role"] == "cascade")
+    assert cascade["code"] == "COMPANY_DATABASE_EMPTY"
+    word = next(each for each in incident["verdicts"] if each["rule"] == "by hand")
+    assert (word["verdict"], word["because"]) == ("cascade", "anna: the same deployment")
+    assert "took in incident 2" in [line["what"] for line in incident["timeline"]]
+    again = stages()
+    again.report(20, "COMPANY_DATABASE_EMPTY", "REDIS_SLOW", "COMPANY_DATABASE_EMPTY")
+    again.service.sweep(again.time(80))
+    assert [one["root"]["code"] for one in again.incidents("open")] == ["REDIS_SLOW"]
+    assert (
+        again.service.explain("1", again.time(81))["tree"][0]["causes"][0]["verdicts"][0]["rule"] == "by hand"
+    )
+
+
+def test_a_split_holds_and_ends_with_the_alert(stage: Stage) -> None:
+    stage.report(0, "TWILIO_API_FAILURE", CODE)
+    effect = next(each["id"] for each in stage.incident()["alerts"] if each["code"] == CODE)
+    stage.service.acting.split("1", [effect], stage.time(10), "anna", None)
+    stage.service.reconsider(stage.time(10))
+    assert sorted(one["root"]["code"] for one in stage.incidents("open")) == [CODE, "TWILIO_API_FAILURE"]
+    stage.report(20, CODE, "TWILIO_API_FAILURE")
+    assert len(stage.incidents("open")) == 2
+    stage.take(30, stage.event(30, CODE, resolved=True))
+    stage.report(700, CODE)
+    (incident,) = stage.incidents("open")
+    assert incident["root"]["code"] == "TWILIO_API_FAILURE", "a new alert is no longer what was spoken of"
+
+
+def test_what_cannot_be_merged_or_split_is_said(stage: Stage) -> None:
+    stage.report(0, "TWILIO_API_FAILURE", CODE)
+    root = next(each["id"] for each in stage.incident()["alerts"] if each["role"] == "root")
+    act = stage.service.acting
+    at = stage.time(1)
+    with pytest.raises(IntakeError, match="is incident 1 already"):
+        act.merge("1", "1", at, "anna", None)
+    with pytest.raises(NotFoundError, match="no incident '9'"):
+        act.merge("1", "9", at, "anna", None)
+    with pytest.raises(IntakeError, match="no active alert '77'"):
+        act.split("1", ["77"], at, "anna", None)
+    with pytest.raises(IntakeError, match="is the root fault"):
+        act.split("1", [root], at, "anna", None)
+    assert stage.rows("ruling") == []

@@ -109,6 +109,18 @@ def test_silences_and_acknowledgement(client: httpx.Client) -> None:
     assert (wrong.status_code, "no matcher" in wrong.json()["error"]) == (400, True)
 
 
+def test_merge_and_split(client: httpx.Client) -> None:
+    client.post("/api/v1/events", json=[{"code": "REDIS_SLOW"}, {"code": "COMPANY_DATABASE_EMPTY"}])
+    until(lambda: len(client.get("/api/v1/incidents?status=open").json()["incidents"]) == 2, "both")
+    merged = client.post("/api/v1/incidents/2/merge", json={"into": "1", "by": "anna"}).json()
+    assert len(merged["alerts"]) == 2
+    effect = next(each["id"] for each in merged["alerts"] if each["role"] == "cascade")
+    parted = client.post("/api/v1/incidents/1/split", json={"alerts": [effect]})
+    assert (parted.status_code, len(parted.json()["alerts"])) == (200, 1)
+    assert client.post("/api/v1/incidents/1/merge", json={"into": "77"}).status_code == 404
+    assert client.post("/api/v1/incidents/1/split", json={"alerts": ["77"]}).status_code == 400
+
+
 def test_why_an_incident_is_what_it_is(client: httpx.Client) -> None:
     client.post("/api/v1/events", json=[{"code": "TWILIO_API_FAILURE"}, {"code": "SMS_DELIVERY_FAILURE"}])
     until(lambda: client.get("/api/v1/incidents/1").status_code == 200, "the incident")

@@ -1,4 +1,4 @@
-"""ack, silence add, silence list, silence end."""
+"""ack, merge, split, silence add, silence list, silence end."""
 
 from __future__ import annotations
 
@@ -38,6 +38,41 @@ def ack(ctx: Context, *, number: str, undo: bool, by: str, comment: str | None, 
         click.echo(f"incident {found['id']} is acknowledged by {clean(found['acknowledged_by'])}")
     else:
         click.echo(f"incident {found['id']} is not acknowledged")
+
+
+_reason = click.option("--reason", metavar="TEXT", help="Why.")
+
+
+@click.command(epilog="Example: firstcause merge 8 7 --reason 'the same deployment'")
+@click.argument("number", metavar="ID")
+@click.argument("into", metavar="INTO")
+@_by
+@_reason
+@json_option
+@pass_context
+def merge(ctx: Context, *, number: str, into: str, by: str, reason: str | None, as_json: bool) -> None:
+    """Say that incident ID has its cause in incident INTO; that holds against every rule."""
+    service, at = ctx.ready_service, now()
+    service.acting.merge(number, into, at, by, reason)
+    service.heed(at)
+    show_json(service.incident(into)) if as_json else click.echo(f"incident {number} goes into {into}")
+
+
+@click.command(epilog="Example: firstcause split 7 31 32 --reason 'another fault'")
+@click.argument("number", metavar="ID")
+@click.argument("ids", nargs=-1, required=True, metavar="ALERT_ID...")
+@_by
+@_reason
+@json_option
+@pass_context
+def split(
+    ctx: Context, *, number: str, ids: tuple[str, ...], by: str, reason: str | None, as_json: bool
+) -> None:
+    """Say that alerts of an incident have a cause of their own; `incident ID --json` has their ids."""
+    service, at = ctx.ready_service, now()
+    service.acting.split(number, ids, at, by, reason)
+    service.heed(at)
+    show_json(service.incident(number)) if as_json else click.echo(f"split off incident {number}")
 
 
 @click.group()
@@ -88,6 +123,7 @@ def add(
         comment=comment,
         starts_at=_time(start),
     )
+    ctx.ready_service.heed(at)
     if as_json:
         show_json(silence_answer(made, at))
     else:
@@ -122,6 +158,7 @@ def end_silence(ctx: Context, *, number: str, as_json: bool) -> None:
 
     at = now()
     found = ctx.ready_service.acting.end_silence(number, at)
+    ctx.ready_service.heed(at)
     show_json(silence_answer(found, at)) if as_json else click.echo(f"silence {found.number} is over")
 
 
@@ -145,4 +182,4 @@ def _time(text: str | None) -> datetime | None:
     return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
-COMMANDS = (ack, silence)
+COMMANDS = (ack, merge, split, silence)

@@ -101,7 +101,10 @@ def _verdict(verdict: Mapping[str, Any], indent: str) -> Iterator[str]:
     held = "" if verdict["holds"] else ", overruled"
     sure = f" {verdict['confidence']:.0%}" if verdict["verdict"] in {"root_cause", "cascade"} else ""
     yield f"{indent}{verdict['verdict']}{sure}{held}: {clean(verdict['because'])}"
-    yield f"{indent}  by {verdict['rule']}  {verdict['file']}:{verdict['line']}"
+    place = (
+        f"by {verdict['rule']}  {verdict['file']}:{verdict['line']}" if verdict["file"] else verdict["rule"]
+    )
+    yield f"{indent}  {place}"
     for name, fact in verdict["facts"].items():
         yield f"{indent}  from {_fact(name, fact)}"
     for other in verdict["from"]:

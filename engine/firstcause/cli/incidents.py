@@ -63,7 +63,8 @@ def show_incident(found: dict[str, Any]) -> None:
     click.echo(f"  root      {clean(root['code'])}{_where(root)}")
     for verdict in found["verdicts"]:
         if verdict["verdict"] == "root_cause" and verdict["code"] == root["code"]:
-            click.echo(f"            {clean(verdict['because'])}  [{verdict['file']}:{verdict['line']}]")
+            place = f"{verdict['file']}:{verdict['line']}" if verdict["file"] else verdict["rule"]
+            click.echo(f"            {clean(verdict['because'])}  [{place}]")
     click.echo(
         f"  since     {found['opened_at']}"
         + (f" until {found['resolved_at']}" if found["resolved_at"] else "")

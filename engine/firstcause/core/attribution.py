@@ -77,6 +77,26 @@ def parents(alerts: Mapping[str, Alert], verdicts: Mapping[str, Sequence[Verdict
     return chosen
 
 
+BY_HAND = "by hand"
+"""The rule of a verdict that a person gave."""
+
+_ABOVE_ALL_RULES = 1_000_000
+
+
+def by_hand(of: Alert, by: Alert | None, actor: str, reason: str | None) -> Verdict:
+    """A person's word on the cause of an alert, by None: it is a root. It holds against every rule."""
+    return Verdict(
+        rule=BY_HAND,
+        file="",
+        line=0,
+        verdict=VerdictKind.ROOT_CAUSE if by is None else VerdictKind.CASCADE,
+        of=of.fingerprint,
+        by=by.fingerprint if by is not None else None,
+        because=f"{actor}: {reason}" if reason else f"{actor} said so",
+        priority=_ABOVE_ALL_RULES,
+    )
+
+
 def ranked(verdicts: Iterable[Verdict]) -> list[Verdict]:
     """What was said of an alert's cause; the first that can be true holds."""
     return sorted(

@@ -15,7 +15,7 @@ from firstcause.core.masking import Mask
 from firstcause.core.model import IncidentStatus
 from firstcause.core.report import as_markdown, as_text, debug_report
 from firstcause.core.suspicion import ranked
-from firstcause.errors import ConfigError, FirstcauseError, NotFoundError, RuleFileError
+from firstcause.errors import ConfigError, FirstcauseError, NotFoundError, RuleFileError, StoreError
 from firstcause.health import environment
 from firstcause.health.probing import Prober
 from firstcause.host import Host
@@ -27,7 +27,7 @@ from firstcause.service.knowledge import Knowledge, Refused, learn, rule_folders
 from firstcause.service.settle import Announcer, close_incident
 from firstcause.service.triage import Triage, Triaged
 from firstcause.service.world import World
-from firstcause.store import alerts, inbox, incidents, outbox, silences
+from firstcause.store import alerts, inbox, incidents, outbox, rulings, silences
 from firstcause.store.database import Database
 
 if TYPE_CHECKING:
@@ -325,10 +325,16 @@ class Service:
         """What people do about incidents."""
         return Acting(self.database, self.mask)
 
-    def silences_at(self, now: datetime) -> tuple[int, ...]:
-        """The numbers of the silences that hold; where they change, rules are to look again."""
+    def words_at(self, now: datetime) -> tuple[object, ...]:
+        """What people said that holds; where it changes, rules are to look again."""
         with self.database.read() as conn:
-            return tuple(each.number or 0 for each in silences.active(conn, now))
+            quiet = [each.number for each in silences.active(conn, now)]
+            return (*quiet, *rulings.in_force(conn))
+
+    def heed(self, now: datetime) -> None:
+        """Let what a person said take effect, where no daemon runs that would do so."""
+        with suppress(StoreError), self.database.only_daemon():
+            self.reconsider(now)
 
     def health(self) -> dict[str, Any]:
         """The last full check, without running one."""

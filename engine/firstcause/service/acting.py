@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from firstcause.core.model import IncidentStatus
+from firstcause.core.model import IncidentStatus, Role
 from firstcause.core.silences import Silence, parse, refuse_all
 from firstcause.errors import IntakeError
 from firstcause.inference.patterns import fits_whole
 from firstcause.service.answers import shown
-from firstcause.store import alerts, incidents, silences
+from firstcause.store import alerts, incidents, rulings, silences
+from firstcause.store.rulings import Ruling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from firstcause.core.masking import Mask
-    from firstcause.core.model import Incident
+    from firstcause.core.model import Alert, Incident
     from firstcause.store.database import Database
 
 
@@ -57,6 +58,37 @@ class Acting:
                     reason=self._clean(comment),
                     actor=by,
                 )
+
+    def merge(self, number: str, into: str, now: datetime, by: str, reason: str | None) -> None:
+        """Say that the roots of one open incident are caused by another's, against every rule."""
+        with self.database.write() as conn:
+            gone, kept = _open(conn, number, "merged"), _open(conn, into, "merged into")
+            if gone.stored_id == kept.stored_id:
+                msg = f"incident {number} is incident {into} already; name another"
+                raise IntakeError(msg)
+            cause = _roots(conn, kept)[0]
+            for root in _roots(conn, gone):
+                rulings.add(conn, Ruling(_row(root), _row(cause), now, by, self._clean(reason)))
+            what = f"to be taken in by incident {kept.stored_id}"
+            incidents.note(conn, gone.stored_id or 0, now, what, reason=self._clean(reason), actor=by)
+
+    def split(self, number: str, ids: Sequence[str], now: datetime, by: str, reason: str | None) -> None:
+        """Say that alerts of an open incident have a cause of their own, against every rule."""
+        with self.database.write() as conn:
+            found = _open(conn, number, "split")
+            members = alerts.of_incidents(conn, [found.stored_id or 0])[found.stored_id or 0]
+            active = {str(each.stored_id): each for each in members if each.active}
+            for one in ids:
+                alert = active.get(one)
+                if alert is None:
+                    msg = f"incident {number} has no active alert {one!r}; it has {', '.join(active)}"
+                    raise IntakeError(msg)
+                if alert.fault == found.fault:
+                    msg = f"alert {one} is the root fault of incident {number} itself; split off the others"
+                    raise IntakeError(msg)
+                rulings.add(conn, Ruling(_row(alert), None, now, by, self._clean(reason)))
+                what = f"{alert.code} (alert {one}) split off"
+                incidents.note(conn, found.stored_id or 0, now, what, reason=self._clean(reason), actor=by)
 
     def silence(
         self,
@@ -109,6 +141,16 @@ class Acting:
 
     def _clean(self, comment: str | None) -> str | None:
         return self.mask.text(comment) if comment else None
+
+
+def _roots(conn: sa.Connection, incident: Incident) -> list[Alert]:
+    number = incident.stored_id or 0
+    members = alerts.of_incidents(conn, [number])[number]
+    return [each for each in members if each.active and each.role is Role.ROOT]
+
+
+def _row(alert: Alert) -> int:
+    return alert.stored_id or 0
 
 
 def _open(conn: sa.Connection, number: str, done: str) -> Incident:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firstcause.core import facts
+from firstcause.core.attribution import BY_HAND
 from firstcause.core.suspicion import suspicion
 from firstcause.store import alerts
 
@@ -37,10 +38,14 @@ def common_facts(
 
 @dataclass(frozen=True)
 class Seen:
-    """What open incidents went through. over: their alerts that ended. said: roots that were told of."""
+    """What open incidents went through.
+
+    over: their alerts that ended. said: roots that were told of. by_hand: what people said of causes.
+    """
 
     over: Sequence[Alert] = ()
     said: Collection[str] = ()
+    by_hand: Sequence[Verdict] = ()
 
 
 class Scopes:
@@ -116,6 +121,9 @@ class Scopes:
             verdicts = self._knowledge.inference.evaluate(self.facts(tenant))
             own = [*self._by_tenant.get(tenant, []), *self.suspicion(tenant).silent.values()]
             given |= _by_alert(own, verdicts)
+        for verdict in self._seen.by_hand:
+            others = (each for each in given[verdict.of] if each.rule != BY_HAND)
+            given[verdict.of] = (verdict, *others)
         return given
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from firstcause.core.attribution import by_hand
 from firstcause.core.facts import past_root_facts, silence_facts
 from firstcause.core.identity import Occurrence, identify
 from firstcause.core.triage import Folded, fold, until
@@ -14,7 +15,7 @@ from firstcause.hookspecs.types import FactContext
 from firstcause.inference.patterns import fits_whole
 from firstcause.service.derive import Scopes, Seen, common_facts
 from firstcause.service.settle import Settlement
-from firstcause.store import alerts, inbox, incidents, observations, outbox, silences
+from firstcause.store import alerts, inbox, incidents, observations, outbox, rulings, silences
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from firstcause.config import Intake
     from firstcause.core.masking import Mask
-    from firstcause.core.model import Alert, Fact
+    from firstcause.core.model import Alert, Fact, Verdict
     from firstcause.host import Host
     from firstcause.service.knowledge import Knowledge
     from firstcause.service.settle import Announcer
@@ -160,7 +161,7 @@ class Triage:
         told = self.world.facts(now) + self._supplied(conn, active.values(), now)
         observations.note(conn, now, told)
         common = common_facts(conn, self.knowledge, told, active.values(), now)
-        seen = Seen(settlement.over(), outbox.said_faults(conn))
+        seen = Seen(settlement.over(), outbox.said_faults(conn), _by_hand(conn, active))
         scopes = Scopes(self.knowledge, active, common, now, seen)
         verdicts = scopes.derive(changed)
         settlement.apply(verdicts, touched, scopes.stand_ins, scopes.doubtful)
@@ -179,6 +180,15 @@ class Triage:
         codes = {folded.alerts[name].code for name in folded.changed if folded.alerts[name].active}
         entries = [catalog.get(cause) for code in codes for cause in (code, *graph.hops(code))]
         return frozenset(entry.verify.probe for entry in entries if entry is not None and entry.verify.probe)
+
+
+def _by_hand(conn: sa.Connection, active: Mapping[str, Alert]) -> list[Verdict]:
+    rows = {alert.stored_id: alert for alert in active.values()}
+    return [
+        by_hand(rows[each.effect], rows.get(each.cause), each.actor, each.reason)
+        for each in rulings.in_force(conn)
+        if each.effect in rows and (each.cause is None or each.cause in rows)
+    ]
 
 
 def _context(active: Iterable[Alert]) -> FactContext:

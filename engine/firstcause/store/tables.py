@@ -281,6 +281,18 @@ silence = Table(
     Index("ix_silence_ends_at", "ends_at"),
 )
 
+ruling = Table(
+    "ruling",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("effect_id", BigId, ForeignKey("alert.id"), nullable=False),
+    Column("cause_id", BigId, ForeignKey("alert.id")),
+    Column("at", UtcTime, nullable=False),
+    Column("actor", Name(200), nullable=False),
+    Column("reason", Words),
+    Index("ix_ruling_effect_id", "effect_id"),
+)
+
 observation = Table(
     "observation",
     metadata,

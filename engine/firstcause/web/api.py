@@ -37,6 +37,26 @@ class Ack(BaseModel):
     undo: bool = False
 
 
+class Merge(BaseModel):
+    """into: id of the incident in which it lives on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    into: str
+    by: str = Field(default="web", min_length=1, max_length=200)
+    reason: str | None = Field(default=None, max_length=10_000)
+
+
+class Split(BaseModel):
+    """alerts: ids of those that have a cause of their own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    alerts: list[str] = Field(min_length=1, max_length=1000)
+    by: str = Field(default="web", min_length=1, max_length=200)
+    reason: str | None = Field(default=None, max_length=10_000)
+
+
 class NewSilence(BaseModel):
     """for: a length of time, such as 2h."""
 
@@ -133,6 +153,16 @@ def resolve(number: str, backend: Asked, fix: Fix = None) -> dict[str, Any]:
 @router.post("/api/v1/incidents/{number}/ack")
 def acknowledge(number: str, backend: Asked, ack: Ack = Ack()) -> dict[str, Any]:  # noqa: B008 - a value
     return backend.acknowledge(number, ack.by, ack.comment, undo=ack.undo)
+
+
+@router.post("/api/v1/incidents/{number}/merge")
+def merge(number: str, backend: Asked, wanted: Merge) -> dict[str, Any]:
+    return backend.merge(number, wanted.into, wanted.by, wanted.reason)
+
+
+@router.post("/api/v1/incidents/{number}/split")
+def split(number: str, backend: Asked, wanted: Split) -> dict[str, Any]:
+    return backend.split(number, wanted.alerts, wanted.by, wanted.reason)
 
 
 @router.get("/api/v1/silences")

@@ -32,6 +32,11 @@ class Backend(Protocol):
 
     def acknowledge(self, number: str, by: str, comment: str | None, *, undo: bool) -> dict[str, Any]: ...
 
+    def merge(self, number: str, into: str, by: str, reason: str | None) -> dict[str, Any]: ...
+
+    def split(self, number: str, ids: Sequence[str], by: str, reason: str | None) -> dict[str, Any]:
+        """ids: of alerts."""
+
     def silences(self, *, ended: bool) -> list[dict[str, Any]]: ...
 
     def silence(self, matchers: Sequence[str], length: float, by: str, comment: str | None) -> dict[str, Any]:
