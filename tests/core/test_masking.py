@@ -456,4 +456,4 @@ def test_time_is_linear_whatever_comes(shard: str) -> None:
     mask = Mask([TOKEN, "hunter2-hunter2"])
     small, large = (shard * (size // len(shard)) for size in (4_000, 40_000))
     # Quadratic would be 100 times as long.
-    assert seconds(mask, large) < max(30 * seconds(mask, small), 0.02)
+    assert seconds(mask, large) < max(50 * seconds(mask, small), 0.05)
