@@ -60,6 +60,9 @@ def _of_storm(
     found: list[Finding] = []
     rest = list(storm)
     while rest:
+        if found and not _may_stand_apart([evidence[number] for number in rest], weights):
+            found[0].beside.update(rest)
+            break
         ranked = diagnose(graph, [evidence[number] for number in rest], weights, noticed, priors)
         root = next(each for each in ranked if not each.silent or believed(each, weights))
         explained = {rest[place] for place in root.explains}
@@ -72,6 +75,15 @@ def _of_storm(
     return found
 
 
+def _may_stand_apart(rest: Iterable[Evidence], weights: Weights) -> bool:
+    """Whether any of what is left could be a root of its own, so that looking for it is worth while."""
+    return any(_is_sign(each, weights) for each in rest)
+
+
+def _is_sign(each: Evidence, weights: Weights) -> bool:
+    return each.known or (not each.signal.spreads and each.strength >= weights.apart)
+
+
 def believed(suspect: Suspect, weights: Weights) -> bool:
     """Whether enough of its callers fail to say that a component is the root which itself says nothing."""
     enough = suspect.callers_failing >= weights.silent_callers
@@ -79,11 +91,7 @@ def believed(suspect: Suspect, weights: Weights) -> bool:
 
 
 def _stands_apart(root: Suspect, explained: Iterable[Evidence], weights: Weights) -> bool:
-    return any(
-        each.known or (not each.signal.spreads and each.strength >= weights.apart)
-        for each in explained
-        if each.component == root.component
-    )
+    return any(_is_sign(each, weights) for each in explained if each.component == root.component)
 
 
 def storms(graph: ComponentGraph, evidence: Sequence[Evidence], weights: Weights) -> Iterator[list[int]]:

@@ -55,6 +55,7 @@ class ComponentGraph:
             for name, others in depends_on.items()
         }
         self._up: dict[str, list[str]] = {}
+        self._reach: dict[tuple[str, int], tuple[dict[str, int], dict[str, int]]] = {}
         for name, others in self._down.items():
             for other in others:
                 self._up.setdefault(other, []).append(name)
@@ -69,13 +70,20 @@ class ComponentGraph:
     def callers(self, name: str) -> Sequence[str]:
         return self._up.get(name, ())
 
-    def below(self, name: str, farthest: int) -> dict[str, int]:
+    def below(self, name: str, farthest: int) -> Mapping[str, int]:
         """All that it needs, directly or through others, with the least number of steps; not itself."""
-        return _reached(name, self.callees, farthest)
+        return self._around(name, farthest)[0]
 
-    def above(self, name: str, farthest: int) -> dict[str, int]:
+    def above(self, name: str, farthest: int) -> Mapping[str, int]:
         """All that need it, with the least number of steps; not itself."""
-        return _reached(name, self.callers, farthest)
+        return self._around(name, farthest)[1]
+
+    def _around(self, name: str, farthest: int) -> tuple[dict[str, int], dict[str, int]]:
+        place = name, farthest
+        if place not in self._reach:
+            below, above = (_reached(name, step, farthest) for step in (self.callees, self.callers))
+            self._reach[place] = below, above
+        return self._reach[place]
 
     def beside(self, name: str) -> set[str]:
         """Those that share a caller with it."""

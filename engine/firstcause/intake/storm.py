@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _MOST_TIMES = 1000
+_TOGETHER = 5
+"""Seconds of a storm that are triaged together, as a daemon under load does."""
 _NO_CODE = re.compile(r"[^A-Z0-9]+")
 
 
@@ -52,10 +55,11 @@ class Storm(BaseModel):
     symptom: Symptom | None = None
 
     def moments(self) -> Iterator[tuple[datetime, list[Event]]]:
-        """The alerts as events, by time."""
+        """The alerts as events, in batches of a few seconds, each with the time at its end."""
         by_time: dict[float, list[Event]] = {}
         for number, alert in enumerate(self.alerts):
-            by_time.setdefault(alert.t, []).extend(_events(alert, number))
+            end = math.ceil(alert.t / _TOGETHER) * _TOGETHER
+            by_time.setdefault(end, []).extend(_events(alert, number))
         for seconds in sorted(by_time):
             yield _time(seconds), by_time[seconds]
 
