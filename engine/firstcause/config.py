@@ -5,15 +5,19 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from datetime import time
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import platformdirs
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from firstcause.core.durations import Duration
 from firstcause.core.model import Frozen, Priority, Scalar, Severity
+from firstcause.core.quiet import QuietHours
 from firstcause.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -64,8 +68,55 @@ class Intake(Frozen):
     returning: Duration = 600.0
 
 
+class Day(StrEnum):
+    """A day of the week, Monday first."""
+
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        msg = f"{name!r} is no time zone; write it like Europe/Berlin"
+        raise ValueError(msg) from None
+    return name
+
+
+class Quiet(Frozen):
+    """When a route keeps still. start, end: times of the wall clock in timezone. excepted: still said."""
+
+    start: time = Field(alias="from")
+    end: time = Field(alias="to")
+    timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    days: tuple[Day, ...] = ()
+    excepted: tuple[Priority, ...] = Field(default=(Priority.P0,), alias="except")
+
+    @property
+    def hours(self) -> QuietHours:
+        days = frozenset(list(Day).index(day) for day in self.days)
+        return QuietHours(self.start, self.end, ZoneInfo(self.timezone), days)
+
+
+class Limit(Frozen):
+    """How many messages a notifier may send; what is more comes together in one. excepted: said at once."""
+
+    most: int = Field(alias="max", ge=1, le=10_000)
+    per: Duration = Field(default=3600.0, gt=0)
+    excepted: tuple[Priority, ...] = Field(default=(Priority.P0,), alias="except")
+
+
 class Route(Frozen):
-    """Who is told of what. An empty list means any; notifiers are tried in order until one can."""
+    """Who is told of what. An empty list means any; notifiers are tried in order until one can.
+
+    direct: False where it is only for what another route escalates to it.
+    """
 
     name: str = ""
     notifiers: tuple[str, ...] = Field(min_length=1)
@@ -74,16 +125,57 @@ class Route(Frozen):
     tenants: tuple[str, ...] = ()
     components: tuple[str, ...] = ()
     then_continue: bool = Field(default=False, alias="continue")
+    direct: bool = True
+    repeat_interval: Duration | None = None
+    escalate_after: Duration = 900.0
+    escalate_to: str | None = None
+    quiet_hours: Quiet | None = None
 
 
 class Notify(Frozen):
-    """group_wait: how long the first message waits for the true cause. link: base URL of the page."""
+    """group_wait: how long the first message waits for the true cause. link: base URL of the page.
+
+    repeat_interval: after which people are reminded of what nobody acknowledged, 0 for never.
+    limits: by notifier.
+    """
 
     group_wait: Duration = 60.0
     repeat_interval: Duration = 14400.0
     retry_attempts: int = Field(default=5, ge=1, le=100)
     link: str | None = None
+    limits: dict[str, Limit] = Field(default_factory=dict)
     routes: tuple[Route, ...] = ()
+
+    @property
+    def by_name(self) -> dict[str, Route]:
+        """The routes in order; one without a name is called by its place."""
+        return {route.name or f"route {place}": route for place, route in enumerate(self.routes, 1)}
+
+    @model_validator(mode="after")
+    def _routes_lead_somewhere(self) -> Notify:
+        known = self.by_name
+        if len(known) < len(self.routes):
+            names = [route.name for route in self.routes]
+            twice = next(name for name in names if names.count(name) > 1)
+            msg = f"two routes are named {twice!r}; give each a name of its own"
+            raise ValueError(msg)
+        for name in known:
+            _follow(name, known)
+        return self
+
+
+def _follow(name: str, known: Mapping[str, Route]) -> None:
+    """ValueError where a route escalates to none that is there, or in a circle."""
+    passed = [name]
+    while (further := known[passed[-1]].escalate_to) is not None:
+        if further not in known:
+            there = ", ".join(known)
+            msg = f"route {passed[-1]!r}: escalate_to names {further!r}, which is no route; there are {there}"
+            raise ValueError(msg)
+        if further in passed:
+            msg = f"escalate_to goes in a circle: {' -> '.join([*passed, further])}; take one of them out"
+            raise ValueError(msg)
+        passed.append(further)
 
 
 class Health(Frozen):

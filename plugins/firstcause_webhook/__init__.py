@@ -46,7 +46,7 @@ def _post(config: Config, notification: Notification) -> str | None:
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "firstcause",
-        "Idempotency-Key": f"{notification.incident_id}-{notification.reason}-{notification.code}",
+        "Idempotency-Key": notification.id,
         **{name: value.get_secret_value() for name, value in config.headers.items()},
     }
     if config.secret is not None:

@@ -74,6 +74,10 @@ def test_the_file_is_the_one_named_else_the_environments_else_the_current_folder
     assert load(named).folder == named.parent
 
 
+A_ROUTE = "[[notify.routes]]\nname = 'a'\nnotifiers = ['x']\n"
+B_ROUTE = "[[notify.routes]]\nname = 'b'\nnotifiers = ['x']\n"
+
+
 def test_everything_can_be_said(config: Any) -> None:
     settings = load(
         config("""
@@ -125,6 +129,26 @@ def test_everything_can_be_said(config: Any) -> None:
             "[notify] group_wait: 'soon' is no length of time; write it like 30s, 5m, 1h30m or 400d",
         ),
         ("[[notify.routes]]\nname = 'a'", "[notify] routes.0.notifiers: Field required"),
+        (
+            f"{A_ROUTE}escalate_to = 'b'",
+            "notify: route 'a': escalate_to names 'b', which is no route; there are a",
+        ),
+        (
+            f"{A_ROUTE}escalate_to = 'b'\n{B_ROUTE}escalate_to = 'a'",
+            "notify: escalate_to goes in a circle: a -> b -> a; take one of them out",
+        ),
+        (
+            A_ROUTE * 2,
+            "notify: two routes are named 'a'; give each a name of its own",
+        ),
+        (
+            f"{A_ROUTE}quiet_hours = {{from = '22:00', to = '07:00', timezone = 'Mars'}}",
+            "[notify] routes.0.quiet_hours.timezone: 'Mars' is no time zone; write it like Europe/Berlin",
+        ),
+        (
+            "[notify.limits.sms]\nmax = 0",
+            "[notify] limits.sms.max: Input should be greater than or equal to 1",
+        ),
         (
             "[[notify.routes]]\nnotifiers = []",
             "[notify] routes.0.notifiers: Tuple should have at least 1 item after validation, not 0",

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.core.durations import seconds, spoken
-from firstcause.core.message import Brief, body, text
+from firstcause.core.message import Brief, Held, body, digest_body, digest_text, digest_title, text
 from firstcause.core.model import Notification, NotifyReason, Priority, Severity
 
 START = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
@@ -33,6 +33,19 @@ def brief(**changes: Any) -> Brief:
     return Brief(**(given_ | changes))
 
 
+def label(each: Brief) -> str:
+    """What a message begins with."""
+    said = {
+        "first": "CRITICAL",
+        "new_root": "NEW CAUSE",
+        "escalated": "NOW P0" if each.worse else "NOBODY ANSWERED, CRITICAL",
+        "reminder": "STILL OPEN after 30 s",
+        "digest": "CRITICAL",
+        "resolved": "RESOLVED",
+    }[each.reason]
+    return f"DRILL: {said}" if each.drill else said
+
+
 words = st.text(max_size=300)
 briefs = st.builds(
     brief,
@@ -44,6 +57,8 @@ briefs = st.builds(
     reason=st.sampled_from(NotifyReason),
     link=st.none() | words,
     duration=st.none() | st.floats(0, 10**8),
+    worse=st.booleans(),
+    drill=st.booleans(),
     maybe_repeat=st.booleans(),
 )
 
@@ -55,8 +70,7 @@ def test_it_is_always_one_sms_with_its_label_and_number(each: Brief) -> None:
         assert sum(2 if char in EXTENSION else 1 for char in said) <= 160
     else:
         assert len(said.encode("utf-16-le", "surrogatepass")) // 2 <= 70
-    label = {"first": "CRITICAL: ", "new_root": "NEW CAUSE: ", "resolved": "RESOLVED: "}[each.reason]
-    assert said.startswith(label)
+    assert said.startswith(f"{label(each)}: ")
     assert f" #{each.incident_id}" in said
     assert said.isprintable()
 
@@ -131,6 +145,7 @@ def test_spoken_is_near(length: float) -> None:
 
 def notification(each: Brief) -> Notification:
     return Notification(
+        id="1",
         incident_id=each.incident_id,
         reason=each.reason,
         priority=each.priority,
@@ -145,8 +160,7 @@ def notification(each: Brief) -> Notification:
 @given(briefs)
 def test_the_subject_is_one_line_with_priority_label_and_number(each: Brief) -> None:
     said = notification(each).subject
-    label = {"first": "CRITICAL:", "new_root": "NEW CAUSE:", "resolved": "RESOLVED:"}[each.reason]
-    assert said.startswith(f"[P0] {label}")
+    assert said.startswith(f"[P0] {label(each).partition(': ')[0]}: ")
     assert said.endswith(f" (#{each.incident_id})")
     assert len(said) <= 120
     assert said.isprintable()
@@ -157,3 +171,46 @@ def test_the_subject_holds_the_title_as_far_as_there_is_room() -> None:
     over = brief(reason=NotifyReason.RESOLVED, duration=60, title="a: b\r\nBcc: all@example.org")
     assert notification(over).subject == "[P0] RESOLVED: a: b Bcc: all@example.org (#12)"
     assert notification(brief(title="x" * 200)).subject == f"[P0] CRITICAL: {'x' * 96}... (#12)"
+
+
+def test_what_it_says_when_it_is_worse_or_nobody_answers() -> None:
+    four_hours = START + timedelta(hours=4)
+    worse = brief(reason=NotifyReason.ESCALATED, worse=True)
+    assert text(worse) == "NOW P0: Twilio API connection failed. P0 #12"
+    unanswered = brief(reason=NotifyReason.ESCALATED, now=START + timedelta(minutes=15))
+    assert text(unanswered) == "NOBODY ANSWERED, CRITICAL: Twilio API connection failed. P0 #12"
+    assert "Open for 15 min, and nobody has acknowledged it." in body(unanswered, "")
+    reminder = brief(reason=NotifyReason.REMINDER, now=four_hours)
+    assert text(reminder) == "STILL OPEN after 4 h: Twilio API connection failed. P0 #12"
+    assert "Open for 4 h, and nobody has acknowledged it." in body(reminder, "")
+    assert text(brief(drill=True)) == "DRILL: CRITICAL: Twilio API connection failed. P0 #12"
+
+
+def held(
+    number: int, priority: Priority = Priority.P1, *, over: bool = False, title: str = "It is slow"
+) -> Held:
+    return Held(incident_id=str(number), priority=priority, title=title, over=over)
+
+
+def test_what_was_held_back_is_said_in_one_message() -> None:
+    three = [held(7), held(9, Priority.P2, title="Disk\nfull"), held(8, over=True)]
+    assert digest_title(three, START) == "3 incidents since 03:00 UTC"
+    assert digest_text(three, START) == (
+        "HELD BACK: 3 incidents since 03:00 UTC. #7 P1 It is slow; #9 P2 Disk full; #8 P1 It is slow."
+    )
+    assert digest_body(three, START, {"7": "https://x/incidents/7"}).splitlines() == [
+        "HELD BACK: 3 incidents since 03:00 UTC", "",
+        "#7 P1: It is slow https://x/incidents/7", "#9 P2: Disk full", "#8 P1, over by now: It is slow", "",
+        "They are in one message as there were more than the limit allows.",
+    ]  # fmt: skip
+
+
+@given(st.lists(st.builds(held, st.integers(1, 10**9), title=words), min_size=2, max_size=300))
+def test_what_was_held_back_is_one_sms_that_counts_what_it_leaves_out(many: list[Held]) -> None:
+    said = digest_text(many, START)
+    if all(char in GSM + EXTENSION for char in said):
+        assert sum(2 if char in EXTENSION else 1 for char in said) <= 160
+    else:
+        assert len(said.encode("utf-16-le", "surrogatepass")) // 2 <= 70
+    assert said.startswith(f"HELD BACK: {len(many)} incidents")
+    assert said.isprintable()

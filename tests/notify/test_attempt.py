@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SAID = Notification(
+    id="12-1",
     incident_id="1",
     reason=NotifyReason.FIRST,
     priority=Priority.P0,

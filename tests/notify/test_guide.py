@@ -50,7 +50,7 @@ def test_without_routes_all_but_the_call_are_tried(tmp_path: Path) -> None:
     settings, host = loaded(next(text for text in FILES if "wake somebody" in text), tmp_path)
     offered = {notifier.name: notifier for notifier in host.notifiers()}
     assert settings.notify.routes
-    (taken,) = routes_for(incident("P0"), (), (), offered).values()
+    (taken,) = routes_for(incident("P0"), (), {}, offered).values()
     assert taken == ("mail", "twilio-sms", "webhook", "console")
 
 
@@ -72,6 +72,6 @@ def test_the_routes_of_the_guide_tell_whom_it_says(tmp_path: Path) -> None:
     assert len(TOLD) == 5
     for priority, company, by in TOLD:
         hit = incident(priority, *[company] if company else [])
-        taken = routes_for(hit, (), settings.notify.routes, offered).values()
+        taken = routes_for(hit, (), settings.notify.by_name, offered).values()
         speaking = [names[first_able(names, 0, (), offered) or 0] for names in taken]
         assert speaking == re.findall(r"`([\w-]+)`", by), (priority, company)

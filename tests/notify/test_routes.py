@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firstcause.config import Route
+from firstcause.config import Notify, Route
 from firstcause.core.model import Impact, Incident, Priority, Root, Severity
 from firstcause.hookspecs.types import Notifier
 from firstcause.notify.routes import first_able, fits, routes_for
@@ -32,6 +32,10 @@ def route(*notifiers: str, **fields: Any) -> Route:
     return Route.model_validate({"notifiers": notifiers or ("console",), **fields})
 
 
+def named(*routes: Route) -> dict[str, Route]:
+    return Notify(routes=routes).by_name
+
+
 def notifiers(*names: str, **stands_on: set[str]) -> dict[str, Notifier]:
     return {
         name: Notifier(name, lambda _said: None, stands_on=frozenset(stands_on.get(name, ())))
@@ -45,17 +49,17 @@ def notifiers(*names: str, **stands_on: set[str]) -> dict[str, Notifier]:
 def test_without_routes_everybody_is_tried_those_of_last_resort_last() -> None:
     offered = notifiers("sms", "email")
     offered["console"] = Notifier("console", lambda _said: None, last_resort=True)
-    assert routes_for(incident(), (), (), offered) == {"default": ("email", "sms", "console")}
-    assert routes_for(incident(), (), (), {}) == {}
+    assert routes_for(incident(), (), {}, offered) == {"default": ("email", "sms", "console")}
+    assert routes_for(incident(), (), {}, {}) == {}
 
 
 def test_without_routes_nobody_is_rung_up_who_must_be_asked_for() -> None:
     offered = notifiers("sms")
     offered["call"] = Notifier("call", lambda _said: None, default=False)
-    assert routes_for(incident(), (), (), offered) == {"default": ("sms",)}
-    assert routes_for(incident(), (), [route("call")], offered) == {"route 1": ("call",)}
+    assert routes_for(incident(), (), {}, offered) == {"default": ("sms",)}
+    assert routes_for(incident(), (), named(route("call")), offered) == {"route 1": ("call",)}
     del offered["sms"]
-    assert routes_for(incident(), (), (), offered) == {}
+    assert routes_for(incident(), (), {}, offered) == {}
 
 
 def test_the_first_route_that_fits_is_taken_and_further_ones_where_it_says_so() -> None:
@@ -65,18 +69,21 @@ def test_the_first_route_that_fits_is_taken_and_further_ones_where_it_says_so() 
         route("email"),
         route("console", name="unreached"),
     ]
-    assert routes_for(incident(), (), routes, {}) == {"night": ("sms", "console"), "route 3": ("email",)}
-    assert routes_for(incident(Priority.P1), (), routes, {}) == {"route 3": ("email",)}
-    assert routes_for(incident(Priority.P2), (), routes, {}) == {"low": ("never",)}
+    assert routes_for(incident(), (), named(*routes), {}) == {
+        "night": ("sms", "console"),
+        "route 3": ("email",),
+    }
+    assert routes_for(incident(Priority.P1), (), named(*routes), {}) == {"route 3": ("email",)}
+    assert routes_for(incident(Priority.P2), (), named(*routes), {}) == {"low": ("never",)}
 
 
 def test_continue_goes_on_from_a_route_that_fits_only() -> None:
     routes = [route(priorities=["P2"], **{"continue": True}), route(name="next")]
-    assert list(routes_for(incident(), (), routes, {})) == ["next"]
+    assert list(routes_for(incident(), (), named(*routes), {})) == ["next"]
 
 
 def test_where_no_route_fits_nobody_is_told() -> None:
-    assert routes_for(incident(), (), [route(priorities=["P2"])], notifiers("console")) == {}
+    assert routes_for(incident(), (), named(route(priorities=["P2"])), notifiers("console")) == {}
 
 
 def test_every_condition_must_hold_and_one_of_its_list_is_enough() -> None:
@@ -114,7 +121,7 @@ def test_what_is_taken_fits_and_nothing_that_fits_is_passed_over(
     routes: list[Route], priority: Priority, companies: list[str], components: list[str]
 ) -> None:
     hit = incident(priority, companies=tuple(companies))
-    taken = routes_for(hit, components, routes, {})
+    taken = routes_for(hit, components, named(*routes), {})
     fitting = [
         (f"route {number}", each) for number, each in enumerate(routes, 1) if fits(each, hit, components)
     ]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SECRET = "t0psecret-w0rd"
 NOTICE = Notification(
+    id="12-1",
     incident_id="7", reason=NotifyReason.FIRST, priority=Priority.P0, severity=Severity.CRITICAL,
     code="X", title="x & <b>", text="CRITICAL: x & <b> #7", body="all of it\nin lines & <tags>",
 )  # fmt: skip
@@ -94,8 +95,10 @@ def test_a_service_gets_title_body_and_kind() -> None:
     with service() as chat:
         notifier(chat.url).send(NOTICE)
         sent = notifier(chat.url)
-        sent.send(NOTICE.model_copy(update={"severity": Severity.WARNING}))
-        sent.send(NOTICE.model_copy(update={"reason": NotifyReason.RESOLVED, "text": "RESOLVED: x #7"}))
+        sent.send(NOTICE.model_copy(update={"id": "2", "severity": Severity.WARNING}))
+        sent.send(
+            NOTICE.model_copy(update={"id": "3", "reason": NotifyReason.RESOLVED, "text": "RESOLVED: x #7"})
+        )
     first, warning, over = chat.got
     assert first["title"] == "[P0] CRITICAL: x & <b> (#7)"
     assert first["message"] == "all of it\nin lines & <tags>"

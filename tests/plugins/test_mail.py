@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
 OPENED = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
 NOTICE = Notification(
+    id="12-1",
     incident_id="12", reason=NotifyReason.FIRST, priority=Priority.P0, severity=Severity.CRITICAL,
     code="X", title="Twilio API connection failed", text="CRITICAL: Twilio API connection failed. P0 #12",
     body="all of it, größer\n.\nFrom here", opened_at=OPENED,
 )  # fmt: skip
 OVER = NOTICE.model_copy(
-    update={"reason": NotifyReason.RESOLVED, "text": "RESOLVED: Twilio, after 4 min #12"}
+    update={"id": "12-2", "reason": NotifyReason.RESOLVED, "text": "RESOLVED: Twilio, after 4 min #12"}
 )
 ANN, BOB = "ann@example.org", "bob@example.org"
 
@@ -87,7 +88,7 @@ def test_a_mail_has_all_that_a_mail_program_needs(server: MailServer) -> None:
 def test_what_follows_answers_the_first_mail_also_after_a_restart(server: MailServer) -> None:
     mailer(server.port).send(NOTICE)
     restarted = mailer(server.port)
-    restarted.send(NOTICE.model_copy(update={"reason": NotifyReason.NEW_ROOT, "code": "Y"}))
+    restarted.send(NOTICE.model_copy(update={"id": "12-3", "reason": NotifyReason.NEW_ROOT, "code": "Y"}))
     restarted.send(OVER)
     first, news, over = (letter.mail for letter in server.got)
     assert first["References"] is None

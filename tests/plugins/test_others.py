@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 NOTICE = Notification(
+    id="12-1",
     incident_id="7", reason=NotifyReason.FIRST, priority=Priority.P0, severity=Severity.CRITICAL,
     code="X", title="x", text="CRITICAL: x #7", body="all of it",
 )  # fmt: skip
@@ -76,7 +77,7 @@ def test_a_webhook_gets_all_of_it_signed() -> None:
     headers, body = got[0]
     expected = hmac.new(b"shared", body, hashlib.sha256).hexdigest()
     assert headers["X-Firstcause-Signature"] == f"sha256={expected}"
-    assert (headers["X-Team"], headers["Idempotency-Key"]) == ("ops", "7-first-X")
+    assert (headers["X-Team"], headers["Idempotency-Key"]) == ("ops", "12-1")
     assert json.loads(body) == NOTICE.model_dump(mode="json")
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SID, TOKEN = "AC" + "a1" * 16, "0f" * 16
 NOTICE = Notification(
+    id="12-1",
     incident_id="7", reason=NotifyReason.FIRST, priority=Priority.P0, severity=Severity.CRITICAL,
     code="X", title="x", text="CRITICAL: x #7", body="all of it",
 )  # fmt: skip
@@ -121,7 +122,7 @@ def test_a_second_try_tells_only_who_was_not_told(twilio: FakeTwilio) -> None:
         notifier.send(NOTICE)
     notifier.send(NOTICE)
     assert [message.to for message in twilio.messages] == ["+15005550021", "+15005550020"]
-    notifier.send(NOTICE.model_copy(update={"reason": NotifyReason.RESOLVED}))
+    notifier.send(NOTICE.model_copy(update={"id": "12-2", "reason": NotifyReason.RESOLVED}))
     assert len(twilio.messages) == 4, "the end is another message"
 
 
@@ -138,7 +139,7 @@ def test_without_settings_it_offers_nothing() -> None:
 
 def test_a_hundred_at_once(twilio: FakeTwilio) -> None:
     (notifier,) = firstcause_twilio.firstcause_notifiers(config(twilio.url))
-    notices = [NOTICE.model_copy(update={"incident_id": str(number)}) for number in range(100)]
+    notices = [NOTICE.model_copy(update={"id": str(number)}) for number in range(100)]
     threads = [threading.Thread(target=notifier.send, args=(notice,)) for notice in notices]
     for thread in threads:
         thread.start()

@@ -43,6 +43,7 @@ def test_the_same_rules_would_have_said_the_same(
     stage, chance, at = stages(health={"env_file": str(env)}), random.Random(seed), 0.0
     for _ in range(60):
         at += chance.choice((1, 20, 400))
+        stage.deliver(at)
         match chance.randrange(8):
             case 0:
                 stage.probe(at, chance.choice((Status.UP, Status.DOWN)))

@@ -89,10 +89,11 @@ def test_a_crash_while_sending_repeats_it_and_says_that_it_may_be_a_repetition(s
     stage.report(0, "REDIS_CONNECTION_ERROR")
     # As far as a process gets that is killed between sending and writing it down.
     with stage.service.database.write() as conn:
+        from firstcause.core.model import Priority  # noqa: PLC0415
         from firstcause.store import outbox  # noqa: PLC0415
 
         (row,) = outbox.claim(conn, stage.time(30))
-        outbox.under_way(conn, row.id, "x")
+        outbox.under_way(conn, row.id, "x", Priority.P0)
     stage.deliver(40)
     assert sms.got == [], "another may still be sending it"
     again = stages(sms)

@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from firstcause.core.model import Incident, NotifyReason
-from firstcause.core.policy import Told
-from firstcause.store import incidents, outbox
+from firstcause.core.model import Incident, NotifyReason, Priority
+from firstcause.store import incidents, outbox, telling
 from firstcause.store.tables import outbox as table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from firstcause.core.policy import Told
     from firstcause.store.database import Database
 
 ROUTES = {"all": ("sms", "mail")}
 FIRST, NEW_ROOT, RESOLVED = NotifyReason.FIRST, NotifyReason.NEW_ROOT, NotifyReason.RESOLVED
 LEASE = timedelta(seconds=outbox.LEASE)
 MOMENT = timedelta(microseconds=1)
+P0 = Priority.P0
 
 
 def add(
@@ -43,7 +44,7 @@ def claim(database: Database, now: datetime, limit: int = 20) -> list[outbox.Wai
 
 def told(database: Database, number: int) -> Told:
     with database.read() as conn:
-        return outbox.told(conn, number)
+        return telling.told(conn, number)["all"]
 
 
 def outcomes(database: Database) -> list[str | None]:
@@ -135,7 +136,7 @@ def test_release_all_frees_the_predecessors_claims_and_marks_them(
     claimed, done = claim(database, now)
     add(database, number, now, routes={"never claimed": ("sms",)})
     with database.write() as conn:
-        outbox.close(conn, done.id, "sent")
+        outbox.close(conn, done.id, "sent", now)
         outbox.release_all(conn)
     again = claim(database, now)
     assert [(row.route, row.maybe_repeat) for row in again] == [("claimed", True), ("never claimed", False)]
@@ -149,7 +150,7 @@ def test_a_closed_row_is_never_claimed_again(
     add(database, number, now)
     (row,) = claim(database, now)
     with database.write() as conn:
-        outbox.close(conn, row.id, outcome, "why\x00")
+        outbox.close(conn, row.id, outcome, now, "why\x00")
         outbox.release_all(conn)
         assert conn.execute(sa.select(table.c.error)).scalar_one() == "why\ufffd"
     assert claim(database, now + 2 * LEASE) == []
@@ -163,9 +164,9 @@ def test_later_is_claimed_at_its_time_with_the_next_notifier(
     (row,) = claim(database, now)
     again = now + timedelta(seconds=30)
     with database.write() as conn:
-        outbox.under_way(conn, row.id, "root")
+        outbox.under_way(conn, row.id, "root", P0)
         outbox.later(conn, row.id, due_at=again, position=1, attempts=2, error="no answer")
-    assert told(database, number) == Told(first_queued=True)
+    assert told(database, number).queued == {FIRST}
     assert claim(database, again - MOMENT) == []
     (second,) = claim(database, again)
     assert (second.position, second.attempts, second.maybe_repeat) == (1, 2, False)
@@ -178,7 +179,7 @@ def test_cancel_drops_what_waits_but_not_what_is_under_way(
         other = incidents.save(conn, an_incident("other"))
         outbox.add(conn, number, FIRST, now, ROUTES)
         (row,) = outbox.claim(conn, now)
-        outbox.under_way(conn, row.id, "root")
+        outbox.under_way(conn, row.id, "root", P0)
         outbox.add(conn, number, NEW_ROOT, now, ROUTES)
         outbox.add(conn, other, FIRST, now, ROUTES)
         outbox.cancel(conn, number)
@@ -186,61 +187,32 @@ def test_cancel_drops_what_waits_but_not_what_is_under_way(
     assert [each.incident_id for each in claim(database, now)] == [other]
 
 
-def test_what_was_said_of_a_merged_incident_counts_for_the_other(
-    database: Database, number: int, now: datetime, an_incident: Callable[..., Incident]
+def test_what_waits_for_a_later_time_can_be_due_sooner(
+    database: Database, number: int, now: datetime
 ) -> None:
+    add(database, number, now + LEASE)
     with database.write() as conn:
-        into = incidents.save(conn, an_incident("into"))
-        outbox.add(conn, number, FIRST, now, ROUTES)
-        (row,) = outbox.claim(conn, now)
-        outbox.under_way(conn, row.id, "root")
-        outbox.log(
-            conn,
-            {
-                "incident_id": number,
-                "outbox_id": row.id,
-                "at": now,
-                "reason": "first",
-                "notifier": "sms",
-                "status": "sent",
-                "code": "DB-001",
-                "severity": "CRITICAL",
-                "priority": "P0",
-                "text": "the database is down",
-                "maybe_repeat": False,
-                "intelligence": {},
-            },
-        )
-        outbox.close(conn, row.id, "sent")
-        assert outbox.told(conn, into) == Told()
-        outbox.move(conn, number, into)
-        assert outbox.told(conn, number) == Told()
-        assert outbox.told(conn, into) == Told(said_fault="root")
-        assert incidents.notifications_of(conn, number) == []
-        assert [each["notifier"] for each in incidents.notifications_of(conn, into)] == ["sms"]
+        outbox.hasten(conn, number, "other", now)
+        assert outbox.claim(conn, now) == []
+        outbox.hasten(conn, number, "all", now)
+        assert len(outbox.claim(conn, now)) == 1
 
 
-def test_told_follows_an_incident_through_its_life(database: Database, number: int, now: datetime) -> None:
-    assert told(database, number) == Told()
-    add(database, number, now)
-    assert told(database, number) == Told(first_queued=True)
-    (row,) = claim(database, now)
-    assert told(database, number) == Told(first_queued=True)
-    with database.write() as conn:
-        outbox.under_way(conn, row.id, "root")
-    assert told(database, number) == Told(said_fault="root")
-    with database.write() as conn:
-        outbox.close(conn, row.id, "sent")
-    assert told(database, number) == Told(said_fault="root")
-    add(database, number, now, NEW_ROOT)
-    assert told(database, number) == Told(said_fault="root", new_root_queued=True)
-    (row,) = claim(database, now)
-    with database.write() as conn:
-        outbox.under_way(conn, row.id, "deeper root")
-        outbox.close(conn, row.id, "sent")
-    assert told(database, number) == Told(said_fault="deeper root")
-    add(database, number, now, RESOLVED)
-    assert told(database, number) == Told(over=True)
+def test_what_a_limit_holds_back_is_claimed_together(database: Database, number: int, now: datetime) -> None:
+    for _ in range(3):
+        add(database, number, now)
+    later = now + LEASE
+    for row in claim(database, now)[:2]:
+        with database.write() as conn:
+            outbox.wait(conn, row, later, 1, held_by="mail")
     with database.write() as conn:
         outbox.cancel(conn, number)
-    assert told(database, number) == Told(said_fault="deeper root")
+    assert claim(database, later - MOMENT) == []
+    with database.write() as conn:
+        held = outbox.claim_held(conn, "mail", now)
+        assert [(row.position, row.held_by) for row in held] == [(1, "mail")] * 2, "cancel spares them"
+        assert outbox.claim_held(conn, "mail", now) == []
+        outbox.under_way(conn, held[0].id, "root", P0)
+        outbox.close(conn, held[0].id, "sent", now)
+        outbox.wait(conn, held[1], later)
+        assert outbox.claim_held(conn, "mail", now) == [], "neither is held any more"

@@ -14,6 +14,7 @@ from firstcause.cli import (
     daemon,
     db,
     diagnose,
+    drill,
     events,
     explain,
     health,
@@ -25,7 +26,21 @@ from firstcause.cli import (
 from firstcause.cli.common import Context, exit_code
 from firstcause.errors import FirstcauseError
 
-_GROUPS = (daemon, status, events, incidents, acting, explain, diagnose, health, catalog, rules, plugins, db)
+_GROUPS = (
+    daemon,
+    status,
+    events,
+    incidents,
+    acting,
+    drill,
+    explain,
+    diagnose,
+    health,
+    catalog,
+    rules,
+    plugins,
+    db,
+)
 
 
 @click.group(

@@ -34,7 +34,7 @@ def list_incidents(ctx: Context, *, status: str | None, limit: int, as_json: boo
                 one["root"]["code"],
                 one["opened_at"],
                 _size(one),
-                one["title"],
+                f"(drill) {one['title']}" if one["drill"] else one["title"],
             )
             for one in found
         ]

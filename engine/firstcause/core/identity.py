@@ -44,7 +44,7 @@ def identify(event: Event, catalog: Catalog) -> Occurrence:
     if alike is not None:
         entry = catalog.get(alike.code)
     code = entry.code if entry else event.code or UNCATALOGUED
-    fault = fault_of(code, event, catalogued=entry is not None)
+    fault = _digest("drill", event.id) if event.drill else fault_of(code, event, catalogued=entry is not None)
     return Occurrence(
         event=event,
         code=code,

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from firstcause.core.durations import spoken
 from firstcause.core.model import Frozen, NotifyReason, Priority, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 SEPTETS = 160
 """Characters of one SMS in the GSM 7-bit alphabet (3GPP TS 23.038); those of its extension count twice."""
@@ -39,6 +43,7 @@ class Brief(Frozen):
     """What the words are made of. duration: seconds from opening to resolution, None while open.
 
     because: the rule's reason. cascades: alerts that follow from the root. now: when it is said.
+    worse: it is more urgent than it was when it was said before. drill: it is a test alert.
     """
 
     incident_id: str
@@ -59,7 +64,23 @@ class Brief(Frozen):
     fix_url: str | None = None
     link: str | None = None
     duration: float | None = None
+    worse: bool = False
+    drill: bool = False
     maybe_repeat: bool = False
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was opened."""
+        return max((self.now - self.opened_at).total_seconds(), 0.0)
+
+
+class Held(Frozen):
+    """One of several incidents in one message. over: before anybody could be told."""
+
+    incident_id: str
+    priority: Priority
+    title: str
+    over: bool = False
 
 
 def text(brief: Brief) -> str:
@@ -83,6 +104,7 @@ def body(brief: Brief, report: str) -> str:
     else:
         lines += [f"Cause: {brief.because}"] if brief.because else []
         lines += [f"Hits: {_companies(brief)}"] if brief.companies else []
+        lines += [f"Open for {spoken(brief.age)}, and nobody has acknowledged it."] if _asks(brief) else []
         lines += [f"First: {brief.first_step}"] if brief.first_step else []
         lines += [f"Fix at: {brief.fix_url}"] if brief.fix_url else []
     lines += [f"Page: {brief.link}"] if brief.link else []
@@ -91,14 +113,62 @@ def body(brief: Brief, report: str) -> str:
     return "\n".join([*lines, "", report])
 
 
+def digest_title(held: Sequence[Held], since: datetime) -> str:
+    """What several held-back messages are called together."""
+    return f"{_counted(len(held), 'incident')} since {since:%H:%M} UTC"
+
+
+def digest_text(held: Sequence[Held], since: datetime) -> str:
+    """One SMS of several incidents, the most urgent first: as many as fit."""
+    parts = [f" #{each.incident_id} {each.priority} {' '.join(each.title.split())};" for each in held]
+    head = f"HELD BACK: {digest_title(held, since)}."
+    one_segment = _fitter(_speakable("".join((head, *parts))))
+    said = 0
+    for part in map(_speakable, parts):
+        left = len(parts) - said - 1
+        end = f" {left} more." if left else ""
+        if not one_segment.fits(f"{head}{part}{end}"):
+            break
+        head, said = head + part, said + 1
+    left = len(parts) - said
+    return f"{head} {left} more." if left else f"{head.removesuffix(';')}."
+
+
+def digest_body(held: Sequence[Held], since: datetime, links: Mapping[str, str]) -> str:
+    """All of them, one a line. links: incident -> its page."""
+    lines = [f"HELD BACK: {digest_title(held, since)}", ""]
+    for each in held:
+        over = ", over by now" if each.over else ""
+        link = f" {links[each.incident_id]}" if each.incident_id in links else ""
+        lines.append(f"#{each.incident_id} {each.priority}{over}: {' '.join(each.title.split())}{link}")
+    return "\n".join([*lines, "", "They are in one message as there were more than the limit allows."])
+
+
 def _label(brief: Brief) -> str:
+    return f"DRILL: {_why(brief)}" if brief.drill else _why(brief)
+
+
+def _why(brief: Brief) -> str:
     match brief.reason:
         case NotifyReason.RESOLVED:
             return "RESOLVED: "
         case NotifyReason.NEW_ROOT:
             return "NEW CAUSE: "
-        case NotifyReason.FIRST:
+        case NotifyReason.ESCALATED if brief.worse:
+            return f"NOW {brief.priority}: "
+        case NotifyReason.ESCALATED:
+            return f"NOBODY ANSWERED, {brief.severity}: "
+        case NotifyReason.REMINDER:
+            return f"STILL OPEN after {spoken(brief.age)}: "
+        case _:
             return f"{brief.severity}: "
+
+
+def _asks(brief: Brief) -> bool:
+    """Whether it is said as nobody acknowledged it."""
+    return brief.reason is NotifyReason.REMINDER or (
+        brief.reason is NotifyReason.ESCALATED and not brief.worse
+    )
 
 
 def _parts(brief: Brief) -> list[str]:

@@ -166,6 +166,7 @@ class Event(Frozen):
     severity: None where the sender said nothing; the catalog then decides.
     resolved: the sender says that this error is over.
     probe: the name of the probe that found it, None for anybody else's report.
+    drill: it did not happen; it is to see whether the phone rings.
     """
 
     id: str
@@ -181,6 +182,7 @@ class Event(Frozen):
     tags: dict[str, str] = Field(default_factory=dict)
     resolved: bool = False
     probe: str | None = None
+    drill: bool = False
 
 
 class Sample(Frozen):
@@ -244,7 +246,7 @@ class Alert(Frozen):
 
     fault: the same for all tenants and services that report the same error.
     caused_by: fingerprint of the alert that causes this one, None for a root.
-    stored_id: the row, None while it has none.
+    drill: it is none. stored_id: the row, None while it has none.
     """
 
     fingerprint: str
@@ -265,6 +267,7 @@ class Alert(Frozen):
     role: Role = Role.ROOT
     sample: Sample | None = None
     verdicts: tuple[Verdict, ...] = ()
+    drill: bool = False
     stored_id: int | None = None
     incident_id: int | None = None
 
@@ -313,20 +316,31 @@ class Incident(Frozen):
 
 
 class NotifyReason(StrEnum):
-    """Why a person is told."""
+    """Why a person is told.
+
+    escalated: it is worse, or nobody acknowledged it. reminder: it is still open, and nobody did. digest:
+    several messages in one, as there were too many.
+    """
 
     FIRST = "first"
     NEW_ROOT = "new_root"
+    ESCALATED = "escalated"
+    REMINDER = "reminder"
+    DIGEST = "digest"
     RESOLVED = "resolved"
 
 
 class Notification(Frozen):
     """What a notifier is asked to say. `text` fits one SMS; `body` is the whole message, plain text.
 
+    id: the same with every try to deliver this message, and of no other message.
     opened_at: when the incident began, None where that is not known.
+    incidents: all that it tells of, where a limit held several messages back; the first is incident_id.
+    drill: it is a test alert; the texts say so too.
     maybe_repeat: a crash left it unknown whether this was already sent; the texts say so too.
     """
 
+    id: str
     incident_id: str
     reason: NotifyReason
     priority: Priority
@@ -336,6 +350,8 @@ class Notification(Frozen):
     text: str
     body: str
     opened_at: datetime | None = None
+    incidents: tuple[str, ...] = ()
+    drill: bool = False
     maybe_repeat: bool = False
 
     @property

@@ -140,6 +140,7 @@ def _new(occurrence: Occurrence) -> Alert:
         tenant=event.tenant,
         service=event.service,
         probe=event.probe,
+        drill=event.drill,
         sample=_sample(occurrence),
     )
 

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from firstcause.core.model import Notification, NotifyReason
+    from firstcause.core.model import Notification
 
 _REMEMBERED = 1000
 
@@ -15,21 +15,18 @@ _REMEMBERED = 1000
 class Delivered:
     """Remembers who of a message's receivers has it, so that trying again tells only the others.
 
-    In memory, of each incident the latest message, of the latest 1000 incidents. Any thread may ask.
+    In memory, of the latest 1000 messages. Any thread may ask.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._latest: OrderedDict[str, tuple[tuple[NotifyReason, str], dict[str, str]]] = OrderedDict()
+        self._latest: OrderedDict[str, dict[str, str]] = OrderedDict()
 
     def of(self, notification: Notification) -> dict[str, str]:
         """Each receiver that has this message -> the reference for it. The notifier writes into it."""
-        message = (notification.reason, notification.code)
         with self._lock:
-            latest, told = self._latest.pop(notification.incident_id, (message, {}))
-            if latest != message:
-                told = {}
-            self._latest[notification.incident_id] = (message, told)
+            told = self._latest.setdefault(notification.id, {})
+            self._latest.move_to_end(notification.id)
             while len(self._latest) > _REMEMBERED:
                 self._latest.popitem(last=False)
             return told

@@ -18,22 +18,25 @@ log = logging.getLogger("firstcause.notify")
 def routes_for(
     incident: Incident,
     components: Collection[str],
-    routes: Sequence[Route],
+    routes: Mapping[str, Route],
     notifiers: Mapping[str, Notifier],
+    only: str | None = None,
 ) -> dict[str, tuple[str, ...]]:
     """Name of each route taken -> its notifiers in order. The first that fits, and on where it says so.
 
     Without routes in the configuration there is one: every notifier that speaks by default, those of last
-    resort at the end.
+    resort at the end. only: the route that a drill asks for, whether it fits or not.
     """
+    if only is not None and only in routes:
+        return {only: routes[only].notifiers}
     if not routes:
         speaking = (each for each in notifiers.values() if each.default)
         ordered = sorted(speaking, key=lambda each: (each.last_resort, each.name))
         return {"default": tuple(each.name for each in ordered)} if ordered else {}
     taken: dict[str, tuple[str, ...]] = {}
-    for number, route in enumerate(routes, 1):
-        if fits(route, incident, components):
-            taken[route.name or f"route {number}"] = tuple(route.notifiers)
+    for name, route in routes.items():
+        if route.direct and fits(route, incident, components):
+            taken[name] = route.notifiers
             if not route.then_continue:
                 break
     return taken

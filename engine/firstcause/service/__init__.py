@@ -7,6 +7,7 @@ import threading
 import uuid
 from collections import Counter
 from contextlib import suppress
+from datetime import timedelta
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -19,13 +20,15 @@ from firstcause.errors import ConfigError, FirstcauseError, NotFoundError, RuleF
 from firstcause.health import environment
 from firstcause.health.probing import Prober
 from firstcause.host import Host
-from firstcause.service import answers, tick
+from firstcause.service import answers, drilling, tick
 from firstcause.service.acting import Acting
 from firstcause.service.deliver import Delivery
 from firstcause.service.explaining import Explainer
 from firstcause.service.knowledge import Knowledge, Refused, learn, rule_folders
+from firstcause.service.reminding import Reminding
 from firstcause.service.settle import Announcer, close_incident
 from firstcause.service.triage import Triage, Triaged
+from firstcause.service.wording import Wording
 from firstcause.service.world import World
 from firstcause.store import alerts, inbox, incidents, outbox, rulings, silences
 from firstcause.store.database import Database
@@ -43,6 +46,9 @@ if TYPE_CHECKING:
     from firstcause.hookspecs.types import Notifier, Probe
 
 BATCH = 1000
+
+REMINDED_EVERY = timedelta(seconds=5)
+"""How often it is looked whether somebody is to be reminded."""
 
 log = logging.getLogger("firstcause.service")
 
@@ -65,6 +71,7 @@ class Service:
         self._lock = threading.RLock()
         self._prober = Prober()
         self._refused: Refused | None = None
+        self._reminded_at: datetime | None = None
 
     @cached_property
     def host(self) -> Host:
@@ -174,14 +181,27 @@ class Service:
     @property
     def _announcer(self) -> Announcer:
         notify = self.settings.notify
-        return Announcer(notify.routes, self.notifiers, notify.group_wait)
+        return Announcer(notify.by_name, self.notifiers, notify.group_wait)
 
     def deliver(self, now: datetime) -> int:
+        """Say what is due; returns how many messages were tried."""
         notify = self.settings.notify
-        delivery = Delivery(
-            self.database, self.catalog, self.notifiers, self.mask, notify.retry_attempts, notify.link
-        )
-        return delivery.run(now)
+        if self._reminded_at is None or abs(now - self._reminded_at) >= REMINDED_EVERY:
+            Reminding(self.database, notify).run(now)
+            self._reminded_at = now
+        wording = Wording(self.catalog, self.mask, notify.link)
+        return Delivery(self.database, self.notifiers, wording, self._announcer, notify).run(now)
+
+    def drill(self, code: str, route: str | None, now: datetime) -> str:
+        """Report a drill, to one route or to those that fit; returns the id of its event."""
+        routes = self.settings.notify.by_name
+        event = drilling.event_of(code, route, self.catalog, routes, now, new_id())
+        self.accept([event], now)
+        return event.id
+
+    def drilled(self, event_id: str) -> dict[str, Any]:
+        """What came of a drill so far."""
+        return drilling.came_of(self.database, event_id)
 
     def release_claims(self) -> None:
         with self.database.write() as conn:

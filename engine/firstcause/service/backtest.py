@@ -106,7 +106,9 @@ def _history(conn: sa.Connection, start: datetime, since: datetime, now: datetim
     listed = [
         each
         for each in incidents.listed(conn, None, None)
-        if each.opened_at >= start and (each.resolved_at is None or each.resolved_at >= since)
+        if each.opened_at >= start
+        and (each.resolved_at is None or each.resolved_at >= since)
+        and not each.drill
     ]
     members = alerts.of_incidents(conn, [each.stored_id or 0 for each in listed])
     said = history.said(conn, now)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from firstcause.core.attribution import strongest
-from firstcause.core.message import Brief, body, text
-from firstcause.core.model import Incident, IncidentStatus, Notification, NotifyReason, Role, VerdictKind
-from firstcause.core.report import as_text, debug_report
+from firstcause.core.allowance import free_at
+from firstcause.core.model import Incident, IncidentStatus, NotifyReason
+from firstcause.core.policy import Told, still_worth
 from firstcause.notify.attempt import Outcome, after_failure, attempt
 from firstcause.notify.routes import first_able
-from firstcause.store import alerts, incidents, outbox
+from firstcause.service.settle import close_incident
+from firstcause.store import alerts, incidents, outbox, telling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,101 +22,189 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from firstcause.core.catalog import Catalog
-    from firstcause.core.masking import Mask
-    from firstcause.core.model import Alert
+    from firstcause.config import Notify
+    from firstcause.core.model import Alert, Notification
     from firstcause.hookspecs.types import Notifier
+    from firstcause.service.settle import Announcer
+    from firstcause.service.wording import Wording
     from firstcause.store.database import Database
+    from firstcause.store.outbox import Waiting
 
 log = logging.getLogger("firstcause.notify")
 
 
 @dataclass(frozen=True)
 class _Ready:
-    """A row whose text is made and whose notifier is chosen."""
+    """A message whose text is made and whose notifier is chosen. place: of the notifier in the route.
 
-    row: outbox.Waiting
+    rows: those that it says; over: those that it mentions, of incidents that are over by now.
+    """
+
+    rows: Sequence[Waiting]
     place: int
     notifier: Notifier
     notification: Notification
-    intelligence: Mapping[str, Any]
+    intelligence: Mapping[str, Any] = field(default_factory=dict)
+    over: Sequence[Waiting] = ()
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """Delivers from one outbox. tries: how many each notifier of a route has; link: base URL of the page."""
+    """Delivers from one outbox."""
 
     database: Database
-    catalog: Catalog
     notifiers: Mapping[str, Notifier]
-    mask: Mask
-    tries: int
-    link: str | None = None
+    wording: Wording
+    announcer: Announcer
+    notify: Notify
 
     def run(self, now: datetime) -> int:
         """Deliver what is due; returns how many rows were tried."""
         with self.database.write() as conn:
             rows = outbox.claim(conn, now)
+        held: dict[str, list[Waiting]] = defaultdict(list)
         for row in rows:
-            ready = self._prepare(row, now)
-            if ready is not None:
-                self._record(ready, attempt(ready.notifier, ready.notification), now)
+            if row.held_by is not None and row.held_by in row.notifiers:
+                held[row.held_by].append(row)
+            else:
+                self._say(self._prepare(row, now), now)
+        for name, group in held.items():
+            for ready in self._together(name, group, now):
+                self._say(ready, now)
         return len(rows)
 
-    def _prepare(self, row: outbox.Waiting, now: datetime) -> _Ready | None:
+    def _say(self, ready: _Ready | None, now: datetime) -> None:
+        if ready is not None:
+            self._record(ready, attempt(ready.notifier, ready.notification), now)
+
+    def _prepare(self, row: Waiting, now: datetime) -> _Ready | None:
         with self.database.write() as conn:
-            incident = incidents.get(conn, str(row.incident_id))
-            members = alerts.of_incidents(conn, [row.incident_id])[row.incident_id]
-            if incident.status is not IncidentStatus.OPEN and row.reason is not NotifyReason.RESOLVED:
-                outbox.close(conn, row.id, "cancelled", "the incident was over before it was said")
+            if not outbox.waits(conn, row.id):
                 return None
+            incident = incidents.get(conn, str(row.incident_id))
+            told = telling.told(conn, row.incident_id, without=row.id).get(row.route, Told())
+            if not still_worth(row.reason, incident, told):
+                outbox.close(conn, row.id, "cancelled", now, "it was no longer worth saying")
+                return None
+            if (until := self._quiet_until(row.route, incident, now)) is not None:
+                outbox.wait(conn, row, until)
+                return None
+            members = alerts.of_incidents(conn, [row.incident_id])[row.incident_id]
             place = first_able(row.notifiers, row.position, _broken(incident, members), self.notifiers)
             if place is None:
-                outbox.close(conn, row.id, "given up", "no notifier of the route can speak")
+                outbox.close(conn, row.id, "given up", now, "no notifier of the route can speak")
                 log.error("incident %s: no notifier of route %s can speak", row.incident_id, row.route)
+                self._end_drill(conn, incident, now)
                 return None
-            outbox.under_way(conn, row.id, incident.fault)
-            report = debug_report(
-                incident, members, self.catalog, now, timeline=incidents.timeline_of(conn, row.incident_id)
-            )
-        brief = _brief(incident, members, self.catalog, row, self.link, now)
-        notification = Notification(
-            incident_id=str(row.incident_id),
-            reason=row.reason,
-            priority=incident.priority,
-            severity=incident.severity,
-            code=incident.root.code,
-            title=incident.title,
-            text=self.mask.text(text(brief)),
-            body=self.mask.text(body(brief, as_text(report))),
-            opened_at=incident.opened_at,
-            maybe_repeat=row.maybe_repeat,
-        )
-        notifier = self.notifiers[row.notifiers[place]]
-        return _Ready(row, place, notifier, notification, report.model_dump(mode="json"))
+            name = row.notifiers[place]
+            if (until := self._full_until(conn, name, incident, now)) is not None:
+                outbox.wait(conn, row, until, place, held_by=name)
+                log.warning(
+                    "incident %s: notifier %s has had its limit; held back until %s",
+                    row.incident_id, name, until.isoformat(timespec="seconds"),
+                )  # fmt: skip
+                return None
+            outbox.under_way(conn, row.id, incident.fault, incident.priority)
+            worse = told.said_priority is not None and incident.priority.rank > told.said_priority.rank
+            notification, report = self.wording.of(conn, row, incident, now, worse=worse)
+        return _Ready([row], place, self.notifiers[name], notification, report.model_dump(mode="json"))
+
+    def _quiet_until(self, route: str, incident: Incident, now: datetime) -> datetime | None:
+        """The end of the route's quiet hours, None where it may speak."""
+        configured = self.notify.by_name.get(route)
+        quiet = configured.quiet_hours if configured is not None else None
+        if quiet is None or incident.drill or incident.priority in quiet.excepted:
+            return None
+        return quiet.hours.until(now)
+
+    def _full_until(
+        self, conn: sa.Connection, name: str, incident: Incident, now: datetime
+    ) -> datetime | None:
+        """When the notifier may send again, None where it may now."""
+        limit = self.notify.limits.get(name)
+        if limit is None or incident.drill or incident.priority in limit.excepted:
+            return None
+        sent = outbox.sent_since(conn, name, now - timedelta(seconds=limit.per))
+        free = free_at(sent, now, limit.most, limit.per)
+        return free if free > now else None
+
+    def _together(self, name: str, due: Sequence[Waiting], now: datetime) -> list[_Ready | None]:
+        """One message for all that the limit of a notifier held back, where it may speak again."""
+        with self.database.write() as conn:
+            rows = [*due, *outbox.claim_held(conn, name, now)]
+            about = {row.id: incidents.get(conn, str(row.incident_id)) for row in rows}
+            burning = [row for row in rows if about[row.id].status is IncidentStatus.OPEN]
+            numbers = {about[row.id].stored_id for row in burning}
+            urgent = [row for row in rows if self._full_until(conn, name, about[row.id], now) is None]
+            if len(numbers) > 1 and len(urgent) == len(rows) and name in self.notifiers:
+                return [self._digest(conn, name, rows, about, now)]
+            for row in rows:
+                if row not in urgent:
+                    until = self._full_until(conn, name, about[row.id], now) or now
+                    outbox.wait(conn, row, until, held_by=name)
+        return [self._prepare(row, now) for row in urgent]
+
+    def _digest(
+        self,
+        conn: sa.Connection,
+        name: str,
+        rows: Sequence[Waiting],
+        about: Mapping[int, Incident],
+        now: datetime,
+    ) -> _Ready | None:
+        worth = [row for row in rows if still_worth(row.reason, about[row.id], Told())]
+        over = [row for row in rows if about[row.id].status is IncidentStatus.RESOLVED]
+        for row in rows:
+            if row not in worth and row not in over:
+                outbox.close(conn, row.id, "cancelled", now, "it was no longer worth saying")
+        saying = [row for row in worth if row not in over]
+        found = {about[row.id].stored_id: about[row.id] for row in (*saying, *over)}
+        ordered = sorted(found.values(), key=_urgency)
+        for row in saying:
+            outbox.under_way(conn, row.id, about[row.id].fault, about[row.id].priority)
+        lead = next(row for row in saying if about[row.id].stored_id == ordered[0].stored_id)
+        since = min(about[row.id].opened_at for row in (*saying, *over))
+        place = lead.notifiers.index(name)
+        rest = [row for row in saying if row is not lead]
+        notification = self.wording.together(lead, ordered, since)
+        return _Ready([lead, *rest], place, self.notifiers[name], notification, over=over)
 
     def _record(self, ready: _Ready, outcome: Outcome, now: datetime) -> None:
-        error = self.mask.text(outcome.error) if outcome.error is not None else None
+        error = self.wording.mask.text(outcome.error) if outcome.error is not None else None
         with self.database.write() as conn:
             outbox.log(conn, _log_line(ready, outcome, error, now))
-            if error is None:
-                outbox.close(conn, ready.row.id, "sent")
-                what = f"said by {ready.notifier.name}: {ready.notification.reason}"
-                incidents.note(conn, ready.row.incident_id, now, what)
-                log.info("incident %s: %s", ready.row.incident_id, what)
-            else:
-                self._failed(conn, ready, outcome, error, now)
+            for row in ready.rows:
+                if error is None:
+                    self._sent(conn, ready, row, now)
+                else:
+                    self._failed(conn, ready, row, outcome, error, now)
+            for row in ready.over:
+                outbox.close(conn, row.id, "cancelled", now, "it was over before it was said")
+            incident = incidents.get(conn, str(ready.rows[0].incident_id))
+            self._end_drill(conn, incident, now)
+
+    def _sent(self, conn: sa.Connection, ready: _Ready, row: Waiting, now: datetime) -> None:
+        outbox.close(conn, row.id, "sent", now)
+        what = f"said by {ready.notifier.name}: {row.reason}"
+        if ready.notification.reason is NotifyReason.DIGEST:
+            what += f", in one message with {len(ready.notification.incidents) - 1} others"
+        incidents.note(conn, row.incident_id, now, what)
+        log.info("incident %s: %s", row.incident_id, what)
 
     def _failed(
-        self, conn: sa.Connection, ready: _Ready, outcome: Outcome, error: str, now: datetime
+        self, conn: sa.Connection, ready: _Ready, row: Waiting, outcome: Outcome, error: str, now: datetime
     ) -> None:
-        row, name = ready.row, ready.notifier.name
+        name = ready.notifier.name
         attempts = row.attempts if ready.place == row.position else 0
         again = after_failure(
-            outcome, position=ready.place, attempts=attempts, notifiers=len(row.notifiers), tries=self.tries
+            outcome,
+            position=ready.place,
+            attempts=attempts,
+            notifiers=len(row.notifiers),
+            tries=self.notify.retry_attempts,
         )
         if again is None:
-            outbox.close(conn, row.id, "given up", error)
+            outbox.close(conn, row.id, "given up", now, error)
             log.error(
                 "incident %s: notifier %s failed and no other is left: %s", row.incident_id, name, error
             )
@@ -127,6 +216,7 @@ class Delivery:
             position=again.position,
             attempts=again.attempts,
             error=error,
+            held_by=row.held_by if again.position == ready.place else None,
         )
         then = (
             f"again in {again.wait:g} s"
@@ -135,54 +225,31 @@ class Delivery:
         )
         log.warning("incident %s: notifier %s failed: %s; %s", row.incident_id, name, error, then)
 
+    def _end_drill(self, conn: sa.Connection, incident: Incident, now: datetime) -> None:
+        """A drill is over when all of its messages have come or failed."""
+        number = incident.stored_id or 0
+        if incident.drill and incident.status is IncidentStatus.OPEN and not outbox.waits_for(conn, number):
+            ours, reason = incidents.OURSELVES, "the drill is over"
+            close_incident(conn, incident, now, self.announcer, actor=ours, reason=reason)
+
+
+def _urgency(incident: Incident) -> tuple[bool, int, int]:
+    open_ = incident.status is IncidentStatus.OPEN
+    return not open_, -incident.priority.rank, incident.stored_id or 0
+
 
 def _broken(incident: Incident, members: Sequence[Alert]) -> frozenset[str]:
-    """The components that the incident is about; none once it is over."""
-    if incident.status is not IncidentStatus.OPEN:
+    """The components that the incident is about; none once it is over, or where nothing happened."""
+    if incident.status is not IncidentStatus.OPEN or incident.drill:
         return frozenset()
     return frozenset(alert.component for alert in members if alert.component is not None and alert.active)
 
 
-def _brief(
-    incident: Incident,
-    members: Sequence[Alert],
-    catalog: Catalog,
-    row: outbox.Waiting,
-    link: str | None,
-    now: datetime,
-) -> Brief:
-    entry = catalog.get(incident.root.code)
-    roots = (alert for alert in members if alert.role is Role.ROOT)
-    best = strongest((verdict for alert in roots for verdict in alert.verdicts), VerdictKind.ROOT_CAUSE)
-    over = incident.resolved_at
-    return Brief(
-        incident_id=str(row.incident_id),
-        reason=row.reason,
-        severity=incident.severity,
-        priority=incident.priority,
-        code=incident.root.code,
-        title=incident.title,
-        because=best.because if best else None,
-        services=tuple(sorted({alert.service for alert in members if alert.service is not None})),
-        companies=incident.impact.companies,
-        companies_known=incident.impact.companies_known,
-        cascades=sum(alert.role is Role.CASCADE for alert in members),
-        events=sum(alert.count for alert in members),
-        first_step=entry.fix.steps[0] if entry and entry.fix.steps else None,
-        fix_url=entry.fix.url if entry else None,
-        link=f"{link.rstrip('/')}/incidents/{row.incident_id}" if link else None,
-        opened_at=incident.opened_at,
-        now=now,
-        duration=(over - incident.opened_at).total_seconds() if over is not None else None,
-        maybe_repeat=row.maybe_repeat,
-    )
-
-
 def _log_line(ready: _Ready, outcome: Outcome, error: str | None, now: datetime) -> dict[str, Any]:
-    said = ready.notification
+    said, row = ready.notification, ready.rows[0]
     return {
-        "incident_id": ready.row.incident_id,
-        "outbox_id": ready.row.id,
+        "incident_id": row.incident_id,
+        "outbox_id": row.id,
         "at": now,
         "reason": said.reason.value,
         "notifier": ready.notifier.name,

@@ -59,7 +59,10 @@ class Rehearsal:
         self._listener = _Listener()
         host = Host([])
         host.register(self._listener, "rehearsal")
-        notify = {} if group_wait is None else {"group_wait": group_wait}
+        # Nobody acknowledges anything here, so nobody is reminded.
+        notify: dict[str, float] = {"repeat_interval": 0}
+        if group_wait is not None:
+            notify["group_wait"] = group_wait
         settings = Settings.model_validate({"store": {"url": "sqlite://"}, "notify": notify})
         self._patience = timedelta(seconds=2 * settings.notify.group_wait)
         self._ages = knowledge.inference.limits("alert", "age_s")

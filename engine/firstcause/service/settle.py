@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from firstcause.core.attribution import parents, strongest
 from firstcause.core.incidents import Group, group, headline
 from firstcause.core.model import Alert, Incident, IncidentStatus, Priority, Role, Verdict, VerdictKind
-from firstcause.core.policy import decide
+from firstcause.core.policy import Told, decide
 from firstcause.core.suspicion import SILENT
 from firstcause.notify.routes import routes_for
-from firstcause.store import alerts, incidents, outbox
+from firstcause.store import alerts, incidents, outbox, telling
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -28,12 +28,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("firstcause.incidents")
 
+ROUTE_TAG = "firstcause.route"
+"""The tag of a drill that names the route which it is to test."""
+
 
 @dataclass(frozen=True)
 class Announcer:
     """Queues what policy decides to say. group_wait: seconds."""
 
-    routes: Sequence[Route]
+    routes: Mapping[str, Route]
     notifiers: Mapping[str, Notifier]
     group_wait: float
 
@@ -44,23 +47,32 @@ class Announcer:
         components: Collection[str],
         now: datetime,
         doubtful: Collection[tuple[str, str]] = (),
+        only: str | None = None,
     ) -> None:
+        """only: the route that a drill asks for."""
         number = _row(incident)
-        told = outbox.told(conn, number)
-        sure = (incident.fault, told.said_fault) not in doubtful
-        decision = decide(incident, told, now, self.group_wait, sure=sure)
-        if decision.cancel:
-            outbox.cancel(conn, number)
-        if decision.reason is not None and decision.due_at is not None:
-            taken = routes_for(incident, components, self.routes, self.notifiers)
-            outbox.add(conn, number, decision.reason, decision.due_at, taken)
+        told = telling.told(conn, number)
+        fitting = routes_for(incident, components, self.routes, self.notifiers, only)
+        for route in {**told, **fitting}:
+            so_far = told.get(route, Told())
+            sure = (incident.fault, so_far.said_fault) not in doubtful
+            decision = decide(incident, so_far, now, self.group_wait, fits=route in fitting, sure=sure)
+            if decision.cancel:
+                outbox.cancel(conn, number, route)
+            if decision.reason is None or decision.due_at is None:
+                continue
+            if decision.sooner:
+                outbox.hasten(conn, number, route, decision.due_at)
+            else:
+                names = fitting.get(route, so_far.notifiers)
+                outbox.add(conn, number, decision.reason, decision.due_at, {route: names})
 
 
 class Settlement:
     """One batch's changes to alerts and incidents, within one transaction.
 
-    world: every alert that is active or was changed by the batch, by fingerprint. returning: seconds
-    within which an error that is back continues its incident.
+    world: every alert that is active or was changed by the batch, by fingerprint; of drills or of what
+    happened, never both. returning: seconds within which an error that is back continues its incident.
     """
 
     def __init__(
@@ -77,7 +89,8 @@ class Settlement:
         self._announcer = announcer
         self._returning = timedelta(seconds=returning)
         self._doubtful: Collection[tuple[str, str]] = ()
-        self._open = {_row(each): each for each in incidents.still_open(conn)}
+        drill = any(alert.drill for alert in self._world.values())
+        self._open = {_row(each): each for each in incidents.still_open(conn, drill=drill)}
 
     @cached_property
     def _tenants_known(self) -> int:
@@ -168,7 +181,8 @@ class Settlement:
         opened_at = before.opened_at if before else self._now
         after = headline(members, roots, verdicts, opened_at, self._tenants_known)
         after = after.model_copy(
-            update=_kept(before, after.priority) | {"stored_id": before.stored_id if before else None}
+            update=_kept(before, after.priority)
+            | {"drill": roots[0].drill, "stored_id": before.stored_id if before else None}
         )
         if after != before:
             after = after.model_copy(update={"stored_id": incidents.save(self._conn, after)})
@@ -183,7 +197,11 @@ class Settlement:
         self._note(before, after, joined, verdicts)
         if after != before or joined:
             components = {alert.component for alert in members if alert.component is not None}
-            self._announcer.announce(self._conn, after, components, self._now, self._doubtful)
+            only = _asked_route(roots) if after.drill else None
+            self._announcer.announce(self._conn, after, components, self._now, self._doubtful, only)
+        if after.drill and not outbox.waits_for(self._conn, _row(after)):
+            actor, reason = incidents.OURSELVES, "no route takes it"
+            close_incident(self._conn, after, self._now, self._announcer, actor=actor, reason=reason)
 
     def _back(self, each: Group) -> Incident | None:
         """The incident of this fault that ended by itself a moment ago, open again."""
@@ -270,9 +288,14 @@ def _kept(before: Incident | None, priority: Priority) -> dict[str, object]:
     """What people did; who is at it may not know how bad it has become."""
     if before is None:
         return {}
-    worse = priority.rank > before.priority.rank
-    names = ("drill",) if worse else ("acknowledged_at", "acknowledged_by", "drill")
-    return {name: getattr(before, name) for name in names}
+    if priority.rank > before.priority.rank:
+        return {}
+    return {name: getattr(before, name) for name in ("acknowledged_at", "acknowledged_by")}
+
+
+def _asked_route(roots: Sequence[Alert]) -> str | None:
+    samples = (alert.sample for alert in roots)
+    return next((each.tags.get(ROUTE_TAG) for each in samples if each is not None), None)
 
 
 def _stands_in(alert: Alert) -> bool:

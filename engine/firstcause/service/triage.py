@@ -15,7 +15,7 @@ from firstcause.hookspecs.types import FactContext
 from firstcause.inference.patterns import fits_whole
 from firstcause.service.derive import Scopes, Seen, common_facts
 from firstcause.service.settle import Settlement
-from firstcause.store import alerts, inbox, incidents, observations, outbox, rulings, silences
+from firstcause.store import alerts, inbox, incidents, observations, rulings, silences, telling
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -117,11 +117,16 @@ class Triage:
         return folded
 
     def _record(self, conn: sa.Connection, folded: Folded, now: datetime) -> None:
-        if not folded.changed:
-            alerts.save(conn, (folded.alerts[name] for name in folded.counted))
-            return
-        world = {alert.fingerprint: alert for alert in alerts.active(conn)} | folded.alerts
-        self._settle(conn, world, folded.changed, folded.counted.keys() | folded.changed, now)
+        """A drill is a world of its own: nothing in it causes what happened, nor follows from it."""
+        for drill in (False, True):
+            mine = {name: alert for name, alert in folded.alerts.items() if alert.drill is drill}
+            counted, changed = folded.counted.keys() & mine.keys(), folded.changed & mine.keys()
+            if changed:
+                active = alerts.active(conn, drill=drill)
+                world = {alert.fingerprint: alert for alert in active} | mine
+                self._settle(conn, world, changed, counted | changed, now)
+            elif counted:
+                alerts.save(conn, (mine[name] for name in counted))
 
     def reconsider(self, now: datetime) -> None:
         """Ask the rules anew of all that is active: time went on, or something besides the alerts changed."""
@@ -161,7 +166,7 @@ class Triage:
         told = self.world.facts(now) + self._supplied(conn, active.values(), now)
         observations.note(conn, now, told)
         common = common_facts(conn, self.knowledge, told, active.values(), now)
-        seen = Seen(settlement.over(), outbox.said_faults(conn), _by_hand(conn, active))
+        seen = Seen(settlement.over(), telling.said_faults(conn), _by_hand(conn, active))
         scopes = Scopes(self.knowledge, active, common, now, seen)
         verdicts = scopes.derive(changed)
         settlement.apply(verdicts, touched, scopes.stand_ins, scopes.doubtful)
@@ -170,7 +175,7 @@ class Triage:
         """Of plugins, silences and the past; none where history is played, which holds them."""
         if self.world.told is not None:
             return []
-        listed = list(active)
+        listed = [alert for alert in active if not alert.drill]
         past = past_root_facts(incidents.past_roots(conn, now - REMEMBERED))
         silenced = silence_facts(listed, silences.active(conn, now), fits_whole)
         return [*past, *silenced, *self.host.facts(_context(listed))]
@@ -201,7 +206,7 @@ def _registered(occurrences: Iterable[Occurrence]) -> list[dict[str, object]]:
     """One line of the registry a code."""
     seen: dict[str, dict[str, object]] = {}
     for each in sorted(occurrences, key=lambda one: one.event.time):
-        if each.event.resolved:
+        if each.event.resolved or each.event.drill:
             continue
         before = seen.get(each.code)
         seen[each.code] = {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _COPIED = (
     "fingerprint", "fault", "code", "catalogued", "title", "severity", "component", "tenant", "service",
-    "probe", "count", "first_seen", "last_seen", "resolved_at", "caused_by", "role", "incident_id",
+    "probe", "count", "first_seen", "last_seen", "resolved_at", "caused_by", "role", "drill", "incident_id",
 )  # fmt: skip
 _MANY = 500
 
@@ -33,9 +33,10 @@ def _alert(row: Any) -> Alert:
     )
 
 
-def active(conn: sa.Connection) -> list[Alert]:
-    rows = conn.execute(sa.select(alert).where(alert.c.resolved_at.is_(None)).order_by(alert.c.id))
-    return [_alert(row) for row in rows]
+def active(conn: sa.Connection, *, drill: bool = False) -> list[Alert]:
+    """drill: those of drills, which are a world of their own, in place of all others."""
+    wanted = sa.select(alert).where(alert.c.resolved_at.is_(None), alert.c.drill.is_(drill))
+    return [_alert(row) for row in conn.execute(wanted.order_by(alert.c.id))]
 
 
 def over_in_open(conn: sa.Connection) -> list[Alert]:

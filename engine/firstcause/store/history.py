@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from firstcause.core.model import Event
+from firstcause.core.model import Event, NotifyReason
 from firstcause.store.tables import alert, inbox, incident, outbox, timeline
 
 if TYPE_CHECKING:
@@ -43,14 +43,15 @@ def begin(conn: sa.Connection, since: datetime) -> datetime:
 
 
 def batches(conn: sa.Connection, start: datetime) -> Iterator[Batch]:
-    """All readable events that were triaged from then on, in order."""
+    """All readable events that were triaged from then on, in order, but for drills."""
     rows = conn.execution_options(yield_per=_AT_ONCE).execute(
         sa.select(inbox.c.triaged_at, inbox.c.event)
         .where(inbox.c.triaged_at >= start, inbox.c.problem.is_(None))
         .order_by(inbox.c.triaged_at, inbox.c.seq)
     )
     for at, together in groupby(rows, key=lambda row: row.triaged_at):
-        yield Batch(at, [Event.model_validate(row.event) for row in together])
+        events = [Event.model_validate(row.event) for row in together]
+        yield Batch(at, [event for event in events if not event.drill])
 
 
 def count(conn: sa.Connection, start: datetime) -> int:
@@ -102,7 +103,8 @@ def incident_of_events(conn: sa.Connection, start: datetime) -> dict[str, int]:
 def said(conn: sa.Connection, now: datetime) -> dict[int, list[str] | None]:
     """Incident -> the reasons for which people were told, each once, in order.
 
-    None where something was due and nobody delivered it, so that it is not known what would have been said.
+    Reminders and escalations are left out: they hang on what people did, not on rules. None where something
+    was due and nobody delivered it, so that it is not known what would have been said.
     """
     found: dict[int, list[str] | None] = {}
     for row in conn.execute(
@@ -110,6 +112,7 @@ def said(conn: sa.Connection, now: datetime) -> dict[int, list[str] | None]:
             outbox.c.incident_id, outbox.c.reason, outbox.c.outcome, outbox.c.due_at, incident.c.resolved_at
         )
         .join(incident, incident.c.id == outbox.c.incident_id)
+        .where(outbox.c.reason.not_in([NotifyReason.REMINDER.value, NotifyReason.ESCALATED.value]))
         .order_by(outbox.c.id)
     ):
         reasons = found.setdefault(row.incident_id, [])

@@ -40,9 +40,12 @@ def _incident(row: Any) -> Incident:
     )
 
 
-def still_open(conn: sa.Connection) -> list[Incident]:
-    rows = conn.execute(sa.select(incident).where(incident.c.status == "open").order_by(incident.c.id))
-    return [_incident(row) for row in rows]
+def still_open(conn: sa.Connection, *, drill: bool = False) -> list[Incident]:
+    """drill: those of drills in place of all others."""
+    wanted = incident.c.status == IncidentStatus.OPEN.value, incident.c.drill.is_(drill)
+    return [
+        _incident(row) for row in conn.execute(sa.select(incident).where(*wanted).order_by(incident.c.id))
+    ]
 
 
 def listed(conn: sa.Connection, status: str | None, limit: int | None) -> list[Incident]:

@@ -1,4 +1,7 @@
-"""The outbox: what is to be said, by whom, from when; claimed before it is sent, so a crash loses none."""
+"""The outbox: what is to be said, by whom, from when; claimed before it is sent, so a crash loses none.
+
+A row waits while it has no outcome. held_by: the notifier whose limit keeps it waiting.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from firstcause.core.model import IncidentStatus, NotifyReason
-from firstcause.core.policy import Told
-from firstcause.store.tables import incident, notification_log, outbox
+from firstcause.core.model import NotifyReason, Priority
+from firstcause.store.tables import notification_log, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +34,7 @@ class Waiting:
     position: int
     attempts: int
     maybe_repeat: bool
+    held_by: str | None = None
 
 
 def add(
@@ -55,44 +58,33 @@ def add(
         )
 
 
-def told(conn: sa.Connection, incident_id: int) -> Told:
-    """What is queued or said of an incident. A row under way counts as said."""
-    rows = conn.execute(
-        sa.select(outbox).where(outbox.c.incident_id == incident_id).order_by(outbox.c.id)
-    ).all()
-    said = [row for row in rows if row.said_fault is not None or _ends(row)]
-    over = bool(said) and _ends(said[-1])
-    waiting = {row.reason for row in rows if row.outcome is None and row.said_fault is None}
-    return Told(
-        first_queued=NotifyReason.FIRST.value in waiting,
-        said_fault=said[-1].said_fault if said and not over else None,
-        over=over,
-        new_root_queued=NotifyReason.NEW_ROOT.value in waiting,
-    )
+def cancel(conn: sa.Connection, incident_id: int, route: str | None = None) -> None:
+    """Drop what waits and was never tried, of one route or of all."""
+    waiting = [
+        outbox.c.incident_id == incident_id,
+        outbox.c.outcome.is_(None),
+        outbox.c.said_fault.is_(None),
+        outbox.c.held_by.is_(None),
+    ]
+    if route is not None:
+        waiting.append(outbox.c.route == route)
+    conn.execute(outbox.update().where(*waiting).values(outcome="cancelled"))
 
 
-def _ends(row: Any) -> bool:
-    """Whether a row says, or is about to say, that it is over."""
-    return bool(row.reason == NotifyReason.RESOLVED.value and row.outcome != "cancelled")
-
-
-def said_faults(conn: sa.Connection) -> frozenset[str]:
-    """The faults that people were told are the roots of what is open; of each incident the last."""
-    rows = conn.execute(
-        sa.select(outbox.c.incident_id, outbox.c.said_fault)
-        .join(incident, incident.c.id == outbox.c.incident_id)
-        .where(incident.c.status == IncidentStatus.OPEN.value, outbox.c.said_fault.is_not(None))
-        .order_by(outbox.c.id)
-    )
-    return frozenset({row.incident_id: row.said_fault for row in rows}.values())
-
-
-def cancel(conn: sa.Connection, incident_id: int) -> None:
-    """Drop what waits and was never tried."""
+def hasten(conn: sa.Connection, incident_id: int, route: str, due_at: datetime) -> None:
+    """The first message of a route, which waits for a later time, is due by then."""
     conn.execute(
         outbox.update()
-        .where(outbox.c.incident_id == incident_id, outbox.c.outcome.is_(None), outbox.c.said_fault.is_(None))
-        .values(outcome="cancelled")
+        .where(
+            outbox.c.incident_id == incident_id,
+            outbox.c.route == route,
+            outbox.c.reason == NotifyReason.FIRST.value,
+            outbox.c.outcome.is_(None),
+            outbox.c.claimed_at.is_(None),
+            outbox.c.attempts == 0,
+            outbox.c.due_at > due_at,
+        )
+        .values(due_at=due_at)
     )
 
 
@@ -144,30 +136,99 @@ def _claimed(conn: sa.Connection, row: Any, now: datetime) -> Waiting:
         position=row.position,
         attempts=row.attempts,
         maybe_repeat=repeat,
+        held_by=row.held_by,
     )
 
 
-def under_way(conn: sa.Connection, row: int, fault: str) -> None:
+def claim_held(conn: sa.Connection, notifier: str, now: datetime) -> list[Waiting]:
+    """Take all that the limit of a notifier holds back, due or not, for one message."""
+    rows = conn.execute(
+        sa.select(outbox)
+        .where(outbox.c.outcome.is_(None), outbox.c.held_by == notifier, outbox.c.claimed_at.is_(None))
+        .order_by(outbox.c.id)
+        .with_for_update(skip_locked=True)
+    ).all()
+    return [_claimed(conn, row, now) for row in rows]
+
+
+def under_way(conn: sa.Connection, row: int, fault: str, priority: Priority) -> None:
     """The text is made and names this root; from here on the incident counts as told."""
-    conn.execute(outbox.update().where(outbox.c.id == row).values(said_fault=fault))
+    said = {"said_fault": fault, "said_priority": priority.value, "held_by": None}
+    conn.execute(outbox.update().where(outbox.c.id == row).values(said))
 
 
-def close(conn: sa.Connection, row: int, outcome: str, error: str | None = None) -> None:
-    """outcome: sent, cancelled, or given up."""
-    conn.execute(
-        outbox.update().where(outbox.c.id == row).values(outcome=outcome, error=error, claimed_at=None)
+def close(conn: sa.Connection, row: int, outcome: str, now: datetime, error: str | None = None) -> None:
+    """outcome: sent, cancelled, or given up; only what was sent was said."""
+    values: dict[str, Any] = {"outcome": outcome, "error": error, "claimed_at": None, "closed_at": now}
+    if outcome != "sent":
+        values["said_fault"] = None
+    conn.execute(outbox.update().where(outbox.c.id == row).values(values))
+
+
+def wait(
+    conn: sa.Connection,
+    row: Waiting,
+    due_at: datetime,
+    position: int | None = None,
+    held_by: str | None = None,
+) -> None:
+    """Put a claimed row back until then. held_by: the notifier whose limit is reached, at `position`."""
+    place = row.position if position is None else position
+    free = {"due_at": due_at, "position": place, "held_by": held_by, "claimed_at": None}
+    conn.execute(outbox.update().where(outbox.c.id == row.id).values(free))
+
+
+def waits(conn: sa.Connection, row: int) -> bool:
+    """Whether a claimed row is still to be said; it may have been cancelled since."""
+    found = sa.select(outbox.c.id).where(outbox.c.id == row, outbox.c.outcome.is_(None))
+    return conn.execute(found).first() is not None
+
+
+def waits_for(conn: sa.Connection, incident_id: int) -> bool:
+    """Whether anything of an incident is still to be said."""
+    waiting = sa.select(outbox.c.id).where(outbox.c.incident_id == incident_id, outbox.c.outcome.is_(None))
+    return conn.execute(waiting.limit(1)).first() is not None
+
+
+def outcomes(conn: sa.Connection, incident_id: int) -> list[dict[str, Any]]:
+    """Of each message of an incident: route, outcome (None while it waits), error."""
+    columns = outbox.c.route, outbox.c.outcome, outbox.c.error
+    rows = conn.execute(sa.select(*columns).where(outbox.c.incident_id == incident_id).order_by(outbox.c.id))
+    return [dict(row) for row in rows.mappings()]
+
+
+def sent_since(conn: sa.Connection, notifier: str, since: datetime) -> list[datetime]:
+    """When a notifier delivered, after that time; the oldest first."""
+    sent = sa.select(notification_log.c.at).where(
+        notification_log.c.notifier == notifier,
+        notification_log.c.status == "sent",
+        notification_log.c.at > since,
     )
+    return list(conn.execute(sent.order_by(notification_log.c.at)).scalars())
 
 
 def later(
-    conn: sa.Connection, row: int, *, due_at: datetime, position: int, attempts: int, error: str
+    conn: sa.Connection,
+    row: int,
+    *,
+    due_at: datetime,
+    position: int,
+    attempts: int,
+    error: str,
+    held_by: str | None = None,
 ) -> None:
     """Try again at due_at, with the notifier at `position`. A failed attempt said nothing to anybody."""
     conn.execute(
         outbox.update()
         .where(outbox.c.id == row)
         .values(
-            due_at=due_at, position=position, attempts=attempts, error=error, claimed_at=None, said_fault=None
+            due_at=due_at,
+            position=position,
+            attempts=attempts,
+            error=error,
+            held_by=held_by,
+            claimed_at=None,
+            said_fault=None,
         )
     )
 

@@ -186,6 +186,7 @@ alert = Table(
     Column("role", String(20), nullable=False),
     Column("sample", Document, nullable=False),
     Column("verdicts", Document, nullable=False),
+    Column("drill", Boolean, nullable=False, server_default=false()),
     Column("incident_id", BigId, ForeignKey("incident.id")),
     Index(
         "uq_alert_active_fingerprint",
@@ -224,7 +225,10 @@ outbox = Table(
     Column("claimed_at", UtcTime),
     Column("maybe_repeat", Boolean, nullable=False),
     Column("said_fault", String(40)),
+    Column("said_priority", String(2)),
     Column("outcome", String(20)),
+    Column("closed_at", UtcTime),
+    Column("held_by", Name(200)),
     Column("error", Words),
     Index(
         "ix_outbox_waiting",
@@ -254,6 +258,7 @@ notification_log = Table(
     Column("maybe_repeat", Boolean, nullable=False),
     Column("intelligence", Document, nullable=False),
     Index("ix_notification_log_incident_id", "incident_id"),
+    Index("ix_notification_log_notifier", "notifier", "at"),
 )
 
 notification_registry = Table(
