@@ -49,9 +49,15 @@ class Rules(Frozen):
 
 
 class Topology(Frozen):
-    """depends_on: component or service -> those that it calls, besides what rule files say."""
+    """depends_on: component or service -> those that it calls, besides what rule files say.
+
+    learn_from: tags or details of an error that name what its service called. learned_for: how long such
+    a call counts after it was last seen.
+    """
 
     depends_on: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    learn_from: tuple[str, ...] = ("peer.service",)
+    learned_for: Duration = 30 * 86400.0
 
 
 class Intake(Frozen):

@@ -46,6 +46,40 @@ def said_of(incident: dict[str, Any]) -> list[str]:
     return [line["what"] for line in incident["timeline"]]
 
 
+def test_who_calls_whom_is_learned_from_errors_that_say_so_and_forgotten_in_time(
+    stages: Callable[..., Stage],
+) -> None:
+    shop = stages(topology={"learned_for": "1d"})
+    day, calls = 86400.0, ["web", "stock"]
+    for caller in ("web", "app", "desk"):
+        shop.report(0, "TIMED_OUT", service=caller, tags={"peer.service": "stock"})
+    assert [row["callee"] for row in shop.rows("dependency")] == ["stock"] * 3
+    shop.report(1, "TIMED_OUT", service="web", tags={"peer.service": "web"})
+    shop.report(1, "TIMED_OUT", service="web", details={"peer.service": {"no": "name"}})
+    assert len(shop.rows("dependency")) == 3
+    full(shop, 5, "stock")
+    assert roots(shop) == [("DISK_FULL", "stock")]
+    for at in (10, 2 * day):
+        for service in (*calls, "app", "desk"):
+            code = "DISK_FULL" if service == "stock" else "TIMED_OUT"
+            shop.report(at, code, service=service, resolved=True)
+        shop.service.triage_all(shop.time(at))
+    full(shop, 2 * day + 10, "stock")
+    slow(shop, 2 * day + 20, "web")
+    assert roots(shop) == [("DISK_FULL", "stock"), ("LATENCY_HIGH", "web")]
+    assert shop.rows("dependency") == []
+
+
+def test_a_sender_that_invents_names_does_not_fill_the_store(stages: Callable[..., Stage]) -> None:
+    stage = stages()
+    for start in range(0, 3000, 1000):
+        stage.take(start, *(
+            stage.event(start, "X", service="web", tags={"peer.service": f"host-{start + number}"})
+            for number in range(1000)
+        ))  # fmt: skip
+    assert len(stage.rows("dependency")) == 1000
+
+
 def test_a_root_that_comes_late_takes_over_the_incident_that_its_effects_opened(shop: Stage) -> None:
     slow(shop, 0, "web", "cart")
     assert roots(shop) == [("LATENCY_HIGH", "cart")]

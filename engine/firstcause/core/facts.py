@@ -66,6 +66,10 @@ def alert_fact(alert: Alert, catalog: Catalog, hit: int, now: datetime) -> Fact:
     return {name: value for name, value in fact.items() if value is not None}
 
 
+def dependency_fact(caller: str, callee: str) -> Fact:
+    return {"kind": "dependency", "id": f"dependency:{caller}:{callee}", "component": caller, "on": callee}
+
+
 def edge_fact(candidate: Candidate) -> Fact:
     cause, effect = candidate.cause, candidate.effect
     return {

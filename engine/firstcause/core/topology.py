@@ -7,7 +7,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from firstcause.core.model import Event
+
+_LONGEST = 200
 
 
 class CauseGraph:
@@ -41,6 +45,19 @@ class CauseGraph:
                     found[parent] = distance + 1
                     queue.append((parent, distance + 1))
         return found
+
+
+def calls_of(events: Iterable[Event], names: Collection[str]) -> set[tuple[str, str]]:
+    """(caller, callee) of errors that say what their service called. names: of tags or details."""
+    found = set()
+    for event in events:
+        if event.service is None or event.drill:
+            continue
+        for name in names:
+            callee = event.tags.get(name) or event.details.get(name)
+            if isinstance(callee, str) and 0 < len(callee) <= _LONGEST and callee != event.service:
+                found.add((event.service, callee))
+    return found
 
 
 class ComponentGraph:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from firstcause.core.facts import dependency_fact
 from firstcause.core.model import Event, Severity
 from firstcause.errors import IntakeError
 
@@ -65,10 +66,7 @@ class Storm(BaseModel):
 
     def facts(self) -> list[Fact]:
         """The call graph, and what users notice, as rules are told of them."""
-        told: list[Fact] = [
-            {"kind": "dependency", "id": f"dependency:{caller}:{callee}", "component": caller, "on": callee}
-            for caller, callee in dict.fromkeys(self.edges)
-        ]
+        told: list[Fact] = [dependency_fact(caller, callee) for caller, callee in dict.fromkeys(self.edges)]
         if self.symptom is not None:
             symptom = self.symptom
             told.append(

@@ -166,6 +166,7 @@ class Service:
             self.world,
             self._announcer,
             self.settings.intake,
+            self.settings.topology,
             self.mask,
         )
 

@@ -8,14 +8,24 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from firstcause.core.attribution import by_hand
-from firstcause.core.facts import past_root_facts, silence_facts
+from firstcause.core.facts import dependency_fact, past_root_facts, silence_facts
 from firstcause.core.identity import Occurrence, identify
+from firstcause.core.topology import calls_of
 from firstcause.core.triage import Folded, fold, until
 from firstcause.hookspecs.types import FactContext
 from firstcause.inference.patterns import fits_whole
 from firstcause.service.derive import Scopes, Seen, common_facts
 from firstcause.service.settle import Settlement
-from firstcause.store import alerts, inbox, incidents, observations, rulings, silences, telling
+from firstcause.store import (
+    alerts,
+    dependencies,
+    inbox,
+    incidents,
+    observations,
+    rulings,
+    silences,
+    telling,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -23,7 +33,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from firstcause.config import Intake
+    from firstcause.config import Intake, Topology
     from firstcause.core.masking import Mask
     from firstcause.core.model import Alert, Fact, Verdict
     from firstcause.host import Host
@@ -57,6 +67,7 @@ class Triage:
     world: World
     announcer: Announcer
     intake: Intake
+    topology: Topology
     mask: Mask
 
     def run(self, now: datetime, limit: int) -> Triaged:
@@ -69,6 +80,8 @@ class Triage:
         with self.database.write() as conn:
             fresh = inbox.still_waiting(conn, [each.seq for each in received])
             taken = {seq: each for seq, each in occurrences.items() if seq in fresh}
+            events = (each.event for each in taken.values())
+            dependencies.learn(conn, calls_of(events, self.topology.learn_from), now)
             folded = self._fold(conn, list(taken.values()), now)
             self._record(conn, folded, now)
             alerts.register(conn, _registered(taken.values()))
@@ -178,7 +191,9 @@ class Triage:
         listed = [alert for alert in active if not alert.drill]
         past = past_root_facts(incidents.past_roots(conn, now - REMEMBERED))
         silenced = silence_facts(listed, silences.active(conn, now), fits_whole)
-        return [*past, *silenced, *self.host.facts(_context(listed))]
+        since = now - timedelta(seconds=self.topology.learned_for)
+        learned = [dependency_fact(*call) for call in dependencies.known_since(conn, since)]
+        return [*past, *silenced, *learned, *self.host.facts(_context(listed))]
 
     def _suspects(self, folded: Folded) -> frozenset[str]:
         catalog, graph = self.knowledge.catalog, self.knowledge.graph

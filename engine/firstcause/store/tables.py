@@ -298,6 +298,14 @@ ruling = Table(
     Index("ix_ruling_effect_id", "effect_id"),
 )
 
+dependency = Table(
+    "dependency",
+    metadata,
+    Column("caller", Name(200), primary_key=True),
+    Column("callee", Name(200), primary_key=True),
+    Column("last_seen", UtcTime, nullable=False),
+)
+
 observation = Table(
     "observation",
     metadata,
