@@ -92,13 +92,19 @@ def daemon(folder: Path) -> Iterator[DaemonProcess]:
 
 
 class Receiver:
-    """A webhook's receiver on loopback. got: the bodies, in order of arrival."""
+    """A web server on loopback. got: the bodies posted, in order of arrival. status: how it answers a GET."""
 
     def __init__(self) -> None:
         self.got: list[dict[str, Any]] = []
-        got = self.got
+        self.status = 200
+        receiver, got = self, self.got
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(receiver.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 got.append(json.loads(body))

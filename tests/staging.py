@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,13 @@ class Stage:
         )
         return module
 
+    def restart(self) -> None:
+        """The same store, by a service that remembers nothing."""
+        settings, host = self.service.settings, self.service.host
+        self.service.close()
+        self.service = Service(settings, host)
+        self.service.database.prepare()
+
     def time(self, at: float) -> datetime:
         return START + timedelta(seconds=at)
 
@@ -134,7 +142,16 @@ class Stage:
             return [dict(row) for row in conn.execute(sa.select(metadata.tables[table])).mappings()]
 
     def everything_stored(self) -> str:
-        return "\n".join(repr(row) for table in metadata.tables for row in self.rows(table))
+        return "\n".join(
+            repr({name: _opened(value) for name, value in row.items()})
+            for table in metadata.tables
+            for row in self.rows(table)
+        )
+
+
+def _opened(value: Any) -> Any:
+    """What is stored compact, as it can be read."""
+    return zlib.decompress(value) if isinstance(value, bytes) else value
 
 
 __all__ = ["START", "DeliveryError", "Phone", "Stage", "Status"]

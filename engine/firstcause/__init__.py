@@ -6,19 +6,22 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from firstcause.core.codes import code_of
     from firstcause.core.model import (
         Event,
         Notification,
         NotifyReason,
         Priority,
+        Problem,
         Reading,
         Severity,
         Source,
         Status,
     )
-    from firstcause.errors import DeliveryError, FirstcauseError
+    from firstcause.errors import DeliveryError, FirstcauseError, IntakeError
     from firstcause.hookspecs import hookimpl
     from firstcause.hookspecs.delivered import Delivered
+    from firstcause.hookspecs.findings import Findings
     from firstcause.hookspecs.types import (
         Enrichment,
         EventContext,
@@ -37,19 +40,23 @@ __all__ = [
     "Event",
     "EventContext",
     "FactContext",
+    "Findings",
     "FirstcauseError",
+    "IntakeError",
     "IntakeFormat",
     "Notification",
     "Notifier",
     "NotifyReason",
     "Priority",
     "Probe",
+    "Problem",
     "Reading",
     "Remedy",
     "Severity",
     "Source",
     "Status",
     "SuppliedFact",
+    "code_of",
     "hookimpl",
 ]
 
@@ -57,8 +64,10 @@ _HOMES = (
     "firstcause.hookspecs",
     "firstcause.hookspecs.types",
     "firstcause.hookspecs.delivered",
+    "firstcause.hookspecs.findings",
     "firstcause.errors",
     "firstcause.core.model",
+    "firstcause.core.codes",
 )
 
 

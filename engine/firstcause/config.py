@@ -184,12 +184,27 @@ def _follow(name: str, known: Mapping[str, Route]) -> None:
         passed.append(further)
 
 
-class Health(Frozen):
-    """env_file: the application's dotenv file, whose catalogued variables are looked for."""
+class Budget(Frozen):
+    """Errors that may come within `over`. codes: which of them count, all where none is named."""
 
-    interval: Duration = 60.0
+    errors: int = Field(gt=0)
+    over: Duration = Field(default=30 * 86400.0, gt=0)
+    codes: tuple[str, ...] = ()
+    severities: tuple[Severity, ...] = (Severity.CRITICAL,)
+    component: str = "platform"
+
+
+class Health(Frozen):
+    """interval: between snapshots. keep_whole: after that one an hour is kept; retention: after that none.
+
+    env_file: the application's dotenv file, whose catalogued variables are looked for. budgets: by name.
+    """
+
+    interval: Duration = Field(default=300.0, gt=0)
+    keep_whole: Duration = 30 * 86400.0
     retention: Duration = 400 * 86400.0
     env_file: str | None = None
+    budgets: dict[str, Budget] = Field(default_factory=dict)
 
 
 class Settings(BaseSettings):
@@ -247,6 +262,14 @@ class Settings(BaseSettings):
         if not scheme.startswith("sqlite") or path in {"", ":memory:"} or path.startswith(("file:", "?")):
             return url
         return f"{scheme}{slashes}{self.folder / Path(path).expanduser()}"
+
+    @property
+    def state(self) -> Path:
+        """The folder of what is kept beside the store: that of a SQLite file, else the state folder."""
+        url = self.store_url
+        path = url.partition(":///")[2].partition("?")[0]
+        plain = url.startswith("sqlite") and path not in {"", ":memory:"} and not path.startswith("file:")
+        return Path(path).parent if plain else state_folder()
 
 
 def state_folder() -> Path:

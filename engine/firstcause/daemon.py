@@ -15,6 +15,7 @@ import uvicorn
 import watchfiles
 
 from firstcause.errors import ConfigError, FirstcauseError, RuleFileError
+from firstcause.health.schedule import Schedule
 from firstcause.service.accept import Acceptor
 from firstcause.service.acting import silence_answer
 from firstcause.service.answers import entry_answer
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from firstcause.core.model import Event
+    from firstcause.health.probing import Check
     from firstcause.service import Service
 
 log = logging.getLogger("firstcause")
@@ -34,6 +36,9 @@ POLL = 0.5
 
 SUSPECT_GAP = 5.0
 """Seconds that a probe rests before a suspicion may run it again ahead of its time."""
+
+GATHER = 0.1
+"""Seconds within which probes that are due run together."""
 
 SWEEP = 60.0
 _SAVED_TOGETHER = 400
@@ -58,7 +63,7 @@ class Daemon:
         self._said: tuple[object, ...] = ()
         self._threads: list[threading.Thread] = []
         self._suspects: set[str] = set()
-        self._suspected = threading.Event()
+        self._wake = threading.Event()
         self._claim = contextlib.ExitStack()
         self._acceptor: Acceptor | None = None
 
@@ -89,7 +94,7 @@ class Daemon:
             self._acceptor.close()
         self._stop.set()
         self._work.set()
-        self._suspected.set()
+        self._wake.set()
         for thread in self._threads:
             thread.join(timeout=_STOP_WITHIN)
         self._claim.close()
@@ -133,32 +138,41 @@ class Daemon:
         while (done := self.service.triage(clock())).events:
             if done.suspects:
                 self._suspects |= done.suspects
-                self._suspected.set()
+                self._wake.set()
 
     def _deliver(self) -> None:
         if not self.service.deliver(clock()):
             self._stop.wait(POLL / 2)
 
     def _health(self) -> None:
-        """Run until stopped: every probe on its interval, and those that triage suspects at once."""
+        """Run until stopped: every probe on its interval, those that triage suspects at once, snapshots.
+
+        A check that is slow keeps no other waiting.
+        """
         service = self.service
         interval = service.settings.health.interval
-        last: dict[str, float] = {}
+        schedule = Schedule(service.probes, SUSPECT_GAP)
+        running: dict[str, Check] = {}
         next_full = next_sweep = time.monotonic()
         while not self._stop.is_set():
             now = time.monotonic()
-            if now >= next_full:
-                service.tick(clock())
-                last = dict.fromkeys(service.probes, time.monotonic())
+            suspects = {name for name in list(self._suspects) if name in service.probes}
+            due = schedule.due(now, suspects)
+            schedule.ran(due, now)
+            self._suspects -= set(due)
+            running |= {name: service.begin_check(name, self._wake.set) for name in due}
+            over = {name: running.pop(name).reading() for name in list(running) if running[name].over}
+            if over:
+                service.probed(over, clock())
+            if now >= next_full and service.world.readings.keys() >= service.probes.keys():
+                service.snapshot(clock())
                 next_full = now + interval
-            elif due := self._due(last, now):
-                service.tick(clock(), due)
-                last |= dict.fromkeys(due, time.monotonic())
             if now >= next_sweep:
                 service.sweep(clock())
                 next_sweep = now + SWEEP
-            self._suspected.wait(POLL)
-            self._suspected.clear()
+            self._wake.wait(schedule.wait(time.monotonic(), POLL))
+            self._stop.wait(GATHER)
+            self._wake.clear()
 
     def _watch_rules(self) -> None:
         """Reload whenever a rule file is saved; until stopped, or until a folder is gone."""
@@ -172,16 +186,6 @@ class Daemon:
         )
         for _ in changes:
             self.reload()
-
-    def _due(self, last: dict[str, float], now: float) -> list[str]:
-        suspects = {name for name in list(self._suspects) if name in self.service.probes}
-        due = [
-            name
-            for name, probe in self.service.probes.items()
-            if now - last.get(name, 0) >= (SUSPECT_GAP if name in suspects else probe.interval)
-        ]
-        self._suspects -= set(due)
-        return due
 
     # What the web app asks
 
@@ -246,6 +250,30 @@ class Daemon:
     def health(self) -> dict[str, Any]:
         return self.service.health()
 
+    def check(self) -> dict[str, Any]:
+        return self.service.tick(clock())
+
+    def snapshots(self, limit: int) -> list[dict[str, Any]]:
+        return self.service.history.snapshots(limit)
+
+    def snapshot(self, name: str) -> dict[str, Any]:
+        return self.service.history.snapshot(name)
+
+    def pin(self, name: str, by: str, *, undo: bool) -> dict[str, Any]:
+        if undo:
+            self.service.history.unpin()
+            return self.service.history.snapshot(name)
+        return self.service.history.pin(name, clock(), by)
+
+    def diff(self, before: str, after: str) -> dict[str, Any]:
+        return self.service.history.diff(before, after)
+
+    def trend(self, metric: str, minutes: float) -> dict[str, Any]:
+        return self.service.history.trend(metric, minutes, clock())
+
+    def forecast(self, metric: str, limit: float | None, minutes: float) -> dict[str, Any]:
+        return self.service.history.forecast(metric, limit, minutes, clock())
+
     def status(self) -> dict[str, Any]:
         return self.service.status(clock())
 
@@ -272,7 +300,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def web_server(daemon: Daemon) -> uvicorn.Server:
-    app = create_app(daemon, daemon.service.settings)
+    app = create_app(daemon, daemon.service.settings, daemon.service.host.formats())
     config = uvicorn.Config(
         app,
         log_config=None,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dotenv import dotenv_values
 
-from firstcause import Reading, Status
+from firstcause import Findings, Reading
 
 if TYPE_CHECKING:
     from firstcause_twilio.config import Config
 
 CODE = "TWILIO_API_FAILURE"
+
+_NOT_ALLOWED = {403, 404}
+"""A subaccount has no balance of its own, and a restricted key may not ask for it."""
 
 
 @dataclass(frozen=True)
@@ -24,16 +26,18 @@ class Credentials:
     sid: str | None
     token: str | None
     place: str
+    number: str | None = None
 
 
 def credentials(config: Config) -> Credentials:
     """As the application has them now: a deployment may have changed them since the last look."""
     if config.env_file is None:
         token = config.auth_token.get_secret_value() if config.auth_token else None
-        return Credentials(config.account_sid, token, "[plugins.twilio]")
+        return Credentials(config.account_sid, token, "[plugins.twilio]", config.number)
     path = Path(config.env_file)
     values = dotenv_values(path) if path.is_file() else {}
-    return Credentials(values.get("TWILIO_ACCOUNT_SID"), values.get("TWILIO_AUTH_TOKEN"), path.name)
+    number = values.get("TWILIO_PHONE_NUMBER") or config.number
+    return Credentials(values.get("TWILIO_ACCOUNT_SID"), values.get("TWILIO_AUTH_TOKEN"), path.name, number)
 
 
 def client(sid: str, token: str, config: Config) -> Any:
@@ -51,6 +55,7 @@ def client(sid: str, token: str, config: Config) -> Any:
 def look(config: Config) -> Reading:
     from twilio.base.exceptions import TwilioException  # noqa: PLC0415
 
+    found = Findings()
     given = credentials(config)
     missing = [
         name
@@ -58,19 +63,45 @@ def look(config: Config) -> Reading:
         if not value
     ]
     if not given.sid or not given.token:
-        return _down(f"{' and '.join(missing)} not set in {given.place}")
-    started = time.perf_counter()
+        found.down(f"{' and '.join(missing)} not set in {given.place}", CODE)
+        return found.reading("")
     try:
-        account = client(given.sid, given.token, config).api.v2010.accounts(given.sid).fetch()
+        account = client(given.sid, given.token, config).api.v2010.accounts(given.sid)
+        status = account.fetch().status
+        found.answered(config.degraded_ms)
+        if status != "active":
+            found.down(f"the account is {status}", CODE)
+        else:
+            _balance(config, found, account)
+            _number(found, account, given)
     except (TwilioException, OSError) as error:
-        return _down(described(error))
-    took = round((time.perf_counter() - started) * 1000, 1)
-    if account.status != "active":
-        return _down(f"the account is {account.status}", took)
-    if took > config.degraded_ms:
-        slow = f"answered in {took:g} ms, over {config.degraded_ms:g} ms"
-        return Reading(status=Status.DEGRADED, detail=slow, latency_ms=took)
-    return Reading(status=Status.UP, detail="the account is active", latency_ms=took)
+        found.down(described(error), CODE)
+    return found.reading("the account is active")
+
+
+def _balance(config: Config, found: Findings, account: Any) -> None:
+    from twilio.base.exceptions import TwilioRestException  # noqa: PLC0415
+
+    try:
+        told = account.balance.fetch()
+    except TwilioRestException as error:
+        if error.status not in _NOT_ALLOWED:
+            raise
+        return
+    left = float(told.balance)
+    found.measure("balance_left", left)
+    if left < config.balance_least:
+        words = f"{left:.2f} {told.currency} are left, less than {config.balance_least:g}"
+        found.degraded(words, "TWILIO_BALANCE_LOW")
+
+
+def _number(found: Findings, account: Any, given: Credentials) -> None:
+    if given.number is None:
+        return
+    owned = account.incoming_phone_numbers.list(phone_number=given.number, limit=1)
+    if not owned:
+        words = f"{given.number}, set in {given.place}, is no number of the account"
+        found.down(words, "TWILIO_FROM_NUMBER_NOT_OWNED")
 
 
 def described(error: Exception) -> str:
@@ -79,7 +110,3 @@ def described(error: Exception) -> str:
     if code is not None:
         return f"Twilio {code}: {' '.join(str(text).split())}"
     return f"Twilio is not reached: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
-
-
-def _down(detail: str, took: float | None = None) -> Reading:
-    return Reading(status=Status.DOWN, detail=detail, latency_ms=took, code=CODE)

@@ -18,9 +18,13 @@ def test_one_incident_one_sms_before_and_one_after(tmp_path: Path) -> None:
     assert (incident["status"], incident["priority"]) == ("resolved", "P0")
     assert incident["events"] >= 40
     cascades = {alert["code"] for alert in incident["alerts"] if alert["role"] == "cascade"}
-    assert cascades == {"SMS_DELIVERY_FAILURE", "TWILIO_GREETING_FAILURE", "NOTIFICATION_SYSTEM_FAILURE"}
+    # Whether a snapshot was taken meanwhile is a matter of moments.
+    assert cascades - {"SYSTEM_REGRESSION_DETECTED"} == {
+        "SMS_DELIVERY_FAILURE", "TWILIO_GREETING_FAILURE", "NOTIFICATION_SYSTEM_FAILURE",
+    }  # fmt: skip
     root = next(alert for alert in incident["alerts"] if alert["role"] == "root")
-    assert root["first_seen"] == max(alert["first_seen"] for alert in incident["alerts"]), "it came last"
+    reported = [alert["first_seen"] for alert in incident["alerts"] if "REGRESSION" not in alert["code"]]
+    assert root["first_seen"] == max(reported), "it came last"
     first, second = found["sms"]
     assert first["body"].startswith("CRITICAL: Twilio API")
     assert second["body"].startswith("RESOLVED: Twilio API")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from firstcause.health.environment import presence, secret_values
+from firstcause.health.environment import checksum_key, checksums, presence, secret_values
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,3 +74,35 @@ def test_secret_values_come_from_the_file_and_from_our_own_environment(
     assert secret_values(NAMES, path) == ["a secret value", "ours", "postgresql://app:pw@db/app"]
     assert secret_values(NAMES, None) == ["ours"]
     assert secret_values([], path) == []
+
+
+def test_a_checksum_tells_two_values_apart_and_nothing_else(tmp_path: Path) -> None:
+    path, key = tmp_path / "app.env", b"k" * 32
+    path.write_text(TEXT, encoding="utf-8")
+    first = checksums(NAMES, path, key)
+    assert first.keys() == {"DATABASE_URL", "TWILIO_AUTH_TOKEN"}
+    assert all(len(each) == 12 for each in first.values())
+    assert checksums(NAMES, path, key) == first
+    assert set(checksums(NAMES, path, b"x" * 32).values()).isdisjoint(first.values())
+    path.write_text(TEXT.replace("a secret value", "another"), encoding="utf-8")
+    changed = checksums(NAMES, path, key)
+    assert changed["TWILIO_AUTH_TOKEN"] != first["TWILIO_AUTH_TOKEN"]
+    assert changed["DATABASE_URL"] == first["DATABASE_URL"]
+    assert checksums(NAMES, None, key) == checksums(NAMES, tmp_path / "none", key) == {}
+
+
+def test_two_variables_of_one_value_are_not_alike(tmp_path: Path) -> None:
+    path = tmp_path / "app.env"
+    path.write_text("BLANK=same\nBARE=same\n", encoding="utf-8")
+    assert len(set(checksums(NAMES, path, b"k" * 32).values())) == 2
+
+
+def test_the_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
+    folder = tmp_path / "state" / "firstcause"
+    key = checksum_key(folder)
+    assert key is not None
+    assert len(key) == 32
+    assert checksum_key(folder) == key
+    assert (folder / "checksum.key").stat().st_mode & 0o077 == 0
+    (tmp_path / "file").write_text("")
+    assert checksum_key(tmp_path / "file") is None

@@ -82,7 +82,7 @@ def test_no_probes_no_readings() -> None:
     [
         (ConnectionError("refused\nby peer"), "the check failed: ConnectionError: refused by peer"),
         (TimeoutError("socket timed out"), "the check failed: TimeoutError: socket timed out"),
-        (SystemExit(3), "the check failed: RuntimeError: probe bad raised SystemExit: 3"),
+        (SystemExit(3), "the check failed: SystemExit: 3"),
         (ValueError(), "the check failed: ValueError"),
         (UnprintableError(), "the check failed: UnprintableError"),
     ],
@@ -122,7 +122,7 @@ def test_one_that_hangs_is_cut_off_and_not_started_again_before_it_ends(release:
     started = time.monotonic()
     found = prober.read(probes)
     assert time.monotonic() - started < 0.2, "a check that hangs was waited for again"
-    assert found["slow"].detail == "an earlier check still hangs"
+    assert found["slow"].detail == "an earlier check still hangs, for 0 s now"
     assert found["slow"].code == "SLOW_DOWN"
     assert len(running) == 1
 
@@ -153,10 +153,11 @@ def test_one_that_raises_after_it_was_cut_off_is_asked_again(release: threading.
 
 
 def test_two_who_ask_at_once_both_get_an_answer() -> None:
-    both = threading.Barrier(2, timeout=5)
+    runs: list[int] = []
 
     def check() -> Reading:
-        both.wait()
+        runs.append(1)
+        time.sleep(0.5)
         return up()
 
     prober = Prober()
@@ -170,3 +171,46 @@ def test_two_who_ask_at_once_both_get_an_answer() -> None:
     for thread in threads:
         thread.join(10)
     assert [reading.status for reading in found] == [Status.UP, Status.UP]
+    assert runs == [1]
+
+
+def test_who_asks_while_it_runs_gets_the_same_check(release: threading.Event) -> None:
+    started: list[int] = []
+
+    def check() -> Reading:
+        started.append(1)
+        release.wait(20)
+        return up()
+
+    prober, told = Prober(), []
+    first = prober.begin(probe("one", check), lambda: told.append("first"))
+    second = prober.begin(probe("one", check), lambda: told.append("second"))
+    assert first is second
+    release.set()
+    assert first.reading().status is Status.UP
+    assert started == [1]
+    until_said = time.monotonic() + 5
+    while len(told) < 2 and time.monotonic() < until_said:
+        time.sleep(0.01)
+    assert sorted(told) == ["first", "second"]
+
+
+def test_what_it_prints_goes_to_the_log_and_not_into_our_answer(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    def check() -> Reading:
+        print("hello from a stranger")  # noqa: T201
+        return up()
+
+    with caplog.at_level("INFO", "firstcause.health"):
+        assert Prober().read([probe("loud", check)])["loud"].status is Status.UP
+    print("our own")  # noqa: T201
+    assert capsys.readouterr().out == "our own\n"
+    assert "probe loud printed: hello from a stranger" in caplog.text
+
+
+def test_a_clock_that_is_set_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: -1e9)
+    reading = Prober().read([probe("one", up, timeout=5)])["one"]
+    assert reading.latency_ms is not None
+    assert 0 <= reading.latency_ms < 5000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from firstcause.core.model import Event, Reading, Status
+from firstcause.errors import IntakeError
 from firstcause.hookspecs import hookimpl
 from firstcause.hookspecs.types import (
     Enrichment,
@@ -228,6 +230,28 @@ def test_one_that_hangs_costs_its_time_once_and_is_asked_again_when_it_is_back(
     while len(host.probes()) < 2 and time.monotonic() < until:
         time.sleep(0.01)
     assert sorted(each.name for each in host.probes()) == ["late", "p"]
+
+
+def test_a_format_that_hangs_takes_one_thread_however_many_send(release: threading.Event) -> None:
+    asked: list[bytes] = []
+
+    def hang(body: bytes, _headers: object) -> list[Event]:
+        asked.append(body)
+        release.wait(20)
+        return []
+
+    (form,) = host_of(0.1, bad=plugin(intake=lambda: [IntakeFormat("slow", hang)])).formats()
+    for body in (b"1", b"2", b"3"):
+        with pytest.raises(IntakeError, match="the plugin bad is not done") as refused:
+            form.parse(body, {})
+        assert refused.value.status == 429
+    assert asked == [b"1"]
+    release.set()
+    until = time.monotonic() + 5
+    while len(asked) < 2 and time.monotonic() < until:
+        with suppress(IntakeError):
+            assert form.parse(b"4", {}) == []
+    assert asked == [b"1", b"4"]
 
 
 def test_a_timeout_of_its_own_is_no_hanging() -> None:

@@ -6,9 +6,6 @@ import hashlib
 import hmac
 import json
 import time
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,46 +14,19 @@ from pydantic import ValidationError
 import firstcause_console
 import firstcause_http
 import firstcause_webhook
+from answering import Answer, answering
 from firstcause import DeliveryError, Notification, NotifyReason, Priority, Reading, Severity, Status
+from mailing import certificate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from http.server import BaseHTTPRequestHandler
+    from pathlib import Path
 
 NOTICE = Notification(
     id="12-1",
     incident_id="7", reason=NotifyReason.FIRST, priority=Priority.P0, severity=Severity.CRITICAL,
     code="X", title="x", text="CRITICAL: x #7", body="all of it",
 )  # fmt: skip
-Answer = tuple[int, dict[str, str], bytes]
-
-
-@contextmanager
-def answering(answer: Callable[[BaseHTTPRequestHandler, bytes], Answer]) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def _any(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, headers, said = answer(self, body)
-            self.send_response_only(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(said)
-
-        do_GET = do_POST = _any  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/x"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def post(url: str, **settings: Any) -> str | None:
@@ -152,6 +122,40 @@ def test_a_site_that_never_ends_its_answer_is_cut_off() -> None:
     with answering(trickle) as url:
         reading = look(url, timeout=0.3)
     assert (reading.status, reading.detail) == (Status.DOWN, "no answer within 0.3 s")
+
+
+def test_what_is_sent_and_what_must_be_found_in_the_answer() -> None:
+    seen: list[tuple[str, str | None, bytes]] = []
+
+    def echo(handler: BaseHTTPRequestHandler, body: bytes) -> Answer:
+        seen.append((handler.command, handler.headers.get("X-Key"), body))
+        return 200, {}, b'{"queue": 17, "status": "ok"}'
+
+    with answering(echo) as url:
+        asked = {"method": "POST", "headers": {"X-Key": "open-sesame"}, "body": "ping"}
+        assert look(url, expect_pattern=r'"queue": \d+', **asked).status is Status.UP
+        wrong = look(url, expect_pattern=r'"queue": \d{5,}')
+        slow = look(url, degraded_ms=0.001, slow_code="HTTP_LATENCY_HIGH")
+    assert seen[0] == ("POST", "open-sesame", b"ping")
+    assert (wrong.status, wrong.detail) == (Status.DOWN, r'nothing in the answer fits "queue": \d{5,}')
+    assert slow.code == "HTTP_LATENCY_HIGH"
+    with pytest.raises(ValidationError, match="is no regular expression"):
+        look(url, expect_pattern="(")
+
+
+def test_a_certificate_that_ends_soon_or_that_nobody_vouches_for(tmp_path: Path) -> None:
+    made = certificate(tmp_path)
+    trusted = tmp_path / "ca.pem"
+    trusted.write_text(made.ca)
+    with answering(lambda _handler, _body: (200, {}, b"ok"), made.context) as url:
+        soon = look(url, ca_file=str(trusted))
+        assert (soon.status, soon.code) == (Status.DEGRADED, "TLS_CERTIFICATE_EXPIRING")
+        assert 0 < float(str(soon.data["certificate_days_to_expiry"])) < 1
+        assert look(url, ca_file=str(trusted), certificate_days=0).status is Status.UP
+        stranger = look(url)
+        assert (stranger.status, stranger.code) == (Status.DOWN, "TLS_UNTRUSTED_CA")
+        elsewhere = look(url.replace("127.0.0.1", "localhost"), ca_file=str(trusted))
+        assert (elsewhere.status, elsewhere.code) == (Status.DOWN, "TLS_HOSTNAME_MISMATCH")
 
 
 def test_the_console_says_the_line_or_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,6 +87,20 @@ def test_nobody_there_and_nobody_answering() -> None:
         assert reading.detail.startswith("Twilio is not reached: ")
 
 
+def test_the_balance_and_the_number_that_it_sends_from(twilio: FakeTwilio, tmp_path: Path) -> None:
+    well = look(config(twilio.url, number="+15005550006"))
+    assert (well.status, well.data) == (Status.UP, {"balance_left": 25.0})
+    low = look(config(twilio.url, balance_least=30))
+    assert (low.status, low.code) == (Status.DEGRADED, "TWILIO_BALANCE_LOW")
+    assert low.detail == "25.00 USD are left, less than 30"
+    env = tmp_path / "app.env"
+    env.write_text(f"TWILIO_ACCOUNT_SID={SID}\nTWILIO_AUTH_TOKEN={TOKEN}\nTWILIO_PHONE_NUMBER=+15005559999\n")
+    other = look(config(twilio.url, env_file=str(env)))
+    assert (other.status, other.code) == (Status.DOWN, "TWILIO_FROM_NUMBER_NOT_OWNED")
+    twilio.add_account(SID, TOKEN, ["+15005550006"], balance=None)
+    assert look(config(twilio.url)).data == {}, "a subaccount has no balance of its own"
+
+
 def test_slow_is_degraded(twilio: FakeTwilio) -> None:
     assert look(config(twilio.url, degraded_ms=0.001)).status is Status.DEGRADED
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.core.catalog import Catalog, Entry, EntryBody
+from firstcause.core.codes import code_of
 from firstcause.inference.patterns import compile_pattern
 from firstcause.rulefiles.drafting import (
-    code_of,
     message_code,
     message_pattern,
     name_pattern,

@@ -36,7 +36,10 @@ def stage(folder: Path) -> Stage:
 
 
 def save(folder: Path, number: int) -> None:
-    (folder / "rules" / "mine.yaml").write_text(FILE.format(number=number))
+    # At once, as editors save: whoever reads meanwhile has the old file or the new one, never half of it.
+    written = folder / "mine.yaml.new"
+    written.write_text(FILE.format(number=number))
+    written.replace(folder / "rules" / "mine.yaml")
 
 
 def test_errors_that_come_while_rules_change_are_judged_by_one_set_or_the_other(tmp_path: Path) -> None:

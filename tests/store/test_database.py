@@ -19,6 +19,7 @@ from firstcause.errors import StoreError
 from firstcause.store import inbox
 from firstcause.store.database import Database
 from firstcause.store.tables import inbox as table
+from running import until
 
 if TYPE_CHECKING:
     import subprocess
@@ -154,6 +155,12 @@ def test_a_daemon_whose_server_went_away_ends_in_peace(database: Database) -> No
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         assert conn.execute(others).all()
+        # The server frees a lock only when the session that held it has ended.
+        left = sa.text(
+            "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+            " WHERE locktype = 'advisory' AND datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        until(lambda: conn.execute(left).scalar() == 0, "the end of the session")
     with database.only_daemon():
         pass
 

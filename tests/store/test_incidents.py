@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -174,19 +173,6 @@ def test_the_notifications_are_those_of_the_incident(database: Database, number:
         (now, "failed", "no answer", False),
         (now, "sent", None, False),
     ]
-
-
-def test_the_last_snapshot_is_the_one_added_last(database: Database, now: datetime) -> None:
-    with database.write() as conn:
-        assert incidents.last_snapshot(conn) is None
-        incidents.add_snapshot(conn, now, "UP", {})
-        second = incidents.add_snapshot(conn, now, "DOWN", {"disk": {"free": math.nan, "detail": "a\x00"}})
-        assert incidents.last_snapshot(conn) == {
-            "id": second,
-            "taken_at": now,
-            "status": "DOWN",
-            "infrastructure": {"disk": {"free": None, "detail": "a\ufffd"}},
-        }
 
 
 def test_the_incident_of_an_event_is_the_newest_with_its_alert(

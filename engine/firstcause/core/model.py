@@ -206,12 +206,23 @@ class VerdictKind(StrEnum):
     CASCADE = "cascade"
     IMPACT = "impact"
     SUPPRESS = "suppress"
+    REGRESSION = "regression"
+    PREDICT = "predict"
+    KNOWN_GOOD = "known_good"
+
+
+class Raised(Frozen):
+    """The error that something is which is no alert. rollback: what to put back, in words."""
+
+    code: str
+    severity: Severity
+    rollback: str | None = None
 
 
 class Verdict(Frozen):
-    """What one rule concluded of one alert, and from what.
+    """What one rule concluded of one fact, and from what.
 
-    of, by: ids of alert facts (an alert's fingerprint); by is the cause, for a cascade only.
+    of, by: ids of facts, an alert's being its fingerprint; by is the cause, for a cascade only.
     because: the reason, filled in. confidence: 0 to 1. priority: the rule's, higher wins.
     facts: the facts that matched, by their names in the rule.
     """
@@ -226,6 +237,7 @@ class Verdict(Frozen):
     confidence: float = 1.0
     priority: int = 0
     impact: Impact | None = None
+    raises: Raised | None = None
     facts: dict[str, Fact] = Field(default_factory=dict)
 
     @property
@@ -368,11 +380,19 @@ def _one_line(words: str) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in words).split())
 
 
+class Problem(Frozen):
+    """Something that a probe saw besides what its reading names. code: the error that it is, if any."""
+
+    detail: str
+    code: str | None = None
+
+
 class Reading(Frozen):
     """What one probe saw.
 
-    code: the error this is, where not UP; the catalog says the rest.
-    latency_ms: of the check itself. detail: one line for a person. data: numbers and words to keep.
+    code: the error this is, where not UP; the catalog says the rest. further: what else is wrong.
+    latency_ms: of the check itself. detail: one line for a person. data: numbers and words to keep, the
+    unit at the end of a number's name.
     """
 
     status: Status
@@ -380,3 +400,4 @@ class Reading(Frozen):
     latency_ms: float | None = None
     code: str | None = None
     data: dict[str, Scalar | None] = Field(default_factory=dict)
+    further: tuple[Problem, ...] = ()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from firstcause.core.attribution import strongest
 from firstcause.core.catalog import Entry, Fix, Verify
+from firstcause.core.compare import Changed
 from firstcause.core.durations import spoken
 from firstcause.core.model import (
     Alert,
@@ -117,6 +118,7 @@ class DebugReport(Frozen):
     common_causes: tuple[str, ...]
     related: tuple[Related, ...]
     timeline: tuple[Happened, ...]
+    changes: tuple[Changed, ...] = ()
 
 
 def debug_report(
@@ -126,8 +128,12 @@ def debug_report(
     now: datetime,
     *,
     timeline: Iterable[Mapping[str, Any]] = (),
+    changes: Sequence[Changed] = (),
 ) -> DebugReport:
-    """Of an incident and its alerts, roots and cascades. timeline: rows with at, actor, what, reason."""
+    """Of an incident and its alerts, roots and cascades. timeline: rows with at, actor, what, reason.
+
+    changes: since the last known good state, the likeliest cause first.
+    """
     ordered = sorted(
         members, key=lambda alert: (alert.role is not Role.ROOT, alert.first_seen, alert.fingerprint)
     )
@@ -167,6 +173,7 @@ def debug_report(
         common_causes=entry.common_causes if entry else (),
         related=_related(entry, catalog, {alert.code for alert in members}),
         timeline=tuple(Happened.model_validate(dict(each)) for each in timeline),
+        changes=tuple(changes),
     )
 
 
@@ -294,6 +301,9 @@ def _sections(report: DebugReport) -> Iterator[_Section]:
     yield _cause_section(report)
     yield from _fix_sections(report)
     yield _impact_section(report)
+    if report.changes:
+        items = [_changed_line(each, report.opened_at) for each in report.changes]
+        yield _Section("What changed since all was well", items=items)
     yield _dependency_section(report)
     yield from _source_sections(report)
     yield _Section("Common causes", items=report.common_causes or (_NONE,))
@@ -310,6 +320,13 @@ def _cause_section(report: DebugReport) -> _Section:
     if report.message:
         pairs.append(("Message", report.message))
     return _Section("Root cause", pairs)
+
+
+def _changed_line(each: Changed, onset: datetime) -> str:
+    ago = (onset - each.since).total_seconds() if each.since is not None else 0.0
+    when = f"{spoken(ago)} before it began" if ago >= 1 else "seen as it began"
+    likely = f", {each.likelihood:.0%} likely the cause" if each.likelihood else ""
+    return _line(f"{each.message} ({when}{likely})")
 
 
 def _fix_sections(report: DebugReport) -> Iterator[_Section]:

@@ -22,6 +22,7 @@ class Account:
     token: str
     numbers: tuple[str, ...]
     status: str = "active"
+    balance: str | None = "25.00"
 
 
 class FakeTwilio:
@@ -56,9 +57,17 @@ class FakeTwilio:
         self._server.server_close()
         self._thread.join()
 
-    def add_account(self, sid: str, token: str, numbers: list[str], status: str = "active") -> None:
+    def add_account(
+        self,
+        sid: str,
+        token: str,
+        numbers: list[str],
+        status: str = "active",
+        balance: str | None = "25.00",
+    ) -> None:
+        """balance: in dollars; None for a subaccount, which has none of its own."""
         with self._lock:
-            self._accounts[sid] = Account(token, tuple(numbers), status)
+            self._accounts[sid] = Account(token, tuple(numbers), status, balance)
 
     def remove_account(self, sid: str) -> None:
         with self._lock:
@@ -123,12 +132,21 @@ class _Handler(BaseHTTPRequestHandler):
         return cast("_Server", self.server).twilio
 
     def do_GET(self) -> None:
-        sid = self._sid(".json")
+        sid, _, resource = self._sid(".json").partition("/")
         account = self._twilio.account(sid, self._login())
         if isinstance(account, Refusal):
             self._refuse(account)
-        else:
+        elif not resource:
             self._answer(200, {"sid": sid, "status": account.status, "friendly_name": "app", "type": "Full"})
+        elif resource == "Balance" and account.balance is not None:
+            self._answer(200, {"account_sid": sid, "balance": account.balance, "currency": "USD"})
+        elif resource == "IncomingPhoneNumbers":
+            asked = parse_qs(urlsplit(self.path).query).get("PhoneNumber", list(account.numbers))
+            owned = [number for number in account.numbers if number in asked]
+            listed = [{"sid": f"PN{at:032x}", "phone_number": number} for at, number in enumerate(owned)]
+            self._answer(200, {"incoming_phone_numbers": listed, "page": 0, "page_size": 50})
+        else:
+            self._refuse(Refusal(404, 20404, f"The requested resource {self.path} was not found"))
 
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 import os
+import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dotenv import dotenv_values
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger("firstcause.health")
+
+_KEY_FILE = "checksum.key"
+_KEY_BYTES = 32
 
 
 def presence(names: Iterable[str], env_file: Path | None) -> dict[str, bool]:
@@ -26,6 +32,37 @@ def presence(names: Iterable[str], env_file: Path | None) -> dict[str, bool]:
         return {}
     values = _values(env_file)
     return {} if values is None else {name: bool(values.get(name)) for name in sorted(names)}
+
+
+def checksums(names: Iterable[str], env_file: Path | None, key: bytes) -> dict[str, str]:
+    """Name -> the first 12 hex digits of HMAC-SHA256 of the value in the application's dotenv file.
+
+    Two of the same value are alike, and nobody without the key can try values out. Variables that are not
+    set are left out; empty where no file is named or it cannot be read.
+    """
+    values = (None if env_file is None else _values(env_file)) or {}
+    return {
+        name: hmac.new(key, f"{name}={value}".encode(), "sha256").hexdigest()[:12]
+        for name in sorted(names)
+        if (value := values.get(name))
+    }
+
+
+def checksum_key(folder: Path) -> bytes | None:
+    """The key of our checksums, made when it is first asked for; None where the folder cannot hold it."""
+    path = folder / _KEY_FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            # Only its owner may read it, from the first moment on.
+            made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            os.write(made, secrets.token_bytes(_KEY_BYTES))
+            os.close(made)
+        key = path.read_bytes()
+    except OSError as error:
+        log.warning("no checksums of settings, %s cannot be used: %s", path, error.strerror)
+        return None
+    return key if len(key) == _KEY_BYTES else None
 
 
 def secret_values(names: Iterable[str], env_file: Path | None) -> list[str]:

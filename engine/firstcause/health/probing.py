@@ -1,4 +1,8 @@
-"""Runs probes side by side. One that raises is DOWN; one that hangs is cut off and is DOWN too."""
+"""Runs checks side by side. One that raises is DOWN; one that hangs is given up, and is DOWN too.
+
+A check is a stranger's code in a thread that nobody can end. So none is started beside an earlier one of
+its probe that still runs, whatever asks for it: there are never more such threads than probes.
+"""
 
 from __future__ import annotations
 
@@ -6,65 +10,99 @@ import logging
 import threading
 import time
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as Unfinished
 from typing import TYPE_CHECKING
 
 from firstcause.core.model import Reading, Status
-from firstcause.host.deadline import OverdueError, call, described
+from firstcause.health.hush import HUSHED, hush
+from firstcause.host.deadline import described
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from firstcause.hookspecs.types import Probe
 
 log = logging.getLogger("firstcause.health")
 
 
-class Prober:
-    """Runs checks; remembers those that still hang, so that no second one is started beside them."""
+class Check:
+    """One run of a probe. Times: seconds of the monotonic clock, so that a clock that is set does no harm."""
 
-    def __init__(self) -> None:
-        self._hanging: dict[str, threading.Event] = {}
+    def __init__(self, probe: Probe) -> None:
+        self.probe = probe
+        self.future: Future[Reading] = Future()
+        self._started = time.monotonic()
 
-    def read(self, probes: Sequence[Probe]) -> Mapping[str, Reading]:
-        """One reading each, by name, in the order given."""
-        futures = {probe.name: self._start(probe) for probe in probes}
-        return {name: future.result() for name, future in futures.items()}
+    def begin(self, finished: Callable[[], None]) -> None:
+        """finished: called once it is over, in the check's own thread."""
+        self.future.add_done_callback(lambda _future: finished())
+        # A daemon thread: one that hangs must not keep the program from ending.
+        threading.Thread(target=self._run, name=f"{HUSHED}{self.probe.name}", daemon=True).start()
 
-    def _start(self, probe: Probe) -> Future[Reading]:
-        future: Future[Reading] = Future()
-        thread = threading.Thread(
-            target=lambda: future.set_result(self._read(probe)), name=f"probe {probe.name}", daemon=True
-        )
-        thread.start()
-        return future
-
-    def _read(self, probe: Probe) -> Reading:
-        finished = self._hanging.get(probe.name)
-        if finished is not None and not finished.is_set():
-            return _down(probe, "an earlier check still hangs")
-        finished = threading.Event()
-        started = time.perf_counter()
+    def _run(self) -> None:
         try:
-            reading = call(lambda: _checked(probe, finished), probe.timeout, f"probe {probe.name}")
-        except OverdueError:
-            self._hanging[probe.name] = finished
-            return _down(probe, f"no answer within {probe.timeout:g} s")
-        except Exception as error:  # noqa: BLE001 - a probe is a stranger's code
-            return _down(probe, f"the check failed: {described(error)}")
+            self.future.set_result(self._checked())
+        except BaseException as error:  # noqa: BLE001 - sys.exit in a check ends the check, not us
+            self.future.set_result(_down(self.probe, f"the check failed: {described(error)}"))
+
+    def _checked(self) -> Reading:
+        reading = self.probe.check()
         if not isinstance(reading, Reading):
-            return _down(probe, f"the check returned {type(reading).__name__}, not a Reading")
+            return _down(self.probe, f"the check returned {type(reading).__name__}, not a Reading")
         if reading.latency_ms is None:
-            reading = reading.model_copy(
-                update={"latency_ms": round((time.perf_counter() - started) * 1000, 1)}
-            )
+            reading = reading.model_copy(update={"latency_ms": round(self.ran * 1000, 1)})
         return reading
 
+    @property
+    def ran(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._started
 
-def _checked(probe: Probe, finished: threading.Event) -> Reading:
-    try:
-        return probe.check()
-    finally:
-        finished.set()
+    @property
+    def overdue(self) -> bool:
+        return self.ran >= self.probe.timeout
+
+    @property
+    def over(self) -> bool:
+        """Whether there is a reading without waiting for it."""
+        return self.overdue or self.future.done()
+
+    def reading(self) -> Reading:
+        """What it saw, as soon as it is there or its time is up."""
+        try:
+            return self.future.result(max(0.0, self.probe.timeout - self.ran))
+        except Unfinished:
+            return _down(self.probe, f"no answer within {self.probe.timeout:g} s")
+
+
+class Prober:
+    """Starts checks; whoever asks for one that runs already gets that one. Any thread may ask."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: dict[str, Check] = {}
+
+    def begin(self, probe: Probe, finished: Callable[[], None] = lambda: None) -> Check:
+        """The check of a probe, which runs from now on. finished: called once it is over."""
+        hush()
+        with self._lock:
+            running = self._running.get(probe.name)
+            if running is None or running.future.done():
+                fresh = self._running[probe.name] = Check(probe)
+                fresh.begin(finished)
+                return fresh
+        if not running.overdue:
+            running.future.add_done_callback(lambda _future: finished())
+            return running
+        still = Check(probe)
+        still.future.set_result(_down(probe, f"an earlier check still hangs, for {running.ran:.0f} s now"))
+        finished()
+        return still
+
+    def read(self, probes: Iterable[Probe]) -> Mapping[str, Reading]:
+        """One reading each, by name, in the order given, once all are there."""
+        checks = [self.begin(probe) for probe in probes]
+        return {check.probe.name: check.reading() for check in checks}
 
 
 def _down(probe: Probe, detail: str) -> Reading:

@@ -59,7 +59,7 @@ def firstcause_rules() -> list[Path]:  # type: ignore[empty-body]
 
 
 @hookspec
-def firstcause_intake() -> list[IntakeFormat]:  # type: ignore[empty-body]
+def firstcause_intake(config: Any) -> list[IntakeFormat]:  # type: ignore[empty-body]
     """Further input formats."""
 
 

@@ -19,7 +19,8 @@ class Probe:
     component: the component of the rule files that it watches.
     check: returns a Reading; an exception counts as DOWN with `code`. Runs in a thread of its own.
     code: the error reported where the check raised, hung, or gave no code of its own.
-    interval, timeout: seconds.
+    interval, timeout: seconds. jitter: a share of the interval by which its moments vary.
+    close: frees what the check keeps, such as a connection; called when the program ends.
     """
 
     name: str
@@ -28,6 +29,8 @@ class Probe:
     code: str
     interval: float = 60.0
     timeout: float = 10.0
+    jitter: float = 0.1
+    close: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -96,10 +99,13 @@ class Remedy:
 
 @dataclass(frozen=True)
 class IntakeFormat:
-    """A further input format. parse gets the body and the headers (lower case), returns events.
+    """A further input format. parse gets the body, unpacked, and the headers (lower case), returns events.
 
-    path: served as POST under /api/v1/webhooks/<path>.
+    path: served as POST under /api/v1/webhooks/<path>. also: whole paths of tools that cannot be told where
+    to send, such as /api/v2/alerts; {name} stands for any part of one. The path that was asked for is among
+    the headers as `:path`. A body that parse cannot read raises IntakeError, which says why.
     """
 
     path: str
     parse: Callable[[bytes, Mapping[str, str]], list[Event]]
+    also: tuple[str, ...] = ()

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import pluggy
-from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, InstanceOf, SecretStr, TypeAdapter, ValidationError
 
 from firstcause import hookspecs
 from firstcause.core.model import Event
+from firstcause.errors import IntakeError
 from firstcause.hookspecs.types import (
     Enrichment,
     EventContext,
@@ -40,6 +41,7 @@ HOOK_TIMEOUT = 5.0
 """Seconds that one plugin has for one hook, for a whole batch of events too."""
 
 _HANDED = {"config"}
+_events: TypeAdapter[list[Event]] = TypeAdapter(list[Annotated[Event, InstanceOf()]])
 
 
 class Host:
@@ -107,7 +109,27 @@ class Host:
         return self._unique(self._listed("firstcause_remedies", Remedy))
 
     def formats(self) -> list[IntakeFormat]:
-        return [each for _plugin, each in self._listed("firstcause_intake", IntakeFormat)]
+        """Each reads for a limited time, and raises IntakeError for whatever it cannot read."""
+        return [
+            replace(each, parse=partial(self._read, plugin, each))
+            for plugin, each in self._listed("firstcause_intake", IntakeFormat)
+        ]
+
+    def _read(
+        self, plugin: Plugin, form: IntakeFormat, body: bytes, headers: Mapping[str, str]
+    ) -> list[Event]:
+        try:
+            reads = partial(form.parse, body, headers)
+            return _events.validate_python(self._limited(plugin, f"reading {form.path}", reads))
+        except IntakeError:
+            raise
+        except OverdueError:
+            msg = f"the plugin {plugin.name} is not done with what it was given; try again later"
+            raise IntakeError(msg, 429) from None
+        except Exception as error:
+            plugin.problem(f"reading {form.path} failed: {described(error)}")
+            msg = f"the plugin {plugin.name} cannot read this; the log says why"
+            raise IntakeError(msg, 422) from error
 
     def rule_folders(self) -> list[Path]:
         return [each for _plugin, each in self._listed("firstcause_rules", Path)]
@@ -167,9 +189,20 @@ class Host:
 
     def _guarded(self, plugin: Plugin, hook: str, function: Callable[[], Any]) -> Any:
         """The answer, or None where the plugin failed or one of its calls still hangs."""
+        try:
+            return self._limited(plugin, hook, function)
+        except OverdueError:
+            return None
+        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+            plugin.problem(f"{hook} raised {described(error)}")
+        return None
+
+    def _limited(self, plugin: Plugin, what: str, function: Callable[[], Any]) -> Any:
+        """The answer. OverdueError where it does not come in time, and while an earlier call still hangs."""
         hanging = self._hanging.get(plugin.name)
         if hanging is not None and not hanging.is_set():
-            return None
+            msg = f"{plugin.name} still hangs"
+            raise OverdueError(msg)
         finished = threading.Event()
 
         def run() -> Any:
@@ -179,13 +212,11 @@ class Host:
                 finished.set()
 
         try:
-            return call(run, self._timeout, f"{plugin.name}.{hook}")
+            return call(run, self._timeout, f"{plugin.name}.{what}")
         except OverdueError:
             self._hanging[plugin.name] = finished
-            plugin.problem(f"{hook} gave no answer within {self._timeout:g} s and is left out while it hangs")
-        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
-            plugin.problem(f"{hook} raised {described(error)}")
-        return None
+            plugin.problem(f"{what} gave no answer within {self._timeout:g} s and is left out while it hangs")
+            raise
 
     def _unique(self, found: list[tuple[Plugin, Any]]) -> list[Any]:
         taken: dict[str, Any] = {}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.model import Fact, FactValue, VerdictKind
-from firstcause.inference.language import Cascade, Comparison, Condition, Pattern, Rule
+from firstcause.inference.language import OF, Cascade, Comparison, Condition, Pattern, Rule
 from firstcause.inference.patterns import compile_pattern, impossible
 from firstcause.inference.predicates import Predicate, identity, predicate
 from firstcause.inference.references import placeholders, reference
@@ -25,6 +25,8 @@ Location = tuple[str | int, ...]
 Problem = tuple[Location, str]
 Asserted = dict[str, str | int]
 Definition = dict[str, Any]
+
+ALERT = "alert"
 
 GATE: Asserted = {"id": "gate", "gate": 1}
 """The fact that is asserted last; no other has its field, and no rule fires before it."""
@@ -189,8 +191,8 @@ def _verdicts(rule: Rule) -> Iterator[Problem]:
         place: Location = ("then", number, then.kind.value)
         for key, value in then.verdict:
             if key in {"of", "by"}:
-                yield from _alert(value, (*place, key), rule)
-            elif key == "reason":
+                yield from _about(value, (*place, key), rule, OF.get(then.kind, ALERT))
+            elif key in {"reason", "rollback"}:
                 yield from _reason(value or "", (*place, key), rule)
             elif then.kind is VerdictKind.IMPACT:
                 yield from _value(value, (*place, key), rule)
@@ -198,10 +200,10 @@ def _verdicts(rule: Rule) -> Iterator[Problem]:
             yield (*place, "by"), f"{then.verdict.by} cannot cause itself; name another alert"
 
 
-def _alert(value: str, place: Location, rule: Rule) -> Iterator[Problem]:
-    alerts = [f"${name}" for name, each in rule.when.items() if each.root.get("kind") == "alert"]
-    if value not in alerts:
-        yield place, f"{value} is no alert of `when`; there are: {', '.join(alerts) or 'none'}"
+def _about(value: str, place: Location, rule: Rule, kind: str) -> Iterator[Problem]:
+    found = [f"${name}" for name, each in rule.when.items() if each.root.get("kind") == kind]
+    if value not in found:
+        yield place, f"{value} is no {kind} of `when`; there are: {', '.join(found) or 'none'}"
 
 
 def _reason(template: str, place: Location, rule: Rule) -> Iterator[Problem]:

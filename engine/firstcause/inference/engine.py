@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from firstcause.core.model import Fact, Impact, Verdict
+from firstcause.core.model import Fact, Impact, Raised, Verdict
 from firstcause.errors import InferenceUnavailableError, Mistake, RuleFileError
 from firstcause.inference.compiler import Vocabulary, definition, validate
 from firstcause.inference.language import (
@@ -20,6 +20,8 @@ from firstcause.inference.language import (
     Literal,
     Pattern,
     PlacedRule,
+    Predict,
+    Regression,
     RootCause,
     Then,
 )
@@ -227,8 +229,15 @@ def _verdict(placed: PlacedRule, then: Then, matched: Mapping[str, Fact]) -> Ver
         confidence=said.confidence if isinstance(said, RootCause | Cascade) else 1.0,
         priority=placed.rule.priority,
         impact=_impact(said, matched) if isinstance(said, ImpactVerdict) else None,
+        raises=_raised(said, matched) if isinstance(said, Regression | Predict) else None,
         facts=dict(matched),
     )
+
+
+def _raised(said: Regression | Predict, matched: Mapping[str, Fact]) -> Raised:
+    advice = said.rollback if isinstance(said, Regression) else None
+    rollback = fill(advice, matched) if advice else None
+    return Raised(code=said.code, severity=said.severity, rollback=rollback)
 
 
 def _impact(said: ImpactVerdict, matched: Mapping[str, Fact]) -> Impact:

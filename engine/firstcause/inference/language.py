@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Discriminator, Field, RootModel, StringConstraints, Tag, model_validator
 
-from firstcause.core.model import Frozen, Priority, Reach, Revenue, VerdictKind
+from firstcause.core.catalog import Code
+from firstcause.core.model import Frozen, Priority, Reach, Revenue, Severity, VerdictKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=120)]
@@ -103,6 +108,48 @@ class Suppress(Frozen):
     reason: Text
 
 
+class Regression(Frozen):
+    """Verdict: this difference makes the system worse than it was. It becomes an error of that code.
+
+    rollback: what to put back, in words.
+    """
+
+    of: Reference
+    reason: Text
+    code: Code
+    severity: Severity = Severity.WARNING
+    rollback: Text | None = None
+
+
+class Predict(Frozen):
+    """Verdict: what this forecast says is going to happen. It becomes an error of that code."""
+
+    of: Reference
+    reason: Text
+    code: Code
+    severity: Severity = Severity.WARNING
+
+
+class KnownGood(Frozen):
+    """Verdict: all is as it should be in this snapshot, so later ones are compared with it."""
+
+    of: Reference
+    reason: Text
+
+
+OF: Mapping[VerdictKind, str] = MappingProxyType(
+    {
+        VerdictKind.REGRESSION: "difference",
+        VerdictKind.PREDICT: "forecast",
+        VerdictKind.KNOWN_GOOD: "snapshot",
+    }
+)
+"""The kind of fact that a verdict is about; of all others an alert."""
+
+
+Said = RootCause | Cascade | ImpactVerdict | Suppress | Regression | Predict | KnownGood
+
+
 class Then(Frozen):
     """Exactly one verdict."""
 
@@ -110,6 +157,9 @@ class Then(Frozen):
     cascade: Cascade | None = None
     impact: ImpactVerdict | None = None
     suppress: Suppress | None = None
+    regression: Regression | None = None
+    predict: Predict | None = None
+    known_good: KnownGood | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Then:
@@ -123,7 +173,7 @@ class Then(Frozen):
         return VerdictKind(next(iter(self.model_fields_set)))
 
     @property
-    def verdict(self) -> RootCause | Cascade | ImpactVerdict | Suppress:
+    def verdict(self) -> Said:
         verdict: Any = getattr(self, self.kind)
         return verdict  # type: ignore[no-any-return]
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from firstcause.core.identity import UNCATALOGUED
 from firstcause.core.model import Priority, Reach, Revenue
 from firstcause.inference.compiler import validate
-from firstcause.inference.language import Comparison, Condition, Rule
+from firstcause.inference.language import Comparison, Condition, Rule, Then
 from firstcause.inference.patterns import compile_pattern, impossible
 from firstcause.rulefiles import facts
 from firstcause.rulefiles.explain import nearest
@@ -143,11 +143,18 @@ def _rule(item: Item[Rule], codes: set[str]) -> Iterator[Mistake]:
                 if name != "kind" and isinstance(kind, str):
                     yield from _condition(item, (part, alias, name), kind, condition, codes)
     for index, then in enumerate(item.value.then):
+        yield from _raised(item, index, then, codes)
         for name, enum in _IMPACT_WORDS.items() if then.impact else ():
             word = getattr(then.impact, name)
             if isinstance(word, str) and word not in tuple(enum) and not word.startswith("$"):
                 text = _not_among(word, (*enum, f"a fact's field such as $alert.{name}"))
                 yield item.mistake(("then", index, "impact", name), text)
+
+
+def _raised(item: Item[Rule], index: int, then: Then, codes: set[str]) -> Iterator[Mistake]:
+    code = getattr(then.verdict, "code", None)
+    if code is not None and code not in codes:
+        yield item.mistake(("then", index, then.kind.value, "code"), _unknown_code(code, codes))
 
 
 def _condition(

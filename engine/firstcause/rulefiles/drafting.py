@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from firstcause.core.codes import HUMPS, code_of
 from firstcause.core.model import Category
 from firstcause.inference.patterns import compile_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-LONGEST_CODE = 120
 _LONGEST_TITLE = 160
 _LONGEST_PATTERN = 400
 _WORDS_OF_A_CODE = 6
 _FEWEST_WORDS = 2
 
-_HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z`'\"(])")
@@ -110,18 +108,9 @@ class Variable:
 Parts = list[str | Variable]
 
 
-def code_of(name: str) -> str | None:
-    """KubeJobFailed -> KUBE_JOB_FAILED; None where nothing that a code may hold is left, or too much."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    code = "_".join(re.findall(r"[A-Za-z0-9]+", _HUMPS.sub("_", plain))).upper()
-    if code[:1].isdigit():
-        code = f"ALERT_{code}"
-    return code if 0 < len(code) <= LONGEST_CODE else None
-
-
 def name_words(name: str) -> str:
     """KubeAPIDown -> Kube API Down."""
-    return " ".join(re.findall(r"[^\W_]+", _HUMPS.sub(" ", name)))
+    return " ".join(re.findall(r"[^\W_]+", HUMPS.sub(" ", name)))
 
 
 # Go templates
@@ -233,7 +222,7 @@ def pattern_of(parts: Sequence[str | Variable], regex: Callable[[Variable], str]
 
 def name_pattern(name: str) -> str | None:
     """What finds an alert's name as a word of its own; None for a name of one word."""
-    if len(_WORD.findall(_HUMPS.sub(" ", name).replace("_", " "))) < _FEWEST_WORDS:
+    if len(_WORD.findall(HUMPS.sub(" ", name).replace("_", " "))) < _FEWEST_WORDS:
         return None
     first, last = (r"\b" if re.match(r"\w", edge, re.ASCII) else "" for edge in (name[0], name[-1]))
     return _usable(f"{first}{_escaped(name)}{last}")
@@ -293,7 +282,7 @@ _CATEGORIES = (
 
 def category_of(text: str) -> Category:
     """By the words of an alert's name and title; what names no other area is infrastructure."""
-    words = _HUMPS.sub(" ", text)
+    words = HUMPS.sub(" ", text)
     found = (area for area, named in _CATEGORIES if re.search(rf"\b(?:{named})\b", words, re.IGNORECASE))
     return next(found, Category.INFRASTRUCTURE)
 

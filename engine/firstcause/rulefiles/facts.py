@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from firstcause.core.compare import CATEGORIES
 from firstcause.core.model import Category, Priority, Reach, Revenue, Severity, Status, VerdictKind
 
 if TYPE_CHECKING:
@@ -123,6 +124,45 @@ FIELDS: Mapping[str, Mapping[str, Words]] = {
         "after": None,
         "age_s": None,
     },
+    "snapshot": {
+        "id": None,
+        "probes": None,
+        "up": None,
+        "degraded": None,
+        "down": None,
+        "alerts": None,
+        "critical": None,
+        "errors": None,
+        "errors_per_minute": None,
+    },
+    "difference": {
+        "id": None,
+        "category": CATEGORIES,
+        "component": None,
+        "name": None,
+        "before": None,
+        "after": None,
+        "change": None,
+        "ratio": None,
+        "count": None,
+        "code": None,
+        "score": None,
+        "worse": None,
+        "regression": None,
+    },
+    "forecast": {
+        "id": None,
+        "metric": None,
+        "component": None,
+        "probe": None,
+        "value": None,
+        "limit": None,
+        "per_hour": None,
+        "in_s": None,
+        "earliest_s": None,
+        "latest_s": None,
+        "evidence": None,
+    },
     "deploy": {"id": None, "service": None, "version": None, "before": None, "age_s": None},
     "silence": {
         "id": None,
@@ -138,7 +178,21 @@ FIELDS: Mapping[str, Mapping[str, Words]] = {
 }
 """Kind to field to words. `deploy`, `dependency` and `symptom` come from plugins."""
 
-CLOSED = frozenset({"alert", "edge", "env", "history", "link", "suspect", "tenant", "verdict"})
+CLOSED = frozenset(
+    {
+        "alert",
+        "difference",
+        "edge",
+        "env",
+        "forecast",
+        "history",
+        "link",
+        "snapshot",
+        "suspect",
+        "tenant",
+        "verdict",
+    }
+)
 """Kinds whose fields are all listed, so that any other can never be found."""
 
 CODES = frozenset(

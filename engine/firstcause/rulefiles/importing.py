@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from firstcause.core.codes import code_of
 from firstcause.core.model import Category, Priority, Severity
 from firstcause.inference.patterns import matcher
 from firstcause.rulefiles.drafting import (
     Variable,
     category_of,
     clean,
-    code_of,
     name_pattern,
     name_words,
     pattern_of,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from firstcause.core.catalog import Catalog, Entry, EntryBody
 from firstcause.core.diagnosis import Weights
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from firstcause.rulefiles.schema import RuleTest
     from firstcause.rulefiles.thresholds import Value
+
+T = TypeVar("T")
 
 LIKENESS = "message_likeness"
 """The threshold from which on a text that no pattern fits is taken for the entry's whose words it has."""
@@ -65,6 +67,11 @@ class RuleBook:
     weights: Weights
     files: tuple[str, ...]
     tests: tuple[PlacedTest, ...] = ()
+    thresholds: Mapping[str, Value] = field(default_factory=dict)
+
+    def tuned(self, kind: type[T], prefix: str) -> T:
+        """A dataclass of numbers, each from the threshold named so after the prefix, where there is one."""
+        return _tuned(kind, prefix, self.thresholds)
 
 
 def load(
@@ -148,11 +155,10 @@ def _signals(sources: Sequence[Source]) -> Signals:
     return Signals(found, matcher([(signal.name, signal.match) for signal in found if signal.match]))
 
 
-def _weights(values: Mapping[str, Value]) -> Weights:
-    """Those that the files name as thresholds `diagnosis_...`."""
-    names = (each.name for each in fields(Weights))
-    given = {name: values.get(DIAGNOSIS + name) for name in names}
-    return Weights(**{name: value for name, value in given.items() if isinstance(value, int | float)})
+def _tuned(kind: type[T], prefix: str, values: Mapping[str, Value]) -> T:
+    names = (each.name for each in fields(kind))  # type: ignore[arg-type]
+    given = {name: values.get(prefix + name) for name in names}
+    return kind(**{name: value for name, value in given.items() if isinstance(value, int | float)})
 
 
 def _likeness(values: Mapping[str, Value]) -> float:
@@ -184,9 +190,10 @@ def _book(sources: Sequence[Source], values: Mapping[str, Value]) -> RuleBook:
         ),
         depends_on=depends_on,
         signals=_signals(sources),
-        weights=_weights(values),
+        weights=_tuned(Weights, DIAGNOSIS, values),
         files=tuple(source.shown for source in sources),
         tests=tuple(_tests(sources)),
+        thresholds=values,
     )
 
 

@@ -211,8 +211,8 @@ def _claims(then: Then, numbers: Mapping[str, str]) -> Iterator[tuple[str, str]]
         yield "cause", "that it is a root"
     elif then.kind is VerdictKind.CASCADE:
         yield "cause", f"that fact {numbers.get(verdict['by'], '?')} causes it"
-    elif then.kind is VerdictKind.SUPPRESS:
-        yield "suppress", "yes"
+    elif then.kind in {VerdictKind.SUPPRESS, VerdictKind.KNOWN_GOOD}:
+        yield then.kind.value, "yes"
     else:
         for name in sorted(verdict.keys() - {"of", "reason"}):
             yield name, json.dumps(verdict[name])

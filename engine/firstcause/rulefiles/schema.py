@@ -63,13 +63,20 @@ class Step(Frozen):
 
 
 class Expect(Frozen):
-    """What there is when all steps are through; what is left out is not looked at."""
+    """What there is when all steps are through; what is left out is not looked at.
+
+    regressions: names of the differences among the last facts that are worse. known_good: whether the
+    snapshot among them is a good state. predictions: metrics whose forecast is told.
+    """
 
     incidents: int | None = Field(default=None, ge=0)
     root: Code | None = None
     cascades: tuple[Code, ...] | None = None
     priority: Priority | None = None
     notifications: int | None = Field(default=None, ge=0)
+    regressions: tuple[Text, ...] | None = None
+    known_good: bool | None = None
+    predictions: tuple[Text, ...] | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Expect:

@@ -29,6 +29,7 @@ MAX_DEPTH = 40
 MAX_NODES = 200_000
 MAX_BYTES = 4 << 20
 MAX_INTEGER = 2**63
+_TOO_DEEP = f"nested more than {MAX_DEPTH} deep; no rule needs that"
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -169,6 +170,9 @@ class _Builder:
         if "\t" in line[: len(line) - len(line.lstrip())]:
             return "a tab in the indentation; use spaces", place
         problem = (error.problem or "it does not parse").strip()
+        if "nesting depth" in problem:
+            # libyaml from 0.2.6 on has a limit of its own, which it meets before we see any of it.
+            return _TOO_DEEP, place
         context = f" {error.context}" if error.context else ""
         if error.context_mark is not None and error.context_mark.line + 1 < place[0]:
             context += f", begun in line {error.context_mark.line + 1}"
@@ -186,7 +190,7 @@ class _Builder:
 
     def _open(self, event: Any, place: Place) -> None:
         if len(self.stack) >= MAX_DEPTH:
-            raise _RefusedError(f"nested more than {MAX_DEPTH} deep; no rule needs that", place)
+            raise _RefusedError(_TOO_DEEP, place)
         if self._expects_key():
             raise _RefusedError("a key is a plain text, not a mapping or list", place)
         node: dict[str, Any] | list[Any] = {} if isinstance(event, yaml.MappingStartEvent) else []

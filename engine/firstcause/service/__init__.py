@@ -15,34 +15,41 @@ from typing import TYPE_CHECKING, Any
 from firstcause.core.masking import Mask
 from firstcause.core.model import IncidentStatus
 from firstcause.core.report import as_markdown, as_text, debug_report
+from firstcause.core.snapshot import Snapshot, observed
 from firstcause.core.suspicion import ranked
 from firstcause.errors import ConfigError, FirstcauseError, NotFoundError, RuleFileError, StoreError
-from firstcause.health import environment
+from firstcause.health import budgets, environment
 from firstcause.health.probing import Prober
 from firstcause.host import Host
-from firstcause.service import answers, drilling, tick
+from firstcause.service import answers, checking, drilling, forecasting, health_answers, tick
 from firstcause.service.acting import Acting
 from firstcause.service.deliver import Delivery
 from firstcause.service.explaining import Explainer
+from firstcause.service.history import History
 from firstcause.service.knowledge import Knowledge, Refused, learn, rule_folders
+from firstcause.service.normals import Normals
 from firstcause.service.reminding import Reminding
 from firstcause.service.settle import Announcer, close_incident
 from firstcause.service.triage import Triage, Triaged
+from firstcause.service.whatchanged import WhatChanged
 from firstcause.service.wording import Wording
 from firstcause.service.world import World
-from firstcause.store import alerts, inbox, incidents, outbox, rulings, silences
+from firstcause.store import alerts, inbox, incidents, outbox, rulings, silences, snapshots, tallies
 from firstcause.store.database import Database
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
+
+    import sqlalchemy as sa
 
     from firstcause.config import Settings
     from firstcause.core.catalog import Catalog
     from firstcause.core.diagnosis import Suspect
-    from firstcause.core.model import Event, Reading
+    from firstcause.core.model import Event, Incident, Reading
     from firstcause.core.report import DebugReport
+    from firstcause.health.probing import Check
     from firstcause.hookspecs.types import Notifier, Probe
 
 BATCH = 1000
@@ -66,12 +73,14 @@ class Service:
         self.settings = settings
         self.database = Database(settings.store_url)
         self.world = World()
+        self._normals = Normals()
         self._host = host
         self._knowledge = knowledge
         self._lock = threading.RLock()
         self._prober = Prober()
         self._refused: Refused | None = None
         self._reminded_at: datetime | None = None
+        self._forecast_at: datetime | None = None
 
     @cached_property
     def host(self) -> Host:
@@ -79,7 +88,8 @@ class Service:
 
     @cached_property
     def probes(self) -> Mapping[str, Probe]:
-        return {probe.name: probe for probe in self.host.probes()}
+        own = budgets.probes(self.settings.health.budgets, self.database)
+        return {probe.name: probe for probe in (*own, *self.host.probes())}
 
     @cached_property
     def notifiers(self) -> Mapping[str, Notifier]:
@@ -122,6 +132,10 @@ class Service:
     def env_file(self) -> Path | None:
         named = self.settings.health.env_file
         return None if named is None else self.settings.folder / named
+
+    @cached_property
+    def _checksum_key(self) -> bytes | None:
+        return environment.checksum_key(self.settings.state)
 
     @property
     def mask(self) -> Mask:
@@ -190,7 +204,7 @@ class Service:
         if self._reminded_at is None or abs(now - self._reminded_at) >= REMINDED_EVERY:
             Reminding(self.database, notify).run(now)
             self._reminded_at = now
-        wording = Wording(self.catalog, self.mask, notify.link)
+        wording = Wording(self.catalog, self._what_changed, self.mask, notify.link)
         return Delivery(self.database, self.notifiers, wording, self._announcer, notify).run(now)
 
     def drill(self, code: str, route: str | None, now: datetime) -> str:
@@ -212,35 +226,61 @@ class Service:
 
     def tick(self, now: datetime, names: Collection[str] | None = None) -> dict[str, Any]:
         """Run probes (None: all), report what they saw, and triage it. Returns what `check` shows."""
-        probes = {name: self._probe(name) for name in (self.probes if names is None else names)}
-        readings = {
-            name: self._masked(each) for name, each in self._prober.read(list(probes.values())).items()
-        }
+        probes = [self._probe(name) for name in (self.probes if names is None else names)]
+        readings = self.probed(self._prober.read(probes), now)
+        if names is None and readings:
+            return self.snapshot(now)
+        seen = {name: observed(self.probes[name].component, each) for name, each in readings.items()}
+        return health_answers.check_answer(Snapshot(taken_at=now, infrastructure=seen))
+
+    def begin_check(self, name: str, finished: Callable[[], None]) -> Check:
+        """Start one probe's check, without waiting for it. finished: called once it is over."""
+        return self._prober.begin(self._probe(name), finished)
+
+    def probed(self, found: Mapping[str, Reading], now: datetime) -> Mapping[str, Reading]:
+        """Take what probes saw: report what is wrong and what is over, and triage it. Returns it, masked."""
+        mask = self.mask
+        readings = {name: self._masked(each, mask) for name, each in found.items()}
+        probes = {name: self.probes[name] for name in readings}
         self.world.probed({name: (probes[name].component, each) for name, each in readings.items()}, now)
         with self.database.read() as conn:
             active = alerts.active(conn)
-        self.accept(tick.events_of(readings, probes, active, self.catalog, now, new_id), now)
+        if events := tick.events_of(readings, probes, active, self.catalog, now, new_id):
+            self.accept(events, now)
+            self.triage_all(now)
+        return readings
+
+    def snapshot(self, now: datetime) -> dict[str, Any]:
+        """Keep how everything is by the last readings; a regression is an error like any other."""
+        with self._lock:
+            names = self.catalog.env_vars()
+            self.world.looked(environment.presence(names, self.env_file), now)
+            if self.env_file is not None and self._checksum_key is not None:
+                self.world.checksums = environment.checksums(names, self.env_file, self._checksum_key)
+            settings = self.settings
+            state = (self.database, self.knowledge, self.world, self._normals)
+            parts = (*state, settings.health, settings.topology)
+            checked = checking.Checking(*parts).run(now)
+        event = checking.event_of(checked.comparison, now, new_id())
+        self._report(checking.COMPARISON, [event] if event is not None else [], now)
+        if self._forecast_at is None or abs(now - self._forecast_at) >= forecasting.EVERY:
+            self._forecast_at = now
+            with self._lock:
+                predicted = forecasting.Forecasting(self.database, self.knowledge).run(now, new_id)
+            self._report(forecasting.FORECAST, predicted, now)
         self.triage_all(now)
-        return self._snapshot(readings, now, keep=names is None and bool(readings))
+        return health_answers.check_answer(checked.snapshot, checked.number, checked.comparison)
 
-    def _masked(self, reading: Reading) -> Reading:
+    def _masked(self, reading: Reading, mask: Mask) -> Reading:
         return reading.model_copy(
-            update={"detail": self.mask.text(reading.detail), "data": self.mask.data(reading.data)}
+            update={
+                "detail": mask.text(reading.detail),
+                "data": mask.data(reading.data),
+                "further": tuple(
+                    each.model_copy(update={"detail": mask.text(each.detail)}) for each in reading.further
+                ),
+            }
         )
-
-    def _snapshot(self, readings: Mapping[str, Reading], now: datetime, *, keep: bool) -> dict[str, Any]:
-        shown = tick.infrastructure(readings)
-        status = tick.overall(readings)
-        number = None
-        if keep:
-            with self.database.write(exclusive=False) as conn:
-                number = str(incidents.add_snapshot(conn, now, status, shown))
-        return {
-            "status": status,
-            "infrastructure": shown,
-            "snapshot_id": number,
-            "checked_at": answers.shown(now),
-        }
 
     def _probe(self, name: str) -> Probe:
         if name not in self.probes:
@@ -253,6 +293,10 @@ class Service:
         """End alerts that have gone quiet, and let rules see how old the others are by now."""
         with self.database.read() as conn:
             active = alerts.active(conn)
+        with self.database.write(exclusive=False) as conn:
+            health = self.settings.health
+            snapshots.thin(conn, now, health.keep_whole, health.retention)
+            tallies.thin(conn, now, health.keep_whole, health.retention)
         ended = tick.quiet_events(active, self.settings.intake.quiet_after, now, new_id)
         if ended:
             self.accept(ended, now)
@@ -307,7 +351,12 @@ class Service:
             row = found.stored_id or 0
             members = alerts.of_incidents(conn, [row])[row]
             timeline = incidents.timeline_of(conn, row)
-        return debug_report(found, members, self.catalog, now, timeline=timeline)
+            changes = self._what_changed.before(conn, found)
+        return debug_report(found, members, self.catalog, now, timeline=timeline, changes=changes)
+
+    @property
+    def _what_changed(self) -> WhatChanged:
+        return WhatChanged(self.knowledge, self.settings.topology.learned_for)
 
     def debug_as(self, number: str, form: str, now: datetime) -> str:
         """The debug report as text, markdown or json."""
@@ -338,8 +387,22 @@ class Service:
                 cleaned = self.mask.text(fix) if fix else None
                 ending = found.model_copy(update={"fix": cleaned})
                 reason = cleaned or "a person resolved it"
+                self._accept_state(conn, found, actor)
                 close_incident(conn, ending, now, self._announcer, actor=actor, reason=reason)
         return self.incident(number)
+
+    def _accept_state(self, conn: sa.Connection, ending: Incident, actor: str) -> None:
+        """Whoever ends a regression by hand says that it is meant to be as it is now."""
+        row = ending.stored_id or 0
+        members = alerts.of_incidents(conn, [row])[row]
+        last = snapshots.last(conn)
+        if last is not None and any(each.active and each.probe == checking.COMPARISON for each in members):
+            snapshots.call_good(conn, last.number, f"{actor} resolved the regression")
+
+    @property
+    def history(self) -> History:
+        """What was: snapshots, trends, forecasts."""
+        return History(self.database, self.knowledge)
 
     @property
     def acting(self) -> Acting:
@@ -357,18 +420,20 @@ class Service:
         with suppress(StoreError), self.database.only_daemon():
             self.reconsider(now)
 
+    def _report(self, reporter: str, raised: Sequence[Event], now: datetime) -> None:
+        """Report what is wrong by one that is no probe, and what it said before and says no more as over."""
+        with self.database.read() as conn:
+            active = alerts.active(conn)
+        if events := tick.reported(reporter, raised, active, now, new_id):
+            self.accept(events, now)
+
     def health(self) -> dict[str, Any]:
         """The last full check, without running one."""
         with self.database.read() as conn:
-            snapshot = incidents.last_snapshot(conn)
-        if snapshot is None:
+            stored = snapshots.last(conn)
+        if stored is None:
             return {"status": "UNKNOWN", "infrastructure": {}, "snapshot_id": None, "checked_at": None}
-        return {
-            "status": snapshot["status"],
-            "infrastructure": snapshot["infrastructure"],
-            "snapshot_id": str(snapshot["id"]),
-            "checked_at": answers.shown(snapshot["taken_at"]),
-        }
+        return health_answers.health_answer(stored)
 
     def ready(self) -> dict[str, str]:
         """Part -> "ok", or what is wrong with it."""
@@ -397,6 +462,10 @@ class Service:
         }
 
     def close(self) -> None:
+        for probe in self.__dict__.get("probes", {}).values():
+            if probe.close is not None:
+                with suppress(Exception):
+                    probe.close()
         with suppress(FirstcauseError), self._lock:
             if self._knowledge is not None:
                 self._knowledge.close()

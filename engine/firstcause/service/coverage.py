@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
+from firstcause.core.codes import code_of
 from firstcause.core.identity import UNCATALOGUED, identify, template
 from firstcause.core.model import Event
 from firstcause.rulefiles import drafting
@@ -45,7 +46,7 @@ class Uncovered:
     def draft(self, catalog: Catalog) -> dict[str, Any]:
         """An entry to begin with: what the events themselves say, in the fields of a rule file."""
         pattern = drafting.message_pattern(self.message) if self.message else None
-        code = drafting.code_of(self.code) if self.code else drafting.message_code(self.message or "")
+        code = code_of(self.code) if self.code else drafting.message_code(self.message or "")
         said = drafting.title_of(drafting.shown(drafting.message_parts(self.message or "")))
         title = said or drafting.name_words(code or "").capitalize()
         entry: dict[str, Any] = {

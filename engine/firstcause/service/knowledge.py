@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 SHIPPED = "shipped"
 
+NOTABLE = "compare_notable"
+"""The name of that threshold."""
+
 _Edges = tuple[tuple[str, str], ...]
 
 
@@ -42,6 +45,12 @@ class Knowledge:
     @property
     def catalog(self) -> Catalog:
         return self.book.catalog
+
+    @property
+    def notable(self) -> float:
+        """The share by which a number must differ from what it was before rules are asked about it."""
+        least = self.book.thresholds.get(NOTABLE)
+        return float(least) if isinstance(least, int | float) else 0.0
 
     def method(self, told: Iterable[Fact]) -> Method:
         """How to find roots. told: facts besides the alerts, of which `dependency` ones add to the graph."""

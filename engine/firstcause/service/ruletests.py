@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from firstcause.core.model import Event
+from firstcause.core.model import Event, VerdictKind
 from firstcause.service.rehearsal import Moment, Rehearsal
 
 if TYPE_CHECKING:
@@ -50,7 +50,10 @@ def run(knowledge: Knowledge, tests: Sequence[PlacedTest]) -> Iterator[Result]:
         for placed in tests:
             rehearsal.play(_timeline(placed.test))
             incidents = rehearsal.incidents()
-            found = tuple(_compared(placed.test.expect, incidents, rehearsal.notifications))
+            found = (
+                *_compared(placed.test.expect, incidents, rehearsal.notifications),
+                *_judged(placed.test, knowledge),
+            )
             yield Result(placed, found, tuple(_why(incidents, rehearsal.notifications)) if found else ())
     finally:
         rehearsal.close()
@@ -90,6 +93,27 @@ def _compared(
     for name, expected, got in pairs:
         if expected is not None and str(expected) != str(got):
             yield Difference(name, str(expected), str(got))
+
+
+def _judged(test: RuleTest, knowledge: Knowledge) -> Iterator[Difference]:
+    """What the rules say of the last facts, where the test asks for that."""
+    expect = test.expect
+    if expect.regressions is None and expect.known_good is None and expect.predictions is None:
+        return
+    told = [step.facts for step in test.given if step.facts is not None]
+    facts: list[Fact] = [{"id": f"fact {n}", **fact} for n, fact in enumerate(told[-1] if told else ())]
+    named = {str(fact["id"]): str(fact.get("name") or fact.get("metric") or "") for fact in facts}
+    said: dict[VerdictKind, set[str]] = {}
+    for verdict in knowledge.inference.evaluate(facts):
+        said.setdefault(verdict.verdict, set()).add(named.get(verdict.of, ""))
+    for field, expected, kind in (
+        ("regressions", expect.regressions, VerdictKind.REGRESSION),
+        ("predictions", expect.predictions, VerdictKind.PREDICT),
+    ):
+        if expected is not None and set(expected) != said.get(kind, set()):
+            yield Difference(field, _listed(expected), _listed(said.get(kind, ())))
+    if expect.known_good not in {None, good := VerdictKind.KNOWN_GOOD in said}:
+        yield Difference("known_good", str(expect.known_good).lower(), str(good).lower())
 
 
 def _listed(values: Any) -> str:

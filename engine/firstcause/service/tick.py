@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.identity import UNCATALOGUED
-from firstcause.core.model import Alert, Event, Reading, Status
+from firstcause.core.model import Alert, Event, Problem, Reading, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from firstcause.core.catalog import Catalog
@@ -27,32 +27,55 @@ def events_of(
     new_id: Callable[[], str],
 ) -> list[Event]:
     """Failures that the probes saw, and the ends of those that are over."""
-    failures = {name: _failure(probes[name], reading, now, new_id) for name, reading in readings.items()}
-    found = [event for event in failures.values() if event is not None]
+    failures = {
+        name: list(_failures(probes[name], reading, now, new_id)) for name, reading in readings.items()
+    }
+    found = [event for events in failures.values() for event in events]
+    blind = {name for name, reading in readings.items() if reading.status is Status.DOWN and not reading.data}
+    return [*found, *_ends(active, failures, blind, catalog, now, new_id)]
+
+
+def _ends(
+    active: Iterable[Alert],
+    failures: Mapping[str, Sequence[Event]],
+    blind: Collection[str],
+    catalog: Catalog,
+    now: datetime,
+    new_id: Callable[[], str],
+) -> Iterator[Event]:
     for alert in active:
         name = _judge(alert, catalog, now)
-        if name is None or name not in readings:
+        if name is None or name not in failures:
             continue
-        failure = failures[name]
-        if failure is None or (alert.probe == name and failure.code != alert.code):
-            found.append(_end(alert, now, new_id))
-    return found
+        codes = {event.code for event in failures[name]}
+        # What was wrong before may be so still: one that cannot look at all has not seen it end.
+        if not codes or (alert.probe == name and alert.code not in codes and name not in blind):
+            yield _end(alert, now, new_id)
 
 
-def _failure(probe: Probe, reading: Reading, now: datetime, new_id: Callable[[], str]) -> Event | None:
-    code = reading.code or (probe.code if reading.status is Status.DOWN else None)
-    if reading.status is Status.UP or code is None:
-        return None
+def _failures(probe: Probe, reading: Reading, now: datetime, new_id: Callable[[], str]) -> Iterator[Event]:
+    """One for each error that the probe saw; of one code the first."""
+    if reading.status is Status.UP:
+        return
+    own = reading.code or (probe.code if reading.status is Status.DOWN else None)
+    said: set[str] = set()
+    for problem in (Problem(code=own, detail=reading.detail), *reading.further):
+        if problem.code is not None and problem.code not in said:
+            said.add(problem.code)
+            yield _failure(probe, reading, problem, now, new_id())
+
+
+def _failure(probe: Probe, reading: Reading, problem: Problem, now: datetime, number: str) -> Event:
     details: dict[str, Any] = {
         "status": reading.status.value,
         "latency_ms": reading.latency_ms,
         **reading.data,
     }
     return Event(
-        id=new_id(),
+        id=number,
         time=now,
-        code=code,
-        message=reading.detail or f"{probe.name} is {reading.status}",
+        code=problem.code,
+        message=problem.detail or f"{probe.name} is {reading.status}",
         service=probe.component,
         details={key: value for key, value in details.items() if value is not None},
         probe=probe.name,
@@ -93,23 +116,11 @@ def _end(alert: Alert, now: datetime, new_id: Callable[[], str]) -> Event:
     )
 
 
-def infrastructure(readings: Mapping[str, Reading]) -> dict[str, dict[str, Any]]:
-    """The readings as a snapshot keeps them and `firstcause check` shows them."""
-    return {
-        name: {
-            "status": reading.status.value,
-            "latency_ms": reading.latency_ms,
-            "detail": reading.detail,
-            **({"code": reading.code} if reading.code else {}),
-            **({"data": reading.data} if reading.data else {}),
-        }
-        for name, reading in readings.items()
-    }
-
-
-def overall(readings: Mapping[str, Reading]) -> str:
-    """The worst of the readings; UNKNOWN where nothing was looked at."""
-    worst = max(
-        (reading.status for reading in readings.values()), key=lambda status: status.rank, default=None
-    )
-    return worst.value if worst is not None else "UNKNOWN"
+def reported(
+    reporter: str, raised: Iterable[Event], active: Iterable[Alert], now: datetime, new_id: Callable[[], str]
+) -> list[Event]:
+    """What a reporter that is no probe says now, and the ends of what it said before and says no more."""
+    listed = list(raised)
+    still = {(event.code, event.service) for event in listed}
+    over = (alert for alert in active if alert.probe == reporter and (alert.code, alert.service) not in still)
+    return [*listed, *(_end(alert, now, new_id) for alert in over)]

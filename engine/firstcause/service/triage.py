@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from firstcause.store import (
     observations,
     rulings,
     silences,
+    tallies,
     telling,
 )
 
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
     from firstcause.config import Intake, Topology
     from firstcause.core.masking import Mask
-    from firstcause.core.model import Alert, Fact, Verdict
+    from firstcause.core.model import Alert, Fact, Severity, Verdict
     from firstcause.host import Host
     from firstcause.service.knowledge import Knowledge
     from firstcause.service.settle import Announcer
@@ -85,6 +87,7 @@ class Triage:
             folded = self._fold(conn, list(taken.values()), now)
             self._record(conn, folded, now)
             alerts.register(conn, _registered(taken.values()))
+            tallies.count(conn, _tallied(taken.values()), now)
             inbox.mark(
                 conn,
                 [
@@ -215,6 +218,15 @@ def _context(active: Iterable[Alert]) -> FactContext:
     listed = list(active)
     tenants = frozenset(alert.tenant for alert in listed if alert.tenant is not None)
     return FactContext(frozenset(alert.code for alert in listed), tenants)
+
+
+def _tallied(occurrences: Iterable[Occurrence]) -> Counter[tuple[str, Severity]]:
+    """By code and severity. Our own probes' reports are left out: they come as often as we ask."""
+    return Counter(
+        (each.code, each.severity)
+        for each in occurrences
+        if not (each.event.resolved or each.event.drill or each.event.probe is not None)
+    )
 
 
 def _registered(occurrences: Iterable[Occurrence]) -> list[dict[str, object]]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from firstcause.core.masking import Mask
     from firstcause.core.model import Alert, Incident
     from firstcause.core.report import DebugReport
+    from firstcause.service.whatchanged import WhatChanged
     from firstcause.store.outbox import Waiting
 
 
@@ -29,6 +30,7 @@ class Wording:
     """link: base URL of the page."""
 
     catalog: Catalog
+    what_changed: WhatChanged
     mask: Mask
     link: str | None = None
 
@@ -38,7 +40,8 @@ class Wording:
         """One message about one incident. worse: it is more urgent than what its readers were told."""
         members = alerts.of_incidents(conn, [row.incident_id])[row.incident_id]
         timeline = incidents.timeline_of(conn, row.incident_id)
-        report = debug_report(incident, members, self.catalog, now, timeline=timeline)
+        changes = self.what_changed.before(conn, incident)
+        report = debug_report(incident, members, self.catalog, now, timeline=timeline, changes=changes)
         brief = self._brief(row, incident, members, now, worse=worse)
         notification = Notification(
             id=_id(row, incident),

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 
 from firstcause.core.model import Impact, Incident, IncidentStatus, Root
 from firstcause.errors import NotFoundError
-from firstcause.store.tables import alert, health_snapshot, inbox, incident, notification_log, timeline
+from firstcause.store.tables import alert, inbox, incident, notification_log, timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
     from datetime import datetime
 
 _DIGITS = 15
@@ -185,16 +185,6 @@ def notifications_of(conn: sa.Connection, number: int) -> list[dict[str, Any]]:
         .order_by(log.id)
     )
     return [dict(row._mapping) for row in rows]  # noqa: SLF001
-
-
-def add_snapshot(conn: sa.Connection, now: datetime, status: str, infrastructure: Mapping[str, Any]) -> int:
-    insert = health_snapshot.insert().values(taken_at=now, status=status, infrastructure=dict(infrastructure))
-    return int(conn.execute(insert.returning(health_snapshot.c.id)).scalar_one())
-
-
-def last_snapshot(conn: sa.Connection) -> dict[str, Any] | None:
-    row = conn.execute(sa.select(health_snapshot).order_by(health_snapshot.c.id.desc()).limit(1)).first()
-    return dict(row._mapping) if row else None  # noqa: SLF001
 
 
 def of_event(conn: sa.Connection, event_id: str) -> int | None:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -39,18 +40,18 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _SUSPECT = re.compile(r"\\u0000|\\ud[89a-f]|NaN|Infinity")
 
 
-def _storable_document(value: Any) -> Any:
+def storable(value: Any) -> Any:
     # Nearly every document is fine as it is, and a look at its text is quicker than a walk through it.
-    return _storable(value) if _SUSPECT.search(json.dumps(value)) else value
+    return _cleaned(value) if _SUSPECT.search(json.dumps(value)) else value
 
 
-def _storable(value: Any) -> Any:
+def _cleaned(value: Any) -> Any:
     if isinstance(value, str):
         return _UNSTORABLE.sub("\ufffd", value)
     if isinstance(value, dict):
-        return {_storable(key): _storable(item) for key, item in value.items()}
+        return {_cleaned(key): _cleaned(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_storable(item) for item in value]
+        return [_cleaned(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
@@ -80,7 +81,7 @@ class Name(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else str(_storable(value))
+        return None if value is None else str(_cleaned(value))
 
 
 class Words(Name):
@@ -100,7 +101,7 @@ class Document(TypeDecorator[Any]):
         return dialect.type_descriptor(JSONB() if dialect.name == "postgresql" else JSON())
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
-        return _storable_document(value)
+        return storable(value)
 
 
 # SQLite counts up by itself only for a column of the type INTEGER.
@@ -321,6 +322,19 @@ health_snapshot = Table(
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("taken_at", UtcTime, nullable=False),
     Column("status", String(20), nullable=False),
-    Column("infrastructure", Document, nullable=False),
+    Column("good", Words),
+    Column("pinned_at", UtcTime),
+    Column("pinned_by", Name(200)),
+    Column("rolled", Boolean, nullable=False, server_default=false()),
+    Column("body", LargeBinary, nullable=False),
     Index("ix_health_snapshot_taken_at", "taken_at"),
+)
+
+tally = Table(
+    "tally",
+    metadata,
+    Column("at", UtcTime, primary_key=True),
+    Column("code", Name(200), primary_key=True),
+    Column("severity", String(20), primary_key=True),
+    Column("count", BigInteger, nullable=False),
 )

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Query, Request
+from fastapi import APIRouter, Body, Query
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.concurrency import run_in_threadpool
 
 from firstcause.core.durations import Duration
-from firstcause.intake.body import decompressed, too_large
-from firstcause.intake.native import Parsed, parse
-from firstcause.service import new_id
-from firstcause.web.backend import Asked, Backend  # noqa: TC001 - FastAPI reads the annotations
-
-if TYPE_CHECKING:
-    from firstcause.config import Intake
-    from firstcause.core.model import Event
+from firstcause.web.backend import Asked  # noqa: TC001 - FastAPI reads the annotations
 
 router = APIRouter()
 
@@ -68,55 +58,18 @@ class NewSilence(BaseModel):
     comment: str | None = Field(default=None, max_length=10_000)
 
 
+class Pin(BaseModel):
+    """Whose word it is that a state is good. undo: the rules choose again."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    by: str = Field(default="web", min_length=1, max_length=200)
+    undo: bool = False
+
+
+Minutes = Annotated[float, Query(gt=0, le=60 * 24 * 400, allow_inf_nan=False)]
 Fix = Annotated[str | None, Body(embed=True, max_length=10_000)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
-
-
-@router.post("/api/v1/events")
-async def take_events(request: Request, backend: Asked) -> Response:
-    """202 once they are on disk."""
-    limits: Intake = request.app.state.limits
-    body = await _read(request, limits.max_request_bytes)
-    encoding = request.headers.get("content-encoding", "")
-    content_type = request.headers.get("content-type", "").lower()
-    parsed = await run_in_threadpool(_parsed, body, encoding, content_type, limits)
-    if parsed.events:
-        await _stored(backend, parsed.events)
-    return JSONResponse(_receipt(parsed), _status(parsed))
-
-
-def _parsed(body: bytes, encoding: str, content_type: str, limits: Intake) -> Parsed:
-    plain = decompressed(body, encoding, limits.max_request_bytes)
-    return parse(
-        plain, content_type, now=datetime.now(UTC), new_id=new_id, max_event_bytes=limits.max_event_bytes
-    )
-
-
-async def _stored(backend: Backend, events: list[Event]) -> None:
-    # Masking, which submit does first, would hold up every other request.
-    future = await run_in_threadpool(backend.submit, events)
-    await asyncio.wrap_future(future)
-
-
-def _receipt(parsed: Parsed) -> dict[str, Any]:
-    rejected = [{"index": each.index, "error": each.error} for each in parsed.rejected]
-    receipt: dict[str, Any] = {"accepted": len(parsed.events), "rejected": rejected}
-    if rejected and not parsed.events:
-        receipt["error"] = parsed.rejected[0].error
-    return receipt
-
-
-def _status(parsed: Parsed) -> int:
-    return parsed.rejected[0].status if parsed.rejected and not parsed.events else 202
-
-
-async def _read(request: Request, limit: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise too_large(limit)
-    return bytes(body)
 
 
 @router.get("/api/v1/incidents")
@@ -193,6 +146,46 @@ def catalog(backend: Asked) -> dict[str, Any]:
 @router.get("/api/v1/health")
 def health(backend: Asked) -> dict[str, Any]:
     return backend.health()
+
+
+@router.post("/api/v1/check")
+def check(backend: Asked) -> dict[str, Any]:
+    """One full health check, now."""
+    return backend.check()
+
+
+@router.get("/api/v1/snapshots")
+def snapshots(backend: Asked, limit: Limit = 50) -> dict[str, Any]:
+    return {"snapshots": backend.snapshots(limit)}
+
+
+@router.get("/api/v1/snapshots/{name}")
+def snapshot(name: str, backend: Asked) -> dict[str, Any]:
+    """name: a number, `latest`, or `good` for the last known good state."""
+    return backend.snapshot(name)
+
+
+@router.post("/api/v1/snapshots/{name}/pin")
+def pin(name: str, backend: Asked, given: Pin | None = None) -> dict[str, Any]:
+    said = given or Pin()
+    return backend.pin(name, said.by, undo=said.undo)
+
+
+@router.get("/api/v1/diff")
+def diff(backend: Asked, before: str = "good", after: str = "latest") -> dict[str, Any]:
+    return backend.diff(before, after)
+
+
+@router.get("/api/v1/trend")
+def trend(backend: Asked, metric: str, minutes: Minutes = 1440.0) -> dict[str, Any]:
+    return backend.trend(metric, minutes)
+
+
+@router.get("/api/v1/forecast")
+def forecast(
+    backend: Asked, metric: str, limit: float | None = None, minutes: Minutes = 1440.0
+) -> dict[str, Any]:
+    return backend.forecast(metric, limit, minutes)
 
 
 @router.get("/api/v1/status")

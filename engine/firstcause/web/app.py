@@ -13,13 +13,16 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from firstcause.errors import ConfigError, FirstcauseError, IntakeError, NotFoundError, StoreError
-from firstcause.web import api, page
+from firstcause.web import api, page, takes
 from firstcause.web.guard import Guard
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
 
     from firstcause.config import Settings
+    from firstcause.hookspecs.types import IntakeFormat
     from firstcause.web.backend import Backend
 
 log = logging.getLogger("firstcause.web")
@@ -27,8 +30,11 @@ log = logging.getLogger("firstcause.web")
 _STATUS = ((NotFoundError, 404), (StoreError, 503))
 
 
-def create_app(backend: Backend, settings: Settings) -> FastAPI:
-    """The application over a backend. ConfigError where it would be open to the network without a token."""
+def create_app(backend: Backend, settings: Settings, forms: Sequence[IntakeFormat] = ()) -> FastAPI:
+    """The application over a backend. forms: further ways in.
+
+    ConfigError where it would be open to the network without a token.
+    """
     token = settings.web_token
     if token is None and not _is_loopback(settings.web.host):
         msg = (
@@ -39,6 +45,7 @@ def create_app(backend: Backend, settings: Settings) -> FastAPI:
     app = FastAPI(title="firstcause", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.backend = backend
     app.state.limits = settings.intake
+    app.include_router(takes.router(forms))
     app.include_router(api.router)
     app.include_router(page.router)
     app.add_exception_handler(Exception, _failed)

@@ -1,0 +1,66 @@
+"""What one check sees, gathered into a reading: for probes that look at more than one thing."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from firstcause.core.model import Problem, Reading, Scalar, Status
+
+
+@dataclass
+class Findings:
+    """Measurements and problems of one check. The worst problem is the reading's, the others go with it.
+
+    The clock runs from its making; `answered` stops it, for the latency.
+    """
+
+    data: dict[str, Scalar] = field(default_factory=dict)
+    latency_ms: float | None = None
+    _problems: list[tuple[Status, Problem]] = field(default_factory=list)
+    _started: float = field(default_factory=time.perf_counter)
+
+    def restart(self) -> None:
+        """The clock begins anew: what came before, such as connecting, is not the answer's."""
+        self._started = time.perf_counter()
+
+    def answered(self, degraded_ms: float | None = None, code: str | None = None) -> None:
+        """It answered just now; slower than degraded_ms is a problem of that code."""
+        self.latency_ms = round((time.perf_counter() - self._started) * 1000, 2)
+        if degraded_ms is not None and self.latency_ms > degraded_ms:
+            self.degraded(f"answered in {self.latency_ms:g} ms, over {degraded_ms:g} ms", code)
+
+    def measure(
+        self, name: str, value: Scalar | None, *, most: float | None = None, code: str | None = None
+    ) -> None:
+        """Keep a measurement, the unit at the end of its name; None is none. Over `most` is a problem."""
+        if value is None:
+            return
+        kept = round(value, 4) if isinstance(value, float) else value
+        self.data[name] = kept
+        if most is not None and isinstance(kept, int | float) and kept > most:
+            self.degraded(f"{name.replace('_', ' ')} is {kept:g}, over {most:g}", code)
+
+    def degraded(self, detail: str, code: str | None = None) -> None:
+        """It works, and something about it does not."""
+        self._problems.append((Status.DEGRADED, Problem(code=code, detail=detail)))
+
+    def down(self, detail: str, code: str | None = None) -> None:
+        """It does not work."""
+        self._problems.append((Status.DOWN, Problem(code=code, detail=detail)))
+
+    def reading(self, well: str) -> Reading:
+        """The reading. well: its one line where there is no problem."""
+        # Of equals the first holds: the sort keeps their order.
+        ordered = sorted(self._problems, key=lambda each: -each[0].rank)
+        if not ordered:
+            return Reading(status=Status.UP, detail=well, latency_ms=self.latency_ms, data=dict(self.data))
+        (status, worst), *others = ordered
+        return Reading(
+            status=status,
+            detail=worst.detail,
+            latency_ms=self.latency_ms,
+            code=worst.code,
+            data=dict(self.data),
+            further=tuple(problem for _status, problem in others),
+        )

@@ -1,0 +1,75 @@
+"""What changed between the last known good state and an onset, the likeliest cause first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from firstcause.core.changes import Ranking, likelihoods
+from firstcause.core.compare import Changed, compared, dated, differences
+from firstcause.core.facts import dependency_fact
+from firstcause.store import dependencies, snapshots
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime
+
+    import sqlalchemy as sa
+
+    from firstcause.core.compare import Difference
+    from firstcause.core.model import Incident
+    from firstcause.service.knowledge import Knowledge
+
+CHANGE = "change_"
+"""How the names of thresholds begin that weigh changes; see `core.changes.Ranking`."""
+
+SHOWN = 5
+"""So many changes are told of an incident."""
+
+_FARTHEST = 6
+
+
+@dataclass(frozen=True)
+class WhatChanged:
+    """learned_for: seconds that a call counts which was learned from errors."""
+
+    knowledge: Knowledge
+    learned_for: float
+
+    def ranked(
+        self, conn: sa.Connection, found: Sequence[Difference], suffering: Collection[str], onset: datetime
+    ) -> dict[str, float]:
+        """Key of each difference -> how likely it is why these components suffer."""
+        since = onset - timedelta(seconds=self.learned_for)
+        learned = [dependency_fact(*call) for call in dependencies.known_since(conn, since)]
+        graph = self.knowledge.method(learned).graph
+
+        def steps(changed: str, suffers: str) -> int | None:
+            return 0 if changed == suffers else graph.below(suffers, _FARTHEST).get(changed)
+
+        return likelihoods(found, suffering, onset, steps, self.knowledge.book.tuned(Ranking, CHANGE))
+
+    def before(self, conn: sa.Connection, incident: Incident) -> tuple[Changed, ...]:
+        """The changes that may have led to an incident; none where no good state before it is known."""
+        onset = incident.opened_at
+        good = snapshots.last_good(conn, before=onset)
+        after = snapshots.at(conn, onset)
+        if good is None or after is None or incident.drill:
+            return ()
+        known = dated(
+            differences(good.snapshot, after.snapshot, self.knowledge.notable),
+            after.snapshot.since,
+            after.snapshot.taken_at,
+        )
+        suffering = self._suffering(incident)
+        # How its own component fares is the incident itself.
+        others = [each for each in known if each.setting or each.component not in suffering]
+        likely = self.ranked(conn, others, suffering, onset)
+        shown = [each for each in others if each.key in likely]
+        found = compared(shown, (), likely, None, onset)
+        return found.changes[:SHOWN]
+
+    def _suffering(self, incident: Incident) -> set[str]:
+        entry = self.knowledge.catalog.get(incident.root.code)
+        return {name for name in (entry.component if entry else None, incident.root.service) if name}

@@ -1,0 +1,67 @@
+"""Probes of MongoDB deployments, one for each table `[plugins.mongodb.servers.<name>]`."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from firstcause import Probe, hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Server(BaseModel):
+    """One deployment by its URL. Beyond what follows it is DEGRADED, everything else is measured only.
+
+    degraded_ms: of a ping. connections_share: of those allowed. slow_operation_s: from when on an operation
+    is slow; slow_operations: so many of them are too many. replication_lag_s: of the slowest secondary.
+    interval, timeout: seconds.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: SecretStr
+    component: str = "mongodb"
+    degraded_ms: float = Field(default=250.0, gt=0)
+    connections_share: float = Field(default=0.85, gt=0)
+    slow_operation_s: float = Field(default=30.0, gt=0)
+    slow_operations: int = Field(default=0, ge=0)
+    replication_lag_s: float = Field(default=30.0, ge=0)
+    interval: float = Field(default=30.0, ge=1)
+    timeout: float = Field(default=5.0, gt=0, le=120)
+
+
+class Config(BaseModel):
+    """`[plugins.mongodb]`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    servers: dict[str, Server] = Field(default_factory=dict)
+
+
+@hookimpl
+def firstcause_probes(config: Config) -> Sequence[Probe]:
+    if not config.servers:
+        return []
+    if importlib.util.find_spec("pymongo") is None:
+        raise ModuleNotFoundError('pymongo is not installed; pip install "firstcause[mongodb]"')
+    return [_probe(name, server) for name, server in config.servers.items()]
+
+
+def _probe(name: str, server: Server) -> Probe:
+    from firstcause_mongodb.looking import Looking  # noqa: PLC0415 - it needs the library
+
+    looking = Looking(server)
+    return Probe(
+        name=name,
+        component=server.component,
+        check=looking.look,
+        close=looking.close,
+        code="DB_CONNECTION_ERROR",
+        interval=server.interval,
+        # Several questions are asked, each with its own limit.
+        timeout=2 * server.timeout + 1,
+    )

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from firstcause.core.model import Reading, Status
+from firstcause.health.schedule import Schedule, offset
+from firstcause.hookspecs.types import Probe
+
+
+def probe(name: str, interval: float = 60.0, jitter: float = 0.1) -> Probe:
+    return Probe(name, name, lambda: Reading(status=Status.UP), "CODE", interval=interval, jitter=jitter)
+
+
+def schedule(*probes: Probe) -> Schedule:
+    return Schedule({each.name: each for each in probes}, suspect_gap=5.0)
+
+
+def runs(made: Schedule, seconds: float, step: float) -> dict[str, list[float]]:
+    """When each ran, looked at every `step` seconds."""
+    found: dict[str, list[float]] = {name: [] for name in made.probes}
+    for number in range(int(seconds / step)):
+        now = 1000 + number * step
+        due = made.due(now)
+        made.ran(due, now)
+        for name in due:
+            found[name].append(now)
+    return found
+
+
+@given(st.floats(0, 0.5), st.text(min_size=1))
+@settings(max_examples=40)
+def test_each_keeps_to_its_interval_give_or_take_its_jitter(jitter: float, name: str) -> None:
+    moments = runs(schedule(probe(name, 60, jitter)), 3600, 1.0)[name]
+    waits = [later - earlier for earlier, later in pairwise(moments[1:])]
+    assert all(60 * (1 - jitter) - 1.01 <= wait <= 60 * (1 + jitter) + 1.01 for wait in waits)
+    assert 59 <= len(moments) <= 62
+
+
+def test_the_first_run_is_at_once_and_later_ones_are_spread_over_the_interval() -> None:
+    moments = runs(schedule(*(probe(f"probe {n}", 10, 0.1) for n in range(200))), 60, 0.1)
+    assert {each[0] for each in moments.values()} == {1000}
+    together = Counter(round(each, 1) for times in moments.values() for each in times if each > 1020)
+    assert max(together.values()) < 20
+
+
+def test_two_starts_of_the_program_have_the_same_moments() -> None:
+    assert offset("redis") == offset("redis") != offset("main")
+    one, other = (runs(schedule(probe("redis")), 600, 1.0) for _ in range(2))
+    assert one == other
+
+
+def test_what_was_missed_while_the_machine_slept_is_not_made_up_for() -> None:
+    made = schedule(probe("redis", 60, 0))
+    made.ran(made.due(0), 0)
+    assert made.due(10_000) == ["redis"]
+    made.ran(["redis"], 10_000)
+    assert made.due(10_001) == []
+    assert made.wait(10_001, 1000) <= 60
+
+
+def test_a_suspected_one_runs_ahead_of_its_time_but_not_all_the_time() -> None:
+    made = schedule(probe("redis", 3600), probe("main", 3600))
+    made.ran(made.due(0), 0)
+    assert made.due(4, {"redis", "unknown"}) == []
+    assert made.due(6, {"redis"}) == ["redis"]
+    made.ran(["redis"], 6)
+    assert made.due(7, {"redis"}) == []
+
+
+def test_how_long_to_wait() -> None:
+    made = schedule(probe("redis", 60, 0))
+    assert made.wait(0, 0.5) == 0.5
+    made.ran(made.due(0), 0)
+    assert made.wait(0, 1000) == pytest.approx(60 * (1 - offset("redis") / 2))
+    assert made.wait(500, 1000) == 0
