@@ -153,31 +153,30 @@ def _json(text: str) -> Any:
         raise ValueError(msg) from None
 
 
-def _size(value: object) -> int:
+def size(value: object) -> int:
+    """Bytes as compact JSON."""
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
 
 
 def _event(value: object, now: datetime, new_id: Callable[[], str], limit: int | None) -> Event:
     if isinstance(value, ValueError):
         raise IntakeError(str(value))
-    if limit is not None and _size(value) > limit:
+    if limit is not None and size(value) > limit:
         msg = f"the event is over {limit} bytes"
         raise IntakeError(msg, 413)
     if not isinstance(value, dict):
         msg = f"an event is a JSON object, not {_kind(value)}"
         raise IntakeError(msg, 422)
     try:
-        sent = _Sent.model_validate(_storable(value))
+        sent = _Sent.model_validate(storable(value))
     except ValidationError as error:
         raise IntakeError(_mistakes(error), 422) from None
     except (OverflowError, RecursionError):
         msg = "time: out of range, or the event is nested too deeply"
         raise IntakeError(msg, 422) from None
     details = {**(sent.details or {}), **(sent.model_extra or {})}
-    time = sent.time or now
-    if time > now + _AHEAD:
-        details["sent_time"] = time.isoformat()
-        time = now
+    time, apart = happened(sent.time or now, now)
+    details |= apart
     return Event(
         id=_id(sent) or new_id(),
         time=time,
@@ -194,6 +193,11 @@ def _event(value: object, now: datetime, new_id: Callable[[], str], limit: int |
     )
 
 
+def happened(time: datetime, now: datetime) -> tuple[datetime, dict[str, str]]:
+    """When an event happened, and the details to add: what is yet to come by its sender's clock is now."""
+    return (now, {"sent_time": time.isoformat()}) if time > now + _AHEAD else (time, {})
+
+
 def _id(sent: _Sent) -> str | None:
     """What makes a retry harmless; two applications that count from 1 must not hide each other's errors."""
     if not sent.id:
@@ -204,13 +208,14 @@ def _id(sent: _Sent) -> str | None:
     return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
 
 
-def _storable(value: Any) -> Any:
+def storable(value: Any) -> Any:
+    """The value without what no store holds: NUL, and halves of characters."""
     if isinstance(value, str):
         return _UNSTORABLE.sub("\ufffd", value)
     if isinstance(value, dict):
-        return {_storable(key): _storable(item) for key, item in value.items()}
+        return {storable(key): storable(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_storable(item) for item in value]
+        return [storable(item) for item in value]
     return value
 
 
