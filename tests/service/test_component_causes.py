@@ -211,6 +211,17 @@ def test_the_order_of_arrival_within_the_window_never_changes_the_root(
     assert found == {("CPU_HIGH", "stock")}
 
 
+@pytest.mark.parametrize("times", [(1, 4), (4, 1)])
+def test_what_comes_often_counts_as_much_whenever_the_rest_of_it_comes(
+    shop: Stage, times: tuple[int, int]
+) -> None:
+    begun, later = times
+    shop.report(0, *["LATENCY_HIGH"] * begun, service="cart", severity="WARNING")
+    shop.report(1, "ERRORS", service="cart", severity="CRITICAL")
+    shop.take(2, *(shop.event(0, "LATENCY_HIGH", service="cart", severity="WARNING") for _ in range(later)))
+    assert roots(shop) == [("LATENCY_HIGH", "cart")]
+
+
 @pytest.mark.parametrize("service", ["mill", "prices", None])
 def test_an_unrelated_alert_never_changes_the_root(shop: Stage, service: str | None) -> None:
     slow(shop, 0, "web", "cart")

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 FARTHEST = 6
 """Steps in the graph that are looked at: beyond, hardly anything of a signal's chance is left."""
 
+_STEPS = 20
+"""Of strength: each time that it rises by one, rules look again."""
+
 OWN, CALLERS, CALLEES, SIBLINGS = "own", "callers", "callees", "siblings"
 
 
@@ -133,15 +136,17 @@ class Suspect:
 
 
 def strength(count: int, score: float | None, severity: Severity, weights: Weights) -> float:
-    """How much an alert is to be believed, 0 to 1.
+    """How much an alert is to be believed, 0 to 1, in steps of 0.05.
 
     count: how often it was seen. score: how many times over its threshold it was, None where nobody says.
     """
     often = count / (count + 1)
     if score is None:
-        return float(getattr(weights, severity.value.lower())) * often
-    far = math.log(max(score, 1.0))
-    return (weights.barely + (1 - weights.barely) * far / (far + 1)) * often
+        strong = float(getattr(weights, severity.value.lower()))
+    else:
+        far = math.log(max(score, 1.0))
+        strong = weights.barely + (1 - weights.barely) * far / (far + 1)
+    return round(strong * often * _STEPS) / _STEPS
 
 
 def felt(graph: ComponentGraph, evidence: Iterable[Evidence]) -> frozenset[str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from firstcause.core.diagnosis import Suspect, Weights
     from firstcause.core.model import Fact
-    from firstcause.core.signals import Signals
+    from firstcause.core.signals import Signal, Signals
     from firstcause.core.topology import ComponentGraph
 
 SILENT = "SILENT_COMPONENT"
@@ -61,18 +61,27 @@ def evidence_of(alert: Alert, method: Method) -> Evidence | None:
     place = place_of(alert, method.graph)
     if place is None or alert.code == SILENT:
         return None
-    message = alert.sample.message if alert.sample else None
-    signal = method.signals.of(" ".join(filter(None, (alert.code, alert.title, message))))
-    if signal is None:
+    weight = weighed(alert, method.signals, method.weights)
+    if weight is None:
         return None
+    signal, strong = weight
     return Evidence(
         component=place,
         signal=signal,
-        strength=strength(alert.count, _score(alert), alert.severity, method.weights),
+        strength=strong,
         at=alert.first_seen.timestamp(),
         what=alert.code,
         known=alert.catalogued,
     )
+
+
+def weighed(alert: Alert, signals: Signals, weights: Weights) -> tuple[Signal, float] | None:
+    """What an alert is about, and how strong it is; None where no signal fits."""
+    message = alert.sample.message if alert.sample else None
+    signal = signals.of(" ".join(filter(None, (alert.code, alert.title, message))))
+    if signal is None:
+        return None
+    return signal, strength(alert.count, _score(alert), alert.severity, weights)
 
 
 def _score(alert: Alert) -> float | None:

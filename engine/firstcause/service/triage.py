@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from firstcause.core.attribution import by_hand
 from firstcause.core.facts import dependency_fact, past_root_facts, silence_facts
 from firstcause.core.identity import Occurrence, identify
+from firstcause.core.suspicion import weighed
 from firstcause.core.topology import calls_of
 from firstcause.core.triage import Folded, fold, until
 from firstcause.hookspecs.types import FactContext
@@ -128,6 +129,12 @@ class Triage:
             self._over(conn, ended),
             self.knowledge.inference.limits("alert", "count"),
         )
+        signals, weights = self.knowledge.book.signals, self.knowledge.book.weights
+        folded.changed |= {
+            name
+            for name in folded.counted.keys() & known.keys()
+            if weighed(folded.alerts[name], signals, weights) != weighed(known[name], signals, weights)
+        }
         rows = {name: ended[name].stored_id for name in folded.late}
         alerts.count_late(conn, {row: folded.late[name] for name, row in rows.items() if row is not None})
         return folded
