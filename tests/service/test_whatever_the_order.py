@@ -1,4 +1,4 @@
-"""Whatever the order of arrival, and whatever unrelated comes as well: the same roots, by the pipeline itself."""
+"""Whatever the order of arrival, and whatever unrelated comes: the same roots, by the pipeline itself."""
 
 from __future__ import annotations
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 FARTHEST = 6
 """Steps in the graph that are looked at: beyond, hardly anything of a signal's chance is left."""
 
+_OFTEN = 8
+"""Times from which on more of the same says nothing more."""
 _STEPS = 20
 """Of strength: each time that it rises by one, rules look again."""
 
@@ -140,7 +142,9 @@ def strength(count: int, score: float | None, severity: Severity, weights: Weigh
 
     count: how often it was seen. score: how many times over its threshold it was, None where nobody says.
     """
-    often = count / (count + 1)
+    # Doublings, so that a storm makes rules look again a few times and not with each event.
+    times = 2 ** (min(count, _OFTEN).bit_length() - 1)
+    often = times / (times + 1)
     if score is None:
         strong = float(getattr(weights, severity.value.lower()))
     else:
