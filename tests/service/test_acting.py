@@ -107,7 +107,8 @@ def test_a_rise_in_priority_takes_the_acknowledgement_back(stage: Stage) -> None
     incident = stage.incident()
     assert (incident["priority"], incident["acknowledged_by"]) == ("P1", None)
     rise = next(each for each in incident["timeline"] if each["what"] == "priority P2 -> P1")
-    assert rise["reason"] == "acknowledge it anew"
+    assert rise["reason"] == "3 tenants report REDIS_SLOW, so it is raised to P1"
+    assert "no longer acknowledged" in [each["what"] for each in incident["timeline"]]
 
 
 def test_what_is_over_or_not_there_cannot_be_acknowledged(stage: Stage) -> None:

@@ -86,7 +86,7 @@ def test_a_root_that_comes_late_takes_over_the_incident_that_its_effects_opened(
     full(shop, 20, "stock")
     incident = shop.incident()
     assert (incident["root"]["code"], incident["root"]["service"]) == ("DISK_FULL", "stock")
-    assert "root is now DISK_FULL, no longer LATENCY_HIGH" in said_of(incident)
+    assert "root is now DISK_FULL at stock, no longer LATENCY_HIGH at cart" in said_of(incident)
     assert {alert["service"]: alert["role"] for alert in incident["alerts"]} == {
         "stock": "root",
         "web": "cascade",

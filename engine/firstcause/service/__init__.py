@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from firstcause.config import Settings
-    from firstcause.core.catalog import Catalog
+    from firstcause.core.catalog import Catalog, Entry
     from firstcause.core.diagnosis import Suspect
     from firstcause.core.model import Event, Incident, Reading
     from firstcause.core.report import DebugReport
@@ -323,7 +323,14 @@ class Service:
                 alerts.of_incidents(conn, [row])[row],
                 incidents.notifications_of(conn, row),
                 incidents.timeline_of(conn, row),
+                self._entry(found.root.code),
             )
+
+    def _entry(self, code: str) -> Entry | None:
+        """None also where the rule files are broken just now: what is stored can be shown without them."""
+        with suppress(FirstcauseError):
+            return self.catalog.get(code)
+        return None
 
     def suspects(self, now: datetime) -> list[Suspect]:
         """All components that may be the root of what is active, likeliest first."""

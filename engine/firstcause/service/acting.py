@@ -69,8 +69,11 @@ class Acting:
             cause = _roots(conn, kept)[0]
             for root in _roots(conn, gone):
                 rulings.add(conn, Ruling(_row(root), _row(cause), now, by, self._clean(reason)))
-            what = f"to be taken in by incident {kept.stored_id}"
-            incidents.note(conn, gone.stored_id or 0, now, what, reason=self._clean(reason), actor=by)
+            for one, what in (
+                (gone, f"to be taken in by incident {kept.stored_id}"),
+                (kept, f"to take in incident {gone.stored_id}"),
+            ):
+                incidents.note(conn, one.stored_id or 0, now, what, reason=self._clean(reason), actor=by)
 
     def split(self, number: str, ids: Sequence[str], now: datetime, by: str, reason: str | None) -> None:
         """Say that alerts of an open incident have a cause of their own, against every rule."""

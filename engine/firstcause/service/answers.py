@@ -40,8 +40,9 @@ def incident_answer(
     members: Sequence[Alert],
     notifications: Sequence[Mapping[str, Any]],
     timeline: Sequence[Mapping[str, Any]],
+    entry: Entry | None = None,
 ) -> dict[str, Any]:
-    """An incident as `incident ID --json` and `GET /api/v1/incidents/{id}` show it."""
+    """An incident as `incident ID --json` and `GET /api/v1/incidents/{id}` show it. entry: of its root."""
     ordered = sorted(members, key=lambda alert: (alert.role is not Role.ROOT, alert.first_seen))
     ids = {alert.fingerprint: str(alert.stored_id) for alert in members}
     return {
@@ -59,6 +60,7 @@ def incident_answer(
         "drill": incident.drill,
         "silenced_by": _silenced_by(members),
         "fix": incident.fix,
+        "how_to_fix": entry.fix.model_dump(mode="json") if entry is not None else None,
         "events": sum(alert.count for alert in members),
         "alerts": [_alert(alert, ids) for alert in ordered],
         "impact": incident.impact.model_dump(mode="json"),

@@ -32,6 +32,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("firstcause.notify")
 
+_MESSAGES = {
+    NotifyReason.FIRST: "first message",
+    NotifyReason.NEW_ROOT: "new cause",
+    NotifyReason.ESCALATED: "escalation",
+    NotifyReason.REMINDER: "reminder",
+    NotifyReason.RESOLVED: "recovery",
+}
+_MANY = "with others that a limit had held back"
+
 
 @dataclass(frozen=True)
 class _Ready:
@@ -85,20 +94,29 @@ class Delivery:
             told = telling.told(conn, row.incident_id, without=row.id).get(row.route, Told())
             if not still_worth(row.reason, incident, told):
                 outbox.close(conn, row.id, "cancelled", now, "it was no longer worth saying")
+                self._note(conn, row, now, f"{_MESSAGES[row.reason]} not sent", "no longer worth saying")
                 return None
             if (until := self._quiet_until(row.route, incident, now)) is not None:
                 outbox.wait(conn, row, until)
+                self._note(conn, row, now, f"held back until {_clock(until)}", "quiet hours")
                 return None
             members = alerts.of_incidents(conn, [row.incident_id])[row.incident_id]
             place = first_able(row.notifiers, row.position, _broken(incident, members), self.notifiers)
             if place is None:
                 outbox.close(conn, row.id, "given up", now, "no notifier of the route can speak")
+                self._note(conn, row, now, "nobody could be told", "no notifier of the route can speak")
                 log.error("incident %s: no notifier of route %s can speak", row.incident_id, row.route)
                 self._end_drill(conn, incident, now)
                 return None
             name = row.notifiers[place]
+            if passed := row.notifiers[row.position : place]:
+                why = "what it stands on is broken, or no plugin offers it"
+                self._note(conn, row, now, f"{', '.join(passed)} passed over", why)
             if (until := self._full_until(conn, name, incident, now)) is not None:
                 outbox.wait(conn, row, until, place, held_by=name)
+                if row.held_by is None:
+                    what = f"held back until {_clock(until)}"
+                    self._note(conn, row, now, what, f"{name} has sent as many messages as it may")
                 log.warning(
                     "incident %s: notifier %s has had its limit; held back until %s",
                     row.incident_id, name, until.isoformat(timespec="seconds"),
@@ -108,6 +126,9 @@ class Delivery:
             worse = told.said_priority is not None and incident.priority.rank > told.said_priority.rank
             notification, report = self.wording.of(conn, row, incident, now, worse=worse)
         return _Ready([row], place, self.notifiers[name], notification, report.model_dump(mode="json"))
+
+    def _note(self, conn: sa.Connection, row: Waiting, now: datetime, what: str, reason: str) -> None:
+        incidents.note(conn, row.incident_id, now, f"route {row.route}: {what}", reason=reason)
 
     def _quiet_until(self, route: str, incident: Incident, now: datetime) -> datetime | None:
         """The end of the route's quiet hours, None where it may speak."""
@@ -180,15 +201,19 @@ class Delivery:
                     self._failed(conn, ready, row, outcome, error, now)
             for row in ready.over:
                 outbox.close(conn, row.id, "cancelled", now, "it was over before it was said")
+                if error is None:
+                    self._note(
+                        conn, row, now, f"told by {ready.notifier.name} that it was, and is over", _MANY
+                    )
             incident = incidents.get(conn, str(ready.rows[0].incident_id))
             self._end_drill(conn, incident, now)
 
     def _sent(self, conn: sa.Connection, ready: _Ready, row: Waiting, now: datetime) -> None:
         outbox.close(conn, row.id, "sent", now)
-        what = f"said by {ready.notifier.name}: {row.reason}"
+        what = f"{_MESSAGES[row.reason]} sent by {ready.notifier.name}"
         if ready.notification.reason is NotifyReason.DIGEST:
             what += f", in one message with {len(ready.notification.incidents) - 1} others"
-        incidents.note(conn, row.incident_id, now, what)
+        incidents.note(conn, row.incident_id, now, what, reason=f"route {row.route}")
         log.info("incident %s: %s", row.incident_id, what)
 
     def _failed(
@@ -205,6 +230,7 @@ class Delivery:
         )
         if again is None:
             outbox.close(conn, row.id, "given up", now, error)
+            self._note(conn, row, now, f"{name} failed, and nobody could be told", error)
             log.error(
                 "incident %s: notifier %s failed and no other is left: %s", row.incident_id, name, error
             )
@@ -223,6 +249,7 @@ class Delivery:
             if again.position == ready.place
             else f"{row.notifiers[again.position]} takes over"
         )
+        self._note(conn, row, now, f"{name} failed; {then}", error)
         log.warning("incident %s: notifier %s failed: %s; %s", row.incident_id, name, error, then)
 
     def _end_drill(self, conn: sa.Connection, incident: Incident, now: datetime) -> None:
@@ -231,6 +258,10 @@ class Delivery:
         if incident.drill and incident.status is IncidentStatus.OPEN and not outbox.waits_for(conn, number):
             ours, reason = incidents.OURSELVES, "the drill is over"
             close_incident(conn, incident, now, self.announcer, actor=ours, reason=reason)
+
+
+def _clock(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _urgency(incident: Incident) -> tuple[bool, int, int]:

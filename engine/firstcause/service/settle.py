@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from firstcause.core.attribution import parents, strongest
+from firstcause.core.attribution import parents
 from firstcause.core.incidents import Group, group, headline
-from firstcause.core.model import Alert, Incident, IncidentStatus, Priority, Role, Verdict, VerdictKind
+from firstcause.core.model import Alert, Incident, IncidentStatus, Priority, Role, Verdict
 from firstcause.core.policy import Told, decide
 from firstcause.core.suspicion import SILENT
 from firstcause.notify.routes import routes_for
+from firstcause.service import noting
 from firstcause.store import alerts, incidents, outbox, telling
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from firstcause.hookspecs.types import Notifier
 
 log = logging.getLogger("firstcause.incidents")
+
+_TOO_SHORT = "it was over before the message was due"
+_ONE_CAUSE = "they have one cause"
 
 ROUTE_TAG = "firstcause.route"
 """The tag of a drill that names the route which it is to test."""
@@ -57,8 +60,8 @@ class Announcer:
             so_far = told.get(route, Told())
             sure = (incident.fault, so_far.said_fault) not in doubtful
             decision = decide(incident, so_far, now, self.group_wait, fits=route in fitting, sure=sure)
-            if decision.cancel:
-                outbox.cancel(conn, number, route)
+            if decision.cancel and outbox.cancel(conn, number, route) and _ended_unsaid(incident, so_far):
+                incidents.note(conn, number, now, f"route {route}: nobody was told", reason=_TOO_SHORT)
             if decision.reason is None or decision.due_at is None:
                 continue
             if decision.sooner:
@@ -194,7 +197,7 @@ class Settlement:
             if now.fingerprint in touched or _differs(now, was)
         ]
         alerts.save(self._conn, changed)
-        self._note(before, after, joined, verdicts)
+        self._note(before, after, members, joined, each.absorbed, verdicts)
         if after != before or joined:
             components = {alert.component for alert in members if alert.component is not None}
             only = _asked_route(roots) if after.drill else None
@@ -216,41 +219,32 @@ class Settlement:
         incidents.merge(self._conn, gone, into, self._now)
         outbox.cancel(self._conn, gone)
         outbox.move(self._conn, gone, into)
-        incidents.note(self._conn, into, self._now, f"took in incident {gone}", reason="they have one cause")
         log.info("incident %s lives on in incident %s: they have one cause", gone, into)
 
     def _note(
         self,
         before: Incident | None,
         after: Incident,
+        members: Sequence[Alert],
         joined: Sequence[Alert],
+        gone: Sequence[int],
         verdicts: Mapping[str, Sequence[Verdict]],
     ) -> None:
+        """members, joined: as they were before. gone: incidents that live on in this one."""
         number = _row(after)
-        reason = _why(after, self._world.values(), verdicts)
         if before is None:
-            incidents.note(self._conn, number, self._now, f"opened: {after.root.code}", reason=reason)
-            log.info("incident %s opened: %s (%s)", number, after.root.code, after.priority)
+            log.info("incident %s opened: %s (%s)", number, noting.named(after), after.priority)
         elif before.fault != after.fault:
-            what = f"root is now {after.root.code}, no longer {before.root.code}"
+            log.info("incident %s: root is now %s", number, noting.named(after))
+        if gone:
+            incidents.note(self._conn, number, self._now, f"took in {noting.listed(gone)}", reason=_ONE_CAUSE)
+        for what, reason in noting.changed(before, after, members, verdicts):
             incidents.note(self._conn, number, self._now, what, reason=reason)
-            log.info("incident %s: %s", number, what)
-        if before is not None and before.suppressed != after.suppressed:
-            what = "nobody is told" if after.suppressed else "people are told again"
-            quiet = _why(after, self._world.values(), verdicts, VerdictKind.SUPPRESS)
-            incidents.note(self._conn, number, self._now, what, reason=quiet)
-        if before is not None and before.priority != after.priority:
-            what = f"priority {before.priority} -> {after.priority}"
-            lost = before.acknowledged_at is not None and after.acknowledged_at is None
-            incidents.note(
-                self._conn, number, self._now, what, reason="acknowledge it anew" if lost else None
-            )
-        counts = Counter(
-            alert.code for alert in joined if alert.incident_id is None and alert.fault != after.fault
-        )
-        for code, count in sorted(counts.items()):
-            what = f"{code} joined" + (f" ({count} alerts)" if count > 1 else "")
-            incidents.note(self._conn, number, self._now, what, reason=f"cascade of {after.root.code}")
+        for what, reason in noting.came(joined, after):
+            incidents.note(self._conn, number, self._now, what, reason=reason)
+        for other, (what, reason) in noting.moved(joined, after, {*gone, number}):
+            incidents.note(self._conn, number, self._now, f"{what} came from incident {other}", reason=reason)
+            incidents.note(self._conn, other, self._now, f"{what} went to incident {number}", reason=reason)
 
 
 def close_incident(
@@ -293,6 +287,10 @@ def _kept(before: Incident | None, priority: Priority) -> dict[str, object]:
     return {name: getattr(before, name) for name in ("acknowledged_at", "acknowledged_by")}
 
 
+def _ended_unsaid(incident: Incident, told: Told) -> bool:
+    return incident.status is IncidentStatus.RESOLVED and told.said_fault is None
+
+
 def _asked_route(roots: Sequence[Alert]) -> str | None:
     samples = (alert.sample for alert in roots)
     return next((each.tags.get(ROUTE_TAG) for each in samples if each is not None), None)
@@ -310,19 +308,6 @@ def _differs(now: Alert, was: Alert) -> bool:
 def _bare(alert: Alert) -> Alert:
     concluded = tuple(verdict.model_copy(update={"facts": {}}) for verdict in alert.verdicts)
     return alert.model_copy(update={"verdicts": concluded})
-
-
-def _why(
-    incident: Incident,
-    world: Collection[Alert],
-    verdicts: Mapping[str, Sequence[Verdict]],
-    kind: VerdictKind = VerdictKind.ROOT_CAUSE,
-) -> str | None:
-    """The strongest reason that a rule gave, of one kind, for the root."""
-    roots = (alert.fingerprint for alert in world if alert.fault == incident.fault)
-    said = (verdict for name in roots for verdict in verdicts.get(name, ()))
-    best = strongest(said, kind)
-    return best.because if best else None
 
 
 def _row(incident: Incident) -> int:

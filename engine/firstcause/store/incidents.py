@@ -167,12 +167,21 @@ def note(
 
 
 def timeline_of(conn: sa.Connection, number: int) -> list[dict[str, Any]]:
+    """What happened to an incident and to those that live on in it, which say their number, in order."""
+    one = sa.select(incident.c.id).where(incident.c.id == number).cte(recursive=True)
+    all_ = one.union(sa.select(incident.c.id).join(one, incident.c.merged_into == one.c.id))
+    column = timeline.c
     rows = conn.execute(
-        sa.select(timeline.c.at, timeline.c.actor, timeline.c.what, timeline.c.reason)
-        .where(timeline.c.incident_id == number)
-        .order_by(timeline.c.id)
+        sa.select(column.incident_id, column.at, column.actor, column.what, column.reason)
+        .where(column.incident_id.in_(sa.select(all_.c.id)))
+        .order_by(column.id)
     )
-    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for it
+    return [_line(row, number) for row in rows]
+
+
+def _line(row: Any, number: int) -> dict[str, Any]:
+    what = row.what if row.incident_id == number else f"incident {row.incident_id}: {row.what}"
+    return {"at": row.at, "actor": row.actor, "what": what, "reason": row.reason}
 
 
 def notifications_of(conn: sa.Connection, number: int) -> list[dict[str, Any]]:

@@ -58,8 +58,8 @@ def add(
         )
 
 
-def cancel(conn: sa.Connection, incident_id: int, route: str | None = None) -> None:
-    """Drop what waits and was never tried, of one route or of all."""
+def cancel(conn: sa.Connection, incident_id: int, route: str | None = None) -> int:
+    """Drop what waits and was never tried, of one route or of all; returns how much that was."""
     waiting = [
         outbox.c.incident_id == incident_id,
         outbox.c.outcome.is_(None),
@@ -68,7 +68,7 @@ def cancel(conn: sa.Connection, incident_id: int, route: str | None = None) -> N
     ]
     if route is not None:
         waiting.append(outbox.c.route == route)
-    conn.execute(outbox.update().where(*waiting).values(outcome="cancelled"))
+    return conn.execute(outbox.update().where(*waiting).values(outcome="cancelled")).rowcount
 
 
 def hasten(conn: sa.Connection, incident_id: int, route: str, due_at: datetime) -> None:
