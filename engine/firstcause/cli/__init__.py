@@ -20,6 +20,7 @@ from firstcause.cli import (
     health,
     incidents,
     plugins,
+    replay,
     rules,
     status,
 )
@@ -35,6 +36,7 @@ _GROUPS = (
     drill,
     explain,
     diagnose,
+    replay,
     health,
     catalog,
     rules,

@@ -143,7 +143,7 @@ def strength(count: int, score: float | None, severity: Severity, weights: Weigh
     count: how often it was seen. score: how many times over its threshold it was, None where nobody says.
     """
     # Doublings, so that a storm makes rules look again a few times and not with each event.
-    times = 2 ** (min(count, _OFTEN).bit_length() - 1)
+    times = 1 << (min(count, _OFTEN).bit_length() - 1)
     often = times / (times + 1)
     if score is None:
         strong = float(getattr(weights, severity.value.lower()))

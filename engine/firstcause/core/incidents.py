@@ -98,13 +98,15 @@ def headline(
     verdicts: Mapping[str, Sequence[Verdict]],
     opened_at: datetime,
     known: int = 0,
+    over: Sequence[Alert] = (),
 ) -> Incident:
     """The incident that these alerts make, as it stands now.
 
-    roots: those of its members that began it. known: how many tenants ever reported anything.
+    roots: those of its members that began it. known: how many tenants ever reported anything. over: alerts
+    of it that ended; whom it hit it has hit.
     """
     lead = min(roots, key=lambda alert: (alert.tenant is not None, alert.first_seen, alert.fingerprint))
-    impact = combined(members, roots, verdicts, known)
+    impact = combined(members, roots, verdicts, known, over)
     return Incident(
         fault=lead.fault,
         root=Root(
@@ -130,7 +132,11 @@ def _suppressed(verdicts: Sequence[Verdict]) -> bool:
 
 
 def combined(
-    members: Sequence[Alert], roots: Sequence[Alert], verdicts: Mapping[str, Sequence[Verdict]], known: int
+    members: Sequence[Alert],
+    roots: Sequence[Alert],
+    verdicts: Mapping[str, Sequence[Verdict]],
+    known: int,
+    over: Sequence[Alert] = (),
 ) -> Impact:
     """What the rules said of the alerts together: the worst of each, the root's features first."""
     ordered = [*roots, *(alert for alert in members if alert not in roots)]
@@ -141,7 +147,8 @@ def combined(
         if verdict.verdict is VerdictKind.IMPACT and verdict.impact is not None
     ]
     features = dict.fromkeys(feature for impact in impacts for feature in impact.features)
-    companies = sorted({alert.tenant for alert in members if alert.tenant is not None})
+    hit = (*members, *over)
+    companies = sorted({alert.tenant for alert in hit if alert.tenant is not None})
     return Impact(
         priority=max((each.priority for each in impacts), key=lambda one: one.rank, default=Priority.P2),
         revenue=max((each.revenue for each in impacts), key=lambda one: one.rank, default=Revenue.NONE),
@@ -150,5 +157,5 @@ def combined(
         customer_facing=any(each.customer_facing for each in impacts),
         companies=tuple(companies),
         companies_known=max(known, len(companies)),
-        components=tuple(sorted(filter(None, {alert.service or alert.component for alert in members}))),
+        components=tuple(sorted(filter(None, {alert.service or alert.component for alert in hit}))),
     )

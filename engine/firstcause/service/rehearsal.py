@@ -11,7 +11,7 @@ from firstcause.hookspecs import hookimpl
 from firstcause.hookspecs.types import Notifier
 from firstcause.host import Host
 from firstcause.service import Service
-from firstcause.store import alerts
+from firstcause.store import alerts, outbox
 from firstcause.store.tables import metadata
 
 if TYPE_CHECKING:
@@ -53,9 +53,20 @@ class Moment:
 
 
 class Rehearsal:
-    """What comes of events under given rules. group_wait: seconds, None for the default."""
+    """What comes of events under given rules.
 
-    def __init__(self, knowledge: Knowledge, group_wait: float | None = None) -> None:
+    group_wait: seconds, None for the default. store: its URL, None for one in memory. sweeping: alerts that
+    nobody reports any more end, as they do while the daemon runs.
+    """
+
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        group_wait: float | None = None,
+        store: str | None = None,
+        *,
+        sweeping: bool = False,
+    ) -> None:
         self._listener = _Listener()
         host = Host([])
         host.register(self._listener, "rehearsal")
@@ -63,9 +74,10 @@ class Rehearsal:
         notify: dict[str, float] = {"repeat_interval": 0}
         if group_wait is not None:
             notify["group_wait"] = group_wait
-        settings = Settings.model_validate({"store": {"url": "sqlite://"}, "notify": notify})
+        settings = Settings.model_validate({"store": {"url": store or "sqlite://"}, "notify": notify})
         self._patience = timedelta(seconds=2 * settings.notify.group_wait)
         self._ages = knowledge.inference.limits("alert", "age_s")
+        self._quiet_after = settings.intake.quiet_after if sweeping else None
         self._service = Service(settings, host, knowledge)
         self._service.database.prepare()
 
@@ -76,7 +88,12 @@ class Rehearsal:
     def play(self, timeline: Iterable[Moment], until: datetime | None = None) -> None:
         """Moments in order, then on until that time, or until all that waits is said. Starts from nothing."""
         self._clear()
+        self.go_on(timeline, until)
+
+    def go_on(self, timeline: Iterable[Moment], until: datetime | None = None) -> None:
+        """As `play`, from what the store holds."""
         last = None
+        self._service.world.told = []
         for moment in timeline:
             self._pass(last, moment.now)
             self._close(moment)
@@ -96,7 +113,17 @@ class Rehearsal:
         for at in self._birthdays(since, until) if self._ages and since is not None else ():
             self._deliver(at)
             self._service.reconsider(at)
+        for at in self._quiet(since, until) if self._quiet_after and since is not None else ():
+            self._deliver(at)
+            self._service.sweep(at)
+            self._service.triage_all(at)
         self._deliver(until)
+
+    def _quiet(self, since: datetime, until: datetime) -> list[datetime]:
+        length = timedelta(seconds=self._quiet_after or 0) + _AFTER
+        with self.database.read() as conn:
+            ends = {alert.last_seen + length for alert in alerts.active(conn)}
+        return sorted(at for at in ends if since < at < until)
 
     def _birthdays(self, since: datetime, until: datetime) -> list[datetime]:
         with self.database.read() as conn:
@@ -130,12 +157,17 @@ class Rehearsal:
         self._service.database.close()
 
     def _deliver(self, now: datetime) -> None:
-        while self._service.deliver(now):
-            pass
+        """What is due by then, each message at its own time."""
+        while (due := self._next_due()) is not None and due <= now:
+            if not self._service.deliver(due):
+                break
+
+    def _next_due(self) -> datetime | None:
+        with self.database.read() as conn:
+            return outbox.next_due(conn)
 
     def _clear(self) -> None:
         self._listener.heard.clear()
-        self._service.world.told = []
         with self._service.database.write() as conn:
             for table in reversed(metadata.sorted_tables):
                 conn.execute(table.delete())

@@ -103,6 +103,10 @@ class Settlement:
     def active(self) -> dict[str, Alert]:
         return {name: alert for name, alert in self._world.items() if alert.active}
 
+    @cached_property
+    def _over(self) -> list[Alert]:
+        return self.over()
+
     def over(self) -> list[Alert]:
         """The alerts of open incidents that ended, with this batch or before."""
         just = [each for each in self._world.values() if not each.active and each.incident_id in self._open]
@@ -182,7 +186,8 @@ class Settlement:
         members = [self._world[name] for name in each.members]
         roots = [self._world[name] for name in each.roots]
         opened_at = before.opened_at if before else self._now
-        after = headline(members, roots, verdicts, opened_at, self._tenants_known)
+        over = [alert for alert in self._over if before is not None and alert.incident_id == _row(before)]
+        after = headline(members, roots, verdicts, opened_at, self._tenants_known, over)
         after = after.model_copy(
             update=_kept(before, after.priority)
             | {"drill": roots[0].drill, "stored_id": before.stored_id if before else None}

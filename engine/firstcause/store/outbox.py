@@ -115,6 +115,12 @@ def count_waiting(conn: sa.Connection) -> int:
     return conn.execute(waiting).scalar_one()
 
 
+def next_due(conn: sa.Connection) -> datetime | None:
+    """When the next message that waits is due."""
+    soonest = sa.select(outbox.c.due_at).where(outbox.c.outcome.is_(None)).order_by(outbox.c.due_at)
+    return conn.execute(soonest.limit(1)).scalar()
+
+
 def release_all(conn: sa.Connection) -> None:
     """At start of the only daemon: rows claimed by its predecessor, which is gone, are free again."""
     conn.execute(

@@ -1,0 +1,65 @@
+"""replay."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from firstcause.cli.common import Context, now, pass_context
+from firstcause.errors import IntakeError
+
+if TYPE_CHECKING:
+    from firstcause.core.model import Event
+
+
+@click.command(epilog="Example: firstcause replay yesterday.jsonl | jq -r '.root.code'")
+@click.argument("file", type=click.File("rb"))
+@click.option(
+    "--store", metavar="URL", help="Keep what comes of it there, such as sqlite:///replayed.db; else nowhere."
+)
+@click.pass_context
+@pass_context
+def replay(ctx: Context, click_ctx: click.Context, *, file: BinaryIO, store: str | None) -> None:
+    """Play recorded events through the pipeline at their own times: what incidents come of them?
+
+    FILE (- for stdin) has one event a line, as it is reported, with its `time`. Nobody is told. The answer
+    is one incident a line, as `incident ID --json` shows it, with what would have been said. Lines that
+    cannot be read are said on stderr and left out; the exit code is then 2.
+    """
+    from firstcause.service.replaying import replay as play
+
+    events, wrong = _read(file, ctx.settings.intake.max_event_bytes)
+    group_wait = ctx.settings.notify.group_wait
+    found = play(events, ctx.service.knowledge, group_wait, store)
+    for incident in found.incidents:
+        click.echo(json.dumps(incident, ensure_ascii=False))
+    counts = ((len(events), "event"), (len(found.incidents), "incident"), (found.said, "message"))
+    click.echo(", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts), err=True)
+    click_ctx.exit(2 if wrong else 0)
+
+
+def _read(file: BinaryIO, limit: int) -> tuple[list[Event], int]:
+    """The events, and how many lines could not be read."""
+    from firstcause.intake.native import parse
+    from firstcause.service import new_id
+
+    events: list[Event] = []
+    wrong, at = 0, now()
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            parsed = parse(line, "application/json", now=at, new_id=new_id, max_event_bytes=limit)
+            errors = [each.error for each in parsed.rejected]
+            events += parsed.events
+        except IntakeError as error:
+            errors = [str(error)]
+        for error_text in errors:
+            wrong += 1
+            click.echo(f"{file.name}:{number}: {error_text}; correct the line", err=True)
+    return events, wrong
+
+
+COMMANDS = (replay,)
