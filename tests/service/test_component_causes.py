@@ -162,6 +162,11 @@ def test_a_silent_root_that_speaks_up_at_last_stands_for_itself(shop: Stage) -> 
     assert len(shop.incidents()) == 1
     active = [row["code"] for row in shop.rows("alert") if row["resolved_at"] is None]
     assert "SILENT_COMPONENT" not in active
+    shop.deliver(100)
+    text = shop.phones[0].got[0].text
+    assert "cart is the likeliest root" in text
+    assert "no alert from" not in text, "it is not said of what was taken for the root before"
+    assert "no alert from" not in shop.service.debug_as("1", "text", shop.time(100)).partition("TIMELINE")[0]
 
 
 def test_a_flapping_alert_is_one_incident_at_a_time_and_one_alert_in_it(shop: Stage) -> None:
@@ -275,7 +280,32 @@ def test_impact_grows_with_what_really_reported_against_what_is_known(shop: Stag
     full(shop, 30, "stock")
     impact = next(one["impact"] for one in shop.incidents() if one["root"]["code"] == "DISK_FULL")
     assert impact["companies"] == ["acme", "bolt"]
+    shop.take(40, shop.event(40, "LATENCY_HIGH", service="web", tenant="bolt", resolved=True))
+    impact = next(one["impact"] for one in shop.incidents() if one["root"]["code"] == "DISK_FULL")
+    assert impact["companies"] == ["acme", "bolt"], "whom it hit it has hit"
     assert (impact["companies_known"], impact["components"]) == (3, ["cart", "stock", "web"])
+
+
+def test_the_features_are_those_of_the_components_that_it_reaches(stages: Callable[..., Stage]) -> None:
+    stage = stages(topology={"depends_on": {"sms": ["stock"], "agent": ["stock"]}})
+    full(stage, 0, "stock")
+    assert stage.incident()["impact"]["features"] == []
+    slow(stage, 1, "sms")
+    catalog = stage.service.catalog
+    sms, agent = catalog.features_of("sms"), catalog.features_of("agent")
+    assert set(stage.incident()["impact"]["features"]) == set(sms) != set()
+    slow(stage, 2, "agent")
+    incident = stage.incident()
+    assert set(incident["impact"]["features"]) == {*sms, *agent} > set(sms)
+    assert incident["root"]["code"] == "DISK_FULL"
+
+
+def test_a_component_that_says_nothing_takes_its_features_with_it(stages: Callable[..., Stage]) -> None:
+    stage = stages(topology={"depends_on": {name: ["sms"] for name in ("web", "app", "desk")}})
+    slow(stage, 0, "web", "app", "desk")
+    incident = stage.incident()
+    assert incident["root"]["code"] == "SILENT_COMPONENT"
+    assert set(incident["impact"]["features"]) >= set(stage.service.catalog.features_of("sms")) != set()
 
 
 def test_of_equals_the_one_that_was_the_root_before_is_likelier(stages: Callable[..., Stage]) -> None:

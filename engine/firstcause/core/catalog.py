@@ -116,6 +116,17 @@ class Catalog:
     def get(self, code: str | None) -> Entry | None:
         return self.entries.get(code) if code is not None else None
 
+    @cached_property
+    def _features(self) -> Mapping[str, tuple[str, ...]]:
+        found: dict[str, dict[str, None]] = {}
+        for entry in self.entries.values():
+            found.setdefault(entry.component, {}).update(dict.fromkeys(entry.impact.features))
+        return {component: tuple(features) for component, features in found.items()}
+
+    def features_of(self, component: str | None) -> tuple[str, ...]:
+        """What stands on a component, by all that its entries say."""
+        return self._features.get(component, ()) if component is not None else ()
+
     def by_message(self, text: str | None) -> Entry | None:
         """The entry whose pattern fits the text; the first in the order of the files."""
         return self.get(self._match(text)) if text else None

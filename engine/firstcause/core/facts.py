@@ -53,6 +53,9 @@ def alert_fact(alert: Alert, catalog: Catalog, hit: int, now: datetime) -> Fact:
         "probe": alert.probe,
         "message": alert.sample.message if alert.sample else None,
     }
+    features = catalog.features_of(alert.service) or catalog.features_of(alert.component)
+    if features:
+        fact["component_features"] = list(features)
     entry = catalog.get(alert.code)
     if entry is not None:
         fact |= {

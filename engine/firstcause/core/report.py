@@ -20,6 +20,7 @@ from firstcause.core.model import (
     Role,
     Source,
     Time,
+    Verdict,
     VerdictKind,
 )
 
@@ -186,8 +187,14 @@ def _source(ordered: Iterable[Alert]) -> ErrorSource | None:
     return None
 
 
+def why_root(incident: Incident, roots: Iterable[Alert]) -> Verdict | None:
+    """Why the rules say that it is the root; not what they said of what was taken for the root before."""
+    own = (alert for alert in roots if alert.fault == incident.fault)
+    return strongest((verdict for alert in own for verdict in alert.verdicts), VerdictKind.ROOT_CAUSE)
+
+
 def _cause(incident: Incident, roots: Sequence[Alert]) -> Cause:
-    said = strongest((verdict for alert in roots for verdict in alert.verdicts), VerdictKind.ROOT_CAUSE)
+    said = why_root(incident, roots)
     if said is None:
         return Cause(code=incident.root.code, title=incident.title)
     return Cause(

@@ -41,6 +41,7 @@ FIELDS: Mapping[str, Mapping[str, Words]] = {
         "revenue": _words(Revenue),
         "tenants": _words(Reach),
         "features": None,
+        "component_features": None,
         "tenants_hit": None,
         "age_s": None,
         "probe": None,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firstcause.core.attribution import strongest
 from firstcause.core.message import Brief, Held, body, digest_body, digest_text, digest_title, text
-from firstcause.core.model import IncidentStatus, Notification, NotifyReason, Role, VerdictKind
-from firstcause.core.report import as_text, debug_report
+from firstcause.core.model import IncidentStatus, Notification, NotifyReason, Role
+from firstcause.core.report import as_text, debug_report, why_root
 from firstcause.store import alerts, incidents
 
 if TYPE_CHECKING:
@@ -87,8 +86,7 @@ class Wording:
         self, row: Waiting, incident: Incident, members: Sequence[Alert], now: datetime, *, worse: bool
     ) -> Brief:
         entry = self.catalog.get(incident.root.code)
-        roots = (alert for alert in members if alert.role is Role.ROOT)
-        best = strongest((verdict for alert in roots for verdict in alert.verdicts), VerdictKind.ROOT_CAUSE)
+        best = why_root(incident, members)
         over = incident.resolved_at
         return Brief(
             incident_id=str(row.incident_id),
