@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from firstcause.core.model import Event
 from firstcause.errors import StoreError
 from firstcause.store import inbox
-from firstcause.store.database import Database
+from firstcause.store.database import Database, Turns
 from firstcause.store.tables import inbox as table
 from running import until
 
@@ -346,3 +346,22 @@ def test_what_was_not_committed_is_gone_after_a_kill(
     put(database, "afterwards")
     assert stored(database) == ["afterwards"]
     database.prepare()
+
+
+def test_writers_take_turns_in_the_order_in_which_they_came() -> None:
+    turns, order = Turns(), []
+
+    def write(name: str) -> None:
+        with turns:
+            order.append(name)
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in "abc"]
+    with turns:
+        for number, thread in enumerate(threads, 1):
+            thread.start()
+            until(lambda number=number: len(turns._waiting) == number, "it to ask")
+        assert order == []
+    write("who had it and asks again at once")
+    for thread in threads:
+        thread.join(5)
+    assert order == ["a", "b", "c", "who had it and asks again at once"]

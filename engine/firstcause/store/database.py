@@ -6,6 +6,7 @@ import fcntl
 import sqlite3
 import threading
 import time
+from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,13 +45,42 @@ _WAL_WAITS = (0.01, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 """Seconds between the tries to switch a new SQLite file to its write-ahead log."""
 
 
+class Turns:
+    """A lock that is handed on in the order in which it was asked for.
+
+    threading.Lock goes to whoever is quickest, and who works off a storm would always be.
+    """
+
+    def __init__(self) -> None:
+        self._own = threading.Lock()
+        self._taken = False
+        self._waiting: deque[threading.Lock] = deque()
+
+    def __enter__(self) -> None:
+        with self._own:
+            if not self._taken:
+                self._taken = True
+                return
+            mine = threading.Lock()
+            mine.acquire()
+            self._waiting.append(mine)
+        mine.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        with self._own:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._taken = False
+
+
 class Database:
     """One database. Writers take turns, so that two can never open two incidents for one cause."""
 
     def __init__(self, url: str) -> None:
         self.url = _with_driver(url)
         self.engine = _engine(self.url)
-        self._turn = threading.Lock()
+        self._turn = Turns()
         self.is_sqlite = self.engine.dialect.name == "sqlite"
 
     @contextmanager
