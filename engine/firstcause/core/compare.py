@@ -112,7 +112,7 @@ def differences(before: Snapshot, after: Snapshot, notable: float) -> list[Diffe
 
 def dated(found: Iterable[Difference], known: Mapping[str, datetime], now: datetime) -> list[Difference]:
     """Each with the time since which it is so: by its key among those known before, else now."""
-    return [replace(each, since=known.get(each.key, now)) for each in found]
+    return [replace(each, since=min(known.get(each.key, now), now)) for each in found]
 
 
 def _settings(before: Snapshot, after: Snapshot) -> Iterator[Difference]:
@@ -271,7 +271,7 @@ def compared(
         (said[f"difference:{regressions[0].category}:{regressions[0].name}"] for _ in regressions), None
     )
     raised = worst.raises if worst is not None else None
-    since = (now - good[1]).total_seconds() / 60 if good else None
+    since = max(0.0, (now - good[1]).total_seconds() / 60) if good else None
     return Comparison(
         is_regression=bool(regressions),
         regressions=tuple(regressions),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,13 +12,14 @@ from firstcause.core import compare
 from firstcause.core.attribution import strongest
 from firstcause.core.changes import candidates
 from firstcause.core.compare import Comparison, Difference, compared, dated, difference_facts, differences
+from firstcause.core.durations import spoken
 from firstcause.core.extremes import Reach
 from firstcause.core.model import Event, Severity, VerdictKind
 from firstcause.core.series import Normal
 from firstcause.core.snapshot import ABSENT, LISTED, PRESENT, TOP, Active, Errors, Snapshot, snapshot_fact
 from firstcause.service.normals import PREFIX, REACH_PREFIX
 from firstcause.service.whatchanged import WhatChanged
-from firstcause.store import alerts, snapshots, tallies
+from firstcause.store import alerts, clock, snapshots, tallies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +35,13 @@ if TYPE_CHECKING:
     from firstcause.store.database import Database
     from firstcause.store.snapshots import Stored
 
+log = logging.getLogger("firstcause.health")
+
 COMPARISON = "comparison"
 """What reports and ends regressions, as a probe does."""
+
+SKEW = timedelta(minutes=1)
+"""By how much the clocks of two that take snapshots may differ."""
 
 WINDOW = 300.0
 """Seconds over which errors are counted, where snapshots are taken more often."""
@@ -63,6 +70,8 @@ class Checking:
     def run(self, now: datetime) -> Checked:
         with self.database.write(exclusive=False) as conn:
             before, good = snapshots.last(conn), snapshots.last_good(conn)
+            if before is not None:
+                _mind_the_clock(conn, before.snapshot.taken_at - now, now)
             taken = self._taken(conn, before, good, now)
             book = self.knowledge.book
             normal, reach = book.tuned(Normal, PREFIX), book.tuned(Reach, REACH_PREFIX)
@@ -142,6 +151,13 @@ class Checking:
         suffering = {each.component for each in worse if each.component is not None}
         what = WhatChanged(self.knowledge, self.topology.learned_for)
         return what.ranked(conn, candidates(found, worse), suffering, onset)
+
+
+def _mind_the_clock(conn: sa.Connection, ahead: timedelta, now: datetime) -> None:
+    """ahead: by how much the snapshot before is later than this one."""
+    if ahead > SKEW:
+        log.warning("the clock was set back by %s; what waits is set back too", spoken(ahead.total_seconds()))
+        clock.set_back(conn, ahead, now)
 
 
 def _first(alert: Alert) -> tuple[int, datetime]:
