@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,7 +24,7 @@ def app(stages: Callable[..., Stage]) -> Stage:
     return stage
 
 
-def look(stage: Stage, at: float, redis: Status = Status.UP) -> dict[str, object]:
+def look(stage: Stage, at: float, redis: Status = Status.UP) -> dict[str, Any]:
     code = None if redis is Status.UP else REDIS
     stage.readings["redis"] = Reading(status=redis, latency_ms=2, code=code)
     found = stage.service.tick(stage.time(at))
