@@ -402,7 +402,7 @@ class Service:
     @property
     def history(self) -> History:
         """What was: snapshots, trends, forecasts."""
-        return History(self.database, self.knowledge)
+        return History(self.database, self.knowledge, self._what_changed)
 
     @property
     def acting(self) -> Acting:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from firstcause.core import compare
 from firstcause.core.attribution import strongest
-from firstcause.core.changes import candidates
 from firstcause.core.compare import Comparison, Difference, compared, dated, difference_facts, differences
 from firstcause.core.durations import spoken
 from firstcause.core.extremes import Reach
@@ -80,9 +79,12 @@ class Checking:
             taken = taken.model_copy(update={"since": {each.key: each.since for each in found if each.since}})
             verdicts = self._judged(taken, found)
             known = (str(good.number), good.snapshot.taken_at) if good is not None else None
-            likely = self._likelihoods(conn, found, verdicts, now)
-            comparison = compared(found, verdicts, likely, known, now)
+            what = WhatChanged(self.knowledge, self.topology.learned_for)
+            comparison = compared(found, verdicts, what.explaining(conn, found, verdicts, now), known, now)
             called = strongest(verdicts, VerdictKind.KNOWN_GOOD)
+            if good is None and called is not None:
+                message = f"{comparison.message}; this one is good, and the next is compared with it"
+                comparison = comparison.model_copy(update={"message": message})
             number = snapshots.add(conn, taken, called.because if called is not None else None)
         self.world.compared(found, {f"{one.category}:{one.name}" for one in comparison.regressions})
         return Checked(str(number), taken, comparison)
@@ -139,18 +141,6 @@ class Checking:
 
     def _judged(self, taken: Snapshot, found: Sequence[Difference]) -> list[Verdict]:
         return self.knowledge.inference.evaluate([snapshot_fact(taken), *difference_facts(found)])
-
-    def _likelihoods(
-        self, conn: sa.Connection, found: Sequence[Difference], verdicts: Sequence[Verdict], now: datetime
-    ) -> dict[str, float]:
-        regressions = {each.of for each in verdicts if each.verdict is VerdictKind.REGRESSION}
-        worse = [each for each in found if f"difference:{each.key}" in regressions]
-        if not worse:
-            return {}
-        onset = min([each.since or now for each in worse if not each.setting] or [now])
-        suffering = {each.component for each in worse if each.component is not None}
-        what = WhatChanged(self.knowledge, self.topology.learned_for)
-        return what.ranked(conn, candidates(found, worse), suffering, onset)
 
 
 def _mind_the_clock(conn: sa.Connection, ahead: timedelta, now: datetime) -> None:
