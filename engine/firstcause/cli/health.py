@@ -83,7 +83,12 @@ def _show_comparison(found: dict[str, Any]) -> None:
 def _change(one: dict[str, Any]) -> tuple[object, ...]:
     likely = one.get("likelihood")
     share = f"{likely:.0%}" if likely is not None else ""
-    return one["category"], one["name"], one["before"], one["after"], one["severity"], share
+    before, after = _value(one["before"]), _value(one["after"])
+    return one["category"], one["name"], before, after, one["severity"], share
+
+
+def _value(given: object) -> str:
+    return f"{given:g}" if isinstance(given, float) else str(given)
 
 
 @click.command(epilog="Example: firstcause snapshots --limit 10")
