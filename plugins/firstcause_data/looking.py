@@ -21,7 +21,7 @@ class Looking:
         found = Findings()
         count = self._count
         try:
-            number = _in_mongo(count) if count.mongo else _in_sql(count)
+            number = _in_mongo(count, found) if count.mongo else _in_sql(count, found)
         except Exception as error:  # noqa: BLE001 - drivers raise what they like
             found.degraded(f"cannot be counted: {_said(error)}")
             return found.reading("")
@@ -38,12 +38,13 @@ def _said(error: Exception) -> str:
     return f"{type(own).__name__}: {' '.join(str(own.args[-1] if own.args else own).split())[:200]}"
 
 
-def _in_sql(count: Count) -> int:
+def _in_sql(count: Count, found: Findings) -> int:
     import sqlalchemy as sa  # noqa: PLC0415 - a third of a second, when it is first asked
 
     engine = sa.create_engine(count.address, poolclass=sa.NullPool)
     try:
         with engine.connect() as conn:
+            found.restart()
             answer = conn.execute(sa.text(count.query or "")).scalar()
     finally:
         engine.dispose()
@@ -52,12 +53,13 @@ def _in_sql(count: Count) -> int:
     return answer
 
 
-def _in_mongo(count: Count) -> int:
+def _in_mongo(count: Count, found: Findings) -> int:
     try:
         from pymongo import MongoClient  # noqa: PLC0415 - an extra
     except ImportError:
         raise ModuleNotFoundError('pymongo is not installed; pip install "firstcause[mongodb]"') from None
     wait = round(count.timeout * 1000)
     with MongoClient[dict[str, Any]](count.url.get_secret_value(), serverSelectionTimeoutMS=wait) as client:
+        found.restart()
         collection = client.get_default_database()[count.collection or ""]
         return collection.count_documents(count.filter, maxTimeMS=wait)

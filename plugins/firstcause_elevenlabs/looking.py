@@ -25,11 +25,9 @@ def look(config: Config) -> Reading:
         found.down(f"{_KEY} is not set in {Path(config.env_file or '').name}", "ELEVENLABS_AUTH_FAILED")
         return found.reading("")
     try:
-        answer = httpx.get(
-            f"{config.api_url.rstrip('/')}/v1/user/subscription",
-            headers={"xi-api-key": key},
-            timeout=config.timeout,
-        )
+        with httpx.Client(headers={"xi-api-key": key}, timeout=config.timeout) as client:
+            found.restart()
+            answer = client.get(f"{config.api_url.rstrip('/')}/v1/user/subscription")
     except httpx.HTTPError as error:
         found.down(f"not reached: {type(error).__name__}: {error}", _UNREACHABLE)
         return found.reading("")

@@ -58,8 +58,8 @@ def _look(app: App) -> Reading:
             return found.reading("")
         values = dict(dotenv_values(path))
     missing = [name for name in app.required if not values.get(name)]
-    found.measure("missing_count", len(missing))
+    found.measure("missing", len(missing))
     found.answered()
     if missing:
         found.down(f"{', '.join(missing)} not set in {place}", app.code)
-    return found.reading(f"all {len(app.required)} set")
+    return found.reading(f"{len(app.required)} of {len(app.required)} set")

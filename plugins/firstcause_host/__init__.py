@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class Config(BaseModel):
     """Shares are of 1; beyond them it is DEGRADED. disks: name -> a path on each file system to watch.
 
+    cpu_share and load_per_cpu must both be passed; the load is what runs or waits to, a minute's mean.
     watch: whether this machine is looked at. disk_full: the share from which on a disk counts as full.
     interval, timeout: seconds.
     """
@@ -26,6 +27,7 @@ class Config(BaseModel):
     component: str = "host"
     disks: dict[str, str] = Field(default_factory=lambda: {"root": "/"})
     cpu_share: float = Field(default=0.95, gt=0)
+    load_per_cpu: float = Field(default=1.0, ge=0)
     memory_share: float = Field(default=0.92, gt=0)
     disk_share: float = Field(default=0.9, gt=0)
     disk_full: float = Field(default=0.98, gt=0)
@@ -41,13 +43,14 @@ def firstcause_probes(config: Config) -> Sequence[Probe]:
         return []
     if importlib.util.find_spec("psutil") is None:
         raise ModuleNotFoundError('psutil is not installed; pip install "firstcause[host]"')
-    from firstcause_host.looking import look  # noqa: PLC0415 - it needs the library
+    from firstcause_host.looking import Processor, look  # noqa: PLC0415 - they need the library
 
+    processor = Processor()
     return [
         Probe(
             name="host",
             component=config.component,
-            check=lambda: look(config),
+            check=lambda: look(config, processor),
             code="HOST_UNREACHABLE",
             interval=config.interval,
             timeout=config.timeout,

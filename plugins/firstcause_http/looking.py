@@ -46,12 +46,13 @@ def _asked(check: Check, found: Findings) -> tuple[int, str]:
     trusted: Any = ssl.create_default_context(cafile=check.ca_file) if check.ca_file else True
     until = time.perf_counter() + check.timeout
     limits: dict[str, Any] = {"timeout": check.timeout, "follow_redirects": check.follow_redirects}
-    with (
-        httpx.Client(verify=trusted, **limits) as client,
-        client.stream(check.method, str(check.url), headers=headers, content=check.body) as answer,
-    ):
-        _certificate(check, found, answer)
-        body = _body(answer, until)
+    with httpx.Client(verify=trusted, **limits) as client:
+        # Reading the trusted certificates takes longer than many an answer.
+        found.restart()
+        asked = client.stream(check.method, str(check.url), headers=headers, content=check.body)
+        with asked as answer:
+            _certificate(check, found, answer)
+            body = _body(answer, until)
     return answer.status_code, body.decode("utf-8", "replace")
 
 

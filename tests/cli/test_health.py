@@ -33,6 +33,7 @@ def folder(tmp_path: Path, website: Receiver) -> Path:
 def test_check_compares_with_the_last_time_all_was_well(folder: Path, website: Receiver) -> None:
     first = firstcause("check", folder=folder).stdout
     assert "no state is known to be good yet" in first
+    assert "this one is good, and the next is compared with it" in first
     assert "website  UP" in first
     well = answer("check", folder=folder)
     assert set(well) == {
@@ -40,7 +41,12 @@ def test_check_compares_with_the_last_time_all_was_well(folder: Path, website: R
         "last_known_good", "last_known_good_at", "message",
     }  # fmt: skip
     assert set(well["infrastructure"]["website"]) >= {"status", "latency_ms", "detail"}
-    assert (well["comparison"]["is_regression"], well["last_known_good"]) == (False, "1")
+    assert set(well["comparison"]) == {
+        "is_regression", "regressions", "changes", "time_since_last_good", "last_known_good",
+        "suggested_rollback", "message",
+    }  # fmt: skip
+    assert (well["comparison"]["is_regression"], well["comparison"]["last_known_good"]) == (False, "1")
+    assert well["last_known_good"] == "1"
     website.status = 500
     (folder / "app.env").write_text("")
     worse = firstcause("check", folder=folder, ok=1).stdout
@@ -49,8 +55,9 @@ def test_check_compares_with_the_last_time_all_was_well(folder: Path, website: R
     found = answer("diff", "good", "latest", folder=folder, ok=1)
     assert {one["name"] for one in found["regressions"]} == {"REDIS_URL", "website"}
     assert set(found["changes"][0]) >= {"category", "component", "before", "after", "severity"}
-    assert "worse than" in firstcause("diff", "2", "3", folder=folder, ok=1).stdout
-    assert "as good as" in firstcause("diff", "1", "2", folder=folder).stdout
+    assert next(one for one in found["changes"] if one["name"] == "REDIS_URL")["likelihood"] > 0.5
+    assert "worse than snapshot 2: REDIS_URL" in firstcause("diff", "2", "3", folder=folder, ok=1).stdout
+    assert "as good as snapshot 1" in firstcause("diff", "1", "2", folder=folder).stdout
 
 
 def test_snapshots_are_listed_shown_and_pinned(folder: Path) -> None:
@@ -67,7 +74,15 @@ def test_snapshots_are_listed_shown_and_pinned(folder: Path) -> None:
     whole = answer("snapshot", "latest", folder=folder)
     assert set(whole) >= {"infrastructure", "data", "errors", "performance", "configuration", "alerts"}
     assert whole["configuration"]["REDIS_URL"] != "redis://cache"
-    assert "website  UP" in firstcause("snapshot", "latest", folder=folder).stdout
+    shown = firstcause("snapshot", "latest", folder=folder).stdout
+    assert "website  UP" in shown
+    assert "settings: 1 of " in shown
+    firstcause("report", "CHECKOUT_BROKEN", "--severity", "WARNING", "--wait", folder=folder)
+    firstcause("check", folder=folder)
+    shown = firstcause("snapshot", "latest", folder=folder).stdout
+    assert "1 warnings" in shown
+    assert "never seen before: CHECKOUT_BROKEN" in shown
+    assert "active: CHECKOUT_BROKEN" in shown
 
 
 def test_trend_and_forecast_of_what_was_measured(folder: Path) -> None:

@@ -62,6 +62,7 @@ def test_each_of_the_kinds_of_difference() -> None:
         ("environment", "API_KEY"): ("aaaaaaaaaaaa", "bbbbbbbbbbbb", None),
         ("configuration", "redis.version"): ("6.2", "7.0", "redis"),
         ("infrastructure", "redis"): ("UP", "DEGRADED", "redis"),
+        ("infrastructure", "gone"): ("UP", "absent", "redis"),
         ("error_rate", "errors"): (1.0, 10.0, None),
         ("error_type", "NEW_ERROR"): ("never seen", "30 times", None),
         ("error_type", "ANOTHER"): ("never seen", "once", None),
@@ -196,3 +197,13 @@ def test_what_alone_is_worse_does_not_explain_itself() -> None:
     assert candidates([down, lost], [down, lost]) == [lost]
     assert candidates([down, slow], [down, slow]) == [down, slow]
     assert candidates([down, slow], [down]) == [slow]
+
+
+def test_what_is_not_looked_at_any_more_is_said_and_explains_nothing() -> None:
+    gone = Difference("infrastructure", "shop", "settings", "UP", "absent", since=NOW)
+    down = Difference("infrastructure", "redis", "redis", "UP", "DOWN", since=NOW)
+    assert (gone.worse, down.worse) == (False, True)
+    assert candidates([gone, down], [down]) == []
+    (shown,) = compared([gone], [], {}, ("7", NOW), NOW).changes
+    assert shown.message == "settings is not looked at any more, and was UP"
+    assert compared([gone], [], {}, ("7", NOW), NOW).message.endswith("; one thing changed")

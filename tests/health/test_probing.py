@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from firstcause.core.model import Reading, Status
+from firstcause.health.leftovers import MOST
 from firstcause.health.probing import Prober
 from firstcause.hookspecs.types import Probe
 
@@ -207,6 +208,34 @@ def test_what_it_prints_goes_to_the_log_and_not_into_our_answer(
     print("our own")  # noqa: T201
     assert capsys.readouterr().out == "our own\n"
     assert "probe loud printed: hello from a stranger" in caplog.text
+
+
+def test_one_that_leaves_threads_behind_is_stopped_before_they_end_us(release: threading.Event) -> None:
+    def leak() -> Reading:
+        for _ in range(30):
+            threading.Thread(target=release.wait, args=(30,), daemon=True).start()
+        return up()
+
+    def borrow() -> Reading:
+        thread = threading.Thread(target=time.sleep, args=(0.01,))
+        thread.start()
+        thread.join()
+        return up()
+
+    before = threading.active_count()
+    prober, probes = Prober(), [probe("leaks", leak), probe("borrows", borrow)]
+    for _ in range(20):
+        found = {each.name: prober.read([each])[each.name] for each in probes}
+    assert threading.active_count() - before <= MOST + 30
+    assert (found["leaks"].status, found["leaks"].code) == (Status.DOWN, "LEAKS_DOWN")
+    assert "left 120 threads behind" in found["leaks"].detail
+    assert found["borrows"].status is Status.UP
+
+    release.set()
+    until = time.monotonic() + 5
+    while (reading := prober.read(probes)["leaks"]).status is not Status.UP and time.monotonic() < until:
+        time.sleep(0.01)
+    assert reading.status is Status.UP, "they have ended, and it is asked again"
 
 
 def test_a_clock_that_is_set_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:

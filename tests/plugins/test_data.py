@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 from pydantic import ValidationError
 
 import firstcause_data
@@ -36,6 +38,19 @@ def test_none_left_is_an_error_and_some_are_a_number(tmp_path: Path) -> None:
     some = watched.check()
     assert (some.status, some.detail, some.data) == (Status.UP, "2 companies", {"count": 2})
     conn.close()
+
+
+def test_connecting_is_not_the_querys_latency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = sa.create_engine
+
+    def slowly(*args: Any, **settings: Any) -> sa.Engine:
+        time.sleep(0.6)
+        return made(*args, **settings)
+
+    monkeypatch.setattr(sa, "create_engine", slowly)
+    latency = probe(url=f"sqlite:///{tmp_path / 'app.db'}", query="SELECT 7").check().latency_ms
+    assert latency is not None
+    assert latency < 500
 
 
 @pytest.mark.postgres

@@ -25,10 +25,10 @@ def test_what_a_file_must_set(tmp_path: Path) -> None:
     env_file.write_text("A_KEY=open-sesame\nB_KEY=\n")
     partly = look(env_file=str(env_file))
     assert (partly.status, partly.detail) == (Status.DOWN, "B_KEY not set in app.env")
-    assert partly.data == {"missing_count": 1}
+    assert partly.data == {"missing": 1}
     env_file.write_text("A_KEY=open-sesame\nB_KEY=2\n")
     well = look(env_file=str(env_file))
-    assert (well.status, well.detail) == (Status.UP, "all 2 set")
+    assert (well.status, well.detail) == (Status.UP, "2 of 2 set")
     assert "open-sesame" not in partly.model_dump_json() + well.model_dump_json()
 
 

@@ -8,6 +8,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from pydantic import ValidationError
 
@@ -108,6 +109,19 @@ def test_a_site_that_is_well_slow_wrong_or_gone() -> None:
     assert (wrong.status, wrong.code, wrong.detail) == (Status.DOWN, "MINE", "answered 200, not 204")
     gone = look(url)
     assert (gone.status, gone.code) == (Status.DOWN, "PLATFORM_HEALTH_CHECK_CRITICAL")
+
+
+def test_our_own_preparations_are_not_the_sites_latency(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = httpx.Client
+
+    def slowly(**settings: Any) -> httpx.Client:
+        time.sleep(0.6)
+        return made(**settings)
+
+    monkeypatch.setattr(httpx, "Client", slowly)
+    with answering(lambda _handler, _body: (200, {}, b"ok")) as url:
+        reading = look(url, degraded_ms=500)
+    assert (reading.status, reading.latency_ms is not None) == (Status.UP, True)
 
 
 def test_a_site_that_never_ends_its_answer_is_cut_off() -> None:

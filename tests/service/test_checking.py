@@ -72,6 +72,29 @@ def test_up_degraded_down_and_up_again_is_one_incident_with_one_message(app: Sta
     assert look(app, 7 * MINUTE)["last_known_good"] == str(int(down["snapshot_id"]) + 1)
 
 
+def test_what_is_still_down_when_its_supposed_cause_is_well_is_told_of_at_the_next_look(app: Stage) -> None:
+    app.components |= {"host": "host"}
+
+    def both(at: float, host: Status, redis: Status) -> None:
+        code = None if host is Status.UP else "HOST_CPU_SATURATED"
+        app.readings["host"] = Reading(status=host, latency_ms=1, code=code)
+        look(app, at, redis)
+        app.deliver(at)
+
+    both(0, Status.UP, Status.UP)
+    for at in (10, 50):
+        both(at, Status.DEGRADED, Status.DOWN)
+    assert [each["root"]["code"] for each in app.incidents("open")] == ["HOST_CPU_SATURATED"]
+    both(60, Status.UP, Status.DOWN)
+    for at in (70, 110):
+        both(at, Status.UP, Status.DOWN)
+    (incident,) = app.incidents("open")
+    assert incident["root"]["code"] == "REDIS_CONNECTION_ERROR"
+    assert app.phones[0].said[-1] == "first REDIS_CONNECTION_ERROR"
+    both(120, Status.UP, Status.UP)
+    assert app.incidents("open") == []
+
+
 def test_a_variable_that_is_lost_is_named_with_the_way_back(app: Stage) -> None:
     look(app, 0)
     write(app, "TWILIO_ACCOUNT_SID=AC1\n")

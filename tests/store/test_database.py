@@ -7,7 +7,7 @@ import socket
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from firstcause.core.model import Event
 from firstcause.errors import StoreError
-from firstcause.store import inbox
+from firstcause.store import dependencies, inbox
 from firstcause.store.database import Database, Turns
 from firstcause.store.tables import inbox as table
 from running import until
@@ -43,9 +43,9 @@ except StoreError as error:
 
 WRITE = """
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from firstcause.core.model import Event
-from firstcause.store import inbox
+from firstcause.store import dependencies, inbox
 from firstcause.store.database import Database
 database, now, number = Database(sys.argv[1]), datetime(2026, 3, 1, tzinfo=UTC), 0
 while True:
@@ -59,9 +59,9 @@ while True:
 
 OPEN_TRANSACTION = """
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from firstcause.core.model import Event
-from firstcause.store import inbox
+from firstcause.store import dependencies, inbox
 from firstcause.store.database import Database
 now = datetime(2026, 3, 1, tzinfo=UTC)
 with Database(sys.argv[1]).write() as conn:
@@ -365,3 +365,16 @@ def test_writers_take_turns_in_the_order_in_which_they_came() -> None:
     for thread in threads:
         thread.join(5)
     assert order == ["a", "b", "c", "who had it and asks again at once"]
+
+
+def test_who_only_reads_cannot_write_and_who_writes_next_can(database: Database, now: datetime) -> None:
+    with database.write() as conn:
+        dependencies.learn(conn, [("shop", "redis")], now)
+    with pytest.raises(StoreError), database.read() as conn:
+        dependencies.forget(conn, now + timedelta(days=1))
+    with database.read() as conn:
+        assert dependencies.known_since(conn, now) == [("shop", "redis")]
+        assert dependencies.known_since(conn, now + timedelta(days=1)) == []
+    with database.write() as conn:
+        dependencies.forget(conn, now + timedelta(days=1))
+        assert dependencies.known_since(conn, now) == []

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _SPAN = click.FloatRange(min=1, max=60 * 24 * 400)
 _BAD = {"DEGRADED", "DOWN"}
+_ABSENT = "absent"
 
 
 @click.command(epilog="Example: firstcause check --json")
@@ -82,7 +83,12 @@ def _show_comparison(found: dict[str, Any]) -> None:
 def _change(one: dict[str, Any]) -> tuple[object, ...]:
     likely = one.get("likelihood")
     share = f"{likely:.0%}" if likely is not None else ""
-    return one["category"], one["name"], one["before"], one["after"], one["severity"], share
+    before, after = _value(one["before"]), _value(one["after"])
+    return one["category"], one["name"], before, after, one["severity"], share
+
+
+def _value(given: object) -> str:
+    return f"{given:g}" if isinstance(given, float) else str(given)
 
 
 @click.command(epilog="Example: firstcause snapshots --limit 10")
@@ -131,7 +137,15 @@ def snapshot(ctx: Context, *, name: str, pin: bool, unpin: bool, by: str, as_jso
     click.echo(
         f"snapshot {found['id']} of {found['taken_at']}: {found['status']} {_standing(found)}".rstrip()
     )
+    _show_snapshot(found)
+
+
+def _show_snapshot(found: dict[str, Any]) -> None:
     _show_readings(found["infrastructure"])
+    slow = [(name, one["p95_ms"], one["p99_ms"]) for name, one in found["performance"].items()]
+    if rows := [(name, f"{p95:g} ms", f"{p99:g} ms") for name, p95, p99 in slow if p95 is not None]:
+        click.echo()
+        show_table(("PROBE", "P95", "P99"), rows)
     errors = found["errors"]
     click.echo(
         f"\nerrors in {errors['seconds']:g} s: {errors['critical']} critical, {errors['warning']} warnings, "
@@ -139,6 +153,17 @@ def snapshot(ctx: Context, *, name: str, pin: bool, unpin: bool, by: str, as_jso
     )
     if errors["top"]:
         show_table(("ERROR", "COUNT"), [(each["code"], each["count"]) for each in errors["top"]])
+    counts = [f"{name} {value:g}" for name, value in found["data"].items()]
+    settings = found["configuration"]
+    present = sum(each != _ABSENT for each in settings.values())
+    for what, listed in (
+        ("never seen before", errors["new"]),
+        ("active", dict.fromkeys(each["code"] for each in found["alerts"])),
+        ("counts", counts),
+        ("settings", [f"{present} of {len(settings)} present"] if settings else []),
+    ):
+        if listed:
+            click.echo(f"{what}: {clean(', '.join(listed))}")
 
 
 @click.command(epilog="Example: firstcause diff good latest")
@@ -179,7 +204,9 @@ def trend(ctx: Context, *, metric: str, minutes: float, as_json: bool) -> None:
         f"{metric}: {found['last']:g} now, {found['min']:g} to {found['max']:g}, half of {found['count']} "
         f"below {found['median']:g}"
     )
-    if found["direction"] is not None:
+    if found["direction"] == "flat":
+        click.echo("trend: flat")
+    elif found["direction"] is not None:
         click.echo(f"trend: {found['direction']}, {found['per_hour']:+.3g} an hour")
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from firstcause.core.snapshot import ABSENT
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
@@ -60,9 +62,13 @@ def likelihoods(
 
 
 def candidates(found: Sequence[Difference], worse: Sequence[Difference]) -> list[Difference]:
-    """Those that may explain what is worse: where that is one component's alone, not what it is itself."""
+    """Those that may explain what is worse: where that is one component's alone, not what it is itself.
+
+    That something is not looked at any more explains nothing.
+    """
     components = {each.component for each in worse} - {None}
-    return [each for each in found if each.setting or each not in worse or len(components) > 1]
+    seen = [each for each in found if each.setting or each.after != ABSENT]
+    return [each for each in seen if each.setting or each not in worse or len(components) > 1]
 
 
 def _score(

@@ -98,7 +98,7 @@ class Difference:
     @property
     def worse(self) -> bool:
         """Whether a status is a worse one; of anything else rules decide."""
-        if self.category != INFRASTRUCTURE:
+        if self.category != INFRASTRUCTURE or self.after == ABSENT:
             return False
         return Status(str(self.after)).rank > Status(str(self.before)).rank
 
@@ -112,7 +112,7 @@ def differences(before: Snapshot, after: Snapshot, notable: float) -> list[Diffe
 
 def dated(found: Iterable[Difference], known: Mapping[str, datetime], now: datetime) -> list[Difference]:
     """Each with the time since which it is so: by its key among those known before, else now."""
-    return [replace(each, since=known.get(each.key, now)) for each in found]
+    return [replace(each, since=min(known.get(each.key, now), now)) for each in found]
 
 
 def _settings(before: Snapshot, after: Snapshot) -> Iterator[Difference]:
@@ -134,6 +134,9 @@ def _statuses(before: Snapshot, after: Snapshot) -> Iterator[Difference]:
     for probe, old, new in _both(before, after):
         if old.status is not new.status:
             yield Difference(INFRASTRUCTURE, new.component, probe, old.status.value, new.status.value)
+    for probe, old in before.infrastructure.items():
+        if probe not in after.infrastructure:
+            yield Difference(INFRASTRUCTURE, old.component, probe, old.status.value, ABSENT)
 
 
 def _both(before: Snapshot, after: Snapshot) -> Iterator[tuple[str, Observed, Observed]]:
@@ -257,8 +260,12 @@ def compared(
     likelihoods: Mapping[str, float],
     good: tuple[str, datetime] | None,
     now: datetime,
+    than: str = "the last known good state",
 ) -> Comparison:
-    """verdicts: of all rules. likelihoods: by key. good: number and time of the last known good state."""
+    """verdicts: of all rules. likelihoods: by key. good: number and time of the last known good state.
+
+    than: what it is compared with, in words.
+    """
     said = _strongest(verdicts)
     changed = {each.key: _changed(each, said.get(f"difference:{each.key}"), likelihoods) for each in found}
     regressions = sorted(
@@ -271,7 +278,7 @@ def compared(
         (said[f"difference:{regressions[0].category}:{regressions[0].name}"] for _ in regressions), None
     )
     raised = worst.raises if worst is not None else None
-    since = (now - good[1]).total_seconds() / 60 if good else None
+    since = max(0.0, (now - good[1]).total_seconds() / 60) if good else None
     return Comparison(
         is_regression=bool(regressions),
         regressions=tuple(regressions),
@@ -282,7 +289,7 @@ def compared(
         last_known_good=good[0] if good else None,
         good_at=good[1] if good else None,
         time_since_last_good=None if since is None else round(since, 1),
-        message=_message(regressions, shown, good),
+        message=_message(regressions, shown, than if good else None),
     )
 
 
@@ -316,6 +323,8 @@ def _changed(each: Difference, said: Verdict | None, likelihoods: Mapping[str, f
 def _plainly(each: Difference) -> str:
     if each.category == EXTREME:
         return f"{each.name} is {each.after:.4g}, and was {each.before} for long"
+    if each.category == INFRASTRUCTURE and each.after == ABSENT:
+        return f"{each.name} is not looked at any more, and was {each.before}"
     if each.category == ERROR_TYPE:
         return f"{each.name} was {each.before} before"
     if each.setting and CHECKSUM.fullmatch(str(each.before)) and CHECKSUM.fullmatch(str(each.after)):
@@ -335,17 +344,19 @@ def _was(before: Scalar) -> str:
     return "" if before in {PRESENT, ABSENT} or CHECKSUM.fullmatch(str(before)) else f" ({before})"
 
 
-def _message(
-    regressions: Sequence[Changed], shown: Sequence[Changed], good: tuple[str, datetime] | None
-) -> str:
-    if good is None:
+def _message(regressions: Sequence[Changed], shown: Sequence[Changed], than: str | None) -> str:
+    if than is None:
         return "no state is known to be good yet, so there is nothing to compare with"
     if not regressions:
-        more = f"; {len(shown)} things changed" if shown else ""
-        return f"as good as the last known good state{more}"
+        more = f"; {_things(len(shown))} changed" if shown else ""
+        return f"as good as {than}{more}"
     first, *others = regressions
     also = f", and {len(others)} more" if others else ""
-    return f"worse than the last known good state: {first.message}{also}"
+    return f"worse than {than}: {first.message}{also}"
+
+
+def _things(number: int) -> str:
+    return "one thing" if number == 1 else f"{number} things"
 
 
 def details(comparison: Comparison) -> dict[str, Any]:

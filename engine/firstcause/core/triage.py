@@ -83,10 +83,12 @@ def _burns(folded: Folded, occurrence: Occurrence) -> bool:
 def until(ended: Alert, *, cause_is_back: bool, grace: float) -> datetime:
     """Until when an occurrence still belongs to an alert that ended: its end, and for a cascade some more.
 
-    What a fault set off may go on for a while after it is mended. grace: seconds.
+    What a fault set off may go on for a while after it is mended. grace: seconds. What a probe says of its
+    component is no straggler: it has just looked. A comparison, which is of no service, looks at what was.
     """
     end = ended.resolved_at or ended.last_seen
-    trails = ended.role is Role.CASCADE and not cause_is_back
+    looked = ended.probe is not None and ended.service is not None
+    trails = ended.role is Role.CASCADE and not cause_is_back and not looked
     return end + timedelta(seconds=grace) if trails else end
 
 

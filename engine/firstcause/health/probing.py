@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from firstcause.core.model import Reading, Status
 from firstcause.health.hush import HUSHED, hush
+from firstcause.health.leftovers import MOST, Leftovers
 from firstcause.host.deadline import described
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ log = logging.getLogger("firstcause.health")
 class Check:
     """One run of a probe. Times: seconds of the monotonic clock, so that a clock that is set does no harm."""
 
-    def __init__(self, probe: Probe) -> None:
+    def __init__(self, probe: Probe, leftovers: Leftovers) -> None:
         self.probe = probe
+        self._leftovers = leftovers
         self.future: Future[Reading] = Future()
         self._started = time.monotonic()
 
@@ -40,10 +42,18 @@ class Check:
         threading.Thread(target=self._run, name=f"{HUSHED}{self.probe.name}", daemon=True).start()
 
     def _run(self) -> None:
+        before = threading.enumerate()
         try:
-            self.future.set_result(self._checked())
+            found = self._checked()
         except BaseException as error:  # noqa: BLE001 - sys.exit in a check ends the check, not us
-            self.future.set_result(_down(self.probe, f"the check failed: {described(error)}"))
+            found = _down(self.probe, f"the check failed: {described(error)}")
+        self._leftovers.claim(self.probe.name, before)
+        self.future.set_result(found)
+
+    def refused(self, why: str) -> Check:
+        """It is not run, and the probe is DOWN."""
+        self.future.set_result(_down(self.probe, why))
+        return self
 
     def _checked(self) -> Reading:
         reading = self.probe.check()
@@ -81,23 +91,27 @@ class Prober:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: dict[str, Check] = {}
+        self._leftovers = Leftovers()
 
     def begin(self, probe: Probe, finished: Callable[[], None] = lambda: None) -> Check:
         """The check of a probe, which runs from now on. finished: called once it is over."""
         hush()
+        left = self._leftovers.count(probe.name)
         with self._lock:
             running = self._running.get(probe.name)
-            if running is None or running.future.done():
-                fresh = self._running[probe.name] = Check(probe)
+            if (running is None or running.future.done()) and left <= MOST:
+                fresh = self._running[probe.name] = Check(probe, self._leftovers)
                 fresh.begin(finished)
                 return fresh
-        if not running.overdue:
+        if running is not None and not running.over:
             running.future.add_done_callback(lambda _future: finished())
             return running
-        still = Check(probe)
-        still.future.set_result(_down(probe, f"an earlier check still hangs, for {running.ran:.0f} s now"))
+        why = f"its checks left {left} threads behind that still run; it is not asked again before they end"
+        if running is not None and not running.future.done():
+            why = f"an earlier check still hangs, for {running.ran:.0f} s now"
+        refused = Check(probe, self._leftovers).refused(why)
         finished()
-        return still
+        return refused
 
     def read(self, probes: Iterable[Probe]) -> Mapping[str, Reading]:
         """One reading each, by name, in the order given, once all are there."""

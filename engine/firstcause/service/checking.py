@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from firstcause.core import compare
 from firstcause.core.attribution import strongest
-from firstcause.core.changes import candidates
 from firstcause.core.compare import Comparison, Difference, compared, dated, difference_facts, differences
+from firstcause.core.durations import spoken
 from firstcause.core.extremes import Reach
 from firstcause.core.model import Event, Severity, VerdictKind
 from firstcause.core.series import Normal
 from firstcause.core.snapshot import ABSENT, LISTED, PRESENT, TOP, Active, Errors, Snapshot, snapshot_fact
 from firstcause.service.normals import PREFIX, REACH_PREFIX
 from firstcause.service.whatchanged import WhatChanged
-from firstcause.store import alerts, snapshots, tallies
+from firstcause.store import alerts, clock, snapshots, tallies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +34,13 @@ if TYPE_CHECKING:
     from firstcause.store.database import Database
     from firstcause.store.snapshots import Stored
 
+log = logging.getLogger("firstcause.health")
+
 COMPARISON = "comparison"
 """What reports and ends regressions, as a probe does."""
+
+SKEW = timedelta(minutes=1)
+"""By how much the clocks of two that take snapshots may differ."""
 
 WINDOW = 300.0
 """Seconds over which errors are counted, where snapshots are taken more often."""
@@ -63,6 +69,8 @@ class Checking:
     def run(self, now: datetime) -> Checked:
         with self.database.write(exclusive=False) as conn:
             before, good = snapshots.last(conn), snapshots.last_good(conn)
+            if before is not None:
+                _mind_the_clock(conn, before.snapshot.taken_at - now, now)
             taken = self._taken(conn, before, good, now)
             book = self.knowledge.book
             normal, reach = book.tuned(Normal, PREFIX), book.tuned(Reach, REACH_PREFIX)
@@ -71,9 +79,12 @@ class Checking:
             taken = taken.model_copy(update={"since": {each.key: each.since for each in found if each.since}})
             verdicts = self._judged(taken, found)
             known = (str(good.number), good.snapshot.taken_at) if good is not None else None
-            likely = self._likelihoods(conn, found, verdicts, now)
-            comparison = compared(found, verdicts, likely, known, now)
+            what = WhatChanged(self.knowledge, self.topology.learned_for)
+            comparison = compared(found, verdicts, what.explaining(conn, found, verdicts, now), known, now)
             called = strongest(verdicts, VerdictKind.KNOWN_GOOD)
+            if good is None and called is not None:
+                message = f"{comparison.message}; this one is good, and the next is compared with it"
+                comparison = comparison.model_copy(update={"message": message})
             number = snapshots.add(conn, taken, called.because if called is not None else None)
         self.world.compared(found, {f"{one.category}:{one.name}" for one in comparison.regressions})
         return Checked(str(number), taken, comparison)
@@ -131,17 +142,12 @@ class Checking:
     def _judged(self, taken: Snapshot, found: Sequence[Difference]) -> list[Verdict]:
         return self.knowledge.inference.evaluate([snapshot_fact(taken), *difference_facts(found)])
 
-    def _likelihoods(
-        self, conn: sa.Connection, found: Sequence[Difference], verdicts: Sequence[Verdict], now: datetime
-    ) -> dict[str, float]:
-        regressions = {each.of for each in verdicts if each.verdict is VerdictKind.REGRESSION}
-        worse = [each for each in found if f"difference:{each.key}" in regressions]
-        if not worse:
-            return {}
-        onset = min([each.since or now for each in worse if not each.setting] or [now])
-        suffering = {each.component for each in worse if each.component is not None}
-        what = WhatChanged(self.knowledge, self.topology.learned_for)
-        return what.ranked(conn, candidates(found, worse), suffering, onset)
+
+def _mind_the_clock(conn: sa.Connection, ahead: timedelta, now: datetime) -> None:
+    """ahead: by how much the snapshot before is later than this one."""
+    if ahead > SKEW:
+        log.warning("the clock was set back by %s; what waits is set back too", spoken(ahead.total_seconds()))
+        clock.set_back(conn, ahead, now)
 
 
 def _first(alert: Alert) -> tuple[int, datetime]:

@@ -45,7 +45,6 @@ def check_answer(
 ) -> dict[str, Any]:
     """A health check as `check --json` shows it. Without a comparison where not everything was looked at."""
     found = details(comparison or Comparison(message="not all probes were asked, so nothing is compared"))
-    good = found.pop("last_known_good")
     found.pop("last_known_good_at")
     return {
         "status": _status(snapshot),
@@ -54,7 +53,7 @@ def check_answer(
         "checked_at": shown(snapshot.taken_at),
         "comparison": found,
         "time_since_last_good": found["time_since_last_good"],
-        "last_known_good": good,
+        "last_known_good": found["last_known_good"],
         "last_known_good_at": shown(comparison.good_at) if comparison is not None else None,
         "message": found["message"],
     }

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from firstcause.service.knowledge import Knowledge
+    from firstcause.service.whatchanged import WhatChanged
     from firstcause.store.database import Database
     from firstcause.store.snapshots import Stored
 
@@ -44,6 +45,7 @@ class History:
 
     database: Database
     knowledge: Knowledge
+    what_changed: WhatChanged
 
     def snapshots(self, limit: int) -> list[dict[str, Any]]:
         """The latest first."""
@@ -94,7 +96,11 @@ class History:
         )
         verdicts = self.knowledge.inference.evaluate(difference_facts(found))
         good = str(before.number), before.snapshot.taken_at
-        comparison = compared(found, verdicts, {}, good, after.snapshot.taken_at)
+        now = after.snapshot.taken_at
+        with self.database.read() as conn:
+            likely = self.what_changed.explaining(conn, found, verdicts, now)
+        than = f"snapshot {before.number}"
+        comparison = compared(found, verdicts, likely, good, now, than)
         return comparison_answer(str(before.number), str(after.number), comparison)
 
     def series(self, metric: str, since: datetime, until: datetime) -> list[tuple[datetime, float]]:

@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from firstcause.core.changes import Ranking, likelihoods
+from firstcause.core.changes import Ranking, candidates, likelihoods
 from firstcause.core.compare import Changed, compared, dated, differences
 from firstcause.core.facts import dependency_fact
+from firstcause.core.model import VerdictKind
 from firstcause.store import dependencies, snapshots
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
 
     import sqlalchemy as sa
 
     from firstcause.core.compare import Difference
-    from firstcause.core.model import Incident
+    from firstcause.core.model import Incident, Verdict
     from firstcause.service.knowledge import Knowledge
 
 CHANGE = "change_"
@@ -49,6 +50,18 @@ class WhatChanged:
             return 0 if changed == suffers else graph.below(suffers, _FARTHEST).get(changed)
 
         return likelihoods(found, suffering, onset, steps, self.knowledge.book.tuned(Ranking, CHANGE))
+
+    def explaining(
+        self, conn: sa.Connection, found: Sequence[Difference], verdicts: Iterable[Verdict], now: datetime
+    ) -> dict[str, float]:
+        """Key of each difference -> how likely it is why others are regressions by these verdicts."""
+        regressions = {each.of for each in verdicts if each.verdict is VerdictKind.REGRESSION}
+        worse = [each for each in found if f"difference:{each.key}" in regressions]
+        if not worse:
+            return {}
+        onset = min([each.since or now for each in worse if not each.setting] or [now])
+        suffering = {each.component for each in worse if each.component is not None}
+        return self.ranked(conn, candidates(found, worse), suffering, onset)
 
     def before(self, conn: sa.Connection, incident: Incident) -> tuple[Changed, ...]:
         """The changes that may have led to an incident; none where no good state before it is known."""

@@ -98,8 +98,11 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
+        """A transaction that may not write: on SQLite it would fail whenever another one writes."""
         with _said(self.engine.url), self.engine.connect() as conn:
             conn.execution_options(firstcause_read=True)
+            if not self.is_sqlite:
+                conn.execution_options(postgresql_readonly=True)
             yield conn
 
     @contextmanager
@@ -313,4 +316,5 @@ def _use_wal(cursor: DBAPICursor) -> None:
 
 def _on_sqlite_begin(conn: sa.Connection) -> None:
     reading = conn.get_execution_options().get("firstcause_read", False)
+    conn.exec_driver_sql(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
     conn.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -90,14 +90,15 @@ def last_good(conn: sa.Connection, before: datetime | None = None) -> Stored | N
     if before is not None:
         asked = asked.where(_TABLE.taken_at < before)
     pinned = asked.where(_TABLE.pinned_at.is_not(None)).order_by(_TABLE.pinned_at.desc())
-    good = asked.where(_TABLE.good.is_not(None)).order_by(_TABLE.taken_at.desc(), _TABLE.id.desc())
+    # By number: a clock that was set back must not let an older state stay the latest for hours.
+    good = asked.where(_TABLE.good.is_not(None)).order_by(_TABLE.id.desc())
     return _first(conn, pinned) or _first(conn, good)
 
 
 def listed(conn: sa.Connection, limit: int, since: datetime | None = None) -> list[dict[str, Any]]:
     """The latest first, without what they hold."""
     columns = (_TABLE.id, _TABLE.taken_at, _TABLE.status, _TABLE.good, _TABLE.pinned_at, _TABLE.pinned_by)
-    asked = sa.select(*columns).order_by(_TABLE.taken_at.desc(), _TABLE.id.desc()).limit(limit)
+    asked = sa.select(*columns).order_by(_TABLE.id.desc()).limit(limit)
     if since is not None:
         asked = asked.where(_TABLE.taken_at >= since)
     return [dict(row._mapping) for row in conn.execute(asked)]  # noqa: SLF001 - SQLAlchemy's public name for it

@@ -1,0 +1,38 @@
+"""What to do with times that a clock has left in the future which was then set back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from firstcause.store import tables
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    import sqlalchemy as sa
+
+_PAST = {
+    tables.incident: ("opened_at", "resolved_at", "acknowledged_at"),
+    tables.alert: ("first_seen", "last_seen", "resolved_at"),
+    tables.outbox: ("claimed_at", "closed_at"),
+    tables.notification_log: ("at",),
+    tables.notification_registry: ("first_seen", "last_seen"),
+}
+"""What has happened, and so cannot be later than now."""
+
+
+def set_back(conn: sa.Connection, by: timedelta, now: datetime) -> None:
+    """The clock was set back by so much: nothing has happened later than now, and what waits comes sooner.
+
+    Else an error that ended in that future would be taken for a straggler until then, and messages would
+    wait until then.
+    """
+    for table, names in _PAST.items():
+        for name in names:
+            column = table.c[name]
+            conn.execute(table.update().where(column > now).values({name: now}))
+    waiting = tables.outbox.c
+    rows = conn.execute(tables.outbox.select().where(waiting.outcome.is_(None), waiting.due_at > now)).all()
+    for row in rows:
+        sooner = max(now, row.due_at - by)
+        conn.execute(tables.outbox.update().where(waiting.id == row.id).values(due_at=sooner))
