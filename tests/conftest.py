@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+# How long an example takes is the machine's business.
+settings.register_profile("firstcause", deadline=None)
+settings.load_profile("firstcause")
 
 POSTGRES = os.environ.get("FIRSTCAUSE_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
 

@@ -16,7 +16,7 @@ from firstcause.core.masking import MASKED, Mask
 from firstcause.core.model import Event, Source
 
 MASK = Mask()
-QUICK = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 
 SID = "AC" + "0a1b2c3d" * 4
 TOKEN = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
@@ -442,12 +442,12 @@ def test_ordinary_text_stays(text: str) -> None:
 
 
 def seconds(mask: Mask, text: str) -> float:
-    """The best of three: the others are the machine's."""
+    """Of the processor, so that a busy machine does not count; the best of three."""
     best = math.inf
     for _ in range(3):
-        started = time.perf_counter()
+        started = time.thread_time()
         mask.text(text)
-        best = min(best, time.perf_counter() - started)
+        best = min(best, time.thread_time() - started)
     return best
 
 

@@ -133,7 +133,7 @@ def _follows(one: Rule, of: str, rules: list[Rule], said: set[tuple[str, str]]) 
     return False
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(rule_sets)
 def test_what_has_an_order_gives_all_that_follows(rules: list[Rule]) -> None:
     if list(circles(rules)):

@@ -168,7 +168,7 @@ A_JOIN_BESIDE_A_LIST = {
         ],
     ],
 )
-@settings(max_examples=2500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2500, suppress_health_check=list(HealthCheck))
 @given(rule_sets, st.lists(facts, min_size=1, max_size=3))
 def test_engine_finds_what_the_plain_matcher_finds(
     written: tuple[dict[str, Any], ...], worlds: list[list[Fact]]
@@ -183,7 +183,7 @@ def test_engine_finds_what_the_plain_matcher_finds(
         engine.close()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(rule_sets, facts, st.randoms(use_true_random=False))
 def test_the_order_of_facts_does_not_matter(
     written: tuple[dict[str, Any], ...], known: list[Fact], chance: Any

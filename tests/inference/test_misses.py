@@ -47,7 +47,7 @@ facts = st.lists(
 ).map(lambda drawn: [{"kind": kind, "id": f"fact {n}", **own} for n, (kind, own) in enumerate(drawn)])
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=600, suppress_health_check=list(HealthCheck))
 @given(rules, facts)
 def test_nothing_fails_exactly_where_the_engine_fires(written: dict[str, Any], known: list[Fact]) -> None:
     placed = PlacedRule(Rule.model_validate(written), "x.yaml", 1)

@@ -142,7 +142,7 @@ FAILURES = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.data(), st.integers(1, 6), st.integers(1, 12))
 def test_every_sequence_of_failures_ends_in_giving_up(
     data: st.DataObject, notifiers: int, tries: int
@@ -165,7 +165,6 @@ def test_every_sequence_of_failures_ends_in_giving_up(
     assert all(1 <= each <= tries for each in made)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 6), st.integers(1, 100))
 def test_where_nothing_but_the_line_is_bad_every_notifier_has_all_its_tries(
     notifiers: int, tries: int

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.config import Notify, Route
@@ -115,7 +115,6 @@ ROUTES = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(ROUTES, st.sampled_from(Priority), SOME, SOME)
 def test_what_is_taken_fits_and_nothing_that_fits_is_passed_over(
     routes: list[Route], priority: Priority, companies: list[str], components: list[str]
@@ -149,7 +148,6 @@ def test_one_that_no_plugin_offers_is_passed_over() -> None:
     assert first_able(("gone",), 0, (), notifiers("console")) is None
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from("abcd"), max_size=6),
     st.integers(0, 7),

@@ -145,7 +145,7 @@ def test_the_reference_lists_every_fact_and_field() -> None:
             assert f"`{field}`" in reference, f"{kind}.{field}"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(file=st.sampled_from(FILES), draw=st.data())
 def test_a_damaged_file_gives_a_book_or_its_mistakes(file: Path, draw: st.DataObject) -> None:
     raw = bytearray(file.read_bytes())
