@@ -12,8 +12,8 @@ from firstcause.core.templates import template
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-LONGEST = 200_000
-"""Characters of a stack that are read; what a runaway recursion writes beyond them tells nothing new."""
+_HALF = 32_768
+"""Characters of each end of a stack that are read: what a runaway recursion writes between is the same."""
 
 _DEEPEST = 60
 _KIND = r"(?P<kind>[A-Za-z_][\w$.+`:]*?)"
@@ -52,9 +52,14 @@ class Trace:
         )
 
 
+def ends_of(stack: str) -> str:
+    """A stack without the middle of what is too long."""
+    return stack if len(stack) <= 2 * _HALF else f"{stack[:_HALF]}\n{stack[-_HALF:]}"
+
+
 def trace_of(stack: str) -> Trace | None:
     """None where no frame can be read in it."""
-    lines = stack[:LONGEST].replace("\r\n", "\n").split("\n")
+    lines = ends_of(stack).replace("\r\n", "\n").split("\n")
     for frame, read in _LANGUAGES:
         if any(frame.match(line) for line in lines):
             trace = read(lines)

@@ -34,7 +34,7 @@ from firstcause.service.triage import Triage, Triaged
 from firstcause.service.whatchanged import WhatChanged
 from firstcause.service.wording import Wording
 from firstcause.service.world import World
-from firstcause.store import alerts, inbox, incidents, outbox, rulings, silences, snapshots, tallies
+from firstcause.store import alerts, grouping, inbox, incidents, outbox, rulings, silences, snapshots, tallies
 from firstcause.store.database import Database
 
 if TYPE_CHECKING:
@@ -297,6 +297,7 @@ class Service:
             health = self.settings.health
             snapshots.thin(conn, now, health.keep_whole, health.retention)
             tallies.thin(conn, now, health.keep_whole, health.retention)
+            grouping.thin_registry(conn, self.settings.intake.codes)
         ended = tick.quiet_events(active, self.settings.intake.quiet_after, now, new_id)
         if ended:
             self.accept(ended, now)
