@@ -167,7 +167,7 @@ def _headed(
 
 _NET = re.compile(r"^\s*at (?P<name>[\w.`<>|+\[\],]+)\([^)]*\)(?: in (?P<file>.+?):line \d+)?\s*$")
 _NET_HEAD = re.compile(
-    rf"(?:^|---> |[Uu]nhandled exception[.:] )(?:\(Inner Exception #\d+\) )?{_KIND}(?=: |\r?$| --->)"
+    rf"(?:^|---> |[Uu]nhandled exception[.:] )(?:\(Inner Exception #\d+\) )?{_KIND}(?= \(0x|: |$| --->)"
 )
 _NET_END = re.compile(r"^\s*--- End of inner exception")
 

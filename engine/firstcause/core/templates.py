@@ -127,7 +127,7 @@ MASKINGS = (
         "dates with names",
         _MONTHS,
         re.compile(
-            rf"\b{_DAY}?(?:\d{{1,2}}[ -])?\b{_MONTH}[ -]{{1,2}}\d[\d:., T]{{0,30}}(?:[A-Z]{{3,4}} \d{{4}})?"
+            rf"\b{_DAY}?(?:\d{{1,2}}[ -])?\b{_MONTH}[ -]{{1,2}}\d(?:[\d:., T]{{0,30}}\d)?(?:[A-Z]{{3,4}} \d{{4}})?"
         ),
     ),
     Masking(
