@@ -75,7 +75,7 @@ class Intake(Frozen):
     quiet_after: Duration = 86400.0
     trailing: Duration = 300.0
     returning: Duration = 600.0
-    kinds: int = Field(default=100, ge=1)
+    kinds: int = Field(default=50, ge=1)
     kinds_in_all: int = Field(default=2000, ge=1)
     codes: int = Field(default=10_000, ge=1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 NOT_OURS_FILES = (
     # Python
@@ -84,15 +85,26 @@ class Frame:
     @property
     def ours(self) -> bool:
         """Whether it is the application's own code, as far as can be seen."""
-        if _NOT_OURS_FILE.search(self.file.replace("\\", "/")):
-            return False
-        names = _NOT_OURS_NAME.get(self.file[self.file.rfind(".") :] if "." in self.file else "")
-        return names is None or not names.match(self.name)
+        return _is_ours(self.file, self.name)
 
     @property
     def place(self) -> str:
         """The same for the same function, whichever line, machine or release it is of."""
-        return f"{_file(self.file)}:{_name(self.name)}"
+        return _place(self.file, self.name)
+
+
+# Any stack is made of the same few frames again and again.
+@lru_cache(maxsize=4096)
+def _is_ours(file: str, name: str) -> bool:
+    if _NOT_OURS_FILE.search(file.replace("\\", "/")):
+        return False
+    names = _NOT_OURS_NAME.get(file[file.rfind(".") :] if "." in file else "")
+    return names is None or not names.match(name)
+
+
+@lru_cache(maxsize=4096)
+def _place(file: str, name: str) -> str:
+    return f"{_file(file)}:{_name(name)}"
 
 
 def _file(path: str) -> str:

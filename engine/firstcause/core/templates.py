@@ -1,10 +1,11 @@
 """From the words of an error to its template: what stays the same in every occurrence of one fault.
 
 The masks are what log parsers begin with (Drain: He, Zhu, Zheng and Lyu, "Drain: An Online Log Parsing
-Approach with Fixed Depth Tree", ICWS 2017), and here they are all of it. A tree such as Drain's groups by
-what came before: the order of arrival decides, two processes differ, a restart forgets, and two short texts
-that differ in the one word that matters ("disk full", "disk slow") are one. A template that is a function of
-the text alone is the same for ever, wherever it is made. tests/benchmarks/test_grouping.py measures both.
+Approach with Fixed Depth Tree", ICWS 2017), and here they are all of it. A tree such as Drain's goes by what
+came before: it needs a state that is kept and shared by all processes, may give one text another group when
+others came first, and takes two short texts for one that differ in the word that matters ("disk full", "disk
+slow"). A template that is a function of the text alone is the same for ever, wherever it is made.
+tests/benchmarks/test_grouping.py measures both.
 """
 
 from __future__ import annotations
@@ -127,7 +128,8 @@ MASKINGS = (
         "dates with names",
         _MONTHS,
         re.compile(
-            rf"\b{_DAY}?(?:\d{{1,2}}[ -])?\b{_MONTH}[ -]{{1,2}}\d(?:[\d:., T]{{0,30}}\d)?(?:[A-Z]{{3,4}} \d{{4}})?"
+            rf"\b{_DAY}?(?:\d{{1,2}}[ -])?\b{_MONTH}[ -]{{1,2}}"
+            r"\d(?:[\d:., T]{0,30}\d)?(?: [A-Z]{3,4} \d{4})?"
         ),
     ),
     Masking(
