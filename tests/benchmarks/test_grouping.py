@@ -183,7 +183,7 @@ def words(number: int) -> str:
     return "".join(chr(97 + number // 26**place % 26) for place in range(6))
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 def test_a_bomb_of_kinds_stays_in_bounded_room(tmp_path: Path) -> None:
     """Every message another, through the whole pipe."""
     stage = Stage(f"sqlite:///{tmp_path / 'store.db'}", tmp_path)
