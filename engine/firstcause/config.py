@@ -65,6 +65,9 @@ class Intake(Frozen):
 
     trailing: what a fault set off may go on for so long after it is mended. returning: an error that is
     back so soon after it ended by itself continues its incident.
+
+    kinds: errors without an entry that have an alert each, of one service and tenant; kinds_in_all: of all
+    together. What is beyond counts in one alert a service. codes: that are remembered without an entry.
     """
 
     max_event_bytes: int = Field(default=MIB, gt=0)
@@ -72,6 +75,9 @@ class Intake(Frozen):
     quiet_after: Duration = 86400.0
     trailing: Duration = 300.0
     returning: Duration = 600.0
+    kinds: int = Field(default=50, ge=1)
+    kinds_in_all: int = Field(default=2000, ge=1)
+    codes: int = Field(default=10_000, ge=1)
 
 
 class Day(StrEnum):

@@ -201,7 +201,9 @@ def _stack(exceptions: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _frame(frame: Mapping[str, Any]) -> Iterator[str]:
-    file = _text(frame.get("filename")) or _text(frame.get("abs_path")) or _text(frame.get("module")) or "?"
+    # The whole path of a library's file tells that it is one.
+    paths = ("filename", "abs_path") if frame.get("in_app") is not False else ("abs_path", "filename")
+    file = next(filter(None, (_text(frame.get(name)) for name in (*paths, "module"))), "?")
     yield f'  File "{file}", line {frame.get("lineno") or "?"}, in {frame.get("function") or "?"}'
     if context := _text(frame.get("context_line")):
         yield f"    {context}"

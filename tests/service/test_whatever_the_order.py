@@ -18,14 +18,24 @@ from staging import START
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-CALLS = {
-    "web": ["cart", "search"],
-    "app": ["cart", "search", "twilio"],
-    "desk": ["cart"],
-    "cart": ["stock", "prices"],
-    "search": ["index"],
-    "stock": ["disk"],
-    "mill": ["river"],
+CALLS: dict[str, tuple[str, ...]] = {
+    "web": (
+        "cart",
+        "search",
+    ),
+    "app": (
+        "cart",
+        "search",
+        "twilio",
+    ),
+    "desk": ("cart",),
+    "cart": (
+        "stock",
+        "prices",
+    ),
+    "search": ("index",),
+    "stock": ("disk",),
+    "mill": ("river",),
 }
 FAR = ("mill", "river")
 HERE = sorted({*CALLS, *(callee for callees in CALLS.values() for callee in callees)} - set(FAR))

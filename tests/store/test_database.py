@@ -8,6 +8,7 @@ import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -348,8 +349,13 @@ def test_what_was_not_committed_is_gone_after_a_kill(
     database.prepare()
 
 
+def _asked(turns: Turns, number: int) -> bool:
+    return len(turns._waiting) == number
+
+
 def test_writers_take_turns_in_the_order_in_which_they_came() -> None:
-    turns, order = Turns(), []
+    turns = Turns()
+    order: list[str] = []
 
     def write(name: str) -> None:
         with turns:
@@ -359,7 +365,7 @@ def test_writers_take_turns_in_the_order_in_which_they_came() -> None:
     with turns:
         for number, thread in enumerate(threads, 1):
             thread.start()
-            until(lambda number=number: len(turns._waiting) == number, "it to ask")
+            until(partial(_asked, turns, number), "it to ask")
         assert order == []
     write("who had it and asks again at once")
     for thread in threads:

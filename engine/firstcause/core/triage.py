@@ -49,7 +49,7 @@ def fold(
     for occurrence in occurrences:
         if occurrence.event.resolved:
             _end(folded, occurrence)
-        elif _is_late(occurrence, over) and not _burns(folded, occurrence):
+        elif is_late(occurrence, over) and not _burns(folded, occurrence):
             folded.late[occurrence.fingerprint] = folded.late.get(occurrence.fingerprint, 0) + 1
         elif occurrence.fingerprint in folded.alerts:
             _add(folded, occurrence)
@@ -63,6 +63,14 @@ def fold(
         if folded.alerts[name].first_seen < known[name].first_seen
         or passed(limits, known[name].count, folded.alerts[name].count)
     }
+    return folded
+
+
+def opened(folded: Folded, now: datetime) -> Folded:
+    """The same, its new alerts with the time by our own clock."""
+    for name in folded.changed:
+        if folded.alerts[name].stored_id is None:
+            folded.alerts[name] = folded.alerts[name].model_copy(update={"opened_at": now})
     return folded
 
 
@@ -92,7 +100,8 @@ def until(ended: Alert, *, cause_is_back: bool, grace: float) -> datetime:
     return end + timedelta(seconds=grace) if trails else end
 
 
-def _is_late(occurrence: Occurrence, over: Mapping[str, datetime]) -> bool:
+def is_late(occurrence: Occurrence, over: Mapping[str, datetime]) -> bool:
+    """Whether it belongs to what had ended when it happened."""
     end = over.get(occurrence.fingerprint)
     return end is not None and occurrence.event.time <= end
 

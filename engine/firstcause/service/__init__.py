@@ -37,6 +37,7 @@ from firstcause.service.world import World
 from firstcause.store import (
     alerts,
     dependencies,
+    grouping,
     inbox,
     incidents,
     outbox,
@@ -308,6 +309,7 @@ class Service:
             snapshots.thin(conn, now, health.keep_whole, health.retention)
             tallies.thin(conn, now, health.keep_whole, health.retention)
             dependencies.forget(conn, now - timedelta(seconds=self.settings.topology.learned_for))
+            grouping.thin_registry(conn, self.settings.intake.codes)
         ended = tick.quiet_events(active, self.settings.intake.quiet_after, now, new_id)
         if ended:
             self.accept(ended, now)

@@ -7,8 +7,10 @@ from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.codes import code_of
-from firstcause.core.identity import UNCATALOGUED, identify, template
+from firstcause.core.further import FURTHER
+from firstcause.core.identity import UNCATALOGUED, identify
 from firstcause.core.model import Event
+from firstcause.core.templates import template
 from firstcause.rulefiles import drafting
 from firstcause.service.answers import shown
 from firstcause.store import alerts
@@ -93,9 +95,11 @@ def coverage(database: Database, catalog: Catalog) -> Coverage:
     known = sum(fault["count"] for fault in bare if _is_known(fault, catalog))
     missing = [*_coded(lacking, found), *_bare(bare, catalog)]
     events = sum(row["count"] for row in rows)
+    # Of too many kinds to be told apart here; that the catalog has a word for that does not describe them.
+    further = sum(row["count"] for row in rows if row["code"] == FURTHER)
     return Coverage(
         events=events,
-        covered=events - sum(row["count"] for row in lacking.values()) + known,
+        covered=events - further - sum(row["count"] for row in lacking.values()) + known,
         uncovered=sorted(missing, key=lambda each: (-each.count, each.code or "", each.message or "")),
     )
 

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 
 from firstcause.core.attribution import by_hand
 from firstcause.core.facts import dependency_fact, past_root_facts, silence_facts
+from firstcause.core.further import tell
 from firstcause.core.identity import Occurrence, identify
 from firstcause.core.suspicion import weighed
 from firstcause.core.topology import calls_of
-from firstcause.core.triage import Folded, fold, until
+from firstcause.core.triage import Folded, fold, opened, until
 from firstcause.hookspecs.types import FactContext
 from firstcause.inference.patterns import fits_whole
 from firstcause.service.derive import Scopes, Seen, common_facts
 from firstcause.service.settle import Settlement
+from firstcause.service.standing import standing, within_limits
 from firstcause.store import (
     alerts,
     dependencies,
@@ -85,7 +87,7 @@ class Triage:
             taken = {seq: each for seq, each in occurrences.items() if seq in fresh}
             events = (each.event for each in taken.values())
             dependencies.learn(conn, calls_of(events, self.topology.learn_from), now)
-            folded = self._fold(conn, list(taken.values()), now)
+            taken, folded = self._fold(conn, taken, now)
             self._record(conn, folded, now)
             alerts.register(conn, _registered(taken.values()))
             tallies.count(conn, _tallied(taken.values()), now)
@@ -119,25 +121,35 @@ class Triage:
         ]
         return {seq: identify(event, catalog) for (seq, _), event in zip(readable, events, strict=True)}
 
-    def _fold(self, conn: sa.Connection, occurrences: Sequence[Occurrence], now: datetime) -> Folded:
-        names = {each.fingerprint for each in occurrences}
-        known = alerts.active_by_fingerprint(conn, names)
-        ended = alerts.last_ended(conn, names - known.keys())
-        folded = fold(
-            occurrences,
-            known | self._lately(conn, ended, now),
-            self._over(conn, ended),
-            self.knowledge.inference.limits("alert", "count"),
-        )
+    def _fold(
+        self, conn: sa.Connection, taken: dict[int, Occurrence], now: datetime
+    ) -> tuple[dict[int, Occurrence], Folded]:
+        """Returns also the occurrences as what they count in."""
+        occurrences = list(taken.values())
+        met = standing(conn, occurrences, now - self._goes_on)
+        known, over = met.known | self._lately(conn, met.ended, now), self._over(conn, met.ended)
+        occurrences = within_limits(conn, occurrences, known, over, self.intake, now)
+        folded = fold(occurrences, known, over, self.knowledge.inference.limits("alert", "count"))
+        tell(folded, occurrences)
+        folded.changed |= met.renamed & folded.counted.keys()
+        folded.changed |= self._weightier(folded, known)
+        rows = {name: met.ended[name].stored_id for name in folded.late}
+        alerts.count_late(conn, {row: folded.late[name] for name, row in rows.items() if row is not None})
+        return dict(zip(taken, occurrences, strict=True)), opened(folded, now)
+
+    def _weightier(self, folded: Folded, known: Mapping[str, Alert]) -> set[str]:
+        """Known alerts that are other evidence than before: one that came often is to be believed more."""
         signals, weights = self.knowledge.book.signals, self.knowledge.book.weights
-        folded.changed |= {
+        return {
             name
             for name in folded.counted.keys() & known.keys()
             if weighed(folded.alerts[name], signals, weights) != weighed(known[name], signals, weights)
         }
-        rows = {name: ended[name].stored_id for name in folded.late}
-        alerts.count_late(conn, {row: folded.late[name] for name, row in rows.items() if row is not None})
-        return folded
+
+    @property
+    def _goes_on(self) -> timedelta:
+        """For how long after its end something may still go on."""
+        return timedelta(seconds=max(self.intake.returning, self.intake.trailing))
 
     def _record(self, conn: sa.Connection, folded: Folded, now: datetime) -> None:
         """A drill is a world of its own: nothing in it causes what happened, nor follows from it."""

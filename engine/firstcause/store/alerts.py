@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _COPIED = (
     "fingerprint", "fault", "code", "catalogued", "title", "severity", "component", "tenant", "service",
     "probe", "count", "first_seen", "last_seen", "resolved_at", "caused_by", "role", "drill", "incident_id",
+    "former", "opened_at", "kinds",
 )  # fmt: skip
 _MANY = 500
 

@@ -200,7 +200,10 @@ def of_event(conn: sa.Connection, event_id: str) -> int | None:
     """The incident whose alert an event was folded into, None where there is none."""
     newest = (
         sa.select(alert.c.incident_id)
-        .join(inbox, inbox.c.fingerprint == alert.c.fingerprint)
+        .join(
+            inbox,
+            sa.or_(inbox.c.fingerprint == alert.c.fingerprint, inbox.c.fingerprint == alert.c.former),
+        )
         .where(inbox.c.event_id == event_id, alert.c.incident_id.is_not(None))
         .order_by(alert.c.id.desc())
         .limit(1)

@@ -189,6 +189,9 @@ alert = Table(
     Column("verdicts", Document, nullable=False),
     Column("drill", Boolean, nullable=False, server_default=false()),
     Column("incident_id", BigId, ForeignKey("incident.id")),
+    Column("former", String(40)),
+    Column("opened_at", UtcTime),
+    Column("kinds", Words),
     Index(
         "uq_alert_active_fingerprint",
         "fingerprint",
@@ -198,6 +201,13 @@ alert = Table(
     ),
     Index("ix_alert_fingerprint", "fingerprint", "resolved_at"),
     Index("ix_alert_incident_id", "incident_id"),
+    Index(
+        "ix_alert_former",
+        "former",
+        sqlite_where=text("former IS NOT NULL"),
+        postgresql_where=text("former IS NOT NULL"),
+    ),
+    Index("ix_alert_opened_at", "opened_at"),
 )
 
 timeline = Table(
