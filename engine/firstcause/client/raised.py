@@ -1,0 +1,114 @@
+"""What is known of an exception, taken on the caller's thread: no reference to it, nor to a frame, stays."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+from firstcause.client.plain import words
+from firstcause.client.query import query_of
+
+if TYPE_CHECKING:
+    from types import CodeType, FrameType, TracebackType
+
+_MOST_EXCEPTIONS = 10
+_FIRST_FRAMES = 20
+_LAST_FRAMES = 60
+OURS = __file__[: -len("raised.py")]
+
+
+class Place(NamedTuple):
+    """A line of code. file: as the interpreter names it. module: None where that is unknown."""
+
+    file: str
+    line: int | None
+    function: str
+    module: str | None = None
+
+
+class Step(NamedTuple):
+    """A frame, as cheaply as it can be kept; code holds no values of it."""
+
+    code: CodeType
+    line: int | None
+    module: str | None
+
+    @property
+    def place(self) -> Place:
+        return Place(self.code.co_filename, self.line, self.code.co_name, self.module)
+
+
+class Raised(NamedTuple):
+    """One exception of a chain. kind: its type's name. steps: outermost first; left_out: of them, midway.
+
+    link: how the one before it in a list led to it: "cause", "context", "group", "" for the first.
+    """
+
+    kind: str
+    words: str
+    steps: tuple[Step, ...]
+    left_out: int
+    link: str
+    query: str | None
+
+    @property
+    def said(self) -> str:
+        return f"{self.kind}: {self.words}" if self.words else self.kind
+
+
+def chain(error: BaseException) -> tuple[Raised, ...]:
+    """The exception, then what it came of, each by its cause, else its context; the innermost last."""
+    found: list[Raised] = []
+    seen: set[int] = set()
+    waiting: list[tuple[BaseException, str]] = [(error, "")]
+    while waiting and len(found) < _MOST_EXCEPTIONS:
+        this, link = waiting.pop(0)
+        if id(this) in seen:
+            continue
+        seen.add(id(this))
+        found.append(_raised(this, link))
+        if this.__cause__ is not None:
+            waiting.append((this.__cause__, "cause"))
+        elif this.__context__ is not None and not this.__suppress_context__:
+            waiting.append((this.__context__, "context"))
+        if isinstance(this, BaseExceptionGroup):
+            waiting += [(each, "group") for each in this.exceptions[:_MOST_EXCEPTIONS]]
+    return tuple(found)
+
+
+def _raised(error: BaseException, link: str) -> Raised:
+    steps, left_out = _steps(error.__traceback__)
+    return Raised(type(error).__name__, _words(error), steps, left_out, link, query_of(error))
+
+
+def _words(error: BaseException) -> str:
+    said = getattr(error, "statement", None) is not None and error.args
+    # SQLAlchemy's own text ends with the parameters, which are values of the application's.
+    text = words(said[0]) if said and isinstance(said[0], str) else words(error)
+    notes = getattr(error, "__notes__", None)
+    return "\n".join([text, *(words(note) for note in notes[:5])]) if isinstance(notes, list) else text
+
+
+def _steps(traceback: TracebackType | None) -> tuple[tuple[Step, ...], int]:
+    found: list[TracebackType] = []
+    while traceback is not None:
+        found.append(traceback)
+        traceback = traceback.tb_next
+    left_out = len(found) - _FIRST_FRAMES - _LAST_FRAMES
+    if left_out > 0:
+        # A recursion without end: its begin and its end tell all.
+        found[_FIRST_FRAMES:-_LAST_FRAMES] = []
+    return tuple([_step(each.tb_frame, each.tb_lineno) for each in found]), max(left_out, 0)
+
+
+def _step(frame: FrameType, line: int | None) -> Step:
+    module = frame.f_globals.get("__name__")
+    return Step(frame.f_code, line, module if type(module) is str else None)
+
+
+def calling() -> Step | None:
+    """Where the application called us."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way, inspect's is slower
+    while frame is not None and frame.f_code.co_filename.startswith(OURS):
+        frame = frame.f_back
+    return _step(frame, frame.f_lineno) if frame is not None else None
