@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from firstcause.client.api import client
 from firstcause.client.raised import Place
 
 _OWN = "firstcause.client"
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
-_FIELDS = ("code", "tenant", "service", "severity", "tags", "id", "resolved")
+_FIELDS = frozenset({"code", "tenant", "service", "severity", "tags", "id", "resolved"})
 
 
 def severity_of(level: int) -> str | None:
@@ -50,18 +49,18 @@ class Handler(logging.Handler):
             client().losses.add("could not be taken")
 
     def _report(self, record: logging.LogRecord) -> None:
-        extra = {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
-        named = {key: extra.pop(key) for key in _FIELDS if extra.get(key) is not None}
-        given: dict[str, Any] = {**self._given, "severity": severity_of(record.levelno), **named}
+        given = record.__dict__
+        extra = {key: given[key] for key in given.keys() - _STANDARD}
+        named = {key: extra.pop(key) for key in extra.keys() & _FIELDS}
         error = record.exc_info[1] if record.exc_info else None
         client().report(
             error,
-            once="code" not in named,
+            once=named.get("code") is None,
             where=Place(record.pathname, record.lineno, record.funcName or "", record.module),
             at=record.created,
             message=_message(record),
             details={"logger": record.name, **_template(record), **extra},
-            **given,
+            **{**self._given, "severity": severity_of(record.levelno), **named},
         )
 
 

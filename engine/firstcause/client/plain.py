@@ -59,6 +59,14 @@ def _is_secret(key: str) -> bool:
     return any(part in plain for part in _SECRET)
 
 
+_CONTAINERS = (dict, list, tuple, set, frozenset, Mapping)
+
+
+def _hides(value: object) -> bool:
+    """That a secret is missing is often the cause looked for."""
+    return value is not None and type(value) is not bool and value != ""
+
+
 class _Copy:
     """One copying. What is too deep, too long or too many is cut, and shows it."""
 
@@ -68,13 +76,15 @@ class _Copy:
 
     def value(self, value: object, depth: int) -> Any:
         kind = type(value)
+        if kind is str:
+            return self._text(value)
         if value is None or kind is bool:
             return value
         if kind is int:
             return value if -_LARGEST_INT <= value < _LARGEST_INT else self._text(value)  # type: ignore[operator]
         if kind is float:
             return value if math.isfinite(value) else str(value)  # type: ignore[arg-type]
-        if isinstance(value, Mapping | list | tuple | set | frozenset):
+        if isinstance(value, _CONTAINERS):
             return self._several(value, depth)
         return self._text(value)
 
@@ -95,8 +105,7 @@ class _Copy:
                 found[CUT] = CUT
                 break
             plain = words(key, LONGEST_NAME)
-            hidden = item not in (None, "") and not isinstance(item, bool) if _is_secret(plain) else False
-            found[plain] = MASKED if hidden else self.value(item, depth + 1)
+            found[plain] = MASKED if _is_secret(plain) and _hides(item) else self.value(item, depth + 1)
         return found
 
     def _list(self, value: Iterable[Any], depth: int) -> list[Any]:
@@ -113,10 +122,8 @@ class _Copy:
         return self._items >= 0 and self._room > 0
 
     def _text(self, value: object) -> str:
-        if isinstance(value, bytes | bytearray):
-            text = bytes(value[:LONGEST_TEXT]).decode("utf-8", "replace")
-        else:
-            text = words(value)
-        text = cut(text, max(len(CUT), min(LONGEST_TEXT, self._room)))
+        if type(value) is bytes:
+            value = value[:LONGEST_TEXT].decode("utf-8", "replace")
+        text = words(value, max(len(CUT), min(LONGEST_TEXT, self._room)))
         self._room -= len(text)
         return text

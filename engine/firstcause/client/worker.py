@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import encodings.idna  # noqa: F401 - else imported when first a name is looked up, maybe during a fork
 import logging
+import math
 import queue
 import random
 import socket
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from firstcause.client.spool import Spool
 
 _LINGER = 0.05
+_LOOKS = 40
 _MOST = 500
 _MOST_BYTES = 4 * 1024 * 1024
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 60.0
@@ -91,15 +93,24 @@ class Worker:
         if self._held:
             self.closing.wait(max(self._not_before - time.monotonic(), 0.0))
             return
-        try:
-            first = self._queue.get(timeout=self._idle())
-        except queue.Empty:
-            return
-        self._place(first)
-        # Sleeping, rather than taking each as it comes: to be woken for each would cost its caller.
-        if isinstance(first, Seen):
+        idle = self._idle()
+        until = time.monotonic() + idle if idle is not None else math.inf
+        # Looking now and then, rather than being woken for each: that would cost its caller.
+        for _ in range(_LOOKS):
+            if not self._queue.empty() or self.closing.is_set() or time.monotonic() >= until:
+                break
             self.closing.wait(_LINGER)
+        else:
+            self._sleep(until)
         self._take(_MOST)
+
+    def _sleep(self, until: float) -> None:
+        """Until something comes, after a while in which nothing did."""
+        timeout = None if until == math.inf else max(until - time.monotonic(), 0.0)
+        with contextlib.suppress(queue.Empty):
+            self._place(self._queue.get(timeout=timeout))
+            if self._batch:
+                self.closing.wait(_LINGER)
 
     def _take(self, most: int | None = None) -> None:
         with contextlib.suppress(queue.Empty):
