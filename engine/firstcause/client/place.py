@@ -7,7 +7,7 @@ import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from firstcause.client.raised import OURS, Place, Raised
+from firstcause.client.raised import OURS, Place, Raised, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,12 +16,12 @@ _STDLIB = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120 - compared as te
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 
-def is_own(place: Place, in_app: tuple[str, ...] = ()) -> bool:
+def is_own(at: Place, in_app: tuple[str, ...] = ()) -> bool:
     """Neither Python's, nor an installed package's, nor made up at run time; or of a package in in_app."""
-    module = place.module or ""
+    module = at.module if isinstance(at.module, str) else ""
     if any(module == package or module.startswith(f"{package}.") for package in in_app):
         return True
-    file = place.file
+    file = at.file
     if file.startswith((OURS, "<frozen ")) or (file.startswith("<") and module != "__main__"):
         return False
     return not file.startswith(_STDLIB) and not any(part in file for part in _INSTALLED)
@@ -29,9 +29,9 @@ def is_own(place: Place, in_app: tuple[str, ...] = ()) -> bool:
 
 def innermost_own(raised: Raised, in_app: tuple[str, ...]) -> Place | None:
     """The innermost frame of the application's own code, else the innermost of all but ours."""
-    places = [step.place for step in reversed(raised.steps)]
-    others = (place for place in places if not place.file.startswith(OURS))
-    return next((place for place in places if is_own(place, in_app)), None) or next(others, None)
+    places = [place(step) for step in reversed(raised.steps)]
+    others = (each for each in places if not each.file.startswith(OURS))
+    return next((each for each in places if is_own(each, in_app)), None) or next(others, None)
 
 
 def short(file: str) -> str:

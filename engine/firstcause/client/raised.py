@@ -26,16 +26,13 @@ class Place(NamedTuple):
     module: str | None = None
 
 
-class Step(NamedTuple):
-    """A frame, as cheaply as it can be kept; code holds no values of it."""
+Step = tuple["CodeType", int | None, str | None]
+"""A frame, as cheaply as it can be kept: its code, which holds no values; its line; its module."""
 
-    code: CodeType
-    line: int | None
-    module: str | None
 
-    @property
-    def place(self) -> Place:
-        return Place(self.code.co_filename, self.line, self.code.co_name, self.module)
+def place(step: Step) -> Place:
+    code, line, module = step
+    return Place(code.co_filename, line, code.co_name, module)
 
 
 class Raised(NamedTuple):
@@ -98,17 +95,13 @@ def _steps(traceback: TracebackType | None) -> tuple[tuple[Step, ...], int]:
     if left_out > 0:
         # A recursion without end: its begin and its end tell all.
         found[_FIRST_FRAMES:-_LAST_FRAMES] = []
-    return tuple([_step(each.tb_frame, each.tb_lineno) for each in found]), max(left_out, 0)
+    steps = [(tb.tb_frame.f_code, tb.tb_lineno, tb.tb_frame.f_globals.get("__name__")) for tb in found]
+    return tuple(steps), max(left_out, 0)
 
 
-def _step(frame: FrameType, line: int | None) -> Step:
-    module = frame.f_globals.get("__name__")
-    return Step(frame.f_code, line, module if type(module) is str else None)
-
-
-def calling() -> Step | None:
+def calling() -> Place | None:
     """Where the application called us."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way, inspect's is slower
     while frame is not None and frame.f_code.co_filename.startswith(OURS):
         frame = frame.f_back
-    return _step(frame, frame.f_lineno) if frame is not None else None
+    return place((frame.f_code, frame.f_lineno, frame.f_globals.get("__name__"))) if frame else None

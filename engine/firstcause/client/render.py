@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from firstcause.client.place import innermost_own, short
 from firstcause.client.plain import cut
+from firstcause.client.raised import Place, place
 
 if TYPE_CHECKING:
-    from firstcause.client.raised import Place, Raised
+    from firstcause.client.raised import Raised
     from firstcause.client.seen import Seen
     from firstcause.client.settings import Settings
 
@@ -59,11 +60,15 @@ def _chained(raised: tuple[Raised, ...]) -> dict[str, Any]:
 
 def _source(seen: Seen, settings: Settings) -> dict[str, Any] | None:
     places = (innermost_own(each, settings.in_app) for each in seen.raised[:1])
-    place = next((place for place in places if place is not None), seen.place)
+    found_at = next((each for each in places if each is not None), seen.where)
     query = next((each.query for each in seen.raised if each.query), None)
-    if place is None:
+    if found_at is None:
         return {"query": query} if query else None
-    found: dict[str, Any] = {"file": short(place.file), "line": place.line, "function": place.function}
+    found: dict[str, Any] = {
+        "file": short(found_at.file),
+        "line": found_at.line,
+        "function": found_at.function,
+    }
     return found | ({"query": query} if query else {})
 
 
@@ -82,12 +87,12 @@ def stack(raised: tuple[Raised, ...]) -> str:
 def _frames(raised: Raised) -> str:
     if not raised.steps:
         return ""
-    summaries = [_summary(step.place) for step in raised.steps]
+    summaries = [_summary(place(step)) for step in raised.steps]
     lines = traceback.StackSummary.from_list(summaries).format()
     left_out = f"  [{raised.left_out} frames left out]\n" if raised.left_out else ""
     return "Traceback (most recent call last):\n" + left_out + "".join(lines)
 
 
-def _summary(place: Place) -> traceback.FrameSummary:
-    text = linecache.getline(place.file, place.line) if place.line else ""
-    return traceback.FrameSummary(place.file, place.line or 0, place.function, lookup_line=False, line=text)
+def _summary(at: Place) -> traceback.FrameSummary:
+    text = linecache.getline(at.file, at.line) if at.line else ""
+    return traceback.FrameSummary(at.file, at.line or 0, at.function, lookup_line=False, line=text)

@@ -6,10 +6,12 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from firstcause.client import plain
-from firstcause.client.raised import Place, Raised, Step, calling, chain
+from firstcause.client.raised import calling, chain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from firstcause.client.raised import Place, Raised
 
 _SEVERITIES = frozenset({
     "DEBUG", "NOTICE", "INFO", "INFORMATION", "WARN", "WARNING", "ERR", "ERROR", "CRIT", "CRITICAL", "FATAL",
@@ -23,11 +25,7 @@ class Seen(NamedTuple):
     fields: dict[str, Any]
     at: float
     raised: tuple[Raised, ...] = ()
-    where: Step | Place | None = None
-
-    @property
-    def place(self) -> Place | None:
-        return self.where.place if isinstance(self.where, Step) else self.where
+    where: Place | None = None
 
 
 def seen(
