@@ -96,6 +96,8 @@ class Worker:
         idle = self._idle()
         until = time.monotonic() + idle if idle is not None else math.inf
         # Looking now and then, rather than being woken for each: that would cost its caller.
+        if 0 < self._queue.qsize() < _MOST:
+            self.closing.wait(_LINGER)
         for _ in range(_LOOKS):
             if not self._queue.empty() or self.closing.is_set() or time.monotonic() >= until:
                 break
@@ -234,16 +236,24 @@ class Worker:
         """Whether a segment was dealt with; none is while it is too early, or another process is at it."""
         if self._spool is None or self._away():
             return False
-        if time.monotonic() >= self._expire_after:
-            self._expire_after = time.monotonic() + _EXPIRE_EVERY
-            self._losses.add("too old", self._spool.expire(time.time()))
-        with self._spool.oldest() as segment:
+        try:
+            if time.monotonic() >= self._expire_after:
+                self._expire_after = time.monotonic() + _EXPIRE_EVERY
+                self._losses.add("too old", self._spool.expire(time.time()))
+            return self._drained(self._spool)
+        except OSError as error:
+            _log.warning("what is kept in %s cannot be sent: %s", self._spool.folder, error)
+            self._others_until = time.monotonic() + _LONGEST_WAIT
+            return False
+
+    def _drained(self, spool: Spool) -> bool:
+        with spool.oldest() as segment:
             if segment is None:
                 self._others_until = time.monotonic() + 1.0
                 return False
             if segment.lines and not self._deal(segment.lines):
                 return False
-            self._spool.done(segment)
+            spool.done(segment)
             return True
 
     # ---- what was lost, and who waits
