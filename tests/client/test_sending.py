@@ -192,7 +192,7 @@ def test_where_nobody_listens_it_is_said_once_and_kept(
 ) -> None:
     client = made("http://user:hunter2@127.0.0.1:9")
     client.report(code="A")
-    until(lambda: list((tmp_path / "spool").glob("*/*.open")), "the spool")
+    until(lambda: list((tmp_path / "spool").glob("*/[0-9]*")), "the spool")
     client.report(code="B")
     assert not client.flush(1.5)
     assert len([r for r in caplog.records if r.levelno >= logging.WARNING]) == 1
@@ -214,7 +214,7 @@ def test_what_an_earlier_process_left_is_sent_first(
     after.report(code="E3")
     assert after.flush(10)
     assert server.codes == codes(*range(4))
-    assert list((tmp_path / "spool").glob("*/*.sealed")) == []
+    assert list((tmp_path / "spool").glob("*/[0-9]*")) == []
 
 
 def test_the_spool_keeps_its_bound_and_what_did_not_fit_is_told(
@@ -225,7 +225,7 @@ def test_the_spool_keeps_its_bound_and_what_did_not_fit_is_told(
     for number in range(30):
         client.report(code=f"E{number}", message="x" * 2000)
     until(lambda: client.losses.total, "the bound")
-    assert sum(path.stat().st_size for path in (tmp_path / "spool").glob("*/*.open")) <= 20_000
+    assert sum(path.stat().st_size for path in (tmp_path / "spool").glob("*/[0-9]*")) <= 20_000
     server.otherwise = Says()
     assert client.flush(20)
     until(lambda: "ERRORS_NOT_REPORTED" in server.codes, "the losses to be told")

@@ -102,7 +102,7 @@ def report(
     service: str | None = None,
     severity: str | None = None,
     details: Mapping[str, Any] | None = None,
-    tags: Mapping[str, str] | None = None,
+    tags: Mapping[str, object] | None = None,
     id: str | None = None,  # noqa: A002 - the event's own word
     resolved: bool = False,
 ) -> str | None:

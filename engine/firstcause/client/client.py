@@ -113,7 +113,8 @@ class Client:
         with _LOADING:
             # Only here: an application that reports nothing pays for no HTTP, JSON and gzip.
             from firstcause.client.worker import Worker
-        self._worker = Worker(self.settings, self._queue, self.losses, self.new_id, self._closing)
+
+            self._worker = Worker(self.settings, self._queue, self.losses, self.new_id, self._closing)
         return self._worker
 
     def flush(self, timeout: float | None = None) -> bool:

@@ -23,7 +23,7 @@ def context(
     service: str | None = None,
     code: str | None = None,
     details: Mapping[str, Any] | None = None,
-    tags: Mapping[str, str] | None = None,
+    tags: Mapping[str, object] | None = None,
 ) -> Iterator[None]:
     """Whatever is reported within has these, unless it says otherwise; an inner block adds to an outer."""
     outer = _BOUND.get() or {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from firstcause.client.api import client
 from firstcause.client.handler import severity_of
+from firstcause.client.raised import calling
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -47,6 +48,7 @@ class StructlogProcessor:
         client().report(
             _error(event.get("exc_info")),
             once="code" not in named,
+            where=calling("structlog."),
             message=event.get("event"),
             details={key: value for key, value in event.items() if key not in _LEFT_OUT},
             **given,

@@ -99,9 +99,11 @@ def _steps(traceback: TracebackType | None) -> tuple[tuple[Step, ...], int]:
     return tuple(steps), max(left_out, 0)
 
 
-def calling() -> Place | None:
-    """Where the application called us."""
+def calling(by: str = "firstcause.client") -> Place | None:
+    """Where the application called us; by: the package that it called, if that in turn called us."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way, inspect's is slower
-    while frame is not None and frame.f_code.co_filename.startswith(OURS):
+    while frame is not None and (
+        frame.f_code.co_filename.startswith(OURS) or str(frame.f_globals.get("__name__")).startswith(by)
+    ):
         frame = frame.f_back
     return place((frame.f_code, frame.f_lineno, frame.f_globals.get("__name__"))) if frame else None
