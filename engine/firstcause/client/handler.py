@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from firstcause.client.api import client
+from firstcause.client.plain import words
 from firstcause.client.raised import Place
 
 _OWN = "firstcause.client"
@@ -68,7 +69,7 @@ def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except Exception:  # noqa: BLE001 - arguments that do not fit, or whose __str__ raises
-        return str(record.msg)
+        return words(record.msg)
 
 
 def _template(record: logging.LogRecord) -> dict[str, str]:

@@ -42,21 +42,29 @@ def folder_for(url: str, given: str | None) -> Path:
     name = hashlib.blake2b(url.encode(), digest_size=6).hexdigest()
     if given is not None:
         return _made(Path(given) / name)
-    state = os.environ.get("XDG_STATE_HOME")
     try:
-        return _made((Path(state) if state else Path.home() / ".local" / "state") / "firstcause-spool" / name)
+        return _made(_state() / "firstcause-spool" / name)
     except (OSError, RuntimeError):
-        return _made(Path(tempfile.gettempdir()) / f"firstcause-spool-{os.getuid()}" / name)
+        shared = Path(tempfile.gettempdir()) / f"firstcause-spool-{os.getuid()}"
+        shared.mkdir(mode=0o700, exist_ok=True)
+        found = shared.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            # In a folder that all may write to, somebody else may have put it there.
+            msg = f"{shared} is not a folder of this user's own"
+            raise PermissionError(msg) from None
+        return _made(shared / name)
+
+
+def _state() -> Path:
+    """systemd's state folder where it gave one, else the user's."""
+    if given := os.environ.get("STATE_DIRECTORY"):
+        return Path(given.partition(":")[0])
+    named = os.environ.get("XDG_STATE_HOME")
+    return Path(named) if named else Path.home() / ".local" / "state"
 
 
 def _made(folder: Path) -> Path:
-    for each in (folder.parent, folder):
-        each.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = each.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-            # In a folder that all may write to, somebody else may have put it there.
-            msg = f"{each} is not a folder of this user's own"
-            raise PermissionError(msg)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK | os.X_OK):
         msg = f"{folder} cannot be written to"
         raise PermissionError(msg)
