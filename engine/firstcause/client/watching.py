@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from firstcause.client.api import client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
     from types import TracebackType
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
@@ -21,8 +21,26 @@ class watch:  # noqa: N801 - used as a function is
     What is no error is not reported: SystemExit, KeyboardInterrupt, a cancelled task.
     """
 
-    def __init__(self, code: str | None = None, message: str | None = None, **fields: Any) -> None:
-        self._given = {"code": code, "message": message, **fields}
+    def __init__(
+        self,
+        code: str | None = None,
+        message: str | None = None,
+        *,
+        tenant: str | None = None,
+        service: str | None = None,
+        severity: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        tags: Mapping[str, object] | None = None,
+    ) -> None:
+        self._given: dict[str, Any] = {
+            "code": code,
+            "message": message,
+            "tenant": tenant,
+            "service": service,
+            "severity": severity,
+            "details": details,
+            "tags": tags,
+        }
 
     def __enter__(self) -> Self:
         return self
