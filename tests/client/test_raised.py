@@ -226,3 +226,16 @@ def test_whatever_fields_are_given_one_line_of_json_comes_out(given: dict[str, A
     event = render.event(made, Settings(), "host")
     assert event.get("code") or event.get("message")
     assert event.get("severity") in {None, *(str(given.get("severity")).strip().upper(),)}
+
+
+def test_a_recursion_is_printed_as_python_does() -> None:
+    def again(left: int) -> None:
+        if left:
+            again(left - 1)
+        raise ValueError
+
+    error = caught(lambda: again(20))
+    printed = [
+        line for line in "".join(traceback.format_exception(error)).splitlines() if set(line) - set(" ^~")
+    ]
+    assert render.stack(chain(error)).splitlines() == printed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 import time
 from itertools import pairwise
@@ -12,6 +13,7 @@ import pytest
 
 import firstcause
 from firstcause.client.client import Client
+from firstcause.client.seen import Seen
 from firstcause.client.settings import settings
 from misbehaving import Misbehaving, Says
 from running import until
@@ -327,3 +329,46 @@ def test_configure_sends_what_was_reported_before_to_where_it_was(reporting: Mis
         firstcause.report("B")
         assert firstcause.flush(10)
         assert (reporting.codes, other.codes) == (["A"], ["B"])
+
+
+def test_one_that_cannot_be_rendered_takes_no_other_along(
+    server: Misbehaving, made: Callable[..., Client]
+) -> None:
+    client = made(server.url)
+    client.report(code="A")
+    client._queue.put(Seen({"id": object()}, 0.0))
+    client.report(code="B")
+    assert client.flush(10)
+    until(lambda: len(server.took) == 3, "the loss to be told")
+    assert server.codes == ["A", "B", "ERRORS_NOT_REPORTED"]
+    assert client.losses.total == {"could not be rendered": 1}
+
+
+def test_a_spool_that_vanishes_loses_nothing_that_comes_after(
+    server: Misbehaving, made: Callable[..., Client], tmp_path: Path
+) -> None:
+    server.otherwise = Says(503)
+    client = made(server.url)
+    client.report(code="GONE")
+    until(lambda: list((tmp_path / "spool").glob("*/[0-9]*")), "the spool")
+    shutil.rmtree(tmp_path / "spool")
+    for number in range(5):
+        client.report(code=f"E{number}")
+        time.sleep(0.1)
+    server.otherwise = Says()
+    assert client.flush(20)
+    assert server.codes == codes(*range(5))
+
+
+@pytest.mark.parametrize("away", [True, False])
+def test_a_client_with_nothing_to_do_takes_no_time(
+    server: Misbehaving, made: Callable[..., Client], away: bool
+) -> None:
+    server.otherwise = Says(503, (("Retry-After", "30"),)) if away else Says()
+    client = made(server.url)
+    client.report(code="A")
+    until(lambda: server.asked, "the request")
+    time.sleep(2.5)
+    before = time.process_time()
+    time.sleep(1.0)
+    assert time.process_time() - before < 0.2

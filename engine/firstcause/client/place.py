@@ -29,9 +29,9 @@ def is_own(at: Place, in_app: tuple[str, ...] = ()) -> bool:
 
 def innermost_own(raised: Raised, in_app: tuple[str, ...]) -> Place | None:
     """The innermost frame of the application's own code, else the innermost of all but ours."""
-    places = [place(step) for step in reversed(raised.steps)]
-    others = (each for each in places if not each.file.startswith(OURS))
-    return next((each for each in places if is_own(each, in_app)), None) or next(others, None)
+    own = (each for each in map(place, reversed(raised.steps)) if is_own(each, in_app))
+    others = (each for each in map(place, reversed(raised.steps)) if not each.file.startswith(OURS))
+    return next(own, None) or next(others, None)
 
 
 def short(file: str) -> str:

@@ -6,6 +6,8 @@ import json
 import linecache
 import traceback
 from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from firstcause.client.place import innermost_own, short
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from firstcause.client.settings import Settings
 
 _LONGEST_STACK = 65_536
+_SHOWN_REPEATS = 3
 _LINKS = {
     "cause": "The above exception was the direct cause of the following exception:",
     "context": "During handling of the above exception, another exception occurred:",
@@ -87,12 +90,20 @@ def stack(raised: tuple[Raised, ...]) -> str:
 def _frames(raised: Raised) -> str:
     if not raised.steps:
         return ""
-    summaries = [_summary(place(step)) for step in raised.steps]
-    lines = traceback.StackSummary.from_list(summaries).format()
-    left_out = f"  [{raised.left_out} frames left out]\n" if raised.left_out else ""
-    return "Traceback (most recent call last):\n" + left_out + "".join(lines)
+    lines = ["Traceback (most recent call last):\n"]
+    if raised.left_out:
+        lines.append(f"  [{raised.left_out} frames left out]\n")
+    for at, group in groupby(map(place, raised.steps)):
+        count = sum(1 for _ in group)
+        lines += [_frame(at)] * min(count, _SHOWN_REPEATS)
+        if count > _SHOWN_REPEATS:
+            lines.append(f"  [Previous line repeated {count - _SHOWN_REPEATS} more times]\n")
+    return "".join(lines)
 
 
-def _summary(at: Place) -> traceback.FrameSummary:
+@lru_cache(maxsize=4096)
+def _frame(at: Place) -> str:
+    """In a storm the same frames come again and again."""
     text = linecache.getline(at.file, at.line) if at.line else ""
-    return traceback.FrameSummary(at.file, at.line or 0, at.function, lookup_line=False, line=text)
+    summary = traceback.FrameSummary(at.file, at.line or 0, at.function, lookup_line=False, line=text)
+    return "".join(traceback.StackSummary.from_list([summary]).format())
