@@ -39,7 +39,8 @@ class Client:
         self.losses = Losses()
         self._queue: queue.SimpleQueue[Seen | threading.Event | None] = queue.SimpleQueue()
         self._busy = threading.local()
-        self._starting = threading.Lock()
+        # Reentrant: a signal's handler may report while the thread is started.
+        self._starting = threading.RLock()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._worker: Worker | None = None
@@ -60,8 +61,12 @@ class Client:
         once: not where this exception was reported a moment ago. where, at: the line of code and the time,
         else those of the exception or the caller, and now.
         """
-        if not self.settings.url or getattr(self._busy, "on", False):
-            # Within a report: a __str__ that logs an error would otherwise go on for ever.
+        if not self.settings.url:
+            return None
+        if getattr(self._busy, "on", False):
+            # A __str__ that logs an error, or the worker itself: it could go on for ever.
+            if threading.current_thread() is not self._thread:
+                self.losses.add("reported while another was")
             return None
         self._busy.on = True
         try:
@@ -70,7 +75,7 @@ class Client:
             if self._queue.qsize() >= self.settings.queue_size:
                 self.losses.add("the queue was full")
                 return None
-            name = given["id"] = given.get("id") or self.new_id()
+            name = given["id"] = str(given.get("id") or self.new_id())
             self._queue.put(seen(error, given, bound(), where, at))
             if self._thread is None:
                 self.start()
@@ -78,7 +83,7 @@ class Client:
             self.losses.add("could not be taken")
             return None
         else:
-            return str(name)
+            return name
         finally:
             self._busy.on = False
 
@@ -88,8 +93,8 @@ class Client:
     def _reported(self, error: BaseException) -> bool:
         """Whether it was a moment ago; from now on it is."""
         now = time.monotonic()
-        before = getattr(error, _MARK, None)
         try:
+            before = getattr(error, _MARK, None)
             setattr(error, _MARK, now)
         except Exception:  # noqa: BLE001 - some take no attributes
             return False
@@ -113,8 +118,7 @@ class Client:
         with _LOADING:
             # Only here: an application that reports nothing pays for no HTTP, JSON and gzip.
             from firstcause.client.worker import Worker
-
-            self._worker = Worker(self.settings, self._queue, self.losses, self.new_id, self._closing)
+        self._worker = Worker(self.settings, self._queue, self.losses, self.new_id, self._closing)
         return self._worker
 
     def flush(self, timeout: float | None = None) -> bool:

@@ -19,11 +19,17 @@ from firstcause.client.render import line
 from firstcause.client.seen import Seen
 from firstcause.client.transport import Answer, Fate, Transport
 
+try:
+    from firstcause.client.spool import Spool, folder_for
+except ImportError:  # Windows has no locks of this kind
+    _CAN_SPOOL = False
+else:
+    _CAN_SPOOL = True
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from firstcause.client.settings import Settings
-    from firstcause.client.spool import Spool
 
 _LINGER = 0.05
 _LOOKS = 40
@@ -298,13 +304,11 @@ class Worker:
 
 
 def _spool(settings: Settings) -> Spool | None:
-    if settings.spool == "" or not settings.spool_bytes:
+    if settings.spool == "" or not settings.spool_bytes or not _CAN_SPOOL:
         return None
     try:
-        from firstcause.client.spool import Spool, folder_for
-
         return Spool(folder_for(settings.url, settings.spool), settings.spool_bytes)
-    except (OSError, ImportError) as error:
+    except OSError as error:
         _log.warning("while the daemon is away errors are kept in memory only: %s", error)
         return None
 
