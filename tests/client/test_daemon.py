@@ -27,10 +27,20 @@ def folder(tmp_path: Path) -> Path:
 
 def the_incident(running: DaemonProcess, **headers: str) -> dict[str, Any]:
     """The one there is, whole."""
-    with httpx.Client(base_url=f"{running.url}/api/v1", headers=headers) as client:
-        (found,) = until(lambda: client.get("/incidents").json()["incidents"], "an incident")
-        whole: dict[str, Any] = client.get(f"/incidents/{found['id']}").json()
+    (found,) = until(lambda: asked(running, "/incidents", **headers).json()["incidents"], "an incident")
+    whole: dict[str, Any] = asked(running, f"/incidents/{found['id']}", **headers).json()
     return whole
+
+
+def asked(running: DaemonProcess, path: str, **headers: str) -> httpx.Response:
+    """An answer; a database that is busy just then is asked again."""
+
+    def answer() -> httpx.Response | None:
+        found = httpx.get(f"{running.url}/api/v1{path}", headers=headers, timeout=20)
+        return found if found.is_success else None
+
+    found: httpx.Response = until(answer, f"an answer to {path}")
+    return found
 
 
 def test_an_exception_becomes_an_incident_with_its_source(folder: Path) -> None:
@@ -45,7 +55,7 @@ def test_an_exception_becomes_an_incident_with_its_source(folder: Path) -> None:
             charge(card)
         assert firstcause.flush(20)
         incident = the_incident(running)
-        debug = httpx.get(f"{running.url}/api/v1/incidents/{incident['id']}/debug").text
+        debug = asked(running, f"/incidents/{incident['id']}/debug").text
     assert incident["root"] == {"code": "PAYMENT_FAILED", "service": "checkout", "tenant": "acme"}
     assert "ValueError: declined by the bank" in debug
     assert "test_daemon.py" in debug
