@@ -47,9 +47,9 @@ def until(happened: Callable[[], Any], what: str, patience: float = 30.0) -> Any
 
 
 class DaemonProcess:
-    """`firstcause run` in a folder. url: where it listens."""
+    """`firstcause run` in a folder. url: where it listens, on a port of its own unless one is given."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int = 0) -> None:
         self._log = folder / "daemon.log"
         with self._log.open("ab") as log:
             begun = log.tell()
@@ -58,7 +58,7 @@ class DaemonProcess:
                 cwd=folder,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "FIRSTCAUSE_WEB__PORT": "0"},
+                env={**os.environ, "FIRSTCAUSE_WEB__PORT": str(port)},
             )
         self.url = until(lambda: self._listening(begun), "the daemon to listen")
 
@@ -82,8 +82,8 @@ class DaemonProcess:
 
 
 @contextlib.contextmanager
-def daemon(folder: Path) -> Iterator[DaemonProcess]:
-    running = DaemonProcess(folder)
+def daemon(folder: Path, port: int = 0) -> Iterator[DaemonProcess]:
+    running = DaemonProcess(folder, port)
     try:
         yield running
     finally:

@@ -1,4 +1,4 @@
-"""firstcause: which of fifty errors is the cause. What is here is what plugins may import."""
+"""firstcause: which of fifty errors is the cause. What is here is what applications and plugins import."""
 
 from __future__ import annotations
 
@@ -6,6 +6,18 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from firstcause.client import (
+        AsgiMiddleware,
+        Handler,
+        StructlogProcessor,
+        WsgiMiddleware,
+        configure,
+        context,
+        flush,
+        install,
+        report,
+        watch,
+    )
     from firstcause.core.codes import code_of
     from firstcause.core.model import (
         Event,
@@ -34,6 +46,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "AsgiMiddleware",
     "Delivered",
     "DeliveryError",
     "Enrichment",
@@ -42,6 +55,7 @@ __all__ = [
     "FactContext",
     "Findings",
     "FirstcauseError",
+    "Handler",
     "IntakeError",
     "IntakeFormat",
     "Notification",
@@ -55,10 +69,23 @@ __all__ = [
     "Severity",
     "Source",
     "Status",
+    "StructlogProcessor",
     "SuppliedFact",
+    "WsgiMiddleware",
     "code_of",
+    "configure",
+    "context",
+    "flush",
     "hookimpl",
+    "install",
+    "report",
+    "watch",
 ]
+
+_CLIENT = frozenset({
+    "AsgiMiddleware", "Handler", "StructlogProcessor", "WsgiMiddleware", "configure", "context", "flush",
+    "install", "report", "watch",
+})  # fmt: skip
 
 _HOMES = (
     "firstcause.hookspecs",
@@ -74,9 +101,10 @@ _HOMES = (
 def __getattr__(name: str) -> object:
     # Found on first use: an application that only reports errors must not pay for pydantic and pluggy.
     if name in __all__:
-        for home in _HOMES:
+        for home in ("firstcause.client",) if name in _CLIENT else _HOMES:
             module = importlib.import_module(home)
             if hasattr(module, name):
-                return getattr(module, name)
+                globals()[name] = getattr(module, name)
+                return globals()[name]
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)

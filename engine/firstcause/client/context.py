@@ -1,0 +1,38 @@
+"""Fields that hold for every error reported within a block: of this thread, or of this asyncio task."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_BOUND: ContextVar[Mapping[str, Any] | None] = ContextVar("firstcause_context", default=None)
+
+
+def bound() -> Mapping[str, Any] | None:
+    return _BOUND.get()
+
+
+@contextmanager
+def context(
+    *,
+    tenant: str | None = None,
+    service: str | None = None,
+    code: str | None = None,
+    details: Mapping[str, Any] | None = None,
+    tags: Mapping[str, object] | None = None,
+) -> Iterator[None]:
+    """Whatever is reported within has these, unless it says otherwise; an inner block adds to an outer."""
+    outer = _BOUND.get() or {}
+    given = {"tenant": tenant, "service": service, "code": code}
+    inner: dict[str, Any] = {**outer, **{name: value for name, value in given.items() if value is not None}}
+    inner["details"] = {**outer.get("details", {}), **(details or {})}
+    inner["tags"] = {**outer.get("tags", {}), **(tags or {})}
+    token = _BOUND.set(inner)
+    try:
+        yield
+    finally:
+        _BOUND.reset(token)

@@ -1,0 +1,133 @@
+"""What an ASGI or WSGI application raises; no framework is needed. It goes on as it was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from firstcause.client.api import client
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+
+    Scope = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+    Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+def _report(error: Exception, given: dict[str, Any], particulars: Callable[[], dict[str, Any]]) -> None:
+    try:
+        details = particulars()
+    except Exception:  # noqa: BLE001 - a request of whatever shape
+        details = {}
+    client().report(error, once=True, details=details, **given)
+
+
+class AsgiMiddleware:
+    """Reports with method, path and route, without the query. tenant: what says whose a scope is."""
+
+    def __init__(
+        self,
+        app: Callable[[Any, Any, Any], Awaitable[None]],
+        *,
+        service: str | None = None,
+        tenant: Callable[[Scope], str | None] | None = None,
+    ) -> None:
+        self._app, self._service, self._tenant = app, service, tenant
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            given = {"service": self._service, "tenant": _told(self._tenant, scope)}
+            _report(error, given, lambda: _of_scope(scope))
+            raise
+
+
+class WsgiMiddleware:
+    """Reports with method, path and route, without the query. tenant: what says whose an environ is."""
+
+    def __init__(
+        self,
+        app: Callable[[Any, Any], Iterable[bytes]],
+        *,
+        service: str | None = None,
+        tenant: Callable[[dict[str, Any]], str | None] | None = None,
+    ) -> None:
+        self._app, self._service, self._tenant = app, service, tenant
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        try:
+            body = self._app(environ, start_response)
+        except Exception as error:
+            self.failed(error, environ)
+            raise
+        return body if isinstance(body, list | tuple) else _Body(self, environ, body)
+
+    def failed(self, error: Exception, environ: dict[str, Any]) -> None:
+        """Report what a request of that environ raised."""
+        given = {"service": self._service, "tenant": _told(self._tenant, environ)}
+        _report(error, given, lambda: _of_environ(environ))
+
+
+class _Body:
+    """A response whose making may yet fail."""
+
+    def __init__(self, middleware: WsgiMiddleware, environ: dict[str, Any], body: Iterable[bytes]) -> None:
+        self._middleware, self._environ, self._body = middleware, environ, body
+        self._parts: Iterator[bytes] | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            if self._parts is None:
+                self._parts = iter(self._body)
+            return next(self._parts)
+        except StopIteration:
+            raise
+        except Exception as error:
+            self._middleware.failed(error, self._environ)
+            raise
+
+    def close(self) -> None:
+        close = getattr(self._body, "close", None)
+        if close is None:
+            return
+        try:
+            close()
+        except Exception as error:
+            self._middleware.failed(error, self._environ)
+            raise
+
+
+def _told(tenant: Callable[[Any], str | None] | None, request: Any) -> str | None:
+    if tenant is None:
+        return None
+    try:
+        return tenant(request)
+    except Exception:  # noqa: BLE001 - the application's own
+        return None
+
+
+def _of_scope(scope: Scope) -> dict[str, Any]:
+    path = scope.get("path")
+    found = {"method": scope.get("method"), "path": path, "route": _path_of(scope.get("route"))}
+    return {name: value for name, value in found.items() if value}
+
+
+def _of_environ(environ: dict[str, Any]) -> dict[str, Any]:
+    path = str(environ.get("SCRIPT_NAME") or "") + str(environ.get("PATH_INFO") or "")
+    rule = getattr(environ.get("werkzeug.request"), "url_rule", None) or environ.get("bottle.route")
+    found = {
+        "method": environ.get("REQUEST_METHOD"),
+        # WSGI hands UTF-8 on as if it were Latin-1.
+        "path": path.encode("latin-1", "replace").decode("utf-8", "replace"),
+        "route": _path_of(rule),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _path_of(route: object) -> str | None:
+    found = getattr(route, "path", None) or getattr(route, "rule", None)
+    return found if isinstance(found, str) else None

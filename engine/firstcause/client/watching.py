@@ -1,0 +1,96 @@
+"""with watch("CODE"): what is raised within is reported, and goes on."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+from firstcause.client.api import client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+    from types import TracebackType
+
+_Function = TypeVar("_Function", bound="Callable[..., Any]")
+
+
+class watch:  # noqa: N801 - used as a function is
+    """Reports what is raised within a block or a function, and lets it go on.
+
+    code: None where the catalog is to find it by the exception's words. Other fields as report() has them.
+    What is no error is not reported: SystemExit, KeyboardInterrupt, a cancelled task.
+    """
+
+    def __init__(
+        self,
+        code: str | None = None,
+        message: str | None = None,
+        *,
+        tenant: str | None = None,
+        service: str | None = None,
+        severity: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        tags: Mapping[str, object] | None = None,
+    ) -> None:
+        self._given: dict[str, Any] = {
+            "code": code,
+            "message": message,
+            "tenant": tenant,
+            "service": service,
+            "severity": severity,
+            "details": details,
+            "tags": tags,
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception):
+            once = self._given["code"] is None
+            client().report(error, once=once, **self._given)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, where)
+
+    def __call__(self, function: _Function) -> _Function:
+        """As a decorator, of functions, coroutines and generators. TypeError for what it cannot watch."""
+        import inspect
+
+        if inspect.isasyncgenfunction(function) or isinstance(function, type):
+            msg = f"watch() cannot decorate {function!r}; write `with watch(...):` within it"
+            raise TypeError(msg)
+        if inspect.iscoroutinefunction(function):
+            return cast("_Function", self._coroutine(function))
+        if inspect.isgeneratorfunction(function):
+            return cast("_Function", self._generator(function))
+
+        @functools.wraps(function)
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        return cast("_Function", watched)
+
+    def _coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        async def watched(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return await function(*args, **kwargs)
+
+        return watched
+
+    def _generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def watched(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+            with self:
+                return (yield from function(*args, **kwargs))
+
+        return watched

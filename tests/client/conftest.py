@@ -1,0 +1,36 @@
+"""A server that does as it is told, and a client of the process that ends with each test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import firstcause
+from firstcause.client import api
+from misbehaving import Misbehaving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _no_client_is_left() -> Iterator[None]:
+    yield
+    left, api._Process.client = api._Process.client, None
+    if left is not None:
+        left.close(5)
+
+
+@pytest.fixture
+def server() -> Iterator[Misbehaving]:
+    with Misbehaving() as running:
+        yield running
+
+
+@pytest.fixture
+def reporting(server: Misbehaving, tmp_path: Path) -> Misbehaving:
+    """The server, to which the process's client reports."""
+    firstcause.configure(server.url, service="shop", spool=tmp_path / "spool")
+    return server
