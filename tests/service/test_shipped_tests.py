@@ -1,0 +1,18 @@
+"""The tests that stand in the shipped rule files."""
+
+from __future__ import annotations
+
+from firstcause.service import ruletests
+from firstcause.service.knowledge import learn
+from firstcause.shipped import shipped
+
+
+def test_every_test_in_the_shipped_files_passes() -> None:
+    knowledge = learn([shipped("rules")], {})
+    try:
+        tests = knowledge.book.tests
+        failed = [result for result in ruletests.run(knowledge, tests) if result.differences]
+    finally:
+        knowledge.close()
+    assert len(tests) > 250
+    assert failed == []
