@@ -138,7 +138,8 @@ class Stage:
         return self.service.incident(found["id"])
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        with self.service.database.read() as conn:
+        database = self.service.database
+        with (database.inbox if table == "inbox" else database).read() as conn:
             return [dict(row) for row in conn.execute(sa.select(metadata.tables[table])).mappings()]
 
     def everything_stored(self) -> str:
@@ -151,7 +152,12 @@ class Stage:
 
 def _opened(value: Any) -> Any:
     """What is stored compact, as it can be read."""
-    return zlib.decompress(value) if isinstance(value, bytes) else value
+    if not isinstance(value, bytes):
+        return value
+    try:
+        return zlib.decompress(value)
+    except zlib.error:
+        return value
 
 
 __all__ = ["START", "DeliveryError", "Phone", "Stage", "Status"]

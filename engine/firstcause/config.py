@@ -28,9 +28,16 @@ MIB = 1024 * 1024
 
 
 class Store(Frozen):
-    """url: sqlite:///path or postgresql://user@host/name; None is firstcause.db in the state folder."""
+    """url: sqlite:///path or postgresql://user@host/name; None is firstcause.db in the state folder.
+
+    keep_events: how long an event is kept after its triage. max_events: how many are kept at most.
+    keep_incidents: how long an incident is kept after its end. What is open stays, whatever these say.
+    """
 
     url: str | None = None
+    keep_events: Duration = 30 * 86400.0
+    max_events: int = Field(default=5_000_000, ge=0)
+    keep_incidents: Duration = 400 * 86400.0
 
 
 class Web(Frozen):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -39,6 +40,12 @@ SUSPECT_GAP = 5.0
 
 GATHER = 0.1
 """Seconds within which probes that are due run together."""
+
+REST = 3.0
+"""How many times as long as for a batch triage rests where more events came meanwhile than it took."""
+
+MOST_REST = 2.0
+"""Seconds of one rest at most."""
 
 SWEEP = 60.0
 _SAVED_TOGETHER = 400
@@ -80,6 +87,7 @@ class Daemon:
             ("deliver", self._deliver),
             ("health", self._health),
             ("rules", self._watch_rules),
+            ("prune", self._prune),
         )
         self._threads = [
             threading.Thread(target=self._forever, args=(name, step), name=name, daemon=True)
@@ -135,14 +143,25 @@ class Daemon:
             self._reloaded.clear()
             self.service.reconsider(clock())
             self._said = said
+        began, stored = time.monotonic(), self._running.stored
         while (done := self.service.triage(clock())).events:
             if done.suspects:
                 self._suspects |= done.suspects
                 self._wake.set()
+            if self._running.stored - stored > done.events:
+                # They come faster than we triage: leave the processor to those who wait for an answer.
+                self._stop.wait(min(REST * (time.monotonic() - began), MOST_REST))
+            began, stored = time.monotonic(), self._running.stored
 
     def _deliver(self) -> None:
         if not self.service.deliver(clock()):
             self._stop.wait(POLL / 2)
+
+    def _prune(self) -> None:
+        gone = self.service.prune(clock())
+        if any(gone.values()):
+            log.info("forgot %(events)d events and %(incidents)d incidents that are old enough", gone)
+        self._stop.wait(SWEEP)
 
     def _health(self) -> None:
         """Run until stopped: every probe on its interval, those that triage suspects at once, snapshots.
@@ -190,10 +209,18 @@ class Daemon:
     # What the web app asks
 
     def submit(self, events: Sequence[Event]) -> Future[None]:
+        return self._running.submit(self.service.packed(events))
+
+    def submit_as_sent(self, body: bytes) -> tuple[int, Future[None]] | None:
+        parcel = self.service.as_sent(body)
+        return None if parcel is None else (parcel.events, self._running.submit([parcel]))
+
+    @property
+    def _running(self) -> Acceptor:
         if self._acceptor is None:
             msg = "the daemon is not running"
             raise FirstcauseError(msg)
-        return self._acceptor.submit(self.service.masked(events))
+        return self._acceptor
 
     def incidents(self, status: str | None, limit: int) -> list[dict[str, Any]]:
         return self.service.incidents(status, limit)
@@ -320,6 +347,9 @@ def serve(service: Service) -> None:
     bound = listen(web.host, web.port)
     with bound:
         daemon.start()
+        # What is there now stays: the collector need not look at it again after every batch.
+        gc.collect()
+        gc.freeze()
         signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=daemon.reload, daemon=True).start())
         for ending in (signal.SIGTERM, signal.SIGINT):
             # uvicorn sends itself the signal once more when it is done; the default would end us undrained.

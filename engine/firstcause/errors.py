@@ -6,6 +6,7 @@ FirstcauseError
 ├── InferenceUnavailableError  durable-rules does not import here
 ├── IntakeError            a sender's bytes are refused, with the HTTP status that says so
 ├── StoreError             the database is away, newer than this program, or refuses
+├── BusyError              more arrives than can be taken; the sender is to try again
 ├── NotFoundError          no such incident, probe, notifier
 └── DeliveryError          a notifier could not deliver; knows permanent from retryable
 
@@ -64,6 +65,10 @@ class IntakeError(FirstcauseError):
 
 class StoreError(FirstcauseError):
     """The database cannot be used; says why and the mend."""
+
+
+class BusyError(FirstcauseError):
+    """More arrives than can be stored; the same again in a moment may be taken."""
 
 
 class NotFoundError(FirstcauseError):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from firstcause.core.catalog import Catalog
 from firstcause.core.identity import Occurrence, identify
 from firstcause.core.model import Alert, Event
-from firstcause.core.triage import fold, until
+from firstcause.core.triage import Standing, counted, fold, until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 EMPTY = Catalog([])
@@ -70,3 +70,56 @@ def test_counts_do_not_depend_on_how_events_are_batched(events: list[tuple[str, 
         name: (a.count, a.first_seen, a.last_seen) for name, a in whole.items()
     }
     assert sum(alert.count for alert in whole.values()) == len(events)
+
+
+batches = st.lists(
+    st.tuples(
+        st.sampled_from("AB"),
+        st.integers(0, 20),
+        st.sampled_from(["INFO", "WARNING", "CRITICAL"]),
+        st.integers(0, 9).map(lambda n: n == 0),
+    ),
+    max_size=12,
+)
+
+
+@given(batches, batches)
+def test_counting_first_makes_of_a_batch_what_folding_alone_would(
+    earlier: list[tuple[str, int, str, bool]], later: list[tuple[str, int, str, bool]]
+) -> None:
+    first, second = (
+        [
+            occurrence(code, at, severity=severity, resolved=over, message=f"{place}", id=f"{place}")
+            for place, (code, at, severity, over) in enumerate(batch)
+        ]
+        for batch in (earlier, later)
+    )
+    known = {
+        name: alert.model_copy(update={"stored_id": number})
+        for number, (name, alert) in enumerate(fold(first, {}, {}).alerts.items())
+        if alert.active
+    }
+    limits = (3.0, 5.0)
+    whole = fold(second, known, {}, limits)
+    standing = {
+        name: Standing(
+            stored_id=alert.stored_id or 0,
+            code=alert.code,
+            title=alert.title,
+            count=alert.count,
+            severity=alert.severity,
+            first_seen=alert.first_seen,
+            last_seen=alert.last_seen,
+        )
+        for name, alert in known.items()
+    }
+    more = counted(second, standing, limits)
+    rest = fold([each for each in second if each.fingerprint not in more], known, {}, limits)
+    assert rest.changed == whole.changed
+    for name, added in more.items():
+        alert = rest.alerts[name]
+        update = {"count": alert.count + added.added, "last_seen": added.last_seen}
+        if added.sample is not None:
+            update["sample"] = added.sample
+        rest.alerts[name] = alert.model_copy(update=update)
+    assert rest.alerts == whole.alerts

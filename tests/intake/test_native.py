@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from firstcause.core.model import Event, Severity
 from firstcause.errors import IntakeError
 from firstcause.intake.native import Parsed, parse
+from firstcause.service.unpacking import unpacked
 from firstcause.store import inbox
 from firstcause.store.database import Database
 
@@ -207,5 +208,6 @@ def test_whatever_is_taken_can_be_stored(store_url: str) -> None:
     with database.write() as conn:
         inbox.put(conn, events, NOW)
     with database.read() as conn:
-        assert [each.problem for each in inbox.waiting(conn, 10)] == [None] * 3
+        (waiting,) = inbox.waiting(conn, 10)
+    assert [each.problem for each in unpacked(waiting)] == [None] * 3
     database.close()

@@ -87,7 +87,7 @@ def test_the_real_exporter_is_a_sender_as_it_is(served: tuple[httpx.Client, Stag
     url = f"{client.base_url.join('/v1/logs')}"
     program = (sys.executable, "-W", "ignore", str(tmp_path / "shop.py"), url)
     subprocess.run(program, check=True, timeout=60, cwd=tmp_path)
-    found = until(lambda: len(stage.rows("inbox")) >= 2 and stage.rows("inbox"), "two errors")
+    found = until(lambda: len(stage.rows("event")) >= 2 and stage.rows("event"), "two errors")
     said, raised = sorted((row["event"] for row in found), key=lambda event: "stack" in event)
     assert (said["message"], said["code"]) == ("no template for welcome", "TEMPLATE_MISSING")
     assert (said["tenant"], said["service"]) == ("acme", "checkout")

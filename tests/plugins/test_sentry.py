@@ -77,7 +77,7 @@ def test_the_real_python_sdk_is_a_sender_as_it_is(served: tuple[httpx.Client, St
     (tmp_path / "shop.py").write_text(APPLICATION)
     dsn = f"http://public@127.0.0.1:{client.base_url.port}/42"
     subprocess.run([sys.executable, str(tmp_path / "shop.py"), dsn], check=True, timeout=60, cwd=tmp_path)
-    found = until(lambda: len(stage.rows("inbox")) >= 3 and stage.rows("inbox"), "three errors")
+    found = until(lambda: len(stage.rows("event")) >= 3 and stage.rows("event"), "three errors")
     events = {row["event"]["message"]: row["event"] for row in found}
     assert sorted(events) == [
         "RuntimeError: payment gateway refused",
@@ -111,7 +111,7 @@ def test_the_real_node_sdk_is_a_sender_as_it_is(served: tuple[httpx.Client, Stag
         (modules.parent / "web.js").write_text(NODE)
         dsn = f"http://public@127.0.0.1:{client.base_url.port}/7"
         subprocess.run(["node", "web.js", dsn], check=True, timeout=60, cwd=modules.parent)
-    found = until(lambda: len(stage.rows("inbox")) >= 2 and stage.rows("inbox"), "two errors")
+    found = until(lambda: len(stage.rows("event")) >= 2 and stage.rows("event"), "two errors")
     error, message = sorted((row["event"] for row in found), key=lambda event: event["message"])
     assert error["message"].startswith("TypeError: Cannot read properties of undefined")
     assert (error["source"]["function"], error["source"]["line"]) == ("render", 5)

@@ -58,7 +58,7 @@ def test_the_same_rules_would_have_said_the_same(
     report = play(stage, until=at + 1000)
     assert report.differences == []
     assert report.incidents == len(stage.incidents()) > 5
-    assert report.events == len(stage.rows("inbox")) > 200
+    assert report.events == len(stage.rows("event")) > 200
 
 
 def some_event(stage: Stage, at: float, chance: random.Random) -> Any:

@@ -51,7 +51,7 @@ def older(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def version_1(event: Event, catalog: Catalog) -> Occurrence:
         found = identify(event, catalog)
         old = former(found)
-        return found.model_copy(update=old._asdict()) if old is not None else found
+        return found._replace(**old._asdict()) if old is not None else found
 
     monkeypatch.setattr("firstcause.service.triage.identify", version_1)
     return monkeypatch.undo

@@ -5,19 +5,23 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firstcause import Enrichment
 from firstcause.core.identity import identify
+from firstcause.errors import BusyError
 from firstcause.service.accept import Acceptor
+from firstcause.store.inbox import packed
+from running import until
 from staging import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
+    from datetime import datetime
     from pathlib import Path
-
-    import pytest
 
     from firstcause.core.model import Event
 
@@ -41,7 +45,7 @@ def test_an_event_that_breaks_triage_is_set_aside_and_the_rest_go_on(
     stage.report(0, "REDIS_SLOW", "POISON", "DB_QUERY_SLOW")
     codes = {alert["code"] for one in stage.incidents() for alert in one["alerts"]}
     assert codes == {"REDIS_SLOW", "DB_QUERY_SLOW"}
-    assert [row["problem"] for row in stage.rows("inbox") if row["problem"]] == ["ZeroDivisionError: poison"]
+    assert [row["problem"] for row in stage.rows("event") if row["problem"]] == ["ZeroDivisionError: poison"]
 
 
 def test_an_enrichment_that_fails_loses_nothing(stage: Stage) -> None:
@@ -85,15 +89,58 @@ def test_two_that_triage_one_store_open_one_incident_and_count_once(stages: Call
 def test_the_acceptor_answers_only_what_is_stored(stage: Stage) -> None:
     woken = threading.Event()
     acceptor = Acceptor(stage.service.database, lambda: stage.time(0), woken.set)
-    futures = [acceptor.submit([stage.event(0, "REDIS_SLOW")]) for _ in range(100)]
+    futures = [acceptor.submit(packed([stage.event(0, "REDIS_SLOW")])) for _ in range(100)]
     for future in futures:
         future.result(timeout=10)
-    assert len(stage.rows("inbox")) == 100
+    assert stage.service.status(stage.time(0))["store"]["waiting"] == 100
     assert woken.is_set()
-    last = acceptor.submit([stage.event(1, "REDIS_SLOW")])
+    last = acceptor.submit(packed([stage.event(1, "REDIS_SLOW")]))
     acceptor.close()
     last.result(timeout=0)
-    assert len(stage.rows("inbox")) == 101
+    assert stage.service.status(stage.time(1))["store"]["waiting"] == 101
+
+
+def test_more_than_memory_should_hold_is_refused_and_taken_later(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firstcause.service.accept._MOST_WAITING", 100)
+    held = threading.Event()
+
+    def clock() -> datetime:
+        held.wait(10)
+        return stage.time(0)
+
+    acceptor = Acceptor(stage.service.database, clock, lambda: None)
+    first = acceptor.submit(packed([stage.event(0, "REDIS_SLOW", message="x" * 200)]))
+    with pytest.raises(BusyError, match="send it again"):
+        acceptor.submit(packed([stage.event(0, "REDIS_SLOW")]))
+    held.set()
+    first.result(timeout=10)
+    until(lambda: acceptor.stored == 1, "the first to be stored")
+    later = until(lambda: _submitted(acceptor, stage), "room")
+    later.result(timeout=10)
+    acceptor.close()
+
+
+def _submitted(acceptor: Acceptor, stage: Stage) -> Future[None] | None:
+    try:
+        return acceptor.submit(packed([stage.event(0, "REDIS_SLOW")]))
+    except BusyError:
+        return None
+
+
+def test_a_parcel_that_stays_in_the_inbox_after_its_triage_is_not_counted_twice(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.service.accept([stage.event(0, "REDIS_SLOW"), stage.event(0, "REDIS_SLOW")], stage.time(0))
+    with monkeypatch.context() as killed:
+        killed.setattr("firstcause.service.triage.Triage._emptied", lambda *_: None)
+        stage.service.triage(stage.time(0))
+    assert stage.service.status(stage.time(1))["store"]["waiting"] == 2
+    stage.service.triage_all(stage.time(1))
+    assert stage.service.status(stage.time(1))["store"]["waiting"] == 0
+    assert stage.incident()["events"] == 2
+    assert len(stage.rows("event")) == 2
 
 
 CODES = (

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from firstcause.core.model import Event
 from firstcause.errors import StoreError
 from firstcause.store import dependencies, inbox
 from firstcause.store.database import Database, Turns
+from firstcause.store.tables import event
 from firstcause.store.tables import inbox as table
 from running import until
 
@@ -94,7 +96,8 @@ def line(process: subprocess.Popen[str]) -> str:
 
 def stored(database: Database) -> list[str]:
     with database.read() as conn:
-        return list(conn.execute(sa.select(table.c.event_id).order_by(table.c.seq)).scalars())
+        bodies = conn.execute(sa.select(table.c.body).order_by(table.c.seq)).scalars()
+        return [event["id"] for body in bodies for event in json.loads(body)]
 
 
 def put(database: Database, name: str) -> None:
@@ -286,7 +289,7 @@ def test_an_error_of_the_database_is_one_line(database: Database) -> None:
     assert "no_such_table" in str(caught.value)
     assert "\n" not in str(caught.value)
     with pytest.raises(StoreError) as caught, database.write() as conn:
-        conn.execute(table.insert(), [{"event_id": "a", "received_at": TIME, "event": {}}] * 2)
+        conn.execute(event.insert(), [{"event_id": "a", "triaged_at": TIME, "event": {}}] * 2)
     assert "\n" not in str(caught.value)
     assert stored(database) == []
 

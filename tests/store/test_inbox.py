@@ -1,17 +1,13 @@
 from __future__ import annotations
 
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import sqlalchemy as sa
 
 from firstcause.core.model import Event, Severity, Source
-from firstcause.store import inbox
-from firstcause.store.tables import inbox as table
+from firstcause.store import history, inbox
+from firstcause.store.history import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,17 +22,30 @@ def event(name: str, **fields: Any) -> Event:
 
 
 def put(database: Database, events: Sequence[Event], now: datetime = TIME) -> None:
-    with database.write(exclusive=False) as conn:
+    with database.inbox.write(exclusive=False) as conn:
         inbox.put(conn, events, now)
 
 
-def waiting(database: Database, limit: int = 1000) -> list[inbox.Received]:
-    with database.read() as conn:
+def parcels(database: Database, limit: int = 1000) -> list[inbox.Waiting]:
+    with database.inbox.read() as conn:
         return inbox.waiting(conn, limit)
 
 
-def ids(received: Sequence[inbox.Received]) -> list[str]:
-    return [each.event.id for each in received if each.event is not None]
+def waiting(database: Database, limit: int = 1000) -> list[Event]:
+    return [
+        one
+        for each in parcels(database, limit)
+        for one in inbox.events_of.validate_json(each.parcel.body)[each.done : each.done + each.take]
+    ]
+
+
+def ids(events: Sequence[Event]) -> list[str]:
+    return [each.id for each in events]
+
+
+def take(database: Database, taken: Sequence[inbox.Waiting]) -> None:
+    with database.inbox.write() as conn:
+        inbox.take(conn, taken)
 
 
 def test_events_wait_in_the_order_in_which_they_came(database: Database) -> None:
@@ -44,8 +53,6 @@ def test_events_wait_in_the_order_in_which_they_came(database: Database) -> None
     put(database, [event("b")])
     assert ids(waiting(database)) == ["c", "a", "b"]
     assert ids(waiting(database, 2)) == ["c", "a"]
-    seqs = [each.seq for each in waiting(database)]
-    assert seqs == sorted(set(seqs))
 
 
 def test_no_events_are_no_trouble(database: Database) -> None:
@@ -71,95 +78,67 @@ def test_an_event_comes_back_as_it_was(database: Database) -> None:
         probe="disk",
     )
     put(database, [whole, event("bare")])
-    assert [each.event for each in waiting(database)] == [whole, event("bare")]
+    assert waiting(database) == [whole, event("bare")]
 
 
-def test_the_same_id_is_stored_once_and_the_first_counts(database: Database) -> None:
-    put(database, [event("a", message="first")])
-    put(database, [event("a", message="second"), event("b")])
-    stored = waiting(database)
-    assert ids(stored) == ["a", "b"]
-    assert stored[0].event == event("a", message="first")
+def test_many_events_are_several_parcels_in_order(database: Database) -> None:
+    names = [f"e{number}" for number in range(inbox.MOST + 1)]
+    put(database, [event(name) for name in names])
+    assert [each.parcel.events for each in parcels(database, 10_000)] == [inbox.MOST, 1]
+    assert ids(waiting(database, 10_000)) == names
+    assert ids(waiting(database, inbox.MOST)) == names[: inbox.MOST]
 
 
-def test_the_same_id_within_one_batch_is_stored_once(database: Database) -> None:
-    put(database, [event("a", message="first"), event("b"), event("a", message="second")])
-    assert [each.event for each in waiting(database)] == [event("a", message="first"), event("b")]
+def test_only_as_much_is_given_out_together_as_memory_should_hold(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        put(database, [event(name, message="x" * 100)])
+    monkeypatch.setattr(inbox, "MOST_BYTES", 400)
+    assert ids(waiting(database)) == ["a", "b"]
+    monkeypatch.setattr(inbox, "MOST_BYTES", 1)
+    assert ids(waiting(database)) == ["a"], "one always, or it would wait for ever"
 
 
-def test_an_id_that_was_triaged_does_not_come_again(database: Database) -> None:
-    put(database, [event("a")])
-    with database.write() as conn:
-        inbox.mark(conn, [(inbox.waiting(conn, 1)[0].seq, "print", None)], TIME)
-    put(database, [event("a")])
-    assert waiting(database) == []
-
-
-def test_threads_that_store_the_same_events_at_once_store_each_once(database: Database) -> None:
-    names = [f"e{number}" for number in range(100)]
-    together = threading.Barrier(4)
-
-    def store(turn: int) -> None:
-        together.wait(timeout=30)
-        # Half of them backwards: whoever waits for the other's rows must not wait for each other.
-        put(database, [event(name) for name in (names if turn % 2 else names[::-1])])
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(store, range(4)))
-    stored = ids(waiting(database))
-    assert len(stored) == 100
-    assert set(stored) == set(names)
-
-
-def test_crossing_writers_do_not_block_each_other_for_good(database: Database) -> None:
-    if database.is_sqlite:
-        pytest.skip("on SQLite one writer at a time is in a transaction at all")
-    held, crossed = threading.Event(), threading.Event()
-
-    def other() -> None:
-        held.wait(timeout=30)
-        crossed.set()
-        put(database, [event("b"), event("a")])
-
-    with ThreadPoolExecutor(1) as pool:
-        second = pool.submit(other)
-        with database.write(exclusive=False) as conn:
-            inbox.put(conn, [event("a")], TIME)
-            held.set()
-            crossed.wait(timeout=30)
-            # Time for the other to take b and wait for a, were the two not kept apart.
-            time.sleep(0.3)
-            inbox.put(conn, [event("b")], TIME)
-        second.result(timeout=30)
-    assert sorted(ids(waiting(database))) == ["a", "b"]
-
-
-def test_still_waiting_leaves_out_what_another_took(database: Database) -> None:
+def test_of_the_first_parcel_a_part_may_be_taken(database: Database) -> None:
     put(database, [event("a"), event("b"), event("c")])
-    first, second, third = (each.seq for each in waiting(database))
-    with database.write() as conn:
-        inbox.mark(conn, [(second, "print", None)], TIME)
-        assert inbox.still_waiting(conn, [first, second, third, third + 1000]) == {first, third}
-        assert inbox.still_waiting(conn, []) == set()
+    put(database, [event("d")])
+    seen = []
+    while found := parcels(database, 1):
+        seen += ids(waiting(database, 1))
+        take(database, found)
+    assert seen == ["a", "b", "c", "d"]
 
 
-def test_mark_keeps_the_fingerprint_and_the_problem(database: Database) -> None:
-    put(database, [event("a"), event("b"), event("c")])
-    first, second, _ = (each.seq for each in waiting(database))
-    later = TIME + timedelta(seconds=3)
+def test_what_waits_is_counted_by_event(database: Database) -> None:
+    put(database, [event("a"), event("b")])
+    put(database, [event("c")])
+    take(database, parcels(database, 1))
+    with database.inbox.read() as conn:
+        assert inbox.count_waiting(conn) == 2
+
+
+def test_what_another_took_is_not_taken_again(database: Database) -> None:
+    put(database, [event("a"), event("b")])
+    mine = parcels(database)
+    take(database, parcels(database, 1))
+    take(database, mine)
+    assert ids(waiting(database)) == ["b"], "it was counted from another place on"
+    take(database, parcels(database))
+    put(database, [event("c")])
+    take(database, mine)
+    assert ids(waiting(database)) == ["c"], "another parcel, though SQLite gives it the same number"
+
+
+def test_the_history_knows_what_is_in_it(database: Database) -> None:
+    names = [f"e{number}" for number in range(1203)]
     with database.write() as conn:
-        inbox.mark(conn, [(first, "print", None), (second, None, "no\x00good")], later)
-        inbox.mark(conn, [], later)
-    assert ids(waiting(database)) == ["c"]
-    with database.read() as conn:
-        rows = conn.execute(
-            sa.select(table.c.triaged_at, table.c.fingerprint, table.c.problem).order_by("seq")
-        )
-        assert [tuple(row) for row in rows] == [
-            (later, "print", None),
-            (later, None, "no\ufffdgood"),
-            (None, None, None),
-        ]
+        history.keep(conn, [], TIME)
+        history.keep(conn, [Kept(name, inbox.document(event(name)), "print") for name in names], TIME)
+        assert history.known(conn, []) == set()
+        assert history.known(conn, [*names, "another"]) == set(names)
+        (batch,) = history.batches(conn, TIME)
+    assert (batch.at, ids(batch.events)) == (TIME, names)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +154,7 @@ def test_mark_keeps_the_fingerprint_and_the_problem(database: Database) -> None:
 def test_unusual_text_comes_back_as_it_was(database: Database, text: str) -> None:
     sent = event(f"id {text}", message=text, details={text: [text]}, tags={text: text})
     put(database, [sent])
-    assert [each.event for each in waiting(database)] == [sent]
+    assert waiting(database) == [sent]
 
 
 @pytest.mark.parametrize("bad", ["\x00", *map(chr, (0xD800, 0xDFFF))])
@@ -183,8 +162,7 @@ def test_what_postgres_cannot_store_becomes_a_mark_everywhere(database: Database
     text, shown = f"a{bad}b", "a\ufffdb"
     sent = event(text, message=text, details={"k": [text, {"in": text}]}, tags={"k": text})
     put(database, [event("before"), sent, event("after")])
-    put(database, [sent])
-    assert [each.event for each in waiting(database)] == [
+    assert waiting(database) == [
         event("before"),
         event(shown, message=shown, details={"k": [shown, {"in": shown}]}, tags={"k": shown}),
         event("after"),
@@ -194,16 +172,4 @@ def test_what_postgres_cannot_store_becomes_a_mark_everywhere(database: Database
 def test_nul_in_a_key_becomes_a_mark_too(database: Database) -> None:
     put(database, [event("a", details={"\x00": {"\x00": 1}}, tags={"\x00": "v"})])
     expected = event("a", details={"\ufffd": {"\ufffd": 1}}, tags={"\ufffd": "v"})
-    assert [each.event for each in waiting(database)] == [expected]
-
-
-def test_what_cannot_be_read_again_is_given_with_its_problem(database: Database) -> None:
-    with database.write() as conn:
-        conn.execute(
-            table.insert().values(event_id="x", received_at=TIME, event={"id": "x", "colour": "red"})
-        )
-    put(database, [event("good")])
-    broken, good = waiting(database)
-    assert broken.event is None
-    assert "colour" in (broken.problem or "")
-    assert good.event == event("good")
+    assert waiting(database) == [expected]

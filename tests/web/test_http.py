@@ -32,9 +32,13 @@ def client(tmp_path: Path) -> Iterator[httpx.Client]:
 def test_202_means_on_disk(client: httpx.Client, tmp_path: Path) -> None:
     for number in range(30):
         answer = client.post("/api/v1/events", json={"code": "A", "id": str(number)})
+        with sqlite3.connect(tmp_path / "x.db-inbox") as conn:
+            (waiting,) = conn.execute("SELECT coalesce(sum(events), 0) FROM inbox").fetchone()
         with sqlite3.connect(tmp_path / "x.db") as conn:
-            (stored,) = conn.execute("SELECT count(*) FROM inbox").fetchone()
-        assert (answer.status_code, stored) == (202, number + 1)
+            # Those that were triaged between the two looks may be in both.
+            stored = waiting + conn.execute("SELECT count(*) FROM event").fetchone()[0]
+        assert answer.status_code == 202
+        assert stored >= number + 1
 
 
 def test_from_errors_to_a_resolved_incident(client: httpx.Client) -> None:
@@ -183,12 +187,12 @@ def test_an_open_door_is_refused_at_the_start(tmp_path: Path, web: dict[str, str
 
 def test_a_store_that_is_gone_is_said_and_nothing_is_acknowledged(tmp_path: Path) -> None:
     with serving(tmp_path) as (client, _stage):
-        with sqlite3.connect(tmp_path / "x.db") as conn:
+        with sqlite3.connect(tmp_path / "x.db-inbox") as conn:
             conn.execute("ALTER TABLE inbox RENAME TO elsewhere")
         answer = client.post("/api/v1/events", json={"code": "A"})
         assert answer.status_code == 503
         assert "no such table: inbox" in answer.json()["error"]
-        with sqlite3.connect(tmp_path / "x.db") as conn:
+        with sqlite3.connect(tmp_path / "x.db-inbox") as conn:
             conn.execute("ALTER TABLE elsewhere RENAME TO inbox")
         assert client.post("/api/v1/events", json={"code": "A"}).status_code == 202, "it goes on by itself"
 

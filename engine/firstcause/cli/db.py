@@ -1,10 +1,42 @@
-"""db upgrade, downgrade, current."""
+"""db upgrade, downgrade, current; prune."""
 
 from __future__ import annotations
 
 import click
 
-from firstcause.cli.common import Context, json_option, pass_context, show_json
+from firstcause.cli.common import Context, json_option, now, pass_context, show_json
+
+
+def _length(_ctx: click.Context, _option: click.Parameter, value: str | None) -> float | None:
+    from firstcause.core.durations import seconds
+
+    try:
+        return None if value is None else seconds(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command(epilog="Example: firstcause prune --older-than 30d --dry-run")
+@click.option(
+    "--older-than", "older", metavar="LENGTH", callback=_length, help="Such as 30d, not the settings'."
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--vacuum", is_flag=True, help="Make SQLite's files smaller; it may take a while.")
+@json_option
+@pass_context
+def prune(ctx: Context, *, older: float | None, dry_run: bool, vacuum: bool, as_json: bool) -> None:
+    """Forget old events and incidents that ended long ago; the daemon does so once a minute.
+
+    What is open stays, and so do its events.
+    """
+    gone = ctx.ready_service.prune(now(), older, dry_run=dry_run)
+    if vacuum and not dry_run:
+        ctx.service.database.vacuum()
+    if as_json:
+        show_json({**gone, "dry_run": dry_run})
+    else:
+        verb = "would go" if dry_run else "are gone"
+        click.echo(f"{gone['events']} events and {gone['incidents']} incidents {verb}")
 
 
 @click.group()
@@ -45,4 +77,6 @@ def current(ctx: Context, *, as_json: bool) -> None:
     click.get_current_context().exit(0 if at == HEAD else 1)
 
 
-COMMANDS = (db,)
+db.add_command(prune)
+
+COMMANDS = (db, prune)

@@ -100,16 +100,14 @@ def bounded(
 def _folded(occurrence: Occurrence, service: str | None) -> Occurrence:
     fault, fingerprint = _fingerprints(service)
     event = occurrence.event.model_copy(update={"service": service, "tenant": None})
-    return occurrence.model_copy(
-        update={
-            "event": event,
-            "code": FURTHER,
-            "title": title(0, service),
-            "fault": fault,
-            "fingerprint": fingerprint,
-            "likeness": None,
-            "further": occurrence.fingerprint,
-        }
+    return occurrence._replace(
+        event=event,
+        code=FURTHER,
+        title=title(0, service),
+        fault=fault,
+        fingerprint=fingerprint,
+        likeness=None,
+        further=occurrence.fingerprint,
     )
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from firstcause.core.catalog import Catalog, Entry
-from firstcause.core.model import Event, Frozen, Severity
+from firstcause.core.model import Event, Severity
 from firstcause.core.stacks import called, ends_of, kind_of, trace_of
 from firstcause.core.templates import LONGEST, template
 
 if TYPE_CHECKING:
+    from firstcause.core.catalog import Catalog, Entry
     from firstcause.core.similarity import Found
 
 UNCATALOGUED = "UNCATALOGUED"
@@ -23,11 +23,12 @@ _GROUPING = "2"
 """The version of what tells errors apart that have neither code nor entry; core.former has those before."""
 
 _TITLE = 160
+_REMEMBERED = 10_000
 # No words: ids, numbers, quoted values. Each alternative is linear.
 _WORDLESS = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]+)*|\d+|\"[^\"]{0,200}\"|'[^']{0,200}'")
 
 
-class Occurrence(Frozen):
+class Occurrence(NamedTuple):
     """An event and what it is an occurrence of. fault: shared by all tenants that report the same error.
 
     likeness: how like the message is to the entry's words, where no more than that speaks for the entry.
@@ -127,6 +128,7 @@ def _title(message: str | None) -> str:
     return line if len(line) <= _TITLE else line[: _TITLE - 3] + "..."
 
 
+@lru_cache(_REMEMBERED)
 def _digest(*parts: str) -> str:
     text = "\x1f".join((_VERSION, *parts))
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=10).hexdigest()

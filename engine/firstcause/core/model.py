@@ -31,15 +31,17 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        return list(Severity).index(self)
+        return _SEVERITY_RANKS[self]
 
     @classmethod
     def _missing_(cls, value: object) -> Severity | None:
         """Any case, and the names that loggers and other systems use for the same three."""
-        return _SEVERITY_NAMES.get(value.strip().upper()) if isinstance(value, str) else None
+        return SEVERITY_NAMES.get(value.strip().upper()) if isinstance(value, str) else None
 
 
-_SEVERITY_NAMES = {
+_SEVERITY_RANKS = {severity: place for place, severity in enumerate(Severity)}
+
+SEVERITY_NAMES = {
     "DEBUG": Severity.INFO,
     "NOTICE": Severity.INFO,
     "INFO": Severity.INFO,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from firstcause.core.diagnosis import Evidence, Prior, diagnose, felt, strength
 from firstcause.core.identity import silent_fingerprint
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from firstcause.core.diagnosis import Suspect, Weights
-    from firstcause.core.model import Fact
+    from firstcause.core.model import Fact, Sample
     from firstcause.core.signals import Signal, Signals
     from firstcause.core.topology import ComponentGraph
 
@@ -75,7 +75,31 @@ def evidence_of(alert: Alert, method: Method) -> Evidence | None:
     )
 
 
-def weighed(alert: Alert, signals: Signals, weights: Weights) -> tuple[Signal, float] | None:
+class Weighable(Protocol):
+    """What of an alert tells how it weighs."""
+
+    @property
+    def code(self) -> str:
+        """As of the alert."""
+
+    @property
+    def title(self) -> str:
+        """As of the alert."""
+
+    @property
+    def severity(self) -> Severity:
+        """As of the alert."""
+
+    @property
+    def count(self) -> int:
+        """As of the alert."""
+
+    @property
+    def sample(self) -> Sample | None:
+        """As of the alert."""
+
+
+def weighed(alert: Weighable, signals: Signals, weights: Weights) -> tuple[Signal, float] | None:
     """What an alert is about, and how strong it is; None where no signal fits."""
     message = alert.sample.message if alert.sample else None
     signal = signals.of(" ".join(filter(None, (alert.code, alert.title, message))))
@@ -84,7 +108,7 @@ def weighed(alert: Alert, signals: Signals, weights: Weights) -> tuple[Signal, f
     return signal, strength(alert.count, _score(alert), alert.severity, weights)
 
 
-def _score(alert: Alert) -> float | None:
+def _score(alert: Weighable) -> float | None:
     """How many times over its threshold it was, where the sender said so as `score`."""
     value = alert.sample.details.get("score") if alert.sample else None
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

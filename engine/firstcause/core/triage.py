@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from firstcause.core.identity import Occurrence
+    from firstcause.core.model import Severity
 
 
 @dataclass
@@ -30,6 +31,72 @@ class Folded:
     changed: set[str] = field(default_factory=set)
     counted: dict[str, int] = field(default_factory=dict)
     late: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What of an alert that is stored and active tells whether more of the same changes anything."""
+
+    stored_id: int
+    code: str
+    title: str
+    count: int
+    severity: Severity
+    first_seen: datetime
+    last_seen: datetime
+    sample: Sample | None = None
+
+
+@dataclass(frozen=True)
+class More:
+    """Occurrences that an alert counts and that no rule need see. sample: None where the alert's is later."""
+
+    stored_id: int
+    added: int
+    last_seen: datetime
+    sample: Sample | None
+
+    def of(self, alert: Standing) -> Standing:
+        """The alert with these."""
+        sample = self.sample or alert.sample
+        return replace(alert, count=alert.count + self.added, last_seen=self.last_seen, sample=sample)
+
+
+def counted(
+    occurrences: Iterable[Occurrence], standing: Mapping[str, Standing], limits: Sequence[float] = ()
+) -> dict[str, More]:
+    """By fingerprint those occurrences that only add to a standing alert; nearly all, in a storm.
+
+    limits: see `fold`, which is for all others.
+    """
+    together: dict[str, list[Occurrence]] = {}
+    for occurrence in occurrences:
+        together.setdefault(occurrence.fingerprint, []).append(occurrence)
+    return {
+        name: _more(listed, standing[name])
+        for name, listed in together.items()
+        if name in standing and _only_adds(listed, standing[name], limits)
+    }
+
+
+def _only_adds(listed: Sequence[Occurrence], alert: Standing, limits: Sequence[float]) -> bool:
+    return (
+        not any(each.event.resolved for each in listed)
+        and all(severity.rank <= alert.severity.rank for severity in {each.severity for each in listed})
+        and min(each.event.time for each in listed) >= alert.first_seen
+        and not passed(limits, alert.count, alert.count + len(listed))
+    )
+
+
+def _more(listed: Sequence[Occurrence], alert: Standing) -> More:
+    last = max(reversed(listed), key=lambda each: each.event.time)
+    later = last.event.time >= alert.last_seen
+    return More(
+        stored_id=alert.stored_id,
+        added=len(listed),
+        last_seen=max(alert.last_seen, last.event.time),
+        sample=_sample(last) if later else None,
+    )
 
 
 def fold(

@@ -72,6 +72,17 @@ def secret_values(names: Iterable[str], env_file: Path | None) -> list[str]:
     return sorted(set(found))
 
 
+def stamp(env_file: Path | None) -> tuple[int, ...] | None:
+    """Another one where the file may have changed; None where there is none."""
+    if env_file is None:
+        return None
+    try:
+        found = env_file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
 def _values(env_file: Path) -> dict[str, str | None] | None:
     """What the file sets, nothing where it is gone; None where it cannot be read."""
     try:

@@ -178,7 +178,7 @@ def _event(value: object, now: datetime, new_id: Callable[[], str], limit: int |
     time, apart = happened(sent.time or now, now)
     details |= apart
     return Event(
-        id=_id(sent) or new_id(),
+        id=scoped_id(sent.id, sent.service, sent.tenant) or new_id(),
         time=time,
         code=sent.code,
         message=sent.message,
@@ -198,11 +198,11 @@ def happened(time: datetime, now: datetime) -> tuple[datetime, dict[str, str]]:
     return (now, {"sent_time": time.isoformat()}) if time > now + _AHEAD else (time, {})
 
 
-def _id(sent: _Sent) -> str | None:
+def scoped_id(given: str | None, service: str | None, tenant: str | None) -> str | None:
     """What makes a retry harmless; two applications that count from 1 must not hide each other's errors."""
-    if not sent.id:
+    if not given:
         return None
-    name = ":".join(part for part in (sent.service, sent.tenant, sent.id) if part)
+    name = ":".join(part for part in (service, tenant, given) if part)
     if len(name) <= _LONGEST_ID:
         return name
     return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()

@@ -21,6 +21,7 @@ from firstcause.errors import ConfigError, FirstcauseError, NotFoundError, RuleF
 from firstcause.health import budgets, environment
 from firstcause.health.probing import Prober
 from firstcause.host import Host
+from firstcause.intake import quick
 from firstcause.service import answers, checking, drilling, forecasting, health_answers, tick
 from firstcause.service.acting import Acting
 from firstcause.service.deliver import Delivery
@@ -41,12 +42,14 @@ from firstcause.store import (
     inbox,
     incidents,
     outbox,
+    retention,
     rulings,
     silences,
     snapshots,
     tallies,
 )
 from firstcause.store.database import Database
+from firstcause.store.inbox import Parcel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -63,7 +66,11 @@ if TYPE_CHECKING:
     from firstcause.health.probing import Check
     from firstcause.hookspecs.types import Notifier, Probe
 
-BATCH = 1000
+BATCH = 5000
+"""Events that are triaged together where so many wait."""
+
+FEWER = 10
+"""By so much smaller is the next batch where one holds an event that cannot be triaged."""
 
 REMINDED_EVERY = timedelta(seconds=5)
 """How often it is looked whether somebody is to be reminded."""
@@ -90,6 +97,7 @@ class Service:
         self._lock = threading.RLock()
         self._prober = Prober()
         self._refused: Refused | None = None
+        self._made_mask: tuple[Knowledge, tuple[int, ...] | None, Mask] | None = None
         self._reminded_at: datetime | None = None
         self._forecast_at: datetime | None = None
 
@@ -108,6 +116,9 @@ class Service:
 
     @property
     def knowledge(self) -> Knowledge:
+        # Whoever only looks something up must not wait for a triage, which holds the lock.
+        if (known := self._knowledge) is not None:
+            return known
         with self._lock:
             if self._knowledge is None:
                 self._knowledge = self._learn()
@@ -150,21 +161,33 @@ class Service:
 
     @property
     def mask(self) -> Mask:
-        """Made anew for each batch: a secret that was rotated is masked from then on."""
-        values = environment.secret_values(self.catalog.env_vars(), self.env_file)
-        return Mask([*values, *self.host.secrets()])
+        """Made anew when what holds secrets changes: one that was rotated is masked from then on."""
+        known, stamp = self.knowledge, environment.stamp(self.env_file)
+        made = self._made_mask
+        if made is None or made[0] is not known or made[1] != stamp:
+            values = environment.secret_values(known.catalog.env_vars(), self.env_file)
+            made = self._made_mask = (known, stamp, Mask([*values, *self.host.secrets()]))
+        return made[2]
 
     # One event
 
-    def masked(self, events: Sequence[Event]) -> list[Event]:
+    def packed(self, events: Sequence[Event]) -> list[Parcel]:
+        """The events without secrets, as they are stored."""
         mask = self.mask
-        return [mask.event(event) for event in events]
+        return inbox.packed([mask.event(event) for event in events])
+
+    def as_sent(self, body: bytes) -> Parcel | None:
+        """A request that can be stored as it came; None where it has to be read and masked."""
+        if not self.mask.harmless(body):
+            return None
+        events = quick.count(body, inbox.MOST)
+        return Parcel(body, events, as_sent=True) if events is not None else None
 
     def accept(self, events: Sequence[Event], now: datetime) -> None:
         """Store events; when this returns they are on disk."""
-        masked = self.masked(events)
-        with self.database.write(exclusive=False) as conn:
-            inbox.put(conn, masked, now)
+        parcels = self.packed(events)
+        with self.database.inbox.write(exclusive=False) as conn:
+            inbox.store(conn, parcels, now)
 
     def triage(self, now: datetime, limit: int = BATCH) -> Triaged:
         """Triage the oldest waiting events. One that cannot be triaged is set aside, and the rest go on."""
@@ -176,8 +199,10 @@ class Service:
                 raise
             except Exception as error:
                 if limit > 1:
-                    log.exception("a batch could not be triaged; its events go one by one")
-                    return self.triage(now, 1)
+                    log.exception(
+                        "a batch of up to %d events could not be triaged; a smaller one goes", limit
+                    )
+                    return self.triage(now, max(1, limit // FEWER))
                 log.exception("an event could not be triaged and is set aside")
                 return triage.set_aside(f"{type(error).__name__}: {error}", now)
 
@@ -314,6 +339,25 @@ class Service:
         if ended:
             self.accept(ended, now)
         self.reconsider(now)
+
+    def prune(self, now: datetime, older: float | None = None, *, dry_run: bool = False) -> dict[str, int]:
+        """Forget what is older than the settings keep; returns how much of what went.
+
+        older: seconds, in place of the settings' ages. dry_run: say what would go.
+        """
+        store = self.settings.store
+        past = retention.Past(
+            events=now - timedelta(seconds=store.keep_events if older is None else older),
+            incidents=now - timedelta(seconds=store.keep_incidents if older is None else older),
+            most=store.max_events,
+        )
+        if dry_run:
+            with self.database.read() as conn:
+                events, ended = retention.count(conn, past)
+        else:
+            gone = list(retention.prune(self.database, past))
+            events, ended = sum(each[0] for each in gone), sum(each[1] for each in gone)
+        return {"events": events, "incidents": ended}
 
     # Answers
 
@@ -469,8 +513,10 @@ class Service:
 
     def status(self, now: datetime) -> dict[str, Any]:
         """How firstcause itself is: its rules, its store, what is open."""
+        with self.database.inbox.read() as conn:
+            waiting = inbox.count_waiting(conn)
         with self.database.read() as conn:
-            waiting, unsent = inbox.count_waiting(conn), outbox.count_waiting(conn)
+            unsent = outbox.count_waiting(conn)
             open_now = incidents.still_open(conn)
         return {
             "version": version("firstcause"),

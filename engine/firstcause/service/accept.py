@@ -8,21 +8,27 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from firstcause.errors import BusyError
 from firstcause.store import inbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from firstcause.core.model import Event
     from firstcause.store.database import Database
+    from firstcause.store.inbox import Parcel
 
-_MOST = 2000
+_MOST_BYTES = 8 * 1024 * 1024
+"""What one commit stores; more waits for the next."""
+
+_MOST_WAITING = 64 * 1024 * 1024
+"""Bytes between socket and disk; beyond it senders are told to come again."""
 
 
 @dataclass
-class _Parcel:
-    events: Sequence[Event]
+class _Delivery:
+    parcels: Sequence[Parcel]
+    size: int
     done: Future[None] = field(default_factory=Future)
 
 
@@ -35,15 +41,27 @@ class Acceptor:
         self._database = database
         self._clock = clock
         self._on_stored = on_stored
-        self._queue: queue.SimpleQueue[_Parcel | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Delivery | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self.stored = 0
+        """Events so far."""
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="acceptor", daemon=True)
         self._thread.start()
 
-    def submit(self, events: Sequence[Event]) -> Future[None]:
-        """Done when the events are on disk; StoreError where they could not be stored."""
-        parcel = _Parcel(events)
-        self._queue.put(parcel)
-        return parcel.done
+    def submit(self, parcels: Sequence[Parcel]) -> Future[None]:
+        """Done when the parcels are on disk; StoreError where they could not be stored.
+
+        BusyError where more waits for the disk than memory should hold.
+        """
+        delivery = _Delivery(parcels, sum(len(each.body) for each in parcels))
+        with self._lock:
+            if self._waiting > _MOST_WAITING:
+                msg = "more arrives than the disk takes; send it again in a moment"
+                raise BusyError(msg)
+            self._waiting += delivery.size
+        self._queue.put(delivery)
+        return delivery.done
 
     def close(self) -> None:
         """Store what was submitted, then stop."""
@@ -52,33 +70,37 @@ class Acceptor:
 
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
-            parcels, last = self._gather(first)
-            self._store(parcels)
+            deliveries, last = self._gather(first)
+            self._store(deliveries)
             if last:
                 return
 
-    def _gather(self, first: _Parcel) -> tuple[list[_Parcel], bool]:
-        parcels, size = [first], len(first.events)
-        while size < _MOST:
+    def _gather(self, first: _Delivery) -> tuple[list[_Delivery], bool]:
+        gathered, size = [first], first.size
+        while size < _MOST_BYTES:
             try:
-                parcel = self._queue.get_nowait()
+                delivery = self._queue.get_nowait()
             except queue.Empty:
                 break
-            if parcel is None:
-                return parcels, True
-            parcels.append(parcel)
-            size += len(parcel.events)
-        return parcels, False
+            if delivery is None:
+                return gathered, True
+            gathered.append(delivery)
+            size += delivery.size
+        return gathered, False
 
-    def _store(self, parcels: Sequence[_Parcel]) -> None:
-        events = [event for parcel in parcels for event in parcel.events]
+    def _store(self, deliveries: Sequence[_Delivery]) -> None:
+        parcels = [parcel for each in deliveries for parcel in each.parcels]
         try:
-            with self._database.write(exclusive=False) as conn:
-                inbox.put(conn, events, self._clock())
+            with self._database.inbox.write(exclusive=False) as conn:
+                inbox.store(conn, parcels, self._clock())
         except Exception as error:  # noqa: BLE001 - each sender must hear of it, whatever it is
-            for parcel in parcels:
-                parcel.done.set_exception(error)
-            return
-        for parcel in parcels:
-            parcel.done.set_result(None)
-        self._on_stored()
+            for each in deliveries:
+                each.done.set_exception(error)
+        else:
+            self.stored += sum(parcel.events for parcel in parcels)
+            for each in deliveries:
+                each.done.set_result(None)
+            self._on_stored()
+        finally:
+            with self._lock:
+                self._waiting -= sum(each.size for each in deliveries)

@@ -202,8 +202,8 @@ class Settlement:
             if now.fingerprint in touched or _differs(now, was)
         ]
         alerts.save(self._conn, changed)
-        self._note(before, after, members, joined, each.absorbed, verdicts)
         if after != before or joined:
+            self._note(before, after, members, joined, each.absorbed, verdicts)
             components = {alert.component for alert in members if alert.component is not None}
             only = _asked_route(roots) if after.drill else None
             self._announcer.announce(self._conn, after, components, self._now, self._doubtful, only)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,15 +15,17 @@ from firstcause.core.further import tell
 from firstcause.core.identity import Occurrence, identify
 from firstcause.core.suspicion import weighed
 from firstcause.core.topology import calls_of
-from firstcause.core.triage import Folded, fold, opened, until
+from firstcause.core.triage import Folded, counted, fold, opened, until
 from firstcause.hookspecs.types import FactContext
 from firstcause.inference.patterns import fits_whole
 from firstcause.service.derive import Scopes, Seen, common_facts
 from firstcause.service.settle import Settlement
 from firstcause.service.standing import standing, within_limits
+from firstcause.service.unpacking import unpacked
 from firstcause.store import (
     alerts,
     dependencies,
+    history,
     inbox,
     incidents,
     observations,
@@ -31,6 +34,8 @@ from firstcause.store import (
     tallies,
     telling,
 )
+from firstcause.store.history import Kept
+from firstcause.store.inbox import document
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -41,9 +46,11 @@ if TYPE_CHECKING:
     from firstcause.config import Intake, Topology
     from firstcause.core.masking import Mask
     from firstcause.core.model import Alert, Fact, Severity, Verdict
+    from firstcause.core.suspicion import Weighable
     from firstcause.host import Host
     from firstcause.service.knowledge import Knowledge
     from firstcause.service.settle import Announcer
+    from firstcause.service.unpacking import Received
     from firstcause.service.world import World
     from firstcause.store.database import Database
 
@@ -76,54 +83,70 @@ class Triage:
     mask: Mask
 
     def run(self, now: datetime, limit: int) -> Triaged:
-        """Triage the oldest waiting events; events 0 where none waits."""
-        with self.database.read() as conn:
-            received = inbox.waiting(conn, limit)
-        occurrences = self._identified(received)
-        if not received:
+        """Triage up to `limit` of the oldest waiting events; events 0 where none waits."""
+        with self.database.inbox.read() as conn:
+            parcels = inbox.waiting(conn, limit)
+        if not parcels:
             return Triaged()
+        taken = _once(one for each in parcels for one in unpacked(each))
+        identified = self._identified(taken.values())
         with self.database.write() as conn:
-            fresh = inbox.still_waiting(conn, [each.seq for each in received])
-            taken = {seq: each for seq, each in occurrences.items() if seq in fresh}
-            events = (each.event for each in taken.values())
+            # What was triaged before is not counted again: sent twice, or taken by another, or by us when
+            # we were killed before it left the inbox.
+            for name in history.known(conn, taken.keys()):
+                del taken[name]
+            occurrences = {name: identified[name] for name, each in taken.items() if each.event is not None}
+            events = (each.event for each in occurrences.values())
             dependencies.learn(conn, calls_of(events, self.topology.learn_from), now)
-            taken, folded = self._fold(conn, taken, now)
+            rest, folded = self._fold(conn, self._uncounted(conn, occurrences), now)
+            occurrences |= rest
             self._record(conn, folded, now)
-            alerts.register(conn, _registered(taken.values()))
-            tallies.count(conn, _tallied(taken.values()), now)
-            inbox.mark(
-                conn,
-                [
-                    (each.seq, taken[each.seq].fingerprint if each.seq in taken else None, each.problem)
-                    for each in received
-                    if each.seq in fresh
-                ],
-                now,
-            )
-        return Triaged(len(received), len(folded.changed), self._suspects(folded))
+            alerts.register(conn, _registered(occurrences.values()))
+            tallies.count(conn, _tallied(occurrences.values()), now)
+            history.keep(conn, [_kept(each, occurrences.get(name)) for name, each in taken.items()], now)
+        self._emptied(parcels)
+        return Triaged(sum(each.take for each in parcels), len(folded.changed), self._suspects(folded))
 
     def set_aside(self, problem: str, now: datetime) -> Triaged:
         """Mark the oldest waiting event as not to be triaged, with the reason."""
+        with self.database.inbox.read() as conn:
+            parcels = inbox.waiting(conn, 1)
         with self.database.write() as conn:
-            oldest = inbox.waiting(conn, 1)
-            inbox.mark(conn, [(each.seq, None, problem) for each in oldest], now)
-        return Triaged(len(oldest))
+            taken = _once(one for each in parcels for one in unpacked(each))
+            fresh = taken.keys() - history.known(conn, taken.keys())
+            history.keep(conn, [_kept(replace(taken[name], problem=problem), None) for name in fresh], now)
+        self._emptied(parcels)
+        return Triaged(len(parcels))
 
-    def _identified(self, received: Sequence[inbox.Received]) -> dict[int, Occurrence]:
+    def _emptied(self, parcels: Sequence[inbox.Waiting]) -> None:
+        with self.database.inbox.write(exclusive=False) as conn:
+            inbox.take(conn, parcels)
+
+    def _identified(self, received: Iterable[Received]) -> dict[str, Occurrence]:
         catalog = self.knowledge.catalog
-        readable = [(each.seq, each.event) for each in received if each.event is not None]
-        given = [event for _seq, event in readable]
+        given = [each.event for each in received if each.event is not None]
         enriched = self.host.enrich(given, [catalog.get(event.code) is not None for event in given])
         # What came in was masked then; what plugins added was not.
         events = [
             after if after is before else self.mask.event(after)
             for before, after in zip(given, enriched, strict=True)
         ]
-        return {seq: identify(event, catalog) for (seq, _), event in zip(readable, events, strict=True)}
+        names = (event.id for event in given)
+        return {name: identify(event, catalog) for name, event in zip(names, events, strict=True)}
+
+    def _uncounted(self, conn: sa.Connection, occurrences: Mapping[str, Occurrence]) -> dict[str, Occurrence]:
+        """Count what only adds to an alert; returns the others."""
+        known = alerts.standing(conn, {each.fingerprint for each in occurrences.values()})
+        more = counted(occurrences.values(), known, self.knowledge.inference.limits("alert", "count"))
+        same = {
+            name: each for name, each in more.items() if not self._is_other(known[name], each.of(known[name]))
+        }
+        alerts.add(conn, same.values())
+        return {name: each for name, each in occurrences.items() if each.fingerprint not in same}
 
     def _fold(
-        self, conn: sa.Connection, taken: dict[int, Occurrence], now: datetime
-    ) -> tuple[dict[int, Occurrence], Folded]:
+        self, conn: sa.Connection, taken: Mapping[str, Occurrence], now: datetime
+    ) -> tuple[dict[str, Occurrence], Folded]:
         """Returns also the occurrences as what they count in."""
         occurrences = list(taken.values())
         met = standing(conn, occurrences, now - self._goes_on)
@@ -139,12 +162,13 @@ class Triage:
 
     def _weightier(self, folded: Folded, known: Mapping[str, Alert]) -> set[str]:
         """Known alerts that are other evidence than before: one that came often is to be believed more."""
+        both = folded.counted.keys() & known.keys()
+        return {name for name in both if self._is_other(known[name], folded.alerts[name])}
+
+    def _is_other(self, before: Weighable, after: Weighable) -> bool:
+        """Whether it is other evidence."""
         signals, weights = self.knowledge.book.signals, self.knowledge.book.weights
-        return {
-            name
-            for name in folded.counted.keys() & known.keys()
-            if weighed(folded.alerts[name], signals, weights) != weighed(known[name], signals, weights)
-        }
+        return weighed(before, signals, weights) != weighed(after, signals, weights)
 
     @property
     def _goes_on(self) -> timedelta:
@@ -224,6 +248,21 @@ class Triage:
         return frozenset(entry.verify.probe for entry in entries if entry is not None and entry.verify.probe)
 
 
+def _once(received: Iterable[Received]) -> dict[str, Received]:
+    """By their ids; one that is there twice is the same occurrence, and the first counts."""
+    found: dict[str, Received] = {}
+    for each in received:
+        found.setdefault(each.event_id, each)
+    return found
+
+
+def _kept(received: Received, occurrence: Occurrence | None) -> Kept:
+    fingerprint = occurrence.fingerprint if occurrence else None
+    if received.event is None:
+        return Kept(received.event_id, json.dumps({"unreadable": received.raw}), None, received.problem)
+    return Kept(received.event_id, document(received.event), fingerprint, received.problem)
+
+
 def _by_hand(conn: sa.Connection, active: Mapping[str, Alert]) -> list[Verdict]:
     rows = {alert.stored_id: alert for alert in active.values()}
     return [
@@ -249,19 +288,26 @@ def _tallied(occurrences: Iterable[Occurrence]) -> Counter[tuple[str, Severity]]
 
 
 def _registered(occurrences: Iterable[Occurrence]) -> list[dict[str, object]]:
-    """One line of the registry a code."""
-    seen: dict[str, dict[str, object]] = {}
-    for each in sorted(occurrences, key=lambda one: one.event.time):
-        if each.event.resolved or each.event.drill:
-            continue
-        before = seen.get(each.code)
-        seen[each.code] = {
-            "code": each.code,
-            "title": each.title,
-            "catalogued": each.entry is not None,
-            "severity": each.severity.value,
-            "first_seen": before["first_seen"] if before else each.event.time,
-            "last_seen": each.event.time,
-            "count": int(str(before["count"])) + 1 if before else 1,
-        }
-    return list(seen.values())
+    """One line of the registry a code, in the words of its latest."""
+    together: dict[str, list[Occurrence]] = {}
+    for each in occurrences:
+        if not (each.event.resolved or each.event.drill):
+            together.setdefault(each.code, []).append(each)
+    return [_line(code, listed) for code, listed in sorted(together.items())]
+
+
+def _line(code: str, listed: Sequence[Occurrence]) -> dict[str, object]:
+    last = max(reversed(listed), key=_time)
+    return {
+        "code": code,
+        "title": last.title,
+        "catalogued": last.entry is not None,
+        "severity": last.severity.value,
+        "first_seen": min(map(_time, listed)),
+        "last_seen": last.event.time,
+        "count": len(listed),
+    }
+
+
+def _time(occurrence: Occurrence) -> datetime:
+    return occurrence.event.time

@@ -8,12 +8,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from firstcause.core.facts import History
-from firstcause.core.model import Alert, IncidentStatus, Sample, Verdict
+from firstcause.core.model import Alert, IncidentStatus, Sample, Severity, Verdict
+from firstcause.core.triage import Standing
 from firstcause.store.tables import alert, incident, notification_registry
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
+
+    from firstcause.core.triage import More
 
 _COPIED = (
     "fingerprint", "fault", "code", "catalogued", "title", "severity", "component", "tenant", "service",
@@ -115,6 +118,41 @@ def _values(each: Alert) -> dict[str, Any]:
     }
 
 
+def standing(conn: sa.Connection, names: Collection[str]) -> dict[str, Standing]:
+    """Of the active alerts with these fingerprints as much as counting needs."""
+    names_of = ("id", "code", "title", "count", "severity", "first_seen", "last_seen", "sample")
+    asked = sa.select(alert.c.fingerprint, *(alert.c[name] for name in names_of))
+    return {
+        name: Standing(
+            row, code, title, count, Severity(severity), first, last, Sample.model_validate(sample)
+        )
+        for part in _parts(names)
+        for name, row, code, title, count, severity, first, last, sample in conn.execute(
+            asked.where(alert.c.fingerprint.in_(part), alert.c.resolved_at.is_(None))
+        )
+    }
+
+
+def add(conn: sa.Connection, more: Iterable[More]) -> None:
+    """Count occurrences that change nothing else of their alerts."""
+    later, others = [], []
+    for each in more:
+        row = {"row": each.stored_id, "added": each.added, "last": each.last_seen}
+        if each.sample is None:
+            others.append(row)
+        else:
+            later.append(row | {"told": each.sample.model_dump(mode="json", exclude_defaults=True)})
+    counting = (
+        alert.update()
+        .where(alert.c.id == sa.bindparam("row"))
+        .values(count=alert.c.count + sa.bindparam("added"), last_seen=sa.bindparam("last"))
+    )
+    if others:
+        conn.execute(counting, others)
+    if later:
+        conn.execute(counting.values(sample=sa.bindparam("told")), later)
+
+
 def count_late(conn: sa.Connection, late: Mapping[int, int]) -> None:
     """late: row of an ended alert -> occurrences that arrived after its end."""
     for row, count in late.items():
@@ -132,21 +170,18 @@ def end(conn: sa.Connection, incident_id: int, now: datetime) -> None:
 
 def register(conn: sa.Connection, seen: Sequence[Mapping[str, Any]]) -> None:
     """Fill the registry of codes. seen: code, title, catalogued, severity, first_seen, last_seen, count."""
+    if not seen:
+        return
     insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    for each in seen:
-        statement = insert(notification_registry).values(**each)
-        conn.execute(
-            statement.on_conflict_do_update(
-                index_elements=["code"],
-                set_={
-                    "title": statement.excluded.title,
-                    "catalogued": statement.excluded.catalogued,
-                    "severity": statement.excluded.severity,
-                    "last_seen": statement.excluded.last_seen,
-                    "count": notification_registry.c.count + statement.excluded.count,
-                },
-            )
-        )
+    statement = insert(notification_registry)
+    taken = {
+        "title": statement.excluded.title,
+        "catalogued": statement.excluded.catalogued,
+        "severity": statement.excluded.severity,
+        "last_seen": statement.excluded.last_seen,
+        "count": notification_registry.c.count + statement.excluded.count,
+    }
+    conn.execute(statement.on_conflict_do_update(index_elements=["code"], set_=taken), list(seen))
 
 
 def history(conn: sa.Connection, codes: Collection[str]) -> list[History]:

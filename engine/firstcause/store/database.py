@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,19 +24,21 @@ from sqlalchemy.exc import (
 
 from firstcause.errors import StoreError
 from firstcause.shipped import shipped
+from firstcause.store.tables import inbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 
-HEAD = "0007"
+HEAD = "0008"
 """The schema's version that this program needs; a test holds it to the newest migration."""
 
 # One number for all of firstcause: Postgres' advisory locks are named by numbers.
 _WRITER_LOCK = 0x66697273
 _DAEMON_LOCK = 0x66697274
-INBOX_LOCK = 0x66697275
+
+_INBOX = "-inbox"
 
 _CONNECT_WITHIN = 10
 """Seconds after which a Postgres that says nothing is taken to be away; the url may give its own."""
@@ -75,13 +77,24 @@ class Turns:
 
 
 class Database:
-    """One database. Writers take turns, so that two can never open two incidents for one cause."""
+    """One database. Writers take turns, so that two can never open two incidents for one cause.
+
+    inbox: where accepted events wait. SQLite has one writer at a time, and senders must not wait for triage,
+    so there it is a file of its own beside the other; elsewhere it is this database.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = _with_driver(url)
         self.engine = _engine(self.url)
         self._turn = Turns()
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self.inbox = self._beside()
+
+    def _beside(self) -> Database:
+        url = self.engine.url
+        if not self.is_sqlite or _in_memory(url) or str(url.database).endswith(_INBOX):
+            return self
+        return Database(url.set(database=f"{url.database}{_INBOX}").render_as_string(hide_password=False))
 
     @contextmanager
     def write(self, *, exclusive: bool = True) -> Iterator[sa.Connection]:
@@ -158,6 +171,7 @@ class Database:
         """Bring an empty or older database to this program's schema; refuse a newer one."""
         at = self.version()
         if at == HEAD:
+            self._prepare_inbox()
             return
         if at is not None and at not in self.known_versions():
             msg = (
@@ -172,9 +186,22 @@ class Database:
 
     def upgrade(self, to: str = "head") -> None:
         self._alembic("upgrade", to)
+        if self.version() == HEAD:
+            self._prepare_inbox()
 
     def downgrade(self, to: str) -> None:
+        if self.inbox is not self and self.version() == HEAD:
+            self._prepare_inbox()
+            _move(self.inbox, self)
         self._alembic("downgrade", to)
+
+    def _prepare_inbox(self) -> None:
+        """Where it is a database of its own: its table, with what waits in this one's."""
+        if self.inbox is self:
+            return
+        with self.inbox.write() as conn:
+            inbox.create(conn, checkfirst=True)
+        _move(self, self.inbox)
 
     def _alembic(self, command: str, to: str) -> None:
         # Imported here: most commands find the schema as it should be.
@@ -196,8 +223,34 @@ class Database:
     def shown_url(self) -> str:
         return _shown(self.engine.url)
 
+    def vacuum(self) -> None:
+        """Give SQLite's free pages back to the file system; Postgres' own vacuum does that by itself."""
+        if not self.is_sqlite:
+            return
+        for each in {self, self.inbox}:
+            with closing(each.engine.raw_connection()) as plain:
+                try:
+                    plain.cursor().execute("VACUUM")
+                except sqlite3.Error as error:
+                    raise StoreError(f"{each.shown_url} cannot be made smaller now: {error}") from error
+
     def close(self) -> None:
         self.engine.dispose()
+        if self.inbox is not self:
+            self.inbox.close()
+
+
+def _move(source: Database, target: Database) -> None:
+    """Move what waits for triage. Killed in between, parcels are in both; triage takes their events once."""
+    with source.read() as conn:
+        seqs = conn.execute(sa.select(inbox.c.seq).order_by(inbox.c.seq)).scalars().all()
+    for seq in seqs:
+        with source.read() as conn:
+            row = conn.execute(sa.select(inbox).where(inbox.c.seq == seq)).mappings().one()
+        with target.write() as conn:
+            conn.execute(inbox.insert().values({name: row[name] for name in row if name != "seq"}))
+        with source.write() as conn:
+            conn.execute(inbox.delete().where(inbox.c.seq == seq))
 
 
 @contextmanager

@@ -1,89 +1,130 @@
-"""The inbox: every accepted event, from the moment it is acknowledged; afterwards the history."""
+"""The inbox: accepted events in the parcels in which they came, from acknowledgement until triage.
+
+Its connections are those of `Database.inbox`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from pydantic import TypeAdapter
 
 from firstcause.core.model import Event
-from firstcause.store.database import INBOX_LOCK
-from firstcause.store.tables import inbox
+from firstcause.store.tables import document_text, inbox
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
+
+MOST = 1000
+"""Events in one parcel."""
+
+MOST_BYTES = 16 * 1024 * 1024
+"""Of the parcels that are given out together."""
+
+events_of = TypeAdapter(list[Event])
+_event = TypeAdapter(Event)
 
 
 @dataclass(frozen=True)
-class Received:
-    """An event that waits for triage. event None: what was stored cannot be read; problem says why."""
+class Parcel:
+    """Events that were sent together, masked. body: a list of them as JSON.
+
+    as_sent: the body is its sender's, one event or a list, as `intake.quick` reads them.
+    key: names those that have no id of their own.
+    """
+
+    body: bytes
+    events: int
+    as_sent: bool = False
+    key: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+def document(event: Event) -> str:
+    """An event as JSON that every database stores."""
+    return document_text(_event, event)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A stored parcel. done: how many of its events are triaged; take: how many of the others to take now."""
 
     seq: int
-    event: Event | None
-    problem: str | None = None
+    parcel: Parcel
+    received_at: datetime
+    done: int
+    take: int
+
+
+def packed(events: Sequence[Event]) -> list[Parcel]:
+    """The events in parcels, in their order."""
+    parts = (events[at : at + MOST] for at in range(0, len(events), MOST))
+    return [Parcel(document_text(events_of, part).encode(), len(part)) for part in parts]
 
 
 def put(conn: sa.Connection, events: Sequence[Event], now: datetime) -> None:
-    """Store events; one whose id is there already is the same occurrence and is left out."""
-    if not events:
-        return
-    postgres = conn.dialect.name == "postgresql"
-    if postgres:
-        # Two that store the same ids in another order would wait for each other's rows: a deadlock.
-        conn.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": INBOX_LOCK})
-    insert = postgresql.insert if postgres else sqlite.insert
-    conn.execute(
-        insert(inbox).on_conflict_do_nothing(index_elements=["event_id"]),
-        [
-            {
-                "event_id": event.id,
-                "received_at": now,
-                "event": event.model_dump(mode="json", exclude_defaults=True),
-            }
-            for event in events
-        ],
-    )
+    store(conn, packed(events), now)
 
 
-def waiting(conn: sa.Connection, limit: int) -> list[Received]:
-    """The oldest events that nobody has triaged."""
+def store(conn: sa.Connection, parcels: Iterable[Parcel], now: datetime) -> None:
+    rows = [
+        {
+            "key": each.key,
+            "received_at": now,
+            "events": each.events,
+            "as_sent": each.as_sent,
+            "body": each.body,
+        }
+        for each in parcels
+    ]
+    if rows:
+        conn.execute(inbox.insert(), rows)
+
+
+def waiting(conn: sa.Connection, limit: int) -> list[Waiting]:
+    """The oldest parcels with up to `limit` events to triage; of the first a part, if need be."""
+    sizes = sa.select(inbox.c.seq, inbox.c.events, inbox.c.done, sa.func.length(inbox.c.body).label("size"))
+    takes: dict[int, int] = {}
+    events = size = 0
+    for row in conn.execute(sizes.order_by(inbox.c.seq).limit(limit)):
+        left = row.events - row.done
+        if takes and (events + left > limit or size + row.size > MOST_BYTES):
+            break
+        takes[row.seq] = min(left, limit)
+        events, size = events + left, size + row.size
+    if not takes:
+        return []
     rows = conn.execute(
-        sa.select(inbox.c.seq, inbox.c.event)
-        .where(inbox.c.triaged_at.is_(None))
-        .order_by(inbox.c.seq)
-        .limit(limit)
+        sa.select(inbox).where(inbox.c.seq.between(min(takes), max(takes))).order_by(inbox.c.seq)
     )
-    return [_received(seq, document) for seq, document in rows]
-
-
-def _received(seq: int, document: object) -> Received:
-    try:
-        return Received(seq, Event.model_validate(document))
-    except ValueError as error:
-        return Received(seq, None, str(error))
+    return [
+        Waiting(
+            row.seq,
+            Parcel(row.body, row.events, row.as_sent, row.key),
+            row.received_at,
+            row.done,
+            takes[row.seq],
+        )
+        for row in rows
+        if row.seq in takes
+    ]
 
 
 def count_waiting(conn: sa.Connection) -> int:
     """How many events wait for triage."""
-    waiting = sa.select(sa.func.count()).select_from(inbox).where(inbox.c.triaged_at.is_(None))
-    return conn.execute(waiting).scalar_one()
+    left = sa.func.coalesce(sa.func.sum(inbox.c.events - inbox.c.done), 0)
+    return int(conn.execute(sa.select(left)).scalar_one())
 
 
-def still_waiting(conn: sa.Connection, seqs: Sequence[int]) -> set[int]:
-    """Those of `seqs` that no other triage has taken meanwhile."""
-    rows = conn.execute(sa.select(inbox.c.seq).where(inbox.c.seq.in_(seqs), inbox.c.triaged_at.is_(None)))
-    return {row.seq for row in rows}
-
-
-def mark(conn: sa.Connection, outcomes: Sequence[tuple[int, str | None, str | None]], now: datetime) -> None:
-    """outcomes: (seq, fingerprint of its alert, problem)."""
-    if outcomes:
-        conn.execute(
-            inbox.update()
-            .where(inbox.c.seq == sa.bindparam("b_seq"))
-            .values(triaged_at=now, fingerprint=sa.bindparam("b_print"), problem=sa.bindparam("b_problem")),
-            [{"b_seq": seq, "b_print": name, "b_problem": problem} for seq, name, problem in outcomes],
-        )
+def take(conn: sa.Connection, parcels: Iterable[Waiting]) -> None:
+    """What was to be taken of these is triaged; parcels with nothing left go, if they did not go before."""
+    for each in parcels:
+        # SQLite gives a number again once its row is gone, so the key is looked at too.
+        mine = (inbox.c.seq == each.seq, inbox.c.key == each.parcel.key, inbox.c.done == each.done)
+        if each.done + each.take < each.parcel.events:
+            conn.execute(inbox.update().where(*mine).values(done=each.done + each.take))
+        else:
+            conn.execute(inbox.delete().where(*mine))

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from firstcause.core.model import Impact, Incident, IncidentStatus, Root
 from firstcause.errors import NotFoundError
-from firstcause.store.tables import alert, inbox, incident, notification_log, timeline
+from firstcause.store.tables import alert, event, incident, notification_log, timeline
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -201,10 +201,10 @@ def of_event(conn: sa.Connection, event_id: str) -> int | None:
     newest = (
         sa.select(alert.c.incident_id)
         .join(
-            inbox,
-            sa.or_(inbox.c.fingerprint == alert.c.fingerprint, inbox.c.fingerprint == alert.c.former),
+            event,
+            sa.or_(event.c.fingerprint == alert.c.fingerprint, event.c.fingerprint == alert.c.former),
         )
-        .where(inbox.c.event_id == event_id, alert.c.incident_id.is_not(None))
+        .where(event.c.event_id == event_id, alert.c.incident_id.is_not(None))
         .order_by(alert.c.id.desc())
         .limit(1)
     )

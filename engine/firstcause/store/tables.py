@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import PydanticSerializationError
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -29,6 +30,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
 if TYPE_CHECKING:
+    from pydantic import TypeAdapter
     from sqlalchemy.engine.interfaces import Dialect
     from sqlalchemy.types import TypeEngine
 
@@ -43,6 +45,18 @@ _SUSPECT = re.compile(r"\\u0000|\\ud[89a-f]|NaN|Infinity")
 def storable(value: Any) -> Any:
     # Nearly every document is fine as it is, and a look at its text is quicker than a walk through it.
     return _cleaned(value) if _SUSPECT.search(json.dumps(value)) else value
+
+
+def document_text(models: TypeAdapter[Any], value: Any) -> str:
+    """Models as JSON text that every database stores, cleaned as documents are; defaults are left out."""
+    try:
+        text = models.dump_json(value, exclude_defaults=True).decode()
+    except PydanticSerializationError:
+        # Halves of characters have no UTF-8.
+        text = ""
+    if text and not _SUSPECT.search(text):
+        return text
+    return json.dumps(_cleaned(models.dump_python(value, mode="json", exclude_defaults=True)))
 
 
 def _cleaned(value: Any) -> Any:
@@ -120,18 +134,24 @@ inbox = Table(
     "inbox",
     metadata,
     Column("seq", BigId, primary_key=True, autoincrement=True),
-    Column("event_id", Name(200), nullable=False, unique=True),
+    Column("key", String(40), nullable=False),
     Column("received_at", UtcTime, nullable=False),
-    Column("event", Document, nullable=False),
-    Column("triaged_at", UtcTime),
+    Column("events", Integer, nullable=False),
+    Column("done", Integer, nullable=False, server_default="0"),
+    Column("as_sent", Boolean, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("event_id", Name(200), nullable=False, unique=True),
+    Column("triaged_at", UtcTime, nullable=False),
     Column("fingerprint", String(40)),
     Column("problem", Words),
-    Index(
-        "ix_inbox_untriaged",
-        "seq",
-        sqlite_where=text("triaged_at IS NULL"),
-        postgresql_where=text("triaged_at IS NULL"),
-    ),
+    Column("event", Document, nullable=False),
+    Index("ix_event_triaged_at", "triaged_at"),
 )
 
 incident = Table(

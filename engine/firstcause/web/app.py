@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from firstcause.errors import ConfigError, FirstcauseError, IntakeError, NotFoundError, StoreError
+from firstcause.errors import BusyError, ConfigError, FirstcauseError, IntakeError, NotFoundError, StoreError
 from firstcause.web import api, page, takes
 from firstcause.web.guard import Guard
 
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("firstcause.web")
 
-_STATUS = ((NotFoundError, 404), (StoreError, 503))
+_STATUS = ((NotFoundError, 404), (StoreError, 503), (BusyError, 503))
+_LATER = "1"
+"""Seconds after which a sender whom we could not serve may try again."""
 
 
 def create_app(backend: Backend, settings: Settings, forms: Sequence[IntakeFormat] = ()) -> FastAPI:
@@ -73,7 +75,10 @@ def _refused(_request: Request, error: Exception) -> JSONResponse:
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("%s", error)
-    return _answer(status, str(error))
+    answer = _answer(status, str(error))
+    if isinstance(error, BusyError):
+        answer.headers["Retry-After"] = _LATER
+    return answer
 
 
 def _malformed(_request: Request, error: Exception) -> JSONResponse:

@@ -19,6 +19,9 @@ class Backend(Protocol):
     def submit(self, events: Sequence[Event]) -> Future[None]:
         """Done once the events are on disk."""
 
+    def submit_as_sent(self, body: bytes) -> tuple[int, Future[None]] | None:
+        """How many events a request has, done once they are on disk; None where `submit` must take them."""
+
     def incidents(self, status: str | None, limit: int) -> list[dict[str, Any]]: ...
 
     def incident(self, number: str) -> dict[str, Any]: ...

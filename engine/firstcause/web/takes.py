@@ -7,23 +7,30 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from firstcause.intake import foreign, native
 from firstcause.intake.body import decompressed, too_large
 from firstcause.service import new_id
-from firstcause.web.backend import Asked  # noqa: TC001 - FastAPI reads the annotations
+from firstcause.web.backend import backend as backend_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
+
+    from fastapi import Request
 
     from firstcause.config import Intake
     from firstcause.hookspecs.types import IntakeFormat
     from firstcause.intake.native import Parsed
+    from firstcause.web.backend import Backend
 
 WEBHOOKS = "/api/v1/webhooks/"
+
+_AT_ONCE = 64 * 1024
+"""Bytes of a request that are looked through without leaving the loop that serves all."""
 
 
 class Sent(NamedTuple):
@@ -58,31 +65,56 @@ def router(forms: Sequence[IntakeFormat]) -> APIRouter:
         for path in (WEBHOOKS + form.path, *form.also):
             ways.setdefault(path, partial(_foreign, form))
     for path, read in ways.items():
-        made.add_api_route(path, _taker(read), methods=["POST"], response_model=None)
+        # A plain route: what FastAPI does besides for each call is most of what a small one costs.
+        made.add_route(path, _taker(read), methods=["POST"])
     return made
 
 
 def _taker(read: Callable[[Sent], Parsed]) -> Callable[..., Any]:
-    async def take(request: Request, backend: Asked) -> JSONResponse:
+    async def take(request: Request) -> JSONResponse:
         """202 once they are on disk."""
         limits: Intake = request.app.state.limits
+        backend = backend_of(request)
         body = await _body(request, limits.max_request_bytes)
         headers = {**request.headers, ":path": request.url.path}
-        parsed = await run_in_threadpool(_parsed, read, body, headers, limits)
-        if parsed.events:
-            # Masking, which submit does first, would hold up every other request.
-            future = await run_in_threadpool(backend.submit, parsed.events)
-            await asyncio.wrap_future(future)
-        return JSONResponse(_receipt(parsed), _status(parsed))
+        taken = None
+        if len(body) <= _AT_ONCE and "content-encoding" not in headers:
+            taken = _as_sent(read, body, headers, limits, backend)
+        if taken is None:
+            # Reading and masking would hold up every other request.
+            taken = await run_in_threadpool(_read, read, body, headers, limits, backend)
+        receipt, status, stored = taken
+        if stored is not None:
+            await asyncio.wrap_future(stored)
+        return JSONResponse(receipt, status)
 
     return take
 
 
-def _parsed(
-    read: Callable[[Sent], Parsed], body: bytes, headers: Mapping[str, str], limits: Intake
-) -> Parsed:
+Taken = tuple[dict[str, Any], int, "Future[None] | None"]
+"""The answer, its status, and what must be done before it is given."""
+
+
+def _as_sent(
+    read: Callable[[Sent], Parsed], body: bytes, headers: Mapping[str, str], limits: Intake, backend: Backend
+) -> Taken | None:
+    """A request in our own format of which nothing need be changed; None where it is none."""
+    kind = headers.get("content-type", "").lower()
+    if read is not _native or len(body) > limits.max_event_bytes or "ndjson" in kind or "jsonl" in kind:
+        return None
+    found = backend.submit_as_sent(body)
+    return None if found is None else ({"accepted": found[0], "rejected": []}, 202, found[1])
+
+
+def _read(
+    read: Callable[[Sent], Parsed], body: bytes, headers: Mapping[str, str], limits: Intake, backend: Backend
+) -> Taken:
     plain = decompressed(body, headers.get("content-encoding", ""), limits.max_request_bytes)
-    return read(Sent(plain, headers, datetime.now(UTC), limits.max_event_bytes))
+    if (taken := _as_sent(read, plain, headers, limits, backend)) is not None:
+        return taken
+    parsed = read(Sent(plain, headers, datetime.now(UTC), limits.max_event_bytes))
+    stored = backend.submit(parsed.events) if parsed.events else None
+    return _receipt(parsed), _status(parsed), stored
 
 
 def _receipt(parsed: Parsed) -> dict[str, Any]:
