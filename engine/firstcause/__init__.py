@@ -23,17 +23,22 @@ if TYPE_CHECKING:
     from firstcause.hookspecs.delivered import Delivered
     from firstcause.hookspecs.findings import Findings
     from firstcause.hookspecs.types import (
+        Answer,
         Enrichment,
         EventContext,
         FactContext,
         IntakeFormat,
+        Listener,
         Notifier,
+        Outcome,
         Probe,
         Remedy,
         SuppliedFact,
+        Taken,
     )
 
 __all__ = [
+    "Answer",
     "Delivered",
     "DeliveryError",
     "Enrichment",
@@ -44,9 +49,11 @@ __all__ = [
     "FirstcauseError",
     "IntakeError",
     "IntakeFormat",
+    "Listener",
     "Notification",
     "Notifier",
     "NotifyReason",
+    "Outcome",
     "Priority",
     "Probe",
     "Problem",
@@ -56,6 +63,7 @@ __all__ = [
     "Source",
     "Status",
     "SuppliedFact",
+    "Taken",
     "code_of",
     "hookimpl",
 ]

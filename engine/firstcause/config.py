@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import platformdirs
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from firstcause.core.durations import Duration
-from firstcause.core.model import Frozen, Priority, Scalar, Severity
+from firstcause.core.model import Frozen, MaybeName, Priority, Scalar, Severity
 from firstcause.core.quiet import QuietHours
 from firstcause.errors import ConfigError
 
@@ -60,11 +60,22 @@ class Topology(Frozen):
     learned_for: Duration = 30 * 86400.0
 
 
+class Sender(Frozen):
+    """A source with a token of its own. service, tenant: what all its events are then of."""
+
+    token: SecretStr = Field(min_length=8)
+    service: MaybeName = None
+    tenant: MaybeName = None
+
+
 class Intake(Frozen):
     """Limits in bytes. quiet_after: an error that nobody reports for so long is over.
 
     trailing: what a fault set off may go on for so long after it is mended. returning: an error that is
     back so soon after it ended by itself continues its incident.
+
+    rate: events a second that one source may send for long, 0 for any; burst: so many at once.
+    tokens: by the source's name. With one of them, or with [web] token_file, no source is taken without.
     """
 
     max_event_bytes: int = Field(default=MIB, gt=0)
@@ -72,6 +83,19 @@ class Intake(Frozen):
     quiet_after: Duration = 86400.0
     trailing: Duration = 300.0
     returning: Duration = 600.0
+    rate: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    burst: int = Field(default=1000, ge=1)
+    tokens: dict[str, Sender] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _tokens_differ(self) -> Intake:
+        seen: dict[str, str] = {}
+        for name, each in self.tokens.items():
+            other = seen.setdefault(each.token.get_secret_value(), name)
+            if other != name:
+                msg = f"tokens of {other} and {name} are the same; give each its own"
+                raise ValueError(msg)
+        return self
 
 
 class Day(StrEnum):
@@ -198,6 +222,7 @@ class Health(Frozen):
     """interval: between snapshots. keep_whole: after that one an hour is kept; retention: after that none.
 
     env_file: the application's dotenv file, whose catalogued variables are looked for. budgets: by name.
+    releases: tags or details of an error that name the release of its service.
     """
 
     interval: Duration = Field(default=300.0, gt=0)
@@ -205,6 +230,7 @@ class Health(Frozen):
     retention: Duration = 400 * 86400.0
     env_file: str | None = None
     budgets: dict[str, Budget] = Field(default_factory=dict)
+    releases: tuple[str, ...] = ("release", "service.version")
 
 
 class Settings(BaseSettings):
@@ -306,7 +332,7 @@ def _settings(values: dict[str, Any], folder: Path, where: str) -> Settings:
         # pydantic-settings takes arguments with an underscore as orders to itself.
         if key == "folder" or key.startswith("_"):
             raise ConfigError(f"{where}: {key} is unknown; remove it")
-    for section in ("store", "web"):
+    for section in ("store", "web", "intake"):
         if isinstance(values.get(section), dict):
             values[section] = _from_files(
                 values[section], folder, f"{where}: [{section}]", keep={"token_file"}

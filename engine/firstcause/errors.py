@@ -55,11 +55,15 @@ class InferenceUnavailableError(FirstcauseError):
 
 
 class IntakeError(FirstcauseError):
-    """A sender's input is refused as a whole. status: the HTTP status, 4xx."""
+    """A sender's input is refused as a whole. status: the HTTP status; 4xx, or 503 where there is no room.
 
-    def __init__(self, message: str, status: int = 400) -> None:
+    retry_after: seconds after which the sender may try again, where waiting helps.
+    """
+
+    def __init__(self, message: str, status: int = 400, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.retry_after = retry_after
 
 
 class StoreError(FirstcauseError):

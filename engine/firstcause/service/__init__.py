@@ -27,6 +27,7 @@ from firstcause.service.deliver import Delivery
 from firstcause.service.explaining import Explainer
 from firstcause.service.history import History
 from firstcause.service.knowledge import Knowledge, Refused, learn, rule_folders
+from firstcause.service.measures import Measures, measured
 from firstcause.service.normals import Normals
 from firstcause.service.reminding import Reminding
 from firstcause.service.settle import Announcer, close_incident
@@ -81,6 +82,7 @@ class Service:
         self._refused: Refused | None = None
         self._reminded_at: datetime | None = None
         self._forecast_at: datetime | None = None
+        self.triaged = 0
 
     @cached_property
     def host(self) -> Host:
@@ -141,7 +143,8 @@ class Service:
     def mask(self) -> Mask:
         """Made anew for each batch: a secret that was rotated is masked from then on."""
         values = environment.secret_values(self.catalog.env_vars(), self.env_file)
-        return Mask([*values, *self.host.secrets()])
+        tokens = (each.token.get_secret_value() for each in self.settings.intake.tokens.values())
+        return Mask([*values, *tokens, *self.host.secrets()])
 
     # One event
 
@@ -160,7 +163,7 @@ class Service:
         with self._lock:
             triage = self._triage(now)
             try:
-                return triage.run(now, limit)
+                done = triage.run(now, limit)
             except FirstcauseError:
                 raise
             except Exception as error:
@@ -168,7 +171,9 @@ class Service:
                     log.exception("a batch could not be triaged; its events go one by one")
                     return self.triage(now, 1)
                 log.exception("an event could not be triaged and is set aside")
-                return triage.set_aside(f"{type(error).__name__}: {error}", now)
+                done = triage.set_aside(f"{type(error).__name__}: {error}", now)
+            self.triaged += done.events
+            return done
 
     def _triage(self, now: datetime) -> Triage:
         """Only under the lock: a reload would close the rules."""
@@ -182,6 +187,7 @@ class Service:
             self.settings.intake,
             self.settings.topology,
             self.mask,
+            self.settings.health.releases,
         )
 
     def reconsider(self, now: datetime) -> None:
@@ -460,6 +466,11 @@ class Service:
             "incidents": dict(sorted(Counter(each.priority.value for each in open_now).items())),
             "health": self.health()["status"],
         }
+
+    def measures(self) -> Measures:
+        """What `/metrics` tells of it."""
+        runs = self.knowledge.inference.runs
+        return measured(self.database, self.world, triaged=self.triaged, rule_runs=runs)
 
     def close(self) -> None:
         for probe in self.__dict__.get("probes", {}).values():

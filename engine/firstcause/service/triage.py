@@ -9,20 +9,23 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from firstcause.core.attribution import by_hand
-from firstcause.core.facts import dependency_fact, past_root_facts, silence_facts
+from firstcause.core.facts import Change, change_fact, dependency_fact, past_root_facts, silence_facts
 from firstcause.core.identity import Occurrence, identify
-from firstcause.core.topology import calls_of
+from firstcause.core.topology import calls_of, releases_of
 from firstcause.core.triage import Folded, fold, until
 from firstcause.hookspecs.types import FactContext
 from firstcause.inference.patterns import fits_whole
 from firstcause.service.derive import Scopes, Seen, common_facts
 from firstcause.service.settle import Settlement
+from firstcause.service.whatchanged import deployments
+from firstcause.service.world import REMEMBERED as LATELY
 from firstcause.store import (
     alerts,
     dependencies,
     inbox,
     incidents,
     observations,
+    releases,
     rulings,
     silences,
     tallies,
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from firstcause.config import Intake, Topology
+    from firstcause.core.compare import Difference
     from firstcause.core.masking import Mask
     from firstcause.core.model import Alert, Fact, Severity, Verdict
     from firstcause.host import Host
@@ -61,7 +65,10 @@ class Triaged:
 
 @dataclass(frozen=True)
 class Triage:
-    """The pipe from the inbox to incidents; everything that it needs is handed in."""
+    """The pipe from the inbox to incidents; everything that it needs is handed in.
+
+    releases: tags or details of an error that name the release of its service.
+    """
 
     database: Database
     knowledge: Knowledge
@@ -71,6 +78,7 @@ class Triage:
     intake: Intake
     topology: Topology
     mask: Mask
+    releases: Sequence[str] = ()
 
     def run(self, now: datetime, limit: int) -> Triaged:
         """Triage the oldest waiting events; events 0 where none waits."""
@@ -82,8 +90,9 @@ class Triage:
         with self.database.write() as conn:
             fresh = inbox.still_waiting(conn, [each.seq for each in received])
             taken = {seq: each for seq, each in occurrences.items() if seq in fresh}
-            events = (each.event for each in taken.values())
+            events = [each.event for each in taken.values()]
             dependencies.learn(conn, calls_of(events, self.topology.learn_from), now)
+            releases.learn(conn, releases_of(events, self.releases))
             folded = self._fold(conn, list(taken.values()), now)
             self._record(conn, folded, now)
             alerts.register(conn, _registered(taken.values()))
@@ -196,7 +205,8 @@ class Triage:
         silenced = silence_facts(listed, silences.active(conn, now), fits_whole)
         since = now - timedelta(seconds=self.topology.learned_for)
         learned = [dependency_fact(*call) for call in dependencies.known_since(conn, since)]
-        return [*past, *silenced, *learned, *self.host.facts(_context(listed))]
+        deployed = [_deployment(each, now) for each in deployments(conn, now - LATELY, now)]
+        return [*past, *silenced, *learned, *deployed, *self.host.facts(_context(listed))]
 
     def _suspects(self, folded: Folded) -> frozenset[str]:
         catalog, graph = self.knowledge.catalog, self.knowledge.graph
@@ -212,6 +222,11 @@ def _by_hand(conn: sa.Connection, active: Mapping[str, Alert]) -> list[Verdict]:
         for each in rulings.in_force(conn)
         if each.effect in rows and (each.cause is None or each.cause in rows)
     ]
+
+
+def _deployment(each: Difference, now: datetime) -> Fact:
+    since, before, after = each.since or now, str(each.before), str(each.after)
+    return change_fact(Change(each.category, each.component, each.name, before, after, since), now)
 
 
 def _context(active: Iterable[Alert]) -> FactContext:

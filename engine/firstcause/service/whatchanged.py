@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from firstcause.core.changes import Ranking, likelihoods
-from firstcause.core.compare import Changed, compared, dated, differences
+from firstcause.core.compare import DEPLOYMENT, Changed, Difference, compared, dated, differences
 from firstcause.core.facts import dependency_fact
-from firstcause.store import dependencies, snapshots
+from firstcause.store import dependencies, releases, snapshots
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from firstcause.core.compare import Difference
     from firstcause.core.model import Incident
     from firstcause.service.knowledge import Knowledge
 
@@ -27,7 +26,22 @@ CHANGE = "change_"
 SHOWN = 5
 """So many changes are told of an incident."""
 
+RELEASE = "release"
+
+LATE = timedelta(minutes=1)
+"""So long after an onset the first error of a new release may still come."""
+
 _FARTHEST = 6
+
+
+def deployments(conn: sa.Connection, since: datetime, until: datetime) -> list[Difference]:
+    """New releases in that time, one a service: what was before all of them, and the last."""
+    found: dict[str, Difference] = {}
+    for each in releases.deployed(conn, since, until):
+        name = ".".join(filter(None, (each.service, RELEASE)))
+        before = found[name].before if name in found else each.before
+        found[name] = Difference(DEPLOYMENT, each.service, name, before, each.after, since=each.at)
+    return list(found.values())
 
 
 @dataclass(frozen=True)
@@ -62,6 +76,7 @@ class WhatChanged:
             after.snapshot.since,
             after.snapshot.taken_at,
         )
+        known += deployments(conn, good.snapshot.taken_at, onset + LATE)
         suffering = self._suffering(incident)
         # How its own component fares is the incident itself.
         others = [each for each in known if each.setting or each.component not in suffering]
