@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Outcome,
         Probe,
         Remedy,
+        Submit,
         SuppliedFact,
         Taken,
     )
@@ -62,6 +63,7 @@ __all__ = [
     "Severity",
     "Source",
     "Status",
+    "Submit",
     "SuppliedFact",
     "Taken",
     "code_of",

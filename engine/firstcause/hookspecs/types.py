@@ -145,7 +145,8 @@ class IntakeFormat:
     the headers as `:path`, what follows its question mark as `:query`. A body that parse cannot read raises
     IntakeError, which says why.
 
-    answer: for senders that expect another answer than ours; it gets the request's headers too.
+    answer: for senders that expect another answer than ours; it gets the request's headers too, and gives
+    None where ours will do.
     token: where else than in `Authorization` a request may bring its token; it gets the body, empty before
     that is read, and the headers, and raises IntakeError where what it finds makes no sense.
     origins: sites whose pages may send from a browser, such as https://shop.example.org; "*" is any.
@@ -154,7 +155,7 @@ class IntakeFormat:
     path: str
     parse: Callable[[bytes, Mapping[str, str]], Sequence[Event] | Taken]
     also: tuple[str, ...] = ()
-    answer: Callable[[Outcome, Mapping[str, str]], Answer] | None = None
+    answer: Callable[[Outcome, Mapping[str, str]], Answer | None] | None = None
     token: Callable[[bytes, Mapping[str, str]], str | None] | None = None
     origins: tuple[str, ...] = ()
 
