@@ -27,6 +27,8 @@ _OLD_TIME = re.compile(r"([A-Z][a-z]{2}) {1,2}(\d{1,2}) (\d{2}):(\d{2}):(\d{2})(
 _ISO_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\S+) ")
 _HOST = re.compile(r"([A-Za-z0-9_.:\-]{1,255}) ")
 _TAG = re.compile(r"([^\s:\[\]]{1,128})(?:\[(\d{1,10})\])?: ?")
+_PROGRAM = re.compile(r"([a-z][a-z0-9_./-]{0,127})(?:\[(\d{1,10})\])?: ?")
+_LEVELS = frozenset({"critical", "debug", "error", "exception", "fatal", "info", "warning"})
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{1,119}")
 _MONTHS = {
     name: number
@@ -96,9 +98,8 @@ def parsed(text: str, now: datetime, zone: ZoneInfo) -> Said:
 
 
 def _new(said: Said, head: re.Match[str], rest: str) -> None:
-    time, said.host, program, said.process, said.kind = (
-        None if each == "-" else each for each in head.groups()
-    )
+    given = (None if each == "-" else each for each in head.groups())
+    time, said.host, program, said.process, said.kind = given
     said.program = program[:_LONGEST_NAME] if program else None
     said.time = _iso(time) if time else None
     rest = _structured(said, rest)
@@ -133,7 +134,9 @@ def _old(said: Said, rest: str, now: datetime, zone: ZoneInfo) -> None:
         if (host := _HOST.match(rest)) and not tagged:
             said.host = host[1]
             rest = rest[host.end() :]
-    if tag := _TAG.match(rest):
+    # Without a time before it, `name: ` may just as well be the beginning of the words.
+    tag = _TAG.match(rest) if said.time is not None else _PROGRAM.match(rest)
+    if tag is not None and tag[1].lower() not in _LEVELS:
         said.program, said.process = tag[1], tag[2]
         rest = rest[tag.end() :]
     said.words = rest

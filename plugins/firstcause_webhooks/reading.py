@@ -51,10 +51,11 @@ class Reader:
         said, code = (self._text(item, root, places) for places in (mapping.message, mapping.code))
         if not said and not code:
             places = ", ".join((*mapping.message, *mapping.code))
-            msg = f"item {index}: there is no message and no code at {places}; see [plugins.webhooks.{self.name}]"
+            msg = f"item {index}: there is nothing at {places}; see [plugins.webhooks.{self.name}]"
             raise IntakeError(msg, 422)
-        severity = (self._text(item, root, mapping.severity) or "").lower()
-        ending = (self._text(item, root, mapping.resolved) or "").lower()
+        severity, ending = (
+            (self._text(item, root, places) or "").lower() for places in (mapping.severity, mapping.resolved)
+        )
         return Event(
             id=self._id(item, root, now, ending),
             time=_time(first(item, root, mapping.time)) or now,
