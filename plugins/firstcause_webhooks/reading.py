@@ -77,9 +77,9 @@ class Reader:
         return found[:_LONGEST_NAME] if found else None
 
     def _id(self, item: Any, root: Any, now: datetime, ending: str) -> str:
-        """Without an id of its own the same item counts once an hour."""
+        """Without an id of its own the same item counts once a minute."""
         own = first(item, root, self.mapping.id)
-        told = [own, ending] if own is not None else [item, f"{now:%Y-%m-%dT%H}"]
+        told = [own, ending] if own is not None else [item, f"{now:%Y-%m-%dT%H:%M}"]
         packed = json.dumps(told, sort_keys=True).encode("utf-8", "replace")
         return f"webhooks:{self.name}:{hashlib.blake2b(packed, digest_size=16).hexdigest()}"
 
