@@ -332,11 +332,9 @@ def _settings(values: dict[str, Any], folder: Path, where: str) -> Settings:
         # pydantic-settings takes arguments with an underscore as orders to itself.
         if key == "folder" or key.startswith("_"):
             raise ConfigError(f"{where}: {key} is unknown; remove it")
-    for section in ("store", "web", "intake"):
+    for section, keep in (("store", set()), ("web", {"token_file"}), ("intake", set())):
         if isinstance(values.get(section), dict):
-            values[section] = _from_files(
-                values[section], folder, f"{where}: [{section}]", keep={"token_file"}
-            )
+            values[section] = _from_files(values[section], folder, f"{where}: [{section}]", keep)
     tables = values.get("plugins")
     plugins: dict[str, Any] = tables if isinstance(tables, dict) else {}
     for name, table in plugins.items():

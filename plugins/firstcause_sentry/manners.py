@@ -59,7 +59,7 @@ def answer(outcome: Outcome, _headers: Mapping[str, str]) -> Answer:
     """200 with the event's id; else the reason where SDKs look for it, and for how long to be quiet."""
     if outcome.error is None:
         ids = [name.removeprefix("sentry:") for name in outcome.ids]
-        return Answer(200, {"id": ids[0]} if ids else {}, _EXPOSED)
+        return Answer(200, {"id": ids[0] if ids else None}, _EXPOSED)
     said = _UNPRINTABLE.sub(" ", outcome.error)[:_LONGEST]
     told = _EXPOSED | {"X-Sentry-Error": said}
     status = outcome.status

@@ -14,10 +14,14 @@ MOST = 10_000
 """Sources that are remembered; of more, the one that was quiet for longest begins anew."""
 
 
+_ONE = 1 - 1e-9
+"""An event, but for what adding up small numbers loses."""
+
+
 class Rates:
     """rate: events a second that one source may send for long, 0 for any. burst: so many at once.
 
-    A request is let in while its source has anything left, and may take more than that: the source then
+    A request is let in while its source has an event left, and may take more than that: the source then
     waits the longer. Any thread may ask.
     """
 
@@ -34,7 +38,7 @@ class Rates:
             return 0.0
         with self._lock:
             left = self._now(source, self._clock())
-        return 0.0 if left > 0 else (1 - left) / self._rate
+        return 0.0 if left > _ONE else (1 - left) / self._rate
 
     def spend(self, source: str, events: int) -> None:
         """The source sent so many; a request without any counts as one."""
