@@ -40,9 +40,7 @@ class Reader:
     def _items(self, root: Any) -> list[Any]:
         found = at(root, self.mapping.each)
         if found is None:
-            msg = (
-                f"there is nothing at {self.mapping.each!r}, which [plugins.webhooks.{self.name}] each names"
-            )
+            msg = f"there is nothing at {self.mapping.each!r}; see [plugins.webhooks.{self.name}] each"
             raise IntakeError(msg, 422)
         return found if isinstance(found, list) else [found]
 
