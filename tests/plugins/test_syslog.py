@@ -115,7 +115,8 @@ def test_however_a_stream_is_cut_its_messages_are_the_same(
     # A message that begins with a digit can only be sent with its length.
     frames = [(text, counted or text[:1].isdigit()) for text, counted in frames]
     whole = b"".join(b"%d %s" % (len(text), text) if counted else text + b"\n" for text, counted in frames)
-    stream, found = Stream("x"), []
+    stream = Stream("x")
+    found: list[bytes] = []
     for size in cuts:
         found += stream.messages(whole[:size])
         whole = whole[size:]

@@ -208,7 +208,7 @@ def test_datadog_and_pagerduty_as_their_documentation_has_them() -> None:
     assert (event.message, event.service, event.severity) == ("CPU high", "db1", Severity.CRITICAL)
     assert (event.resolved, event.time.year) == (True, 2020)
     data = {"title": "db down", "status": "triggered", "urgency": "high", "service": {"summary": "checkout"}}
-    sent = {"event": {"id": "1", "occurred_at": "2026-11-25T03:00:00Z", "data": data}}
-    (event,) = read(sent, **tables["pagerduty"])
+    page = {"event": {"id": "1", "occurred_at": "2026-11-25T03:00:00Z", "data": data}}
+    (event,) = read(page, **tables["pagerduty"])
     assert (event.message, event.service, event.severity) == ("db down", "checkout", Severity.CRITICAL)
     assert (event.resolved, event.time.year) == (False, 2026)

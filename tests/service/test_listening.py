@@ -39,17 +39,16 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_it_submits_is_on_disk_when_submit_returns(tmp_path: Path) -> None:
     stored: list[int] = []
-    ended = threading.Event()
+    begun, ended = threading.Event(), threading.Event()
 
     def run(submit: Submit, stop: threading.Event) -> None:
+        begun.wait(20)
         submit([event(1), event(2, details={f"{n}": "y" * 250_000 for n in range(5)})])
         stored.append(len(stage.rows("inbox")))
         stop.wait(30)
         ended.set()
 
-    begun = threading.Event()
-    late = Listener("line", lambda submit, stop: (begun.wait(20), run(submit, stop))[1])
-    with serving(tmp_path, plugin("ours", late)) as (client, stage):
+    with serving(tmp_path, plugin("ours", Listener("line", run))) as (client, stage):
         begun.set()
         until(lambda: stored, "the event")
         assert stored == [1]

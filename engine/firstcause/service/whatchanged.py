@@ -31,6 +31,9 @@ RELEASE = "release"
 LATE = timedelta(minutes=1)
 """So long after an onset the first error of a new release may still come."""
 
+UNKNOWN = timedelta(days=1)
+"""So far back releases count where no good state is known."""
+
 _FARTHEST = 6
 
 
@@ -65,18 +68,11 @@ class WhatChanged:
         return likelihoods(found, suffering, onset, steps, self.knowledge.book.tuned(Ranking, CHANGE))
 
     def before(self, conn: sa.Connection, incident: Incident) -> tuple[Changed, ...]:
-        """The changes that may have led to an incident; none where no good state before it is known."""
+        """The changes that may have led to an incident; only releases where no good state is known."""
         onset = incident.opened_at
-        good = snapshots.last_good(conn, before=onset)
-        after = snapshots.at(conn, onset)
-        if good is None or after is None or incident.drill:
+        if incident.drill:
             return ()
-        known = dated(
-            differences(good.snapshot, after.snapshot, self.knowledge.notable),
-            after.snapshot.since,
-            after.snapshot.taken_at,
-        )
-        known += deployments(conn, good.snapshot.taken_at, onset + LATE)
+        known = self._since_good(conn, onset)
         suffering = self._suffering(incident)
         # How its own component fares is the incident itself.
         others = [each for each in known if each.setting or each.component not in suffering]
@@ -84,6 +80,18 @@ class WhatChanged:
         shown = [each for each in others if each.key in likely]
         found = compared(shown, (), likely, None, onset)
         return found.changes[:SHOWN]
+
+    def _since_good(self, conn: sa.Connection, onset: datetime) -> list[Difference]:
+        good = snapshots.last_good(conn, before=onset)
+        after = snapshots.at(conn, onset)
+        if good is None or after is None:
+            return deployments(conn, onset - UNKNOWN, onset + LATE)
+        known = dated(
+            differences(good.snapshot, after.snapshot, self.knowledge.notable),
+            after.snapshot.since,
+            after.snapshot.taken_at,
+        )
+        return [*known, *deployments(conn, good.snapshot.taken_at, onset + LATE)]
 
     def _suffering(self, incident: Incident) -> set[str]:
         entry = self.knowledge.catalog.get(incident.root.code)
