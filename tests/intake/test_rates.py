@@ -20,42 +20,34 @@ class Clock:
 def test_a_burst_then_a_steady_rate_for_each_source() -> None:
     clock = Clock()
     limited = Rates(2.0, 10, clock)
-    for _ in range(10):
-        assert limited.wait("a") == 0
-        limited.spend("a", 1)
-    assert limited.wait("a") == 0.5
-    assert limited.wait("b") == 0
+    assert [limited.admit("a") for _ in range(11)] == [0] * 10 + [0.5]
+    assert limited.admit("b") == 0
     clock.now += 0.5
-    assert limited.wait("a") == 0
+    assert [limited.admit("a"), limited.admit("a")] == [0, 0.5]
 
 
 def test_a_request_may_go_beyond_and_the_source_then_waits_the_longer() -> None:
     clock = Clock()
     limited = Rates(10.0, 5, clock)
-    limited.spend("a", 105)
-    assert limited.wait("a") == pytest.approx(10.1)
+    assert limited.admit("a") == 0
+    limited.spend("a", 104)
+    assert limited.admit("a") == pytest.approx(10.1)
     clock.now += 10.1
-    assert limited.wait("a") == 0
+    assert limited.admit("a") == 0
 
 
 def test_no_limit_is_no_limit() -> None:
     free = Rates(0, 1, Clock())
     free.spend("a", 10**9)
-    assert free.wait("a") == 0
-
-
-def test_a_request_without_events_counts_too() -> None:
-    limited = Rates(1.0, 1, Clock())
-    limited.spend("a", 0)
-    assert limited.wait("a") == 1
+    assert free.admit("a") == 0
 
 
 def test_memory_is_bounded_and_the_quietest_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rates, "MOST", 3)
-    limited = Rates(1.0, 1, Clock())
+    limited = Rates(1.0, 2, Clock())
     for name in ("a", "b", "c", "a", "d"):
-        limited.spend(name, 1)
-    assert [limited.wait(name) > 0 for name in "abcd"] == [True, False, True, True]
+        limited.spend(name, 2)
+    assert [limited.admit(name) > 0 for name in "acdb"] == [True, True, True, False]
 
 
 @given(
@@ -70,7 +62,7 @@ def test_over_any_time_no_more_is_let_in_than_the_rate_allows(
     limited = Rates(rate, burst, clock)
     for wait, events in steps:
         clock.now += wait
-        if limited.wait("a") == 0:
-            limited.spend("a", events)
+        if limited.admit("a") == 0:
+            limited.spend("a", events - 1)
             taken, last = taken + events, events
     assert taken - last <= burst + rate * (clock.now - 100.0) + 1e-6

@@ -16,6 +16,7 @@ from firstcause import hookspecs
 from firstcause.core.model import Event
 from firstcause.errors import IntakeError
 from firstcause.hookspecs.types import (
+    Answer,
     Enrichment,
     EventContext,
     FactContext,
@@ -117,20 +118,24 @@ class Host:
             replace(
                 each,
                 parse=partial(self._read, plugin, each),
-                answer=each.answer and partial(self._aside, plugin, "answering", each.answer),
-                token=each.token and partial(self._aside, plugin, "looking for a token", each.token),
+                answer=each.answer and partial(self._aside, plugin, each.answer, Answer),
+                token=each.token and partial(self._aside, plugin, each.token, str),
             )
             for plugin, each in self._listed("firstcause_intake", IntakeFormat)
         ]
 
-    def _aside(self, plugin: Plugin, what: str, function: Callable[..., Any], *given: object) -> Any:
-        """What a format's function says, None where it fails."""
+    def _aside(self, plugin: Plugin, function: Callable[..., Any], kind: type[T], *given: object) -> T | None:
+        """What a format's function says, None where it fails or says something else."""
         try:
-            return function(*given)
+            found = function(*given)
         except IntakeError:
             raise
         except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
-            plugin.problem(f"{what} failed: {described(error)}")
+            plugin.problem(f"a format's {kind.__name__} failed: {described(error)}")
+            return None
+        if found is None or isinstance(found, kind):
+            return found
+        plugin.problem(f"a format gave a {type(found).__name__}, not a {kind.__name__}")
         return None
 
     def listeners(self) -> list[Listener]:

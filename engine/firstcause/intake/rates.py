@@ -32,24 +32,31 @@ class Rates:
         self._lock = threading.Lock()
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def wait(self, source: str) -> float:
-        """Seconds until the source may send again; 0 where it may now."""
+    def admit(self, source: str) -> float:
+        """0 where the source may send now, which counts as one event; else the seconds until it may."""
         if not self._rate:
             return 0.0
+        now = self._clock()
         with self._lock:
-            left = self._now(source, self._clock())
-        return 0.0 if left > _ONE else (1 - left) / self._rate
+            left = self._now(source, now)
+            if left < _ONE:
+                return (1 - left) / self._rate
+            self._keep(source, left - 1, now)
+        return 0.0
 
     def spend(self, source: str, events: int) -> None:
-        """The source sent so many; a request without any counts as one."""
+        """The source sent so many more."""
         if not self._rate:
             return
         now = self._clock()
         with self._lock:
-            self._left[source] = (self._now(source, now) - max(events, 1), now)
-            self._left.move_to_end(source)
-            while len(self._left) > MOST:
-                self._left.popitem(last=False)
+            self._keep(source, self._now(source, now) - events, now)
+
+    def _keep(self, source: str, left: float, now: float) -> None:
+        self._left[source] = (left, now)
+        self._left.move_to_end(source)
+        while len(self._left) > MOST:
+            self._left.popitem(last=False)
 
     def _now(self, source: str, now: float) -> float:
         left, at = self._left.get(source, (self._burst, now))

@@ -65,13 +65,15 @@ class Gate:
 
     def admit(self, sender: Sender) -> None:
         """IntakeError 429 where it has sent too much."""
-        wait = self._rates.wait(sender.name)
+        wait = self._rates.admit(sender.name)
         if wait > 0:
             msg = f"{sender.name} sends more than [intake] rate allows; come again in {wait:.0f} s"
             raise IntakeError(msg, 429, retry_after=wait)
 
     def spend(self, sender: Sender, events: int) -> None:
-        self._rates.spend(sender.name, events)
+        """It sent so many in a request, of which one was counted when it was let in."""
+        if events > 1:
+            self._rates.spend(sender.name, events - 1)
 
 
 def check_origin(form: IntakeFormat | None, headers: Mapping[str, str]) -> None:

@@ -87,11 +87,11 @@ class Way:
         body = await _body(request, self.settings.intake.max_request_bytes)
         read = await run_in_threadpool(self._read, body, headers, client, sender)
         parsed = read.parsed
+        self.gate.spend(read.sender, len(parsed.events))
         if parsed.events:
             # Masking, which submit does first, would hold up every other request.
             future = await run_in_threadpool(backend.submit, parsed.events)
             await asyncio.wrap_future(future)
-        self.gate.spend(read.sender, len(parsed.events))
         backend.counts.took(self.name, len(parsed.events), read.besides.passed, read.besides.lost)
         for each in parsed.rejected:
             backend.counts.refused(self.name, each.status)
@@ -167,6 +167,7 @@ class Ways:
 
         for path in way.paths:
             if path in self._served:
+                log.warning("two ways in would be served at %s; %s is left out there", path, way.name)
                 continue
             self._served.add(path)
             self._patterns += [compile_path(path)[0]] if "{" in path else []
