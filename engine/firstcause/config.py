@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import platformdirs
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from firstcause.core.durations import Duration
@@ -63,9 +63,13 @@ class Topology(Frozen):
 class Sender(Frozen):
     """A source with a token of its own. service, tenant: what all its events are then of."""
 
-    token: SecretStr = Field(min_length=8)
+    token: SecretStr = Field(min_length=1)
     service: MaybeName = None
     tenant: MaybeName = None
+
+
+def _only_token(value: object) -> object:
+    return {"token": value} if isinstance(value, str) else value
 
 
 class Intake(Frozen):
@@ -85,7 +89,7 @@ class Intake(Frozen):
     returning: Duration = 600.0
     rate: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     burst: int = Field(default=1000, ge=1)
-    tokens: dict[str, Sender] = Field(default_factory=dict)
+    tokens: dict[str, Annotated[Sender, BeforeValidator(_only_token)]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _tokens_differ(self) -> Intake:

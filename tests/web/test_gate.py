@@ -71,9 +71,12 @@ def test_without_tokens_loopback_is_open(tmp_path: Path) -> None:
 
 def test_tokens_come_from_files_and_are_masked_in_what_is_stored(tmp_path: Path) -> None:
     (tmp_path / "shop-token").write_text(f"{SHOP}\n")
-    (tmp_path / "config.toml").write_text('[intake.tokens.shop]\ntoken_file = "shop-token"\n')
+    (tmp_path / "config.toml").write_text(
+        '[intake.tokens]\nmail = "in-short"\n[intake.tokens.shop]\ntoken_file = "shop-token"\n'
+    )
     settings = load(tmp_path / "config.toml")
     assert settings.intake.tokens["shop"].token.get_secret_value() == SHOP
+    assert settings.intake.tokens["mail"].token.get_secret_value() == "in-short"
     assert SHOP not in repr(settings)
     with serving(tmp_path, intake=settings.intake) as (client, stage):
         client.post("/api/v1/events", json={"message": f"sent with {SHOP}"}, headers=bearer(SHOP))
@@ -84,7 +87,7 @@ def test_tokens_come_from_files_and_are_masked_in_what_is_stored(tmp_path: Path)
     ("tokens", "said"),
     [
         ({"a": {"token": SHOP}, "b": {"token": SHOP}}, "tokens of a and b are the same"),
-        ({"a": {"token": "short"}}, "at least 8"),
+        ({"a": {"token": ""}}, "at least 1 item"),
     ],
 )
 def test_wrong_tokens_are_said_without_telling_them(tmp_path: Path, tokens: Any, said: str) -> None:
@@ -92,7 +95,6 @@ def test_wrong_tokens_are_said_without_telling_them(tmp_path: Path, tokens: Any,
     (tmp_path / "config.toml").write_text("\n".join(lines))
     with pytest.raises(ConfigError, match=said) as error:
         load(tmp_path / "config.toml")
-    assert "short" not in str(error.value)
     assert SHOP not in str(error.value)
 
 
