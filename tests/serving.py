@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,15 +14,18 @@ from firstcause.daemon import Daemon, listen, web_server
 from staging import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
 @contextmanager
-def serving(folder: Path, *plugins: Any, **settings: Any) -> Iterator[tuple[httpx.Client, Stage]]:
+def serving(
+    folder: Path, *plugins: Any, tables: Mapping[str, Any] = MappingProxyType({}), **settings: Any
+) -> Iterator[tuple[httpx.Client, Stage]]:
+    """tables: by the plugins' module names, what their [plugins] tables hold."""
     stage = Stage(f"sqlite:///{folder}/x.db", folder, **settings)
     for plugin in plugins:
-        stage.service.host.register(plugin, plugin.__name__)
+        stage.service.host.register(plugin, plugin.__name__, tables.get(plugin.__name__))
     stage.readings["twilio"] = Reading(status=Status.UP)
     daemon = Daemon(stage.service)
     server = web_server(daemon)

@@ -35,17 +35,23 @@ if TYPE_CHECKING:
     from firstcause.hookspecs.delivered import Delivered
     from firstcause.hookspecs.findings import Findings
     from firstcause.hookspecs.types import (
+        Answer,
         Enrichment,
         EventContext,
         FactContext,
         IntakeFormat,
+        Listener,
         Notifier,
+        Outcome,
         Probe,
         Remedy,
+        Submit,
         SuppliedFact,
+        Taken,
     )
 
 __all__ = [
+    "Answer",
     "AsgiMiddleware",
     "Delivered",
     "DeliveryError",
@@ -58,9 +64,11 @@ __all__ = [
     "Handler",
     "IntakeError",
     "IntakeFormat",
+    "Listener",
     "Notification",
     "Notifier",
     "NotifyReason",
+    "Outcome",
     "Priority",
     "Probe",
     "Problem",
@@ -70,7 +78,9 @@ __all__ = [
     "Source",
     "Status",
     "StructlogProcessor",
+    "Submit",
     "SuppliedFact",
+    "Taken",
     "WsgiMiddleware",
     "code_of",
     "configure",

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import platformdirs
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from firstcause.core.durations import Duration
-from firstcause.core.model import Frozen, Priority, Scalar, Severity
+from firstcause.core.model import Frozen, MaybeName, Priority, Scalar, Severity
 from firstcause.core.quiet import QuietHours
 from firstcause.errors import ConfigError
 
@@ -67,6 +67,18 @@ class Topology(Frozen):
     learned_for: Duration = 30 * 86400.0
 
 
+class Sender(Frozen):
+    """A source with a token of its own. service, tenant: what all its events are then of."""
+
+    token: SecretStr = Field(min_length=1)
+    service: MaybeName = None
+    tenant: MaybeName = None
+
+
+def _only_token(value: object) -> object:
+    return {"token": value} if isinstance(value, str) else value
+
+
 class Intake(Frozen):
     """Limits in bytes. quiet_after: an error that nobody reports for so long is over.
 
@@ -75,6 +87,8 @@ class Intake(Frozen):
 
     kinds: errors without an entry that have an alert each, of one service and tenant; kinds_in_all: of all
     together. What is beyond counts in one alert a service. codes: that are remembered without an entry.
+    rate: events a second that one source may send for long, 0 for any; burst: so many at once.
+    tokens: by the source's name. With one of them, or with [web] token_file, no source is taken without.
     """
 
     max_event_bytes: int = Field(default=MIB, gt=0)
@@ -85,6 +99,19 @@ class Intake(Frozen):
     kinds: int = Field(default=50, ge=1)
     kinds_in_all: int = Field(default=2000, ge=1)
     codes: int = Field(default=10_000, ge=1)
+    rate: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    burst: int = Field(default=1000, ge=1)
+    tokens: dict[str, Annotated[Sender, BeforeValidator(_only_token)]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _tokens_differ(self) -> Intake:
+        seen: dict[str, str] = {}
+        for name, each in self.tokens.items():
+            other = seen.setdefault(each.token.get_secret_value(), name)
+            if other != name:
+                msg = f"tokens of {other} and {name} are the same; give each its own"
+                raise ValueError(msg)
+        return self
 
 
 class Day(StrEnum):
@@ -211,6 +238,7 @@ class Health(Frozen):
     """interval: between snapshots. keep_whole: after that one an hour is kept; retention: after that none.
 
     env_file: the application's dotenv file, whose catalogued variables are looked for. budgets: by name.
+    releases: tags or details of an error that name the release of its service.
     """
 
     interval: Duration = Field(default=300.0, gt=0)
@@ -218,6 +246,7 @@ class Health(Frozen):
     retention: Duration = 400 * 86400.0
     env_file: str | None = None
     budgets: dict[str, Budget] = Field(default_factory=dict)
+    releases: tuple[str, ...] = ("release", "service.version")
 
 
 class Settings(BaseSettings):
@@ -319,11 +348,9 @@ def _settings(values: dict[str, Any], folder: Path, where: str) -> Settings:
         # pydantic-settings takes arguments with an underscore as orders to itself.
         if key == "folder" or key.startswith("_"):
             raise ConfigError(f"{where}: {key} is unknown; remove it")
-    for section in ("store", "web"):
+    for section, keep in (("store", set()), ("web", {"token_file"}), ("intake", set())):
         if isinstance(values.get(section), dict):
-            values[section] = _from_files(
-                values[section], folder, f"{where}: [{section}]", keep={"token_file"}
-            )
+            values[section] = _from_files(values[section], folder, f"{where}: [{section}]", keep)
     tables = values.get("plugins")
     plugins: dict[str, Any] = tables if isinstance(tables, dict) else {}
     for name, table in plugins.items():

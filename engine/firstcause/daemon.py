@@ -17,9 +17,11 @@ import watchfiles
 
 from firstcause.errors import ConfigError, FirstcauseError, RuleFileError
 from firstcause.health.schedule import Schedule
+from firstcause.intake.counts import Counts
 from firstcause.service.accept import Acceptor
 from firstcause.service.acting import silence_answer
 from firstcause.service.answers import entry_answer
+from firstcause.service.listening import Listening
 from firstcause.web.app import create_app
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from firstcause.core.model import Event
     from firstcause.health.probing import Check
     from firstcause.service import Service
+    from firstcause.service.measures import Measures
 
 log = logging.getLogger("firstcause")
 
@@ -52,6 +55,7 @@ _SAVED_TOGETHER = 400
 """Milliseconds within which changes of files are one."""
 
 _STOP_WITHIN = 20.0
+_DEAF_WITHIN = 5.0
 _BACKLOG = 2048
 
 
@@ -73,6 +77,8 @@ class Daemon:
         self._wake = threading.Event()
         self._claim = contextlib.ExitStack()
         self._acceptor: Acceptor | None = None
+        self.counts = Counts()
+        self._listening: Listening | None = None
 
     def start(self) -> None:
         """Prepare the store, load everything that can be wrong, then begin. Raises before anything runs."""
@@ -82,6 +88,8 @@ class Daemon:
         _ = service.knowledge, service.probes, service.notifiers
         service.release_claims()
         self._acceptor = Acceptor(service.database, clock, self._work.set)
+        self._listening = self._listeners()
+        self._listening.start()
         loops = (
             ("triage", self._triage),
             ("deliver", self._deliver),
@@ -98,6 +106,8 @@ class Daemon:
 
     def stop(self) -> None:
         """Store and triage what was accepted, let deliveries under way end, then stop."""
+        if self._listening is not None:
+            self._listening.stop(_DEAF_WITHIN)
         if self._acceptor is not None:
             self._acceptor.close()
         self._stop.set()
@@ -106,6 +116,10 @@ class Daemon:
         for thread in self._threads:
             thread.join(timeout=_STOP_WITHIN)
         self._claim.close()
+
+    def _listeners(self) -> Listening:
+        limit = self.service.settings.intake.max_event_bytes
+        return Listening(self.service.host.listeners(), self.submit, self.counts, clock, limit)
 
     def reload(self) -> None:
         """Take the rule files as they are now; a broken set changes nothing and is said."""
@@ -302,7 +316,10 @@ class Daemon:
         return self.service.history.forecast(metric, limit, minutes, clock())
 
     def status(self) -> dict[str, Any]:
-        return self.service.status(clock())
+        return self.service.status(clock()) | {"intake": self.counts.answer()}
+
+    def measures(self) -> Measures:
+        return self.service.measures()
 
     def ready(self) -> dict[str, str]:
         parts = self.service.ready()

@@ -6,7 +6,6 @@ FirstcauseError
 ├── InferenceUnavailableError  durable-rules does not import here
 ├── IntakeError            a sender's bytes are refused, with the HTTP status that says so
 ├── StoreError             the database is away, newer than this program, or refuses
-├── BusyError              more arrives than can be taken; the sender is to try again
 ├── NotFoundError          no such incident, probe, notifier
 └── DeliveryError          a notifier could not deliver; knows permanent from retryable
 
@@ -56,19 +55,19 @@ class InferenceUnavailableError(FirstcauseError):
 
 
 class IntakeError(FirstcauseError):
-    """A sender's input is refused as a whole. status: the HTTP status, 4xx."""
+    """A sender's input is refused as a whole. status: the HTTP status; 4xx, or 503 where there is no room.
 
-    def __init__(self, message: str, status: int = 400) -> None:
+    retry_after: seconds after which the sender may try again, where waiting helps.
+    """
+
+    def __init__(self, message: str, status: int = 400, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.retry_after = retry_after
 
 
 class StoreError(FirstcauseError):
     """The database cannot be used; says why and the mend."""
-
-
-class BusyError(FirstcauseError):
-    """More arrives than can be stored; the same again in a moment may be taken."""
 
 
 class NotFoundError(FirstcauseError):

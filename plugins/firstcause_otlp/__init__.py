@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from firstcause import IntakeFormat, hookimpl
+from firstcause_otlp.answering import answer
 from firstcause_otlp.config import Config
 from firstcause_otlp.reading import Reader
 
@@ -11,4 +12,4 @@ __all__ = ["Config", "firstcause_intake"]
 
 @hookimpl
 def firstcause_intake(config: Config) -> list[IntakeFormat]:
-    return [IntakeFormat("otlp", Reader(config).read, also=("/v1/logs",))]
+    return [IntakeFormat("otlp", Reader(config).read, also=("/v1/logs",), answer=answer)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from firstcause import IntakeFormat, hookimpl
 from firstcause_sentry.config import Config
+from firstcause_sentry.manners import answer, key, key_of_envelope
 from firstcause_sentry.reading import Reader
 
 __all__ = ["Config", "firstcause_intake"]
@@ -11,8 +12,9 @@ __all__ = ["Config", "firstcause_intake"]
 
 @hookimpl
 def firstcause_intake(config: Config) -> list[IntakeFormat]:
-    reader = Reader(config)
+    reader, pages = Reader(config), config.origins
+    envelopes, stores = ("/api/{project}/envelope/",), ("/api/{project}/store/",)
     return [
-        IntakeFormat("sentry", reader.envelope, also=("/api/{project}/envelope/",)),
-        IntakeFormat("sentry/store", reader.store, also=("/api/{project}/store/",)),
+        IntakeFormat("sentry", reader.envelope, envelopes, answer, key_of_envelope, pages),
+        IntakeFormat("sentry/store", reader.store, stores, answer, key, pages),
     ]

@@ -22,6 +22,11 @@ class Item:
     payload: bytes
 
 
+def header(body: bytes) -> dict[str, Any]:
+    """What the first line says of all items. IntakeError where it is no JSON object."""
+    return _header(_line(body, 0)[0], "the envelope's header")
+
+
 def items(body: bytes) -> Iterator[Item]:
     """IntakeError where the framing is broken."""
     first, at = _line(body, 0)
@@ -32,8 +37,8 @@ def items(body: bytes) -> Iterator[Item]:
         if at >= len(body):
             return
         line, at = _line(body, at)
-        header = _header(line, f"the header of item {number}")
-        length = header.get("length")
+        said = _header(line, f"the header of item {number}")
+        length = said.get("length")
         if length is None:
             # Node's SDK gives none; the payload then is one line.
             payload, at = _line(body, at)
@@ -42,7 +47,7 @@ def items(body: bytes) -> Iterator[Item]:
                 msg = f"item {number} says that it has {length!r} bytes, and {len(body) - at} are left"
                 raise IntakeError(msg)
             payload, at = body[at : at + length], at + length
-        yield Item(str(header.get("type")), payload)
+        yield Item(str(said.get("type")), payload)
     msg = f"the envelope has more than {_MOST_ITEMS} items"
     raise IntakeError(msg, 413)
 

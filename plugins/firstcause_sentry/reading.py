@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from firstcause import Event, IntakeError, Severity, Source
+from firstcause import Event, IntakeError, Severity, Source, Taken
+from firstcause_sentry.besides import Besides
+from firstcause_sentry.crons import Crons
 from firstcause_sentry.envelope import document, items
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from firstcause_sentry.config import Config
+    from firstcause_sentry.envelope import Item
 
 _SEVERITIES = {
     "fatal": Severity.CRITICAL,
@@ -40,16 +43,41 @@ _MOST_FRAMES = 60
 @dataclass(frozen=True)
 class Reader:
     config: Config
+    crons: Crons = field(default_factory=Crons)
 
-    def envelope(self, body: bytes, headers: Mapping[str, str]) -> list[Event]:
-        """Of its items the events and the logs of errors; the others are let go."""
+    def envelope(self, body: bytes, headers: Mapping[str, str]) -> Taken:
+        """Of its items the events, the logs of errors and jobs that failed; the others are counted.
+
+        IntakeError where an error in it cannot be read and there is no other.
+        """
         found: list[Event] = []
+        besides = Besides()
+        broken: IntakeError | None = None
         for item in items(body):
-            if item.type == "event":
-                found.append(self._event(document(item.payload, "the event"), headers))
-            elif item.type == "log":
-                found += self._logs(document(item.payload, "the log"), headers)
-        return found
+            try:
+                events = self._errors(item, headers)
+            except IntakeError as error:
+                broken = broken or error
+                besides.passed[f"{item.type}, unreadable"] += 1
+                continue
+            found += events
+            if not events:
+                besides.count(item)
+        if broken is not None and not found:
+            raise broken
+        return Taken(found, besides.passed, besides.lost)
+
+    def _errors(self, item: Item, headers: Mapping[str, str]) -> list[Event]:
+        match item.type:
+            case "event":
+                return [self._event(document(item.payload, "the event"), headers)]
+            case "log":
+                return list(self._logs(document(item.payload, "the log"), headers))
+            case "check_in":
+                sent = document(item.payload, "the check-in")
+                event = self.crons.event(sent, self._project(headers), datetime.now(UTC))
+                return [event] if event is not None else []
+        return []
 
     def store(self, body: bytes, headers: Mapping[str, str]) -> list[Event]:
         """One event, as old SDKs send it."""
@@ -95,7 +123,7 @@ class Reader:
                 severity=_SEVERITIES.get(str(each.get("level")).lower()),
                 tenant=_first(tags, self.config.tenant),
                 service=_first(tags, self.config.service) or self._project(headers),
-                details={"attributes": tags},
+                details=_of_log(tags),
             )
 
     def _code(self, tags: Mapping[str, str]) -> str | None:
@@ -219,6 +247,11 @@ def _details(sent: Mapping[str, Any], exceptions: Sequence[Mapping[str, Any]]) -
     if causes := [said for each in exceptions[:-1] if (said := _said(each))]:
         found["caused_by"] = causes
     return found
+
+
+def _of_log(tags: Mapping[str, str]) -> dict[str, Any]:
+    release = tags.get("sentry.release")
+    return {"attributes": tags} | ({"release": release} if release else {})
 
 
 def _id(value: object) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from firstcause import Enrichment
 from firstcause.core.identity import identify
-from firstcause.errors import BusyError
+from firstcause.errors import IntakeError
 from firstcause.service.accept import Acceptor
 from firstcause.store.inbox import packed
 from running import until
@@ -112,7 +112,7 @@ def test_more_than_memory_should_hold_is_refused_and_taken_later(
 
     acceptor = Acceptor(stage.service.database, clock, lambda: None)
     first = acceptor.submit(packed([stage.event(0, "REDIS_SLOW", message="x" * 200)]))
-    with pytest.raises(BusyError, match="send it again"):
+    with pytest.raises(IntakeError, match="send it again"):
         acceptor.submit(packed([stage.event(0, "REDIS_SLOW")]))
     held.set()
     first.result(timeout=10)
@@ -125,7 +125,7 @@ def test_more_than_memory_should_hold_is_refused_and_taken_later(
 def _submitted(acceptor: Acceptor, stage: Stage) -> Future[None] | None:
     try:
         return acceptor.submit(packed([stage.event(0, "REDIS_SLOW")]))
-    except BusyError:
+    except IntakeError:
         return None
 
 

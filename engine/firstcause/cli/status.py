@@ -54,11 +54,22 @@ def _show(found: dict[str, Any]) -> None:
     click.echo(
         f"store      {clean(store['url'])}; {store['waiting']} events and {store['unsent']} messages wait"
     )
+    click.echo(f"taken in   {_came_in(found['intake'])}")
     click.echo(f"rules      {rules['rules']} rules, {rules['entries']} known errors, {rules['files']} files")
     if refused := rules["refused"]:
         click.secho(f"rule files read at {refused['at']} were not taken, the old ones stay live:", fg="red")
         for line in refused["error"].splitlines():
             click.echo(f"  {clean(line)}")
+
+
+def _came_in(intake: dict[str, Any]) -> str:
+    """What came since the daemon started, and what did not."""
+    refused, lost = (
+        sum(number for each in intake[name].values() for number in each.values())
+        for name in ("rejected", "lost_by_senders")
+    )
+    told = f"{sum(intake['accepted'].values())} events since the start, {refused} refused"
+    return f"{told}; senders dropped {lost} themselves" if lost else told
 
 
 COMMANDS = (status,)

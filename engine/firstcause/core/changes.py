@@ -22,15 +22,16 @@ if TYPE_CHECKING:
 class Ranking:
     """How changes are weighed; rule files set these as thresholds `change_...`.
 
-    environment, configuration, data, infrastructure: how often such a change is the cause of a regression.
-    half_life: seconds before the onset after which a change counts half. late: what is left of one that
-    came more than `skew` seconds after the onset. hop: what is left with each step between its component
-    and one that suffers; apart: where no step leads there, and anywhere: where it has no component.
+    environment, configuration, deployment, data, infrastructure: how often such a change is the cause of a
+    regression. half_life: seconds before the onset after which a change counts half. late: what is left of
+    one that came more than `skew` seconds after the onset. hop: what is left with each step between its
+    component and one that suffers; apart: where no step leads there, and anywhere: where it has no component.
     unknown: the weight of a cause that is none of them.
     """
 
     environment: float = 0.9
     configuration: float = 0.9
+    deployment: float = 0.9
     data: float = 0.3
     infrastructure: float = 0.5
     half_life: float = 3600.0

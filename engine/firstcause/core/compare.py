@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = "environment"
 CONFIGURATION = "configuration"
+DEPLOYMENT = "deployment"
 INFRASTRUCTURE = "infrastructure"
 ERROR_RATE = "error_rate"
 ERROR_TYPE = "error_type"
@@ -31,6 +32,7 @@ EXTREME = "extreme"
 CATEGORIES = (
     ENVIRONMENT,
     CONFIGURATION,
+    DEPLOYMENT,
     INFRASTRUCTURE,
     ERROR_RATE,
     ERROR_TYPE,
@@ -41,7 +43,7 @@ CATEGORIES = (
     EXTREME,
 )
 _MEASURED = {ERROR_RATE, PERFORMANCE, METRIC, UNUSUAL}
-_SET = {ENVIRONMENT, CONFIGURATION}
+_SET = {ENVIRONMENT, CONFIGURATION, DEPLOYMENT}
 
 CHECKSUM = re.compile("[0-9a-f]{12,64}")
 """What stands for a value that nobody may see, or that is too long to show."""

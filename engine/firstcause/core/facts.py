@@ -121,7 +121,7 @@ def metric_facts(probe: str, component: str, reading: Reading) -> list[Fact]:
 
 @dataclass(frozen=True)
 class Change:
-    """Something that is not as it was. category: environment or infrastructure. name: setting or probe."""
+    """Something that is not as it was. category: as of a difference. name: setting, probe."""
 
     category: str
     component: str | None

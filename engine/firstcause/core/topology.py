@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from firstcause.core.model import Event
 
@@ -57,6 +58,23 @@ def calls_of(events: Iterable[Event], names: Collection[str]) -> set[tuple[str, 
             callee = event.tags.get(name) or event.details.get(name)
             if isinstance(callee, str) and 0 < len(callee) <= _LONGEST and callee != event.service:
                 found.add((event.service, callee))
+    return found
+
+
+def releases_of(events: Iterable[Event], names: Collection[str]) -> dict[tuple[str, str], datetime]:
+    """(service, release) of errors that name theirs -> when the first happened. names: of tags or details.
+
+    The service is empty where none is named.
+    """
+    found: dict[tuple[str, str], datetime] = {}
+    for event in events:
+        if event.drill or event.resolved:
+            continue
+        given = (event.tags.get(name) or event.details.get(name) for name in names)
+        release = next(filter(None, given), None)
+        if isinstance(release, str) and 0 < len(release.strip()) <= _LONGEST:
+            pair = (event.service or "", release.strip())
+            found[pair] = min(found.get(pair, event.time), event.time)
     return found
 
 

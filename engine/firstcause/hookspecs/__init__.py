@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         EventContext,
         FactContext,
         IntakeFormat,
+        Listener,
         Notifier,
         Probe,
         Remedy,
@@ -61,6 +62,11 @@ def firstcause_rules() -> list[Path]:  # type: ignore[empty-body]
 @hookspec
 def firstcause_intake(config: Any) -> list[IntakeFormat]:  # type: ignore[empty-body]
     """Further input formats."""
+
+
+@hookspec
+def firstcause_listeners(config: Any) -> list[Listener]:  # type: ignore[empty-body]
+    """Further ways in than HTTP."""
 
 
 @hookspec

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading  # noqa: TC003 - the host checks the fields by their annotations
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from firstcause.core.model import Event, Notification, Reading, Scalar
@@ -98,14 +99,79 @@ class Remedy:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """What a request brought, for a format that has more in it than errors.
+
+    passed: what was let go, by its kind -> how many. lost: what the sender says that it dropped itself
+    before it came to us, by its reason -> how many. Both are counted, and shown by `status`.
+    """
+
+    events: Sequence[Event] = ()
+    passed: Mapping[str, int] = field(default_factory=dict)
+    lost: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a request. status: the HTTP status that we would answer.
+
+    accepted: how many events are on disk now; ids: theirs. rejected: (place in the request, reason).
+    error: why nothing of it was taken. retry_after: seconds after which to try again.
+    """
+
+    status: int
+    accepted: int = 0
+    ids: tuple[str, ...] = ()
+    rejected: tuple[tuple[int, str], ...] = ()
+    error: str | None = None
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a sender is answered over HTTP. A value of `body` that is no bytes is sent as JSON."""
+
+    status: int
+    body: bytes | Mapping[str, object]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class IntakeFormat:
     """A further input format. parse gets the body, unpacked, and the headers (lower case), returns events.
 
     path: served as POST under /api/v1/webhooks/<path>. also: whole paths of tools that cannot be told where
     to send, such as /api/v2/alerts; {name} stands for any part of one. The path that was asked for is among
-    the headers as `:path`. A body that parse cannot read raises IntakeError, which says why.
+    the headers as `:path`, what follows its question mark as `:query`. A body that parse cannot read raises
+    IntakeError, which says why.
+
+    answer: for senders that expect another answer than ours; it gets the request's headers too, and gives
+    None where ours will do.
+    token: where else than in `Authorization` a request may bring its token; it gets the body, empty before
+    that is read, and the headers, and raises IntakeError where what it finds makes no sense.
+    origins: sites whose pages may send from a browser, such as https://shop.example.org; "*" is any.
     """
 
     path: str
-    parse: Callable[[bytes, Mapping[str, str]], list[Event]]
+    parse: Callable[[bytes, Mapping[str, str]], Sequence[Event] | Taken]
     also: tuple[str, ...] = ()
+    answer: Callable[[Outcome, Mapping[str, str]], Answer | None] | None = None
+    token: Callable[[bytes, Mapping[str, str]], str | None] | None = None
+    origins: tuple[str, ...] = ()
+
+
+Submit = Callable[[Sequence[Event]], None]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Takes what comes by another way than HTTP, such as syslog.
+
+    run: called in a thread of its own; listens until `stop` is set. `submit` returns when the events are on
+    disk; it raises IntakeError where they are not taken (retry_after says when they might be), and any other
+    FirstcauseError where they could not be stored. Where run raises or returns too early it is called again
+    after a while.
+    """
+
+    name: str
+    run: Callable[[Submit, threading.Event], None]

@@ -16,14 +16,17 @@ from firstcause import hookspecs
 from firstcause.core.model import Event
 from firstcause.errors import IntakeError
 from firstcause.hookspecs.types import (
+    Answer,
     Enrichment,
     EventContext,
     FactContext,
     IntakeFormat,
+    Listener,
     Notifier,
     Probe,
     Remedy,
     SuppliedFact,
+    Taken,
 )
 from firstcause.host.deadline import OverdueError, call, described
 from firstcause.host.loading import Plugin, PluginState, configure, discover
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from firstcause.core.model import Fact
+    from firstcause.hookspecs.types import Submit
 
 log = logging.getLogger("firstcause.host")
 
@@ -111,21 +115,56 @@ class Host:
     def formats(self) -> list[IntakeFormat]:
         """Each reads for a limited time, and raises IntakeError for whatever it cannot read."""
         return [
-            replace(each, parse=partial(self._read, plugin, each))
+            replace(
+                each,
+                parse=partial(self._read, plugin, each),
+                answer=each.answer and partial(self._aside, plugin, each.answer, Answer),
+                token=each.token and partial(self._aside, plugin, each.token, str),
+            )
             for plugin, each in self._listed("firstcause_intake", IntakeFormat)
         ]
 
+    def _aside(self, plugin: Plugin, function: Callable[..., Any], kind: type[T], *given: object) -> T | None:
+        """What a format's function says, None where it fails or says something else."""
+        try:
+            found = function(*given)
+        except IntakeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+            plugin.problem(f"a format's {kind.__name__} failed: {described(error)}")
+            return None
+        if found is None or isinstance(found, kind):
+            return found
+        plugin.problem(f"a format gave a {type(found).__name__}, not a {kind.__name__}")
+        return None
+
+    def listeners(self) -> list[Listener]:
+        """What stops one, or does not let it begin, is taken down as its plugin's problem."""
+        return [
+            replace(each, run=partial(self._listen, plugin, each))
+            for plugin, each in self._listed("firstcause_listeners", Listener)
+        ]
+
+    def _listen(self, plugin: Plugin, each: Listener, submit: Submit, stop: threading.Event) -> None:
+        try:
+            each.run(submit, stop)
+        except BaseException as error:
+            plugin.problem(f"{each.name} stopped: {described(error)}")
+            raise
+
     def _read(
         self, plugin: Plugin, form: IntakeFormat, body: bytes, headers: Mapping[str, str]
-    ) -> list[Event]:
+    ) -> list[Event] | Taken:
         try:
-            reads = partial(form.parse, body, headers)
-            return _events.validate_python(self._limited(plugin, f"reading {form.path}", reads))
+            given = self._limited(plugin, f"reading {form.path}", partial(form.parse, body, headers))
+            if isinstance(given, Taken):
+                return replace(given, events=_events.validate_python(given.events))
+            return _events.validate_python(given)
         except IntakeError:
             raise
         except OverdueError:
             msg = f"the plugin {plugin.name} is not done with what it was given; try again later"
-            raise IntakeError(msg, 429) from None
+            raise IntakeError(msg, 429, retry_after=self._timeout) from None
         except Exception as error:
             plugin.problem(f"reading {form.path} failed: {described(error)}")
             msg = f"the plugin {plugin.name} cannot read this; the log says why"

@@ -41,7 +41,8 @@ SHARD = 200
 class Inference:
     """A set of rules, ready to run. Threads may share it: evaluations take turns.
 
-    RuleFileError with every mistake where a rule is wrong (see `compiler.validate`).
+    RuleFileError with every mistake where a rule is wrong (see `compiler.validate`). runs: how often they
+    were evaluated.
     """
 
     def __init__(self, rules: Sequence[PlacedRule]) -> None:
@@ -51,6 +52,7 @@ class Inference:
         self._lock = threading.Lock()
         self._complained: set[int] = set()
         self._closed = False
+        self.runs = 0
         self._strata: list[list[RuleSet]] = []
         try:
             for numbers in strata([each.rule for each in self._rules]):
@@ -102,6 +104,7 @@ class Inference:
             if self._closed:
                 msg = "these rules are closed; take the ones that replaced them"
                 raise InferenceUnavailableError(msg)
+            self.runs += 1
             for sets in self._strata:
                 given = self._run(sets, numbered)
                 numbered += [verdict_fact(each, distinct) for _rule, each in given]

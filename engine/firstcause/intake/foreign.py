@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from firstcause.core.model import Event
 from firstcause.errors import IntakeError
@@ -20,12 +20,27 @@ def taken(events: Sequence[Event], *, now: datetime, max_event_bytes: int) -> Pa
         raise IntakeError(msg, 413)
     parsed = Parsed()
     for index, event in enumerate(events):
-        sent = storable(event.model_dump(mode="json"))
-        if size(sent) > max_event_bytes:
-            parsed.rejected.append(Rejected(index, f"the event is over {max_event_bytes} bytes", 413))
+        try:
+            sent = _small(event, max_event_bytes)
+        except IntakeError as error:
+            parsed.rejected.append(Rejected(index, str(error), error.status))
             continue
         time, apart = happened(event.time, now)
         fields = {**sent, "time": time, "details": {**sent["details"], **apart}}
         # No sender speaks for our own probes and drills.
         parsed.events.append(Event.model_validate(fields | {"probe": None, "drill": False}))
     return parsed
+
+
+def _small(event: Event, most: int) -> dict[str, Any]:
+    """The event as it can be stored. IntakeError where it is too large or nested too deeply."""
+    try:
+        sent: dict[str, Any] = storable(event.model_dump(mode="json"))
+    except (ValueError, RecursionError):
+        # pydantic gives up where it is nested far too deeply, and takes that for a circle.
+        msg = "the event is nested too deeply"
+        raise IntakeError(msg, 422) from None
+    if size(sent) > most:
+        msg = f"the event is over {most} bytes"
+        raise IntakeError(msg, 413)
+    return sent

@@ -23,6 +23,9 @@ _AHEAD = timedelta(minutes=5)
 MOST = 100_000
 """Events in one request."""
 
+DEEPEST, WIDEST, LONGEST_TEXT = 64, 10_000, 262_144
+"""How deep an event may be nested, how many fields one part of it may have, and characters one text."""
+
 _LONGEST_ID = 200
 # Postgres stores neither in JSON: NUL, and halves of characters that JSON's \ud800 brings in.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -208,15 +211,29 @@ def scoped_id(given: str | None, service: str | None, tenant: str | None) -> str
     return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
 
 
-def storable(value: Any) -> Any:
-    """The value without what no store holds: NUL, and halves of characters."""
+def storable(value: Any, depth: int = 0) -> Any:
+    """The value without what no store holds: NUL, and halves of characters; texts not over LONGEST_TEXT.
+
+    IntakeError 422 where it is nested deeper than DEEPEST, or one part of it has more than WIDEST fields.
+    """
     if isinstance(value, str):
-        return _UNSTORABLE.sub("\ufffd", value)
+        return _UNSTORABLE.sub("\ufffd", value if len(value) <= LONGEST_TEXT else _cut(value))
+    if isinstance(value, dict | list):
+        if depth >= DEEPEST:
+            msg = f"it is nested deeper than {DEEPEST}"
+            raise IntakeError(msg, 422)
+        if len(value) > WIDEST:
+            msg = f"a part of it has {len(value)} fields, more than {WIDEST}"
+            raise IntakeError(msg, 422)
     if isinstance(value, dict):
-        return {storable(key): storable(item) for key, item in value.items()}
+        return {storable(key): storable(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [storable(item) for item in value]
+        return [storable(item, depth + 1) for item in value]
     return value
+
+
+def _cut(text: str) -> str:
+    return f"{text[:LONGEST_TEXT]}... (cut, it had {len(text)} characters)"
 
 
 def _mistakes(error: ValidationError) -> str:

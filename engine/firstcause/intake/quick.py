@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, Strict, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from firstcause.core.model import SEVERITY_NAMES, Event
-from firstcause.intake.native import happened, scoped_id
+from firstcause.intake.native import LONGEST_TEXT, WIDEST, happened, scoped_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,11 +22,12 @@ _TIME = (
     r"^(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})$"
 )
 
-_Text = Annotated[str, Strict()]
+_Text = Annotated[str, Strict(), Field(max_length=LONGEST_TEXT)]
 _Name = Annotated[str, Strict(), Field(max_length=200, pattern=_WORDS)] | None
 _Number = Annotated[int, Strict()] | Annotated[float, Strict(), Field(allow_inf_nan=False)]
 _Plain = _Text | _Number | Annotated[bool, Strict()] | None
-_Flat = _Plain | list[_Plain] | dict[str, _Plain]
+_Few = Field(max_length=WIDEST)
+_Flat = _Plain | Annotated[list[_Plain], _Few] | Annotated[dict[str, _Plain], _Few]
 _Severity = Annotated[str, Strict(), Field(pattern=f"^(?i:{'|'.join(SEVERITY_NAMES)})$")]
 
 
@@ -45,14 +46,14 @@ class _Sent(TypedDict, total=False):
     id: Annotated[str, Strict(), Field(min_length=1)] | None
     time: Annotated[str, Strict(), Field(pattern=_TIME)] | None
     code: _Name
-    message: Annotated[str, Strict(), Field(pattern=_WORDS)] | None
+    message: Annotated[str, Strict(), Field(max_length=LONGEST_TEXT, pattern=_WORDS)] | None
     severity: _Severity | None
     tenant: _Name
     service: _Name
-    details: dict[str, _Flat] | None
+    details: Annotated[dict[str, _Flat], _Few] | None
     source: _Source | None
     stack: _Text | None
-    tags: dict[str, _Text] | None
+    tags: Annotated[dict[str, _Text], _Few] | None
     resolved: Annotated[bool, Strict()]
 
 

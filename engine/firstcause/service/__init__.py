@@ -28,6 +28,7 @@ from firstcause.service.deliver import Delivery
 from firstcause.service.explaining import Explainer
 from firstcause.service.history import History
 from firstcause.service.knowledge import Knowledge, Refused, learn, rule_folders
+from firstcause.service.measures import Measures, measured
 from firstcause.service.normals import Normals
 from firstcause.service.reminding import Reminding
 from firstcause.service.settle import Announcer, close_incident
@@ -100,6 +101,7 @@ class Service:
         self._made_mask: tuple[Knowledge, tuple[int, ...] | None, Mask] | None = None
         self._reminded_at: datetime | None = None
         self._forecast_at: datetime | None = None
+        self.triaged = 0
 
     @cached_property
     def host(self) -> Host:
@@ -166,7 +168,8 @@ class Service:
         made = self._made_mask
         if made is None or made[0] is not known or made[1] != stamp:
             values = environment.secret_values(known.catalog.env_vars(), self.env_file)
-            made = self._made_mask = (known, stamp, Mask([*values, *self.host.secrets()]))
+            tokens = (each.token.get_secret_value() for each in self.settings.intake.tokens.values())
+            made = self._made_mask = (known, stamp, Mask([*values, *tokens, *self.host.secrets()]))
         return made[2]
 
     # One event
@@ -194,7 +197,7 @@ class Service:
         with self._lock:
             triage = self._triage(now)
             try:
-                return triage.run(now, limit)
+                done = triage.run(now, limit)
             except FirstcauseError:
                 raise
             except Exception as error:
@@ -204,7 +207,9 @@ class Service:
                     )
                     return self.triage(now, max(1, limit // FEWER))
                 log.exception("an event could not be triaged and is set aside")
-                return triage.set_aside(f"{type(error).__name__}: {error}", now)
+                done = triage.set_aside(f"{type(error).__name__}: {error}", now)
+            self.triaged += done.events
+            return done
 
     def _triage(self, now: datetime) -> Triage:
         """Only under the lock: a reload would close the rules."""
@@ -218,6 +223,7 @@ class Service:
             self.settings.intake,
             self.settings.topology,
             self.mask,
+            self.settings.health.releases,
         )
 
     def reconsider(self, now: datetime) -> None:
@@ -526,6 +532,11 @@ class Service:
             "incidents": dict(sorted(Counter(each.priority.value for each in open_now).items())),
             "health": self.health()["status"],
         }
+
+    def measures(self) -> Measures:
+        """What `/metrics` tells of it."""
+        runs = self.knowledge.inference.runs
+        return measured(self.database, self.world, triaged=self.triaged, rule_runs=runs)
 
     def close(self) -> None:
         for probe in self.__dict__.get("probes", {}).values():

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from firstcause.errors import BusyError
+from firstcause.errors import IntakeError
 from firstcause.store import inbox
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ _MOST_BYTES = 8 * 1024 * 1024
 
 _MOST_WAITING = 64 * 1024 * 1024
 """Bytes between socket and disk; beyond it senders are told to come again."""
+
+_LATER = 1.0
+"""Seconds until then."""
 
 
 @dataclass
@@ -52,13 +55,13 @@ class Acceptor:
     def submit(self, parcels: Sequence[Parcel]) -> Future[None]:
         """Done when the parcels are on disk; StoreError where they could not be stored.
 
-        BusyError where more waits for the disk than memory should hold.
+        IntakeError 503 where more waits for the disk than memory should hold.
         """
         delivery = _Delivery(parcels, sum(len(each.body) for each in parcels))
         with self._lock:
             if self._waiting > _MOST_WAITING:
                 msg = "more arrives than the disk takes; send it again in a moment"
-                raise BusyError(msg)
+                raise IntakeError(msg, 503, retry_after=_LATER)
             self._waiting += delivery.size
         self._queue.put(delivery)
         return delivery.done

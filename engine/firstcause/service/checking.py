@@ -17,7 +17,7 @@ from firstcause.core.model import Event, Severity, VerdictKind
 from firstcause.core.series import Normal
 from firstcause.core.snapshot import ABSENT, LISTED, PRESENT, TOP, Active, Errors, Snapshot, snapshot_fact
 from firstcause.service.normals import PREFIX, REACH_PREFIX
-from firstcause.service.whatchanged import WhatChanged
+from firstcause.service.whatchanged import WhatChanged, deployments
 from firstcause.store import alerts, clock, snapshots, tallies
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Checking:
             book = self.knowledge.book
             normal, reach = book.tuned(Normal, PREFIX), book.tuned(Reach, REACH_PREFIX)
             strange = list(self.normals.judge(conn, taken, normal, reach))
-            found = self._differences(good, taken, before, strange, now)
+            found = self._differences(conn, good, taken, before, strange, now)
             taken = taken.model_copy(update={"since": {each.key: each.since for each in found if each.since}})
             verdicts = self._judged(taken, found)
             known = (str(good.number), good.snapshot.taken_at) if good is not None else None
@@ -128,6 +128,7 @@ class Checking:
 
     def _differences(
         self,
+        conn: sa.Connection,
         good: Stored | None,
         taken: Snapshot,
         before: Stored | None,
@@ -137,7 +138,8 @@ class Checking:
         if good is None:
             return []
         found = [*differences(good.snapshot, taken, self.knowledge.notable), *strange]
-        return dated(found, before.snapshot.since if before is not None else {}, now)
+        found = dated(found, before.snapshot.since if before is not None else {}, now)
+        return [*found, *deployments(conn, good.snapshot.taken_at, now)]
 
     def _judged(self, taken: Snapshot, found: Sequence[Difference]) -> list[Verdict]:
         return self.knowledge.inference.evaluate([snapshot_fact(taken), *difference_facts(found)])

@@ -18,6 +18,7 @@ from firstcause.service.health_answers import (
     snapshot_answer,
     trend_answer,
 )
+from firstcause.service.whatchanged import deployments
 from firstcause.store import snapshots, tallies
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ class History:
             after.snapshot.since,
             after.snapshot.taken_at,
         )
+        with self.database.read() as conn:
+            found += deployments(conn, before.snapshot.taken_at, after.snapshot.taken_at)
         verdicts = self.knowledge.inference.evaluate(difference_facts(found))
         good = str(before.number), before.snapshot.taken_at
         now = after.snapshot.taken_at

@@ -10,11 +10,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from firstcause.core.attribution import by_hand
-from firstcause.core.facts import dependency_fact, past_root_facts, silence_facts
+from firstcause.core.facts import Change, change_fact, dependency_fact, past_root_facts, silence_facts
 from firstcause.core.further import tell
 from firstcause.core.identity import Occurrence, identify
 from firstcause.core.suspicion import weighed
-from firstcause.core.topology import calls_of
+from firstcause.core.topology import calls_of, releases_of
 from firstcause.core.triage import Folded, counted, fold, opened, until
 from firstcause.hookspecs.types import FactContext
 from firstcause.inference.patterns import fits_whole
@@ -22,6 +22,8 @@ from firstcause.service.derive import Scopes, Seen, common_facts
 from firstcause.service.settle import Settlement
 from firstcause.service.standing import standing, within_limits
 from firstcause.service.unpacking import unpacked
+from firstcause.service.whatchanged import deployments
+from firstcause.service.world import REMEMBERED as LATELY
 from firstcause.store import (
     alerts,
     dependencies,
@@ -29,6 +31,7 @@ from firstcause.store import (
     inbox,
     incidents,
     observations,
+    releases,
     rulings,
     silences,
     tallies,
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from firstcause.config import Intake, Topology
+    from firstcause.core.compare import Difference
     from firstcause.core.masking import Mask
     from firstcause.core.model import Alert, Fact, Severity, Verdict
     from firstcause.core.suspicion import Weighable
@@ -71,7 +75,10 @@ class Triaged:
 
 @dataclass(frozen=True)
 class Triage:
-    """The pipe from the inbox to incidents; everything that it needs is handed in."""
+    """The pipe from the inbox to incidents; everything that it needs is handed in.
+
+    releases: tags or details of an error that name the release of its service.
+    """
 
     database: Database
     knowledge: Knowledge
@@ -81,6 +88,7 @@ class Triage:
     intake: Intake
     topology: Topology
     mask: Mask
+    releases: Sequence[str] = ()
 
     def run(self, now: datetime, limit: int) -> Triaged:
         """Triage up to `limit` of the oldest waiting events; events 0 where none waits."""
@@ -96,8 +104,9 @@ class Triage:
             for name in history.known(conn, taken.keys()):
                 del taken[name]
             occurrences = {name: identified[name] for name, each in taken.items() if each.event is not None}
-            events = (each.event for each in occurrences.values())
+            events = [each.event for each in occurrences.values()]
             dependencies.learn(conn, calls_of(events, self.topology.learn_from), now)
+            releases.learn(conn, releases_of(events, self.releases))
             rest, folded = self._fold(conn, self._uncounted(conn, occurrences), now)
             occurrences |= rest
             self._record(conn, folded, now)
@@ -239,7 +248,8 @@ class Triage:
         silenced = silence_facts(listed, silences.active(conn, now), fits_whole)
         since = now - timedelta(seconds=self.topology.learned_for)
         learned = [dependency_fact(*call) for call in dependencies.known_since(conn, since)]
-        return [*past, *silenced, *learned, *self.host.facts(_context(listed))]
+        deployed = [_deployment(each, now) for each in deployments(conn, now - LATELY, now)]
+        return [*past, *silenced, *learned, *deployed, *self.host.facts(_context(listed))]
 
     def _suspects(self, folded: Folded) -> frozenset[str]:
         catalog, graph = self.knowledge.catalog, self.knowledge.graph
@@ -270,6 +280,11 @@ def _by_hand(conn: sa.Connection, active: Mapping[str, Alert]) -> list[Verdict]:
         for each in rulings.in_force(conn)
         if each.effect in rows and (each.cause is None or each.cause in rows)
     ]
+
+
+def _deployment(each: Difference, now: datetime) -> Fact:
+    since, before, after = each.since or now, str(each.before), str(each.after)
+    return change_fact(Change(each.category, each.component, each.name, before, after, since), now)
 
 
 def _context(active: Iterable[Alert]) -> FactContext:

@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from firstcause.core.changes import Ranking, candidates, likelihoods
-from firstcause.core.compare import Changed, compared, dated, differences
+from firstcause.core.compare import DEPLOYMENT, Changed, Difference, compared, dated, differences
 from firstcause.core.facts import dependency_fact
 from firstcause.core.model import VerdictKind
-from firstcause.store import dependencies, snapshots
+from firstcause.store import dependencies, releases, snapshots
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from firstcause.core.compare import Difference
     from firstcause.core.model import Incident, Verdict
     from firstcause.service.knowledge import Knowledge
 
@@ -28,7 +27,25 @@ CHANGE = "change_"
 SHOWN = 5
 """So many changes are told of an incident."""
 
+RELEASE = "release"
+
+LATE = timedelta(minutes=1)
+"""So long after an onset the first error of a new release may still come."""
+
+UNKNOWN = timedelta(days=1)
+"""So far back releases count where no good state is known."""
+
 _FARTHEST = 6
+
+
+def deployments(conn: sa.Connection, since: datetime, until: datetime) -> list[Difference]:
+    """New releases in that time, one a service: what was before all of them, and the last."""
+    found: dict[str, Difference] = {}
+    for each in releases.deployed(conn, since, until):
+        name = ".".join(filter(None, (each.service, RELEASE)))
+        before = found[name].before if name in found else each.before
+        found[name] = Difference(DEPLOYMENT, each.service, name, before, each.after, since=each.at)
+    return list(found.values())
 
 
 @dataclass(frozen=True)
@@ -64,17 +81,11 @@ class WhatChanged:
         return self.ranked(conn, candidates(found, worse), suffering, onset)
 
     def before(self, conn: sa.Connection, incident: Incident) -> tuple[Changed, ...]:
-        """The changes that may have led to an incident; none where no good state before it is known."""
+        """The changes that may have led to an incident; only releases where no good state is known."""
         onset = incident.opened_at
-        good = snapshots.last_good(conn, before=onset)
-        after = snapshots.at(conn, onset)
-        if good is None or after is None or incident.drill:
+        if incident.drill:
             return ()
-        known = dated(
-            differences(good.snapshot, after.snapshot, self.knowledge.notable),
-            after.snapshot.since,
-            after.snapshot.taken_at,
-        )
+        known = self._since_good(conn, onset)
         suffering = self._suffering(incident)
         # How its own component fares is the incident itself.
         others = [each for each in known if each.setting or each.component not in suffering]
@@ -82,6 +93,18 @@ class WhatChanged:
         shown = [each for each in others if each.key in likely]
         found = compared(shown, (), likely, None, onset)
         return found.changes[:SHOWN]
+
+    def _since_good(self, conn: sa.Connection, onset: datetime) -> list[Difference]:
+        good = snapshots.last_good(conn, before=onset)
+        after = snapshots.at(conn, onset)
+        if good is None or after is None:
+            return deployments(conn, onset - UNKNOWN, onset + LATE)
+        known = dated(
+            differences(good.snapshot, after.snapshot, self.knowledge.notable),
+            after.snapshot.since,
+            after.snapshot.taken_at,
+        )
+        return [*known, *deployments(conn, good.snapshot.taken_at, onset + LATE)]
 
     def _suffering(self, incident: Incident) -> set[str]:
         entry = self.knowledge.catalog.get(incident.root.code)

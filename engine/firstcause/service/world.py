@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from firstcause.core import facts
-from firstcause.core.compare import difference_facts
+from firstcause.core.compare import DEPLOYMENT, difference_facts
 from firstcause.core.facts import Change
 from firstcause.core.snapshot import observed
 
@@ -72,8 +72,10 @@ class World:
         listed = [each for each in found if each.key in regressions or not each.measured]
         self.differences = difference_facts(listed, regressions)
         known = {(each.category, each.name) for each in self.changes}
-        for each in listed:
-            if each.setting and each.since is not None and (each.category, each.name) not in known:
+        # Releases are facts by themselves, as soon as they are seen.
+        changed = [each for each in listed if each.setting and each.category != DEPLOYMENT]
+        for each in changed:
+            if each.since is not None and (each.category, each.name) not in known:
                 change = Change(
                     each.category, each.component, each.name, str(each.before), str(each.after), each.since
                 )

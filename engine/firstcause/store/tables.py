@@ -337,6 +337,14 @@ dependency = Table(
     Column("last_seen", UtcTime, nullable=False),
 )
 
+release = Table(
+    "release",
+    metadata,
+    Column("service", Name(200), primary_key=True),
+    Column("name", Name(200), primary_key=True),
+    Column("first_seen", UtcTime, nullable=False),
+)
+
 observation = Table(
     "observation",
     metadata,

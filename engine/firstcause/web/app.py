@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from firstcause.errors import BusyError, ConfigError, FirstcauseError, IntakeError, NotFoundError, StoreError
-from firstcause.web import api, page, takes
+from firstcause.errors import ConfigError, FirstcauseError, IntakeError, NotFoundError, StoreError
+from firstcause.web import api, metrics, page, takes
 from firstcause.web.guard import Guard
 
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("firstcause.web")
 
-_STATUS = ((NotFoundError, 404), (StoreError, 503), (BusyError, 503))
-_LATER = "1"
-"""Seconds after which a sender whom we could not serve may try again."""
+_STATUS = ((NotFoundError, 404), (StoreError, 503))
 
 
 def create_app(backend: Backend, settings: Settings, forms: Sequence[IntakeFormat] = ()) -> FastAPI:
@@ -46,15 +45,14 @@ def create_app(backend: Backend, settings: Settings, forms: Sequence[IntakeForma
         raise ConfigError(msg)
     app = FastAPI(title="firstcause", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.backend = backend
-    app.state.limits = settings.intake
-    app.include_router(takes.router(forms))
-    app.include_router(api.router)
-    app.include_router(page.router)
+    ways = takes.Ways(forms, settings)
+    for router in (ways.router, api.router, metrics.router, page.router):
+        app.include_router(router)
     app.add_exception_handler(Exception, _failed)
     app.add_exception_handler(FirstcauseError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
-    app.add_middleware(Guard, token=token, loopback=_is_loopback(settings.web.host))
+    app.add_middleware(Guard, token=token, is_way_in=ways.has, loopback=_is_loopback(settings.web.host))
     return app
 
 
@@ -71,14 +69,14 @@ def _answer(status: int, text: str) -> JSONResponse:
 
 def _refused(_request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, IntakeError):
-        return _answer(error.status, str(error))
+        answer = _answer(error.status, str(error))
+        if error.retry_after is not None:
+            answer.headers["Retry-After"] = str(math.ceil(error.retry_after))
+        return answer
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("%s", error)
-    answer = _answer(status, str(error))
-    if isinstance(error, BusyError):
-        answer.headers["Retry-After"] = _LATER
-    return answer
+    return _answer(status, str(error))
 
 
 def _malformed(_request: Request, error: Exception) -> JSONResponse:

@@ -11,10 +11,17 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from firstcause.core.model import Event
+    from firstcause.intake.counts import Counts
+    from firstcause.service.measures import Measures
 
 
 class Backend(Protocol):
     """Methods may block and may be called from several threads; errors are those of firstcause.errors."""
+
+    counts: Counts
+
+    def measures(self) -> Measures:
+        """What `/metrics` tells, as of now."""
 
     def submit(self, events: Sequence[Event]) -> Future[None]:
         """Done once the events are on disk."""

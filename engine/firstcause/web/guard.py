@@ -10,6 +10,8 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 _OPEN = frozenset({"/healthz", "/readyz"})
@@ -18,11 +20,17 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Guard:
-    """Refuses before anything is read. token: what API calls must bring, None for none."""
+    """Refuses before anything is read. token: what API calls must bring, None for none.
 
-    def __init__(self, app: ASGIApp, token: str | None, *, loopback: bool) -> None:
+    is_way_in: paths where errors are sent, of which the gate decides who may.
+    """
+
+    def __init__(
+        self, app: ASGIApp, token: str | None, is_way_in: Callable[[str], bool], *, loopback: bool
+    ) -> None:
         self._app = app
         self._token = token
+        self._is_way_in = is_way_in
         self._loopback = loopback
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,6 +45,8 @@ class Guard:
         if self._loopback and _name(host) not in _LOCAL:
             # A name of the attacker's that leads here (DNS rebinding) would make us the same site.
             return _refused(403, "the Host header is not this machine's own name; use 127.0.0.1 or localhost")
+        if self._is_way_in(scope["path"]):
+            return None
         origin = headers.get("origin")
         if scope["method"] not in _READS and origin is not None and urlsplit(origin).netloc != host:
             return _refused(403, "another site's page may not do this (Origin differs from Host)")

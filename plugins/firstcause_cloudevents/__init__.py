@@ -1,0 +1,14 @@
+"""A way in for CloudEvents over HTTP, in its three modes: binary, structured and batch."""
+
+from __future__ import annotations
+
+from firstcause import IntakeFormat, hookimpl
+from firstcause_cloudevents.config import Config
+from firstcause_cloudevents.reading import Reader
+
+__all__ = ["Config", "firstcause_intake"]
+
+
+@hookimpl
+def firstcause_intake(config: Config) -> list[IntakeFormat]:
+    return [IntakeFormat("cloudevents", Reader(config).read)]

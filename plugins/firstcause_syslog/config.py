@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _known(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        msg = f"{name!r} is no time zone; write it like Europe/Berlin"
+        raise ValueError(msg) from None
+    return name
+
+
+Port = Annotated[int | None, Field(ge=1, le=65535)]
+
+
+class Config(BaseModel):
+    """`[plugins.syslog]`. udp, tcp: ports to listen on, none by default. connections: at once, by TCP.
+
+    least: the highest number of a severity that is an error; 3 is err, 4 takes warnings too.
+    service, tenant, code: names in the structured data that name them; else the service is the program.
+    timezone: of senders whose times have none (RFC 3164).
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str = "127.0.0.1"
+    udp: Port = None
+    tcp: Port = None
+    connections: int = Field(default=200, ge=1, le=10_000)
+    least: int = Field(default=3, ge=0, le=7)
+    service: tuple[str, ...] = ("service",)
+    tenant: tuple[str, ...] = ("tenant",)
+    code: tuple[str, ...] = ("code",)
+    timezone: Annotated[str, AfterValidator(_known)] = "UTC"

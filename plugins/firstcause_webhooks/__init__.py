@@ -1,0 +1,17 @@
+"""Ways in for any tool that posts JSON, by a few lines of configuration that say where what stands."""
+
+from __future__ import annotations
+
+from firstcause import IntakeFormat, hookimpl
+from firstcause_webhooks.config import Config
+from firstcause_webhooks.reading import Reader
+
+__all__ = ["Config", "firstcause_intake"]
+
+
+@hookimpl
+def firstcause_intake(config: Config) -> list[IntakeFormat]:
+    return [
+        IntakeFormat(mapping.path or name, Reader(name, mapping).read)
+        for name, mapping in config.root.items()
+    ]

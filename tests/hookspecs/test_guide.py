@@ -1,0 +1,56 @@
+"""docs/plugins.md, held to what it says: every hook with its arguments, and code that runs."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+from typing import TYPE_CHECKING
+
+import firstcause
+from firstcause import Status, hookspecs
+from firstcause.shipped import shipped
+from running import until
+from serving import serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GUIDE = (shipped("rules").parent / "docs" / "plugins.md").read_text()
+
+
+def test_it_lists_every_hook_with_its_arguments_and_no_other() -> None:
+    hooks = {name: each for name, each in vars(hookspecs).items() if name.startswith("firstcause_")}
+    told = re.findall(r"^\| `(firstcause_\w+\(.*?\))` \|", GUIDE, re.MULTILINE)
+    assert sorted(told) == sorted(
+        f"{name}({', '.join(inspect.signature(each).parameters)})" for name, each in hooks.items()
+    )
+
+
+def test_what_it_names_can_be_imported() -> None:
+    given = set(re.findall(r"`(?:firstcause\.)?([A-Z][A-Za-z]+)`", GUIDE)) - {"KubeJobFailed", "Path"}
+    assert {"IntakeFormat", "Listener", "Taken", "Probe"} <= given
+    assert {name for name in given if not hasattr(firstcause, name)} == set()
+
+
+def module(number: int) -> types.ModuleType:
+    made = types.ModuleType(f"of_the_guide_{number}")
+    exec(re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)[number], vars(made))
+    return made
+
+
+def test_its_probe_is_one(tmp_path: Path) -> None:
+    queue = module(0)
+    (probe,) = queue.firstcause_probes(queue.Config(path=str(tmp_path), most=0))
+    assert probe.check().status is Status.UP
+    (tmp_path / "one").touch()
+    assert probe.check().status is Status.DOWN
+
+
+def test_its_way_in_is_one(tmp_path: Path) -> None:
+    with serving(tmp_path, module(1)) as (client, stage):
+        assert client.post("/api/v1/webhooks/pager", content=b"QueueStuck 9000 wait").status_code == 202
+        incident = until(lambda: stage.incidents("open"), "an incident")[0]
+        assert incident["root"]["code"] == "QUEUE_STUCK"
+        refused = client.post("/api/v1/webhooks/pager", content=b"x")
+        assert (refused.status_code, "a name and a text" in refused.json()["error"]) == (422, True)
