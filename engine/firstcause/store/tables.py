@@ -198,6 +198,7 @@ alert = Table(
     ),
     Index("ix_alert_fingerprint", "fingerprint", "resolved_at"),
     Index("ix_alert_incident_id", "incident_id"),
+    Index("ix_alert_tenant", "tenant"),
 )
 
 timeline = Table(
@@ -337,4 +338,15 @@ tally = Table(
     Column("code", Name(200), primary_key=True),
     Column("severity", String(20), primary_key=True),
     Column("count", BigInteger, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("at", UtcTime, nullable=False),
+    Column("actor", Name(200), nullable=False),
+    Column("what", Words, nullable=False),
+    Column("about", Name(200)),
+    Column("reason", Words),
 )

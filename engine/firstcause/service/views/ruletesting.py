@@ -1,0 +1,93 @@
+"""The tests of the rule files, run beside everything else when somebody asks."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from firstcause.errors import FirstcauseError
+from firstcause.service import ruletests
+from firstcause.service.answers import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from firstcause.service.knowledge import Knowledge
+
+log = logging.getLogger("firstcause.service")
+
+
+@dataclass
+class Progress:
+    """What came of the tests so far."""
+
+    began: datetime
+    total: int = 0
+    done: int = 0
+    failed: list[dict[str, Any]] = field(default_factory=list)
+    over: bool = False
+    error: str | None = None
+
+    def answer(self) -> dict[str, Any]:
+        return {
+            "began": shown(self.began),
+            "total": self.total,
+            "done": self.done,
+            "failed": list(self.failed),
+            "over": self.over,
+            "error": self.error,
+        }
+
+
+class RuleTesting:
+    """Runs them in a thread, by rules of its own: a reload meanwhile closes the daemon's."""
+
+    def __init__(self, learned: Callable[[], Knowledge]) -> None:
+        self._learned = learned
+        self._lock = threading.Lock()
+        self._progress: Progress | None = None
+
+    @property
+    def progress(self) -> dict[str, Any] | None:
+        return self._progress.answer() if self._progress is not None else None
+
+    def begin(self, now: datetime) -> None:
+        """Nothing where they run already."""
+        with self._lock:
+            if self._progress is not None and not self._progress.over:
+                return
+            self._progress = Progress(now)
+            threading.Thread(target=self._run, args=(self._progress,), name="rule tests", daemon=True).start()
+
+    def _run(self, progress: Progress) -> None:
+        try:
+            knowledge = self._learned()
+            try:
+                progress.total = len(knowledge.book.tests)
+                for result in ruletests.run(knowledge, knowledge.book.tests):
+                    progress.done += 1
+                    if not result.passed:
+                        progress.failed.append(_failed(result))
+            finally:
+                knowledge.close()
+        except FirstcauseError as error:
+            progress.error = str(error)
+        except Exception:
+            log.exception("the tests of the rule files could not be run")
+            progress.error = "firstcause made a mistake; its log says which"
+        finally:
+            progress.over = True
+
+
+def _failed(result: ruletests.Result) -> dict[str, Any]:
+    return {
+        "name": result.test.test.name,
+        "file": result.test.file,
+        "line": result.test.line,
+        "differences": [
+            f"{each.field}: expected {each.expected}, got {each.got}" for each in result.differences
+        ],
+    }
