@@ -5,10 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 _KEPT = frozenset("\n\t")
-_DELETE = 0x7F
-_FIRST_PRINTABLE = 0x20
-_PICTURES = 0x2400
-_DELETE_PICTURE = "\u2421"
+_NAMED = {"\x00": "NUL", "\x07": "BEL", "\x08": "BS", "\r": "CR", "\x1b": "ESC", "\x7f": "DEL"}
 
 
 def clean(text: object) -> str:
@@ -25,9 +22,6 @@ def visible(text: str) -> str:
 
 
 def _written(char: str) -> str:
-    code = ord(char)
-    if code < _FIRST_PRINTABLE:
-        return chr(_PICTURES + code)
-    if code == _DELETE:
-        return _DELETE_PICTURE
-    return " " if unicodedata.category(char) == "Zs" else f"\u27e8U+{code:04X}\u27e9"
+    if unicodedata.category(char) == "Zs":
+        return " "
+    return f"\u27e8{_NAMED.get(char) or f'U+{ord(char):04X}'}\u27e9"

@@ -35,7 +35,17 @@ from firstcause.service.triage import Triage, Triaged
 from firstcause.service.whatchanged import WhatChanged
 from firstcause.service.wording import Wording
 from firstcause.service.world import World
-from firstcause.store import alerts, inbox, incidents, outbox, rulings, silences, snapshots, tallies
+from firstcause.store import (
+    alerts,
+    dependencies,
+    inbox,
+    incidents,
+    outbox,
+    rulings,
+    silences,
+    snapshots,
+    tallies,
+)
 from firstcause.store.database import Database
 
 if TYPE_CHECKING:
@@ -305,6 +315,7 @@ class Service:
             health = self.settings.health
             snapshots.thin(conn, now, health.keep_whole, health.retention)
             tallies.thin(conn, now, health.keep_whole, health.retention)
+            dependencies.forget(conn, now - timedelta(seconds=self.settings.topology.learned_for))
         ended = tick.quiet_events(active, self.settings.intake.quiet_after, now, new_id)
         if ended:
             self.accept(ended, now)

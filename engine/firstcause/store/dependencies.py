@@ -39,7 +39,12 @@ def learn(conn: sa.Connection, calls: Iterable[Call], now: datetime) -> None:
 
 
 def known_since(conn: sa.Connection, since: datetime) -> list[Call]:
-    """(caller, callee) of those seen at that time or later, in order; older ones are forgotten."""
-    conn.execute(dependency.delete().where(dependency.c.last_seen < since))
-    rows = conn.execute(sa.select(dependency).order_by(dependency.c.caller, dependency.c.callee))
+    """(caller, callee) of those seen at that time or later, in order."""
+    lately = sa.select(dependency).where(dependency.c.last_seen >= since)
+    rows = conn.execute(lately.order_by(dependency.c.caller, dependency.c.callee))
     return [(row.caller, row.callee) for row in rows]
+
+
+def forget(conn: sa.Connection, since: datetime) -> None:
+    """Those that were last seen before that time, which makes room for others."""
+    conn.execute(dependency.delete().where(dependency.c.last_seen < since))

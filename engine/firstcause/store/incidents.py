@@ -243,7 +243,8 @@ def resolved_with(conn: sa.Connection, codes: Collection[str], but: int, limit: 
 
 def opened_between(conn: sa.Connection, since: datetime, until: datetime, limit: int) -> list[Incident]:
     """Those that began in that time, the newest first; drills left out."""
-    within = incident.c.opened_at >= since, incident.c.opened_at <= until, incident.c.drill.is_(False)
+    lives = incident.c.status != IncidentStatus.MERGED.value, incident.c.drill.is_(False)
+    within = incident.c.opened_at >= since, incident.c.opened_at <= until, *lives
     listed = sa.select(incident).where(*within).order_by(incident.c.id.desc()).limit(limit)
     return [_incident(row) for row in conn.execute(listed)]
 

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-BOX_WIDTH, BOX_HEIGHT = 172, 56
-_GAP_X, _GAP_Y, _EDGE = 64, 20, 8
-_LETTERS = 20
+BOX_WIDTH, BOX_HEIGHT = 152, 54
+_GAP_X, _GAP_Y, _EDGE = 46, 16, 6
+_LETTERS = 17
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 ROOT, CASCADE, HEALTHY, UNKNOWN, TROUBLED = "root", "cascade", "healthy", "unknown", "troubled"
 
 _BESIDE = 6
-"""Components without an alert that are shown at most."""
+_UNWATCHED = 2
+"""Components without an alert that are shown at most, and of them those that no probe looks at."""
 
 
 def neighbourhood(
@@ -37,9 +38,15 @@ def neighbourhood(
         for alert in members
         if alert.caused_by in at and at[alert.caused_by] != at[alert.fingerprint]
     }
-    for name in _beside(states, graph):
+    hit = set(states)
+    for name in _beside(states, graph, statuses):
         states[name] = _state(statuses.get(name))
-    known = {(other, name) for name in states for other in graph.callees(name) if other in states}
+    known = {
+        (other, name)
+        for name in states
+        for other in graph.callees(name)
+        if other in states and not hit.isdisjoint((name, other))
+    }
     edges = [
         {"cause": cause, "effect": effect, "seen": (cause, effect) in seen}
         for cause, effect in sorted(seen | known)
@@ -57,9 +64,12 @@ def place(alert: Alert) -> str:
     return alert.component or alert.service or alert.code
 
 
-def _beside(states: Mapping[str, str], graph: ComponentGraph) -> list[str]:
-    near = (other for name in list(states) for other in (*graph.callees(name), *graph.callers(name)))
-    return [name for name in dict.fromkeys(near) if name not in states][:_BESIDE]
+def _beside(states: Mapping[str, str], graph: ComponentGraph, statuses: Mapping[str, Status]) -> list[str]:
+    """Those next to what is hit: what a probe looks at first, for of it we know that it is well."""
+    near = (other for name in states for other in (*graph.callees(name), *graph.callers(name)))
+    found = [name for name in dict.fromkeys(near) if name not in states]
+    watched = [name for name in found if name in statuses]
+    return [*watched, *[name for name in found if name not in statuses][:_UNWATCHED]][:_BESIDE]
 
 
 def _state(status: Status | None) -> str:

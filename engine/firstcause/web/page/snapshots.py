@@ -21,7 +21,9 @@ def snapshots(
 ) -> HTMLResponse:
     pulse = backend.views.pulse()
     listed = backend.snapshots(_LISTED)
-    chosen = before and after
+    diff = backend.diff(before, after) if before and after else None
+    if diff is not None:
+        before, after = diff["before"], diff["after"]
     return show(
         request,
         "snapshots.html",
@@ -29,7 +31,7 @@ def snapshots(
         listed=listed,
         before=before or next((each["id"] for each in listed if each["last_known_good"]), None),
         after=after or (listed[0]["id"] if listed else None),
-        diff=backend.diff(str(before), str(after)) if chosen else None,
+        diff=diff,
         pinned=any(each["pinned_by"] for each in listed),
     )
 

@@ -130,10 +130,15 @@ async function draw(figure) {
   if (!answer.ok) { figure.hidden = true; return; }
   const data = await answer.json();
   const shown = withForecast(data);
+  const clock = (_plot, times, _axis, _space, step) => times.map((at) => {
+    const text = new Date(at * 1000).toISOString();
+    return step >= 86400 ? text.slice(5, 10) : step >= 3600 && at % 86400 === 0 ? text.slice(5, 10) : text.slice(11, 16);
+  });
   const axis = { stroke: tone("soft"), grid: { stroke: tone("line"), width: 1 }, ticks: { stroke: tone("line") } };
   const options = {
     width: figure.clientWidth, height: 220, series: [{}, ...shown.series], bands: shown.bands,
-    axes: [axis, { ...axis, size: 56 }],
+    tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
+    axes: [{ ...axis, values: clock }, { ...axis, size: 56 }],
     scales: {
       x: { range: (_plot, least, most) => [Math.min(data.since, least ?? data.since), Math.max(data.until, most ?? data.until)] },
       y: { range: (_plot, least, most) => [Math.min(0, least ?? 0), (most || 1) * 1.08] },
