@@ -22,6 +22,7 @@ from firstcause.cli import (
     plugins,
     rules,
     status,
+    web,
 )
 from firstcause.cli.common import Context, exit_code
 from firstcause.errors import FirstcauseError
@@ -40,6 +41,7 @@ _GROUPS = (
     rules,
     plugins,
     db,
+    web,
 )
 
 

@@ -70,8 +70,9 @@ class Guard:
         visitor = self._door.visitor(headers.get("cookie", ""))
         if self._door.locked and not visitor.signed_in and path not in _OPEN and not path.startswith(STATIC):
             return _to_login(scope, headers) if _is_page(path, headers) else _unknown()
-        called = scope["method"] not in _READS and path.startswith(API)
-        if called and not visitor.fresh and not self._door.is_ours(visitor, headers.get(CSRF, "")):
+        # Only a session that opens the door can be misused; without a lock there is none.
+        called = visitor.signed_in and scope["method"] not in _READS and path.startswith(API)
+        if called and not self._door.is_ours(visitor, headers.get(CSRF, "")):
             return _refused(403, f"a browser must bring the page's mark ({CSRF}); load the page again")
         return None
 
