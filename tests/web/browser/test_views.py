@@ -222,9 +222,7 @@ def axe() -> Iterator[Path]:
         yield modules / "axe-core" / "axe.min.js"
 
 
-@pytest.mark.parametrize(
-    ("scheme", "rules"), [("light", "null"), ("dark", "{type: 'rule', values: ['color-contrast']}")]
-)
+@pytest.mark.parametrize(("scheme", "rules"), [("light", ""), ("dark", "runOnly: ['color-contrast']")])
 def test_no_serious_finding_of_axe_on_any_view(
     served: httpx.Client, browser: Browser, axe: Path, scheme: str, rules: str
 ) -> None:
@@ -235,7 +233,7 @@ def test_no_serious_finding_of_axe_on_any_view(
         tab.goto(url(served, path))
         expect(tab.locator("main")).to_be_visible()
         tab.add_script_tag(path=axe)
-        found = tab.evaluate(f"axe.run(document, {{resultTypes: ['violations'], runOnly: {rules}}})")
+        found = tab.evaluate(f"axe.run(document, {{resultTypes: ['violations'], {rules}}})")
         serious += [
             (path, each["id"], each["nodes"][0]["html"][:200], each["nodes"][0]["failureSummary"])
             for each in found["violations"]
