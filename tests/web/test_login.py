@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from firstcause.daemon import Daemon, web_server
@@ -18,6 +17,8 @@ from staging import Stage
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import httpx
 
 PASSWORD = "four words will do"
 PAGE = {"accept": "text/html"}
