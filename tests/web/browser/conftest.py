@@ -100,20 +100,21 @@ class Scene:
 
 
 @contextmanager
-def playing(folder: Path) -> Iterator[Scene]:
-    """All is well when it begins."""
+def playing(folder: Path, interval: int = 15, more: str = "") -> Iterator[Scene]:
+    """All is well when it begins. interval: seconds between snapshots. more: lines for config.toml."""
     with FakeTwilio() as twilio:
         twilio.add_account(scenario.APP_SID, scenario.APP_TOKEN, [scenario.APP_NUMBER])
         twilio.add_account(scenario.OWN_SID, scenario.OWN_TOKEN, [scenario.OWN_NUMBER])
         (folder / "app.env").write_text(scenario.env_file(whole=True), encoding="utf-8")
-        (folder / "config.toml").write_text(_toml(settings_for(folder, twilio.url)), encoding="utf-8")
+        config = _toml(settings_for(folder, twilio.url), interval) + more
+        (folder / "config.toml").write_text(config, encoding="utf-8")
         with daemon(folder) as running:
             scene = Scene(running.url, folder, twilio)
             until(lambda: scene.health() == "UP", "the first health check")
             yield scene
 
 
-def _toml(settings: Settings) -> str:
+def _toml(settings: Settings, interval: int) -> str:
     """The demo's settings as a file.
 
     The probe looks so often that nobody waits for it, and snapshots are so rare that a regression which
@@ -130,7 +131,7 @@ group_wait = 2
 name = "on call"
 notifiers = ["twilio-sms", "console"]
 [health]
-interval = 15
+interval = {interval}
 env_file = "{settings.health.env_file}"
 [plugins.twilio]
 env_file = "{twilio["env_file"]}"

@@ -77,7 +77,7 @@ def test_acting_by_forms_is_done_and_taken_down(client: httpx.Client) -> None:
     settings = client.get("/settings", headers=PAGE).text.partition('id="audit"')[2]
     rows = re.findall(r"<td>(\w+)</td><td>([^<]*)</td>", settings)
     assert [(who, what.partition(" code=")[0]) for who, what in rows] == [
-        ("Anna", f"incident {number}: resolved"),
+        ("Anna", f"incident {number}: resolved, with its cascades"),
         ("Anna", "silence 1: ended"),
         ("Anna", "silence 1: silenced"),
         ("Anna", f"incident {number}: no longer acknowledged"),

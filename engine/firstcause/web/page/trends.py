@@ -84,7 +84,7 @@ def trends(
     chosen = probe if probe in probes else next(iter(probes), None)
     charts = [_chart(backend, period, "Errors a minute", ["errors"])]
     if chosen is not None:
-        latencies = [f"{chosen}.{each}" for each in _LATENCIES if f"{chosen}.{each}" in known]
+        latencies = [f"{chosen}.{each}" for each in _LATENCIES]
         charts.append(_chart(backend, period, f"Latency of {chosen}, ms", latencies))
     if metric:
         charts.append(_chart(backend, period, metric, [metric]))
@@ -101,7 +101,7 @@ def trends(
         probes=probes,
         probe=chosen,
         metric=metric,
-        metrics=known,
+        metrics=[*known, *([metric] if metric and metric not in known else ())],
         charts=charts,
         strips=strips,
         marks=views.charts.marks(span),
@@ -114,10 +114,17 @@ def _chart(backend: Asked, period: Wanted, title: str, metrics: Sequence[str]) -
     numbers, missing = [], None
     for name in metrics:
         try:
-            numbers.append(backend.views.charts.metric(name, period.span))
+            found = backend.views.charts.metric(name, period.span)
         except NotFoundError as error:
             missing = str(error)
-    return {"title": title, "query": query, "numbers": numbers, "missing": missing}
+        else:
+            numbers += [found] if found["count"] else []
+    return {
+        "title": title,
+        "query": query,
+        "numbers": numbers,
+        "missing": None if numbers else missing or "Nothing was measured in that time.",
+    }
 
 
 @router.get("/data")
