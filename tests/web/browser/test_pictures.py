@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import expect
 
 from firstcause.core.model import Severity, Status
-from firstcause.core.snapshot import Observed, Snapshot
+from firstcause.core.snapshot import PRESENT, Observed, Snapshot
 from firstcause.demo import scenario
 from firstcause.store import snapshots, tallies
 from firstcause.store.database import Database
@@ -40,7 +40,7 @@ VIEWS = {
     "now": "/",
     "incident": "/incidents/1",
     "health": "/health",
-    "trends": "/trends?range=24h&metric=redis.memory_used_share",
+    "trends": "/trends?range=24h&probe=twilio&metric=redis.memory_used_share",
     "snapshots": "/snapshots?before=good&after=latest",
     "catalog": "/catalog?q=twilio",
     "rules": "/rules",
@@ -58,6 +58,7 @@ interval = 2
 watch = true
 """
 
+SET = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER")
 HEIGHTS = {"incident": 840, "trends": 1180}
 
 
@@ -79,7 +80,8 @@ def remember(store_url: str) -> None:
                 "website": _seen("platform", 90 + wave + chance.gauss(0, 9), False, release=_release(share)),
             }
             good = "nothing was wrong" if late == 1 else None
-            snapshots.add(conn, Snapshot(taken_at=at, infrastructure=seen), good)
+            kept = Snapshot(taken_at=at, infrastructure=seen, configuration=dict.fromkeys(SET, PRESENT))
+            snapshots.add(conn, kept, good)
             errors = max(0, round(chance.gauss(2, 2) + (25 if late > 1 else 0)))
             tallies.count(conn, {("SMS_DELIVERY_FAILURE", Severity.CRITICAL): errors}, at)
             at += STEP
