@@ -17,6 +17,7 @@ from firstcause.web import api, live, page, takes
 from firstcause.web.guard import API, Guard
 from firstcause.web.live import Live
 from firstcause.web.login import Door
+from firstcause.web.page.calls import SCHEMA
 from firstcause.web.page.showing import STATIC, Assets, error_page
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def create_app(backend: Backend, settings: Settings, forms: Sequence[IntakeForma
             "or host to 127.0.0.1"
         )
         raise ConfigError(msg)
-    app = FastAPI(title="firstcause", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="firstcause", docs_url=None, redoc_url=None, openapi_url=SCHEMA)
     app.state.backend = backend
     app.state.limits = settings.intake
     app.include_router(takes.router(forms))

@@ -36,6 +36,7 @@ VIEWS = (
     "/rules",
     "/rules/file?name=rules/policy/causes.yaml&line=12",
     "/settings",
+    "/docs",
     "/remedies/refresh-redis-cache",
     "/nothing-here",
 )

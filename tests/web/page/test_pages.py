@@ -98,6 +98,14 @@ def test_errors_are_pages_for_browsers_and_json_for_others(client: httpx.Client)
     assert client.get("/rules/file?name=../../config.toml", headers=PAGE).status_code == 404
 
 
+def test_every_call_is_described(client: httpx.Client) -> None:
+    page = client.get("/docs", headers=PAGE).text
+    described = client.get("/api/openapi.json").json()["paths"]
+    assert "/api/v1/events" in described
+    assert not [path for path in described if path not in page]
+    assert '<code>matchers</code> <span class="dim">body, list of string</span>' in page
+
+
 def test_the_figures_of_a_chart_as_csv(client: httpx.Client) -> None:
     until(lambda: client.get("/api/v1/health").json()["snapshot_id"], "a snapshot")
     answer = client.get("/trends/csv?metric=errors&metric=errors&range=1h")

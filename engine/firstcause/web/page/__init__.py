@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from firstcause.web.page import (
+    calls,
     catalog,
     entering,
     health,
@@ -18,5 +19,5 @@ from firstcause.web.page import (
 )
 
 router = APIRouter(include_in_schema=False)
-for _area in (now, incident, silences, health, trends, snapshots, catalog, rules, settings, entering):
+for _area in (now, incident, silences, health, trends, snapshots, catalog, rules, settings, calls, entering):
     router.include_router(_area.router)
