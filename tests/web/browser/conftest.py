@@ -166,7 +166,9 @@ class Toolbox:
 
         return [
             Probe("redis", "redis", slow, "REDIS_CONNECTION_ERROR"),
-            Probe("companies", "companies", well("212 companies"), "COMPANY_DATABASE_EMPTY"),
+            Probe(
+                "companies", "companies", well("212"), "COMPANY_DATABASE_EMPTY", action="Re-scan companies"
+            ),
         ]
 
     @hookimpl

@@ -70,7 +70,10 @@ class Views:
             return overview.rows(conn, self._service.catalog, incidents.listed(conn, None, OPEN))
 
     def incident(self, number: str, now: datetime) -> dict[str, Any]:
-        """{incident, report, why, graph, similar, remedies}: all that is known of one."""
+        """{incident, report, why, graph, similar, remedies, button}: all that is known of one.
+
+        button: what runs the probe that proves the fix, None where there is no such probe.
+        """
         service = self._service
         why = service.explain(number, now)
         with service.database.read() as conn:
@@ -81,12 +84,14 @@ class Views:
         graph = service.knowledge.method(service.world.facts(now)).graph
         report = service.debug(number, now)
         touched = {alert.component for alert in members}
+        proof = service.probes.get(report.verify.probe or "")
         return {
             "incident": service.incident(number),
             "report": report,
             "why": why,
             "graph": neighbourhood(members, graph, self._statuses()),
             "similar": alike,
+            "button": proof.button if proof is not None else None,
             "remedies": [each for each in service.remedying.listed() if each["component"] in touched],
         }
 

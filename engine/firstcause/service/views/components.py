@@ -40,6 +40,7 @@ def components(
                 "code": now.code if now else None,
                 "data": dict(now.data) if now else {},
                 "interval": probe.interval,
+                "button": probe.button,
                 "latencies": [each.latency_ms for _snapshot, each in past],
                 "changed": _changed(past),
             }
