@@ -99,6 +99,7 @@ class Daemon:
         self._stop.set()
         self._work.set()
         self._wake.set()
+        self.views.rule_testing.stop()
         for thread in self._threads:
             thread.join(timeout=_STOP_WITHIN)
         self._claim.close()

@@ -38,9 +38,12 @@ FLAGS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's chromium; playwright brings none of its own."""
+    """Debian's chromium; playwright brings none of its own.
+
+    Of a module, as playwright's event loop runs as long as it does, and no other can beside it.
+    """
     program = shutil.which("chromium")
     if program is None:
         if os.environ.get("CI"):

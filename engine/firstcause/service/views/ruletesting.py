@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("firstcause.service")
 
+_LONGEST = 20.0
+"""Seconds that one test may still go on when everything ends."""
+
 
 @dataclass
 class Progress:
@@ -49,6 +52,8 @@ class RuleTesting:
         self._learned = learned
         self._lock = threading.Lock()
         self._progress: Progress | None = None
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
 
     @property
     def progress(self) -> dict[str, Any] | None:
@@ -60,7 +65,15 @@ class RuleTesting:
             if self._progress is not None and not self._progress.over:
                 return
             self._progress = Progress(now)
-            threading.Thread(target=self._run, args=(self._progress,), name="rule tests", daemon=True).start()
+            given = (self._progress,)
+            self._thread = threading.Thread(target=self._run, args=given, name="rule tests", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End after the test that runs now."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(_LONGEST)
 
     def _run(self, progress: Progress) -> None:
         try:
@@ -68,6 +81,8 @@ class RuleTesting:
             try:
                 progress.total = len(knowledge.book.tests)
                 for result in ruletests.run(knowledge, knowledge.book.tests):
+                    if self._stopped.is_set():
+                        break
                     progress.done += 1
                     if not result.passed:
                         progress.failed.append(_failed(result))
