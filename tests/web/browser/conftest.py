@@ -103,7 +103,7 @@ class Scene:
 
 
 @contextmanager
-def playing(folder: Path, interval: int = 15, more: str = "") -> Iterator[Scene]:
+def playing(folder: Path, interval: int = 600, more: str = "") -> Iterator[Scene]:
     """All is well when it begins. interval: seconds between snapshots. more: lines for config.toml."""
     with FakeTwilio() as twilio:
         twilio.add_account(scenario.APP_SID, scenario.APP_TOKEN, [scenario.APP_NUMBER])
