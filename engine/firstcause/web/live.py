@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("firstcause.web")
 
-EVERY = 0.5
+EVERY = 1.0
 """Seconds between looks, whoever watches."""
 
 CROWD = 20

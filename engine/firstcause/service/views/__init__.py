@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from firstcause.service.views import overview
 from firstcause.service.views.charts import Charts
 from firstcause.service.views.components import KEPT, components
 from firstcause.service.views.neighbourhood import neighbourhood
+from firstcause.service.views.remembering import Remembered
 from firstcause.service.views.ruletesting import RuleTesting
 from firstcause.store import alerts, audit, incidents, pulse, snapshots
 from firstcause.store.database import HEAD
@@ -41,6 +43,7 @@ class Views:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._remembered = Remembered()
         self.rule_testing = RuleTesting(service.learn)
 
     def pulse(self) -> str:
@@ -54,8 +57,12 @@ class Views:
 
     # Now and incidents
 
-    def now(self) -> dict[str, Any]:
+    def now(self, pulse: str) -> dict[str, Any]:
         """{open, more, ended, drills}: incidents by urgency, those that ended last, open drills."""
+        found: dict[str, Any] = self._remembered.once("now", pulse, self._now)
+        return found
+
+    def _now(self) -> dict[str, Any]:
         service = self._service
         with service.database.read() as conn:
             found = overview.by_urgency(incidents.still_open(conn))
@@ -69,11 +76,16 @@ class Views:
         with self._service.database.read() as conn:
             return overview.rows(conn, self._service.catalog, incidents.listed(conn, None, OPEN))
 
-    def incident(self, number: str, now: datetime) -> dict[str, Any]:
+    def incident(self, number: str, now: datetime, pulse: str) -> dict[str, Any]:
         """{incident, report, why, graph, similar, remedies, button}: all that is known of one.
 
         button: what runs the probe that proves the fix, None where there is no such probe.
         """
+        make = partial(self._incident, number, now)
+        found: dict[str, Any] = self._remembered.once(f"incident {number}", pulse, make)
+        return found
+
+    def _incident(self, number: str, now: datetime) -> dict[str, Any]:
         service = self._service
         why = service.explain(number, now)
         with service.database.read() as conn:

@@ -23,7 +23,7 @@ _SHOWN_ALERTS = 50
 @router.get("")
 def incident(number: str, request: Request, backend: Asked) -> HTMLResponse:
     pulse = backend.views.pulse()
-    found = backend.views.incident(number, datetime.now(UTC))
+    found = backend.views.incident(number, datetime.now(UTC), pulse)
     graph = drawing.graph(found["graph"]["nodes"], found["graph"]["edges"])
     return show(
         request,

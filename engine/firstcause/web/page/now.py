@@ -19,7 +19,7 @@ router = APIRouter()
 @router.get("/")
 def now(request: Request, backend: Asked) -> HTMLResponse:
     pulse = backend.views.pulse()
-    found = backend.views.now()
+    found = backend.views.now(pulse)
     components = backend.views.components()
     return show(
         request,
