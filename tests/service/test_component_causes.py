@@ -67,6 +67,7 @@ def test_who_calls_whom_is_learned_from_errors_that_say_so_and_forgotten_in_time
     full(shop, 2 * day + 10, "stock")
     slow(shop, 2 * day + 20, "web")
     assert roots(shop) == [("DISK_FULL", "stock"), ("LATENCY_HIGH", "web")]
+    shop.service.sweep(shop.time(2 * day + 30))
     assert shop.rows("dependency") == []
 
 
