@@ -150,7 +150,7 @@ to = {sms["to"]}
 
 
 class Toolbox:
-    """A plugin: probes of what the issue's buttons test, and a remedy that can be told from one not run."""
+    """A plugin with probes to press, and a remedy of which it can be told whether it ran."""
 
     __name__ = "toolbox"
 
