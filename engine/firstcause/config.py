@@ -40,12 +40,26 @@ class Store(Frozen):
     keep_incidents: Duration = 400 * 86400.0
 
 
+def _is_hash(text: str) -> str:
+    if not text.startswith("$argon2"):
+        msg = "this is no argon2 hash; `firstcause web password FILE` writes one, for password_file"
+        raise ValueError(msg)
+    return text
+
+
 class Web(Frozen):
-    """Where the daemon listens. token_file: holds the token that every API call must then bring."""
+    """Where the daemon listens. token_file: holds the token that every API call must then bring.
+
+    password: the argon2 hash of what the page asks for. session: how long whoever gave it stays signed in.
+    hosts: further names under which browsers reach us.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8377, ge=0, le=65535)
     token_file: str | None = None
+    password: Annotated[str, AfterValidator(_is_hash)] | None = Field(default=None, repr=False)
+    session: Duration = Field(default=12 * 3600.0, gt=0)
+    hosts: tuple[str, ...] = ()
 
 
 class Rules(Frozen):

@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 import watchfiles
 
+from firstcause.core.durations import seconds
 from firstcause.errors import ConfigError, FirstcauseError, RuleFileError
 from firstcause.health.schedule import Schedule
 from firstcause.intake.counts import Counts
 from firstcause.service.accept import Acceptor
 from firstcause.service.acting import silence_answer
 from firstcause.service.answers import entry_answer
+from firstcause.service.drilling import DRILL
 from firstcause.service.listening import Listening
+from firstcause.service.views import Views
 from firstcause.web.app import create_app
 
 if TYPE_CHECKING:
@@ -68,6 +71,7 @@ class Daemon:
 
     def __init__(self, service: Service) -> None:
         self.service = service
+        self.views = Views(service)
         self._stop = threading.Event()
         self._work = threading.Event()
         self._reloaded = threading.Event()
@@ -113,6 +117,7 @@ class Daemon:
         self._stop.set()
         self._work.set()
         self._wake.set()
+        self.views.rule_testing.stop()
         for thread in self._threads:
             thread.join(timeout=_STOP_WITHIN)
         self._claim.close()
@@ -248,8 +253,8 @@ class Daemon:
     def explain(self, number: str) -> dict[str, Any]:
         return self.service.explain(number, clock())
 
-    def resolve(self, number: str, fix: str | None) -> dict[str, Any]:
-        return self.service.resolve(number, clock(), fix=fix, actor="web")
+    def resolve(self, number: str, fix: str | None, by: str) -> dict[str, Any]:
+        return self.service.resolve(number, clock(), fix=fix, actor=by)
 
     def acknowledge(self, number: str, by: str, comment: str | None, *, undo: bool) -> dict[str, Any]:
         act = self.service.acting.give_back if undo else self.service.acting.acknowledge
@@ -275,9 +280,13 @@ class Daemon:
         self._work.set()
         return silence_answer(made, now)
 
-    def end_silence(self, number: str) -> dict[str, Any]:
+    def silence_incident(self, number: str, length: str, by: str, comment: str | None) -> dict[str, Any]:
+        matchers = self.service.acting.silence_incident(number)
+        return self.silence(matchers, seconds(length), by, comment)
+
+    def end_silence(self, number: str, by: str) -> dict[str, Any]:
         now = clock()
-        ended = self.service.acting.end_silence(number, now)
+        ended = self.service.acting.end_silence(number, now, by)
         self._work.set()
         return silence_answer(ended, now)
 
@@ -302,9 +311,31 @@ class Daemon:
 
     def pin(self, name: str, by: str, *, undo: bool) -> dict[str, Any]:
         if undo:
-            self.service.history.unpin()
+            self.service.history.unpin(clock(), by)
             return self.service.history.snapshot(name)
         return self.service.history.pin(name, clock(), by)
+
+    def drill(self, route: str, by: str) -> str:
+        now = clock()
+        event = self.service.drill(DRILL, route, now)
+        self.service.acting.note(now, by, "sent a drill", about=f"route {route}")
+        self._work.set()
+        return event
+
+    def drilled(self, event: str) -> dict[str, Any]:
+        return self.service.drilled(event)
+
+    def remedies(self) -> list[dict[str, Any]]:
+        return self.service.remedying.listed()
+
+    def plan_remedy(self, name: str) -> dict[str, Any]:
+        return self.service.remedying.plan(name)
+
+    def run_remedy(self, name: str, by: str) -> dict[str, Any]:
+        return self.service.remedying.run(name, clock(), by)
+
+    def test_rules(self) -> None:
+        self.views.rule_testing.begin(clock())
 
     def diff(self, before: str, after: str) -> dict[str, Any]:
         return self.service.history.diff(before, after)
@@ -353,7 +384,15 @@ def web_server(daemon: Daemon) -> uvicorn.Server:
         timeout_graceful_shutdown=10,
         lifespan="off",
     )
-    return uvicorn.Server(config)
+    return _Server(config)
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams of its browsers first, which else would keep it up to its patience's end."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.config.app.state.live.close()  # type: ignore[union-attr]
+        await super().shutdown(sockets)
 
 
 def serve(service: Service) -> None:

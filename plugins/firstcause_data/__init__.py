@@ -32,4 +32,5 @@ def _probe(name: str, count: Count) -> Probe:
         code=count.code,
         interval=count.interval,
         timeout=2 * count.timeout + 1,
+        action=f"Re-scan {name}",
     )

@@ -43,7 +43,7 @@ def test_a_silence_a_second_before_the_message_holds_it_back_and_its_end_lets_it
     assert stage.phones[0].said == []
     (found,) = stage.service.acting.silences(stage.time(100), ended=False)
     assert (found["state"], found["incidents"]) == ("active", ["1"])
-    stage.service.acting.end_silence(number, stage.time(200))
+    stage.service.acting.end_silence(number, stage.time(200), "anna")
     stage.service.sweep(stage.time(230))
     stage.deliver(300)
     assert stage.phones[0].said == [f"first {CODE}"]
@@ -119,7 +119,7 @@ def test_what_is_over_or_not_there_cannot_be_acknowledged(stage: Stage) -> None:
     with pytest.raises(NotFoundError, match="no incident '9'"):
         stage.service.acting.acknowledge("9", stage.time(10), "anna", None)
     with pytest.raises(NotFoundError, match="no silence '9'"):
-        stage.service.acting.end_silence("9", stage.time(10))
+        stage.service.acting.end_silence("9", stage.time(10), "anna")
 
 
 def test_a_merge_holds_against_every_rule_and_over_a_restart(stages: Callable[..., Stage]) -> None:

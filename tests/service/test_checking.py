@@ -148,9 +148,9 @@ def test_a_pinned_state_is_what_all_is_compared_with(app: Stage) -> None:
     app.service.history.pin(pinned, app.time(MINUTE), "ann")
     assert look(app, 2 * MINUTE)["last_known_good"] == pinned
     assert look(app, 9 * MINUTE)["time_since_last_good"] == 9
-    assert app.service.history.unpin()
+    assert app.service.history.unpin(app.time(0), "anna")
     assert look(app, 10 * MINUTE)["time_since_last_good"] == 1
-    assert not app.service.history.unpin()
+    assert not app.service.history.unpin(app.time(0), "anna")
 
 
 def test_lost_companies_and_slow_answers_are_regressions_and_small_changes_none(app: Stage) -> None:

@@ -23,6 +23,7 @@ from firstcause.cli import (
     replay,
     rules,
     status,
+    web,
 )
 from firstcause.cli.common import Context, exit_code
 from firstcause.errors import FirstcauseError
@@ -42,6 +43,7 @@ _GROUPS = (
     rules,
     plugins,
     db,
+    web,
 )
 
 

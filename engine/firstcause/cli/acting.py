@@ -150,14 +150,15 @@ def _row(each: Mapping[str, Any]) -> tuple[str, ...]:
 
 @silence.command(name="end", epilog="Example: firstcause silence end 3")
 @click.argument("number", metavar="ID")
+@_by
 @json_option
 @pass_context
-def end_silence(ctx: Context, *, number: str, as_json: bool) -> None:
+def end_silence(ctx: Context, *, number: str, by: str, as_json: bool) -> None:
     """End a silence now; what is still open is then told."""
     from firstcause.service.acting import silence_answer
 
     at = now()
-    found = ctx.ready_service.acting.end_silence(number, at)
+    found = ctx.ready_service.acting.end_silence(number, at, by)
     ctx.ready_service.heed(at)
     show_json(silence_answer(found, at)) if as_json else click.echo(f"silence {found.number} is over")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from firstcause.core.visible import clean
 from firstcause.errors import ConfigError, FirstcauseError, IntakeError, NotFoundError
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
     from firstcause.config import Settings
     from firstcause.service import Service
+
+__all__ = [
+    "Context", "clean", "exit_code", "json_option", "log_to_stderr", "now", "pass_context", "show_json",
+    "show_table",
+]  # fmt: skip
 
 _WRONG_CALL = (ConfigError, IntakeError, NotFoundError)
 _WIDEST = 60
@@ -71,11 +77,6 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def show_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def clean(text: object) -> str:
-    """Text from outside on one line, without control characters that could drive the terminal."""
-    return "".join(char if char.isprintable() else " " for char in str(text))
 
 
 def show_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

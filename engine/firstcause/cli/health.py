@@ -129,7 +129,7 @@ def snapshot(ctx: Context, *, name: str, pin: bool, unpin: bool, by: str, as_jso
         raise click.UsageError(msg)
     history = ctx.ready_service.history
     if unpin:
-        history.unpin()
+        history.unpin(now(), by)
     found = history.pin(name, now(), by) if pin else history.snapshot(name)
     if as_json:
         show_json(found)

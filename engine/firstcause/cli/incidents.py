@@ -175,7 +175,7 @@ def _where(value: dict[str, Any]) -> str:
 @pass_context
 def debug(ctx: Context, *, number: str, form: str, as_json: bool) -> None:
     """The debug report, to read or to paste: cause, dependencies, impact, fix, verification."""
-    click.echo(ctx.ready_service.debug_as(number, "json" if as_json else form, now()))
+    click.echo(ctx.ready_service.debug_as(number, "json" if as_json else form, now()).rstrip("\n"))
 
 
 @click.command(epilog="Example: firstcause resolve 7 --fix 'put the credentials back'")

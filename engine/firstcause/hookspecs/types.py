@@ -22,6 +22,7 @@ class Probe:
     code: the error reported where the check raised, hung, or gave no code of its own.
     interval, timeout: seconds. jitter: a share of the interval by which its moments vary.
     close: frees what the check keeps, such as a connection; called when the program ends.
+    action: what the button that runs it says; None for "Test NAME connection now".
     """
 
     name: str
@@ -32,6 +33,11 @@ class Probe:
     timeout: float = 10.0
     jitter: float = 0.1
     close: Callable[[], None] | None = None
+    action: str | None = None
+
+    @property
+    def button(self) -> str:
+        return self.action or f"Test {self.name} connection now"
 
 
 @dataclass(frozen=True)

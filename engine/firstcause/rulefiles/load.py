@@ -58,7 +58,10 @@ class PlacedTest:
 
 @dataclass(frozen=True)
 class RuleBook:
-    """All that the rule files say. depends_on: component to the components it cannot work without."""
+    """All that the rule files say. depends_on: component to the components it cannot work without.
+
+    paths: where each file is, by its name in `files`.
+    """
 
     catalog: Catalog
     rules: tuple[PlacedRule, ...]
@@ -68,6 +71,7 @@ class RuleBook:
     files: tuple[str, ...]
     tests: tuple[PlacedTest, ...] = ()
     thresholds: Mapping[str, Value] = field(default_factory=dict)
+    paths: Mapping[str, Path] = field(default_factory=dict)
 
     def tuned(self, kind: type[T], prefix: str) -> T:
         """A dataclass of numbers, each from the threshold named so after the prefix, where there is one."""
@@ -194,6 +198,7 @@ def _book(sources: Sequence[Source], values: Mapping[str, Value]) -> RuleBook:
         files=tuple(source.shown for source in sources),
         tests=tuple(_tests(sources)),
         thresholds=values,
+        paths={source.shown: Path(source.path) for source in sources},
     )
 
 

@@ -30,6 +30,7 @@ from firstcause.service.history import History
 from firstcause.service.knowledge import Knowledge, Refused, learn, rule_folders
 from firstcause.service.measures import Measures, measured
 from firstcause.service.normals import Normals
+from firstcause.service.remedying import Remedying
 from firstcause.service.reminding import Reminding
 from firstcause.service.settle import Announcer, close_incident
 from firstcause.service.triage import Triage, Triaged
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
     from firstcause.core.model import Event, Incident, Reading
     from firstcause.core.report import DebugReport
     from firstcause.health.probing import Check
-    from firstcause.hookspecs.types import Notifier, Probe
+    from firstcause.hookspecs.types import Notifier, Probe, Remedy
 
 BATCH = 5000
 """Events that are triaged together where so many wait."""
@@ -97,7 +98,8 @@ class Service:
         self._knowledge = knowledge
         self._lock = threading.RLock()
         self._prober = Prober()
-        self._refused: Refused | None = None
+        self.refused: Refused | None = None
+        self.rules_since: datetime | None = None
         self._made_mask: tuple[Knowledge, tuple[int, ...] | None, Mask] | None = None
         self._reminded_at: datetime | None = None
         self._forecast_at: datetime | None = None
@@ -116,6 +118,10 @@ class Service:
     def notifiers(self) -> Mapping[str, Notifier]:
         return {notifier.name: notifier for notifier in self.host.notifiers()}
 
+    @cached_property
+    def remedies(self) -> Mapping[str, Remedy]:
+        return {remedy.name: remedy for remedy in self.host.remedies()}
+
     @property
     def knowledge(self) -> Knowledge:
         # Whoever only looks something up must not wait for a triage, which holds the lock.
@@ -123,7 +129,7 @@ class Service:
             return known
         with self._lock:
             if self._knowledge is None:
-                self._knowledge = self._learn()
+                self._knowledge = self.learn()
             return self._knowledge
 
     @property
@@ -133,14 +139,15 @@ class Service:
     def reload(self, now: datetime) -> None:
         """Take the rule files as they are now. RuleFileError where any is wrong; the old ones then stay."""
         try:
-            fresh = self._learn()
+            fresh = self.learn()
         except (RuleFileError, ConfigError) as error:
-            self._refused = Refused(now, error)
+            self.refused = Refused(now, error)
             raise
         # Whoever evaluates holds the lock, so nobody is amid the old set when it is closed.
         with self._lock:
             old, self._knowledge = self._knowledge, fresh
-            self._refused = None
+            self.refused = None
+            self.rules_since = now
             if old is not None:
                 old.close()
 
@@ -148,7 +155,8 @@ class Service:
     def rule_folders(self) -> list[Path]:
         return rule_folders(self.settings, self.host.rule_folders())
 
-    def _learn(self) -> Knowledge:
+    def learn(self) -> Knowledge:
+        """The rules of the files as they are now, whichever are live; whoever asks closes them."""
         settings = self.settings
         return learn(self.rule_folders, settings.rules.thresholds, depends_on=settings.topology.depends_on)
 
@@ -479,6 +487,11 @@ class Service:
         """What people do about incidents."""
         return Acting(self.database, self.mask)
 
+    @property
+    def remedying(self) -> Remedying:
+        """What plugins can mend by themselves."""
+        return Remedying(self.remedies, self.acting, self.mask)
+
     def words_at(self, now: datetime) -> tuple[object, ...]:
         """What people said that holds; where it changes, rules are to look again."""
         with self.database.read() as conn:
@@ -527,7 +540,7 @@ class Service:
         return {
             "version": version("firstcause"),
             "time": answers.shown(now),
-            "rules": answers.rules_answer(self.knowledge.book, self._refused),
+            "rules": answers.rules_answer(self.knowledge.book, self.refused),
             "store": {"url": self.database.shown_url, "waiting": waiting, "unsent": unsent},
             "incidents": dict(sorted(Counter(each.priority.value for each in open_now).items())),
             "health": self.health()["status"],

@@ -11,7 +11,7 @@ from firstcause.core.silences import Silence, parse, refuse_all
 from firstcause.errors import IntakeError
 from firstcause.inference.patterns import fits_whole
 from firstcause.service.answers import shown
-from firstcause.store import alerts, incidents, rulings, silences
+from firstcause.store import alerts, audit, incidents, rulings, silences
 from firstcause.store.rulings import Ruling
 
 if TYPE_CHECKING:
@@ -122,7 +122,10 @@ class Acting:
             comment=self._clean(comment),
         )
         with self.database.write() as conn:
-            return new.model_copy(update={"number": silences.add(conn, new)})
+            number = silences.add(conn, new)
+            words = ", ".join(map(str, read))
+            audit.add(conn, now, by, f"silenced {words}", about=f"silence {number}", reason=new.comment)
+            return new.model_copy(update={"number": number})
 
     def silence_incident(self, number: str) -> list[str]:
         """Matchers that fit the roots of an incident."""
@@ -131,9 +134,17 @@ class Acting:
             named = {"code": found.root.code, "service": found.root.service, "tenant": found.root.tenant}
             return [f'{field}="{value}"' for field, value in named.items() if value is not None]
 
-    def end_silence(self, number: str, now: datetime) -> Silence:
+    def end_silence(self, number: str, now: datetime, by: str) -> Silence:
         with self.database.write() as conn:
+            before = silences.get(conn, number)
+            if before.state(now) != "expired":
+                audit.add(conn, now, by, "ended", about=f"silence {number}")
             return silences.end(conn, number, now)
+
+    def note(self, now: datetime, by: str, what: str, about: str | None = None) -> None:
+        """Take down in the audit log what a person did that leaves no other trace in the store."""
+        with self.database.write(exclusive=False) as conn:
+            audit.add(conn, now, by, what, about=about)
 
     def silences(self, now: datetime, *, ended: bool) -> list[dict[str, Any]]:
         """As `silence list --json` shows them; ended: those that are over as well."""

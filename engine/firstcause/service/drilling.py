@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from firstcause.core.catalog import Catalog
     from firstcause.store.database import Database
 
+DRILL = "FIRSTCAUSE_DRILL"
+"""The code of a drill where no other is named."""
+
 
 def event_of(
     code: str, route: str | None, catalog: Catalog, routes: Collection[str], now: datetime, event_id: str

@@ -19,7 +19,7 @@ from firstcause.service.health_answers import (
     trend_answer,
 )
 from firstcause.service.whatchanged import deployments
-from firstcause.store import snapshots, tallies
+from firstcause.store import audit, snapshots, tallies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,12 +80,16 @@ class History:
         chosen = self._named(name)
         with self.database.write() as conn:
             snapshots.pin(conn, chosen.number, now, by)
+            audit.add(conn, now, by, "pinned as the last known good state", about=f"snapshot {chosen.number}")
         return self.snapshot(str(chosen.number))
 
-    def unpin(self) -> bool:
+    def unpin(self, now: datetime, by: str) -> bool:
         """Let the rules choose the last known good state again; False where none was pinned."""
         with self.database.write() as conn:
-            return snapshots.unpin(conn) > 0
+            changed = snapshots.unpin(conn) > 0
+            if changed:
+                audit.add(conn, now, by, "let the rules choose the last known good state again")
+            return changed
 
     def diff(self, one: str, other: str) -> dict[str, Any]:
         """The second against the first, with what the rules say of the differences."""

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from firstcause.core.facts import History
-from firstcause.core.model import Alert, IncidentStatus, Sample, Severity, Verdict
+from firstcause.core.model import Alert, IncidentStatus, Role, Sample, Severity, Verdict
 from firstcause.core.triage import Standing
 from firstcause.store.tables import alert, incident, notification_registry
 
@@ -90,6 +90,26 @@ def of_incidents(conn: sa.Connection, ids: Collection[int]) -> dict[int, list[Al
         members = sa.select(alert).where(alert.c.incident_id.in_(part))
         for row in conn.execute(members.order_by(alert.c.first_seen, alert.c.id)):
             found[row.incident_id].append(_alert(row))
+    return found
+
+
+def leading(conn: sa.Connection, ids: Collection[int]) -> dict[int, Alert]:
+    """Of each incident the first of its roots."""
+    first = (
+        sa.select(sa.func.min(alert.c.id))
+        .where(alert.c.incident_id.in_(ids), alert.c.role == Role.ROOT.value)
+        .group_by(alert.c.incident_id)
+    )
+    rows = conn.execute(sa.select(alert).where(alert.c.id.in_(first)))
+    return {row.incident_id: _alert(row) for row in rows}
+
+
+def spoken(conn: sa.Connection) -> dict[str, int]:
+    """Rule -> of how many active alerts it says something."""
+    found: dict[str, int] = {}
+    for verdicts in conn.execute(sa.select(alert.c.verdicts).where(alert.c.resolved_at.is_(None))).scalars():
+        for rule in {str(each["rule"]) for each in verdicts}:
+            found[rule] = found.get(rule, 0) + 1
     return found
 
 

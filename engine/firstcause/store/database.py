@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 
-HEAD = "0009"
+HEAD = "0010"
 """The schema's version that this program needs; a test holds it to the newest migration."""
 
 # One number for all of firstcause: Postgres' advisory locks are named by numbers.

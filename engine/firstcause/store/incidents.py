@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from firstcause.core.model import Impact, Incident, IncidentStatus, Root
 from firstcause.errors import NotFoundError
+from firstcause.store import audit
 from firstcause.store.tables import alert, event, incident, notification_log, timeline
 
 if TYPE_CHECKING:
@@ -162,8 +163,10 @@ def note(
     reason: str | None = None,
     actor: str = OURSELVES,
 ) -> None:
-    """One line of an incident's timeline."""
+    """One line of an incident's timeline; what a person did is in the audit log too."""
     conn.execute(timeline.insert().values(incident_id=number, at=now, actor=actor, what=what, reason=reason))
+    if actor != OURSELVES:
+        audit.add(conn, now, actor, what, about=f"incident {number}", reason=reason)
 
 
 def timeline_of(conn: sa.Connection, number: int) -> list[dict[str, Any]]:
@@ -209,3 +212,59 @@ def of_event(conn: sa.Connection, event_id: str) -> int | None:
         .limit(1)
     )
     return conn.execute(newest).scalar()
+
+
+def counted(conn: sa.Connection, numbers: Collection[int]) -> list[dict[str, Any]]:
+    """The alerts of incidents by role and code: incident_id, role, code, title, alerts, events, active."""
+    active = sa.func.sum(sa.case((alert.c.resolved_at.is_(None), 1), else_=0))
+    rows = conn.execute(
+        sa.select(
+            alert.c.incident_id,
+            alert.c.role,
+            alert.c.code,
+            sa.func.max(alert.c.title).label("title"),
+            sa.func.count().label("alerts"),
+            sa.func.sum(alert.c.count).label("events"),
+            active.label("active"),
+            sa.func.max(alert.c.last_seen).label("last_seen"),
+        )
+        .where(alert.c.incident_id.in_(numbers))
+        .group_by(alert.c.incident_id, alert.c.role, alert.c.code)
+        .order_by(alert.c.incident_id, sa.desc("events"), alert.c.code)
+    )
+    return [dict(row) | {"events": int(row["events"])} for row in rows.mappings()]
+
+
+def of_tenant(conn: sa.Connection, tenant: str, limit: int) -> list[Incident]:
+    """The latest incidents that hit a tenant, the newest first."""
+    hit = sa.select(alert.c.incident_id).where(alert.c.tenant == tenant, alert.c.incident_id.is_not(None))
+    wanted = sa.select(incident).where(incident.c.id.in_(hit)).order_by(incident.c.id.desc()).limit(limit)
+    return [_incident(row) for row in conn.execute(wanted)]
+
+
+def resolved_with(conn: sa.Connection, codes: Collection[str], but: int, limit: int) -> list[Incident]:
+    """The latest that are over and had one of these codes as their root. but: not this one."""
+    wanted = sa.select(incident).where(
+        incident.c.root_code.in_(codes),
+        incident.c.status == IncidentStatus.RESOLVED.value,
+        incident.c.id != but,
+        incident.c.drill.is_(False),
+    )
+    return [_incident(row) for row in conn.execute(wanted.order_by(incident.c.id.desc()).limit(limit))]
+
+
+def opened_between(conn: sa.Connection, since: datetime, until: datetime, limit: int) -> list[Incident]:
+    """Those that began in that time, the newest first; drills left out."""
+    lives = incident.c.status != IncidentStatus.MERGED.value, incident.c.drill.is_(False)
+    within = incident.c.opened_at >= since, incident.c.opened_at <= until, *lives
+    listed = sa.select(incident).where(*within).order_by(incident.c.id.desc()).limit(limit)
+    return [_incident(row) for row in conn.execute(listed)]
+
+
+def ended_last(conn: sa.Connection, limit: int) -> list[Incident]:
+    """The latest that are over, the newest first; drills left out."""
+    over = incident.c.status == IncidentStatus.RESOLVED.value, incident.c.drill.is_(False)
+    return [
+        _incident(row)
+        for row in conn.execute(sa.select(incident).where(*over).order_by(incident.c.id.desc()).limit(limit))
+    ]

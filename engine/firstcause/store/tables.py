@@ -228,6 +228,7 @@ alert = Table(
         postgresql_where=text("former IS NOT NULL"),
     ),
     Index("ix_alert_opened_at", "opened_at"),
+    Index("ix_alert_tenant", "tenant"),
 )
 
 timeline = Table(
@@ -375,4 +376,15 @@ tally = Table(
     Column("code", Name(200), primary_key=True),
     Column("severity", String(20), primary_key=True),
     Column("count", BigInteger, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("at", UtcTime, nullable=False),
+    Column("actor", Name(200), nullable=False),
+    Column("what", Words, nullable=False),
+    Column("about", Name(200)),
+    Column("reason", Words),
 )

@@ -69,6 +69,7 @@ class Pin(BaseModel):
 
 Minutes = Annotated[float, Query(gt=0, le=60 * 24 * 400, allow_inf_nan=False)]
 Fix = Annotated[str | None, Body(embed=True, max_length=10_000)]
+By = Annotated[str, Body(embed=True, min_length=1, max_length=200)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
@@ -99,8 +100,8 @@ def explain(number: str, backend: Asked) -> dict[str, Any]:
 
 
 @router.post("/api/v1/incidents/{number}/resolve")
-def resolve(number: str, backend: Asked, fix: Fix = None) -> dict[str, Any]:
-    return backend.resolve(number, fix)
+def resolve(number: str, backend: Asked, fix: Fix = None, by: By = "web") -> dict[str, Any]:
+    return backend.resolve(number, fix, by)
 
 
 @router.post("/api/v1/incidents/{number}/ack")
@@ -129,13 +130,31 @@ def add_silence(backend: Asked, wanted: NewSilence) -> dict[str, Any]:
 
 
 @router.delete("/api/v1/silences/{number}")
-def end_silence(number: str, backend: Asked) -> dict[str, Any]:
-    return backend.end_silence(number)
+def end_silence(
+    number: str, backend: Asked, by: Annotated[str, Query(max_length=200)] = "web"
+) -> dict[str, Any]:
+    return backend.end_silence(number, by)
 
 
 @router.post("/api/v1/probes/{name}/run")
 def run_probe(name: str, backend: Asked) -> dict[str, Any]:
     return backend.run_probe(name)
+
+
+@router.get("/api/v1/remedies")
+def remedies(backend: Asked) -> dict[str, Any]:
+    return {"remedies": backend.remedies()}
+
+
+@router.get("/api/v1/remedies/{name}")
+def plan_remedy(name: str, backend: Asked) -> dict[str, Any]:
+    """What it would do."""
+    return backend.plan_remedy(name)
+
+
+@router.post("/api/v1/remedies/{name}/run")
+def run_remedy(name: str, backend: Asked, by: By = "web") -> dict[str, Any]:
+    return backend.run_remedy(name, by)
 
 
 @router.get("/api/v1/catalog")

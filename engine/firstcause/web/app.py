@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from firstcause.errors import ConfigError, FirstcauseError, IntakeError, NotFoundError, StoreError
-from firstcause.web import api, metrics, page, takes
-from firstcause.web.guard import Guard
+from firstcause.web import api, live, metrics, page, takes
+from firstcause.web.guard import API, Guard
+from firstcause.web.live import Live
+from firstcause.web.login import Door
+from firstcause.web.page.calls import SCHEMA
+from firstcause.web.page.showing import STATIC, Assets, error_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,25 +38,37 @@ _STATUS = ((NotFoundError, 404), (StoreError, 503))
 def create_app(backend: Backend, settings: Settings, forms: Sequence[IntakeFormat] = ()) -> FastAPI:
     """The application over a backend. forms: further ways in.
 
-    ConfigError where it would be open to the network without a token.
+    ConfigError where it would be open to the network without a token or a password.
     """
-    token = settings.web_token
-    if token is None and not _is_loopback(settings.web.host):
+    token, web = settings.web_token, settings.web
+    door = Door(token, web.password, web.session)
+    if not door.locked and not _is_loopback(web.host):
         msg = (
-            f"[web] host {settings.web.host} can be reached from outside, so a token is needed: "
-            "set [web] token_file to a file that holds one, or host to 127.0.0.1"
+            f"[web] host {web.host} can be reached from outside, so a token is needed, or a password: "
+            "set [web] token_file or password_file (`firstcause web password` writes one), "
+            "or host to 127.0.0.1"
         )
         raise ConfigError(msg)
-    app = FastAPI(title="firstcause", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="firstcause", docs_url=None, redoc_url=None, openapi_url=SCHEMA)
     app.state.backend = backend
     ways = takes.Ways(forms, settings)
-    for router in (ways.router, api.router, metrics.router, page.router):
+    for router in (ways.router, api.router, metrics.router, live.router, page.router):
         app.include_router(router)
+    app.mount("/static", Assets(directory=STATIC))
+    app.state.door = door
+    app.state.live = Live(backend.views.pulse)
     app.add_exception_handler(Exception, _failed)
     app.add_exception_handler(FirstcauseError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
-    app.add_middleware(Guard, token=token, is_way_in=ways.has, loopback=_is_loopback(settings.web.host))
+    app.add_middleware(
+        Guard,
+        token=token,
+        door=door,
+        is_way_in=ways.has,
+        loopback=_is_loopback(web.host),
+        hosts=tuple(web.hosts),
+    )
     return app
 
 
@@ -63,37 +79,41 @@ def _is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _answer(status: int, text: str) -> JSONResponse:
+def _answer(request: Request, status: int, text: str) -> Response:
+    """As JSON, and to whoever looks at the page as a page."""
+    page_wanted = "text/html" in request.headers.get("accept", "")
+    if page_wanted and not request.url.path.startswith(API):
+        return error_page(request, status, text)
     return JSONResponse({"error": text}, status)
 
 
-def _refused(_request: Request, error: Exception) -> JSONResponse:
+def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, IntakeError):
-        answer = _answer(error.status, str(error))
+        answer = _answer(request, error.status, str(error))
         if error.retry_after is not None:
             answer.headers["Retry-After"] = str(math.ceil(error.retry_after))
         return answer
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("%s", error)
-    return _answer(status, str(error))
+    return _answer(request, status, str(error))
 
 
-def _malformed(_request: Request, error: Exception) -> JSONResponse:
+def _malformed(request: Request, error: Exception) -> Response:
     found = error.errors() if isinstance(error, RequestValidationError) else []
     text = "; ".join(f"{'.'.join(map(str, each['loc'][1:]))}: {each['msg']}" for each in found)
-    return _answer(422, text or "the request is malformed")
+    return _answer(request, 422, text or "the request is malformed")
 
 
-def _http(_request: Request, error: Exception) -> JSONResponse:
+def _http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     text = error.detail if isinstance(error, HTTPException) else "error"
-    answer = _answer(status, text)
+    answer = _answer(request, status, text)
     if isinstance(error, HTTPException) and error.headers:
         answer.headers.update(error.headers)
     return answer
 
 
-def _failed(request: Request, error: Exception) -> JSONResponse:
+def _failed(request: Request, error: Exception) -> Response:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return _answer(500, "firstcause made a mistake; its log says which")
+    return _answer(request, 500, "firstcause made a mistake; its log says which")

@@ -13,10 +13,16 @@ if TYPE_CHECKING:
     from firstcause.core.model import Event
     from firstcause.intake.counts import Counts
     from firstcause.service.measures import Measures
+    from firstcause.service.views import Views
 
 
 class Backend(Protocol):
-    """Methods may block and may be called from several threads; errors are those of firstcause.errors."""
+    """Methods may block and may be called from several threads; errors are those of firstcause.errors.
+
+    views: what the page shows besides.
+    """
+
+    views: Views
 
     counts: Counts
 
@@ -38,7 +44,7 @@ class Backend(Protocol):
 
     def explain(self, number: str) -> dict[str, Any]: ...
 
-    def resolve(self, number: str, fix: str | None) -> dict[str, Any]: ...
+    def resolve(self, number: str, fix: str | None, by: str) -> dict[str, Any]: ...
 
     def acknowledge(self, number: str, by: str, comment: str | None, *, undo: bool) -> dict[str, Any]: ...
 
@@ -52,7 +58,10 @@ class Backend(Protocol):
     def silence(self, matchers: Sequence[str], length: float, by: str, comment: str | None) -> dict[str, Any]:
         """length: seconds."""
 
-    def end_silence(self, number: str) -> dict[str, Any]: ...
+    def silence_incident(self, number: str, length: str, by: str, comment: str | None) -> dict[str, Any]:
+        """Silence its root. length: as people write it."""
+
+    def end_silence(self, number: str, by: str) -> dict[str, Any]: ...
 
     def catalog(self) -> list[dict[str, Any]]: ...
 
@@ -68,6 +77,21 @@ class Backend(Protocol):
         """name: a number, `latest` or `good`."""
 
     def pin(self, name: str, by: str, *, undo: bool) -> dict[str, Any]: ...
+
+    def drill(self, route: str, by: str) -> str:
+        """Send a test alert to a route; returns the id of its event."""
+
+    def drilled(self, event: str) -> dict[str, Any]:
+        """What came of it so far."""
+
+    def remedies(self) -> list[dict[str, Any]]: ...
+
+    def plan_remedy(self, name: str) -> dict[str, Any]: ...
+
+    def run_remedy(self, name: str, by: str) -> dict[str, Any]: ...
+
+    def test_rules(self) -> None:
+        """Begin to run the tests of the rule files; `views.rule_testing` knows how far they are."""
 
     def diff(self, before: str, after: str) -> dict[str, Any]: ...
 

@@ -41,13 +41,15 @@ class Gate:
         ]
         if settings.web_token is not None:
             self._senders.append((settings.web_token.encode(), Sender("token of [web]")))
+        # Who locks the page means that not everybody may send.
+        self._open = not self._senders and settings.web.password is None
         self._rates = Rates(intake.rate, intake.burst)
 
     def sender(
         self, form: IntakeFormat | None, body: bytes | None, headers: Mapping[str, str], client: str
     ) -> Sender | None:
         """Who sends. body: None before it is read; None is then the answer where it may hold the token."""
-        if not self._senders:
+        if self._open:
             return Sender(client)
         token = _authorized(headers.get("authorization", ""))
         if form is not None and form.token is not None and token is None:

@@ -1,0 +1,34 @@
+"""Who changed what, and when: of everything that a person asks of firstcause, by whichever way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from firstcause.store.tables import audit
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+def add(
+    conn: sa.Connection,
+    now: datetime,
+    actor: str,
+    what: str,
+    *,
+    about: str | None = None,
+    reason: str | None = None,
+) -> None:
+    """about: the thing that it was done to, such as "incident 7"."""
+    conn.execute(audit.insert().values(at=now, actor=actor, what=what, about=about, reason=reason))
+
+
+def listed(conn: sa.Connection, limit: int) -> list[dict[str, Any]]:
+    """The latest first: at, actor, what, about, reason."""
+    columns = audit.c.at, audit.c.actor, audit.c.what, audit.c.about, audit.c.reason
+    return [
+        dict(row)
+        for row in conn.execute(sa.select(*columns).order_by(audit.c.id.desc()).limit(limit)).mappings()
+    ]

@@ -1,0 +1,79 @@
+"""How long the first screen takes with 100,000 events behind it, against a page that asks for nothing."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from firstcause.core.model import Event
+from firstcause.store import inbox
+from serving import serving
+from staging import START
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import httpx
+
+EVENTS = 100_000
+TENANTS = 400
+_AT_ONCE = 5000
+_TIMES = 15
+
+SLOWEST = 40.0
+"""How many times as long as the answer that the process is up a first screen may take."""
+
+
+def _median(client: httpx.Client, path: str) -> float:
+    """Seconds."""
+    took = []
+    for _ in range(_TIMES):
+        began = time.perf_counter()
+        client.get(path, headers={"Accept": "text/html"}).raise_for_status()
+        took.append(time.perf_counter() - began)
+    return statistics.median(took)
+
+
+@pytest.mark.timeout(600)
+def test_first_paint_with_100_000_events(tmp_path: Path) -> None:
+    codes = ("SMS_DELIVERY_FAILURE", "TWILIO_GREETING_FAILURE", "REDIS_SLOW", "TWILIO_API_FAILURE", "NEW_ONE")
+    with serving(tmp_path, health={"interval": 3600}) as (client, stage):
+        for start in range(0, EVENTS, _AT_ONCE):
+            batch = [
+                Event(
+                    id=f"{start + at}",
+                    time=START,
+                    code=codes[at % len(codes)],
+                    tenant=f"tenant-{at % TENANTS}",
+                    service="web",
+                    message=f"it failed, number {at}",
+                )
+                for at in range(_AT_ONCE)
+            ]
+            with stage.service.database.write(exclusive=False) as conn:
+                inbox.put(conn, batch, START)
+        stage.service.triage_all(START)
+        while stage.service.status(START)["store"]["waiting"]:
+            time.sleep(0.2)
+        number = client.get("/api/v1/incidents").json()["incidents"][0]["id"]
+        trivial = _median(client, "/healthz")
+        figures = {
+            path: _median(client, path)
+            for path in (
+                "/",
+                "/health",
+                f"/incidents/{number}",
+                "/incidents",
+                "/catalog",
+                "/settings",
+                "/rules",
+            )
+        }
+    print()
+    print(f"  {1000 * trivial:8.1f} ms  /healthz, the anchor")
+    for path, took in figures.items():
+        print(f"  {1000 * took:8.1f} ms  {took / trivial:6.1f} x  {path}")
+    assert figures["/"] / trivial < SLOWEST
