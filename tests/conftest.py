@@ -22,6 +22,14 @@ settings.load_profile("firstcause")
 POSTGRES = os.environ.get("FIRSTCAUSE_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        reason = "figures need the machine: pytest -n 0 -s tests/benchmarks"
+        for item in items:
+            if item.get_closest_marker("alone"):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
 def _postgres_missing() -> str | None:
     try:
         psycopg.connect(POSTGRES, connect_timeout=3).close()

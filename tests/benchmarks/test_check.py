@@ -47,7 +47,7 @@ component = "companies"
 """
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_a_check_of_eight_probes_takes_under_two_seconds(postgres_server: str, tmp_path: Path) -> None:
     (tmp_path / "app.env").write_text("REDIS_URL=redis://cache\n")
     with closing(sqlite3.connect(tmp_path / "app.db")) as made:

@@ -107,7 +107,7 @@ def figures(found: list[float]) -> tuple[float, float, float]:
     return statistics.median(found), statistics.quantiles(found, n=100)[98], statistics.median(found[::BURST])
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_a_report_costs_its_caller_little(sink: int, tmp_path: Path) -> None:
     firstcause.configure(f"http://127.0.0.1:{sink}", service="shop", spool=tmp_path)

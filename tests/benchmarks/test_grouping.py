@@ -183,6 +183,7 @@ def words(number: int) -> str:
     return "".join(chr(97 + number // 26**place % 26) for place in range(6))
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(3600)
 def test_a_bomb_of_kinds_stays_in_bounded_room(tmp_path: Path) -> None:
     """Every message another, through the whole pipe."""

@@ -33,10 +33,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
     pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk sends the storm: apt-get install wrk"),
-    pytest.mark.skipif(
-        "PYTEST_XDIST_WORKER" in os.environ,
-        reason="figures need the machine: pytest -n 0 -s tests/benchmarks",
-    ),
+    pytest.mark.alone,
 ]
 
 SECONDS = float(os.environ.get("FIRSTCAUSE_BENCHMARK_SECONDS", "5"))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from firstcause.core.model import Event
-from firstcause.store import inbox
 from serving import serving
 from staging import START
 
@@ -37,6 +36,7 @@ def _median(client: httpx.Client, path: str) -> float:
     return statistics.median(took)
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_first_paint_with_100_000_events(tmp_path: Path) -> None:
     codes = ("SMS_DELIVERY_FAILURE", "TWILIO_GREETING_FAILURE", "REDIS_SLOW", "TWILIO_API_FAILURE", "NEW_ONE")
@@ -53,8 +53,7 @@ def test_first_paint_with_100_000_events(tmp_path: Path) -> None:
                 )
                 for at in range(_AT_ONCE)
             ]
-            with stage.service.database.write(exclusive=False) as conn:
-                inbox.put(conn, batch, START)
+            stage.service.accept(batch, START)
         stage.service.triage_all(START)
         while stage.service.status(START)["store"]["waiting"]:
             time.sleep(0.2)

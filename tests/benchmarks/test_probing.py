@@ -40,7 +40,7 @@ class Many:
         return Reading(status=Status.UP, detail="fine", latency_ms=1.0, data=data)
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_two_hundred_probes_every_ten_seconds_take_under_a_tenth_of_a_core(tmp_path: Path) -> None:
     many, host = Many(), Host([])
     host.register(many, "many")

@@ -72,7 +72,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_loading_and_checking_costs_no_more_than_plain_yaml(folder: Path) -> None:
     """Anchor: PyYAML's own C loader on the same bytes, which checks nothing and compiles nothing."""
     texts = [file.read_text() for file in sorted(folder.iterdir())]
@@ -82,7 +82,7 @@ def test_loading_and_checking_costs_no_more_than_plain_yaml(folder: Path) -> Non
     assert ours / plain < 1.3
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_history_is_played_again_as_fast_as_it_was_made(tmp_path: Path) -> None:
     """Anchor: the same events through the pipeline the first time."""
     stage, chance = Stage(f"sqlite:///{tmp_path}/x.db", tmp_path), random.Random(1)

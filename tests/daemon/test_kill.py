@@ -17,7 +17,7 @@ from running import DaemonProcess, Receiver, until
 if TYPE_CHECKING:
     from pathlib import Path
 
-KILLS = 16
+KILLS = 10
 """On each of the two databases."""
 
 

@@ -50,7 +50,7 @@ def test_the_sdk_is_a_sender(served: tuple[httpx.Client, Stage], write: Any) -> 
     for _ in range(2):
         answer = client.post(PATH, content=sent.body, headers=sent.headers)
         assert (answer.status_code, answer.json()["accepted"]) == (202, 1)
-    (row,) = stage.rows("inbox")
+    (row,) = stage.accepted()
     event = row["event"]
     assert (event["code"], event["message"]) == ("COM_EXAMPLE_PAYMENT_FAILED", DATA["message"])
     assert (event["service"], event["tenant"], event["severity"]) == ("checkout", "acme", "CRITICAL")
@@ -68,7 +68,7 @@ def test_a_batch(served: tuple[httpx.Client, Stage]) -> None:
     batch = [attributes(id=f"{number}", data={"message": f"no {number}"}) for number in range(3)]
     headers = {"content-type": "application/cloudevents-batch+json; charset=utf-8"}
     assert client.post(PATH, content=json.dumps(batch), headers=headers).json()["accepted"] == 3
-    assert {row["event"]["message"] for row in stage.rows("inbox")} == {"no 0", "no 1", "no 2"}
+    assert {row["event"]["message"] for row in stage.accepted()} == {"no 0", "no 1", "no 2"}
     assert client.post(PATH, content=b"[]", headers=headers).status_code == 202
 
 

@@ -157,5 +157,10 @@ def combined(
         customer_facing=any(each.customer_facing for each in impacts),
         companies=tuple(companies),
         companies_known=max(known, len(companies)),
-        components=tuple(sorted(filter(None, {alert.service or alert.component for alert in hit}))),
+        components=tuple(sorted(filter(None, {_place(alert) for alert in hit}))),
     )
+
+
+def _place(alert: Alert) -> str | None:
+    """Where it is; what was found by looking at everything, as a comparison does, is nowhere."""
+    return alert.service or (alert.component if alert.probe is None else None)

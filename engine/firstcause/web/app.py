@@ -54,6 +54,7 @@ def create_app(backend: Backend, settings: Settings, forms: Sequence[IntakeForma
     ways = takes.Ways(forms, settings)
     for router in (ways.router, api.router, metrics.router, live.router, page.router):
         app.include_router(router)
+    app.openapi()["paths"] |= ways.described
     app.mount("/static", Assets(directory=STATIC))
     app.state.door = door
     app.state.live = Live(backend.views.pulse)

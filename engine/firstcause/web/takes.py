@@ -38,6 +38,7 @@ log = logging.getLogger("firstcause.web")
 WEBHOOKS = "/api/v1/webhooks/"
 NATIVE = "native"
 _NO_TOKEN, _UNAVAILABLE = 401, 503
+_ANSWERS = {"202": {"description": "accepted, and rejected with the index and the error of each"}}
 _PREFLIGHT = {"Access-Control-Allow-Methods": "POST", "Access-Control-Max-Age": "86400"}
 
 
@@ -186,6 +187,8 @@ class Ways:
         self.router = APIRouter()
         self._patterns: list[re.Pattern[str]] = []
         self._served: set[str] = set()
+        self.described: dict[str, Any] = {}
+        """What OpenAPI says of them by path: plain routes are not in it by themselves."""
         self._add(Way(NATIVE, None, ("/api/v1/events",), gate, settings))
         for form in forms:
             self._add(Way(form.path, form, (WEBHOOKS + form.path, *form.also), gate, settings))
@@ -207,10 +210,17 @@ class Ways:
                 continue
             self._served.add(path)
             self._patterns += [compile_path(path)[0]] if "{" in path else []
+            self.described[path] = {"post": {"description": _about(way), "responses": _ANSWERS}}
             # Plain routes: what FastAPI does besides for each call is most of what a small one costs.
             self.router.add_route(path, take, methods=["POST"])
             if way.form is not None and way.form.origins:
                 self.router.add_route(path, preflight, methods=["OPTIONS"])
+
+
+def _about(way: Way) -> str:
+    if way.form is None:
+        return "Errors: one event, a list of them, or one a line. Answered once they are on disk."
+    return f"Errors as {way.name} sends them. Answered once they are on disk."
 
 
 def _of(sender: Sender, events: Sequence[Event]) -> list[Event]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from firstcause import Probe, Reading, Remedy, Status, hookimpl
 from firstcause.demo import scenario
@@ -59,7 +59,9 @@ def browser() -> Iterator[Browser]:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     made = browser.new_context(viewport={"width": 1200, "height": 800})
     made.grant_permissions(["clipboard-read", "clipboard-write"])
-    made.set_default_timeout(15_000)
+    made.set_default_timeout(60_000)
+    # A busy machine is late, not wrong.
+    expect.set_options(timeout=60_000)
     yield made
     made.close()
 
