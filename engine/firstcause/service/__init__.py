@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from firstcause.health.probing import Check
     from firstcause.hookspecs.types import Notifier, Probe, Remedy
 
-BATCH = 5000
+BATCH = 10_000
 """Events that are triaged together where so many wait."""
 
 FEWER = 10
