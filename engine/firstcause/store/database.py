@@ -43,6 +43,9 @@ _INBOX = "-inbox"
 _CONNECT_WITHIN = 10
 """Seconds after which a Postgres that says nothing is taken to be away; the url may give its own."""
 
+_WAL_PAGES = 8192
+"""Pages of 4 KiB after which SQLite's write-ahead log is carried over into its file."""
+
 _WAL_WAITS = (0.01, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 """Seconds between the tries to switch a new SQLite file to its write-ahead log."""
 
@@ -350,6 +353,9 @@ def _on_sqlite_connect(connection: DBAPIConnection, _record: Any) -> None:
     _use_wal(cursor)
     # FULL: an acknowledged event is on the disk, not only with the operating system.
     cursor.execute("PRAGMA synchronous=FULL")
+    # Whoever commits as the log is full carries it over, and its senders wait: seldom, then.
+    cursor.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
+    cursor.execute(f"PRAGMA journal_size_limit={_WAL_PAGES * 4096}")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 
