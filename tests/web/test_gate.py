@@ -15,6 +15,7 @@ from firstcause.core.model import Priority, Status
 from firstcause.errors import ConfigError
 from firstcause.intake import foreign
 from firstcause.intake.native import DEEPEST, LONGEST_TEXT, WIDEST
+from firstcause.web.login import hashed
 from running import until
 from serving import serving
 
@@ -111,6 +112,13 @@ def test_too_much_of_one_source_comes_later_and_others_go_on(tmp_path: Path) -> 
         other = client.post("/api/v1/events", json={"code": "A"}, headers=bearer("token-of-mail"))
         assert other.status_code == 202
         assert len(stage.accepted()) == 4
+
+
+def test_who_locks_the_page_lets_nobody_send_without_a_token(tmp_path: Path) -> None:
+    with serving(tmp_path, web={"password": hashed("correct horse")}) as (client, stage):
+        answer = client.post("/api/v1/events", json={"code": "A"})
+        assert (answer.status_code, answer.headers["www-authenticate"].split()[0]) == (401, "Bearer,")
+        assert stage.accepted() == []
 
 
 def test_no_room_in_the_store_is_said_with_when_to_come_again(
