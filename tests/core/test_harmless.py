@@ -155,3 +155,28 @@ def test_ordinary_errors_are_kept_as_they_came(sent: dict[str, Any]) -> None:
 )
 def test_what_it_cannot_read_is_left_to_the_other(body: bytes) -> None:
     assert quick.count(body, 1000) is None
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"message": "x" * (native.LONGEST_TEXT + 1)},
+        {"code": "A", "stack": "x" * (native.LONGEST_TEXT + 1)},
+        {"code": "A", "details": {"a": "x" * (native.LONGEST_TEXT + 1)}},
+        {"code": "A", "details": {str(number): 1 for number in range(native.WIDEST + 1)}},
+        {"code": "A", "details": {"a": [1] * (native.WIDEST + 1)}},
+        {"code": "A", "tags": {str(number): "1" for number in range(native.WIDEST + 1)}},
+        {"code": "A", "details": {"a": {"b": {"c": 1}}}},
+    ],
+    ids=[
+        "a long message",
+        "a long stack",
+        "a long detail",
+        "many details",
+        "a long list",
+        "many tags",
+        "deep",
+    ],
+)
+def test_what_is_over_a_limit_is_left_to_the_other(sent: dict[str, Any]) -> None:
+    assert quick.count(json.dumps(sent).encode(), 1000) is None

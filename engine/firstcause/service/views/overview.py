@@ -70,10 +70,6 @@ def _row(
     }
 
 
-def _lasted(incident: Incident) -> float | None:
-    return (incident.resolved_at - incident.opened_at).total_seconds() if incident.resolved_at else None
-
-
 def by_urgency(found: Sequence[Incident]) -> list[Incident]:
     """The most urgent first, of equal ones the oldest."""
     return sorted(found, key=lambda each: (-each.priority.rank, -each.severity.rank, each.opened_at))
