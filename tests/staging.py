@@ -16,7 +16,6 @@ from firstcause.core.model import Event
 from firstcause.host import Host
 from firstcause.service import Service
 from firstcause.service.unpacking import unpacked
-from firstcause.store import inbox
 from firstcause.store.tables import metadata
 
 if TYPE_CHECKING:
@@ -141,14 +140,16 @@ class Stage:
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         database = self.service.database
-        with (database.inbox if table == "inbox" else database).read() as conn:
+        with database.read() as conn:
             return [dict(row) for row in conn.execute(sa.select(metadata.tables[table])).mappings()]
 
     def accepted(self) -> list[dict[str, Any]]:
         """The events on disk, triaged by now or not: event_id, event."""
         # The inbox first: what leaves it meanwhile is in the history by then.
-        with self.service.database.inbox.read() as conn:
-            waiting = [one for each in inbox.waiting(conn, 1_000_000) for one in unpacked(each)]
+        database = self.service.database
+        with database.read() as conn:
+            batch = database.inbox.waiting(conn, 1_000_000)
+        waiting = [one for each in batch.parcels for one in unpacked(each)]
         read = [one.event for one in waiting if one.event is not None]
         found = {each.id: each.model_dump(mode="json", exclude_defaults=True) for each in read}
         found |= {row["event_id"]: row["event"] for row in self.rows("event")}

@@ -95,7 +95,7 @@ class Daemon:
         self._claim.enter_context(service.database.only_daemon())
         _ = service.knowledge, service.probes, service.notifiers
         service.release_claims()
-        self._acceptor = Acceptor(service.database, clock, self._work.set)
+        self._acceptor = Acceptor(service.database.inbox, clock, self._work.set)
         self._listening = self._listeners()
         self._listening.start()
         loops = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 from collections import Counter
@@ -11,7 +12,8 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from firstcause.store.tables import alert, event, inbox, incident
+from firstcause.store.database import Database
+from firstcause.store.tables import alert, event, incident
 from running import DaemonProcess, Receiver, until
 
 if TYPE_CHECKING:
@@ -85,20 +87,23 @@ def test_kill_at_random_moments(tmp_path: Path, store_url: str) -> None:
             acknowledged |= sender.acknowledged
             left = sender.waiting
         engine = sa.create_engine(store_url.replace("postgresql://", "postgresql+psycopg://"))
-        waiting = sa.create_engine(f"{engine.url}-inbox") if engine.dialect.name == "sqlite" else engine
         try:
-            _everything_is_triaged(waiting)
+            _everything_is_triaged(store_url)
             _everything_is_there(engine, sent, acknowledged)
             _everything_is_said(engine, receiver)
         finally:
             engine.dispose()
-            waiting.dispose()
             assert running.stop() == 0
 
 
-def _everything_is_triaged(engine: sa.Engine) -> None:
-    with engine.connect() as conn:
-        until(lambda: not _rows(conn, sa.select(inbox.c.seq)), "triage")
+def _everything_is_triaged(store_url: str) -> None:
+    with contextlib.closing(Database(store_url)) as database:
+        until(lambda: _waiting(database) == 0, "triage")
+
+
+def _waiting(database: Database) -> int:
+    with database.read() as conn:
+        return database.inbox.count_waiting(conn)
 
 
 def _everything_is_there(engine: sa.Engine, sent: set[str], acknowledged: set[str]) -> None:

@@ -206,8 +206,8 @@ def test_whatever_is_taken_can_be_stored(store_url: str) -> None:
     events = read(hostile).events
     assert len(events) == 3
     with database.write() as conn:
-        inbox.put(conn, events, NOW)
+        inbox.store(conn, inbox.packed(events), NOW)
     with database.read() as conn:
-        (waiting,) = inbox.waiting(conn, 10)
+        (waiting,) = inbox.waiting(conn, 10).parcels
     assert [each.problem for each in unpacked(waiting)] == [None] * 3
     database.close()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from firstcause import Enrichment
 from firstcause.core.identity import identify
-from firstcause.errors import IntakeError
+from firstcause.errors import IntakeError, StoreError
 from firstcause.service.accept import Acceptor
 from firstcause.store.inbox import packed
 from running import until
@@ -88,7 +88,7 @@ def test_two_that_triage_one_store_open_one_incident_and_count_once(stages: Call
 
 def test_the_acceptor_answers_only_what_is_stored(stage: Stage) -> None:
     woken = threading.Event()
-    acceptor = Acceptor(stage.service.database, lambda: stage.time(0), woken.set)
+    acceptor = Acceptor(stage.service.database.inbox, lambda: stage.time(0), woken.set)
     futures = [acceptor.submit(packed([stage.event(0, "REDIS_SLOW")])) for _ in range(100)]
     for future in futures:
         future.result(timeout=10)
@@ -110,7 +110,7 @@ def test_more_than_memory_should_hold_is_refused_and_taken_later(
         held.wait(10)
         return stage.time(0)
 
-    acceptor = Acceptor(stage.service.database, clock, lambda: None)
+    acceptor = Acceptor(stage.service.database.inbox, clock, lambda: None)
     first = acceptor.submit(packed([stage.event(0, "REDIS_SLOW", message="x" * 200)]))
     with pytest.raises(IntakeError, match="send it again"):
         acceptor.submit(packed([stage.event(0, "REDIS_SLOW")]))
@@ -129,13 +129,19 @@ def _submitted(acceptor: Acceptor, stage: Stage) -> Future[None] | None:
         return None
 
 
-def test_a_parcel_that_stays_in_the_inbox_after_its_triage_is_not_counted_twice(
+def test_what_leaves_the_inbox_does_so_together_with_what_triage_made_of_it(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage.service.accept([stage.event(0, "REDIS_SLOW"), stage.event(0, "REDIS_SLOW")], stage.time(0))
-    with monkeypatch.context() as killed:
-        killed.setattr("firstcause.service.triage.Triage._emptied", lambda *_: None)
-        stage.service.triage(stage.time(0))
+
+    def full(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("firstcause.store.tallies.count", full)
+        with pytest.raises(StoreError):
+            stage.service.triage(stage.time(0))
+    assert stage.rows("event") == []
     assert stage.service.status(stage.time(1))["store"]["waiting"] == 2
     stage.service.triage_all(stage.time(1))
     assert stage.service.status(stage.time(1))["store"]["waiting"] == 0

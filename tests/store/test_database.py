@@ -54,8 +54,8 @@ database, now, number = Database(sys.argv[1]), datetime(2026, 3, 1, tzinfo=UTC),
 while True:
     with database.write(exclusive=False) as conn:
         names = [f"{number} a", f"{number} b"]
-        inbox.put(conn, [Event(id=names[0], time=now)], now)
-        inbox.put(conn, [Event(id=names[1], time=now)], now)
+        inbox.store(conn, inbox.packed([Event(id=names[0], time=now)]), now)
+        inbox.store(conn, inbox.packed([Event(id=names[1], time=now)]), now)
     print(number, flush=True)
     number += 1
 """
@@ -68,7 +68,7 @@ from firstcause.store import dependencies, inbox
 from firstcause.store.database import Database
 now = datetime(2026, 3, 1, tzinfo=UTC)
 with Database(sys.argv[1]).write() as conn:
-    inbox.put(conn, [Event(id="never committed", time=now)], now)
+    inbox.store(conn, inbox.packed([Event(id="never committed", time=now)]), now)
     print("written", flush=True)
     sys.stdin.readline()
 """
@@ -102,7 +102,7 @@ def stored(database: Database) -> list[str]:
 
 def put(database: Database, name: str) -> None:
     with database.write() as conn:
-        inbox.put(conn, [Event(id=name, time=TIME)], TIME)
+        inbox.store(conn, inbox.packed([Event(id=name, time=TIME)]), TIME)
 
 
 def test_a_second_daemon_is_refused(database: Database, store_url: str) -> None:
@@ -297,7 +297,7 @@ def test_an_error_of_the_database_is_one_line(database: Database) -> None:
 def test_what_fails_is_rolled_back(database: Database) -> None:
     put(database, "before")
     with pytest.raises(ZeroDivisionError), database.write() as conn:  # noqa: PT012
-        inbox.put(conn, [Event(id="lost", time=TIME)], TIME)
+        inbox.store(conn, inbox.packed([Event(id="lost", time=TIME)]), TIME)
         raise ZeroDivisionError
     put(database, "after")
     assert stored(database) == ["before", "after"]
@@ -310,7 +310,7 @@ def test_an_exclusive_writer_sees_what_the_one_before_it_wrote(database: Databas
             for _ in range(20):
                 with each.write() as conn:
                     count = conn.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-                    inbox.put(conn, [Event(id=f"n{count}", time=TIME)], TIME)
+                    inbox.store(conn, inbox.packed([Event(id=f"n{count}", time=TIME)]), TIME)
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(add, [database, other] * 2))
@@ -319,7 +319,7 @@ def test_an_exclusive_writer_sees_what_the_one_before_it_wrote(database: Databas
 
 def test_a_reader_waits_for_no_writer_and_sees_only_what_is_committed(database: Database) -> None:
     with database.write() as conn:
-        inbox.put(conn, [Event(id="a", time=TIME)], TIME)
+        inbox.store(conn, inbox.packed([Event(id="a", time=TIME)]), TIME)
         assert stored(database) == []
     assert stored(database) == ["a"]
 

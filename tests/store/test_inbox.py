@@ -8,11 +8,13 @@ import pytest
 from firstcause.core.model import Event, Severity, Source
 from firstcause.store import history, inbox
 from firstcause.store.history import Kept
+from firstcause.store.inbox import TakenError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from firstcause.store.database import Database
+    from firstcause.store.inbox import Batch, Waiting
 
 TIME = datetime(2026, 3, 1, 12, 0, 0, 5, tzinfo=UTC)
 
@@ -22,13 +24,16 @@ def event(name: str, **fields: Any) -> Event:
 
 
 def put(database: Database, events: Sequence[Event], now: datetime = TIME) -> None:
-    with database.inbox.write(exclusive=False) as conn:
-        inbox.put(conn, events, now)
+    database.inbox.store(inbox.packed(events), now)
 
 
-def parcels(database: Database, limit: int = 1000) -> list[inbox.Waiting]:
-    with database.inbox.read() as conn:
-        return inbox.waiting(conn, limit)
+def batch(database: Database, limit: int = 1000) -> Batch:
+    with database.read() as conn:
+        return database.inbox.waiting(conn, limit)
+
+
+def parcels(database: Database, limit: int = 1000) -> Sequence[Waiting]:
+    return batch(database, limit).parcels
 
 
 def waiting(database: Database, limit: int = 1000) -> list[Event]:
@@ -43,9 +48,9 @@ def ids(events: Sequence[Event]) -> list[str]:
     return [each.id for each in events]
 
 
-def take(database: Database, taken: Sequence[inbox.Waiting]) -> None:
-    with database.inbox.write() as conn:
-        inbox.take(conn, taken)
+def take(database: Database, taken: Batch) -> None:
+    with database.write() as conn:
+        taken.take(conn)
 
 
 def test_events_wait_in_the_order_in_which_they_came(database: Database) -> None:
@@ -104,7 +109,7 @@ def test_of_the_first_parcel_a_part_may_be_taken(database: Database) -> None:
     put(database, [event("a"), event("b"), event("c")])
     put(database, [event("d")])
     seen = []
-    while found := parcels(database, 1):
+    while (found := batch(database, 1)).parcels:
         seen += ids(waiting(database, 1))
         take(database, found)
     assert seen == ["a", "b", "c", "d"]
@@ -113,20 +118,22 @@ def test_of_the_first_parcel_a_part_may_be_taken(database: Database) -> None:
 def test_what_waits_is_counted_by_event(database: Database) -> None:
     put(database, [event("a"), event("b")])
     put(database, [event("c")])
-    take(database, parcels(database, 1))
-    with database.inbox.read() as conn:
-        assert inbox.count_waiting(conn) == 2
+    take(database, batch(database, 1))
+    with database.read() as conn:
+        assert database.inbox.count_waiting(conn) == 2
 
 
 def test_what_another_took_is_not_taken_again(database: Database) -> None:
     put(database, [event("a"), event("b")])
-    mine = parcels(database)
-    take(database, parcels(database, 1))
-    take(database, mine)
+    mine = batch(database)
+    take(database, batch(database, 1))
+    with pytest.raises(TakenError):
+        take(database, mine)
     assert ids(waiting(database)) == ["b"], "it was counted from another place on"
-    take(database, parcels(database))
+    take(database, batch(database))
     put(database, [event("c")])
-    take(database, mine)
+    with pytest.raises(TakenError):
+        take(database, mine)
     assert ids(waiting(database)) == ["c"], "another parcel, though SQLite gives it the same number"
 
 

@@ -51,7 +51,7 @@ from firstcause.store import (
     tallies,
 )
 from firstcause.store.database import Database
-from firstcause.store.inbox import Parcel
+from firstcause.store.inbox import Parcel, TakenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -196,9 +196,7 @@ class Service:
 
     def accept(self, events: Sequence[Event], now: datetime) -> None:
         """Store events; when this returns they are on disk."""
-        parcels = self.packed(events)
-        with self.database.inbox.write(exclusive=False) as conn:
-            inbox.store(conn, parcels, now)
+        self.database.inbox.store(self.packed(events), now)
 
     def triage(self, now: datetime, limit: int = BATCH) -> Triaged:
         """Triage the oldest waiting events. One that cannot be triaged is set aside, and the rest go on."""
@@ -206,6 +204,8 @@ class Service:
             triage = self._triage(now)
             try:
                 done = triage.run(now, limit)
+            except TakenError:
+                return self.triage(now, limit)
             except FirstcauseError:
                 raise
             except Exception as error:
@@ -532,9 +532,8 @@ class Service:
 
     def status(self, now: datetime) -> dict[str, Any]:
         """How firstcause itself is: its rules, its store, what is open."""
-        with self.database.inbox.read() as conn:
-            waiting = inbox.count_waiting(conn)
         with self.database.read() as conn:
+            waiting = self.database.inbox.count_waiting(conn)
             unsent = outbox.count_waiting(conn)
             open_now = incidents.still_open(conn)
         return {

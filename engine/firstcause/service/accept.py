@@ -9,14 +9,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from firstcause.errors import IntakeError
-from firstcause.store import inbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from firstcause.store.database import Database
-    from firstcause.store.inbox import Parcel
+    from firstcause.store.inbox import Inbox, Parcel
 
 _MOST_BYTES = 8 * 1024 * 1024
 """What one commit stores; more waits for the next."""
@@ -38,10 +36,8 @@ class _Delivery:
 class Acceptor:
     """A thread that commits whatever has gathered since its last commit, and then answers all of it."""
 
-    def __init__(
-        self, database: Database, clock: Callable[[], datetime], on_stored: Callable[[], None]
-    ) -> None:
-        self._database = database
+    def __init__(self, inbox: Inbox, clock: Callable[[], datetime], on_stored: Callable[[], None]) -> None:
+        self._inbox = inbox
         self._clock = clock
         self._on_stored = on_stored
         self._queue: queue.SimpleQueue[_Delivery | None] = queue.SimpleQueue()
@@ -94,8 +90,7 @@ class Acceptor:
     def _store(self, deliveries: Sequence[_Delivery]) -> None:
         parcels = [parcel for each in deliveries for parcel in each.parcels]
         try:
-            with self._database.inbox.write(exclusive=False) as conn:
-                inbox.store(conn, parcels, self._clock())
+            self._inbox.store(parcels, self._clock())
         except Exception as error:  # noqa: BLE001 - each sender must hear of it, whatever it is
             for each in deliveries:
                 each.done.set_exception(error)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from firstcause.store import inbox, incidents, outbox
+from firstcause.store import incidents, outbox
 from firstcause.store.tables import alert, notification_log
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def measured(database: Database, world: World, *, triaged: int, rule_runs: int) 
     tries = sa.select(told.notifier, told.status, sa.func.count()).group_by(told.notifier, told.status)
     with database.read() as conn:
         return Measures(
-            waiting=inbox.count_waiting(conn),
+            waiting=database.inbox.count_waiting(conn),
             unsent=outbox.count_waiting(conn),
             incidents=Counter(each.priority.value for each in incidents.still_open(conn)),
             alerts=conn.execute(active).scalar_one(),

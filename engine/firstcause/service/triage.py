@@ -28,7 +28,6 @@ from firstcause.store import (
     alerts,
     dependencies,
     history,
-    inbox,
     incidents,
     observations,
     releases,
@@ -92,15 +91,15 @@ class Triage:
 
     def run(self, now: datetime, limit: int) -> Triaged:
         """Triage up to `limit` of the oldest waiting events; events 0 where none waits."""
-        with self.database.inbox.read() as conn:
-            parcels = inbox.waiting(conn, limit)
-        if not parcels:
+        with self.database.read() as conn:
+            batch = self.database.inbox.waiting(conn, limit)
+        if not batch.parcels:
             return Triaged()
-        taken = _once(one for each in parcels for one in unpacked(each))
+        taken = _once(one for each in batch.parcels for one in unpacked(each))
         identified = self._identified(taken.values())
         with self.database.write() as conn:
-            # What was triaged before is not counted again: sent twice, or taken by another, or by us when
-            # we were killed before it left the inbox.
+            batch.take(conn)
+            # What was sent twice is not counted again.
             for name in history.known(conn, taken.keys()):
                 del taken[name]
             occurrences = {name: identified[name] for name, each in taken.items() if each.event is not None}
@@ -113,23 +112,20 @@ class Triage:
             alerts.register(conn, _registered(occurrences.values()))
             tallies.count(conn, _tallied(occurrences.values()), now)
             history.keep(conn, [_kept(each, occurrences.get(name)) for name, each in taken.items()], now)
-        self._emptied(parcels)
-        return Triaged(sum(each.take for each in parcels), len(folded.changed), self._suspects(folded))
+        return Triaged(sum(each.take for each in batch.parcels), len(folded.changed), self._suspects(folded))
 
     def set_aside(self, problem: str, now: datetime) -> Triaged:
         """Mark the oldest waiting event as not to be triaged, with the reason."""
-        with self.database.inbox.read() as conn:
-            parcels = inbox.waiting(conn, 1)
+        with self.database.read() as conn:
+            batch = self.database.inbox.waiting(conn, 1)
+        if not batch.parcels:
+            return Triaged()
         with self.database.write() as conn:
-            taken = _once(one for each in parcels for one in unpacked(each))
+            batch.take(conn)
+            taken = _once(one for each in batch.parcels for one in unpacked(each))
             fresh = taken.keys() - history.known(conn, taken.keys())
             history.keep(conn, [_kept(replace(taken[name], problem=problem), None) for name in fresh], now)
-        self._emptied(parcels)
-        return Triaged(len(parcels))
-
-    def _emptied(self, parcels: Sequence[inbox.Waiting]) -> None:
-        with self.database.inbox.write(exclusive=False) as conn:
-            inbox.take(conn, parcels)
+        return Triaged(len(batch.parcels))
 
     def _identified(self, received: Iterable[Received]) -> dict[str, Occurrence]:
         catalog = self.knowledge.catalog

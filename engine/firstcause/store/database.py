@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,21 +25,25 @@ from sqlalchemy.exc import (
 
 from firstcause.errors import StoreError
 from firstcause.shipped import shipped
-from firstcause.store.tables import inbox
+from firstcause.store.inbox import MOST, Rows, put_back
+from firstcause.store.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 
-HEAD = "0010"
+    from firstcause.store.inbox import Inbox
+
+HEAD = "0011"
 """The schema's version that this program needs; a test holds it to the newest migration."""
 
 # One number for all of firstcause: Postgres' advisory locks are named by numbers.
 _WRITER_LOCK = 0x66697273
 _DAEMON_LOCK = 0x66697274
 
-_INBOX = "-inbox"
+_ACCEPTED = "-accepted"
+_FORMER_INBOX = "-inbox"
 
 _CONNECT_WITHIN = 10
 """Seconds after which a Postgres that says nothing is taken to be away; the url may give its own."""
@@ -82,8 +87,7 @@ class Turns:
 class Database:
     """One database. Writers take turns, so that two can never open two incidents for one cause.
 
-    inbox: where accepted events wait. SQLite has one writer at a time, and senders must not wait for triage,
-    so there it is a file of its own beside the other; elsewhere it is this database.
+    inbox: where accepted events wait.
     """
 
     def __init__(self, url: str) -> None:
@@ -91,13 +95,13 @@ class Database:
         self.engine = _engine(self.url)
         self._turn = Turns()
         self.is_sqlite = self.engine.dialect.name == "sqlite"
-        self.inbox = self._beside()
+        self.inbox = self._inbox()
 
-    def _beside(self) -> Database:
-        url = self.engine.url
-        if not self.is_sqlite or _in_memory(url) or str(url.database).endswith(_INBOX):
-            return self
-        return Database(url.set(database=f"{url.database}{_INBOX}").render_as_string(hide_password=False))
+    def _inbox(self) -> Inbox:
+        rows = Rows(partial(self.write, exclusive=False))
+        if not self.is_sqlite or _in_memory(self.engine.url):
+            return rows
+        return Journal(Path(f"{self.engine.url.database}{_ACCEPTED}"), rows)
 
     @contextmanager
     def write(self, *, exclusive: bool = True) -> Iterator[sa.Connection]:
@@ -174,7 +178,7 @@ class Database:
         """Bring an empty or older database to this program's schema; refuse a newer one."""
         at = self.version()
         if at == HEAD:
-            self._prepare_inbox()
+            self._take_over()
             return
         if at is not None and at not in self.known_versions():
             msg = (
@@ -190,21 +194,39 @@ class Database:
     def upgrade(self, to: str = "head") -> None:
         self._alembic("upgrade", to)
         if self.version() == HEAD:
-            self._prepare_inbox()
+            self._take_over()
 
     def downgrade(self, to: str) -> None:
-        if self.inbox is not self and self.version() == HEAD:
-            self._prepare_inbox()
-            _move(self.inbox, self)
+        if isinstance(self.inbox, Journal) and self.version() == HEAD:
+            # Earlier versions know no journal.
+            self._take_over()
+            self.inbox.close()
+            while self._to_table(self.inbox):
+                pass
         self._alembic("downgrade", to)
 
-    def _prepare_inbox(self) -> None:
-        """Where it is a database of its own: its table, with what waits in this one's."""
-        if self.inbox is self:
+    def _to_table(self, journal: Journal) -> bool:
+        """Some of what waits in the journal; False where nothing does."""
+        with self.write() as conn:
+            batch = journal.written(conn, MOST)
+            if batch is None:
+                return False
+            batch.take(conn)
+            put_back(conn, batch.parcels)
+            return True
+
+    def _take_over(self) -> None:
+        """Into the table what waits in the SQLite file that was the inbox before there was a journal."""
+        path = Path(f"{self.engine.url.database}{_FORMER_INBOX}")
+        if not isinstance(self.inbox, Journal) or not path.is_file():
             return
-        with self.inbox.write() as conn:
-            inbox.create(conn, checkfirst=True)
-        _move(self, self.inbox)
+        names = "key, received_at, events, done, as_sent, body"
+        with self.write() as conn, closing(sqlite3.connect(path)) as former:
+            # Killed before the file is gone, it is read again; triage takes each event once.
+            for row in former.execute(f"SELECT {names} FROM inbox ORDER BY seq"):  # noqa: S608 - our own words
+                conn.exec_driver_sql(f"INSERT INTO inbox ({names}) VALUES (?, ?, ?, ?, ?, ?)", row)  # noqa: S608
+        for suffix in ("-wal", "-shm", ""):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
 
     def _alembic(self, command: str, to: str) -> None:
         # Imported here: most commands find the schema as it should be.
@@ -230,30 +252,15 @@ class Database:
         """Give SQLite's free pages back to the file system; Postgres' own vacuum does that by itself."""
         if not self.is_sqlite:
             return
-        for each in {self, self.inbox}:
-            with closing(each.engine.raw_connection()) as plain:
-                try:
-                    plain.cursor().execute("VACUUM")
-                except sqlite3.Error as error:
-                    raise StoreError(f"{each.shown_url} cannot be made smaller now: {error}") from error
+        with closing(self.engine.raw_connection()) as plain:
+            try:
+                plain.cursor().execute("VACUUM")
+            except sqlite3.Error as error:
+                raise StoreError(f"{self.shown_url} cannot be made smaller now: {error}") from error
 
     def close(self) -> None:
+        self.inbox.close()
         self.engine.dispose()
-        if self.inbox is not self:
-            self.inbox.close()
-
-
-def _move(source: Database, target: Database) -> None:
-    """Move what waits for triage. Killed in between, parcels are in both; triage takes their events once."""
-    with source.read() as conn:
-        seqs = conn.execute(sa.select(inbox.c.seq).order_by(inbox.c.seq)).scalars().all()
-    for seq in seqs:
-        with source.read() as conn:
-            row = conn.execute(sa.select(inbox).where(inbox.c.seq == seq)).mappings().one()
-        with target.write() as conn:
-            conn.execute(inbox.insert().values({name: row[name] for name in row if name != "seq"}))
-        with source.write() as conn:
-            conn.execute(inbox.delete().where(inbox.c.seq == seq))
 
 
 @contextmanager

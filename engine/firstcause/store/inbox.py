@@ -1,22 +1,25 @@
 """The inbox: accepted events in the parcels in which they came, from acknowledgement until triage.
 
-Its connections are those of `Database.inbox`.
+On SQLite it is a journal of files (journal.py), as senders must not wait for triage, which holds the one
+writer that SQLite has; elsewhere it is a table of the store.
 """
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from firstcause.core.model import Event
+from firstcause.errors import FirstcauseError
 from firstcause.store.tables import document_text, inbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
 MOST = 1000
@@ -24,6 +27,8 @@ MOST = 1000
 
 MOST_BYTES = 16 * 1024 * 1024
 """Of the parcels that are given out together."""
+
+_AT_ONCE = 500
 
 events_of = TypeAdapter(list[Event])
 _event = TypeAdapter(Event)
@@ -52,11 +57,45 @@ def document(event: Event) -> str:
 class Waiting:
     """A stored parcel. done: how many of its events are triaged; take: how many of the others to take now."""
 
-    seq: int
     parcel: Parcel
     received_at: datetime
     done: int
     take: int
+
+
+class TakenError(FirstcauseError):
+    """Another process took these parcels first."""
+
+    def __init__(self) -> None:
+        super().__init__("another process triaged these events first")
+
+
+class Batch(Protocol):
+    """The oldest parcels that wait, to be triaged together."""
+
+    @property
+    def parcels(self) -> Sequence[Waiting]: ...
+
+    def take(self, conn: sa.Connection) -> None:
+        """What was to be taken of them is triaged, once the transaction is committed.
+
+        TakenError where that is no longer so of all of them; the transaction then is to be rolled back.
+        """
+
+
+class Inbox(Protocol):
+    """Where accepted events wait. The connections are those of the store that it belongs to."""
+
+    def store(self, parcels: Sequence[Parcel], now: datetime) -> None:
+        """When it returns they are on disk; StoreError where they are not."""
+
+    def waiting(self, conn: sa.Connection, limit: int) -> Batch:
+        """The oldest parcels with up to `limit` events to triage; of the first a part, if need be."""
+
+    def count_waiting(self, conn: sa.Connection) -> int:
+        """How many events wait for triage."""
+
+    def close(self) -> None: ...
 
 
 def packed(events: Sequence[Event]) -> list[Parcel]:
@@ -65,18 +104,70 @@ def packed(events: Sequence[Event]) -> list[Parcel]:
     return [Parcel(document_text(events_of, part).encode(), len(part)) for part in parts]
 
 
-def put(conn: sa.Connection, events: Sequence[Event], now: datetime) -> None:
-    store(conn, packed(events), now)
+class Rows:
+    """The inbox as a table of the store. write: opens one of its transactions."""
+
+    def __init__(self, write: Callable[[], AbstractContextManager[sa.Connection]]) -> None:
+        self._write = write
+
+    def store(self, parcels: Sequence[Parcel], now: datetime) -> None:
+        with self._write() as conn:
+            store(conn, parcels, now)
+
+    def waiting(self, conn: sa.Connection, limit: int) -> Batch:
+        return waiting(conn, limit)
+
+    def count_waiting(self, conn: sa.Connection) -> int:
+        left = sa.func.coalesce(sa.func.sum(inbox.c.events - inbox.c.done), 0)
+        return int(conn.execute(sa.select(left)).scalar_one())
+
+    def close(self) -> None:
+        """There is nothing to close: the connections are the store's."""
+
+
+@dataclass(frozen=True)
+class RowBatch:
+    """seqs: the rows of the parcels."""
+
+    parcels: Sequence[Waiting]
+    seqs: Sequence[int]
+
+    def take(self, conn: sa.Connection) -> None:
+        seqs = list(self.seqs)
+        parts = [seqs[at : at + _AT_ONCE] for at in range(0, len(seqs), _AT_ONCE)]
+        there = {
+            tuple(row)
+            for part in parts
+            for row in conn.execute(
+                sa.select(inbox.c.seq, inbox.c.key, inbox.c.done).where(inbox.c.seq.in_(part))
+            )
+        }
+        # SQLite gives a number again once its row is gone, so the key is looked at too.
+        if there != {(seq, each.parcel.key, each.done) for seq, each in zip(seqs, self.parcels, strict=True)}:
+            raise TakenError
+        last = self.parcels[-1]
+        if last.done + last.take < last.parcel.events:
+            conn.execute(inbox.update().where(inbox.c.seq == seqs[-1]).values(done=last.done + last.take))
+            return
+        for part in parts:
+            conn.execute(inbox.delete().where(inbox.c.seq.in_(part)))
 
 
 def store(conn: sa.Connection, parcels: Iterable[Parcel], now: datetime) -> None:
+    """Into the table."""
+    put_back(conn, (Waiting(each, now, 0, each.events) for each in parcels))
+
+
+def put_back(conn: sa.Connection, parcels: Iterable[Waiting]) -> None:
+    """Into the table, with what of them is triaged."""
     rows = [
         {
-            "key": each.key,
-            "received_at": now,
-            "events": each.events,
-            "as_sent": each.as_sent,
-            "body": each.body,
+            "key": each.parcel.key,
+            "received_at": each.received_at,
+            "events": each.parcel.events,
+            "done": each.done,
+            "as_sent": each.parcel.as_sent,
+            "body": each.parcel.body,
         }
         for each in parcels
     ]
@@ -84,8 +175,8 @@ def store(conn: sa.Connection, parcels: Iterable[Parcel], now: datetime) -> None
         conn.execute(inbox.insert(), rows)
 
 
-def waiting(conn: sa.Connection, limit: int) -> list[Waiting]:
-    """The oldest parcels with up to `limit` events to triage; of the first a part, if need be."""
+def waiting(conn: sa.Connection, limit: int) -> RowBatch:
+    """Those of the table, see `Inbox.waiting`."""
     sizes = sa.select(inbox.c.seq, inbox.c.events, inbox.c.done, sa.func.length(inbox.c.body).label("size"))
     takes: dict[int, int] = {}
     events = size = 0
@@ -96,35 +187,11 @@ def waiting(conn: sa.Connection, limit: int) -> list[Waiting]:
         takes[row.seq] = min(left, limit)
         events, size = events + left, size + row.size
     if not takes:
-        return []
-    rows = conn.execute(
-        sa.select(inbox).where(inbox.c.seq.between(min(takes), max(takes))).order_by(inbox.c.seq)
-    )
-    return [
-        Waiting(
-            row.seq,
-            Parcel(row.body, row.events, row.as_sent, row.key),
-            row.received_at,
-            row.done,
-            takes[row.seq],
-        )
+        return RowBatch((), ())
+    asked = sa.select(inbox).where(inbox.c.seq.between(min(takes), max(takes))).order_by(inbox.c.seq)
+    rows = [row for row in conn.execute(asked) if row.seq in takes]
+    parcels = [
+        Waiting(Parcel(row.body, row.events, row.as_sent, row.key), row.received_at, row.done, takes[row.seq])
         for row in rows
-        if row.seq in takes
     ]
-
-
-def count_waiting(conn: sa.Connection) -> int:
-    """How many events wait for triage."""
-    left = sa.func.coalesce(sa.func.sum(inbox.c.events - inbox.c.done), 0)
-    return int(conn.execute(sa.select(left)).scalar_one())
-
-
-def take(conn: sa.Connection, parcels: Iterable[Waiting]) -> None:
-    """What was to be taken of these is triaged; parcels with nothing left go, if they did not go before."""
-    for each in parcels:
-        # SQLite gives a number again once its row is gone, so the key is looked at too.
-        mine = (inbox.c.seq == each.seq, inbox.c.key == each.parcel.key, inbox.c.done == each.done)
-        if each.done + each.take < each.parcel.events:
-            conn.execute(inbox.update().where(*mine).values(done=each.done + each.take))
-        else:
-            conn.execute(inbox.delete().where(*mine))
+    return RowBatch(parcels, [row.seq for row in rows])

@@ -142,6 +142,14 @@ inbox = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+journal = Table(
+    "journal",
+    metadata,
+    Column("segment", String(80), primary_key=True),
+    Column("place", BigInteger, nullable=False),
+    Column("done", Integer, nullable=False),
+)
+
 event = Table(
     "event",
     metadata,

@@ -1,0 +1,214 @@
+"""The inbox as files: what happens to them that does not happen to a table."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import resource
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from firstcause.errors import StoreError
+from firstcause.store import journal
+from firstcause.store.database import Database
+from firstcause.store.inbox import Parcel
+from firstcause.store.tables import journal as places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = Database(f"sqlite:///{tmp_path}/x.db")
+    made.prepare()
+    yield made
+    made.close()
+
+
+def store(database: Database, *names: str) -> None:
+    database.inbox.store([Parcel(json.dumps([name]).encode(), 1, key=name) for name in names], NOW)
+
+
+def taken(database: Database, limit: int = 1000) -> list[str]:
+    """What one batch has, taken."""
+    with database.read() as conn:
+        batch = database.inbox.waiting(conn, limit)
+    if batch.parcels:
+        with database.write() as conn:
+            batch.take(conn)
+    return [each.parcel.key for each in batch.parcels]
+
+
+def all_taken(database: Database) -> list[str]:
+    found: list[str] = []
+    while more := taken(database):
+        found += more
+    return found
+
+
+def waiting(database: Database) -> int:
+    with database.read() as conn:
+        return database.inbox.count_waiting(conn)
+
+
+def segments(database: Database) -> list[Path]:
+    return sorted(Path(f"{database.engine.url.database}-accepted").glob("*.frames"))
+
+
+def test_files_are_begun_anew_and_go_when_all_of_them_is_triaged(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "SEGMENT", 300)
+    names = [f"n{number:02}" for number in range(40)]
+    for name in names:
+        store(database, name)
+    assert len(segments(database)) > 5
+    assert waiting(database) == 40
+    assert taken(database, 2) == names[:2]
+    assert all_taken(database) == names[2:]
+    assert waiting(database) == 0
+    left = segments(database)
+    assert len(left) <= 1, "that which is still written to"
+    store(database, "later")
+    assert all_taken(database) == ["later"]
+    with database.read() as conn:
+        assert len(conn.execute(sa.select(places)).all()) <= 2, "files that are gone leave no row"
+
+
+def test_what_waits_is_there_for_the_next_process_and_its_file_goes_then(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    store(database, "a", "b")
+    assert taken(database, 1) == ["a"]
+    database.close()
+    with contextlib.closing(Database(database.url)) as after:
+        store(after, "c")
+        assert len(segments(after)) == 2
+        assert all_taken(after) == ["b", "c"]
+        assert len(segments(after)) == 1
+    assert caplog.records == []
+
+
+def test_several_processes_write_and_each_event_is_taken_once(database: Database) -> None:
+    with contextlib.closing(Database(database.url)) as other:
+        for number in range(20):
+            store(database, f"a{number}")
+            store(other, f"b{number}")
+        assert waiting(database) == waiting(other) == 40
+        found = [*taken(other, 15), *all_taken(database)]
+        assert sorted(found) == sorted(f"{who}{number}" for who in "ab" for number in range(20))
+        assert all_taken(other) == []
+        assert len(segments(database)) == 2, "both are still written to"
+    all_taken(database)
+    assert len(segments(database)) == 1
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(cut=st.floats(0, 1, exclude_max=True))
+def test_cut_off_anywhere_all_that_was_acknowledged_before_is_there(
+    database: Database, caplog: pytest.LogCaptureFixture, cut: float
+) -> None:
+    all_taken(database)
+    database.inbox.close()
+    all_taken(database)
+    ends = []
+    for number in range(5):
+        store(database, f"n{number}", "x" * number)
+        ends.append(segments(database)[0].stat().st_size)
+    database.inbox.close()
+    (segment,) = segments(database)
+    at = int(cut * ends[-1])
+    os.truncate(segment, at)
+    whole = [number for number, end in enumerate(ends) if end <= at]
+    caplog.clear()
+    assert all_taken(database) == [name for number in whole for name in (f"n{number}", "x" * number)]
+    assert segments(database) == []
+    torn = at - (ends[whole[-1]] if whole else 0)
+    assert len(caplog.records) == (torn > 0)
+    assert not torn or f"the last {torn} bytes of {segment.name} were cut off before" in caplog.text
+
+
+def test_what_the_disk_garbled_is_passed_over_and_said(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(4):
+        store(database, f"n{number}")
+    (segment,) = segments(database)
+    content = bytearray(segment.read_bytes())
+    content[content.index(b"n1") + 3] ^= 0xFF
+    segment.write_bytes(content)
+    with caplog.at_level(logging.ERROR):
+        assert all_taken(database) == ["n0", "n2", "n3"]
+    assert "bytes of the inbox cannot be read; triage goes on behind them" in caplog.text
+
+
+def test_a_full_disk_is_said_and_what_was_there_stays(database: Database) -> None:
+    store(database, "before")
+    size = segments(database)[0].stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 30, hard))
+    try:
+        with pytest.raises(StoreError, match=r"the inbox in .*x.db-accepted cannot be used: File too large"):
+            store(database, "lost")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    store(database, "after")
+    assert all_taken(database) == ["before", "after"]
+
+
+def test_a_file_that_somebody_deleted_is_not_written_to_any_more(database: Database) -> None:
+    store(database, "gone with its file")
+    segments(database)[0].unlink()
+    store(database, "after")
+    assert all_taken(database) == ["after"]
+
+
+def test_a_file_that_is_taken_for_left_as_it_is_begun_is_not_used(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = fcntl.flock
+    late: list[int] = []
+
+    def flock(fd: int, operation: int) -> None:
+        if not late:
+            late.append(fd)
+            # Another process looks for something to triage between the file's making and its locking.
+            with contextlib.closing(Database(database.url)) as other:
+                assert all_taken(other) == []
+        lock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    store(database, "a")
+    assert late
+    assert all_taken(database) == ["a"]
+
+
+def test_what_waits_where_earlier_versions_put_it_is_taken_over(database: Database, tmp_path: Path) -> None:
+    former = tmp_path / "x.db-inbox"
+    with contextlib.closing(sqlite3.connect(former)) as conn:
+        conn.execute(
+            "CREATE TABLE inbox (seq INTEGER PRIMARY KEY, key, received_at, events, done, as_sent, body)"
+        )
+        conn.execute("INSERT INTO inbox VALUES (7, 'old', '2026-03-01 12:00:00.000000', 3, 1, 1, x'5B5D')")
+        conn.commit()
+    store(database, "new")
+    database.prepare()
+    assert not former.exists()
+    assert waiting(database) == 3
+    with database.read() as conn:
+        (parcel,) = database.inbox.waiting(conn, 10).parcels
+    assert (parcel.parcel.body, parcel.done, parcel.take) == (b"[]", 1, 2)
+    assert all_taken(database) == ["old", "new"]
