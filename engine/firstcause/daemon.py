@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from firstcause.health.probing import Check
     from firstcause.service import Service
     from firstcause.service.measures import Measures
+    from firstcause.web.app import Site
 
 log = logging.getLogger("firstcause")
 
@@ -379,23 +380,27 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def web_server(daemon: Daemon) -> uvicorn.Server:
-    app = create_app(daemon, daemon.service.settings, daemon.service.host.formats())
+    site = create_app(daemon, daemon.service.settings, daemon.service.host.formats())
     config = uvicorn.Config(
-        app,
+        site,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=10,
         lifespan="off",
     )
-    return _Server(config)
+    return _Server(config, site)
 
 
 class _Server(uvicorn.Server):
     """Ends the streams of its browsers first, which else would keep it up to its patience's end."""
 
+    def __init__(self, config: uvicorn.Config, site: Site) -> None:
+        super().__init__(config)
+        self._site = site
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.config.app.state.live.close()  # type: ignore[union-attr]
+        self._site.close()
         await super().shutdown(sockets)
 
 

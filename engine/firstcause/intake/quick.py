@@ -5,85 +5,92 @@ Only a request that needs no mending is read here; `intake.native` reads all, an
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, Strict, TypeAdapter, with_config
-from typing_extensions import TypedDict
+import msgspec
+from msgspec import Meta, Struct
+from pydantic import TypeAdapter
 
 from firstcause.core.model import SEVERITY_NAMES, Event
 from firstcause.intake.native import LONGEST_TEXT, WIDEST, happened, scoped_id
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_WORDS = r"[^\s\x1c-\x1f]"
-_TIME = (
-    r"^(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})$"
+_TIME = re.compile(
+    r"(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
 )
+_SEVERITIES = {form(name) for name in SEVERITY_NAMES for form in (str.upper, str.lower, str.title)} | {None}
 
-_Text = Annotated[str, Strict(), Field(max_length=LONGEST_TEXT)]
-_Name = Annotated[str, Strict(), Field(max_length=200, pattern=_WORDS)] | None
-_Number = Annotated[int, Strict()] | Annotated[float, Strict(), Field(allow_inf_nan=False)]
-_Plain = _Text | _Number | Annotated[bool, Strict()] | None
-_Few = Field(max_length=WIDEST)
+_Text = Annotated[str, Meta(max_length=LONGEST_TEXT)]
+_Name = Annotated[str, Meta(min_length=1, max_length=200)] | None
+_Plain = _Text | int | float | bool | None
+_Few = Meta(max_length=WIDEST)
 _Flat = _Plain | Annotated[list[_Plain], _Few] | Annotated[dict[str, _Plain], _Few]
-_Severity = Annotated[str, Strict(), Field(pattern=f"^(?i:{'|'.join(SEVERITY_NAMES)})$")]
 
 
-@with_config(ConfigDict(extra="forbid"))
-class _Source(TypedDict, total=False):
-    file: _Text | None
-    line: Annotated[int, Strict()] | None
-    function: _Text | None
-    query: _Text | None
+class _Source(Struct, forbid_unknown_fields=True, gc=False):
+    file: _Text | None = None
+    line: int | None = None
+    function: _Text | None = None
+    query: _Text | None = None
 
 
-@with_config(ConfigDict(extra="forbid"))
-class _Sent(TypedDict, total=False):
-    """An event in which nothing has to be changed or refused."""
+class _Sent(Struct, forbid_unknown_fields=True, gc=False):
+    """An event in which nothing has to be changed or refused, once `_sound` says so."""
 
-    id: Annotated[str, Strict(), Field(min_length=1)] | None
-    time: Annotated[str, Strict(), Field(pattern=_TIME)] | None
-    code: _Name
-    message: Annotated[str, Strict(), Field(max_length=LONGEST_TEXT, pattern=_WORDS)] | None
-    severity: _Severity | None
-    tenant: _Name
-    service: _Name
-    details: Annotated[dict[str, _Flat], _Few] | None
-    source: _Source | None
-    stack: _Text | None
-    tags: Annotated[dict[str, _Text], _Few] | None
-    resolved: Annotated[bool, Strict()]
+    id: Annotated[str, Meta(min_length=1)] | None = None
+    time: str | None = None
+    code: _Name = None
+    message: Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT)] | None = None
+    severity: str | None = None
+    tenant: _Name = None
+    service: _Name = None
+    details: Annotated[dict[str, _Flat], _Few] | None = None
+    source: _Source | None = None
+    stack: _Text | None = None
+    tags: Annotated[dict[str, _Text], _Few] | None = None
+    resolved: bool = False
 
 
-_one, _list = TypeAdapter(_Sent), TypeAdapter(list[_Sent])
+_one, _list = msgspec.json.Decoder(_Sent), msgspec.json.Decoder(list[_Sent])
+_any = msgspec.json.Decoder()
 _events = TypeAdapter(list[Event])
-
-
-def _sent(body: bytes) -> list[dict[str, Any]]:
-    read: Callable[[bytes], Any] = _one.validate_json if body[:1] == b"{" else _list.validate_json
-    found = read(body)
-    return [found] if isinstance(found, dict) else found
 
 
 def count(body: bytes, most: int) -> int | None:
     """How many events the body has; None where it has none or more than most, or is not for us to read."""
     try:
-        sent = _sent(body)
-        for each in sent:
-            if each.get("time") is not None:
-                datetime.fromisoformat(each["time"])
+        sent = [_one.decode(body)] if body[:1] == b"{" else _list.decode(body)
+        if not all(map(_sound, sent)):
+            return None
     except ValueError:
         return None
-    known = all(each.get("code") or each.get("message") for each in sent)
-    return len(sent) if known and 0 < len(sent) <= most else None
+    return len(sent) if 0 < len(sent) <= most else None
+
+
+def _sound(sent: _Sent) -> bool:
+    code, message = sent.code, sent.message
+    if code is None and message is None:
+        return False
+    for name in (code, message, sent.tenant, sent.service):
+        if name is not None and name.isspace():
+            return False
+    if sent.time is not None:
+        if _TIME.fullmatch(sent.time) is None:
+            return False
+        datetime.fromisoformat(sent.time)
+    return sent.severity in _SEVERITIES
 
 
 def events(body: bytes, key: str, received_at: datetime) -> list[Event]:
     """The events of a body that was counted; ValueError where it is another. key: see `inbox.Parcel`."""
+    sent = _any.decode(body)
+    listed = sent if isinstance(sent, list) else [sent]
+    if not all(isinstance(each, dict) for each in listed):
+        msg = "it is no list of events"
+        raise ValueError(msg)
     return _events.validate_python(
-        [_fields(each, f"{key}-{place}", received_at) for place, each in enumerate(_sent(body))]
+        [_fields(each, f"{key}-{place}", received_at) for place, each in enumerate(listed)]
     )
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from firstcause.config import Settings
     from firstcause.hookspecs.types import IntakeFormat
@@ -35,7 +36,22 @@ log = logging.getLogger("firstcause.web")
 _STATUS = ((NotFoundError, 404), (StoreError, 503))
 
 
-def create_app(backend: Backend, settings: Settings, forms: Sequence[IntakeFormat] = ()) -> FastAPI:
+class Site:
+    """All that is served, as an ASGI application."""
+
+    def __init__(self, served: ASGIApp, live: Live) -> None:
+        self._served = served
+        self._live = live
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._served(scope, receive, send)
+
+    def close(self) -> None:
+        """End the streams of browsers, which else stay for as long as the server lets them."""
+        self._live.close()
+
+
+def create_app(backend: Backend, settings: Settings, forms: Sequence[IntakeFormat] = ()) -> Site:
     """The application over a backend. forms: further ways in.
 
     ConfigError where it would be open to the network without a token or a password.
@@ -51,26 +67,26 @@ def create_app(backend: Backend, settings: Settings, forms: Sequence[IntakeForma
         raise ConfigError(msg)
     app = FastAPI(title="firstcause", docs_url=None, redoc_url=None, openapi_url=SCHEMA)
     app.state.backend = backend
-    ways = takes.Ways(forms, settings)
-    for router in (ways.router, api.router, metrics.router, live.router, page.router):
+    ways = takes.Ways(app, backend, settings, forms)
+    for router in (api.router, metrics.router, live.router, page.router):
         app.include_router(router)
     app.openapi()["paths"] |= ways.described
     app.mount("/static", Assets(directory=STATIC))
     app.state.door = door
-    app.state.live = Live(backend.views.pulse)
+    app.state.live = streams = Live(backend.views.pulse)
     app.add_exception_handler(Exception, _failed)
     app.add_exception_handler(FirstcauseError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
-    app.add_middleware(
-        Guard,
-        token=token,
-        door=door,
-        is_way_in=ways.has,
+    guard = Guard(
+        ways,
+        token,
+        door,
+        lambda path: ways.at(path) is not None,
         loopback=_is_loopback(web.host),
         hosts=tuple(web.hosts),
     )
-    return app
+    return Site(guard, streams)
 
 
 def _is_loopback(host: str) -> bool:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 
 from firstcause.errors import FirstcauseError, IntakeError
@@ -19,13 +18,14 @@ from firstcause.hookspecs.types import Outcome, Taken
 from firstcause.intake import foreign, native
 from firstcause.intake.body import decompressed, too_large
 from firstcause.service import new_id
-from firstcause.web.backend import backend as backend_of
 from firstcause.web.gate import Gate, Sender, allowed_origin, check_origin
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from firstcause.config import Settings
     from firstcause.core.model import Event
@@ -39,6 +39,7 @@ WEBHOOKS = "/api/v1/webhooks/"
 NATIVE = "native"
 _NO_TOKEN, _UNAVAILABLE = 401, 503
 _ANSWERS = {"202": {"description": "accepted, and rejected with the index and the error of each"}}
+_NOT_ALLOWED = 405
 _PREFLIGHT = {"Access-Control-Allow-Methods": "POST", "Access-Control-Max-Age": "86400"}
 
 
@@ -67,50 +68,54 @@ class Way:
     paths: tuple[str, ...]
     gate: Gate
     settings: Settings
+    backend: Backend
 
-    async def take(self, request: Request, backend: Backend) -> Response:
-        """Answered once it is on disk; else with why it is not."""
-        headers = {**request.headers, ":path": request.url.path, ":query": request.url.query}
-        client = request.client.host if request.client is not None else "local"
+    async def answer(self, scope: Scope, receive: Receive) -> Response | None:
+        """None where the sender has gone."""
+        headers = _headers(scope)
+        if scope["method"] == "OPTIONS" and self.form is not None and self.form.origins:
+            return self._preflight(headers)
+        if scope["method"] != "POST":
+            return JSONResponse({"error": "send errors by POST"}, _NOT_ALLOWED, {"Allow": "POST"})
         try:
-            outcome = await self._outcome(request, headers, client, backend)
+            outcome = await self._outcome(headers, scope, receive)
         except FirstcauseError as error:
             outcome = _failed(error)
-            backend.counts.refused(self.name, outcome.status)
-        return self._answered(outcome, headers)
+            self.backend.counts.refused(self.name, outcome.status)
+        return self._answered(outcome, headers) if outcome is not None else None
 
-    async def preflight(self, request: Request) -> Response:
+    def _preflight(self, headers: Mapping[str, str]) -> Response:
         """What a browser asks before it lets another site's page send."""
-        origin = allowed_origin(self.form, request.headers)
+        origin = allowed_origin(self.form, headers)
         if origin is None:
             return JSONResponse({"error": "pages of this site may not send here"}, 403)
-        asked = request.headers.get("access-control-request-headers", "content-type")
+        asked = headers.get("access-control-request-headers", "content-type")
         return Response(headers=_PREFLIGHT | {"Access-Control-Allow-Headers": asked} | _told(origin))
 
-    async def _outcome(
-        self, request: Request, headers: Mapping[str, str], client: str, backend: Backend
-    ) -> Outcome:
+    async def _outcome(self, headers: Mapping[str, str], scope: Scope, receive: Receive) -> Outcome | None:
+        """Returns once it is on disk."""
+        client = scope["client"][0] if scope.get("client") else "local"
         check_origin(self.form, headers)
         sender = self.gate.sender(self.form, None, headers, client)
         if sender is not None:
             self.gate.admit(sender)
-        body = await _body(request, self.settings.intake.max_request_bytes)
+        body = await _body(receive, self.settings.intake.max_request_bytes)
+        if body is None:
+            return None
         read = None
         if sender is not None and len(body) <= _AT_ONCE and "content-encoding" not in headers:
-            read = self._as_sent(body, headers, sender, backend)
+            read = self._as_sent(body, headers, sender)
         if read is None:
             # Reading and masking would hold up every other request.
-            read = await run_in_threadpool(self._read, body, headers, client, sender, backend)
+            read = await run_in_threadpool(self._read, body, headers, client, sender)
         if read.stored is not None:
             await asyncio.wrap_future(read.stored)
-        backend.counts.took(self.name, read.outcome.accepted, read.besides.passed, read.besides.lost)
+        self.backend.counts.took(self.name, read.outcome.accepted, read.besides.passed, read.besides.lost)
         for status in read.refused:
-            backend.counts.refused(self.name, status)
+            self.backend.counts.refused(self.name, status)
         return read.outcome
 
-    def _as_sent(
-        self, body: bytes, headers: Mapping[str, str], sender: Sender, backend: Backend
-    ) -> Read | None:
+    def _as_sent(self, body: bytes, headers: Mapping[str, str], sender: Sender) -> Read | None:
         """A request in our own format of which nothing need be changed; None where it is none."""
         kind = headers.get("content-type", "").lower()
         changed = sender.service is not None or sender.tenant is not None
@@ -118,16 +123,14 @@ class Way:
             return None
         if len(body) > self.settings.intake.max_event_bytes:
             return None
-        found = backend.submit_as_sent(body)
+        found = self.backend.submit_as_sent(body)
         if found is None:
             return None
         accepted, stored = found
         self.gate.spend(sender, accepted)
         return Read(Outcome(202, accepted=accepted), stored)
 
-    def _read(
-        self, body: bytes, headers: Mapping[str, str], client: str, sender: Sender | None, backend: Backend
-    ) -> Read:
+    def _read(self, body: bytes, headers: Mapping[str, str], client: str, sender: Sender | None) -> Read:
         plain = decompressed(
             body, headers.get("content-encoding", ""), self.settings.intake.max_request_bytes
         )
@@ -136,12 +139,12 @@ class Way:
             if sender is None:
                 raise IntakeError("the request brings no token", _NO_TOKEN)
             self.gate.admit(sender)
-        if (read := self._as_sent(plain, headers, sender, backend)) is not None:
+        if (read := self._as_sent(plain, headers, sender)) is not None:
             return read
         parsed, besides = self._parsed(plain, headers)
         events = _of(sender, parsed.events)
         self.gate.spend(sender, len(events))
-        stored = backend.submit(events) if events else None
+        stored = self.backend.submit(events) if events else None
         return Read(_done(parsed), stored, tuple(each.status for each in parsed.rejected), besides)
 
     def _parsed(self, body: bytes, headers: Mapping[str, str]) -> tuple[Parsed, Taken]:
@@ -180,41 +183,55 @@ class Way:
 
 
 class Ways:
-    """All ways in. Of two formats with the same path the first has it."""
+    """All ways in. Of two formats with the same path the first has it.
 
-    def __init__(self, forms: Sequence[IntakeFormat], settings: Settings) -> None:
+    They stand before the application, as what that does for each call is most of what a small one costs.
+    app: serves all else.
+    """
+
+    def __init__(
+        self, app: ASGIApp, backend: Backend, settings: Settings, forms: Sequence[IntakeFormat]
+    ) -> None:
         gate = Gate(settings)
-        self.router = APIRouter()
-        self._patterns: list[re.Pattern[str]] = []
-        self._served: set[str] = set()
+        self._app = app
+        self._by_path: dict[str, Way] = {}
+        self._by_pattern: list[tuple[re.Pattern[str], Way]] = []
         self.described: dict[str, Any] = {}
-        """What OpenAPI says of them by path: plain routes are not in it by themselves."""
-        self._add(Way(NATIVE, None, ("/api/v1/events",), gate, settings))
+        """What OpenAPI says of them by path."""
+        self._add(Way(NATIVE, None, ("/api/v1/events",), gate, settings, backend))
         for form in forms:
-            self._add(Way(form.path, form, (WEBHOOKS + form.path, *form.also), gate, settings))
+            self._add(Way(form.path, form, (WEBHOOKS + form.path, *form.also), gate, settings, backend))
 
-    def has(self, path: str) -> bool:
-        """Whether it is one of them: who may send there is then the gate's business."""
-        return path in self._served or any(each.match(path) for each in self._patterns)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        way = self.at(scope["path"]) if scope["type"] == "http" else None
+        if way is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            answer = await way.answer(scope, receive)
+        except Exception:
+            log.exception("%s %s failed", scope["method"], scope["path"])
+            answer = JSONResponse({"error": "firstcause made a mistake; its log says which"}, 500)
+        if answer is not None:
+            await answer(scope, receive, send)
+
+    def at(self, path: str) -> Way | None:
+        """The way in that is served there, with or without a slash at its end."""
+        way = self._by_path.get(path) or self._by_path.get(path.rstrip("/"))
+        if way is not None:
+            return way
+        return next((each for pattern, each in self._by_pattern if pattern.match(path)), None)
 
     def _add(self, way: Way) -> None:
-        async def take(request: Request) -> Response:
-            return await way.take(request, backend_of(request))
-
-        async def preflight(request: Request) -> Response:
-            return await way.preflight(request)
-
         for path in way.paths:
-            if path in self._served:
+            if path in self.described:
                 log.warning("two ways in would be served at %s; %s is left out there", path, way.name)
                 continue
-            self._served.add(path)
-            self._patterns += [compile_path(path)[0]] if "{" in path else []
             self.described[path] = {"post": {"description": _about(way), "responses": _ANSWERS}}
-            # Plain routes: what FastAPI does besides for each call is most of what a small one costs.
-            self.router.add_route(path, take, methods=["POST"])
-            if way.form is not None and way.form.origins:
-                self.router.add_route(path, preflight, methods=["OPTIONS"])
+            if "{" in path:
+                self._by_pattern.append((compile_path(path)[0], way))
+            else:
+                self._by_path[path.rstrip("/")] = way
 
 
 def _about(way: Way) -> str:
@@ -259,10 +276,23 @@ def _told(origin: str | None) -> dict[str, str]:
     return {"Access-Control-Allow-Origin": origin} | ({} if origin == "*" else {"Vary": "Origin"})
 
 
-async def _body(request: Request, limit: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
+def _headers(scope: Scope) -> dict[str, str]:
+    """Of two with the same name the first, as everywhere."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
+    return headers | {":path": scope["path"], ":query": scope["query_string"].decode("latin-1")}
+
+
+async def _body(receive: Receive, limit: int) -> bytes | None:
+    """None where the sender has gone before the end of it."""
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limit:
             raise too_large(limit)
-    return bytes(body)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
