@@ -232,8 +232,11 @@ class Database:
             return
         for each in {self, self.inbox}:
             with closing(each.engine.raw_connection()) as plain:
+                cursor = plain.cursor()
                 try:
-                    plain.cursor().execute("VACUUM")
+                    # A connection that was last read with may not write.
+                    cursor.execute("PRAGMA query_only=OFF")
+                    cursor.execute("VACUUM")
                 except sqlite3.Error as error:
                     raise StoreError(f"{each.shown_url} cannot be made smaller now: {error}") from error
 
