@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from firstcause.core.durations import Duration
 from firstcause.core.model import Frozen, MaybeName, Priority, Scalar, Severity
 from firstcause.core.quiet import QuietHours
+from firstcause.core.sizes import Size
 from firstcause.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,12 +32,14 @@ class Store(Frozen):
     """url: sqlite:///path or postgresql://user@host/name; None is firstcause.db in the state folder.
 
     keep_events: how long an event is kept after its triage. max_events: how many are kept at most.
+    max_bytes: that the store may use before the oldest events go, 0 for any.
     keep_incidents: how long an incident is kept after its end. What is open stays, whatever these say.
     """
 
     url: str | None = None
     keep_events: Duration = 30 * 86400.0
     max_events: int = Field(default=5_000_000, ge=0)
+    max_bytes: Size = 10 * 1024 * MIB
     keep_incidents: Duration = 400 * 86400.0
 
 

@@ -22,7 +22,7 @@ from firstcause.health.schedule import Schedule
 from firstcause.intake.counts import Counts
 from firstcause.service.accept import Acceptor
 from firstcause.service.acting import silence_answer
-from firstcause.service.answers import entry_answer
+from firstcause.service.answers import entry_answer, over_limit
 from firstcause.service.drilling import DRILL
 from firstcause.service.listening import Listening
 from firstcause.service.views import Views
@@ -56,6 +56,10 @@ MOST_REST = 2.0
 """Seconds of one rest at most."""
 
 SWEEP = 60.0
+
+OVER_SAID_EVERY = 3600.0
+"""Seconds between warnings that the store stays above its limit."""
+
 _SAVED_TOGETHER = 400
 """Milliseconds within which changes of files are one."""
 
@@ -82,6 +86,7 @@ class Daemon:
         self._reloaded = threading.Event()
         self._said: tuple[object, ...] = ()
         self._threads: list[threading.Thread] = []
+        self._over_said: float | None = None
         self._suspects: set[str] = set()
         self._wake = threading.Event()
         self._claim = contextlib.ExitStack()
@@ -183,9 +188,23 @@ class Daemon:
 
     def _prune(self) -> None:
         gone = self.service.prune(clock())
-        if any(gone.values()):
-            log.info("forgot %(events)d events and %(incidents)d incidents that are old enough", gone)
+        if gone["events"] or gone["incidents"]:
+            log.info("forgot %(events)d events and %(incidents)d incidents that need not be kept", gone)
+        self._say_over(gone["over_max_bytes"])
         self._stop.wait(SWEEP)
+
+    def _say_over(self, over: int) -> None:
+        """Warn of a store that stays above its limit, and say when it is within it again."""
+        said, self._over_said = self._over_said, None
+        if not over:
+            if said is not None:
+                log.info("the store is within [store] max_bytes again")
+            return
+        now = time.monotonic()
+        if said is None or now - said >= OVER_SAID_EVERY:
+            log.warning(over_limit(over, self.service.settings.store.max_bytes))
+            said = now
+        self._over_said = said
 
     def _health(self) -> None:
         """Run until stopped: every probe on its interval, those that triage suspects at once, snapshots.

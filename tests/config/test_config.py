@@ -83,6 +83,7 @@ def test_everything_can_be_said(config: Any) -> None:
         config("""
         [store]
         url = "postgresql://fc@db/fc"
+        max_bytes = "1.5 GiB"
         [web]
         host = "0.0.0.0"
         [rules]
@@ -106,6 +107,7 @@ def test_everything_can_be_said(config: Any) -> None:
         """)
     )
     assert settings.store_url == "postgresql://fc@db/fc"
+    assert settings.store.max_bytes == 3 * 512 * 1024 * 1024
     assert settings.rules.thresholds == {"queue": 100.0}
     assert settings.intake.quiet_after == 5400
     assert settings.notify.routes[0].priorities == (Priority.P0,)
@@ -123,6 +125,10 @@ def test_everything_can_be_said(config: Any) -> None:
         ("[web]\nport = 70000", "[web] port: Input should be less than or equal to 65535"),
         ("[web]\nport = 'x'", f"[web] port: Input should be a valid integer, {NOT_READ} an integer"),
         ("[store]\nurl = 7", "[store] url: Input should be a valid string"),
+        (
+            "[store]\nmax_bytes = '1,000 MB'",
+            "[store] max_bytes: '1,000 MB' is no size; write it like 500 MB or 10 GiB",
+        ),
         ("[intake]\nmax_event_bytes = 0", "[intake] max_event_bytes: Input should be greater than 0"),
         (
             "[notify]\ngroup_wait = 'soon'",

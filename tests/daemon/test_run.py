@@ -129,7 +129,9 @@ def test_rules_are_taken_when_they_are_saved_and_a_broken_file_is_said_everywher
         (rules / ".mine.tmp").write_text(ENTRY.format(title="second"))
         (rules / ".mine.tmp").rename(rules / "mine.yaml")
         until(lambda: title() == "second", "the saved rules")
-        assert "none open" in firstcause("status", folder=tmp_path).stdout
+        calm = firstcause("status", folder=tmp_path).stdout
+        assert "none open" in calm
+        assert " KiB; 0 events and 0 messages wait" in calm
 
         (rules / "mine.yaml").write_text(ENTRY.format(title="[broken"))
         until(lambda: client.get("/api/v1/status").json()["rules"]["refused"], "the refusal")

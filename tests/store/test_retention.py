@@ -18,17 +18,24 @@ if TYPE_CHECKING:
     from firstcause.store.database import Database
 
 
+NOTHING = retention.Going(0, 0)
+
+
 def past(now: datetime, *, events: float = 30, incidents: float = 400, most: int = 1000) -> retention.Past:
     return retention.Past(now - timedelta(days=events), now - timedelta(days=incidents), most)
+
+
+def took(database: Database, what: retention.Past) -> retention.Going:
+    gone = list(retention.prune(database, what))
+    return retention.Going(*(sum(each) for each in zip(*gone, strict=True))) if gone else NOTHING
 
 
 def pruned(database: Database, what: retention.Past) -> tuple[int, int]:
     with database.read() as conn:
         expected = retention.count(conn, what)
-    gone = list(retention.prune(database, what))
-    found = sum(each[0] for each in gone), sum(each[1] for each in gone)
+    found = took(database, what)
     assert found == expected, "a dry run says what a real one does"
-    return found
+    return found.events, found.incidents
 
 
 def kept(database: Database, *names: str) -> set[str]:

@@ -27,8 +27,11 @@ def _length(_ctx: click.Context, _option: click.Parameter, value: str | None) ->
 def prune(ctx: Context, *, older: float | None, dry_run: bool, vacuum: bool, as_json: bool) -> None:
     """Forget old events and incidents that ended long ago; the daemon does so once a minute.
 
-    What is open stays, and so do its events.
+    Where the store uses more than [store] max_bytes, the oldest events go too. What is open stays, and so do
+    its events.
     """
+    from firstcause.service.answers import over_limit
+
     gone = ctx.ready_service.prune(now(), older, dry_run=dry_run)
     if vacuum and not dry_run:
         ctx.service.database.vacuum()
@@ -37,6 +40,8 @@ def prune(ctx: Context, *, older: float | None, dry_run: bool, vacuum: bool, as_
     else:
         verb = "would go" if dry_run else "are gone"
         click.echo(f"{gone['events']} events and {gone['incidents']} incidents {verb}")
+        if over := gone["over_max_bytes"]:
+            click.echo(over_limit(over, ctx.settings.store.max_bytes))
 
 
 @click.group()

@@ -47,13 +47,14 @@ def _asked(settings: Settings) -> dict[str, Any]:
 
 
 def _show(found: dict[str, Any]) -> None:
+    from firstcause.core.sizes import spoken
+
     rules, store = found["rules"], found["store"]
     click.echo(f"firstcause {found['version']} runs; health {found['health']}")
     opened = ", ".join(f"{count} {priority}" for priority, count in found["incidents"].items())
     click.echo(f"incidents  {opened or 'none open'}")
-    click.echo(
-        f"store      {clean(store['url'])}; {store['waiting']} events and {store['unsent']} messages wait"
-    )
+    waiting = f"{store['waiting']} events and {store['unsent']} messages wait"
+    click.echo(f"store      {clean(store['url'])}, {spoken(store['bytes'])}; {waiting}")
     click.echo(f"taken in   {_came_in(found['intake'])}")
     click.echo(f"rules      {rules['rules']} rules, {rules['entries']} known errors, {rules['files']} files")
     if refused := rules["refused"]:

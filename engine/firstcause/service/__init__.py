@@ -47,6 +47,7 @@ from firstcause.store import (
     retention,
     rulings,
     silences,
+    size,
     snapshots,
     tallies,
 )
@@ -355,23 +356,28 @@ class Service:
         self.reconsider(now)
 
     def prune(self, now: datetime, older: float | None = None, *, dry_run: bool = False) -> dict[str, int]:
-        """Forget what is older than the settings keep; returns how much of what went.
+        """Forget what is older or more than the settings keep; returns how much of what went.
 
-        older: seconds, in place of the settings' ages. dry_run: say what would go.
+        older: seconds, in place of the settings' ages. dry_run: say what would go. over_max_bytes: how many
+        bytes are still used above the limit, where nothing more may go.
         """
         store = self.settings.store
         past = retention.Past(
             events=now - timedelta(seconds=store.keep_events if older is None else older),
             incidents=now - timedelta(seconds=store.keep_incidents if older is None else older),
             most=store.max_events,
+            room=store.max_bytes or None,
         )
         if dry_run:
             with self.database.read() as conn:
-                events, ended = retention.count(conn, past)
+                gone = [retention.count(conn, past)]
         else:
             gone = list(retention.prune(self.database, past))
-            events, ended = sum(each[0] for each in gone), sum(each[1] for each in gone)
-        return {"events": events, "incidents": ended}
+        return {
+            "events": sum(each.events for each in gone),
+            "incidents": sum(each.incidents for each in gone),
+            "over_max_bytes": sum(each.over for each in gone),
+        }
 
     # Answers
 
@@ -536,11 +542,17 @@ class Service:
             waiting = self.database.inbox.count_waiting(conn)
             unsent = outbox.count_waiting(conn)
             open_now = incidents.still_open(conn)
+            taken = size.taken(conn)
         return {
             "version": version("firstcause"),
             "time": answers.shown(now),
             "rules": answers.rules_answer(self.knowledge.book, self.refused),
-            "store": {"url": self.database.shown_url, "waiting": waiting, "unsent": unsent},
+            "store": {
+                "url": self.database.shown_url,
+                "bytes": taken,
+                "waiting": waiting,
+                "unsent": unsent,
+            },
             "incidents": dict(sorted(Counter(each.priority.value for each in open_now).items())),
             "health": self.health()["status"],
         }

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.model import Alert, Incident, Role
+from firstcause.core.sizes import spoken
 from firstcause.errors import RuleFileError
 
 if TYPE_CHECKING:
@@ -144,6 +145,14 @@ def suspect_answer(suspect: Suspect) -> dict[str, Any]:
 def entry_answer(entry: Entry) -> dict[str, Any]:
     """A catalog entry with the fields of a rule file."""
     return entry.model_dump(mode="json")
+
+
+def over_limit(over: int, limit: int) -> str:
+    """Why the store stays above [store] max_bytes, and the mend. Both in bytes."""
+    return (
+        f"what may not go takes {spoken(over)} more than [store] max_bytes, {spoken(limit)}: the events of "
+        "active alerts and open incidents, and what is no event; resolve what is over, or raise max_bytes"
+    )
 
 
 def shown(time: datetime | None) -> str | None:

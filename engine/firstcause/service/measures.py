@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from firstcause.store import incidents, outbox
+from firstcause.store import incidents, outbox, size
 from firstcause.store.tables import alert, notification_log
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class Measures:
     """waiting, unsent: events and messages. incidents: open ones by priority. alerts: active ones.
 
+    taken: bytes of the store on disk.
     probes: name -> its component and its status, by the last check. notified: notifier and status -> tries
     to deliver, since ever. triaged, rule_runs: events and evaluations, since the start.
     """
@@ -30,6 +31,7 @@ class Measures:
     unsent: int
     incidents: Mapping[str, int]
     alerts: int
+    taken: int
     probes: Mapping[str, tuple[str, str]]
     notified: Mapping[tuple[str, str], int]
     triaged: int
@@ -46,6 +48,7 @@ def measured(database: Database, world: World, *, triaged: int, rule_runs: int) 
             unsent=outbox.count_waiting(conn),
             incidents=Counter(each.priority.value for each in incidents.still_open(conn)),
             alerts=conn.execute(active).scalar_one(),
+            taken=size.taken(conn),
             probes={
                 name: (component, reading.status.value)
                 for name, (component, reading) in dict(world.readings).items()

@@ -253,8 +253,11 @@ class Database:
         if not self.is_sqlite:
             return
         with closing(self.engine.raw_connection()) as plain:
+            cursor = plain.cursor()
             try:
-                plain.cursor().execute("VACUUM")
+                # A connection that was last read with may not write.
+                cursor.execute("PRAGMA query_only=OFF")
+                cursor.execute("VACUUM")
             except sqlite3.Error as error:
                 raise StoreError(f"{self.shown_url} cannot be made smaller now: {error}") from error
 

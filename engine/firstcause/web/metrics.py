@@ -53,6 +53,7 @@ class _Numbers(Collector):
         yield GaugeMetricFamily("firstcause_events_waiting", "Events not yet triaged.", seen.waiting)
         yield GaugeMetricFamily("firstcause_messages_waiting", "Messages not yet sent.", seen.unsent)
         yield GaugeMetricFamily("firstcause_alerts_active", "Alerts that go on.", seen.alerts)
+        yield GaugeMetricFamily("firstcause_store_bytes", "What the store takes on disk.", seen.taken)
         opened = {(each.value,): seen.incidents.get(each.value, 0) for each in Priority}
         yield _gauge("incidents_open", "Open incidents.", ("priority",), opened)
         probes = {(name, part): _HEALTH.get(said, 0.0) for name, (part, said) in seen.probes.items()}
