@@ -24,7 +24,7 @@ POSTGRES = os.environ.get("FIRSTCAUSE_TEST_POSTGRES", "postgresql://postgres@127
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ:
-        reason = "figures need the machine: pytest -n 0 -s tests/benchmarks"
+        reason = "figures need the machine: pytest -n 0 tests/benchmarks"
         for item in items:
             if item.get_closest_marker("alone"):
                 item.add_marker(pytest.mark.skip(reason=reason))

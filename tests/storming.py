@@ -17,7 +17,7 @@ import httpx
 from running import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
 SERVICES = tuple(f"service-{number}" for number in range(20))
 CODES = tuple(f"{kind}_{number}" for number in range(10) for kind in ("LATENCY_HIGH", "ERRORS"))
@@ -184,12 +184,3 @@ def waited(happened: Callable[[], bool], patience: float) -> float:
         assert time.monotonic() - started < patience, f"waited {patience} s in vain"
         time.sleep(_ASKED_EVERY)
     return time.monotonic() - started
-
-
-def table(rows: Iterable[tuple[str, str, str]]) -> str:
-    head = ("what", "figure", "beside it")
-    listed = [head, *rows]
-    widths = [max(len(row[at]) for row in listed) for at in range(3)]
-    return "\n".join(
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in listed
-    )

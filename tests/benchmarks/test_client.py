@@ -14,11 +14,14 @@ import sentry_sdk
 from sentry_sdk.integrations.logging import EventHandler, LoggingIntegration
 
 import firstcause
+from figures import Anchor, at_most
 from firstcause.client.api import client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from figures import Bar, Recorder
 
 CALLS, BURST, PAUSE, DEPTH = 4000, 200, 0.1, 12
 MEDIAN_US, P99_US = 15.0, 100.0
@@ -89,46 +92,44 @@ def timed(call: Callable[[Any], object], make: Callable[[], Any] = lambda: None)
     return found
 
 
-def shown(name: str, ours: list[float], theirs: list[float]) -> tuple[float, float]:
-    """Prints a line of the table; the median and the 99th percentile of ours.
+BARS: dict[str, Bar | None] = {"median": at_most(MEDIAN_US), "p99": at_most(P99_US), "median when cold": None}
 
-    cold: the median of the first after a pause, when the processor's caches hold other things.
-    """
-    median, p99, cold = figures(ours)
-    their_median, their_p99, their_cold = figures(theirs)
-    print(
-        f"{name:<11}{median:8.1f}{p99:8.1f}{cold:8.1f}{their_median:15.1f}{their_p99:9.1f}{their_cold:9.1f}"
-        f"    1/{their_median / median:.0f}, 1/{their_p99 / p99:.0f}"
+
+def summary(found: list[float]) -> dict[str, float]:
+    """Microseconds. cold: the first after a pause, when the processor's caches hold other things."""
+    values = (
+        statistics.median(found),
+        statistics.quantiles(found, n=100)[98],
+        statistics.median(found[::BURST]),
     )
-    return median, p99
-
-
-def figures(found: list[float]) -> tuple[float, float, float]:
-    return statistics.median(found), statistics.quantiles(found, n=100)[98], statistics.median(found[::BURST])
+    return dict(zip(BARS, values, strict=True))
 
 
 @pytest.mark.alone
 @pytest.mark.timeout(300)
-def test_a_report_costs_its_caller_little(sink: int, tmp_path: Path) -> None:
+def test_a_report_costs_its_caller_little(record: Recorder, sink: int, tmp_path: Path) -> None:
     firstcause.configure(f"http://127.0.0.1:{sink}", service="shop", spool=tmp_path)
     sentry_sdk.init(f"http://key@127.0.0.1:{sink}/1", integrations=[LoggingIntegration(event_level=None)])
     ours, theirs = firstcause.Handler(), EventHandler(level=logging.ERROR)
-    record = logging.LogRecord(
+    line = logging.LogRecord(
         "shop", logging.ERROR, __file__, 7, "payment %s of %s failed", (17, "acme"), None
     )
 
-    print(f"\n{'us a call':<11}  median     p99    cold     sentry-sdk      p99     cold    share of it")
-    rows = [
-        shown(
-            "code",
+    taken = {
+        "a code": (
             timed(lambda _: firstcause.report("PAYMENT_FAILED", tenant="acme", details={"order": 17})),
             timed(lambda _: sentry_sdk.capture_message("PAYMENT_FAILED", "error")),
         ),
-        shown("exception", timed(firstcause.report, caught), timed(sentry_sdk.capture_exception, caught)),
-        shown("log record", timed(lambda _: ours.handle(record)), timed(lambda _: theirs.handle(record))),
-    ]
+        "an exception": (timed(firstcause.report, caught), timed(sentry_sdk.capture_exception, caught)),
+        "a log record": (timed(lambda _: ours.handle(line)), timed(lambda _: theirs.handle(line))),
+    }
     assert not client().losses.total
     sentry_sdk.get_client().close()
-    for median, p99 in rows:
-        assert median < MEDIAN_US
-        assert p99 < P99_US
+    for name, (mine, other) in taken.items():
+        beside = summary(other)
+        for kind, value in summary(mine).items():
+            anchor = Anchor("sentry-sdk", beside[kind])
+            record(f"report of {name}, {kind}", value, "us", anchor=anchor, bar=BARS[kind])
+    for mine, _ in taken.values():
+        assert summary(mine)["median"] < MEDIAN_US
+        assert summary(mine)["p99"] < P99_US

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from figures import Anchor, at_least
 from firstcause.core.diagnosis import Evidence, Weights, diagnose, felt, strength
 from firstcause.core.model import Severity
 from firstcause.core.topology import ComponentGraph
@@ -24,11 +25,15 @@ from firstcause.shipped import shipped
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from figures import Recorder
+
 DATA = Path(os.environ.get("FIRSTCAUSE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 CASES = DATA / "rca_cases" / "public"
 
 Case = dict[str, Any]
 Ranked = list[str]
+
+MEASURES = ("AC@1", "AC@3", "Avg@5")
 
 pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="no recorded storms; set FIRSTCAUSE_TEST_DATA")
 
@@ -46,7 +51,7 @@ def book() -> RuleBook:
 
 
 def score(cases: Sequence[Case], rank: Callable[[Case], Ranked]) -> tuple[float, float, float]:
-    """AC@1, AC@3 and Avg@5."""
+    """Of MEASURES."""
     places = []
     for case in cases:
         ranked, root = rank(case), case["root"]["service"]
@@ -99,13 +104,7 @@ def by(book: RuleBook, weights: Weights) -> Callable[[Case], Ranked]:
     return rank
 
 
-def shown(name: str, scores: tuple[float, float, float]) -> None:
-    print(f"{name:44} {scores[0]:6.3f} {scores[1]:6.3f} {scores[2]:6.3f}")
-
-
-def test_the_true_root_is_named_and_each_storm_is_one_message(
-    cases: list[Case], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_true_root_is_named_and_each_storm_is_one_message(record: Recorder, cases: list[Case]) -> None:
     """By the pipeline itself, with the weights of rules/policy/signals.yaml."""
     knowledge = learn([shipped("rules")], {})
     diagnoser = Diagnoser(knowledge)
@@ -113,14 +112,18 @@ def test_the_true_root_is_named_and_each_storm_is_one_message(
     diagnoser.close()
     knowledge.close()
     ours = score(cases, lambda case: answers[case["id"]]["ranked"])
-    with capsys.disabled():
-        print(f"\n{'method':44}   AC@1   AC@3  Avg@5   {len(cases)} storms")
-        for name, rank in (("first", first), ("loudest", loudest), ("deepest that alerts", deepest)):
-            shown(name, score(cases, rank))
-        shown("noisy-or over the graph, shipped weights", ours)
-        for system in sorted({case["system"] for case in cases}):
-            own = [case for case in cases if case["system"] == system]
-            shown(f"  {system}", score(own, lambda case: answers[case["id"]]["ranked"]))
+    simple = {"first": first, "loudest": loudest, "deepest that alerts": deepest}
+    beside = {name: score(cases, rank) for name, rank in simple.items()}
+    for at, (measure, bar) in enumerate(zip(MEASURES, (0.55, 0.75, 0.72), strict=True)):
+        for name, theirs in beside.items():
+            anchor = Anchor(name, theirs[at])
+            what = f"root of {len(cases)} storms, {measure}"
+            record(what, ours[at], anchor=anchor, bar=at_least(bar))
+    for system in sorted({case["system"] for case in cases}):
+        own = [case for case in cases if case["system"] == system]
+        scored = score(own, lambda case: answers[case["id"]]["ranked"])
+        for measure, value in zip(MEASURES, scored, strict=True):
+            record(f"root of {len(own)} storms of {system}, {measure}", value)
     assert ours[0] >= 0.55
     assert ours[1] >= 0.75
     assert ours[2] >= 0.72
@@ -129,7 +132,7 @@ def test_the_true_root_is_named_and_each_storm_is_one_message(
 
 
 def test_weights_fitted_on_one_system_hold_on_the_other(
-    cases: list[Case], book: RuleBook, capsys: pytest.CaptureFixture[str]
+    record: Recorder, cases: list[Case], book: RuleBook
 ) -> None:
     """Leave one system out: if the method hung on the weights, those of another system would fail."""
     tried = [
@@ -145,10 +148,10 @@ def test_weights_fitted_on_one_system_hold_on_the_other(
         own = [case for case in cases if case["system"] == system]
         best = max(tried, key=lambda weights: score(others, by(book, weights))[2])
         left_out.append((score(own, by(book, best)), len(own)))
-        with capsys.disabled():
-            shown(f"fitted without {system}, scored on it", left_out[-1][0])
+        for measure, value in zip(MEASURES, left_out[-1][0], strict=True):
+            record(f"root, weights fitted without {system}, scored on it, {measure}", value)
     mean = [sum(one[k] * number for one, number in left_out) / len(cases) for k in range(3)]
-    with capsys.disabled():
-        shown("leave one system out, all", (mean[0], mean[1], mean[2]))
+    for measure, value, bar in zip(MEASURES, mean, (at_least(0.55), None, at_least(0.72)), strict=True):
+        record(f"root, one system left out, {measure}", value, bar=bar)
     assert mean[0] >= 0.55
     assert mean[2] >= 0.72

@@ -8,26 +8,31 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from statistics import mean
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 import storming
+from bugsinking import bugsink
 from conftest import fresh_postgres
+from figures import Anchor, at_least, at_least_times, at_most, at_most_times
 from firstcause.core.model import Event, Impact, Incident, Priority, Root, Severity
 from firstcause.store import history, inbox, incidents
 from firstcause.store.history import Kept
 from running import DaemonProcess
+from servers import free_port
 from staging import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from figures import Recorder
 
 pytestmark = [
     pytest.mark.slow,
@@ -41,7 +46,10 @@ MANY = 64
 
 SECONDS = float(os.environ.get("FIRSTCAUSE_BENCHMARK_SECONDS", "5"))
 BUGSINK = os.environ.get("FIRSTCAUSE_BENCHMARK_BUGSINK")
-"""A running Bugsink's DSN."""
+"""A running Bugsink's DSN, or `install`."""
+
+STORMS, STORM_SECONDS = 6, max(1, round(0.6 * SECONDS))
+"""One after the other; wrk knows whole seconds only."""
 
 
 @contextmanager
@@ -66,16 +74,6 @@ def events_of(running: DaemonProcess) -> int:
     return sum(each["events"] for each in listed)
 
 
-def told(*rows: tuple[str, str, str]) -> None:
-    print(f"\n{storming.table(rows)}")
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
 def alertmanager_rate(folder: Path, port: int) -> float | None:
     """Alerts a second; None where there is none."""
     if storming.Alertmanager.program is None:
@@ -87,11 +85,7 @@ def alertmanager_rate(folder: Path, port: int) -> float | None:
     return sent.rate * 100
 
 
-def per_second(rate: float | None) -> str:
-    return "not installed" if rate is None else f"{rate:,.0f}/s"
-
-
-def test_accepted_triaged_and_remembered(tmp_path: Path) -> None:
+def test_accepted_triaged_and_remembered(record: Recorder, tmp_path: Path) -> None:
     hundred = storming.requests(tmp_path / "hundred.txt", 1000, 100)
     single = storming.requests(tmp_path / "single.txt", 20_000, 1)
     before = alertmanager_rate(tmp_path, free_port())
@@ -118,25 +112,43 @@ def test_accepted_triaged_and_remembered(tmp_path: Path) -> None:
         assert 0 <= events_of(running) - sent <= 4 * MANY * 100, (
             "wrk hangs up on what is under way at its end"
         )
-    beside = f"Alertmanager {per_second(before)} before, {per_second(after)} after, in memory only"
-    told(
-        (f"accepted, 100 events a post, {MANY} connections", f"{full.rate * 100:,.0f} events/s", beside),
-        ("triaged after the storm", f"{left / draining:,.0f} events/s", "bar 20,000"),
-        ("triaged, from the first post to the last event", f"{full.accepted * 100 / took:,.0f} events/s", ""),
-        (f"accepted, one event a post, {2 * MANY} connections", f"{one.rate:,.0f} events/s", "bar 2,500"),
-        (
-            f"acknowledged at {half.rate * 100:,.0f} events/s",
-            f"p50 {half.p50_ms:.1f} ms, p99 {half.p99_ms:.1f} ms",
-            "bar: p99 50 ms at half of the top rate",
-        ),
-        ("memory", f"idle {idle:.0f} MB, storm {in_storm:.0f} MB", "bar 250 MB"),
-        ("memory when all is triaged", f"{first_end:.0f} MB, after another storm {end:.0f} MB", "flat"),
-    )
+    rates = [rate for rate in (before, after) if rate is not None]
+    anchor = Anchor("Alertmanager (in memory)", mean(rates) if rates else None)
+    top, slow = full.rate * 100, "where half of the top rate is sent"
+    what = f"accepted, 100 events a post, {MANY} connections"
+    record(what, top, "events/s", anchor=anchor, bar=at_least_times(1))
+    record("triaged after the storm", left / draining, "events/s", bar=at_least(20_000))
+    record("triaged, from the first post to the last event", full.accepted * 100 / took, "events/s")
+    what = f"accepted, one event a post, {2 * MANY} connections"
+    record(what, one.rate, "events/s", bar=at_least(2500))
+    record(f"accepted {slow}", half.rate * 100, "events/s", anchor=Anchor("top rate", top))
+    record(f"acknowledged {slow}, p50", half.p50_ms, "ms")
+    record(f"acknowledged {slow}, p99", half.p99_ms, "ms", bar=at_most(50))
+    record("memory when idle", idle, "MB")
+    record("memory in the storm", in_storm, "MB", bar=at_most(250))
+    record("memory when all is triaged", first_end, "MB")
+    record("memory when another storm is triaged", end, "MB", anchor=Anchor("before it", first_end))
     assert not any(each.refused or each.broken for each in (full, half, one, again))
 
 
+def test_memory_stays_flat(record: Recorder, tmp_path: Path) -> None:
+    """Storm after storm, each triaged before the next."""
+    hundred = storming.requests(tmp_path / "hundred.txt", 1000, 100)
+    held = []
+    with daemon(tmp_path) as running:
+        for _ in range(STORMS):
+            url = f"{running.url}/api/v1/events"
+            storming.send(url, hundred, seconds=STORM_SECONDS, connections=MANY)
+            storming.waited(lambda: waiting(running) == 0, 300)
+            held.append(storming.rss(running.process.pid))
+    for number, memory in enumerate(held, 1):
+        record(f"memory after storm {number} of {STORMS}", memory, "MB")
+    record(f"memory gained from storm 2 to storm {STORMS}", held[-1] - held[1], "MB")
+    record("memory gained over the last three storms", held[-1] - held[-3], "MB", bar=at_most(5))
+
+
 @pytest.mark.postgres
-def test_the_same_on_postgres(tmp_path: Path, postgres_server: str) -> None:
+def test_the_same_on_postgres(record: Recorder, tmp_path: Path, postgres_server: str) -> None:
     hundred = storming.requests(tmp_path / "hundred.txt", 1000, 100)
     with fresh_postgres(postgres_server) as store_url, daemon(tmp_path, store_url) as running:
         began = time.monotonic()
@@ -144,14 +156,12 @@ def test_the_same_on_postgres(tmp_path: Path, postgres_server: str) -> None:
         left = waiting(running)
         draining = storming.waited(lambda: waiting(running) == 0, 300)
         took = time.monotonic() - began
-    told(
-        ("Postgres: accepted, 100 events a post", f"{full.rate * 100:,.0f} events/s", ""),
-        ("Postgres: triaged after the storm", f"{left / draining:,.0f} events/s", ""),
-        ("Postgres: triaged, from first to last", f"{full.accepted * 100 / took:,.0f} events/s", ""),
-    )
+    record("Postgres: accepted, 100 events a post", full.rate * 100, "events/s")
+    record("Postgres: triaged after the storm", left / draining, "events/s")
+    record("Postgres: triaged, from first to last", full.accepted * 100 / took, "events/s")
 
 
-def test_a_steady_stream_is_triaged_as_it_comes(tmp_path: Path) -> None:
+def test_a_steady_stream_is_triaged_as_it_comes(record: Recorder, tmp_path: Path) -> None:
     """20,000 events a second for a while: what waits at the end is no more than a moment's."""
     hundred = storming.requests(tmp_path / "hundred.txt", 1000, 100)
     with daemon(tmp_path) as running:
@@ -160,40 +170,46 @@ def test_a_steady_stream_is_triaged_as_it_comes(tmp_path: Path) -> None:
         storming.waited(lambda: waiting(running) == 0, 300)
         sent = storming.send(url, hundred, seconds=2 * SECONDS, rate=200)
         left = waiting(running)
-    told(
-        (
-            f"a stream of {sent.rate * 100:,.0f} events/s for {sent.seconds:.0f} s",
-            f"{left:,} wait at its end",
-            "",
-        ),
-        ("acknowledged meanwhile", f"p50 {sent.p50_ms:.1f} ms, p99 {sent.p99_ms:.1f} ms", ""),
-    )
+    record("stream, 20,000 events/s sent: accepted", sent.rate * 100, "events/s")
+    record("stream: events that wait at its end", left)
+    record("stream: acknowledged, p50", sent.p50_ms, "ms")
+    record("stream: acknowledged, p99", sent.p99_ms, "ms")
 
 
-@pytest.mark.skipif(BUGSINK is None, reason="FIRSTCAUSE_BENCHMARK_BUGSINK names no running Bugsink's DSN")
-def test_beside_bugsink(tmp_path: Path) -> None:
+@contextmanager
+def bugsink_dsn(folder: Path) -> Iterator[str]:
+    if BUGSINK is None:
+        pytest.skip("FIRSTCAUSE_BENCHMARK_BUGSINK is neither `install` nor the DSN of a running Bugsink")
+    if BUGSINK != "install":
+        yield BUGSINK
+        return
+    with bugsink(folder) as dsn:
+        yield dsn
+
+
+def test_beside_bugsink(record: Recorder, tmp_path: Path) -> None:
     """Its own store endpoint, an event a request as it takes them; ours by our own format."""
-    assert BUGSINK is not None
     single = storming.requests(tmp_path / "single.txt", 5000, 1)
-    secret, _, rest = BUGSINK.removeprefix("http://").partition("@")
-    host, _, project = rest.partition("/")
     sentry = storming.sentry_requests(tmp_path / "sentry.txt", 5000)
-    url = f"http://{host}/api/{project}/store/?sentry_key={secret}&sentry_version=7"
-    theirs = storming.send(url, sentry, seconds=SECONDS, connections=8)
+    with bugsink_dsn(tmp_path) as dsn:
+        secret, _, rest = dsn.removeprefix("http://").partition("@")
+        host, _, project = rest.partition("/")
+        url = f"http://{host}/api/{project}/store/?sentry_key={secret}&sentry_version=7"
+        theirs = storming.send(url, sentry, seconds=SECONDS, connections=8)
     with daemon(tmp_path) as running:
         ours = storming.send(f"{running.url}/api/v1/events", single, seconds=SECONDS, connections=2 * MANY)
-    beside = f"Bugsink {theirs.rate:,.0f}/s, {theirs.refused} of {theirs.requests} refused"
-    told(("accepted, one event a post", f"{ours.rate:,.0f}/s", beside))
+    record("accepted, one event a post", ours.rate, "events/s", anchor=Anchor("Bugsink", theirs.rate))
+    record("share of its requests that Bugsink refused", theirs.refused / theirs.requests)
 
 
-def test_listing_takes_as_long_with_a_million_events(tmp_path: Path) -> None:
+def test_listing_takes_as_long_with_a_million_events(record: Recorder, tmp_path: Path) -> None:
     few, many = (_listing(tmp_path, events) for events in (10_000, 1_000_000))
-    told(
-        (
-            "listing 50 incidents",
-            f"{few * 1000:.1f} ms with 10,000 events, {many * 1000:.1f} ms with 1,000,000",
-            "bar: 1.5 times",
-        )
+    record(
+        "listing 50 incidents, 1,000,000 events stored",
+        many * 1000,
+        "ms",
+        anchor=Anchor("10,000 stored", few * 1000),
+        bar=at_most_times(1.5),
     )
     assert many < 3 * few
 

@@ -8,13 +8,18 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from figures import at_least
 from firstcause.core.extremes import Extremes, Reach
 from firstcause.rulefiles.load import load
 from firstcause.service.normals import REACH_PREFIX
 from firstcause.shipped import shipped
+
+if TYPE_CHECKING:
+    from figures import Recorder
 
 PROFILES = ("standard", "reward_low_FP_rate", "reward_low_FN_rate")
 
@@ -51,13 +56,16 @@ def scored(data: Path, results: Path, profile: str) -> float:
 
 
 @pytest.mark.slow
-def test_one_setting_for_all_series_scores_as_published_detectors_do(data: Path, tmp_path: Path) -> None:
+def test_one_setting_for_all_series_scores_as_published_detectors_do(
+    record: Recorder, data: Path, tmp_path: Path
+) -> None:
     public = data / "nab" / "public"
     reach = load([shipped("rules")]).tuned(Reach, REACH_PREFIX)
     names = (public / "files.txt").read_text().split()
     for name in names:
         judge(public / "data" / name, tmp_path / name, reach)
     scores = {profile: scored(data, tmp_path, profile) for profile in PROFILES}
-    shown = ", ".join(f"{profile} {score}" for profile, score in scores.items())
-    print(f"\nNumenta benchmark, {len(names)} public series, {reach}: {shown}")
+    for profile, score in scores.items():
+        bar = at_least(55) if profile == "standard" else None
+        record(f"Numenta benchmark, {len(names)} public series, {profile}", score, bar=bar)
     assert scores["standard"] >= 55

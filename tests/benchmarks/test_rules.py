@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from figures import Anchor, at_most_times
 from firstcause.service.backtest import backtest
 from firstcause.service.knowledge import learn
 from staging import Stage
@@ -16,6 +17,8 @@ from staging import Stage
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from figures import Recorder
 
 FILES, ENTRIES, RULES = 50, 100, 40
 EVENTS = 10_000
@@ -73,17 +76,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.alone
-def test_loading_and_checking_costs_no_more_than_plain_yaml(folder: Path) -> None:
+def test_loading_and_checking_costs_no_more_than_plain_yaml(record: Recorder, folder: Path) -> None:
     """Anchor: PyYAML's own C loader on the same bytes, which checks nothing and compiles nothing."""
     texts = [file.read_text() for file in sorted(folder.iterdir())]
     plain = seconds(lambda: [yaml.load(text, Loader=yaml.CSafeLoader) for text in texts])
     ours = seconds(lambda: learn([folder], {}).close())
-    print(f"\n{FILES * ENTRIES} entries, {FILES * RULES} rules: {ours:.2f} s, plain YAML {plain:.2f} s")
+    what = f"loading {FILES * ENTRIES:,} entries and {FILES * RULES:,} rules"
+    record(what, ours, "s", anchor=Anchor("PyYAML", plain), bar=at_most_times(1.3))
     assert ours / plain < 1.3
 
 
 @pytest.mark.alone
-def test_history_is_played_again_as_fast_as_it_was_made(tmp_path: Path) -> None:
+def test_history_is_played_again_as_fast_as_it_was_made(record: Recorder, tmp_path: Path) -> None:
     """Anchor: the same events through the pipeline the first time."""
     stage, chance = Stage(f"sqlite:///{tmp_path}/x.db", tmp_path), random.Random(1)
     codes = ("SMS_DELIVERY_FAILURE", "DB_QUERY_SLOW", "TWILIO_API_FAILURE", "REDIS_SLOW", "NOBODY_KNOWS")
@@ -122,7 +126,8 @@ def test_history_is_played_again_as_fast_as_it_was_made(tmp_path: Path) -> None:
         played.append(report.events)
 
     ours = seconds(again)
-    print(f"\n{EVENTS} events: {ours:.1f} s, {EVENTS / ours:.0f} events/s; the first time {first:.1f} s")
+    anchor = Anchor("the first time", first)
+    record(f"playing {EVENTS:,} events again", ours, "s", anchor=anchor, bar=at_most_times(1.5))
     assert played == [EVENTS] * 3
     assert ours / first < 1.5
     service.close()
