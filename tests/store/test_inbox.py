@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from firstcause.core.model import Event, Severity, Source
 from firstcause.store import history, inbox
 from firstcause.store.history import Kept
 from firstcause.store.inbox import TakenError
+from firstcause.store.tables import document_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -180,3 +185,37 @@ def test_nul_in_a_key_becomes_a_mark_too(database: Database) -> None:
     put(database, [event("a", details={"\x00": {"\x00": 1}}, tags={"\x00": "v"})])
     expected = event("a", details={"\ufffd": {"\ufffd": 1}}, tags={"\ufffd": "v"})
     assert waiting(database) == [expected]
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+    | st.sampled_from(["\x00", "\ud800", "\\u0000", "NaN", 10**30]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)  # fmt: skip
+moments = st.builds(
+    lambda since, hours: (TIME + since).astimezone(timezone(timedelta(hours=hours))),
+    st.timedeltas(timedelta(days=-9000), timedelta(days=9000)),
+    st.sampled_from([0, -9.5]),
+)
+
+
+@settings(deadline=None)
+@given(
+    st.builds(
+        Event,
+        id=st.text(),
+        time=moments,
+        message=st.none() | st.text(),
+        severity=st.none() | st.sampled_from(Severity),
+        details=st.dictionaries(st.text(max_size=3), anything, max_size=3),
+        source=st.none() | st.builds(Source, file=st.none() | st.text(max_size=5)),
+        tags=st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2),
+        resolved=st.booleans(),
+    )
+)  # fmt: skip
+def test_an_event_is_written_as_its_model_would_write_it(sent: Event) -> None:
+    text = inbox.document(sent)
+    slowly = document_text(TypeAdapter(Event), sent)
+    assert Event.model_validate_json(text) == Event.model_validate_json(slowly)
+    assert json.loads(text).keys() == json.loads(slowly).keys()

@@ -70,8 +70,10 @@ def releases_of(events: Iterable[Event], names: Collection[str]) -> dict[tuple[s
     for event in events:
         if event.drill or event.resolved:
             continue
-        given = (event.tags.get(name) or event.details.get(name) for name in names)
-        release = next(filter(None, given), None)
+        release = None
+        for name in names:
+            if release := event.tags.get(name) or event.details.get(name):
+                break
         if isinstance(release, str) and 0 < len(release.strip()) <= _LONGEST:
             pair = (event.service or "", release.strip())
             found[pair] = min(found.get(pair, event.time), event.time)

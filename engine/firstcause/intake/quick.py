@@ -84,7 +84,11 @@ def _sound(sent: _Sent) -> bool:
 
 def events(body: bytes, key: str, received_at: datetime) -> list[Event]:
     """The events of a body that was counted; ValueError where it is another. key: see `inbox.Parcel`."""
-    sent = _any.decode(body)
+    try:
+        sent = _any.decode(body)
+    except RecursionError:
+        msg = "it is nested too deeply"
+        raise ValueError(msg) from None
     listed = sent if isinstance(sent, list) else [sent]
     if not all(isinstance(each, dict) for each in listed):
         msg = "it is no list of events"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -124,7 +124,7 @@ class Triage:
             batch.take(conn)
             taken = _once(one for each in batch.parcels for one in unpacked(each))
             fresh = taken.keys() - history.known(conn, taken.keys())
-            history.keep(conn, [_kept(replace(taken[name], problem=problem), None) for name in fresh], now)
+            history.keep(conn, [_kept(taken[name]._replace(problem=problem), None) for name in fresh], now)
         return Triaged(len(batch.parcels))
 
     def _identified(self, received: Iterable[Received]) -> dict[str, Occurrence]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from firstcause.core.model import Event
 from firstcause.intake import quick
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from firstcause.store.inbox import Waiting
 
 
-@dataclass(frozen=True)
-class Received:
+class Received(NamedTuple):
     """An event to triage. event None: what was stored cannot be read, problem says why; raw: what it is."""
 
     event_id: str

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 import sqlalchemy as sa
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from firstcause.core.model import Event
 from firstcause.errors import FirstcauseError
-from firstcause.store.tables import document_text, inbox
+from firstcause.store.tables import document_text, inbox, is_storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -32,6 +33,7 @@ _AT_ONCE = 500
 
 events_of = TypeAdapter(list[Event])
 _event = TypeAdapter(Event)
+_DEFAULTS = {name: field.get_default(call_default_factory=True) for name, field in Event.model_fields.items()}
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,19 @@ class Parcel:
 
 def document(event: Event) -> str:
     """An event as JSON that every database stores."""
-    return document_text(_event, event)
+    told = {name: value for name, value in vars(event).items() if value != _DEFAULTS[name]}
+    try:
+        text = msgspec.json.encode(told, enc_hook=_plain).decode()
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        # It has what only the slower way knows how to write, or to clean.
+        return document_text(_event, event)
+    return text if is_storable(text) else document_text(_event, event)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_defaults=True)
+    raise TypeError
 
 
 @dataclass(frozen=True)
