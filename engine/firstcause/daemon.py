@@ -231,8 +231,10 @@ class Daemon:
             over = {name: running.pop(name).reading() for name in list(running) if running[name].over}
             if over:
                 service.probed(over, clock())
+                self._work.set()
             if now >= next_full and service.world.readings.keys() >= service.probes.keys():
                 service.snapshot(clock())
+                self._work.set()
                 next_full = now + interval
             if now >= next_sweep:
                 service.sweep(clock())
@@ -323,14 +325,19 @@ class Daemon:
         return [entry_answer(entry) for entry in self.service.catalog.entries.values()]
 
     def run_probe(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.service.tick(clock(), [name])["infrastructure"][name]
+        found: dict[str, Any] = self._tick([name])["infrastructure"][name]
         return {"name": name, **found}
+
+    def _tick(self, names: Sequence[str] | None = None) -> dict[str, Any]:
+        found = self.service.tick(clock(), names, triage=False)
+        self._work.set()
+        return found
 
     def health(self) -> dict[str, Any]:
         return self.service.health()
 
     def check(self) -> dict[str, Any]:
-        return self.service.tick(clock())
+        return self._tick()
 
     def snapshots(self, limit: int) -> list[dict[str, Any]]:
         return self.service.history.snapshots(limit)

@@ -200,3 +200,15 @@ def _balanced(stage: Stage, reported: int) -> None:
             assert above["tenant"] in {None, cause["tenant"]}, "another tenant's error"
             cause = above
         assert (cause["role"], cause["incident_id"]) == ("root", row["incident_id"])
+
+
+def test_who_looks_after_health_does_not_work_off_a_storm(stage: Stage) -> None:
+    """Else nothing is probed for as long as it lasts."""
+    stage.service.accept([stage.event(0, "REDIS_SLOW")], stage.time(0))
+    stage.service.probed({}, stage.time(0))
+    stage.service.snapshot(stage.time(0))
+    stage.service.tick(stage.time(0), triage=False)
+    assert stage.service.status(stage.time(0))["store"]["waiting"] == stage.service.measures().waiting >= 1
+    assert stage.incidents() == []
+    stage.service.tick(stage.time(1))
+    assert len(stage.incidents()) == 1

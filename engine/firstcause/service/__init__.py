@@ -275,12 +275,22 @@ class Service:
 
     # One health tick
 
-    def tick(self, now: datetime, names: Collection[str] | None = None) -> dict[str, Any]:
-        """Run probes (None: all), report what they saw, and triage it. Returns what `check` shows."""
+    def tick(
+        self, now: datetime, names: Collection[str] | None = None, *, triage: bool = True
+    ) -> dict[str, Any]:
+        """Run probes (None: all) and report what they saw. Returns what `check` shows.
+
+        triage: whatever waits, here and now. Where another thread does that, nobody is to wait for it.
+        """
         probes = [self._probe(name) for name in (self.probes if names is None else names)]
         readings = self.probed(self._prober.read(probes), now)
+        if triage:
+            self.triage_all(now)
         if names is None and readings:
-            return self.snapshot(now)
+            shown = self.snapshot(now)
+            if triage:
+                self.triage_all(now)
+            return shown
         seen = {name: observed(self.probes[name].component, each) for name, each in readings.items()}
         return health_answers.check_answer(Snapshot(taken_at=now, infrastructure=seen))
 
@@ -289,7 +299,7 @@ class Service:
         return self._prober.begin(self._probe(name), finished)
 
     def probed(self, found: Mapping[str, Reading], now: datetime) -> Mapping[str, Reading]:
-        """Take what probes saw: report what is wrong and what is over, and triage it. Returns it, masked."""
+        """Take what probes saw: report what is wrong and what is over. Returns it, masked."""
         mask = self.mask
         readings = {name: self._masked(each, mask) for name, each in found.items()}
         probes = {name: self.probes[name] for name in readings}
@@ -298,7 +308,6 @@ class Service:
             active = alerts.active(conn)
         if events := tick.events_of(readings, probes, active, self.catalog, now, new_id):
             self.accept(events, now)
-            self.triage_all(now)
         return readings
 
     def snapshot(self, now: datetime) -> dict[str, Any]:
@@ -319,7 +328,6 @@ class Service:
             with self._lock:
                 predicted = forecasting.Forecasting(self.database, self.knowledge).run(now, new_id)
             self._report(forecasting.FORECAST, predicted, now)
-        self.triage_all(now)
         return health_answers.check_answer(checked.snapshot, checked.number, checked.comparison)
 
     def _masked(self, reading: Reading, mask: Mask) -> Reading:
