@@ -211,4 +211,4 @@ def test_who_looks_after_health_does_not_work_off_a_storm(stage: Stage) -> None:
     assert stage.service.status(stage.time(0))["store"]["waiting"] == stage.service.measures().waiting >= 1
     assert stage.incidents() == []
     stage.service.tick(stage.time(1))
-    assert len(stage.incidents()) == 1
+    assert "REDIS_SLOW" in {each["root"]["code"] for each in stage.incidents()}
