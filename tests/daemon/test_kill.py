@@ -19,7 +19,7 @@ from running import DaemonProcess, Receiver, until
 if TYPE_CHECKING:
     from pathlib import Path
 
-KILLS = 10
+KILLS = 8
 """On each of the two databases."""
 
 

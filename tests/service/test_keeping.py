@@ -167,7 +167,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps)
 def test_whatever_comes_the_books_balance(tmp_path_factory: pytest.TempPathFactory, batches: Any) -> None:
     folder: Path = tmp_path_factory.mktemp("books")

@@ -137,6 +137,19 @@ def test_by_keyboard_alone(served: httpx.Client, page: Page) -> None:
     expect(page.locator("#said")).to_have_text("Copied")
     page.keyboard.press("a")
     expect(page.get_by_role("dialog")).to_be_visible()
+    # The page is live: something is swapped in just as the dialog closes.
+    opened_again = page.evaluate(
+        """() => {
+            const asking = document.querySelector("#asking");
+            asking.close();
+            document.dispatchEvent(new Event("htmx:after:swap"));
+            return asking.open;
+        }"""
+    )
+    assert not opened_again
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.keyboard.press("a")
+    expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.keyboard.press("u")

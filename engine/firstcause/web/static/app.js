@@ -208,7 +208,9 @@ const asking = $("#asking");
 asking.addEventListener("close", () => { $("#asked").replaceChildren(); });
 
 document.addEventListener("htmx:after:swap", () => {
-  if ($("#asked #ask") && !asking.open) asking.showModal();
+  // Once for each that is asked: one that was just closed is still there when something else is swapped in.
+  const form = $("#asked #ask");
+  if (form && !form.dataset.shown) { form.dataset.shown = "1"; asking.showModal(); }
   tellTimes();
   ticks();
 });
