@@ -176,7 +176,8 @@ function press(key) {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-  if (event.target.closest("input, textarea, select, dialog[open]")) return;
+  // The field of a dialog that was just closed has the focus for a moment more; nobody writes in it.
+  if (event.target.closest("dialog[open], :is(input, textarea, select):not(dialog *)")) return;
   const steps = { j: 1, k: -1, ArrowDown: 1, ArrowUp: -1 };
   if (event.key in steps && $("[data-row]")) walk(steps[event.key]);
   else if (event.key === "?") $("#help").showModal();
