@@ -32,7 +32,8 @@ function init(args)
     requests[#requests + 1] = wrk.format("POST", args[2], {["Content-Type"] = "application/json"}, line)
   end
   wait = tonumber(args[3])
-  if wait > 0 then delay = function() return wait end end
+  -- Senders do not march in step.
+  if wait > 0 then delay = function() return math.random(0, 2 * wait) end end
 end
 function request()
   at = at % #requests + 1

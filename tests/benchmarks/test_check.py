@@ -63,7 +63,9 @@ def test_a_check_of_eight_probes(record: Recorder, postgres_server: str, tmp_pat
     (tmp_path / "app.env").write_text("REDIS_URL=redis://cache\n")
     with closing(sqlite3.connect(tmp_path / "app.db")) as made:
         made.executescript("CREATE TABLE company (id INTEGER); INSERT INTO company VALUES (1)")
-    walls, costs, anchors = [], [], []
+    walls: list[float] = []
+    costs: list[float] = []
+    anchors: list[float] = []
     with running(RedisServer) as redis, Receiver() as website:
         places = {"redis": redis.url, "postgres": postgres_server, "website": website.url}
         (tmp_path / "config.toml").write_text(CONFIG.format(folder=tmp_path, **places))

@@ -99,7 +99,7 @@ def test_accepted_triaged_and_remembered(record: Recorder, tmp_path: Path) -> No
         draining = storming.waited(lambda: waiting(running) == 0, 300)
         took = time.monotonic() - began
         after = alertmanager_rate(tmp_path, free_port())
-        half = storming.send(url, hundred, seconds=SECONDS, rate=full.rate / 2)
+        half = storming.send(url, hundred, seconds=SECONDS, connections=MANY, rate=full.rate / 2)
         storming.waited(lambda: waiting(running) == 0, 300)
         one = storming.send(url, single, seconds=SECONDS, connections=2 * MANY)
         storming.waited(lambda: waiting(running) == 0, 300)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,7 +24,7 @@ from firstcause.web.gate import Gate, Sender, allowed_origin, check_origin
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from concurrent.futures import Future
 
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -47,6 +49,42 @@ _AT_ONCE = 64 * 1024
 """Bytes of a request that are looked through without leaving the loop that serves all."""
 
 
+class Bell:
+    """Wakes the loop that serves all once for whatever was stored together.
+
+    `asyncio.wrap_future` would for each, and at each the thread that stores would wait for its turn to run.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._over: deque[asyncio.Future[None]] = deque()
+        self._rung = False
+
+    async def wait(self, stored: Future[None]) -> None:
+        """Until it is on disk; raises what kept it from there."""
+        waiter = self.loop.create_future()
+        stored.add_done_callback(lambda _: self._ring(waiter))
+        await waiter
+        stored.result()
+
+    def _ring(self, waiter: asyncio.Future[None]) -> None:
+        """By the thread that stored it."""
+        self._over.append(waiter)
+        if not self._rung:
+            self._rung = True
+            # A loop that has ended has nobody who waits.
+            with suppress(RuntimeError):
+                self.loop.call_soon_threadsafe(self._heard)
+
+    def _heard(self) -> None:
+        # First, so that what is added from now on rings again.
+        self._rung = False
+        while self._over:
+            waiter = self._over.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+
+
 class Read(NamedTuple):
     """A request, read: how it is answered once it is stored, and what it had besides events.
 
@@ -61,7 +99,10 @@ class Read(NamedTuple):
 
 @dataclass(frozen=True)
 class Way:
-    """One way in. form: the plugin's, None for our own. paths: where it is served."""
+    """One way in. form: the plugin's, None for our own. paths: where it is served.
+
+    stored: returns once it is, see `Bell.wait`.
+    """
 
     name: str
     form: IntakeFormat | None
@@ -69,6 +110,7 @@ class Way:
     gate: Gate
     settings: Settings
     backend: Backend
+    stored: Callable[[Future[None]], Awaitable[None]]
 
     async def answer(self, scope: Scope, receive: Receive) -> Response | None:
         """None where the sender has gone."""
@@ -109,7 +151,7 @@ class Way:
             # Reading and masking would hold up every other request.
             read = await run_in_threadpool(self._read, body, headers, client, sender)
         if read.stored is not None:
-            await asyncio.wrap_future(read.stored)
+            await self.stored(read.stored)
         self.backend.counts.took(self.name, read.outcome.accepted, read.besides.passed, read.besides.lost)
         for status in read.refused:
             self.backend.counts.refused(self.name, status)
@@ -192,15 +234,16 @@ class Ways:
     def __init__(
         self, app: ASGIApp, backend: Backend, settings: Settings, forms: Sequence[IntakeFormat]
     ) -> None:
-        gate = Gate(settings)
         self._app = app
+        self._bell: Bell | None = None
+        given = (Gate(settings), settings, backend, self._stored)
         self._by_path: dict[str, Way] = {}
         self._by_pattern: list[tuple[re.Pattern[str], Way]] = []
         self.described: dict[str, Any] = {}
         """What OpenAPI says of them by path."""
-        self._add(Way(NATIVE, None, ("/api/v1/events",), gate, settings, backend))
+        self._add(Way(NATIVE, None, ("/api/v1/events",), *given))
         for form in forms:
-            self._add(Way(form.path, form, (WEBHOOKS + form.path, *form.also), gate, settings, backend))
+            self._add(Way(form.path, form, (WEBHOOKS + form.path, *form.also), *given))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         way = self.at(scope["path"]) if scope["type"] == "http" else None
@@ -214,6 +257,12 @@ class Ways:
             answer = JSONResponse({"error": "firstcause made a mistake; its log says which"}, 500)
         if answer is not None:
             await answer(scope, receive, send)
+
+    async def _stored(self, stored: Future[None]) -> None:
+        loop = asyncio.get_running_loop()
+        if self._bell is None or self._bell.loop is not loop:
+            self._bell = Bell(loop)
+        await self._bell.wait(stored)
 
     def at(self, path: str) -> Way | None:
         """The way in that is served there, with or without a slash at its end."""
