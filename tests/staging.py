@@ -31,12 +31,19 @@ class Phone:
 
     name: str
     stands_on: frozenset[str] = frozenset()
+    last_resort: bool = False
     failing: list[Exception] = field(default_factory=list)
     got: list[Notification] = field(default_factory=list)
     rings: Callable[[Notification], None] = lambda _notification: None
 
     def notifier(self) -> Notifier:
-        return Notifier(name=self.name, send=self._send, stands_on=self.stands_on, timeout=5)
+        return Notifier(
+            name=self.name,
+            send=self._send,
+            stands_on=self.stands_on,
+            last_resort=self.last_resort,
+            timeout=5,
+        )
 
     def _send(self, notification: Notification) -> str:
         self.rings(notification)

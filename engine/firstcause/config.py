@@ -97,7 +97,9 @@ def _only_token(value: object) -> object:
 
 
 class Intake(Frozen):
-    """Limits in bytes. quiet_after: an error that nobody reports for so long is over.
+    """Limits in bytes. max_waiting_bytes: of what waits for triage, beyond which nothing is taken; 0 for any.
+
+    quiet_after: an error that nobody reports for so long is over.
 
     trailing: what a fault set off may go on for so long after it is mended. returning: an error that is
     back so soon after it ended by itself continues its incident.
@@ -108,8 +110,9 @@ class Intake(Frozen):
     tokens: by the source's name. With one of them, or with [web] token_file, no source is taken without.
     """
 
-    max_event_bytes: int = Field(default=MIB, gt=0)
-    max_request_bytes: int = Field(default=20 * MIB, gt=0)
+    max_event_bytes: Size = Field(default=MIB, gt=0)
+    max_request_bytes: Size = Field(default=20 * MIB, gt=0)
+    max_waiting_bytes: Size = 2048 * MIB
     quiet_after: Duration = 86400.0
     trailing: Duration = 300.0
     returning: Duration = 600.0
@@ -199,7 +202,8 @@ class Notify(Frozen):
     """group_wait: how long the first message waits for the true cause. link: base URL of the page.
 
     repeat_interval: after which people are reminded of what nobody acknowledged, 0 for never.
-    limits: by notifier.
+    limits: by notifier. default_limit: of those without one of their own, but for the last resort, which is
+    a log rather than a person.
     """
 
     group_wait: Duration = 60.0
@@ -207,6 +211,7 @@ class Notify(Frozen):
     retry_attempts: int = Field(default=5, ge=1, le=100)
     link: str | None = None
     limits: dict[str, Limit] = Field(default_factory=dict)
+    default_limit: Limit = Limit(max=10, per=600.0)
     routes: tuple[Route, ...] = ()
 
     @property

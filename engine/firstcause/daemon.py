@@ -21,7 +21,7 @@ from firstcause.core.durations import seconds
 from firstcause.errors import ConfigError, FirstcauseError, RuleFileError
 from firstcause.health.schedule import Schedule
 from firstcause.intake.counts import Counts
-from firstcause.service.accept import Acceptor
+from firstcause.service.accept import Acceptor, Room
 from firstcause.service.acting import silence_answer
 from firstcause.service.answers import entry_answer, over_limit
 from firstcause.service.drilling import DRILL
@@ -95,6 +95,7 @@ class Daemon:
         self._suspects: set[str] = set()
         self._wake = threading.Event()
         self._claim = contextlib.ExitStack()
+        self._room = Room(service.bytes_waiting, service.settings.intake.max_waiting_bytes)
         self._acceptor: Acceptor | None = None
         self.counts = Counts()
         self._listening: Listening | None = None
@@ -106,7 +107,8 @@ class Daemon:
         self._claim.enter_context(service.database.only_daemon())
         _ = service.knowledge, service.probes, service.notifiers
         service.release_claims()
-        self._acceptor = Acceptor(service.database.inbox, clock, self._work.set)
+        self._room.look()
+        self._acceptor = Acceptor(service.database.inbox, clock, self._work.set, self._room)
         self._listening = self._listeners()
         self._listening.start()
         loops = (
@@ -179,6 +181,7 @@ class Daemon:
             self._said = said
         began, stored = time.monotonic(), self._running.stored
         while (done := self.service.triage(clock())).events:
+            self._room.look()
             if done.suspects:
                 self._suspects |= done.suspects
                 self._wake.set()

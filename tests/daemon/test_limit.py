@@ -1,10 +1,14 @@
-"""A store above its limit: said when that begins, then seldom, and when it is over."""
+"""Limits of what is on disk: a store above its own, and more waiting for triage than may."""
 
 from __future__ import annotations
 
 import logging
+import sqlite3
 import types
+from contextlib import closing
 from typing import TYPE_CHECKING
+
+import httpx
 
 from firstcause import daemon as module
 from firstcause.daemon import Daemon
@@ -52,3 +56,35 @@ def test_it_is_said_once_an_hour_and_when_it_changes(
     assert said(3840, 0) == []
     assert len(said(3900, 1)) == 1
     stage.service.close()
+
+
+def test_while_too_much_waits_for_triage_senders_are_told_to_come_again(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        f'[store]\nurl = "sqlite:///{tmp_path}/store.db"\n[intake]\nmax_waiting_bytes = "100 KiB"\n'
+    )
+    accepted = 0
+
+    def post() -> httpx.Response:
+        nonlocal accepted
+        answer = client.post("/api/v1/events", json={"code": "A", "message": "x" * 5000})
+        accepted += answer.json().get("accepted", 0)
+        return answer
+
+    with daemon(tmp_path) as running, httpx.Client(base_url=running.url) as client:
+        with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as hog:
+            # Nobody else writes to the store, so nothing is triaged.
+            hog.execute("BEGIN IMMEDIATE")
+            refused = until(lambda: answer if (answer := post()).status_code != 202 else None, "a refusal")
+            hog.execute("ROLLBACK")
+        assert refused.status_code == 503
+        assert (refused.headers["retry-after"], "max_waiting_bytes" in refused.json()["error"]) == (
+            "10",
+            True,
+        )
+        until(lambda: post().status_code == 202, "room")
+        (incident,) = until(lambda: client.get("/api/v1/incidents").json()["incidents"], "the incident")
+        number = incident["id"]
+        until(lambda: client.get(f"/api/v1/incidents/{number}").json()["events"] == accepted, "all of them")
+        assert "allows; senders are told to come again later" in running.log()
+        assert "there is room again" in running.log()
+        assert client.get("/api/v1/status").json()["intake"]["rejected"]

@@ -226,6 +226,17 @@ def test_what_is_more_than_the_limit_comes_in_one_message(stages: Stages) -> Non
     assert phone.said[4:] == ["first ODD_100"]
 
 
+def test_nobody_gets_hundreds_of_messages_where_nothing_is_configured(stages: Stages) -> None:
+    """Errors of services that neither catalog nor graph knows are an incident each."""
+    phone, log = Phone("phone"), Phone("log", last_resort=True)
+    stage = stages(phone, log, notify=notify(route("phone", **{"continue": True}), route("log")))
+    flood(stage, 0, *range(50))
+    for at in (0, 1, 2, 3, 600, 601):
+        stage.deliver(at)
+    assert (len(phone.got), phone.got[10].title) == (11, "40 incidents since 03:00 UTC")
+    assert len(log.got) == 50, "what nobody is woken by is told everything"
+
+
 def test_one_that_was_held_back_comes_as_it_is(stages: Stages) -> None:
     phone = Phone("phone")
     stage = stages(phone, notify=notify(route("phone"), limits={"phone": {"max": 1, "per": "10m"}}))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import random
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -126,6 +127,23 @@ def test_what_waits_is_counted_by_event(database: Database) -> None:
     take(database, batch(database, 1))
     with database.read() as conn:
         assert database.inbox.count_waiting(conn) == 2
+
+
+def test_what_waits_is_measured(database: Database) -> None:
+    def bytes_waiting() -> int:
+        with database.read() as conn:
+            return database.inbox.bytes_waiting(conn)
+
+    assert bytes_waiting() == 0
+    chance = random.Random(1)
+    put(database, [event("a", message=chance.randbytes(5000).hex()), event("b")])
+    both = bytes_waiting()
+    put(database, [event("c", message=chance.randbytes(5000).hex())])
+    assert 5000 < both < 12_000
+    assert 1.5 * both < bytes_waiting() < 2.5 * both
+    while (found := batch(database)).parcels:
+        take(database, found)
+    assert bytes_waiting() == 0
 
 
 def test_what_another_took_is_not_taken_again(database: Database) -> None:

@@ -48,7 +48,8 @@ class Notifier:
         firstcause.DeliveryError where it could not; any other exception counts as one to retry.
     stands_on: components without which it cannot deliver; where the incident is about one of them,
         the next notifier of the route takes over.
-    last_resort: comes after all others where no route is configured.
+    last_resort: comes after all others where no route is configured, and has no limit but one that is
+        written: a log, which wakes nobody.
     default: False where it speaks only in routes that name it, as what wakes people should.
     timeout: seconds for one delivery.
     """

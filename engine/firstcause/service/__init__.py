@@ -565,6 +565,11 @@ class Service:
             "health": self.health()["status"],
         }
 
+    def bytes_waiting(self) -> int:
+        """What waits for triage takes about so many."""
+        with self.database.read() as conn:
+            return self.database.inbox.bytes_waiting(conn)
+
     def measures(self) -> Measures:
         """What `/metrics` tells of it."""
         runs = self.knowledge.inference.runs

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from firstcause.errors import IntakeError
+from firstcause.core.sizes import spoken
+from firstcause.errors import FirstcauseError, IntakeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from firstcause.store.inbox import Inbox, Parcel
+
+log = logging.getLogger("firstcause.intake")
 
 _MOST_BYTES = 8 * 1024 * 1024
 """What one commit stores; more waits for the next."""
@@ -25,6 +30,12 @@ _MOST_WAITING = 64 * 1024 * 1024
 _LATER = 1.0
 """Seconds until then."""
 
+_TRIAGED_LATER = 10.0
+"""Seconds until triage may have made room on disk."""
+
+_LOOK = 1.0
+"""Seconds between looks at how much waits on disk."""
+
 
 @dataclass
 class _Delivery:
@@ -33,13 +44,49 @@ class _Delivery:
     done: Future[None] = field(default_factory=Future)
 
 
+class Room:
+    """Whether the disk may hold more of what waits for triage.
+
+    waiting: tells how many bytes do. most: as many may, 0 for any.
+    """
+
+    def __init__(self, waiting: Callable[[], int], most: int) -> None:
+        self._waiting = waiting
+        self._most = most
+        self._looked = -_LOOK
+        self.full = False
+
+    def look(self) -> None:
+        """Once a second at most, as it asks the store; StoreError where that does not answer."""
+        now = time.monotonic()
+        if not self._most or now - self._looked < _LOOK:
+            return
+        self._looked = now
+        waiting, before = self._waiting(), self.full
+        self.full = waiting >= self._most
+        if self.full and not before:
+            log.warning(
+                "%s wait for triage, as much as [intake] max_waiting_bytes allows; senders are told to come "
+                "again later", spoken(waiting),
+            )  # fmt: skip
+        if before and not self.full:
+            log.info("there is room again for what waits for triage; senders are taken")
+
+
 class Acceptor:
     """A thread that commits whatever has gathered since its last commit, and then answers all of it."""
 
-    def __init__(self, inbox: Inbox, clock: Callable[[], datetime], on_stored: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        clock: Callable[[], datetime],
+        on_stored: Callable[[], None],
+        room: Room | None = None,
+    ) -> None:
         self._inbox = inbox
         self._clock = clock
         self._on_stored = on_stored
+        self._room = room
         self._queue: queue.SimpleQueue[_Delivery | None] = queue.SimpleQueue()
         self._waiting = 0
         self.stored = 0
@@ -51,8 +98,11 @@ class Acceptor:
     def submit(self, parcels: Sequence[Parcel]) -> Future[None]:
         """Done when the parcels are on disk; StoreError where they could not be stored.
 
-        IntakeError 503 where more waits for the disk than memory should hold.
+        IntakeError 503 where more waits for the disk than memory should hold, or for triage than the disk.
         """
+        if self._room is not None and self._room.full:
+            msg = "more waits for triage than [intake] max_waiting_bytes allows; send it again later"
+            raise IntakeError(msg, 503, retry_after=_TRIAGED_LATER)
         delivery = _Delivery(parcels, sum(len(each.body) for each in parcels))
         with self._lock:
             if self._waiting > _MOST_WAITING:
@@ -99,6 +149,15 @@ class Acceptor:
             for each in deliveries:
                 each.done.set_result(None)
             self._on_stored()
+            self._look()
         finally:
             with self._lock:
                 self._waiting -= sum(each.size for each in deliveries)
+
+    def _look(self) -> None:
+        if self._room is None:
+            return
+        try:
+            self._room.look()
+        except FirstcauseError as error:
+            log.warning("how much waits for triage could not be looked at: %s", error)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from firstcause.config import Notify
+    from firstcause.config import Limit, Notify
     from firstcause.core.model import Alert, Notification
     from firstcause.hookspecs.types import Notifier
     from firstcause.service.settle import Announcer
@@ -142,12 +142,17 @@ class Delivery:
         self, conn: sa.Connection, name: str, incident: Incident, now: datetime
     ) -> datetime | None:
         """When the notifier may send again, None where it may now."""
-        limit = self.notify.limits.get(name)
+        limit = self._limit(name)
         if limit is None or incident.drill or incident.priority in limit.excepted:
             return None
         sent = outbox.sent_since(conn, name, now - timedelta(seconds=limit.per))
         free = free_at(sent, now, limit.most, limit.per)
         return free if free > now else None
+
+    def _limit(self, name: str) -> Limit | None:
+        own, notifier = self.notify.limits.get(name), self.notifiers.get(name)
+        free = own is not None or notifier is None or notifier.last_resort
+        return own if free else self.notify.default_limit
 
     def _together(self, name: str, due: Sequence[Waiting], now: datetime) -> list[_Ready | None]:
         """One message for all that the limit of a notifier held back, where it may speak again."""

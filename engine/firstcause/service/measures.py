@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 class Measures:
     """waiting, unsent: events and messages. incidents: open ones by priority. alerts: active ones.
 
-    taken: bytes of the store on disk.
+    waiting_bytes: of the events that wait. taken: of the store, on disk.
     probes: name -> its component and its status, by the last check. notified: notifier and status -> tries
     to deliver, since ever. triaged, rule_runs: events and evaluations, since the start.
     """
 
     waiting: int
+    waiting_bytes: int
     unsent: int
     incidents: Mapping[str, int]
     alerts: int
@@ -45,6 +46,7 @@ def measured(database: Database, world: World, *, triaged: int, rule_runs: int) 
     with database.read() as conn:
         return Measures(
             waiting=database.inbox.count_waiting(conn),
+            waiting_bytes=database.inbox.bytes_waiting(conn),
             unsent=outbox.count_waiting(conn),
             incidents=Counter(each.priority.value for each in incidents.still_open(conn)),
             alerts=conn.execute(active).scalar_one(),

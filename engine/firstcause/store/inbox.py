@@ -109,6 +109,9 @@ class Inbox(Protocol):
     def count_waiting(self, conn: sa.Connection) -> int:
         """How many events wait for triage."""
 
+    def bytes_waiting(self, conn: sa.Connection) -> int:
+        """About as many bytes they take."""
+
     def close(self) -> None: ...
 
 
@@ -134,6 +137,12 @@ class Rows:
     def count_waiting(self, conn: sa.Connection) -> int:
         left = sa.func.coalesce(sa.func.sum(inbox.c.events - inbox.c.done), 0)
         return int(conn.execute(sa.select(left)).scalar_one())
+
+    def bytes_waiting(self, conn: sa.Connection) -> int:
+        # On Postgres as they lie there, without reading them.
+        bytes_of = sa.func.length if conn.dialect.name == "sqlite" else sa.func.pg_column_size
+        total = sa.func.coalesce(sa.func.sum(bytes_of(inbox.c.body, type_=sa.Integer)), 0)
+        return int(conn.execute(sa.select(total)).scalar_one())
 
     def close(self) -> None:
         """There is nothing to close: the connections are the store's."""

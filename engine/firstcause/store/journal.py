@@ -123,6 +123,16 @@ class Journal:
                     events += sum(each.events for each in _frames(fd, place.offset, whole=False)) - place.done
         return events
 
+    def bytes_waiting(self, conn: sa.Connection) -> int:
+        """See `Inbox`."""
+        places, taken = _places(conn), self._rows.bytes_waiting(conn)
+        with self._said():
+            for name in self._segments():
+                with suppress(FileNotFoundError):
+                    size = (self._folder / name).stat().st_size
+                    taken += max(0, size - places.get(name, Place()).offset)
+        return taken
+
     def close(self) -> None:
         """What waits stays, for whoever triages next."""
         with self._lock:

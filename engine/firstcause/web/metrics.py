@@ -51,6 +51,8 @@ class _Numbers(Collector):
     def _are_there(self) -> Iterator[Metric]:
         seen = self._measures
         yield GaugeMetricFamily("firstcause_events_waiting", "Events not yet triaged.", seen.waiting)
+        what = "What these events take on disk."
+        yield GaugeMetricFamily("firstcause_events_waiting_bytes", what, seen.waiting_bytes)
         yield GaugeMetricFamily("firstcause_messages_waiting", "Messages not yet sent.", seen.unsent)
         yield GaugeMetricFamily("firstcause_alerts_active", "Alerts that go on.", seen.alerts)
         yield GaugeMetricFamily("firstcause_store_bytes", "What the store takes on disk.", seen.taken)
