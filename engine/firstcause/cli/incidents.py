@@ -94,11 +94,13 @@ def _because(found: Mapping[str, Any]) -> list[str]:
 def _fix(found: Mapping[str, Any]) -> list[str]:
     if found["fix"]:
         return [f"was: {clean(found['fix'])}"]
+    before = [f"before: {clean(each['fix'])}  ({each['because']})" for each in found["suggestions"]]
     known = found["how_to_fix"]
     if known is None:
-        return [f"nobody wrote one down; firstcause debug {found['id']} has all that is known"]
+        more = f"firstcause debug {found['id']} has all that is known"
+        return [*before, more] if before else [f"nobody wrote one down; {more}"]
     lines = [f"{at}. {clean(step)}" for at, step in enumerate(known["steps"], 1)]
-    return [*lines, *(known[name] for name in ("url", "ui_url") if known[name])]
+    return [*lines, *(known[name] for name in ("url", "ui_url") if known[name]), *before]
 
 
 def _since(found: Mapping[str, Any]) -> str:

@@ -43,6 +43,7 @@ class Brief(Frozen):
     """What the words are made of. duration: seconds from opening to resolution, None while open.
 
     because: the rule's reason. cascades: alerts that follow from the root. now: when it is said.
+    last_time: what mended it before, and how well.
     worse: it is more urgent than it was when it was said before. drill: it is a test alert.
     """
 
@@ -62,6 +63,7 @@ class Brief(Frozen):
     events: int = 0
     first_step: str | None = None
     fix_url: str | None = None
+    last_time: str | None = None
     link: str | None = None
     duration: float | None = None
     worse: bool = False
@@ -107,6 +109,7 @@ def body(brief: Brief, report: str) -> str:
         lines += [f"Open for {spoken(brief.age)}, and nobody has acknowledged it."] if _asks(brief) else []
         lines += [f"First: {brief.first_step}"] if brief.first_step else []
         lines += [f"Fix at: {brief.fix_url}"] if brief.fix_url else []
+        lines += [f"Last time: {brief.last_time}"] if brief.last_time else []
     lines += [f"Page: {brief.link}"] if brief.link else []
     if brief.maybe_repeat:
         lines.append("You may have had this message before: firstcause stopped while it was being sent.")

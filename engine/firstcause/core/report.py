@@ -11,6 +11,7 @@ from firstcause.core.attribution import strongest
 from firstcause.core.catalog import Entry, Fix, Verify
 from firstcause.core.compare import Changed
 from firstcause.core.durations import spoken
+from firstcause.core.learning import Suggestion
 from firstcause.core.model import (
     Alert,
     Frozen,
@@ -120,6 +121,7 @@ class DebugReport(Frozen):
     related: tuple[Related, ...]
     timeline: tuple[Happened, ...]
     changes: tuple[Changed, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
 
 
 def debug_report(
@@ -130,10 +132,11 @@ def debug_report(
     *,
     timeline: Iterable[Mapping[str, Any]] = (),
     changes: Sequence[Changed] = (),
+    suggestions: Sequence[Suggestion] = (),
 ) -> DebugReport:
     """Of an incident and its alerts, roots and cascades. timeline: rows with at, actor, what, reason.
 
-    changes: since the last known good state, the likeliest cause first.
+    changes: since the last known good state, the likeliest cause first. suggestions: what mended it before.
     """
     ordered = sorted(
         members, key=lambda alert: (alert.role is not Role.ROOT, alert.first_seen, alert.fingerprint)
@@ -175,6 +178,7 @@ def debug_report(
         related=_related(entry, catalog, {alert.code for alert in members}),
         timeline=tuple(Happened.model_validate(dict(each)) for each in timeline),
         changes=tuple(changes),
+        suggestions=tuple(suggestions),
     )
 
 
@@ -336,14 +340,23 @@ def _changed_line(each: Changed, onset: datetime) -> str:
     return _line(f"{each.message} ({when}{likely})")
 
 
+def _suggested_line(each: Suggestion) -> str:
+    plural = "s" if len(each.incidents) > 1 else ""
+    named = f"incident{plural} {', '.join(each.incidents)}"
+    return f"{each.fix} ({each.because}; {named}; {each.confidence:.0%} sure)"
+
+
 def _fix_sections(report: DebugReport) -> Iterator[_Section]:
     fix, verify = report.fix, report.verify
     unknown = (
         "This error is in no catalog. Write an entry for it in a rule file, and the next report has its fix."
     )
-    yield _Section(
+    steps = _Section(
         "How to fix", items=fix.steps or ((_NONE,) if report.catalogued else (unknown,)), ordered=True
     )
+    helped = _Section("What helped before", items=[_suggested_line(each) for each in report.suggestions])
+    found = [steps, helped] if fix.steps else [helped, steps]
+    yield from (each for each in found if each.items)
     where = f" in {fix.config_file}" if fix.config_file else ""
     yield _Section(
         "Where to fix",

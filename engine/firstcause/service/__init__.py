@@ -12,6 +12,7 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from firstcause.core.learning import Trust
 from firstcause.core.masking import Mask
 from firstcause.core.model import IncidentStatus
 from firstcause.core.report import as_markdown, as_text, debug_report
@@ -28,6 +29,7 @@ from firstcause.service.deliver import Delivery
 from firstcause.service.explaining import Explainer
 from firstcause.service.history import History
 from firstcause.service.knowledge import Knowledge, Refused, learn, rule_folders
+from firstcause.service.learned import FIX, Learned
 from firstcause.service.measures import Measures, measured
 from firstcause.service.normals import Normals
 from firstcause.service.remedying import Remedying
@@ -255,7 +257,7 @@ class Service:
         if self._reminded_at is None or abs(now - self._reminded_at) >= REMINDED_EVERY:
             Reminding(self.database, notify).run(now)
             self._reminded_at = now
-        wording = Wording(self.catalog, self._what_changed, self.mask, notify.link)
+        wording = Wording(self.catalog, self._what_changed, self._learned, self.mask, notify.link)
         return Delivery(self.database, self.notifiers, wording, self._announcer, notify).run(now)
 
     def drill(self, code: str, route: str | None, now: datetime) -> str:
@@ -393,9 +395,12 @@ class Service:
         with self.database.read() as conn:
             found = incidents.listed(conn, status, limit)
             members = alerts.of_incidents(conn, [each.stored_id for each in found if each.stored_id])
+            learned = self._learned.of_all(conn, found)
             return [
-                answers.incident_answer(each, members[number], incidents.notifications_of(conn, number), ())
-                for each in found
+                answers.incident_answer(
+                    each, members[number], incidents.notifications_of(conn, number), (), suggestions=known
+                )
+                for each, known in zip(found, learned, strict=True)
                 if (number := each.stored_id) is not None
             ]
 
@@ -409,6 +414,7 @@ class Service:
                 incidents.notifications_of(conn, row),
                 incidents.timeline_of(conn, row),
                 self._entry(found.root.code),
+                self._learned.of(conn, found),
             )
 
     def _entry(self, code: str) -> Entry | None:
@@ -444,7 +450,17 @@ class Service:
             members = alerts.of_incidents(conn, [row])[row]
             timeline = incidents.timeline_of(conn, row)
             changes = self._what_changed.before(conn, found)
-        return debug_report(found, members, self.catalog, now, timeline=timeline, changes=changes)
+            known = self._learned.of(conn, found)
+        return debug_report(
+            found, members, self.catalog, now, timeline=timeline, changes=changes, suggestions=known
+        )
+
+    @property
+    def _learned(self) -> Learned:
+        """By the plain weights where the rule files are broken just now."""
+        with suppress(FirstcauseError):
+            return Learned(self.knowledge.book.tuned(Trust, FIX))
+        return Learned(Trust())
 
     @property
     def _what_changed(self) -> WhatChanged:

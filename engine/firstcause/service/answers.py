@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from firstcause.core.catalog import Entry
     from firstcause.core.diagnosis import Suspect
+    from firstcause.core.learning import Suggestion
     from firstcause.rulefiles.load import RuleBook
     from firstcause.service.knowledge import Refused
 
@@ -42,8 +43,12 @@ def incident_answer(
     notifications: Sequence[Mapping[str, Any]],
     timeline: Sequence[Mapping[str, Any]],
     entry: Entry | None = None,
+    suggestions: Sequence[Suggestion] = (),
 ) -> dict[str, Any]:
-    """An incident as `incident ID --json` and `GET /api/v1/incidents/{id}` show it. entry: of its root."""
+    """An incident as `incident ID --json` and `GET /api/v1/incidents/{id}` show it.
+
+    entry: of its root. suggestions: what mended it before, the likeliest first.
+    """
     ordered = sorted(members, key=lambda alert: (alert.role is not Role.ROOT, alert.first_seen))
     ids = {alert.fingerprint: str(alert.stored_id) for alert in members}
     return {
@@ -66,7 +71,7 @@ def incident_answer(
         "alerts": [_alert(alert, ids) for alert in ordered],
         "impact": incident.impact.model_dump(mode="json"),
         "verdicts": _verdicts(ordered, ids),
-        "suggestions": [],
+        "suggestions": [each.model_dump(mode="json") for each in suggestions],
         "notifications": [_times(each) for each in notifications],
         "timeline": [_times(each) for each in timeline],
     }

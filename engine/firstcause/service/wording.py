@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from firstcause.core.catalog import Catalog
+    from firstcause.core.learning import Suggestion
     from firstcause.core.masking import Mask
     from firstcause.core.model import Alert, Incident
     from firstcause.core.report import DebugReport
+    from firstcause.service.learned import Learned
     from firstcause.service.whatchanged import WhatChanged
     from firstcause.store.outbox import Waiting
 
@@ -30,6 +32,7 @@ class Wording:
 
     catalog: Catalog
     what_changed: WhatChanged
+    learned: Learned
     mask: Mask
     link: str | None = None
 
@@ -40,8 +43,11 @@ class Wording:
         members = alerts.of_incidents(conn, [row.incident_id])[row.incident_id]
         timeline = incidents.timeline_of(conn, row.incident_id)
         changes = self.what_changed.before(conn, incident)
-        report = debug_report(incident, members, self.catalog, now, timeline=timeline, changes=changes)
-        brief = self._brief(row, incident, members, now, worse=worse)
+        known = self.learned.of(conn, incident)
+        report = debug_report(
+            incident, members, self.catalog, now, timeline=timeline, changes=changes, suggestions=known
+        )
+        brief = self._brief(row, incident, members, known, now, worse=worse)
         notification = Notification(
             id=_id(row, incident),
             incident_id=str(row.incident_id),
@@ -83,7 +89,14 @@ class Wording:
         return f"{(self.link or '').rstrip('/')}/incidents/{number}"
 
     def _brief(
-        self, row: Waiting, incident: Incident, members: Sequence[Alert], now: datetime, *, worse: bool
+        self,
+        row: Waiting,
+        incident: Incident,
+        members: Sequence[Alert],
+        known: Sequence[Suggestion],
+        now: datetime,
+        *,
+        worse: bool,
     ) -> Brief:
         entry = self.catalog.get(incident.root.code)
         best = why_root(incident, members)
@@ -103,6 +116,7 @@ class Wording:
             events=sum(alert.count for alert in members),
             first_step=entry.fix.steps[0] if entry and entry.fix.steps else None,
             fix_url=entry.fix.url if entry else None,
+            last_time=f"{known[0].fix} ({known[0].because})" if known else None,
             link=self._page(str(row.incident_id)) if self.link else None,
             opened_at=incident.opened_at,
             now=now,

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from firstcause.store.inbox import Inbox
 
-HEAD = "0011"
+HEAD = "0012"
 """The schema's version that this program needs; a test holds it to the newest migration."""
 
 # One number for all of firstcause: Postgres' advisory locks are named by numbers.

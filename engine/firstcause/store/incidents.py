@@ -253,6 +253,21 @@ def resolved_with(conn: sa.Connection, codes: Collection[str], but: int, limit: 
     return [_incident(row) for row in conn.execute(wanted.order_by(incident.c.id.desc()).limit(limit))]
 
 
+def codes_with_fix(conn: sa.Connection, codes: Collection[str]) -> list[str]:
+    """Those of which somebody wrote how an incident was mended."""
+    wanted = sa.select(incident.c.root_code).where(
+        incident.c.root_code.in_(codes), incident.c.fix.is_not(None), incident.c.drill.is_(False)
+    )
+    return sorted(conn.execute(wanted.distinct()).scalars())
+
+
+def with_root(conn: sa.Connection, code: str, limit: int) -> list[Incident]:
+    """The latest whose root has that code, open or over; those that live on in another are left out."""
+    lives = incident.c.status != IncidentStatus.MERGED.value, incident.c.drill.is_(False)
+    wanted = sa.select(incident).where(incident.c.root_code == code, *lives)
+    return [_incident(row) for row in conn.execute(wanted.order_by(incident.c.id.desc()).limit(limit))]
+
+
 def opened_between(conn: sa.Connection, since: datetime, until: datetime, limit: int) -> list[Incident]:
     """Those that began in that time, the newest first; drills left out."""
     lives = incident.c.status != IncidentStatus.MERGED.value, incident.c.drill.is_(False)

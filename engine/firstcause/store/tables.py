@@ -198,6 +198,7 @@ incident = Table(
         postgresql_where=text("status = 'open'"),
     ),
     Index("ix_incident_opened_at", "opened_at"),
+    Index("ix_incident_root_code", "root_code", "id"),
 )
 
 alert = Table(

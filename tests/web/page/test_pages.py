@@ -85,6 +85,19 @@ def test_acting_by_forms_is_done_and_taken_down(client: httpx.Client) -> None:
     ]
 
 
+def test_what_mended_it_before_is_shown_with_the_fix(tmp_path: Path) -> None:
+    with serving(tmp_path, rules={"thresholds": {"fix_held_for": 0}}) as (client, _stage):
+        first = an_incident(client)
+        post(client, f"/incidents/{first}/resolve", fix="put them <b>back</b>")
+        second = an_incident(client)
+        shown = client.get(f"/incidents/{second}", headers=PAGE).text
+    assert second != first
+    helped = shown.partition('id="helped"')[2].partition("</ul>")[0]
+    assert "<b>put them &lt;b&gt;back&lt;/b&gt;</b>" in helped
+    assert "used once, less than a day before, and it held, 50% sure:" in helped
+    assert f'<a href="/incidents/{first}">incident {first}</a>' in helped
+
+
 def test_errors_are_pages_for_browsers_and_json_for_others(client: httpx.Client) -> None:
     page = client.get("/incidents/77", headers=PAGE)
     assert (page.status_code, "no incident" in page.text, "<h1>Not here</h1>" in page.text) == (
