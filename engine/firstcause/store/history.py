@@ -153,15 +153,21 @@ def said(conn: sa.Connection, now: datetime) -> dict[int, list[str] | None]:
     found: dict[int, list[str] | None] = {}
     for row in conn.execute(
         sa.select(
-            outbox.c.incident_id, outbox.c.reason, outbox.c.outcome, outbox.c.due_at, incident.c.resolved_at
+            outbox.c.incident_id,
+            outbox.c.reason,
+            outbox.c.outcome,
+            outbox.c.due_at,
+            outbox.c.held_by,
+            incident.c.resolved_at,
         )
         .join(incident, incident.c.id == outbox.c.incident_id)
         .where(outbox.c.reason.not_in([NotifyReason.REMINDER.value, NotifyReason.ESCALATED.value]))
         .order_by(outbox.c.id)
     ):
         reasons = found.setdefault(row.incident_id, [])
-        overdue = row.outcome in {None, "cancelled"} and row.due_at <= (row.resolved_at or now)
-        if overdue or reasons is None:
+        due = row.held_by is not None or row.due_at <= (row.resolved_at or now)
+        unsaid = due and row.outcome in {None, "cancelled"}
+        if unsaid or reasons is None:
             found[row.incident_id] = None
         elif row.outcome == "sent" and row.reason not in reasons:
             reasons.append(row.reason)
