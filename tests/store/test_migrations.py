@@ -235,3 +235,15 @@ def test_what_waits_is_carried_into_parcels_and_back(empty: Database) -> None:
     empty.prepare()
     with empty.read() as conn:
         assert empty.inbox.count_waiting(conn) == 4
+
+
+def test_what_waits_goes_down_from_every_version_that_knows_the_journal(empty: Database) -> None:
+    empty.prepare()
+    empty.inbox.store(inbox.packed([Event(id="a", time=NOON, code="A")]), NOON)
+    empty.downgrade("0011")
+    # By a program of that version, in its journal or its table.
+    empty.inbox.store(inbox.packed([Event(id="b", time=NOON, code="B")]), NOON)
+    empty.downgrade("0010")
+    with empty.read() as conn:
+        rows = conn.execute(sa.text("SELECT events FROM inbox ORDER BY seq")).all()
+    assert [row.events for row in rows] == [1, 1]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Context", "clean", "exit_code", "json_option", "log_to_stderr", "now", "pass_context", "show_json",
-    "show_table",
+    "show_table", "since_of",
 ]  # fmt: skip
 
 _WRONG_CALL = (ConfigError, IntakeError, NotFoundError)
@@ -69,6 +70,19 @@ class Context:
 
 
 pass_context = click.make_pass_decorator(Context)
+
+
+def since_of(written: str, at: datetime) -> datetime:
+    """The time that --since names: so long before `at`, or a time."""
+    from firstcause.core.durations import seconds
+
+    with suppress(ValueError):
+        return at - timedelta(seconds=seconds(written))
+    with suppress(ValueError):
+        found = datetime.fromisoformat(written)
+        return found if found.tzinfo else found.astimezone()
+    msg = f"--since {written!r} is neither a length of time such as 7d nor a time such as 2026-11-01T03:00"
+    raise click.UsageError(msg)
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:

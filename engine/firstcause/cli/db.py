@@ -1,10 +1,14 @@
-"""db upgrade, downgrade, current; prune."""
+"""db upgrade, downgrade, current; prune, backup, export."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import IO
+
 import click
 
-from firstcause.cli.common import Context, json_option, now, pass_context, show_json
+from firstcause.cli.common import Context, json_option, now, pass_context, show_json, since_of
 
 
 def _length(_ctx: click.Context, _option: click.Parameter, value: str | None) -> float | None:
@@ -42,6 +46,43 @@ def prune(ctx: Context, *, older: float | None, dry_run: bool, vacuum: bool, as_
         click.echo(f"{gone['events']} events and {gone['incidents']} incidents {verb}")
         if over := gone["over_max_bytes"]:
             click.echo(over_limit(over, ctx.settings.store.max_bytes))
+
+
+@click.command(epilog="Example: firstcause backup /backups/firstcause-monday.db")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--replace", is_flag=True, help="Where the file is there already.")
+@json_option
+@pass_context
+def backup(ctx: Context, *, file: Path, replace: bool, as_json: bool) -> None:
+    """Copy the whole store into FILE, while the daemon runs.
+
+    Also what is accepted and waits for triage. FILE is a store itself, of SQLite whatever this one is: to go
+    on with it, name it in [store] url. It is there whole, or not at all.
+    """
+    from firstcause.core.sizes import spoken
+    from firstcause.store.backup import back_up
+
+    size = back_up(ctx.service.database, file, replace=replace)
+    if as_json:
+        show_json({"file": str(file), "bytes": size})
+    else:
+        click.echo(f"{ctx.service.database.shown_url} is in {file} ({spoken(size)})")
+
+
+@click.command(epilog="Example: firstcause export --since 1d > yesterday.jsonl")
+@click.argument("what", type=click.Choice(["events", "incidents"]), default="events")
+@click.option("--since", metavar="WHEN", help="A duration or a time; else all.")
+@click.option("--output", "-o", type=click.File("w", encoding="utf-8", atomic=True), default="-")
+@pass_context
+def export(ctx: Context, *, what: str, since: str | None, output: IO[str]) -> None:
+    """What the store holds as JSON, one a line, the oldest first.
+
+    Events are as they were reported, so that `firstcause replay` takes them; drills and what could not be
+    read are left out. Incidents are as `incident ID --json` shows them.
+    """
+    begin = None if since is None else since_of(since, now())
+    for each in ctx.ready_service.exported(what, begin):
+        output.write(json.dumps(each, ensure_ascii=False) + "\n")
 
 
 @click.group()
@@ -84,4 +125,4 @@ def current(ctx: Context, *, as_json: bool) -> None:
 
 db.add_command(prune)
 
-COMMANDS = (db, prune)
+COMMANDS = (db, prune, backup, export)

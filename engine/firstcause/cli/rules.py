@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import suppress
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from firstcause.cli.common import Context, clean, json_option, now, pass_context, show_json, show_table
+from firstcause.cli.common import (
+    Context,
+    clean,
+    json_option,
+    now,
+    pass_context,
+    show_json,
+    show_table,
+    since_of,
+)
 from firstcause.cli.explain import explain_rule
 from firstcause.errors import RuleFileError
 
@@ -136,7 +143,7 @@ def backtest(ctx: Context, *, paths: tuple[str, ...], since: str, strict: bool, 
     from firstcause.service.knowledge import learn
 
     at, service = now(), ctx.ready_service
-    begin = _time(since, at)
+    begin = since_of(since, at)
     chosen = _chosen(ctx, paths)
     settings = ctx.settings
     knowledge = learn(
@@ -157,18 +164,6 @@ def backtest(ctx: Context, *, paths: tuple[str, ...], since: str, strict: bool, 
         differ = f"{len(report.differences) or 'none'} would differ"
         click.echo(f"{report.events} events, {report.incidents} incidents since {since}: {differ}")
     click.get_current_context().exit(1 if strict and report.differences else 0)
-
-
-def _time(written: str, at: datetime) -> datetime:
-    from firstcause.core.durations import seconds
-
-    with suppress(ValueError):
-        return at - timedelta(seconds=seconds(written))
-    with suppress(ValueError):
-        found = datetime.fromisoformat(written)
-        return found if found.tzinfo else found.astimezone()
-    msg = f"--since {written!r} is neither a length of time such as 7d nor a time such as 2026-11-01T03:00"
-    raise click.UsageError(msg)
 
 
 _HEADS = {

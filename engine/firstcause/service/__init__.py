@@ -7,7 +7,7 @@ import threading
 import uuid
 from collections import Counter
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,7 @@ from firstcause.store import (
     alerts,
     dependencies,
     grouping,
+    history,
     inbox,
     incidents,
     outbox,
@@ -57,8 +58,7 @@ from firstcause.store.database import Database
 from firstcause.store.inbox import Parcel, TakenError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import sqlalchemy as sa
@@ -390,6 +390,17 @@ class Service:
         }
 
     # Answers
+
+    def exported(self, what: str, since: datetime | None) -> Iterator[dict[str, Any]]:
+        """What `export` prints, the oldest first. what: events or incidents."""
+        begin = since or datetime.min.replace(tzinfo=UTC)
+        with self.database.read() as conn:
+            if what == "events":
+                yield from history.reported(conn, begin)
+                return
+            numbers = incidents.opened_since(conn, begin)
+        for number in numbers:
+            yield self.incident(str(number))
 
     def incidents(self, status: str | None = None, limit: int | None = 50) -> list[dict[str, Any]]:
         with self.database.read() as conn:

@@ -27,6 +27,7 @@ from firstcause.errors import StoreError
 from firstcause.shipped import shipped
 from firstcause.store.inbox import MOST, Rows, put_back
 from firstcause.store.journal import Journal
+from firstcause.store.tables import journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ HEAD = "0012"
 _WRITER_LOCK = 0x66697273
 _DAEMON_LOCK = 0x66697274
 
-_ACCEPTED = "-accepted"
+ACCEPTED = "-accepted"
 _FORMER_INBOX = "-inbox"
 
 _CONNECT_WITHIN = 10
@@ -101,7 +102,7 @@ class Database:
         rows = Rows(partial(self.write, exclusive=False))
         if not self.is_sqlite or _in_memory(self.engine.url):
             return rows
-        return Journal(Path(f"{self.engine.url.database}{_ACCEPTED}"), rows)
+        return Journal(Path(f"{self.engine.url.database}{ACCEPTED}"), rows)
 
     @contextmanager
     def write(self, *, exclusive: bool = True) -> Iterator[sa.Connection]:
@@ -197,13 +198,22 @@ class Database:
             self._take_over()
 
     def downgrade(self, to: str) -> None:
-        if isinstance(self.inbox, Journal) and self.version() == HEAD:
-            # Earlier versions know no journal.
-            self._take_over()
-            self.inbox.close()
-            while self._to_table(self.inbox):
-                pass
+        # Earlier versions know no journal.
+        self.empty_journal()
         self._alembic("downgrade", to)
+
+    def empty_journal(self) -> None:
+        """Into the table what waits in the journal, where there is one and nobody else writes to it."""
+        if not isinstance(self.inbox, Journal) or not self._knows_journal():
+            return
+        self._take_over()
+        self.inbox.close()
+        while self._to_table(self.inbox):
+            pass
+
+    def _knows_journal(self) -> bool:
+        with self.read() as conn:
+            return sa.inspect(conn).has_table(journal.name)
 
     def _to_table(self, journal: Journal) -> bool:
         """Some of what waits in the journal; False where nothing does."""

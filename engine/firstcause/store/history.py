@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from itertools import chain, groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -96,6 +96,18 @@ def batches(conn: sa.Connection, start: datetime) -> Iterator[Batch]:
     for at, together in groupby(rows, key=lambda row: row.triaged_at):
         events = [Event.model_validate(row.event) for row in together]
         yield Batch(at, [each for each in events if not each.drill])
+
+
+def reported(conn: sa.Connection, since: datetime) -> Iterator[dict[str, Any]]:
+    """All readable events that were triaged from then on as JSON-ready values, in order, but for drills."""
+    rows = conn.execution_options(yield_per=_AT_ONCE).execute(
+        sa.select(event.c.event)
+        .where(event.c.triaged_at >= since, event.c.problem.is_(None))
+        .order_by(event.c.id)
+    )
+    for row in rows:
+        if not row.event.get("drill"):
+            yield dict(row.event)
 
 
 def count(conn: sa.Connection, start: datetime) -> int:

@@ -253,6 +253,13 @@ def resolved_with(conn: sa.Connection, codes: Collection[str], but: int, limit: 
     return [_incident(row) for row in conn.execute(wanted.order_by(incident.c.id.desc()).limit(limit))]
 
 
+def opened_since(conn: sa.Connection, since: datetime) -> list[int]:
+    """The numbers of those that began then or later, in order; merged ones live on in others."""
+    lives = incident.c.status != IncidentStatus.MERGED.value
+    wanted = sa.select(incident.c.id).where(incident.c.opened_at >= since, lives)
+    return list(conn.execute(wanted.order_by(incident.c.id)).scalars())
+
+
 def codes_with_fix(conn: sa.Connection, codes: Collection[str]) -> list[str]:
     """Those of which somebody wrote how an incident was mended."""
     wanted = sa.select(incident.c.root_code).where(

@@ -11,6 +11,7 @@ import fcntl
 import logging
 import os
 import secrets
+import shutil
 import struct
 import threading
 import time
@@ -133,6 +134,14 @@ class Journal:
                     taken += max(0, size - places.get(name, Place()).offset)
         return taken
 
+    def copy(self, folder: Path) -> None:
+        """The segments, as they are now, into another folder, where they stay when they go here."""
+        folder.mkdir(mode=0o700)
+        for name in self._segments():
+            # One that has gone meanwhile is triaged.
+            with suppress(FileNotFoundError):
+                _copied(self._folder / name, folder / name)
+
     def close(self) -> None:
         """What waits stays, for whoever triages next."""
         with self._lock:
@@ -236,6 +245,20 @@ class _Writer:
 
     def close(self) -> None:
         os.close(self._fd)
+
+
+def _copied(segment: Path, to: Path) -> None:
+    if segment.stat().st_size >= SEGMENT:
+        # Nobody writes to it any more, so it need not be there twice; unless it is another disk.
+        try:
+            to.hardlink_to(segment)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            log.debug("%s cannot be linked, so it is copied", segment)
+        else:
+            return
+    shutil.copyfile(segment, to)
 
 
 def _begun(folder: Path) -> int:

@@ -1,0 +1,109 @@
+"""A copy of a store in one SQLite file, made while others write to it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from firstcause.errors import StoreError
+from firstcause.store.database import ACCEPTED, HEAD, Database
+from firstcause.store.journal import Journal
+from firstcause.store.tables import journal, metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_AT_ONCE = 1000
+
+
+def back_up(database: Database, target: Path, *, replace: bool = False) -> int:
+    """Copy all that is in the store, with what waits for triage, into a file; returns its bytes.
+
+    The file is a store itself. It is there whole, or not at all. What is accepted meanwhile may be in it.
+    StoreError where it is there already, unless it is to be replaced, or cannot be written.
+    """
+    if target.exists() and (not replace or _is_its_own(database, target)):
+        mend = "name another file" if _is_its_own(database, target) else "name another file, or say --replace"
+        raise StoreError(f"{target} is there already; {mend}")
+    part = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+    try:
+        # Nobody else may read it, as nobody else may read the store.
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        _fill(database, part)
+        _on_disk(part)
+        part.replace(target)
+        _on_disk(target.parent)
+        return target.stat().st_size
+    except (OSError, sqlite3.Error) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        msg = f"{target} cannot be written: {why}; check that its folder is there and that its disk has room"
+        raise StoreError(msg) from error
+    finally:
+        for left in (part, *(Path(f"{part}{suffix}") for suffix in ("-wal", "-shm", "-journal", ".lock"))):
+            left.unlink(missing_ok=True)
+        shutil.rmtree(f"{part}{ACCEPTED}", ignore_errors=True)
+
+
+def _is_its_own(database: Database, target: Path) -> bool:
+    own = database.engine.url.database if database.is_sqlite else None
+    return bool(own) and Path(str(own)).exists() and target.exists() and target.samefile(str(own))
+
+
+def _fill(database: Database, part: Path) -> None:
+    copy = Database(f"sqlite:///{part}")
+    with closing(copy):
+        if database.is_sqlite:
+            # First: what is triaged from here on may be deleted here, but not there.
+            if isinstance(database.inbox, Journal):
+                database.inbox.copy(Path(f"{part}{ACCEPTED}"))
+            with closing(database.engine.raw_connection()) as source, closing(sqlite3.connect(part)) as into:
+                plain = source.driver_connection
+                if not isinstance(plain, sqlite3.Connection):
+                    msg = f"{database.shown_url} is used by a driver that cannot copy it"
+                    raise StoreError(msg)
+                # In one go: a copy in steps begins anew whenever somebody writes.
+                plain.backup(into)
+        else:
+            _copy_rows(database, copy)
+        copy.empty_journal()
+    with closing(sqlite3.connect(part)) as plain:
+        # One file, with no log beside it.
+        plain.execute("PRAGMA journal_mode=DELETE")
+
+
+def _copy_rows(database: Database, copy: Database) -> None:
+    if (version := database.version()) != HEAD:
+        msg = f"{database.shown_url} has schema {version or 'none'}; run `firstcause db upgrade` first"
+        raise StoreError(msg)
+    copy.upgrade()
+    with database.read() as source, copy.write() as into:
+        # All of one moment.
+        source.execution_options(isolation_level="REPEATABLE READ")
+        # Of an incident that lives on in a later one, that comes later.
+        into.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+        for table in metadata.sorted_tables:
+            if table is not journal:
+                into.execute(table.delete())
+                for rows in _rows(source, table):
+                    into.execute(table.insert(), rows)
+
+
+def _rows(source: sa.Connection, table: sa.Table) -> Iterator[list[dict[str, object]]]:
+    found = source.execution_options(yield_per=_AT_ONCE).execute(sa.select(table))
+    for part in found.mappings().partitions():
+        yield [dict(row) for row in part]
+
+
+def _on_disk(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
