@@ -95,7 +95,7 @@ class Daemon:
         self._suspects: set[str] = set()
         self._wake = threading.Event()
         self._claim = contextlib.ExitStack()
-        self._room = Room(service.bytes_waiting, service.settings.intake.max_waiting_bytes)
+        self._room = Room(service.database, service.settings.intake.max_waiting_bytes)
         self._acceptor: Acceptor | None = None
         self.counts = Counts()
         self._listening: Listening | None = None
@@ -174,6 +174,8 @@ class Daemon:
     def _triage(self) -> None:
         self._work.wait(POLL)
         self._work.clear()
+        # Also where nothing waits: nothing comes in as long as it counts as full.
+        self._room.look()
         said = self.service.words_at(clock())
         if self._reloaded.is_set() or said != self._said:
             self._reloaded.clear()

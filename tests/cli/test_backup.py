@@ -26,6 +26,23 @@ def test_a_copy_is_a_store(tmp_path: Path) -> None:
     assert len(mine) == 1
 
 
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
+    """A file may not grow beyond 100 KiB here, which says the same to whoever writes."""
+    firstcause("report", "TWILIO_API_FAILURE", folder=tmp_path)
+    (tmp_path / "copies").mkdir()
+    (tmp_path / "copies" / "copy.db").write_text("of yesterday")
+    call = " ".join([*PROGRAM, "backup", "copies/copy.db", "--replace"])
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -f 100; {call}"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert "copies/copy.db cannot be written: " in done.stderr
+    assert "Traceback" not in done.stderr
+    left = [(each.name, each.read_text()) for each in (tmp_path / "copies").iterdir()]
+    assert left == [("copy.db", "of yesterday")]
+
+
 def test_what_is_exported_can_be_played_again(tmp_path: Path) -> None:
     firstcause("report", "SMS_DELIVERY_FAILURE", "--tenant", "acme", folder=tmp_path)
     firstcause("report", "TWILIO_API_FAILURE", "--detail", "attempt=3", folder=tmp_path)

@@ -12,6 +12,7 @@ import httpx
 
 from firstcause import daemon as module
 from firstcause.daemon import Daemon
+from firstcause.service import accept
 from running import daemon, until
 from staging import Stage
 
@@ -58,6 +59,26 @@ def test_it_is_said_once_an_hour_and_when_it_changes(
     stage.service.close()
 
 
+def test_it_ends_also_where_the_last_of_it_was_triaged_a_moment_after_a_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Stage(f"sqlite:///{tmp_path / 'store.db'}", tmp_path, intake={"max_waiting_bytes": 1})
+    now = [0.0]
+    monkeypatch.setattr(accept, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
+    stage.service.accept([stage.event(0, "A")], stage.time(0))
+    running = Daemon(stage.service)
+    monkeypatch.setattr(Daemon, "_running", types.SimpleNamespace(stored=0))
+    running._room.look()
+    assert running._room.full
+    running._triage()
+    assert running._room.full, "it was looked at a moment ago"
+    now[0] = 1.0
+    running._work.set()
+    running._triage()
+    assert not running._room.full
+    stage.service.close()
+
+
 def test_while_too_much_waits_for_triage_senders_are_told_to_come_again(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(
         f'[store]\nurl = "sqlite:///{tmp_path}/store.db"\n[intake]\nmax_waiting_bytes = "100 KiB"\n'
@@ -77,10 +98,8 @@ def test_while_too_much_waits_for_triage_senders_are_told_to_come_again(tmp_path
             refused = until(lambda: answer if (answer := post()).status_code != 202 else None, "a refusal")
             hog.execute("ROLLBACK")
         assert refused.status_code == 503
-        assert (refused.headers["retry-after"], "max_waiting_bytes" in refused.json()["error"]) == (
-            "10",
-            True,
-        )
+        assert refused.headers["retry-after"] == "10"
+        assert "max_waiting_bytes" in refused.json()["error"]
         until(lambda: post().status_code == 202, "room")
         (incident,) = until(lambda: client.get("/api/v1/incidents").json()["incidents"], "the incident")
         number = incident["id"]

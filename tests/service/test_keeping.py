@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from firstcause import Enrichment
 from firstcause.core.identity import identify
 from firstcause.errors import IntakeError, StoreError
-from firstcause.service.accept import Acceptor
+from firstcause.service.accept import Acceptor, Room
 from firstcause.store.inbox import packed
 from running import until
 from staging import Stage
@@ -86,9 +86,13 @@ def test_two_that_triage_one_store_open_one_incident_and_count_once(stages: Call
     assert len(incident["alerts"]) == 7
 
 
+def anything(stage: Stage) -> Room:
+    return Room(stage.service.database, 0)
+
+
 def test_the_acceptor_answers_only_what_is_stored(stage: Stage) -> None:
     woken = threading.Event()
-    acceptor = Acceptor(stage.service.database.inbox, lambda: stage.time(0), woken.set)
+    acceptor = Acceptor(stage.service.database.inbox, lambda: stage.time(0), woken.set, anything(stage))
     futures = [acceptor.submit(packed([stage.event(0, "REDIS_SLOW")])) for _ in range(100)]
     for future in futures:
         future.result(timeout=10)
@@ -110,7 +114,7 @@ def test_more_than_memory_should_hold_is_refused_and_taken_later(
         held.wait(10)
         return stage.time(0)
 
-    acceptor = Acceptor(stage.service.database.inbox, clock, lambda: None)
+    acceptor = Acceptor(stage.service.database.inbox, clock, lambda: None, anything(stage))
     first = acceptor.submit(packed([stage.event(0, "REDIS_SLOW", message="x" * 200)]))
     with pytest.raises(IntakeError, match="send it again"):
         acceptor.submit(packed([stage.event(0, "REDIS_SLOW")]))

@@ -237,6 +237,16 @@ def test_nobody_gets_hundreds_of_messages_where_nothing_is_configured(stages: St
     assert len(log.got) == 50, "what nobody is woken by is told everything"
 
 
+def test_a_site_sets_the_limit_of_those_without_one_of_their_own(stages: Stages) -> None:
+    phone, mail = Phone("phone"), Phone("mail")
+    routes = [route("phone", **{"continue": True}), route("mail")]
+    limits = {"default_limit": {"max": 2, "per": "1h"}, "limits": {"mail": {"max": 3, "per": "1h"}}}
+    stage = stages(phone, mail, notify=notify(*routes, **limits))
+    flood(stage, 0, *range(6))
+    stage.deliver(0)
+    assert (len(phone.got), len(mail.got)) == (2, 3)
+
+
 def test_one_that_was_held_back_comes_as_it_is(stages: Stages) -> None:
     phone = Phone("phone")
     stage = stages(phone, notify=notify(route("phone"), limits={"phone": {"max": 1, "per": "10m"}}))

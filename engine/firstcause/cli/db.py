@@ -80,8 +80,10 @@ def export(ctx: Context, *, what: str, since: str | None, output: IO[str]) -> No
     Events are as they were reported, so that `firstcause replay` takes them; drills and what could not be
     read are left out. Incidents are as `incident ID --json` shows them.
     """
-    begin = None if since is None else since_of(since, now())
-    for each in ctx.ready_service.exported(what, begin):
+    from firstcause.service import exporting
+
+    told = {"events": exporting.events, "incidents": exporting.whole_incidents}[what]
+    for each in told(ctx.ready_service, None if since is None else since_of(since, now())):
         output.write(json.dumps(each, ensure_ascii=False) + "\n")
 
 

@@ -7,7 +7,7 @@ import threading
 import uuid
 from collections import Counter
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ from firstcause.service.knowledge import Knowledge, Refused, learn, rule_folders
 from firstcause.service.learned import FIX, Learned
 from firstcause.service.measures import Measures, measured
 from firstcause.service.normals import Normals
+from firstcause.service.pruning import pruned
 from firstcause.service.remedying import Remedying
 from firstcause.service.reminding import Reminding
 from firstcause.service.settle import Announcer, close_incident
@@ -43,11 +44,9 @@ from firstcause.store import (
     alerts,
     dependencies,
     grouping,
-    history,
     inbox,
     incidents,
     outbox,
-    retention,
     rulings,
     silences,
     size,
@@ -58,7 +57,8 @@ from firstcause.store.database import Database
 from firstcause.store.inbox import Parcel, TakenError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     import sqlalchemy as sa
@@ -366,41 +366,10 @@ class Service:
         self.reconsider(now)
 
     def prune(self, now: datetime, older: float | None = None, *, dry_run: bool = False) -> dict[str, int]:
-        """Forget what is older or more than the settings keep; returns how much of what went.
-
-        older: seconds, in place of the settings' ages. dry_run: say what would go. over_max_bytes: how many
-        bytes are still used above the limit, where nothing more may go.
-        """
-        store = self.settings.store
-        past = retention.Past(
-            events=now - timedelta(seconds=store.keep_events if older is None else older),
-            incidents=now - timedelta(seconds=store.keep_incidents if older is None else older),
-            most=store.max_events,
-            room=store.max_bytes or None,
-        )
-        if dry_run:
-            with self.database.read() as conn:
-                gone = [retention.count(conn, past)]
-        else:
-            gone = list(retention.prune(self.database, past))
-        return {
-            "events": sum(each.events for each in gone),
-            "incidents": sum(each.incidents for each in gone),
-            "over_max_bytes": sum(each.over for each in gone),
-        }
+        """See `pruned`."""
+        return pruned(self.database, self.settings.store, now, older, dry_run=dry_run)
 
     # Answers
-
-    def exported(self, what: str, since: datetime | None) -> Iterator[dict[str, Any]]:
-        """What `export` prints, the oldest first. what: events or incidents."""
-        begin = since or datetime.min.replace(tzinfo=UTC)
-        with self.database.read() as conn:
-            if what == "events":
-                yield from history.reported(conn, begin)
-                return
-            numbers = incidents.opened_since(conn, begin)
-        for number in numbers:
-            yield self.incident(str(number))
 
     def incidents(self, status: str | None = None, limit: int | None = 50) -> list[dict[str, Any]]:
         with self.database.read() as conn:
@@ -591,11 +560,6 @@ class Service:
             "incidents": dict(sorted(Counter(each.priority.value for each in open_now).items())),
             "health": self.health()["status"],
         }
-
-    def bytes_waiting(self) -> int:
-        """What waits for triage takes about so many."""
-        with self.database.read() as conn:
-            return self.database.inbox.bytes_waiting(conn)
 
     def measures(self) -> Measures:
         """What `/metrics` tells of it."""

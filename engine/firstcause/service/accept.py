@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from firstcause.core.sizes import spoken
-from firstcause.errors import FirstcauseError, IntakeError
+from firstcause.errors import IntakeError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from firstcause.store.database import Database
     from firstcause.store.inbox import Inbox, Parcel
 
 log = logging.getLogger("firstcause.intake")
@@ -45,25 +46,27 @@ class _Delivery:
 
 
 class Room:
-    """Whether the disk may hold more of what waits for triage.
+    """Whether the disk may hold more of what waits for triage. most: bytes of it, 0 for any."""
 
-    waiting: tells how many bytes do. most: as many may, 0 for any.
-    """
-
-    def __init__(self, waiting: Callable[[], int], most: int) -> None:
-        self._waiting = waiting
+    def __init__(self, database: Database, most: int) -> None:
+        self._database = database
         self._most = most
         self._looked = -_LOOK
         self.full = False
 
     def look(self) -> None:
-        """Once a second at most, as it asks the store; StoreError where that does not answer."""
+        """Once a second at most, as it asks the store; where that does not answer it stays as it was."""
         now = time.monotonic()
         if not self._most or now - self._looked < _LOOK:
             return
         self._looked = now
-        waiting, before = self._waiting(), self.full
-        self.full = waiting >= self._most
+        try:
+            with self._database.read() as conn:
+                waiting = self._database.inbox.bytes_waiting(conn)
+        except StoreError as error:
+            log.warning("how much waits for triage could not be looked at: %s", error)
+            return
+        before, self.full = self.full, waiting >= self._most
         if self.full and not before:
             log.warning(
                 "%s wait for triage, as much as [intake] max_waiting_bytes allows; senders are told to come "
@@ -81,7 +84,7 @@ class Acceptor:
         inbox: Inbox,
         clock: Callable[[], datetime],
         on_stored: Callable[[], None],
-        room: Room | None = None,
+        room: Room,
     ) -> None:
         self._inbox = inbox
         self._clock = clock
@@ -100,7 +103,7 @@ class Acceptor:
 
         IntakeError 503 where more waits for the disk than memory should hold, or for triage than the disk.
         """
-        if self._room is not None and self._room.full:
+        if self._room.full:
             msg = "more waits for triage than [intake] max_waiting_bytes allows; send it again later"
             raise IntakeError(msg, 503, retry_after=_TRIAGED_LATER)
         delivery = _Delivery(parcels, sum(len(each.body) for each in parcels))
@@ -149,15 +152,7 @@ class Acceptor:
             for each in deliveries:
                 each.done.set_result(None)
             self._on_stored()
-            self._look()
+            self._room.look()
         finally:
             with self._lock:
                 self._waiting -= sum(each.size for each in deliveries)
-
-    def _look(self) -> None:
-        if self._room is None:
-            return
-        try:
-            self._room.look()
-        except FirstcauseError as error:
-            log.warning("how much waits for triage could not be looked at: %s", error)

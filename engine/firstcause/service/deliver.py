@@ -150,9 +150,10 @@ class Delivery:
         return free if free > now else None
 
     def _limit(self, name: str) -> Limit | None:
-        own, notifier = self.notify.limits.get(name), self.notifiers.get(name)
-        free = own is not None or notifier is None or notifier.last_resort
-        return own if free else self.notify.default_limit
+        if name in self.notify.limits:
+            return self.notify.limits[name]
+        notifier = self.notifiers.get(name)
+        return None if notifier is None or notifier.last_resort else self.notify.default_limit
 
     def _together(self, name: str, due: Sequence[Waiting], now: datetime) -> list[_Ready | None]:
         """One message for all that the limit of a notifier held back, where it may speak again."""

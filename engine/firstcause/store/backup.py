@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from firstcause.errors import StoreError
 from firstcause.store.database import ACCEPTED, HEAD, Database
-from firstcause.store.journal import Journal
+from firstcause.store.journal import Journal, on_disk
 from firstcause.store.tables import journal, metadata
 
 if TYPE_CHECKING:
@@ -29,31 +29,33 @@ def back_up(database: Database, target: Path, *, replace: bool = False) -> int:
     The file is a store itself. It is there whole, or not at all. What is accepted meanwhile may be in it.
     StoreError where it is there already, unless it is to be replaced, or cannot be written.
     """
-    if target.exists() and (not replace or _is_its_own(database, target)):
-        mend = "name another file" if _is_its_own(database, target) else "name another file, or say --replace"
-        raise StoreError(f"{target} is there already; {mend}")
+    if target.exists():
+        if _is_its_own(database, target):
+            raise StoreError(f"{target} is there already; name another file")
+        if not replace:
+            raise StoreError(f"{target} is there already; name another file, or say --replace")
     part = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
     try:
         # Nobody else may read it, as nobody else may read the store.
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         _fill(database, part)
-        _on_disk(part)
+        on_disk(part)
         part.replace(target)
-        _on_disk(target.parent)
+        on_disk(target.parent)
         return target.stat().st_size
     except (OSError, sqlite3.Error) as error:
         why = error.strerror if isinstance(error, OSError) else error
         msg = f"{target} cannot be written: {why}; check that its folder is there and that its disk has room"
         raise StoreError(msg) from error
     finally:
-        for left in (part, *(Path(f"{part}{suffix}") for suffix in ("-wal", "-shm", "-journal", ".lock"))):
+        for left in (part, *(Path(f"{part}{suffix}") for suffix in ("-wal", "-shm", "-journal"))):
             left.unlink(missing_ok=True)
         shutil.rmtree(f"{part}{ACCEPTED}", ignore_errors=True)
 
 
 def _is_its_own(database: Database, target: Path) -> bool:
-    own = database.engine.url.database if database.is_sqlite else None
-    return bool(own) and Path(str(own)).exists() and target.exists() and target.samefile(str(own))
+    own = Path(database.engine.url.database or "") if database.is_sqlite else None
+    return own is not None and own.is_file() and target.samefile(own)
 
 
 def _fill(database: Database, part: Path) -> None:
@@ -99,11 +101,3 @@ def _rows(source: sa.Connection, table: sa.Table) -> Iterator[list[dict[str, obj
     found = source.execution_options(yield_per=_AT_ONCE).execute(sa.select(table))
     for part in found.mappings().partitions():
         yield [dict(row) for row in part]
-
-
-def _on_disk(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -25,9 +25,9 @@ from sqlalchemy.exc import (
 
 from firstcause.errors import StoreError
 from firstcause.shipped import shipped
+from firstcause.store import tables
 from firstcause.store.inbox import MOST, Rows, put_back
 from firstcause.store.journal import Journal
-from firstcause.store.tables import journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -213,7 +213,7 @@ class Database:
 
     def _knows_journal(self) -> bool:
         with self.read() as conn:
-            return sa.inspect(conn).has_table(journal.name)
+            return sa.inspect(conn).has_table(tables.journal.name)
 
     def _to_table(self, journal: Journal) -> bool:
         """Some of what waits in the journal; False where nothing does."""

@@ -98,16 +98,14 @@ def batches(conn: sa.Connection, start: datetime) -> Iterator[Batch]:
         yield Batch(at, [each for each in events if not each.drill])
 
 
-def reported(conn: sa.Connection, since: datetime) -> Iterator[dict[str, Any]]:
+def reported(conn: sa.Connection, since: datetime | None) -> Iterator[dict[str, Any]]:
     """All readable events that were triaged from then on as JSON-ready values, in order, but for drills."""
-    rows = conn.execution_options(yield_per=_AT_ONCE).execute(
-        sa.select(event.c.event)
-        .where(event.c.triaged_at >= since, event.c.problem.is_(None))
-        .order_by(event.c.id)
-    )
-    for row in rows:
-        if not row.event.get("drill"):
-            yield dict(row.event)
+    wanted = sa.select(event.c.event).where(event.c.problem.is_(None)).order_by(event.c.id)
+    if since is not None:
+        wanted = wanted.where(event.c.triaged_at >= since)
+    for document in conn.execution_options(yield_per=_AT_ONCE).execute(wanted).scalars():
+        if not document.get("drill"):
+            yield document
 
 
 def count(conn: sa.Connection, start: datetime) -> int:

@@ -20,6 +20,9 @@ _DIGITS = 15
 OURSELVES = "firstcause"
 """The actor of what no person did."""
 
+_LIVES = (incident.c.status != IncidentStatus.MERGED.value, incident.c.drill.is_(False))
+"""Neither a drill, nor one that lives on in another."""
+
 
 def _incident(row: Any) -> Incident:
     return Incident(
@@ -253,10 +256,11 @@ def resolved_with(conn: sa.Connection, codes: Collection[str], but: int, limit: 
     return [_incident(row) for row in conn.execute(wanted.order_by(incident.c.id.desc()).limit(limit))]
 
 
-def opened_since(conn: sa.Connection, since: datetime) -> list[int]:
+def opened_since(conn: sa.Connection, since: datetime | None) -> list[int]:
     """The numbers of those that began then or later, in order; merged ones live on in others."""
-    lives = incident.c.status != IncidentStatus.MERGED.value
-    wanted = sa.select(incident.c.id).where(incident.c.opened_at >= since, lives)
+    wanted = sa.select(incident.c.id).where(incident.c.status != IncidentStatus.MERGED.value)
+    if since is not None:
+        wanted = wanted.where(incident.c.opened_at >= since)
     return list(conn.execute(wanted.order_by(incident.c.id)).scalars())
 
 
@@ -270,15 +274,13 @@ def codes_with_fix(conn: sa.Connection, codes: Collection[str]) -> list[str]:
 
 def with_root(conn: sa.Connection, code: str, limit: int) -> list[Incident]:
     """The latest whose root has that code, open or over; those that live on in another are left out."""
-    lives = incident.c.status != IncidentStatus.MERGED.value, incident.c.drill.is_(False)
-    wanted = sa.select(incident).where(incident.c.root_code == code, *lives)
+    wanted = sa.select(incident).where(incident.c.root_code == code, *_LIVES)
     return [_incident(row) for row in conn.execute(wanted.order_by(incident.c.id.desc()).limit(limit))]
 
 
 def opened_between(conn: sa.Connection, since: datetime, until: datetime, limit: int) -> list[Incident]:
     """Those that began in that time, the newest first; drills left out."""
-    lives = incident.c.status != IncidentStatus.MERGED.value, incident.c.drill.is_(False)
-    within = incident.c.opened_at >= since, incident.c.opened_at <= until, *lives
+    within = incident.c.opened_at >= since, incident.c.opened_at <= until, *_LIVES
     listed = sa.select(incident).where(*within).order_by(incident.c.id.desc()).limit(limit)
     return [_incident(row) for row in conn.execute(listed)]
 
