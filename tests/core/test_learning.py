@@ -57,9 +57,8 @@ def test_what_helped_more_often_comes_first() -> None:
 
 
 def test_a_fix_after_which_it_came_back_is_not_suggested() -> None:
-    assert suggested(incident(1, 0, fix="restarted it"), incident(2, 5, fix="gave it more memory"))[
-        0
-    ].fix == ("gave it more memory")
+    (found,) = suggested(incident(1, 0, fix="restarted it"), incident(2, 5, fix="gave it more memory"))
+    assert found.fix == "gave it more memory"
     assert suggested(incident(1, 0, fix="restarted it"), incident(2, 5)) == ()
     at_once = suggested(incident(1, 0, 1, fix="restarted it"), now=2)
     assert at_once == (), "what it is to mend is back itself"
@@ -104,6 +103,14 @@ PAST = st.lists(
     ),
     max_size=30,
 )
+
+
+def test_two_that_are_equally_good_keep_their_order() -> None:
+    past = [incident(1, 0, fix="restarted it"), incident(2, 0, fix="gave it more memory")]
+    this = incident(9, 100, None)
+    found = [Experience(order, Trust()).suggestions(this) for order in (past, past[::-1])]
+    assert found[0] == found[1]
+    assert [each.fix for each in found[0]] == ["gave it more memory", "restarted it"]
 
 
 @given(PAST, st.randoms(use_true_random=False))

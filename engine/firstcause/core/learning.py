@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass
@@ -19,8 +18,6 @@ SHOWN = 3
 
 _LISTED = 5
 """Incidents that one names."""
-
-_BLANK = re.compile(r"\s+")
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,9 @@ class Experience:
                 alike[each.words].append(each)
         made = (self._suggestion(incident, uses) for uses in alike.values())
         good = [each for each in made if each.confidence >= self._trust.least]
-        return tuple(sorted(good, key=lambda each: (-each.confidence, -each.last_used.timestamp()))[:SHOWN])
+        # The text is the last key: two fixes that are equally good keep their order, whatever came in first.
+        order = sorted(good, key=lambda each: (-each.confidence, -each.last_used.timestamp(), each.fix))
+        return tuple(order[:SHOWN])
 
     def _suggestion(self, incident: Incident, uses: Sequence[_Use]) -> Suggestion:
         newest = sorted(uses, key=lambda each: (each.at, each.incident.stored_id or 0), reverse=True)
@@ -136,4 +135,4 @@ def _because(incident: Incident, newest: Sequence[_Use]) -> str:
 
 def _words(fix: str) -> str:
     """The same for texts that say the same but for case, spaces and the full stop."""
-    return _BLANK.sub(" ", fix).strip().rstrip(".!").casefold()
+    return " ".join(fix.split()).rstrip(".!").casefold()
