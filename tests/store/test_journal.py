@@ -9,6 +9,7 @@ import logging
 import os
 import resource
 import sqlite3
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,6 +67,39 @@ def waiting(database: Database) -> int:
 
 def segments(database: Database) -> list[Path]:
     return sorted(Path(f"{database.engine.url.database}-accepted").glob("*.frames"))
+
+
+def test_what_is_written_while_the_reader_searches_is_not_jumped_over(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(database, "first")
+    search = journal._next
+
+    def search_after_two_more(fd: int, offset: int) -> int | None:
+        if not waiting_names:
+            waiting_names.extend(["second", "third"])
+            store(database, "second")
+            store(database, "third")
+        return search(fd, offset)
+
+    waiting_names: list[str] = []
+    monkeypatch.setattr(journal, "_next", search_after_two_more)
+    assert all_taken(database) == ["first", "second", "third"]
+    waiting_names.clear()
+    store(database, "fourth")
+    assert waiting(database) == 3, "counted are all three as well"
+    assert all_taken(database) == ["fourth", "second", "third"]
+
+
+def test_a_reader_beside_a_writer_misses_nothing(database: Database) -> None:
+    names = [str(number) for number in range(3000)]
+    writer = threading.Thread(target=lambda: [store(database, name) for name in names])
+    writer.start()
+    found: list[str] = []
+    while writer.is_alive():
+        found += taken(database, 7)
+    writer.join()
+    assert found + all_taken(database) == names
 
 
 def test_files_are_begun_anew_and_go_when_all_of_them_is_triaged(

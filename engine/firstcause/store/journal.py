@@ -216,11 +216,11 @@ class _Writer:
     def __init__(self, folder: Path) -> None:
         if not folder.exists():
             folder.mkdir(mode=0o700, exist_ok=True)
-            _sync(folder.parent)
+            on_disk(folder.parent)
         self._fd = _begun(folder)
         self.size = 0
         try:
-            _sync(folder)
+            on_disk(folder)
         except OSError:
             self.close()
             raise
@@ -250,13 +250,8 @@ class _Writer:
 def _copied(segment: Path, to: Path) -> None:
     if segment.stat().st_size >= SEGMENT:
         # Nobody writes to it any more, so it need not be there twice; unless it is another disk.
-        try:
+        with suppress(OSError):
             to.hardlink_to(segment)
-        except FileNotFoundError:
-            raise
-        except OSError:
-            log.debug("%s cannot be linked, so it is copied", segment)
-        else:
             return
     shutil.copyfile(segment, to)
 
@@ -274,9 +269,9 @@ def _begun(folder: Path) -> int:
         os.close(fd)
 
 
-def _sync(folder: Path) -> None:
-    """What a folder lists is on disk only after this."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def on_disk(path: Path) -> None:
+    """What is in a file, or what a folder lists, is on disk only after this."""
+    fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
     finally:
@@ -328,6 +323,10 @@ def _frames(fd: int, offset: int, *, whole: bool = True) -> Iterator[_Frame]:
             sound = _next(fd, offset + 1)
             if sound is None:
                 return
+            # The writer may have written there, and behind it, after the first look: the search must not
+            # jump over what it finished meanwhile. Bytes appear in order, so that a second look settles it.
+            if _frame(fd, offset, whole=whole) is not None:
+                continue
             log.error("%d bytes of the inbox cannot be read; triage goes on behind them", sound - offset)
             offset = sound
             continue
