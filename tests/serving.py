@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from firstcause.core.model import Reading, Status
-from firstcause.daemon import Daemon, listen, web_server
+from firstcause.daemon.server import listen, web_server
+from firstcause.daemon.supervisor import Daemon
 from staging import Stage
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from firstcause import DeliveryError, Enrichment, Notification, Notifier, Probe, Reading, Status, hookimpl
+from firstcause.app.application import Service
 from firstcause.config import Settings
 from firstcause.core.model import Event
-from firstcause.host import Host
-from firstcause.service import Service
-from firstcause.service.unpacking import unpacked
+from firstcause.pipeline.decoding import unpacked
+from firstcause.plugins.manager import Host
 from firstcause.store.tables import metadata
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
         report,
         watch,
     )
-    from firstcause.core.codes import code_of
     from firstcause.core.model import (
         Event,
         Notification,
@@ -30,9 +29,10 @@ if TYPE_CHECKING:
         Source,
         Status,
     )
+    from firstcause.core.text.error_codes import code_of
     from firstcause.errors import DeliveryError, FirstcauseError, IntakeError
     from firstcause.hookspecs import hookimpl
-    from firstcause.hookspecs.delivered import Delivered
+    from firstcause.hookspecs.delivery_tracker import Delivered
     from firstcause.hookspecs.findings import Findings
     from firstcause.hookspecs.types import (
         Answer,
@@ -100,11 +100,11 @@ _CLIENT = frozenset({
 _HOMES = (
     "firstcause.hookspecs",
     "firstcause.hookspecs.types",
-    "firstcause.hookspecs.delivered",
+    "firstcause.hookspecs.delivery_tracker",
     "firstcause.hookspecs.findings",
     "firstcause.errors",
     "firstcause.core.model",
-    "firstcause.core.codes",
+    "firstcause.core.text.error_codes",
 )
 
 

@@ -15,10 +15,10 @@ import platformdirs
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from firstcause.core.durations import Duration
 from firstcause.core.model import Frozen, MaybeName, Priority, Scalar, Severity
-from firstcause.core.quiet import QuietHours
-from firstcause.core.sizes import Size
+from firstcause.core.notify.quiet_hours import QuietHours
+from firstcause.core.text.durations import Duration
+from firstcause.core.text.sizes import Size
 from firstcause.errors import ConfigError
 
 if TYPE_CHECKING:

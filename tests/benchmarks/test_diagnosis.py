@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from figures import Anchor, at_least
-from firstcause.core.diagnosis import Evidence, Weights, diagnose, felt, strength
 from firstcause.core.model import Severity
-from firstcause.core.topology import ComponentGraph
-from firstcause.intake.storm import parse
+from firstcause.core.root_cause.graphs import ComponentGraph
+from firstcause.core.root_cause.ranking import Evidence, Weights, diagnose, felt, strength
+from firstcause.resources import shipped
+from firstcause.rulebase.rulebase import learn
 from firstcause.rulefiles.load import RuleBook, load
-from firstcause.service.diagnosing import Diagnoser
-from firstcause.service.knowledge import learn
-from firstcause.shipped import shipped
+from firstcause.simulation.diagnose import Diagnoser
+from firstcause.simulation.recorded_storm import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

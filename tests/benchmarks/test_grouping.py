@@ -18,12 +18,12 @@ import psutil
 import pytest
 
 from figures import Anchor, at_least, at_most
-from firstcause.core import templates
 from firstcause.core.catalog import Catalog
-from firstcause.core.further import FURTHER
-from firstcause.core.identity import identify
+from firstcause.core.grouping import message_template
+from firstcause.core.grouping.fingerprint import identify
+from firstcause.core.grouping.message_template import MASKINGS, template
+from firstcause.core.grouping.overflow import FURTHER
 from firstcause.core.model import Event
-from firstcause.core.templates import MASKINGS, template
 from staging import START, Stage
 
 if TYPE_CHECKING:
@@ -118,7 +118,9 @@ def test_no_mask_is_there_for_the_system_that_it_is_measured_with(
     whole = scores(logs, by_template)
     without: dict[str, dict[str, float]] = {}
     for mask in MASKINGS:
-        monkeypatch.setattr(templates, "MASKINGS", tuple(each for each in MASKINGS if each is not mask))
+        monkeypatch.setattr(
+            message_template, "MASKINGS", tuple(each for each in MASKINGS if each is not mask)
+        )
         without[mask.name] = scores(logs, by_template)
     left_out = {}
     for system in logs:
@@ -128,7 +130,7 @@ def test_no_mask_is_there_for_the_system_that_it_is_measured_with(
             for mask in MASKINGS
             if sum(without[mask.name][name] for name in others) <= sum(whole[name] for name in others)
         ]
-        monkeypatch.setattr(templates, "MASKINGS", tuple(kept))
+        monkeypatch.setattr(message_template, "MASKINGS", tuple(kept))
         left_out[system] = scores({system: logs[system]}, by_template)[system]
     monkeypatch.undo()
     for system, right in left_out.items():

@@ -22,8 +22,8 @@ from bugsinking import bugsink
 from conftest import fresh_postgres
 from figures import Anchor, at_least, at_least_times, at_most, at_most_times
 from firstcause.core.model import Event, Impact, Incident, Priority, Root, Severity
-from firstcause.store import history, inbox, incidents
-from firstcause.store.history import Kept
+from firstcause.store import event_log, inbox, incidents
+from firstcause.store.event_log import Kept
 from running import DaemonProcess
 from servers import free_port
 from staging import Stage
@@ -224,7 +224,7 @@ def _listing(folder: Path, events: int) -> float:
         text = inbox.document(Event(id="x", time=now, code="LATENCY_HIGH", message="request 17 took 4100 ms"))
         for start in range(0, events, 10_000):
             rows = [Kept(f"{place}", text, f"print {place % 100}") for place in range(start, start + 10_000)]
-            history.keep(conn, rows, now + timedelta(seconds=start))
+            event_log.keep(conn, rows, now + timedelta(seconds=start))
     taken = []
     for _ in range(15):
         began = time.perf_counter()

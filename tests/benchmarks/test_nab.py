@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from figures import at_least
-from firstcause.core.extremes import Extremes, Reach
+from firstcause.core.health.outlier import Extremes, Reach
+from firstcause.health.baselines import REACH_PREFIX
+from firstcause.resources import shipped
 from firstcause.rulefiles.load import load
-from firstcause.service.normals import REACH_PREFIX
-from firstcause.shipped import shipped
 
 if TYPE_CHECKING:
     from figures import Recorder

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from figures import at_least, at_most
+from firstcause.app.application import Service
 from firstcause.config import Settings
 from firstcause.core.model import Reading, Status
-from firstcause.daemon import Daemon
+from firstcause.daemon.supervisor import Daemon
 from firstcause.hookspecs import hookimpl
 from firstcause.hookspecs.types import Probe
-from firstcause.host import Host
-from firstcause.service import Service
+from firstcause.plugins.manager import Host
 
 if TYPE_CHECKING:
     from pathlib import Path

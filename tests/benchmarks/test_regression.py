@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from figures import at_least, at_most
-from firstcause.core.series import Normal, judged
+from firstcause.core.health.baseline import Normal, judged
+from firstcause.health.baselines import PREFIX
+from firstcause.resources import shipped
 from firstcause.rulefiles.load import load
-from firstcause.service.normals import PREFIX
-from firstcause.shipped import shipped
 
 if TYPE_CHECKING:
     from figures import Recorder

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from figures import Anchor, at_most_times
-from firstcause.service.backtest import backtest
-from firstcause.service.knowledge import learn
+from firstcause.rulebase.rulebase import learn
+from firstcause.simulation.backtest import backtest
 from staging import Stage
 
 if TYPE_CHECKING:

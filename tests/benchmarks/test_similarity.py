@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from figures import Anchor, at_least, at_most, at_most_times
-from firstcause.core.similarity import LEAD, THRESHOLD, Found, Page, Similar
+from firstcause.core.text.similarity import LEAD, THRESHOLD, Found, Page, Similar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

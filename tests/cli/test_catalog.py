@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from firstcause.authoring.coverage import Uncovered, coverage
 from firstcause.core.catalog import Catalog, Entry
-from firstcause.service.coverage import Uncovered, coverage
 from running import answer, firstcause
 from staging import START, Stage
 

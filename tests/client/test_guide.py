@@ -14,7 +14,7 @@ import structlog
 
 import firstcause
 from firstcause.client.settings import _VARIABLES, Settings
-from firstcause.shipped import shipped
+from firstcause.resources import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

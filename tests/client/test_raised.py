@@ -14,18 +14,18 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.client import render
-from firstcause.client.place import innermost_own, is_own, short
-from firstcause.client.query import query_of
-from firstcause.client.raised import OURS, Place, Raised, chain
-from firstcause.client.seen import seen
+from firstcause.client import event_builder
+from firstcause.client.capture import seen
+from firstcause.client.code_location import innermost_own, is_own, short
+from firstcause.client.db_statement import query_of
+from firstcause.client.exception_info import OURS, Place, Raised, chain
 from firstcause.client.settings import Settings
 
 SITE = "/srv/app/.venv/lib/python3.11/site-packages/lib/core.py"
 
 
 def of(error: BaseException, **given: Any) -> dict[str, Any]:
-    return render.event(seen(error, {"id": "1", **given}, None), Settings(service="shop"), "host")
+    return event_builder.event(seen(error, {"id": "1", **given}, None), Settings(service="shop"), "host")
 
 
 def caught(raises: Any) -> BaseException:
@@ -47,7 +47,7 @@ def chained() -> None:
 def test_the_stack_is_what_python_prints() -> None:
     error = caught(chained)
     printed = "".join(traceback.format_exception(error)).strip().splitlines()
-    ours = render.stack(chain(error)).splitlines()
+    ours = event_builder.stack(chain(error)).splitlines()
     # The marks under the line are Python's own.
     assert [line for line in ours if line] == [line for line in printed if line and set(line) - set(" ^~")]
 
@@ -85,7 +85,7 @@ def test_a_group_names_its_members_and_notes_are_kept() -> None:
     assert [(each.kind, each.link) for each in chain(group)] == [
         ("ExceptionGroup", ""), ("ValueError", "group"), ("OSError", "group"),
     ]  # fmt: skip
-    assert "while it was told twice" in render.stack(chain(group))
+    assert "while it was told twice" in event_builder.stack(chain(group))
 
 
 def test_a_chain_in_a_circle_ends() -> None:
@@ -101,7 +101,7 @@ def test_a_recursion_without_end_is_cut_in_the_middle() -> None:
     (raised,) = chain(caught(again))
     assert len(raised.steps) == 80
     assert raised.left_out > 500
-    assert len(render.stack((raised,))) < 10_000
+    assert len(event_builder.stack((raised,))) < 10_000
 
 
 def test_nothing_holds_the_exception_or_its_variables() -> None:
@@ -177,7 +177,7 @@ def test_others_have_no_query() -> None:
         (Place("<frozen importlib._bootstrap>", 1, "f", "importlib"), (), False),
         (Place("<string>", 1, "f", "attrs"), (), False),
         (Place("<string>", 1, "f", "__main__"), (), True),
-        (Place(f"{OURS}watching.py", 1, "f", "firstcause.client.watching"), (), False),
+        (Place(f"{OURS}watching.py", 1, "f", "firstcause.client.watch"), (), False),
     ],
 )
 def test_whose_code_it_is(place: Place, in_app: tuple[str, ...], own: bool) -> None:
@@ -220,10 +220,10 @@ fields = st.fixed_dictionaries(
 @given(fields)
 def test_whatever_fields_are_given_one_line_of_json_comes_out(given: dict[str, Any]) -> None:
     made = seen(None, given, {"tenant": "t", "details": {"a": 1}})
-    text = render.line(made, Settings(), "host")
+    text = event_builder.line(made, Settings(), "host")
     assert text.isascii()
     assert len(text.splitlines()) == 1
-    event = render.event(made, Settings(), "host")
+    event = event_builder.event(made, Settings(), "host")
     assert event.get("code") or event.get("message")
     assert event.get("severity") in {None, *(str(given.get("severity")).strip().upper(),)}
 
@@ -238,4 +238,4 @@ def test_a_recursion_is_printed_as_python_does() -> None:
     printed = [
         line for line in "".join(traceback.format_exception(error)).splitlines() if set(line) - set(" ^~")
     ]
-    assert render.stack(chain(error)).splitlines() == printed
+    assert event_builder.stack(chain(error)).splitlines() == printed

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import firstcause
+from firstcause.client.capture import Seen
 from firstcause.client.client import Client
-from firstcause.client.seen import Seen
 from firstcause.client.settings import settings
 from misbehaving import Misbehaving, Says
 from running import until

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.allowance import free_at
+from firstcause.core.notify.rate_limit import free_at
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.attribution import candidates, in_scope, parents, root_of
 from firstcause.core.model import Alert, Verdict
-from firstcause.core.topology import CauseGraph
+from firstcause.core.root_cause.attribution import candidates, in_scope, parents, root_of
+from firstcause.core.root_cause.graphs import CauseGraph
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 GRAPH = CauseGraph({"NET": ["DB"], "DB": ["APP"], "APP": ["PAGE"]})

@@ -5,10 +5,17 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.changes import Ranking, candidates, likelihoods
-from firstcause.core.compare import Difference, compared, dated, details, difference_facts, differences
+from firstcause.core.health.comparison import (
+    Difference,
+    compared,
+    dated,
+    details,
+    difference_facts,
+    differences,
+)
+from firstcause.core.health.snapshot import Errors, Observed, Snapshot
+from firstcause.core.incidents.change_ranking import Ranking, candidates, likelihoods
 from firstcause.core.model import Raised, Severity, Verdict, VerdictKind
-from firstcause.core.snapshot import Errors, Observed, Snapshot
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 GOOD = ("7", NOW - timedelta(minutes=90))

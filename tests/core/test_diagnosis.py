@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firstcause.core.diagnosis import Evidence, Prior, Suspect, Weights, diagnose, felt, strength
 from firstcause.core.model import Severity
-from firstcause.core.signals import Signal, Signals
-from firstcause.core.storms import believed, findings, storms
-from firstcause.core.topology import ComponentGraph
+from firstcause.core.root_cause.clustering import believed, findings, storms
+from firstcause.core.root_cause.graphs import ComponentGraph
+from firstcause.core.root_cause.ranking import Evidence, Prior, Suspect, Weights, diagnose, felt, strength
+from firstcause.core.root_cause.signals import Signal, Signals
 
 RESOURCE = Signal(name="resource", about="x", own=0.9, chance=0.02)
 LATENCY = Signal(name="latency", about="x", own=0.7, callers=0.5)

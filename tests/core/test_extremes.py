@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.extremes import Extreme, Extremes, Reach
+from firstcause.core.health.outlier import Extreme, Extremes, Reach
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.core.catalog import Catalog, Entry
-from firstcause.core.former import former
-from firstcause.core.further import FURTHER, Limits, Room, bounded, how_many, tell, title
-from firstcause.core.identity import Occurrence, further, identify
+from firstcause.core.grouping.aggregation import fold
+from firstcause.core.grouping.fingerprint import Occurrence, further, identify
+from firstcause.core.grouping.legacy_fingerprint import former
+from firstcause.core.grouping.overflow import FURTHER, Limits, Room, bounded, how_many, tell, title
 from firstcause.core.model import Alert, Event
-from firstcause.core.triage import fold
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ENTRY = Entry.model_validate(
@@ -87,7 +87,7 @@ def hashes(numbers: range) -> list[str]:
 
 @pytest.mark.parametrize("number", [1, 2047, 2048, 10_000, 100_000])
 def test_the_number_of_kinds_is_right_within_bounded_room(number: int) -> None:
-    from firstcause.core.further import _joined  # noqa: PLC0415 - the sketch by itself
+    from firstcause.core.grouping.overflow import _joined  # noqa: PLC0415 - the sketch by itself
 
     sketch = _joined("", {each[:10] for each in hashes(range(number))})
     found, exactly = how_many(sketch)

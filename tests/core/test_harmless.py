@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.test_masking import MASKED_TEXTS
-from firstcause.core.masking import Mask
-from firstcause.intake import native, quick
+from firstcause.core.privacy.masking import Mask
+from firstcause.intake import fast_path, native_format
 
 if TYPE_CHECKING:
     from firstcause.core.model import Event
@@ -76,17 +76,19 @@ bodies = st.builds(
 )
 
 
-def slowly(body: bytes) -> tuple[list[Event], list[native.Rejected]]:
+def slowly(body: bytes) -> tuple[list[Event], list[native_format.Rejected]]:
     """As `intake.native` and masking take it."""
     numbers = iter(range(100))
-    parsed = native.parse(body, "", now=NOW, new_id=lambda: f"key-{next(numbers)}", max_event_bytes=1_000_000)
+    parsed = native_format.parse(
+        body, "", now=NOW, new_id=lambda: f"key-{next(numbers)}", max_event_bytes=1_000_000
+    )
     return [MASK.event(each) for each in parsed.events], parsed.rejected
 
 
 def quickly(body: bytes) -> list[Event] | None:
-    if not MASK.harmless(body) or (count := quick.count(body, 1000)) is None:
+    if not MASK.harmless(body) or (count := fast_path.count(body, 1000)) is None:
         return None
-    found = quick.events(body, "key", NOW)
+    found = fast_path.events(body, "key", NOW)
     assert len(found) == count
     return found
 
@@ -145,8 +147,8 @@ def test_what_is_harmless_is_left_as_it_is_by_masking(value: Any) -> None:
 def test_ordinary_errors_are_kept_as_they_came(sent: dict[str, Any]) -> None:
     body = json.dumps([sent, sent], ensure_ascii=False).encode()
     assert MASK.harmless(body)
-    assert quick.count(body, 2) == 2
-    assert quick.count(body, 1) is None, "more than one parcel holds"
+    assert fast_path.count(body, 2) == 2
+    assert fast_path.count(body, 1) is None, "more than one parcel holds"
 
 
 @pytest.mark.parametrize(
@@ -154,18 +156,18 @@ def test_ordinary_errors_are_kept_as_they_came(sent: dict[str, Any]) -> None:
     [b"", b"[]", b"{}", b"null", b"[1]", b"{", b'[{"code": "A"}', b"\xff", b'{"code":"A"}\n{"code":"B"}'],
 )
 def test_what_it_cannot_read_is_left_to_the_other(body: bytes) -> None:
-    assert quick.count(body, 1000) is None
+    assert fast_path.count(body, 1000) is None
 
 
 @pytest.mark.parametrize(
     "sent",
     [
-        {"message": "x" * (native.LONGEST_TEXT + 1)},
-        {"code": "A", "stack": "x" * (native.LONGEST_TEXT + 1)},
-        {"code": "A", "details": {"a": "x" * (native.LONGEST_TEXT + 1)}},
-        {"code": "A", "details": {str(number): 1 for number in range(native.WIDEST + 1)}},
-        {"code": "A", "details": {"a": [1] * (native.WIDEST + 1)}},
-        {"code": "A", "tags": {str(number): "1" for number in range(native.WIDEST + 1)}},
+        {"message": "x" * (native_format.LONGEST_TEXT + 1)},
+        {"code": "A", "stack": "x" * (native_format.LONGEST_TEXT + 1)},
+        {"code": "A", "details": {"a": "x" * (native_format.LONGEST_TEXT + 1)}},
+        {"code": "A", "details": {str(number): 1 for number in range(native_format.WIDEST + 1)}},
+        {"code": "A", "details": {"a": [1] * (native_format.WIDEST + 1)}},
+        {"code": "A", "tags": {str(number): "1" for number in range(native_format.WIDEST + 1)}},
         {"code": "A", "details": {"a": {"b": {"c": 1}}}},
     ],
     ids=[
@@ -179,4 +181,4 @@ def test_what_it_cannot_read_is_left_to_the_other(body: bytes) -> None:
     ],
 )
 def test_what_is_over_a_limit_is_left_to_the_other(sent: dict[str, Any]) -> None:
-    assert quick.count(json.dumps(sent).encode(), 1000) is None
+    assert fast_path.count(json.dumps(sent).encode(), 1000) is None

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.core.catalog import Catalog, Entry
-from firstcause.core.identity import UNCATALOGUED, identify
+from firstcause.core.grouping.fingerprint import UNCATALOGUED, identify
 from firstcause.core.model import Event, Severity
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.learning import SHOWN, Experience, Suggestion, Trust
+from firstcause.core.incidents.suggestions import SHOWN, Experience, Suggestion, Trust
 from firstcause.core.model import Impact, Incident, IncidentStatus, Priority, Root, Severity
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from firstcause.core.masking import MASKED, Mask
 from firstcause.core.model import Event, Source
+from firstcause.core.privacy.masking import MASKED, Mask
 
 MASK = Mask()
 QUICK = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.durations import seconds, spoken
-from firstcause.core.message import Brief, Held, body, digest_body, digest_text, digest_title, text
 from firstcause.core.model import Notification, NotifyReason, Priority, Severity
+from firstcause.core.notify.message import Brief, Held, body, digest_body, digest_text, digest_title, text
+from firstcause.core.text.durations import seconds, spoken
 
 START = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
 EXTENSION = "^{}\\[~]|€"

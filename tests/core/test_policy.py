@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.core.model import Impact, Incident, IncidentStatus, NotifyReason, Priority, Root
-from firstcause.core.policy import AGAIN, Decision, Told, decide, overdue, still_worth, unanswered
+from firstcause.core.notify.policy import AGAIN, Decision, Told, decide, overdue, still_worth, unanswered
 
 OPENED = datetime(2026, 1, 1, tzinfo=UTC)
 INCIDENT = Incident.model_validate(

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.core.catalog import Catalog, Entry
+from firstcause.core.incidents.debug_report import DebugReport, as_markdown, as_text, debug_report
 from firstcause.core.model import Alert, Impact, Incident, Priority, Role, Root, Sample, Severity, Source
-from firstcause.core.report import DebugReport, as_markdown, as_text, debug_report
 
 START = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
 ENTRY = Entry.model_validate(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.series import Normal, Range, judged, strangeness, usual
+from firstcause.core.health.baseline import Normal, Range, judged, strangeness, usual
 
 NORMAL = Normal()
 NUMBERS = st.floats(-1e6, 1e6).map(lambda value: round(value, 2))

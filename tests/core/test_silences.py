@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.core.model import Severity
-from firstcause.core.silences import FIELDS, Matcher, Silence, parse, refuse_all
+from firstcause.core.notify.silences import FIELDS, Matcher, Silence, parse, refuse_all
 from firstcause.inference.patterns import fits_whole
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.similarity import THRESHOLD, Page, Similar
+from firstcause.core.text.similarity import THRESHOLD, Page, Similar
 
 if TYPE_CHECKING:
     from collections.abc import Callable

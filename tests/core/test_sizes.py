@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.sizes import size, spoken
+from firstcause.core.text.sizes import size, spoken
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firstcause.core.health.snapshot import Active, Errors, Observed, Snapshot, observed, percentile, rolled
 from firstcause.core.model import Reading, Severity, Status
-from firstcause.core.snapshot import Active, Errors, Observed, Snapshot, observed, percentile, rolled
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

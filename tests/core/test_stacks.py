@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.stacks import called, kind_of, trace_of
+from firstcause.core.grouping.stack_trace import called, kind_of, trace_of
 
 PYTHON = """Traceback (most recent call last):
   File "/srv/shop/releases/20261101/orders/store.py", line 41, in save

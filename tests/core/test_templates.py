@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.templates import LONGEST, template
+from firstcause.core.grouping.message_template import LONGEST, template
 
 SAME = [
     ("connection to 10.2.0.17:5432 refused", "connection to db-3.prod.example.com:5433 refused"),

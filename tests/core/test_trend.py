@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firstcause.core.trend import FEWEST, Point, fitted, forecast, kendall, recent, thinned, trend
+from firstcause.core.health.trend import FEWEST, Point, fitted, forecast, kendall, recent, thinned, trend
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.core.catalog import Catalog
-from firstcause.core.identity import Occurrence, identify
+from firstcause.core.grouping.aggregation import Standing, counted, fold, until
+from firstcause.core.grouping.fingerprint import Occurrence, identify
 from firstcause.core.model import Alert, Event
-from firstcause.core.triage import Standing, counted, fold, until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 EMPTY = Catalog([])

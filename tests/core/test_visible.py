@@ -5,7 +5,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.visible import clean, visible
+from firstcause.core.text.sanitize import clean, visible
 
 
 def test_what_acts_unseen_is_written_out() -> None:

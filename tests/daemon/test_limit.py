@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from firstcause import daemon as module
-from firstcause.daemon import Daemon
-from firstcause.service import accept
+from firstcause.daemon import supervisor
+from firstcause.daemon.supervisor import Daemon
+from firstcause.intake import writer
 from running import daemon, until
 from staging import Stage
 
@@ -36,7 +36,7 @@ def test_it_is_said_once_an_hour_and_when_it_changes(
 ) -> None:
     stage = Stage(f"sqlite:///{tmp_path / 'store.db'}", tmp_path)
     now = [0.0]
-    monkeypatch.setattr(module, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(supervisor, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
     running = Daemon(stage.service)
 
     def said(at: float, over: int) -> list[str]:
@@ -64,7 +64,7 @@ def test_it_ends_also_where_the_last_of_it_was_triaged_a_moment_after_a_look(
 ) -> None:
     stage = Stage(f"sqlite:///{tmp_path / 'store.db'}", tmp_path, intake={"max_waiting_bytes": 1})
     now = [0.0]
-    monkeypatch.setattr(accept, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(writer, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
     stage.service.accept([stage.event(0, "A")], stage.time(0))
     running = Daemon(stage.service)
     monkeypatch.setattr(Daemon, "_running", types.SimpleNamespace(stored=0))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from firstcause.resources import shipped
+from firstcause.rulebase.rulebase import learn
 from firstcause.rulefiles.load import load
-from firstcause.service.knowledge import learn
-from firstcause.service.ruletests import run
-from firstcause.shipped import shipped
+from firstcause.simulation.rule_tests import run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from firstcause.core.model import Reading, Status
-from firstcause.health.leftovers import MOST
-from firstcause.health.probing import Prober
+from firstcause.health.probe_runner import Prober
+from firstcause.health.thread_leaks import MOST
 from firstcause.hookspecs.types import Probe
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firstcause.core.model import Reading, Status
-from firstcause.health.schedule import Schedule, offset
+from firstcause.health.probe_schedule import Schedule, offset
 from firstcause.hookspecs.types import Probe
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import firstcause
 from firstcause import Status, hookspecs
-from firstcause.shipped import shipped
+from firstcause.resources import shipped
 from running import until
 from serving import serving
 

@@ -25,7 +25,7 @@ from firstcause.hookspecs.types import (
     Remedy,
     SuppliedFact,
 )
-from firstcause.host import Host
+from firstcause.plugins.manager import Host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from firstcause.host import Host, loading
-from firstcause.host.loading import PluginState
+from firstcause.plugins import discovery
+from firstcause.plugins.discovery import PluginState
+from firstcause.plugins.manager import Host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,7 +111,7 @@ def test_one_that_raises_on_import_is_named_and_the_rest_go_on(install: Any, sou
 
 
 def test_one_that_hangs_on_import_is_left_behind(install: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "LOAD_TIMEOUT", 0.2)
+    monkeypatch.setattr(discovery, "LOAD_TIMEOUT", 0.2)
     install("slow", "import time\ntime.sleep(3)")
     install("good", PROBES.format(name="good"))
     host = Host.load({})

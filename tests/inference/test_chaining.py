@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from firstcause.errors import RuleFileError
 from firstcause.inference.engine import Inference, verdict_fact
 from firstcause.inference.language import PlacedRule, Rule
-from firstcause.inference.strata import circles, strata
+from firstcause.inference.stratification import circles, strata
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from firstcause.inference.engine import Inference
 from firstcause.inference.language import PlacedRule, Rule
-from firstcause.inference.misses import Miss, nearest_miss
+from firstcause.inference.near_misses import Miss, nearest_miss
 
 if TYPE_CHECKING:
     from firstcause.core.model import Fact

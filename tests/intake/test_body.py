@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.errors import IntakeError
-from firstcause.intake.body import decompressed
+from firstcause.intake.decompression import decompressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

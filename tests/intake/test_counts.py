@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from firstcause.intake.counts import Counts
+from firstcause.intake.metrics import Counts
 
 
 def test_many_threads_lose_no_count() -> None:

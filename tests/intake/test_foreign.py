@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from firstcause.core.model import Event
-from firstcause.intake.foreign import taken
+from firstcause.intake.plugin_events import taken
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from firstcause.core.model import Event, Severity
 from firstcause.errors import IntakeError
-from firstcause.intake.native import Parsed, parse
-from firstcause.service.unpacking import unpacked
+from firstcause.intake.native_format import Parsed, parse
+from firstcause.pipeline.decoding import unpacked
 from firstcause.store import inbox
 from firstcause.store.database import Database
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.intake import rates
-from firstcause.intake.rates import Rates
+from firstcause.intake import rate_limiter
+from firstcause.intake.rate_limiter import Rates
 
 
 class Clock:
@@ -43,7 +43,7 @@ def test_no_limit_is_no_limit() -> None:
 
 
 def test_memory_is_bounded_and_the_quietest_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rates, "MOST", 3)
+    monkeypatch.setattr(rate_limiter, "MOST", 3)
     limited = Rates(1.0, 2, Clock())
     for name in ("a", "b", "c", "a", "d"):
         limited.spend(name, 2)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.errors import IntakeError
-from firstcause.intake.storm import parse
+from firstcause.simulation.recorded_storm import parse
 
 STORM: dict[str, Any] = {
     "id": "one",

@@ -10,8 +10,8 @@ import pytest
 
 from firstcause.config import Settings, load
 from firstcause.core.model import Impact, Incident, Priority, Root, Severity
-from firstcause.host import Host
 from firstcause.notify.routes import first_able, routes_for
+from firstcause.plugins.manager import Host
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "notifying.md").read_text()
 FILES = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)

@@ -20,7 +20,7 @@ import firstcause_alertmanager
 import firstcause_otlp
 import firstcause_sentry
 from firstcause import Event, IntakeError, Severity
-from firstcause.shipped import shipped
+from firstcause.resources import shipped
 from firstcause_alertmanager.config import Config
 from firstcause_alertmanager.reading import Reader
 from running import until

@@ -17,13 +17,13 @@ import pytest
 
 import firstcause_apprise
 from firstcause import DeliveryError, Notification, NotifyReason, Priority, Severity
-from firstcause.host import Host
+from firstcause.plugins.manager import Host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from firstcause import Notifier
-    from firstcause.host.loading import PluginState
+    from firstcause.plugins.discovery import PluginState
 
 SECRET = "t0psecret-w0rd"
 NOTICE = Notification(

@@ -19,7 +19,7 @@ import firstcause_alertmanager
 import firstcause_otlp
 import firstcause_sentry
 import firstcause_webhooks
-from firstcause.shipped import shipped
+from firstcause.resources import shipped
 from serving import serving
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import tomllib
 import types
 
 from firstcause import Status
+from firstcause.resources import shipped
 from firstcause.rulefiles.load import load
-from firstcause.shipped import shipped
 
 GUIDE = (shipped("rules").parent / "docs" / "probes.md").read_text()
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import firstcause_otlp
 from firstcause import Event, IntakeError, Severity
-from firstcause.intake.body import decompressed
+from firstcause.intake.decompression import decompressed
 from firstcause_otlp.config import Config
 from firstcause_otlp.reading import Reader
 from running import until

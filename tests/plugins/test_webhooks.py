@@ -19,7 +19,7 @@ import firstcause_syslog
 import firstcause_webhooks
 from firstcause import Event, IntakeError, Severity
 from firstcause.config import Settings
-from firstcause.shipped import shipped
+from firstcause.resources import shipped
 from firstcause_webhooks.config import Config
 from firstcause_webhooks.places import at, first
 from firstcause_webhooks.reading import Reader

@@ -11,10 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.catalog import Catalog, Entry, EntryBody
-from firstcause.core.codes import code_of
-from firstcause.inference.patterns import compile_pattern
-from firstcause.rulefiles.drafting import (
+from firstcause.authoring.entry_draft import (
     message_code,
     message_pattern,
     name_pattern,
@@ -22,9 +19,12 @@ from firstcause.rulefiles.drafting import (
     shown,
     template_parts,
 )
-from firstcause.rulefiles.importing import Gathered, component_name, gather, own_tests
-from firstcause.rulefiles.runbooks import Section, read_page
-from firstcause.rulefiles.writing import RuleText, check
+from firstcause.authoring.rule_editor import RuleText, check
+from firstcause.authoring.runbook_parser import Section, read_page
+from firstcause.authoring.sources import Gathered, component_name, gather, own_tests
+from firstcause.core.catalog import Catalog, Entry, EntryBody
+from firstcause.core.text.error_codes import code_of
+from firstcause.inference.patterns import compile_pattern
 
 SHARED = Path(os.environ.get("FIRSTCAUSE_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data")
 PUBLIC = SHARED / "catalog" / "raw_public"

@@ -8,8 +8,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from firstcause.rulefiles.yamlmarks import read
-from firstcause.shipped import shipped
+from firstcause.resources import shipped
+from firstcause.rulefiles.yaml_reader import read
 from running import firstcause
 
 FILES = sorted(shipped("rules").rglob("*.yaml"))

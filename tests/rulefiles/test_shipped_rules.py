@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from firstcause.errors import RuleFileError
-from firstcause.rulefiles import facts
+from firstcause.resources import shipped
+from firstcause.rulefiles import fact_schema
 from firstcause.rulefiles.load import RuleBook, load
-from firstcause.shipped import shipped
 
 CODES = {
     "TWILIO_API_FAILURE",
@@ -139,7 +139,7 @@ def test_rules_are_placed_where_they_stand(book: RuleBook) -> None:
 
 def test_the_reference_lists_every_fact_and_field() -> None:
     reference = (Path(__file__).parents[2] / "docs" / "rules.md").read_text()
-    for kind, fields in facts.FIELDS.items():
+    for kind, fields in fact_schema.FIELDS.items():
         assert f"`{kind}`" in reference
         for field in fields:
             assert f"`{field}`" in reference, f"{kind}.{field}"

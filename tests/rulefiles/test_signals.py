@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from firstcause.errors import RuleFileError
+from firstcause.resources import shipped
 from firstcause.rulefiles.load import load
-from firstcause.shipped import shipped
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,11 +13,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firstcause.authoring.rule_editor import RuleText, check, open_text, replace
+from firstcause.authoring.yaml_style import entry_text
 from firstcause.errors import ConfigError, NotFoundError, RuleFileError
+from firstcause.resources import shipped
 from firstcause.rulefiles.load import load
-from firstcause.rulefiles.styling import entry_text
-from firstcause.rulefiles.writing import RuleText, check, open_text, replace
-from firstcause.shipped import shipped
 
 FILE = """\
 # Ours.

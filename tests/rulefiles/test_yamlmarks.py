@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.rulefiles.yamlmarks import read
+from firstcause.rulefiles.yaml_reader import read
 
 
 def data(text: str) -> Any:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from firstcause.core.model import Status
-from firstcause.service.backtest import Report, backtest
-from firstcause.service.knowledge import learn
-from firstcause.shipped import shipped
+from firstcause.resources import shipped
+from firstcause.rulebase.rulebase import learn
+from firstcause.simulation.backtest import Report, backtest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from firstcause.errors import StoreError
 from firstcause.store.backup import back_up
 from firstcause.store.database import Database
 from firstcause.store.inbox import packed
-from firstcause.store.journal import Journal
+from firstcause.store.inbox_journal import Journal
 from staging import Stage
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def test_all_is_in_it_and_it_goes_on_where_the_store_was(stage: Stage, tmp_path:
 def test_what_is_triaged_just_now_is_in_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Just before the journal is copied, and between that and the copy of the store."""
     stage = Stage(f"sqlite:///{tmp_path}/store.db", tmp_path)
-    monkeypatch.setattr("firstcause.store.journal.SEGMENT", 1)
+    monkeypatch.setattr("firstcause.store.inbox_journal.SEGMENT", 1)
     for _ in range(4):
         stage.service.accept([stage.event(0, CODE)], stage.time(0))
     copied = Journal.copy

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from firstcause.core.former import former
-from firstcause.core.identity import identify
+from firstcause.core.grouping.fingerprint import identify
+from firstcause.core.grouping.legacy_fingerprint import former
 from firstcause.store.tables import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from firstcause.core.catalog import Catalog
-    from firstcause.core.identity import Occurrence
+    from firstcause.core.grouping.fingerprint import Occurrence
     from firstcause.core.model import Event
     from staging import Stage
 
@@ -53,7 +53,7 @@ def older(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         old = former(found)
         return found._replace(**old._asdict()) if old is not None else found
 
-    monkeypatch.setattr("firstcause.service.triage.identify", version_1)
+    monkeypatch.setattr("firstcause.pipeline.processor.identify", version_1)
     return monkeypatch.undo
 
 

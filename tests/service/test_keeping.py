@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firstcause import Enrichment
-from firstcause.core.identity import identify
+from firstcause.core.grouping.fingerprint import identify
 from firstcause.errors import IntakeError, StoreError
-from firstcause.service.accept import Acceptor, Room
+from firstcause.intake.writer import Acceptor, Room
 from firstcause.store.inbox import packed
 from running import until
 from staging import Stage
@@ -41,7 +41,7 @@ def test_an_event_that_breaks_triage_is_set_aside_and_the_rest_go_on(
             raise ZeroDivisionError("poison")
         return identify(event, catalog)
 
-    monkeypatch.setattr("firstcause.service.triage.identify", picky)
+    monkeypatch.setattr("firstcause.pipeline.processor.identify", picky)
     stage.report(0, "REDIS_SLOW", "POISON", "DB_QUERY_SLOW")
     codes = {alert["code"] for one in stage.incidents() for alert in one["alerts"]}
     assert codes == {"REDIS_SLOW", "DB_QUERY_SLOW"}
@@ -107,7 +107,7 @@ def test_the_acceptor_answers_only_what_is_stored(stage: Stage) -> None:
 def test_more_than_memory_should_hold_is_refused_and_taken_later(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("firstcause.service.accept._MOST_WAITING", 100)
+    monkeypatch.setattr("firstcause.intake.writer._MOST_WAITING", 100)
     held = threading.Event()
 
     def clock() -> datetime:
@@ -142,7 +142,7 @@ def test_what_leaves_the_inbox_does_so_together_with_what_triage_made_of_it(
         raise StoreError("the disk is full")
 
     with monkeypatch.context() as broken:
-        broken.setattr("firstcause.store.tallies.count", full)
+        broken.setattr("firstcause.store.event_counts.count", full)
         with pytest.raises(StoreError):
             stage.service.triage(stage.time(0))
     assert stage.rows("event") == []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from firstcause import Event, IntakeError, Listener, Submit, hookimpl
-from firstcause.service import listening
+from firstcause.intake import listeners as listening
 from running import until
 from serving import serving
 
@@ -96,7 +96,7 @@ def test_it_hears_that_there_is_no_room(tmp_path: Path, monkeypatch: pytest.Monk
     def full(*_: object) -> None:
         raise IntakeError("no room", 503, retry_after=4)
 
-    monkeypatch.setattr("firstcause.service.accept.Acceptor.submit", full)
+    monkeypatch.setattr("firstcause.intake.writer.Acceptor.submit", full)
     with serving(tmp_path, plugin("ours", Listener("line", run))) as (client, _stage):
         until(lambda: heard, "the refusal")
         assert heard == [4]

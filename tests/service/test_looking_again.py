@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from firstcause.service import ruletests
-from firstcause.service.backtest import backtest
-from firstcause.service.knowledge import learn
+from firstcause.rulebase.rulebase import learn
+from firstcause.simulation import rule_tests
+from firstcause.simulation.backtest import backtest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,7 +144,7 @@ tests:
     (tmp_path / "shop.yaml").write_text(RULES.format(test="age_s: {gte: 300}", more="") + tests)
     knowledge = learn([tmp_path], {})
     try:
-        results = list(ruletests.run(knowledge, knowledge.book.tests))
+        results = list(rule_tests.run(knowledge, knowledge.book.tests))
     finally:
         knowledge.close()
     assert [each.differences for each in results] == [(), ()]

@@ -6,7 +6,7 @@ import pytest
 
 from firstcause import Remedy
 from firstcause.errors import NotFoundError
-from firstcause.service.remedying import Remedying
+from firstcause.incidents.remedies import Remedying
 from staging import Stage
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firstcause.core.model import Event
-from firstcause.service.knowledge import learn
-from firstcause.service.rehearsal import Moment, Rehearsal
-from firstcause.shipped import shipped
+from firstcause.resources import shipped
+from firstcause.rulebase.rulebase import learn
+from firstcause.simulation.simulator import Moment, Rehearsal
 from staging import START
 
 if TYPE_CHECKING:

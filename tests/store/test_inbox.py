@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from firstcause.core.model import Event, Severity, Source
-from firstcause.store import history, inbox
-from firstcause.store.history import Kept
+from firstcause.store import event_log, inbox
+from firstcause.store.event_log import Kept
 from firstcause.store.inbox import TakenError
 from firstcause.store.tables import document_text
 
@@ -163,11 +163,11 @@ def test_what_another_took_is_not_taken_again(database: Database) -> None:
 def test_the_history_knows_what_is_in_it(database: Database) -> None:
     names = [f"e{number}" for number in range(1203)]
     with database.write() as conn:
-        history.keep(conn, [], TIME)
-        history.keep(conn, [Kept(name, inbox.document(event(name)), "print") for name in names], TIME)
-        assert history.known(conn, []) == set()
-        assert history.known(conn, [*names, "another"]) == set(names)
-        (batch,) = history.batches(conn, TIME)
+        event_log.keep(conn, [], TIME)
+        event_log.keep(conn, [Kept(name, inbox.document(event(name)), "print") for name in names], TIME)
+        assert event_log.known(conn, []) == set()
+        assert event_log.known(conn, [*names, "another"]) == set(names)
+        (batch,) = event_log.batches(conn, TIME)
     assert (batch.at, ids(batch.events)) == (TIME, names)
 
 

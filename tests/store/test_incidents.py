@@ -18,8 +18,8 @@ from firstcause.core.model import (
     Severity,
 )
 from firstcause.errors import NotFoundError, StoreError
-from firstcause.store import alerts, history, incidents, outbox
-from firstcause.store.history import Kept
+from firstcause.store import alerts, event_log, incidents, outbox
+from firstcause.store.event_log import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,7 +180,7 @@ def test_the_incident_of_an_event_is_the_newest_with_its_alert(
 ) -> None:
     old, new = save(database, an_incident("a", status=IncidentStatus.RESOLVED), an_incident("a"))
     with database.write() as conn:
-        history.keep(conn, [Kept("folded", "{}", "x"), Kept("alone", "{}", None, "unreadable")], now)
+        event_log.keep(conn, [Kept("folded", "{}", "x"), Kept("alone", "{}", None, "unreadable")], now)
         assert incidents.of_event(conn, "folded") is None
         alerts.save(conn, [an_alert("x", incident_id=old, resolved_at=now), an_alert("x", incident_id=new)])
         assert incidents.of_event(conn, "folded") == new

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firstcause.errors import StoreError
-from firstcause.store import journal
+from firstcause.store import inbox_journal
 from firstcause.store.database import Database
 from firstcause.store.inbox import Parcel
 from firstcause.store.tables import journal as places
@@ -73,7 +73,7 @@ def test_what_is_written_while_the_reader_searches_is_not_jumped_over(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(database, "first")
-    search = journal._next
+    search = inbox_journal._next
 
     def search_after_two_more(fd: int, offset: int) -> int | None:
         if not waiting_names:
@@ -83,7 +83,7 @@ def test_what_is_written_while_the_reader_searches_is_not_jumped_over(
         return search(fd, offset)
 
     waiting_names: list[str] = []
-    monkeypatch.setattr(journal, "_next", search_after_two_more)
+    monkeypatch.setattr(inbox_journal, "_next", search_after_two_more)
     assert all_taken(database) == ["first", "second", "third"]
     waiting_names.clear()
     store(database, "fourth")
@@ -93,7 +93,7 @@ def test_what_is_written_while_the_reader_searches_is_not_jumped_over(
 
 def test_a_reader_beside_a_writer_misses_nothing(database: Database) -> None:
     names = [str(number) for number in range(3000)]
-    writer = threading.Thread(target=lambda: [store(database, name) for name in names])
+    writer = threading.Thread(target=lambda: list(map(store, [database] * len(names), names)))
     writer.start()
     found: list[str] = []
     while writer.is_alive():
@@ -105,7 +105,7 @@ def test_a_reader_beside_a_writer_misses_nothing(database: Database) -> None:
 def test_files_are_begun_anew_and_go_when_all_of_them_is_triaged(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "SEGMENT", 300)
+    monkeypatch.setattr(inbox_journal, "SEGMENT", 300)
     names = [f"n{number:02}" for number in range(40)]
     for name in names:
         store(database, name)

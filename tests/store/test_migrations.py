@@ -17,8 +17,8 @@ from alembic.script import ScriptDirectory
 
 from firstcause.core.model import Event
 from firstcause.errors import StoreError
-from firstcause.service.unpacking import unpacked
-from firstcause.shipped import shipped
+from firstcause.pipeline.decoding import unpacked
+from firstcause.resources import shipped
 from firstcause.store import inbox
 from firstcause.store.database import HEAD, Database
 from firstcause.store.tables import Document, UtcTime, event, metadata

@@ -9,14 +9,14 @@ import pytest
 import sqlalchemy as sa
 
 from firstcause.core.model import Incident, NotifyReason, Priority
-from firstcause.store import incidents, outbox, telling
+from firstcause.store import incidents, notification_state, outbox
 from firstcause.store.tables import outbox as table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from firstcause.core.policy import Told
+    from firstcause.core.notify.policy import Told
     from firstcause.store.database import Database
 
 ROUTES = {"all": ("sms", "mail")}
@@ -44,7 +44,7 @@ def claim(database: Database, now: datetime, limit: int = 20) -> list[outbox.Wai
 
 def told(database: Database, number: int) -> Told:
     with database.read() as conn:
-        return telling.told(conn, number)["all"]
+        return notification_state.told(conn, number)["all"]
 
 
 def outcomes(database: Database) -> list[str | None]:

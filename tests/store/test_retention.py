@@ -4,9 +4,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from firstcause.core.model import IncidentStatus, NotifyReason
-from firstcause.store import alerts, history, incidents, outbox, retention, rulings
-from firstcause.store.history import Kept
-from firstcause.store.rulings import Ruling
+from firstcause.store import alerts, cause_overrides, event_log, incidents, outbox, retention
+from firstcause.store.cause_overrides import Ruling
+from firstcause.store.event_log import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,12 +40,12 @@ def pruned(database: Database, what: retention.Past) -> tuple[int, int]:
 
 def kept(database: Database, *names: str) -> set[str]:
     with database.read() as conn:
-        return history.known(conn, names)
+        return event_log.known(conn, names)
 
 
 def keep(database: Database, at: datetime, fingerprint: str | None, *names: str) -> None:
     with database.write() as conn:
-        history.keep(conn, [Kept(name, "{}", fingerprint) for name in names], at)
+        event_log.keep(conn, [Kept(name, "{}", fingerprint) for name in names], at)
 
 
 def test_old_events_go_and_young_ones_stay(database: Database, now: datetime) -> None:
@@ -105,7 +105,7 @@ def test_incidents_that_ended_long_ago_go_with_all_that_hangs_on_them(
                 an_alert("of the young", incident_id=stays, resolved_at=young),
             ],
         )
-        rulings.add(conn, Ruling(rows["of the old"], rows["of none"], old, "ada"))
+        cause_overrides.add(conn, Ruling(rows["of the old"], rows["of none"], old, "ada"))
         for each in numbers:
             incidents.note(conn, each, old, "opened")
             outbox.add(conn, each, NotifyReason.FIRST, old, {"on call": ["console"]})
@@ -122,7 +122,7 @@ def test_incidents_that_ended_long_ago_go_with_all_that_hangs_on_them(
         assert incidents.timeline_of(conn, gone) == []
         assert len(incidents.timeline_of(conn, stays)) == 1
         assert alerts.last_ended(conn, ["of the old", "of none", "of the young"]).keys() == {"of the young"}
-        assert rulings.in_force(conn) == []
+        assert cause_overrides.in_force(conn) == []
     assert list(retention.prune(database, past(now))) == []
 
 

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.store import alerts, history, retention, size
-from firstcause.store.history import Kept
+from firstcause.store import alerts, disk_usage, event_log, retention
+from firstcause.store.event_log import Kept
 from firstcause.store.tables import event
 
 if TYPE_CHECKING:
@@ -35,18 +35,18 @@ def fill(database: Database, now: datetime, count: int, length: float, fingerpri
             Kept(str(uuid.uuid4()), f'{{"m":"{chance.randbytes(int(own / 2)).hex()}"}}', fingerprint)
             for own in (chance.lognormvariate(0, 0.4) * length for _ in range(count))
         ]
-        history.keep(conn, rows, now)
+        event_log.keep(conn, rows, now)
         return int(conn.execute(sa.select(sa.func.max(event.c.id))).scalar_one())
 
 
 def taken(database: Database) -> int:
     with database.read() as conn:
-        return size.taken(conn)
+        return disk_usage.taken(conn)
 
 
 def over(database: Database, room: int) -> int:
     with database.read() as conn:
-        return size.over(conn, room)
+        return disk_usage.over(conn, room)
 
 
 def kept(database: Database) -> list[int]:
@@ -163,7 +163,7 @@ def test_the_size_of_an_event_is_about_what_it_takes(
     empty = taken(database)
     fill(database, now, count, length)
     with database.read() as conn:
-        told = conn.execute(sa.select(sa.func.sum(size.of_event(conn)))).scalar_one()
+        told = conn.execute(sa.select(sa.func.sum(disk_usage.of_event(conn)))).scalar_one()
     assert float(told) == pytest.approx(taken(database) - empty, rel=0.2)
 
 
@@ -175,7 +175,7 @@ def test_a_sample_of_the_pages_says_nearly_what_all_of_them_say(
         conn.execute(event.delete().where(event.c.id < last - 4000))
     used = over(database, 0)
     assert used < 0.8 * taken(database)
-    monkeypatch.setattr(size, "SAMPLE", 400)
+    monkeypatch.setattr(disk_usage, "SAMPLE", 400)
     assert over(database, 0) == pytest.approx(used, rel=0.15)
     assert over(database, 0) == over(database, 0), "the same pages each time"
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from firstcause.core.health.snapshot import Active, Errors, Observed, Snapshot
 from firstcause.core.model import Severity, Status
-from firstcause.core.snapshot import Active, Errors, Observed, Snapshot
 from firstcause.errors import NotFoundError
 from firstcause.store import snapshots
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from firstcause.core.model import Incident, NotifyReason, Priority
-from firstcause.core.policy import Told
-from firstcause.store import incidents, outbox, telling
+from firstcause.core.notify.policy import Told
+from firstcause.store import incidents, notification_state, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ def say(database: Database, at: datetime, fault: str = "root", priority: Priorit
 
 def told(database: Database, number: int) -> Told:
     with database.read() as conn:
-        return telling.told(conn, number).get("all", Told())
+        return notification_state.told(conn, number).get("all", Told())
 
 
 def test_told_follows_an_incident_through_its_life(database: Database, number: int, now: datetime) -> None:
@@ -119,10 +119,10 @@ def test_each_route_is_told_for_itself(
         over = incidents.save(conn, an_incident("over", status="resolved"))
         outbox.add(conn, over, FIRST, now, ROUTES)
     with database.read() as conn:
-        both = telling.told(conn, number)
-        assert telling.of_open(conn) == {number: both}
-        assert telling.told(conn, number, without=2) == {"night": both["night"]}
-        assert telling.said_faults(conn) == {"root"}
+        both = notification_state.told(conn, number)
+        assert notification_state.of_open(conn) == {number: both}
+        assert notification_state.told(conn, number, without=2) == {"night": both["night"]}
+        assert notification_state.said_faults(conn) == {"root"}
     assert (both["night"].said_fault, both["day"].said_fault) == ("root", None)
 
 
@@ -152,9 +152,9 @@ def test_what_was_said_of_a_merged_incident_counts_for_the_other(
             },
         )
         outbox.close(conn, row.id, "sent", now)
-        assert telling.told(conn, into) == {}
+        assert notification_state.told(conn, into) == {}
         outbox.move(conn, number, into)
-        assert telling.told(conn, number) == {}
-        assert telling.told(conn, into)["all"].said_fault == "root"
+        assert notification_state.told(conn, number) == {}
+        assert notification_state.told(conn, into)["all"].said_fault == "root"
         assert incidents.notifications_of(conn, number) == []
         assert [each["notifier"] for each in incidents.notifications_of(conn, into)] == ["sms"]

@@ -8,7 +8,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from firstcause.errors import StoreError
-from firstcause.web.takes import Bell
+from firstcause.web.ingest import Bell
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,9 +13,9 @@ from firstcause import Event, IntakeError
 from firstcause.config import load
 from firstcause.core.model import Priority, Status
 from firstcause.errors import ConfigError
-from firstcause.intake import foreign
-from firstcause.intake.native import DEEPEST, LONGEST_TEXT, WIDEST
-from firstcause.web.login import hashed
+from firstcause.intake import plugin_events
+from firstcause.intake.native_format import DEEPEST, LONGEST_TEXT, WIDEST
+from firstcause.web.sessions import hashed
 from running import until
 from serving import serving
 
@@ -128,7 +128,7 @@ def test_no_room_in_the_store_is_said_with_when_to_come_again(
         raise IntakeError("too much waits to be stored; send it again later", 503, retry_after=2.2)
 
     with serving(tmp_path) as (client, _stage):
-        monkeypatch.setattr("firstcause.service.accept.Acceptor.submit", full)
+        monkeypatch.setattr("firstcause.intake.writer.Acceptor.submit", full)
         answer = client.post("/api/v1/events", json={"code": "A"})
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "3")
         assert answer.json() == {"error": "too much waits to be stored; send it again later"}
@@ -158,7 +158,7 @@ def test_depth_and_width_are_bounded_by_every_way(tmp_path: Path, details: Any, 
         assert said in answer.json()["rejected"][0]["error"]
         assert client.post("/api/v1/events", json={"code": "A", "details": details}).status_code == 422
     event = Event(id="1", time=datetime.now(UTC), code="A", details=details)
-    parsed = foreign.taken([event], now=datetime.now(UTC), max_event_bytes=1 << 20)
+    parsed = plugin_events.taken([event], now=datetime.now(UTC), max_event_bytes=1 << 20)
     assert (len(parsed.events), said in parsed.rejected[0].error) == (0, True)
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from firstcause.daemon import Daemon, web_server
+from firstcause.daemon.server import web_server
+from firstcause.daemon.supervisor import Daemon
 from firstcause.errors import ConfigError
 from firstcause.store.database import Database
 from running import until

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from firstcause.web.live import Live
+from firstcause.web.live_updates import Live
 from running import until
 from serving import serving
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from firstcause.daemon import Daemon, web_server
+from firstcause.daemon.server import web_server
+from firstcause.daemon.supervisor import Daemon
 from firstcause.errors import IntakeError
-from firstcause.web.login import TRIES, WITHIN, Door, hashed
+from firstcause.web.sessions import TRIES, WITHIN, Door, hashed
 from running import firstcause
 from serving import serving
 from staging import Stage

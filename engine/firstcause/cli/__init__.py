@@ -9,19 +9,19 @@ from typing import NoReturn
 import click
 
 from firstcause.cli import (
-    acting,
+    actions,
     catalog,
-    daemon,
     db,
     diagnose,
     drill,
-    events,
     explain,
     health,
     incidents,
     plugins,
     replay,
+    report,
     rules,
+    run,
     status,
     web,
 )
@@ -29,11 +29,11 @@ from firstcause.cli.common import Context, exit_code
 from firstcause.errors import FirstcauseError
 
 _GROUPS = (
-    daemon,
+    run,
     status,
-    events,
+    report,
     incidents,
-    acting,
+    actions,
     drill,
     explain,
     diagnose,

@@ -14,9 +14,9 @@ from firstcause.errors import NotFoundError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from firstcause.authoring.coverage import Uncovered
+    from firstcause.authoring.importer import Imported
     from firstcause.core.catalog import Catalog
-    from firstcause.service.coverage import Uncovered
-    from firstcause.service.importing import Imported
 
 
 @click.group()
@@ -29,7 +29,7 @@ def catalog() -> None:
 @pass_context
 def list_entries(ctx: Context, *, as_json: bool) -> None:
     """All known errors."""
-    from firstcause.service.answers import entry_answer
+    from firstcause.incidents.serializers import entry_answer
 
     entries = ctx.service.catalog.entries.values()
     if as_json:
@@ -47,7 +47,7 @@ def show_entry(ctx: Context, *, code: str, as_json: bool) -> None:
     """One known error, with every field."""
     import yaml
 
-    from firstcause.service.answers import entry_answer
+    from firstcause.incidents.serializers import entry_answer
 
     entry = ctx.service.catalog.get(code.upper())
     if entry is None:
@@ -93,7 +93,7 @@ def import_entries(
     A rule and a page of the same alert become one entry. What the catalog has already is left as it is.
     A file that cannot be used is named, and the others go on. Exit 1 where nothing in them can be used.
     """
-    from firstcause.service.importing import import_all
+    from firstcause.authoring.importer import import_all
 
     folders = ctx.service.rule_folders
     done = import_all(ctx.settings, folders, sources, into=into, component=component, dry_run=dry_run)
@@ -128,8 +128,8 @@ def _from_here(path: Path) -> Path:
 @pass_context
 def coverage(ctx: Context, *, text: str | None, draft: bool, as_json: bool) -> None:
     """Which reported errors have no entry, the most frequent first; with TEXT those that have it in them."""
-    from firstcause.rulefiles.styling import entry_text
-    from firstcause.service.coverage import coverage as look
+    from firstcause.authoring.coverage import coverage as look
+    from firstcause.authoring.yaml_style import entry_text
 
     known = ctx.service.catalog
     found = look(ctx.ready_service.database, known)
@@ -158,14 +158,14 @@ def _warn_of_code(uncovered: Uncovered, code: str) -> None:
 def _show_uncovered(listed: Sequence[Uncovered], known: Catalog) -> None:
     if not listed:
         return
-    from firstcause.rulefiles.drafting import title_of
-    from firstcause.service.answers import shown
+    from firstcause.authoring.entry_draft import title_of
+    from firstcause.core.text.timestamps import format_time
 
     rows = [
         (
             each.count,
             each.code or title_of(each.message or ""),
-            shown(each.last_seen),
+            format_time(each.last_seen),
             "".join(each.draft(known).get("match", ())),
         )
         for each in listed

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from firstcause.core.visible import clean
+from firstcause.core.text.sanitize import clean
 from firstcause.errors import ConfigError, FirstcauseError, IntakeError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from firstcause.app.application import Service
     from firstcause.config import Settings
-    from firstcause.service import Service
 
 __all__ = [
     "Context", "clean", "exit_code", "json_option", "log_to_stderr", "now", "pass_context", "show_json",
@@ -54,7 +54,7 @@ class Context:
 
     @cached_property
     def service(self) -> Service:
-        from firstcause.service import Service
+        from firstcause.app.application import Service
 
         return Service(self.settings)
 
@@ -74,7 +74,7 @@ pass_context = click.make_pass_decorator(Context)
 
 def since_of(written: str, at: datetime) -> datetime:
     """The time that --since names: so long before `at`, or a time."""
-    from firstcause.core.durations import seconds
+    from firstcause.core.text.durations import seconds
 
     with suppress(ValueError):
         return at - timedelta(seconds=seconds(written))

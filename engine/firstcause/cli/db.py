@@ -12,7 +12,7 @@ from firstcause.cli.common import Context, json_option, now, pass_context, show_
 
 
 def _length(_ctx: click.Context, _option: click.Parameter, value: str | None) -> float | None:
-    from firstcause.core.durations import seconds
+    from firstcause.core.text.durations import seconds
 
     try:
         return None if value is None else seconds(value)
@@ -34,7 +34,7 @@ def prune(ctx: Context, *, older: float | None, dry_run: bool, vacuum: bool, as_
     Where the store uses more than [store] max_bytes, the oldest events go too. What is open stays, and so do
     its events.
     """
-    from firstcause.service.answers import over_limit
+    from firstcause.incidents.serializers import over_limit
 
     gone = ctx.ready_service.prune(now(), older, dry_run=dry_run)
     if vacuum and not dry_run:
@@ -59,7 +59,7 @@ def backup(ctx: Context, *, file: Path, replace: bool, as_json: bool) -> None:
     Also what is accepted and waits for triage. FILE is a store itself, of SQLite whatever this one is: to go
     on with it, name it in [store] url. It is there whole, or not at all.
     """
-    from firstcause.core.sizes import spoken
+    from firstcause.core.text.sizes import spoken
     from firstcause.store.backup import back_up
 
     size = back_up(ctx.service.database, file, replace=replace)
@@ -80,7 +80,7 @@ def export(ctx: Context, *, what: str, since: str | None, output: IO[str]) -> No
     Events are as they were reported, so that `firstcause replay` takes them; drills and what could not be
     read are left out. Incidents are as `incident ID --json` shows them.
     """
-    from firstcause.service import exporting
+    from firstcause.app import export as exporting
 
     told = {"events": exporting.events, "incidents": exporting.whole_incidents}[what]
     for each in told(ctx.ready_service, None if since is None else since_of(since, now())):

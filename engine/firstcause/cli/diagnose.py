@@ -12,7 +12,7 @@ from firstcause.cli.common import Context, pass_context
 from firstcause.errors import IntakeError
 
 if TYPE_CHECKING:
-    from firstcause.service.diagnosing import Diagnoser
+    from firstcause.simulation.diagnose import Diagnoser
 
 
 @click.command(epilog="Example: firstcause diagnose storms.jsonl | jq -r '.id + \" \" + .root'")
@@ -26,7 +26,7 @@ def diagnose(ctx: Context, click_ctx: click.Context, *, file: TextIO) -> None:
     answer has the services as `ranked`, the likeliest root and why. Lines that cannot be read are said
     on stderr and left out; the exit code is then 2.
     """
-    from firstcause.service.diagnosing import Diagnoser
+    from firstcause.simulation.diagnose import Diagnoser
 
     with closing(Diagnoser(ctx.service.knowledge)) as diagnoser:
         wrong = _answer(diagnoser, file)
@@ -35,7 +35,7 @@ def diagnose(ctx: Context, click_ctx: click.Context, *, file: TextIO) -> None:
 
 def _answer(diagnoser: Diagnoser, file: TextIO) -> int:
     """Answers line by line; returns how many could not be read."""
-    from firstcause.intake.storm import parse
+    from firstcause.simulation.recorded_storm import parse
 
     wrong = number = 0
     try:

@@ -11,7 +11,7 @@ from firstcause.cli.common import Context, clean, json_option, now, pass_context
 from firstcause.errors import StoreError
 
 if TYPE_CHECKING:
-    from firstcause.service import Service
+    from firstcause.app.application import Service
 
 _LOOK = 0.25
 
@@ -30,7 +30,7 @@ def drill(ctx: Context, *, code: str, route: str | None, length: str, as_json: b
     It is marked as a drill, waits for nothing, touches no other incident, and ends by itself. The daemon
     sends it where one runs. Exit code 1 where a route has told nobody.
     """
-    from firstcause.core.durations import seconds
+    from firstcause.core.text.durations import seconds
 
     try:
         patience = seconds(length)

@@ -28,7 +28,7 @@ def replay(ctx: Context, click_ctx: click.Context, *, file: BinaryIO, store: str
     is one incident a line, as `incident ID --json` shows it, with what would have been said. Lines that
     cannot be read are said on stderr and left out; the exit code is then 2.
     """
-    from firstcause.service.replaying import replay as play
+    from firstcause.simulation.replay import replay as play
 
     events, wrong = _read(file, ctx.settings.intake.max_event_bytes)
     group_wait = ctx.settings.notify.group_wait
@@ -42,8 +42,8 @@ def replay(ctx: Context, click_ctx: click.Context, *, file: BinaryIO, store: str
 
 def _read(file: BinaryIO, limit: int) -> tuple[list[Event], int]:
     """The events, and how many lines could not be read."""
-    from firstcause.intake.native import parse
-    from firstcause.service import new_id
+    from firstcause.app.application import new_id
+    from firstcause.intake.native_format import parse
 
     events: list[Event] = []
     wrong, at = 0, now()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from firstcause.errors import Mistake
-    from firstcause.service.ruletests import Result
+    from firstcause.simulation.rule_tests import Result
 
 
 @click.group()
@@ -47,7 +47,7 @@ class _Chosen:
 
 def _chosen(ctx: Context, named: Sequence[str]) -> _Chosen:
     """What stands in the configuration's folders is read with all of them, anything else by itself."""
-    from firstcause.service.knowledge import SHIPPED, rule_folder
+    from firstcause.rulebase.rulebase import SHIPPED, rule_folder
 
     configured = ctx.service.rule_folders
     if not named:
@@ -108,8 +108,8 @@ def test(ctx: Context, *, paths: tuple[str, ...], only: str | None, as_json: boo
 
     They go through the same pipeline as real errors, on a store in memory and with a clock of their own.
     """
-    from firstcause.service.knowledge import learn
-    from firstcause.service.ruletests import run
+    from firstcause.rulebase.rulebase import learn
+    from firstcause.simulation.rule_tests import run
 
     chosen = _chosen(ctx, paths)
     knowledge = learn(chosen.folders, ctx.settings.rules.thresholds, whole=chosen.whole)
@@ -139,8 +139,8 @@ def backtest(ctx: Context, *, paths: tuple[str, ...], since: str, strict: bool, 
 
     The word `shipped` stands for the files that come along.
     """
-    from firstcause.service.backtest import backtest as play
-    from firstcause.service.knowledge import learn
+    from firstcause.rulebase.rulebase import learn
+    from firstcause.simulation.backtest import backtest as play
 
     at, service = now(), ctx.ready_service
     begin = since_of(since, at)

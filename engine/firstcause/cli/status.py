@@ -47,7 +47,7 @@ def _asked(settings: Settings) -> dict[str, Any]:
 
 
 def _show(found: dict[str, Any]) -> None:
-    from firstcause.core.sizes import spoken
+    from firstcause.core.text.sizes import spoken
 
     rules, store = found["rules"], found["store"]
     click.echo(f"firstcause {found['version']} runs; health {found['health']}")

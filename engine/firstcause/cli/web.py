@@ -22,7 +22,7 @@ def web() -> None:
 @click.password_option(prompt="The password that the page asks for", help="Asked for where not given.")
 def password(file: Path, password: str) -> None:
     """Write the argon2 hash of a password to FILE, for [web] password_file."""
-    from firstcause.web.login import hashed
+    from firstcause.web.sessions import hashed
 
     if len(password) < _SHORTEST:
         msg = f"at least {_SHORTEST} characters; four words will do"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from firstcause.client.api import client, configure, flush, report
 from firstcause.client.context import context
-from firstcause.client.handler import Handler
-from firstcause.client.hooks import install
+from firstcause.client.excepthooks import install
+from firstcause.client.logging_handler import Handler
 from firstcause.client.middleware import AsgiMiddleware, WsgiMiddleware
-from firstcause.client.processor import StructlogProcessor
-from firstcause.client.watching import watch
+from firstcause.client.structlog_processor import StructlogProcessor
+from firstcause.client.watch import watch
 
 __all__ = [
     "AsgiMiddleware",

@@ -12,12 +12,12 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from firstcause.client.capture import Seen, seen
 from firstcause.client.context import bound
-from firstcause.client.losses import Losses
-from firstcause.client.seen import Seen, seen
+from firstcause.client.loss_counter import Losses
 
 if TYPE_CHECKING:
-    from firstcause.client.raised import Place
+    from firstcause.client.exception_info import Place
     from firstcause.client.settings import Settings
     from firstcause.client.worker import Worker
 

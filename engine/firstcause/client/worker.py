@@ -14,9 +14,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from firstcause.client.losses import Losses, sentence
-from firstcause.client.render import line
-from firstcause.client.seen import Seen
+from firstcause.client.capture import Seen
+from firstcause.client.event_builder import line
+from firstcause.client.loss_counter import Losses, sentence
 from firstcause.client.transport import Answer, Fate, Transport
 
 try:

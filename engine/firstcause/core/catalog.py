@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from firstcause.core.model import Category, Frozen, Priority, Reach, Revenue, Severity
-from firstcause.core.similarity import THRESHOLD, Found, Page, Similar
+from firstcause.core.text.similarity import THRESHOLD, Found, Page, Similar
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=120)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firstcause.core.attribution import Candidate, candidates
 from firstcause.core.model import Severity
+from firstcause.core.root_cause.attribution import Candidate, candidates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from firstcause.core.catalog import Catalog
     from firstcause.core.model import Alert, Fact, Reading
-    from firstcause.core.silences import Found, Silence
-    from firstcause.core.topology import CauseGraph
+    from firstcause.core.notify.silences import Found, Silence
+    from firstcause.core.root_cause.graphs import CauseGraph
 
 
 def tenants_hit(active: Iterable[Alert]) -> dict[str, int]:

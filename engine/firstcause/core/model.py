@@ -255,6 +255,12 @@ class Role(StrEnum):
     CASCADE = "cascade"
 
 
+def _require_row(stored_id: int | None) -> int:
+    if stored_id is None:
+        raise ValueError("it is not stored yet, so it has no row")
+    return stored_id
+
+
 class Alert(Frozen):
     """All occurrences of one fingerprint (code, tenant, service) from first report to resolution.
 
@@ -294,6 +300,11 @@ class Alert(Frozen):
     def active(self) -> bool:
         return self.resolved_at is None
 
+    @property
+    def row_id(self) -> int:
+        """The row of one that is stored; ValueError where it has none yet."""
+        return _require_row(self.stored_id)
+
 
 class IncidentStatus(StrEnum):
     """Where an incident is in its life; merged ones live on in another."""
@@ -332,6 +343,11 @@ class Incident(Frozen):
     acknowledged_by: str | None = None
     drill: bool = False
     stored_id: int | None = None
+
+    @property
+    def row_id(self) -> int:
+        """The row of one that is stored; ValueError where it has none yet."""
+        return _require_row(self.stored_id)
 
 
 class NotifyReason(StrEnum):

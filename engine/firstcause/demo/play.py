@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import click
 import httpx
 
+from firstcause.app.application import Service
 from firstcause.config import Settings
-from firstcause.daemon import Daemon, listen, web_server
+from firstcause.daemon.server import listen, web_server
+from firstcause.daemon.supervisor import Daemon
 from firstcause.demo import scenario
 from firstcause.demo.fake_twilio import FakeTwilio
 from firstcause.errors import FirstcauseError
-from firstcause.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

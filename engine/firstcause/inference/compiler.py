@@ -16,7 +16,7 @@ from firstcause.core.model import Fact, FactValue, VerdictKind
 from firstcause.inference.language import OF, Cascade, Comparison, Condition, Pattern, Rule
 from firstcause.inference.patterns import compile_pattern, impossible
 from firstcause.inference.predicates import Predicate, identity, predicate
-from firstcause.inference.references import placeholders, reference
+from firstcause.inference.variables import placeholders, reference
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from firstcause.core.model import Fact, Impact, Raised, Verdict
 from firstcause.errors import InferenceUnavailableError, Mistake, RuleFileError
 from firstcause.inference.compiler import Vocabulary, definition, validate
+from firstcause.inference.durable_engine import RuleSet
 from firstcause.inference.language import (
     Cascade,
     Comparison,
@@ -25,9 +26,8 @@ from firstcause.inference.language import (
     RootCause,
     Then,
 )
-from firstcause.inference.references import fill, reference
-from firstcause.inference.rulesets import RuleSet
-from firstcause.inference.strata import KIND, circles, strata
+from firstcause.inference.stratification import KIND, circles, strata
+from firstcause.inference.variables import fill, reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firstcause.errors import DeliveryError
-from firstcause.host.deadline import OverdueError, call, described
+from firstcause.plugins.timeouts import OverdueError, call, described
 
 if TYPE_CHECKING:
     from firstcause.core.model import Notification

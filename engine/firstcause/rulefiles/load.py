@@ -9,15 +9,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from firstcause.core.catalog import Catalog, Entry, EntryBody
-from firstcause.core.diagnosis import Weights
-from firstcause.core.signals import Signals
-from firstcause.core.similarity import THRESHOLD
+from firstcause.core.root_cause.ranking import Weights
+from firstcause.core.root_cause.signals import Signals
+from firstcause.core.text.similarity import THRESHOLD
 from firstcause.errors import Mistake, RuleFileError
 from firstcause.inference.language import PlacedRule
 from firstcause.inference.patterns import matcher
-from firstcause.rulefiles.checks import check
-from firstcause.rulefiles.inheriting import inherit
-from firstcause.rulefiles.source import Item, Source, fill_source, open_source
+from firstcause.rulefiles.catalog_checks import check
+from firstcause.rulefiles.extends import inherit
+from firstcause.rulefiles.rule_file import Item, Source, fill_source, open_source
 from firstcause.rulefiles.thresholds import gather
 
 if TYPE_CHECKING:

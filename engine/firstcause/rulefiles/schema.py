@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, model_validator
 
 from firstcause.core.catalog import Code, EntryBody, EntryImpact, Fix, Verify
-from firstcause.core.durations import Duration
 from firstcause.core.model import Category, FactValue, Frozen, MaybeName, Priority, Severity, Source
-from firstcause.core.signals import Signal
+from firstcause.core.root_cause.signals import Signal
+from firstcause.core.text.durations import Duration
 from firstcause.inference.language import Alias, Literal, Rule
-from firstcause.rulefiles.facts import FIELDS
+from firstcause.rulefiles.fact_schema import FIELDS
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Component = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]*$", max_length=120)]

@@ -7,15 +7,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from firstcause.errors import Mistake
-from firstcause.rulefiles.explain import nearest
-from firstcause.rulefiles.yamlmarks import resolve
+from firstcause.rulefiles.validation_messages import nearest
+from firstcause.rulefiles.yaml_reader import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from firstcause.inference.language import Literal
-    from firstcause.rulefiles.source import Source
-    from firstcause.rulefiles.yamlmarks import Path
+    from firstcause.rulefiles.rule_file import Source
+    from firstcause.rulefiles.yaml_reader import Path
 
     Value = Literal | tuple[Literal, ...]
 

@@ -8,15 +8,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from firstcause.core.facts import History
+from firstcause.core.grouping.aggregation import Standing
 from firstcause.core.model import Alert, IncidentStatus, Role, Sample, Severity, Verdict
-from firstcause.core.triage import Standing
 from firstcause.store.tables import alert, incident, notification_registry
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from firstcause.core.triage import More
+    from firstcause.core.grouping.aggregation import More
 
 _COPIED = (
     "fingerprint", "fault", "code", "catalogued", "title", "severity", "component", "tenant", "service",

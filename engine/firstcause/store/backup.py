@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from firstcause.errors import StoreError
 from firstcause.store.database import ACCEPTED, HEAD, Database
-from firstcause.store.journal import Journal, on_disk
+from firstcause.store.inbox_journal import Journal, on_disk
 from firstcause.store.tables import journal, metadata
 
 if TYPE_CHECKING:

@@ -24,10 +24,10 @@ from sqlalchemy.exc import (
 )
 
 from firstcause.errors import StoreError
-from firstcause.shipped import shipped
+from firstcause.resources import shipped
 from firstcause.store import tables
 from firstcause.store.inbox import MOST, Rows, put_back
-from firstcause.store.journal import Journal
+from firstcause.store.inbox_journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

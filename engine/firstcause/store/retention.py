@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlalchemy as sa
 
 from firstcause.core.model import IncidentStatus
-from firstcause.store import size
+from firstcause.store import disk_usage
 from firstcause.store.tables import alert, event, incident, notification_log, outbox, ruling, timeline
 
 if TYPE_CHECKING:
@@ -80,13 +80,13 @@ def count(conn: sa.Connection, past: Past) -> Going:
     events = conn.execute(sa.select(sa.func.count()).select_from(event).where(_free(), old)).scalar_one()
     ended = sa.select(sa.func.count()).select_from(incident).where(_old_incidents(past))
     incidents = conn.execute(ended).scalar_one()
-    over = 0 if past.room is None else size.over(conn, past.room)
+    over = 0 if past.room is None else disk_usage.over(conn, past.room)
     if over:
-        freed = conn.execute(sa.select(sa.func.sum(size.of_event(conn))).where(_free(), old)).scalar()
+        freed = conn.execute(sa.select(sa.func.sum(disk_usage.of_event(conn))).where(_free(), old)).scalar()
         over -= int(freed or 0)
     if over <= 0:
         return Going(events, incidents)
-    own = size.of_event(conn)
+    own = disk_usage.of_event(conn)
     before = sa.func.sum(own).over(order_by=event.c.id) - own
     further = sa.select(own.label("own"), before.label("before")).where(_free(), ~old).subquery()
     going = sa.select(sa.func.count(), sa.func.sum(further.c.own)).where(further.c.before < over)
@@ -124,11 +124,11 @@ def _make_room(database: Database, room: int) -> Iterator[Going]:
     while True:
         with database.read() as conn:
             # Measured again after what should have been enough: sizes of events are estimates.
-            need = need if need > 0 else size.over(conn, room)
-            wanted = sa.select(event.c.id, size.of_event(conn)).where(event.c.id > after, _free())
+            need = need if need > 0 else disk_usage.over(conn, room)
+            wanted = sa.select(event.c.id, disk_usage.of_event(conn)).where(event.c.id > after, _free())
             in_order = wanted.order_by(event.c.id).limit(EVENTS_AT_ONCE)
             rows = conn.execute(in_order).all() if need else []
-            over = size.over(conn, room) if need and not rows else 0
+            over = disk_usage.over(conn, room) if need and not rows else 0
         if not rows:
             if over:
                 yield Going(0, 0, over)

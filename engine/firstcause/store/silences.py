@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from firstcause.core.silences import Silence
+from firstcause.core.notify.silences import Silence
 from firstcause.errors import NotFoundError
 from firstcause.store.tables import silence
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from firstcause.core.snapshot import Snapshot, rolled
+from firstcause.core.health.snapshot import Snapshot, rolled
 from firstcause.errors import NotFoundError
 from firstcause.store.tables import health_snapshot, storable
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Query
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from firstcause.core.durations import Duration
+from firstcause.core.text.durations import Duration
 from firstcause.web.backend import Asked  # noqa: TC001 - FastAPI reads the annotations
 
 router = APIRouter()

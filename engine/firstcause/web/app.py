@@ -14,12 +14,13 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from firstcause.errors import ConfigError, FirstcauseError, IntakeError, NotFoundError, StoreError
-from firstcause.web import api, live, metrics, page, takes
-from firstcause.web.guard import API, Guard
-from firstcause.web.live import Live
-from firstcause.web.login import Door
-from firstcause.web.page.calls import SCHEMA
-from firstcause.web.page.showing import STATIC, Assets, error_page
+from firstcause.web import api, ingest, metrics, pages
+from firstcause.web import live_updates as live
+from firstcause.web.access_control import API, Guard
+from firstcause.web.live_updates import Live
+from firstcause.web.pages.api_docs import SCHEMA
+from firstcause.web.pages.rendering import STATIC, Assets, error_page
+from firstcause.web.sessions import Door
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,8 +68,8 @@ def create_app(backend: Backend, settings: Settings, forms: Sequence[IntakeForma
         raise ConfigError(msg)
     app = FastAPI(title="firstcause", docs_url=None, redoc_url=None, openapi_url=SCHEMA)
     app.state.backend = backend
-    ways = takes.Ways(app, backend, settings, forms)
-    for router in (api.router, metrics.router, live.router, page.router):
+    ways = ingest.Ways(app, backend, settings, forms)
+    for router in (api.router, metrics.router, live.router, pages.router):
         app.include_router(router)
     app.openapi()["paths"] |= ways.described
     app.mount("/static", Assets(directory=STATIC))

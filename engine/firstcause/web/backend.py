@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Future
 
+    from firstcause.app.metrics import Measures
     from firstcause.core.model import Event
-    from firstcause.intake.counts import Counts
-    from firstcause.service.measures import Measures
-    from firstcause.service.views import Views
+    from firstcause.intake.metrics import Counts
+    from firstcause.views.views import Views
 
 
 class Backend(Protocol):

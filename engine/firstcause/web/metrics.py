@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from firstcause.intake.counts import Counts
-    from firstcause.service.measures import Measures
+    from firstcause.app.metrics import Measures
+    from firstcause.intake.metrics import Counts
 
 router = APIRouter()
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 from firstcause.core.model import Alert, Role, Severity, Status
-from firstcause.core.topology import ComponentGraph
-from firstcause.service.views.neighbourhood import neighbourhood
+from firstcause.core.root_cause.graphs import ComponentGraph
+from firstcause.views.incident_graph import neighbourhood
 from staging import START
 
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from firstcause.service.views.remembering import MOST, Remembered
+from firstcause.views.versioned_cache import MOST, Remembered
 
 
 def test_many_who_ask_at_once_cost_one_answer() -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from firstcause.errors import NotFoundError
-from firstcause.service.views import Views
-from firstcause.service.views.charts import Span
+from firstcause.views.charts import Span
+from firstcause.views.views import Views
 from staging import START, Stage, Status
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from firstcause.core.health.snapshot import PRESENT, Observed, Snapshot
 from firstcause.core.model import Severity, Status
-from firstcause.core.snapshot import PRESENT, Observed, Snapshot
 from firstcause.demo import scenario
-from firstcause.store import snapshots, tallies
+from firstcause.store import event_counts, snapshots
 from firstcause.store.database import Database
 from running import Receiver, until
 from web.browser.conftest import playing
@@ -83,7 +83,7 @@ def remember(store_url: str) -> None:
             kept = Snapshot(taken_at=at, infrastructure=seen, configuration=dict.fromkeys(SET, PRESENT))
             snapshots.add(conn, kept, good)
             errors = max(0, round(chance.gauss(2, 2) + (25 if late > 1 else 0)))
-            tallies.count(conn, {("SMS_DELIVERY_FAILURE", Severity.CRITICAL): errors}, at)
+            event_counts.count(conn, {("SMS_DELIVERY_FAILURE", Severity.CRITICAL): errors}, at)
             at += STEP
     database.close()
 

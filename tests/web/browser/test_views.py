@@ -263,7 +263,7 @@ def test_no_serious_finding_of_axe_on_any_view(
 
 
 def test_a_locked_door_opens_by_password(tmp_path: Path, context: BrowserContext, page: Page) -> None:
-    from firstcause.web.login import hashed  # noqa: PLC0415
+    from firstcause.web.sessions import hashed  # noqa: PLC0415
 
     lock = {"web": {"password": hashed("four words will do")}}
     with serving(tmp_path, **lock) as (client, _stage):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from firstcause.web.page.showing import ago, web_link
+from firstcause.web.pages.rendering import ago, web_link
 from running import until
 from serving import serving
 from staging import START

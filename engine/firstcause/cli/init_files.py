@@ -1,0 +1,61 @@
+"""The files that `firstcause init` writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from firstcause.errors import ConfigError
+from firstcause.resources import shipped
+from firstcause.rulefiles.schema import schema_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_RULES = """\
+# yaml-language-server: $schema=../schema.json
+# Your own errors and rules. `firstcause rules check` tells what is wrong with this file, and where;
+# a running daemon takes it when you save it. The shipped files show every field.
+component: my-service
+depends_on: []
+catalog:
+  - code: MY_SERVICE_UNREACHABLE
+    title: My service does not answer
+    category: INFRASTRUCTURE
+    severity: CRITICAL
+    customer_facing: true
+    match: ["my-service.*(refused|timed out)"]
+    fix:
+      config_file: .env
+      env_vars: [MY_SERVICE_URL]
+      steps: ["Check that the service runs and that MY_SERVICE_URL points to it."]
+    reproduce: ["Request the health page of the service."]
+    verify: {steps: ["The health page answers 200."]}
+    common_causes: ["A deployment that did not come up."]
+    impact: {features: [Everything behind my-service], tenants: ALL, revenue: MEDIUM, priority: P1}
+rules: []
+"""
+
+
+def scaffold(folder: Path) -> Iterator[tuple[Path, bool]]:
+    """Write what is missing; yields each path and whether it was written."""
+    config = shipped("config.toml").read_text(encoding="utf-8")
+    own = config.replace('# paths = ["shipped"]', 'paths = ["shipped", "rules"]')
+    for path, text in (
+        (folder / "config.toml", own),
+        (folder / "rules" / "schema.json", schema_text()),
+        (folder / "rules" / "site" / "my-service.yaml", _RULES),
+    ):
+        yield path, _write(path, text)
+
+
+def _write(path: Path, text: str) -> bool:
+    if path.exists():
+        return False
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror}; give another folder"
+        raise ConfigError(msg) from error
+    return True

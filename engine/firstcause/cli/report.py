@@ -1,0 +1,86 @@
+"""report."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from firstcause.cli.common import Context, now, pass_context, show_json
+from firstcause.cli.incidents import show_incident
+from firstcause.errors import IntakeError
+
+
+@click.command(epilog="Example: firstcause report SMS_DELIVERY_FAILURE --tenant acme -m 'not sent' --wait")
+@click.argument("code", required=False)
+@click.option("-m", "--message", help="The error's text; without CODE the catalog is searched by it.")
+@click.option("--tenant", help="Whom it happened to; leave out for the whole platform.")
+@click.option("--service", help="Who reports it.")
+@click.option("--severity", help="CRITICAL, WARNING or INFO; else the catalog's.")
+@click.option(
+    "--detail", multiple=True, metavar="KEY=VALUE", help="A particular to keep; may be given often."
+)
+@click.option("--at", metavar="TIME", help="When it happened, ISO 8601; else now.")
+@click.option("--wait", is_flag=True, help="Print the incident that it belongs to.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_context
+def report(
+    ctx: Context,
+    *,
+    code: str | None,
+    message: str | None,
+    tenant: str | None,
+    service: str | None,
+    severity: str | None,
+    detail: tuple[str, ...],
+    at: str | None,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Report an error through the whole pipeline, by its CODE or its message."""
+    from firstcause.app.application import new_id
+    from firstcause.intake.native_format import parse
+
+    given = {
+        "code": code,
+        "message": message,
+        "tenant": tenant,
+        "service": service,
+        "severity": severity,
+        "time": at,
+    }
+    event: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+    if detail:
+        event["details"] = dict(_pair(each) for each in detail)
+    limit = ctx.settings.intake.max_event_bytes
+    body = json.dumps(event).encode()
+    parsed = parse(body, "application/json", now=now(), new_id=new_id, max_event_bytes=limit)
+    if parsed.rejected:
+        raise IntakeError(parsed.rejected[0].error)
+    ctx.ready_service.accept(parsed.events, now())
+    ctx.ready_service.triage_all(now())
+    _show(ctx, parsed.events[0].id, wait=wait, as_json=as_json)
+
+
+def _show(ctx: Context, event_id: str, *, wait: bool, as_json: bool) -> None:
+    incident = ctx.ready_service.incident_of(event_id)
+    if incident is None:
+        answer = {"accepted": 1, "id": event_id, "incident": None}
+        show_json(answer) if as_json else click.echo("accepted; it belongs to no open incident")
+    elif wait:
+        show_json(incident) if as_json else show_incident(incident)
+    elif as_json:
+        show_json({"accepted": 1, "id": event_id, "incident": incident["id"]})
+    else:
+        click.echo(f"accepted; incident {incident['id']}: {incident['title']} ({incident['root']['code']})")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, sign, value = text.partition("=")
+    if not sign or not key:
+        msg = f"--detail {text!r} is not KEY=VALUE"
+        raise click.UsageError(msg)
+    return key, value
+
+
+COMMANDS = (report,)

@@ -1,0 +1,42 @@
+"""run, demo, init."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from firstcause.cli.common import Context, log_to_stderr, pass_context
+
+
+@click.command(epilog="Example: firstcause --config /etc/firstcause/config.toml run")
+@pass_context
+def run(ctx: Context) -> None:
+    """The daemon: probes, intake, triage, notifications. SIGHUP reloads rules, SIGTERM drains."""
+    from firstcause.daemon.server import serve
+
+    log_to_stderr()
+    serve(ctx.service)
+
+
+@click.command(epilog="Example: firstcause demo --once")
+@click.option("--once", is_flag=True, help="Stop after the scenario instead of going on as the daemon.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
+def demo(*, once: bool, as_json: bool) -> None:
+    """Fifty errors, one cause: the seed's scenario, end to end, in a temporary folder."""
+    from firstcause.demo.play import play
+
+    play(once=once, as_json=as_json)
+
+
+@click.command(epilog="Example: firstcause init monitoring")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
+def init(folder: Path) -> None:
+    """Write config.toml and rules/ to edit. Files that are there already stay as they are."""
+    from firstcause.cli.init_files import scaffold
+
+    for path, written in scaffold(folder):
+        click.echo(f"{'wrote' if written else 'kept '} {path}")
+
+
+COMMANDS = (run, demo, init)

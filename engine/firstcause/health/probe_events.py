@@ -1,0 +1,126 @@
+"""One health tick: readings, a snapshot of them, and events for what broke or came back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from firstcause.core.grouping.fingerprint import UNCATALOGUED
+from firstcause.core.model import Alert, Event, Problem, Reading, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from firstcause.core.catalog import Catalog
+    from firstcause.hookspecs.types import Probe
+
+QUIET_BEFORE_WELL = 300.0
+"""Seconds without a report after which a probe's UP ends an error that others had reported."""
+
+
+def events_of(
+    readings: Mapping[str, Reading],
+    probes: Mapping[str, Probe],
+    active: Iterable[Alert],
+    catalog: Catalog,
+    now: datetime,
+    new_id: Callable[[], str],
+) -> list[Event]:
+    """Failures that the probes saw, and the ends of those that are over."""
+    failures = {
+        name: list(_failures(probes[name], reading, now, new_id)) for name, reading in readings.items()
+    }
+    found = [event for events in failures.values() for event in events]
+    blind = {name for name, reading in readings.items() if reading.status is Status.DOWN and not reading.data}
+    return [*found, *_ends(active, failures, blind, catalog, now, new_id)]
+
+
+def _ends(
+    active: Iterable[Alert],
+    failures: Mapping[str, Sequence[Event]],
+    blind: Collection[str],
+    catalog: Catalog,
+    now: datetime,
+    new_id: Callable[[], str],
+) -> Iterator[Event]:
+    for alert in active:
+        name = _judge(alert, catalog, now)
+        if name is None or name not in failures:
+            continue
+        codes = {event.code for event in failures[name]}
+        # What was wrong before may be so still: one that cannot look at all has not seen it end.
+        if not codes or (alert.probe == name and alert.code not in codes and name not in blind):
+            yield _end(alert, now, new_id)
+
+
+def _failures(probe: Probe, reading: Reading, now: datetime, new_id: Callable[[], str]) -> Iterator[Event]:
+    """One for each error that the probe saw; of one code the first."""
+    if reading.status is Status.UP:
+        return
+    own = reading.code or (probe.code if reading.status is Status.DOWN else None)
+    said: set[str] = set()
+    for problem in (Problem(code=own, detail=reading.detail), *reading.further):
+        if problem.code is not None and problem.code not in said:
+            said.add(problem.code)
+            yield _failure(probe, reading, problem, now, new_id())
+
+
+def _failure(probe: Probe, reading: Reading, problem: Problem, now: datetime, number: str) -> Event:
+    details: dict[str, Any] = {
+        "status": reading.status.value,
+        "latency_ms": reading.latency_ms,
+        **reading.data,
+    }
+    return Event(
+        id=number,
+        time=now,
+        code=problem.code,
+        message=problem.detail or f"{probe.name} is {reading.status}",
+        service=probe.component,
+        details={key: value for key, value in details.items() if value is not None},
+        probe=probe.name,
+    )
+
+
+def _judge(alert: Alert, catalog: Catalog, now: datetime) -> str | None:
+    """The probe whose UP ends this alert: the one that raised it, else the catalog's, once it is quiet."""
+    if alert.probe is not None:
+        return alert.probe
+    entry = catalog.get(alert.code)
+    quiet = (now - alert.last_seen).total_seconds() >= QUIET_BEFORE_WELL
+    return entry.verify.probe if entry is not None and quiet else None
+
+
+def quiet_events(
+    active: Iterable[Alert], quiet_after: float, now: datetime, new_id: Callable[[], str]
+) -> list[Event]:
+    """Ends of alerts that nobody has reported for `quiet_after` seconds and that no probe watches."""
+    return [
+        _end(alert, now, new_id)
+        for alert in active
+        if alert.probe is None and (now - alert.last_seen).total_seconds() >= quiet_after
+    ]
+
+
+def _end(alert: Alert, now: datetime, new_id: Callable[[], str]) -> Event:
+    # Code, tenant and service make the fingerprint; a bare text has only its message for a code.
+    return Event(
+        id=new_id(),
+        time=now,
+        code=None if alert.code == UNCATALOGUED else alert.code,
+        message=alert.sample.message if alert.sample else None,
+        tenant=alert.tenant,
+        service=alert.service,
+        probe=alert.probe,
+        resolved=True,
+    )
+
+
+def reported(
+    reporter: str, raised: Iterable[Event], active: Iterable[Alert], now: datetime, new_id: Callable[[], str]
+) -> list[Event]:
+    """What a reporter that is no probe says now, and the ends of what it said before and says no more."""
+    listed = list(raised)
+    still = {(event.code, event.service) for event in listed}
+    over = (alert for alert in active if alert.probe == reporter and (alert.code, alert.service) not in still)
+    return [*listed, *(_end(alert, now, new_id) for alert in over)]

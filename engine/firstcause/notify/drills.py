@@ -1,0 +1,59 @@
+"""Drills: a marked test alert through the whole line, to see whether the phone rings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from firstcause.core.model import Event, IncidentStatus
+from firstcause.errors import NotFoundError
+from firstcause.notify.queue import ROUTE_TAG
+from firstcause.store import incidents, outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from firstcause.core.catalog import Catalog
+    from firstcause.store.database import Database
+
+DRILL = "FIRSTCAUSE_DRILL"
+"""The code of a drill where no other is named."""
+
+
+def event_of(
+    code: str, route: str | None, catalog: Catalog, routes: Collection[str], now: datetime, event_id: str
+) -> Event:
+    """The event of a drill. NotFoundError where there is no such entry or route."""
+    entry = catalog.get(code)
+    if entry is None:
+        msg = f"no catalog entry {code!r}; `firstcause catalog list` has them, and any will do"
+        raise NotFoundError(msg)
+    if route is not None and route not in routes:
+        there = ", ".join(routes) or "none; without routes there is nothing to name"
+        msg = f"no route {route!r} in [[notify.routes]]; there are: {there}"
+        raise NotFoundError(msg)
+    tags = {ROUTE_TAG: route} if route is not None else {}
+    return Event(id=event_id, time=now, code=code, message="This is a drill.", tags=tags, drill=True)
+
+
+def came_of(database: Database, event_id: str) -> dict[str, Any]:
+    """What came of a drill so far, as `drill --json` shows it. over: nothing more will come."""
+    with database.read() as conn:
+        number = incidents.of_event(conn, event_id)
+        if number is None:
+            nothing: dict[str, Any] = {"incident": None, "code": None, "routes": [], "tries": []}
+            return nothing | {"over": False, "delivered": False}
+        found = incidents.get(conn, str(number))
+        routes = outbox.outcomes(conn, number)
+        tries = incidents.notifications_of(conn, number)
+    return {
+        "incident": str(number),
+        "code": found.root.code,
+        "routes": routes,
+        "tries": [
+            {name: each[name] for name in ("notifier", "status", "reference", "error", "text")}
+            for each in tries
+        ],
+        "over": found.status is not IncidentStatus.OPEN,
+        "delivered": bool(routes) and all(each["outcome"] == "sent" for each in routes),
+    }

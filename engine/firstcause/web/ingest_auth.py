@@ -1,0 +1,108 @@
+"""Who may send errors, from where, and how much. The ways in ask it; all else is the guard's."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from firstcause.errors import IntakeError
+from firstcause.intake.rate_limiter import Rates
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from firstcause.config import Settings
+    from firstcause.hookspecs.types import IntakeFormat
+
+ANY = "*"
+
+
+@dataclass(frozen=True)
+class Sender:
+    """A source, by the name of its token or by its address. service, tenant: what its events are then of."""
+
+    name: str
+    service: str | None = None
+    tenant: str | None = None
+
+
+class Gate:
+    """Tokens, origins and rates of the ways in. IntakeError 401, 403 or 429 for whom it keeps out."""
+
+    def __init__(self, settings: Settings) -> None:
+        intake = settings.intake
+        self._senders = [
+            (each.token.get_secret_value().encode(), Sender(f"token {name}", each.service, each.tenant))
+            for name, each in intake.tokens.items()
+        ]
+        if settings.web_token is not None:
+            self._senders.append((settings.web_token.encode(), Sender("token of [web]")))
+        # Who locks the page means that not everybody may send.
+        self._open = not self._senders and settings.web.password is None
+        self._rates = Rates(intake.rate, intake.burst)
+
+    def sender(
+        self, form: IntakeFormat | None, body: bytes | None, headers: Mapping[str, str], client: str
+    ) -> Sender | None:
+        """Who sends. body: None before it is read; None is then the answer where it may hold the token."""
+        if self._open:
+            return Sender(client)
+        token = _authorized(headers.get("authorization", ""))
+        if form is not None and form.token is not None and token is None:
+            token = form.token(body or b"", headers)
+            if token is None and body is None:
+                return None
+        if token is None:
+            msg = "bring a token: Authorization: Bearer TOKEN, or https://any:TOKEN@host/..."
+            raise IntakeError(msg, 401)
+        given = token.encode()
+        known = [sender for held, sender in self._senders if hmac.compare_digest(held, given)]
+        if not known:
+            raise IntakeError("the token is not one of [intake.tokens], nor that of [web] token_file", 403)
+        return known[0]
+
+    def admit(self, sender: Sender) -> None:
+        """IntakeError 429 where it has sent too much."""
+        wait = self._rates.admit(sender.name)
+        if wait > 0:
+            msg = f"{sender.name} sends more than [intake] rate allows; come again in {wait:.0f} s"
+            raise IntakeError(msg, 429, retry_after=wait)
+
+    def spend(self, sender: Sender, events: int) -> None:
+        """It sent so many in a request, of which one was counted when it was let in."""
+        if events > 1:
+            self._rates.spend(sender.name, events - 1)
+
+
+def check_origin(form: IntakeFormat | None, headers: Mapping[str, str]) -> None:
+    """IntakeError 403 for a page of another site that may not send here."""
+    origin = headers.get("origin")
+    own = origin is None or urlsplit(origin).netloc == headers.get("host", "")
+    if not own and allowed_origin(form, headers) is None:
+        raise IntakeError("another site's page may not do this (Origin differs from Host)", 403)
+
+
+def allowed_origin(form: IntakeFormat | None, headers: Mapping[str, str]) -> str | None:
+    """What the page that asks may be told of, None where it may not."""
+    origins = form.origins if form is not None else ()
+    if ANY in origins:
+        return ANY
+    origin = headers.get("origin")
+    return origin if origin in origins else None
+
+
+def _authorized(given: str) -> str | None:
+    """The token of Bearer, or the password of Basic, which is what a URL with one becomes."""
+    scheme, _, rest = given.strip().partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip() or None
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(rest.strip(), validate=True).decode().partition(":")[2] or None
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+    return None

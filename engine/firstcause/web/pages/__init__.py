@@ -1,0 +1,35 @@
+"""The page: one module an area, and what they share."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from firstcause.web.pages import (
+    api_docs,
+    catalog,
+    health,
+    incident,
+    overview,
+    rules,
+    settings,
+    sign_in,
+    silences,
+    snapshots,
+    trends,
+)
+
+router = APIRouter(include_in_schema=False)
+for _area in (
+    overview,
+    incident,
+    silences,
+    health,
+    trends,
+    snapshots,
+    catalog,
+    rules,
+    settings,
+    api_docs,
+    sign_in,
+):
+    router.include_router(_area.router)
