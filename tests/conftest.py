@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 from hypothesis import settings
 
+from support.scenario_app import Phone, Stage
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 # How long an example takes is the machine's business.
@@ -78,3 +80,24 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name != "FIRSTCAUSE_TEST_POSTGRES":
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def stage(store_url: str, tmp_path: Path) -> Iterator[Stage]:
+    made = Stage(store_url, tmp_path)
+    yield made
+    made.service.close()
+
+
+@pytest.fixture
+def stages(store_url: str, tmp_path: Path) -> Iterator[Callable[..., Stage]]:
+    """Makes stages over one store."""
+    made: list[Stage] = []
+
+    def make(*phones: Phone, **settings: Any) -> Stage:
+        made.append(Stage(store_url, tmp_path, *phones, **settings))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.service.close()

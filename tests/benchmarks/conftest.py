@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from figures import Recorder, recorded, table
+from support.benchmark_figures import Recorder, recorded, table
 
 
 @pytest.fixture

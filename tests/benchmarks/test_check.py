@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from figures import Anchor, at_most, at_most_times
-from running import Receiver, answer
-from servers import RedisServer, running
+from support.benchmark_figures import Anchor, at_most, at_most_times
+from support.database_servers import RedisServer, running
+from support.firstcause_process import Receiver, answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from figures import Recorder
+    from support.benchmark_figures import Recorder
 
 ROUNDS = 5
 

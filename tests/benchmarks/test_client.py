@@ -14,14 +14,14 @@ import sentry_sdk
 from sentry_sdk.integrations.logging import EventHandler, LoggingIntegration
 
 import firstcause
-from figures import Anchor, at_most
 from firstcause.client.api import client
+from support.benchmark_figures import Anchor, at_most
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from figures import Bar, Recorder
+    from support.benchmark_figures import Bar, Recorder
 
 CALLS, BURST, PAUSE, DEPTH = 4000, 200, 0.1, 12
 MEDIAN_US, P99_US = 15.0, 100.0

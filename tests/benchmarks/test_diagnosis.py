@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from figures import Anchor, at_least
 from firstcause.core.model import Severity
 from firstcause.core.root_cause.graphs import ComponentGraph
 from firstcause.core.root_cause.ranking import Evidence, Weights, diagnose, felt, strength
@@ -21,11 +20,12 @@ from firstcause.rulebase.rulebase import learn
 from firstcause.rulefiles.load import RuleBook, load
 from firstcause.simulation.diagnose import Diagnoser
 from firstcause.simulation.recorded_storm import parse
+from support.benchmark_figures import Anchor, at_least
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from figures import Recorder
+    from support.benchmark_figures import Recorder
 
 DATA = Path(os.environ.get("FIRSTCAUSE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 CASES = DATA / "rca_cases" / "public"

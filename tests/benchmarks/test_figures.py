@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from figures import number
+from support.benchmark_figures import number
 
 pytest_plugins = ["pytester"]
 
 BENCHMARK = """
-from figures import Anchor, at_least, at_least_times, at_most, at_most_times
+from support.benchmark_figures import Anchor, at_least, at_least_times, at_most, at_most_times
 
 def test_rates(record):
     record("accepted", 101234.5, "events/s", anchor=Anchor("Other", 50000.0), bar=at_least(20_000))

@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from figures import Anchor, at_least, at_most
 from firstcause.core.catalog import Catalog
 from firstcause.core.grouping import message_template
 from firstcause.core.grouping.fingerprint import identify
 from firstcause.core.grouping.message_template import MASKINGS, template
 from firstcause.core.grouping.overflow import FURTHER
 from firstcause.core.model import Event
-from staging import START, Stage
+from support.benchmark_figures import Anchor, at_least, at_most
+from support.scenario_app import START, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
 
-    from figures import Recorder
+    from support.benchmark_figures import Recorder
 
 # Read when the module is: no test sees the developer's settings.
 DATA = Path(os.environ.get("FIRSTCAUSE_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data")

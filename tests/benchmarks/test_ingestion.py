@@ -17,22 +17,22 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-import storming
-from bugsinking import bugsink
 from conftest import fresh_postgres
-from figures import Anchor, at_least, at_least_times, at_most, at_most_times
 from firstcause.core.model import Event, Impact, Incident, Priority, Root, Severity
 from firstcause.store import event_log, inbox, incidents
 from firstcause.store.event_log import Kept
-from running import DaemonProcess
-from servers import free_port
-from staging import Stage
+from support import storm_generator
+from support.benchmark_figures import Anchor, at_least, at_least_times, at_most, at_most_times
+from support.bugsink_server import bugsink
+from support.database_servers import free_port
+from support.firstcause_process import DaemonProcess
+from support.scenario_app import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from figures import Recorder
+    from support.benchmark_figures import Recorder
 
 pytestmark = [
     pytest.mark.slow,
@@ -76,38 +76,38 @@ def events_of(running: DaemonProcess) -> int:
 
 def alertmanager_rate(folder: Path, port: int) -> float | None:
     """Alerts a second; None where there is none."""
-    if storming.Alertmanager.program is None:
+    if storm_generator.Alertmanager.program is None:
         return None
-    bodies = storming.requests(folder / "alerts.txt", 1000, 100, storming.as_alert)
-    with storming.Alertmanager(folder, port) as running:
-        sent = storming.send(f"{running.url}/api/v2/alerts", bodies, seconds=SECONDS, connections=MANY)
+    bodies = storm_generator.requests(folder / "alerts.txt", 1000, 100, storm_generator.as_alert)
+    with storm_generator.Alertmanager(folder, port) as running:
+        sent = storm_generator.send(f"{running.url}/api/v2/alerts", bodies, seconds=SECONDS, connections=MANY)
     assert (sent.refused, sent.broken) == (0, 0)
     return sent.rate * 100
 
 
 def test_accepted_triaged_and_remembered(record: Recorder, tmp_path: Path) -> None:
-    hundred = storming.requests(tmp_path / "hundred.txt", 1000, 100)
-    single = storming.requests(tmp_path / "single.txt", 20_000, 1)
+    hundred = storm_generator.requests(tmp_path / "hundred.txt", 1000, 100)
+    single = storm_generator.requests(tmp_path / "single.txt", 20_000, 1)
     before = alertmanager_rate(tmp_path, free_port())
     with daemon(tmp_path) as running:
         url, process = f"{running.url}/api/v1/events", running.process.pid
-        idle = storming.rss(process)
+        idle = storm_generator.rss(process)
         began = time.monotonic()
-        full = storming.send(url, hundred, seconds=SECONDS, connections=MANY)
-        in_storm = storming.rss(process)
+        full = storm_generator.send(url, hundred, seconds=SECONDS, connections=MANY)
+        in_storm = storm_generator.rss(process)
         left = waiting(running)
-        draining = storming.waited(lambda: waiting(running) == 0, 300)
+        draining = storm_generator.waited(lambda: waiting(running) == 0, 300)
         took = time.monotonic() - began
         after = alertmanager_rate(tmp_path, free_port())
-        half = storming.send(url, hundred, seconds=SECONDS, connections=MANY, rate=full.rate / 2)
-        storming.waited(lambda: waiting(running) == 0, 300)
-        one = storming.send(url, single, seconds=SECONDS, connections=2 * MANY)
-        storming.waited(lambda: waiting(running) == 0, 300)
-        first_end = storming.rss(process)
-        again = storming.send(url, hundred, seconds=SECONDS, connections=MANY)
-        in_storm = max(in_storm, storming.rss(process))
-        storming.waited(lambda: waiting(running) == 0, 300)
-        end = storming.rss(process)
+        half = storm_generator.send(url, hundred, seconds=SECONDS, connections=MANY, rate=full.rate / 2)
+        storm_generator.waited(lambda: waiting(running) == 0, 300)
+        one = storm_generator.send(url, single, seconds=SECONDS, connections=2 * MANY)
+        storm_generator.waited(lambda: waiting(running) == 0, 300)
+        first_end = storm_generator.rss(process)
+        again = storm_generator.send(url, hundred, seconds=SECONDS, connections=MANY)
+        in_storm = max(in_storm, storm_generator.rss(process))
+        storm_generator.waited(lambda: waiting(running) == 0, 300)
+        end = storm_generator.rss(process)
         sent = (full.accepted + half.accepted + again.accepted) * 100 + one.accepted
         assert 0 <= events_of(running) - sent <= 4 * MANY * 100, (
             "wrk hangs up on what is under way at its end"
@@ -133,14 +133,14 @@ def test_accepted_triaged_and_remembered(record: Recorder, tmp_path: Path) -> No
 
 def test_memory_stays_flat(record: Recorder, tmp_path: Path) -> None:
     """Storm after storm, each triaged before the next."""
-    hundred = storming.requests(tmp_path / "hundred.txt", 1000, 100)
+    hundred = storm_generator.requests(tmp_path / "hundred.txt", 1000, 100)
     held = []
     with daemon(tmp_path) as running:
         for _ in range(STORMS):
             url = f"{running.url}/api/v1/events"
-            storming.send(url, hundred, seconds=STORM_SECONDS, connections=MANY)
-            storming.waited(lambda: waiting(running) == 0, 300)
-            held.append(storming.rss(running.process.pid))
+            storm_generator.send(url, hundred, seconds=STORM_SECONDS, connections=MANY)
+            storm_generator.waited(lambda: waiting(running) == 0, 300)
+            held.append(storm_generator.rss(running.process.pid))
     for number, memory in enumerate(held, 1):
         record(f"memory after storm {number} of {STORMS}", memory, "MB")
     record(f"memory gained from storm 2 to storm {STORMS}", held[-1] - held[1], "MB")
@@ -149,12 +149,12 @@ def test_memory_stays_flat(record: Recorder, tmp_path: Path) -> None:
 
 @pytest.mark.postgres
 def test_the_same_on_postgres(record: Recorder, tmp_path: Path, postgres_server: str) -> None:
-    hundred = storming.requests(tmp_path / "hundred.txt", 1000, 100)
+    hundred = storm_generator.requests(tmp_path / "hundred.txt", 1000, 100)
     with fresh_postgres(postgres_server) as store_url, daemon(tmp_path, store_url) as running:
         began = time.monotonic()
-        full = storming.send(f"{running.url}/api/v1/events", hundred, seconds=SECONDS)
+        full = storm_generator.send(f"{running.url}/api/v1/events", hundred, seconds=SECONDS)
         left = waiting(running)
-        draining = storming.waited(lambda: waiting(running) == 0, 300)
+        draining = storm_generator.waited(lambda: waiting(running) == 0, 300)
         took = time.monotonic() - began
     record("Postgres: accepted, 100 events a post", full.rate * 100, "events/s")
     record("Postgres: triaged after the storm", left / draining, "events/s")
@@ -163,12 +163,12 @@ def test_the_same_on_postgres(record: Recorder, tmp_path: Path, postgres_server:
 
 def test_a_steady_stream_is_triaged_as_it_comes(record: Recorder, tmp_path: Path) -> None:
     """20,000 events a second for a while: what waits at the end is no more than a moment's."""
-    hundred = storming.requests(tmp_path / "hundred.txt", 1000, 100)
+    hundred = storm_generator.requests(tmp_path / "hundred.txt", 1000, 100)
     with daemon(tmp_path) as running:
         url = f"{running.url}/api/v1/events"
-        storming.send(url, hundred, seconds=2, rate=200)
-        storming.waited(lambda: waiting(running) == 0, 300)
-        sent = storming.send(url, hundred, seconds=2 * SECONDS, rate=200)
+        storm_generator.send(url, hundred, seconds=2, rate=200)
+        storm_generator.waited(lambda: waiting(running) == 0, 300)
+        sent = storm_generator.send(url, hundred, seconds=2 * SECONDS, rate=200)
         left = waiting(running)
     record("stream, 20,000 events/s sent: accepted", sent.rate * 100, "events/s")
     record("stream: events that wait at its end", left)
@@ -189,15 +189,17 @@ def bugsink_dsn(folder: Path) -> Iterator[str]:
 
 def test_beside_bugsink(record: Recorder, tmp_path: Path) -> None:
     """Its own store endpoint, an event a request as it takes them; ours by our own format."""
-    single = storming.requests(tmp_path / "single.txt", 5000, 1)
-    sentry = storming.sentry_requests(tmp_path / "sentry.txt", 5000)
+    single = storm_generator.requests(tmp_path / "single.txt", 5000, 1)
+    sentry = storm_generator.sentry_requests(tmp_path / "sentry.txt", 5000)
     with bugsink_dsn(tmp_path) as dsn:
         secret, _, rest = dsn.removeprefix("http://").partition("@")
         host, _, project = rest.partition("/")
         url = f"http://{host}/api/{project}/store/?sentry_key={secret}&sentry_version=7"
-        theirs = storming.send(url, sentry, seconds=SECONDS, connections=8)
+        theirs = storm_generator.send(url, sentry, seconds=SECONDS, connections=8)
     with daemon(tmp_path) as running:
-        ours = storming.send(f"{running.url}/api/v1/events", single, seconds=SECONDS, connections=2 * MANY)
+        ours = storm_generator.send(
+            f"{running.url}/api/v1/events", single, seconds=SECONDS, connections=2 * MANY
+        )
     record("accepted, one event a post", ours.rate, "events/s", anchor=Anchor("Bugsink", theirs.rate))
     record("share of its requests that Bugsink refused", theirs.refused / theirs.requests)
 

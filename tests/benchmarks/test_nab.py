@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from figures import at_least
 from firstcause.core.health.outlier import Extremes, Reach
 from firstcause.health.baselines import REACH_PREFIX
 from firstcause.resources import shipped
 from firstcause.rulefiles.load import load
+from support.benchmark_figures import at_least
 
 if TYPE_CHECKING:
-    from figures import Recorder
+    from support.benchmark_figures import Recorder
 
 PROFILES = ("standard", "reward_low_FP_rate", "reward_low_FN_rate")
 

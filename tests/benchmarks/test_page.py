@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from figures import Anchor, at_most_times
 from firstcause.core.model import Event
-from serving import serving
-from staging import START
+from support.benchmark_figures import Anchor, at_most_times
+from support.http_server import serving
+from support.scenario_app import START
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
 
-    from figures import Recorder
+    from support.benchmark_figures import Recorder
 
 EVENTS = 100_000
 TENANTS = 400

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from figures import at_least, at_most
 from firstcause.app.application import Service
 from firstcause.config import Settings
 from firstcause.core.model import Reading, Status
@@ -15,11 +14,12 @@ from firstcause.daemon.supervisor import Daemon
 from firstcause.hookspecs import hookimpl
 from firstcause.hookspecs.types import Probe
 from firstcause.plugins.manager import Host
+from support.benchmark_figures import at_least, at_most
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from figures import Recorder
+    from support.benchmark_figures import Recorder
 
 PROBES, INTERVAL, SECONDS = 200, 10.0, 20.0
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from figures import at_least, at_most
 from firstcause.core.health.baseline import Normal, judged
 from firstcause.health.baselines import PREFIX
 from firstcause.resources import shipped
 from firstcause.rulefiles.load import load
+from support.benchmark_figures import at_least, at_most
 
 if TYPE_CHECKING:
-    from figures import Recorder
+    from support.benchmark_figures import Recorder
 
 GRACE, EPISODE = 60, 300
 """Seconds after a fault in which it still counts as found, and between alarms that are one."""

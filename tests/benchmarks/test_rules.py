@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from figures import Anchor, at_most_times
 from firstcause.rulebase.rulebase import learn
 from firstcause.simulation.backtest import backtest
-from staging import Stage
+from support.benchmark_figures import Anchor, at_most_times
+from support.scenario_app import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from figures import Recorder
+    from support.benchmark_figures import Recorder
 
 FILES, ENTRIES, RULES = 50, 100, 40
 EVENTS = 10_000

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from figures import Anchor, at_least, at_most, at_most_times
 from firstcause.core.text.similarity import LEAD, THRESHOLD, Found, Page, Similar
+from support.benchmark_figures import Anchor, at_least, at_most, at_most_times
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_benchmark.fixture import BenchmarkFixture
 
-    from figures import Recorder
+    from support.benchmark_figures import Recorder
 
 # Read when the module is: no test sees the developer's settings.
 DATA = Path(os.environ.get("FIRSTCAUSE_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data")

@@ -4,7 +4,7 @@ import json
 import subprocess
 from typing import TYPE_CHECKING
 
-from running import PROGRAM, answer, firstcause
+from support.firstcause_process import PROGRAM, answer, firstcause
 
 if TYPE_CHECKING:
     from pathlib import Path

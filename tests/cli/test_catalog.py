@@ -9,8 +9,8 @@ import yaml
 
 from firstcause.authoring.coverage import Uncovered, coverage
 from firstcause.core.catalog import Catalog, Entry
-from running import answer, firstcause
-from staging import START, Stage
+from support.firstcause_process import answer, firstcause
+from support.scenario_app import START, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from firstcause import cli
-from running import PROGRAM, answer, firstcause
+from support.firstcause_process import PROGRAM, answer, firstcause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

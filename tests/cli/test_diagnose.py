@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from running import firstcause
+from support.firstcause_process import firstcause
 
 if TYPE_CHECKING:
     from pathlib import Path

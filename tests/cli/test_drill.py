@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from running import answer, daemon, firstcause
+from support.firstcause_process import answer, daemon, firstcause
 
 if TYPE_CHECKING:
     from pathlib import Path

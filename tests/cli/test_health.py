@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from running import Receiver, answer, daemon, firstcause, until
+from support.firstcause_process import Receiver, answer, daemon, firstcause, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

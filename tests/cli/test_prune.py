@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from running import answer, firstcause
+from support.firstcause_process import answer, firstcause
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from running import answer, firstcause
+from support.firstcause_process import answer, firstcause
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from running import answer, firstcause
+from support.firstcause_process import answer, firstcause
 
 if TYPE_CHECKING:
     from pathlib import Path

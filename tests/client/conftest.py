@@ -8,7 +8,7 @@ import pytest
 
 import firstcause
 from firstcause.client import api
-from misbehaving import Misbehaving
+from support.faulty_daemon import Misbehaving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ from firstcause.resources import shipped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from misbehaving import Misbehaving
+    from support.faulty_daemon import Misbehaving
 
 GUIDE = (shipped("rules").parent / "docs" / "client.md").read_text()
 FIRST, AROUND, LOGGING, STRUCTLOG, UNCAUGHT = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)

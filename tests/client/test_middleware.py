@@ -16,14 +16,14 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 import firstcause
-from running import until
+from support.firstcause_process import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from starlette.requests import Request
 
-    from misbehaving import Misbehaving
+    from support.faulty_daemon import Misbehaving
 
 
 def took(server: Misbehaving) -> list[dict[str, Any]]:

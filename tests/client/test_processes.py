@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from misbehaving import Misbehaving, Says
-from running import until
+from support.faulty_daemon import Misbehaving, Says
+from support.firstcause_process import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import firstcause
 from firstcause import Status, hookspecs
 from firstcause.resources import shipped
-from running import until
-from serving import serving
+from support.firstcause_process import until
+from support.http_server import serving
 
 if TYPE_CHECKING:
     from pathlib import Path

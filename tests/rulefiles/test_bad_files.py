@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from running import PROGRAM, firstcause
+from support.firstcause_process import PROGRAM, firstcause
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ import re
 import shlex
 from pathlib import Path
 
-from running import firstcause
+from support.firstcause_process import firstcause
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "rules.md").read_text()
 FILE = re.compile(r"`(rules/site/[\w-]+\.yaml)`[^`]*\n\n```yaml\n(# yaml-language-server.*?)```", re.DOTALL)

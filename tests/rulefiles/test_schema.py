@@ -10,7 +10,7 @@ import pytest
 
 from firstcause.resources import shipped
 from firstcause.rulefiles.yaml_reader import read
-from running import firstcause
+from support.firstcause_process import firstcause
 
 FILES = sorted(shipped("rules").rglob("*.yaml"))
 HEAD = "# yaml-language-server: $schema=../schema.json\n"

@@ -22,7 +22,7 @@ from firstcause.store import dependencies, inbox
 from firstcause.store.database import Database, Turns
 from firstcause.store.tables import event
 from firstcause.store.tables import inbox as table
-from running import until
+from support.firstcause_process import until
 
 if TYPE_CHECKING:
     import subprocess

@@ -15,9 +15,9 @@ from firstcause.daemon.server import web_server
 from firstcause.daemon.supervisor import Daemon
 from firstcause.errors import ConfigError
 from firstcause.store.database import Database
-from running import until
-from serving import serving
-from staging import Stage
+from support.firstcause_process import until
+from support.http_server import serving
+from support.scenario_app import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from firstcause import Probe, Reading, Remedy, Status, hookimpl
 from firstcause.demo import scenario
 from firstcause.demo.fake_twilio import FakeTwilio
 from firstcause.demo.play import settings_for
-from running import daemon, until
+from support.firstcause_process import daemon, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ from firstcause.core.model import Severity, Status
 from firstcause.demo import scenario
 from firstcause.store import event_counts, snapshots
 from firstcause.store.database import Database
-from running import Receiver, until
+from support.firstcause_process import Receiver, until
 from web.browser.conftest import playing
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from firstcause.demo import scenario
-from running import firstcause, until
+from support.firstcause_process import firstcause, until
 from web.browser.conftest import Scene, playing
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from nodes import installed
-from running import until
-from serving import serving
+from support.firstcause_process import until
+from support.http_server import serving
+from support.npm_packages import installed
 from web.browser.conftest import Toolbox
 
 if TYPE_CHECKING:

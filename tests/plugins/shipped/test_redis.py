@@ -1,0 +1,154 @@
+"""The Redis probe against Redis servers of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import ValidationError
+
+import firstcause_redis
+from firstcause import Probe, Reading, Status
+from support.database_servers import RedisServer, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    with running(RedisServer) as made:
+        yield made
+
+
+def probe(url: str, **settings: object) -> Probe:
+    table = {"servers": {"redis": {"url": url, "timeout": 1.0} | settings}}
+    (made,) = firstcause_redis.firstcause_probes(firstcause_redis.Config.model_validate(table))
+    return made
+
+
+def codes(reading: Reading) -> set[str | None]:
+    return {reading.code, *(each.code for each in reading.further)} - {None}
+
+
+def test_up_down_and_up_again_over_one_connection(server: RedisServer) -> None:
+    watched = probe(server.url)
+    assert (watched.name, watched.component, watched.code) == ("redis", "redis", "REDIS_CONNECTION_ERROR")
+    first = watched.check()
+    assert (first.status, first.detail) == (Status.UP, "PONG")
+    assert {"used_memory_bytes", "connected_clients", "clients_share", "version", "role"} <= first.data.keys()
+    for _ in range(5):
+        assert watched.check().status is Status.UP
+    with server.client() as client:
+        assert [each["name"] for each in client.client_list()].count("firstcause") == 1
+    server.down()
+    gone = watched.check()
+    assert (gone.status, gone.code) == (Status.DOWN, "REDIS_CONNECTION_ERROR")
+    assert "refused" in gone.detail
+    server.up()
+    assert watched.check().status is Status.UP
+
+
+def test_one_that_answers_nothing_is_down_within_its_time(server: RedisServer) -> None:
+    watched = probe(server.url, timeout=0.3)
+    assert watched.check().status is Status.UP
+    server.freeze()
+    began = time.monotonic()
+    frozen = watched.check()
+    assert (frozen.status, frozen.code) == (Status.DOWN, "REDIS_CONNECTION_ERROR")
+    assert time.monotonic() - began < watched.timeout
+    server.thaw()
+    assert watched.check().status is Status.UP
+
+
+def test_a_slow_answer_is_degraded(server: RedisServer) -> None:
+    watched = probe(server.url, degraded_ms=50, timeout=5)
+    watched.check()
+    server.freeze()
+    threading.Timer(0.3, server.thaw).start()
+    slow = watched.check()
+    assert (slow.status, slow.code) == (Status.DEGRADED, "REDIS_SLOW")
+    assert slow.latency_ms is not None
+    assert slow.latency_ms > 50
+
+
+def test_a_wrong_password_is_named_so_and_never_shown() -> None:
+    with running(lambda folder: RedisServer(folder, "--requirepass", "open-sesame")) as server:
+        assert probe(server.url).check().status is Status.UP
+        for wrong in ("not-the-word", ""):
+            refused = probe(server.url.replace("open-sesame", wrong)).check()
+            assert (refused.status, refused.code) == (Status.DOWN, "REDIS_AUTH_FAILED")
+            assert "not-the-word" not in refused.model_dump_json()
+    config = firstcause_redis.Config.model_validate({"servers": {"redis": {"url": server.url}}})
+    assert "open-sesame" not in repr(config)
+
+
+def test_memory_evictions_and_the_slow_log(server: RedisServer) -> None:
+    watched = probe(server.url, memory_share=0.5, slow_commands=3)
+    assert watched.check().data.get("evicted_keys") is None
+    with server.client() as client:
+        client.config_set("maxmemory", "12mb")
+        for number in range(3):
+            client.set(f"large {number}", b"x" * 2_000_000)
+        assert codes(watched.check()) == {"REDIS_OUT_OF_MEMORY"}
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        assert watched.check().status is Status.UP
+        for number in range(200):
+            client.set(f"key {number}", b"x" * 50_000)
+        evicting = watched.check()
+        assert codes(evicting) == {"REDIS_EVICTIONS"}
+        assert int(str(evicting.data["evicted_keys"])) > 0
+        client.config_set("slowlog-log-slower-than", 0)
+        for _ in range(10):
+            client.ping()
+        assert "REDIS_SLOW" in codes(watched.check())
+        client.config_set("slowlog-log-slower-than", -1)
+        watched.check()
+        assert watched.check().status is Status.UP
+
+
+def test_no_connection_left(server: RedisServer) -> None:
+    watched = probe(server.url, clients_share=0.3)
+    with server.client() as client:
+        client.config_set("maxclients", 10)
+        held = [server.client() for _ in range(5)]
+        for each in held:
+            each.ping()
+        assert codes(watched.check()) == {"REDIS_MAX_CLIENTS"}
+        for each in held:
+            each.close()
+
+
+def test_a_snapshot_that_failed() -> None:
+    with running(RedisServer) as server, server.client() as client:
+        client.set("key", "value")
+        (server.folder / "dump.rdb").mkdir()
+        client.bgsave()
+        watched = probe(server.url)
+        deadline = time.monotonic() + 10
+        while (reading := watched.check()).status is Status.UP and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert (reading.status, reading.code) == (Status.DEGRADED, "REDIS_PERSISTENCE_FAILED")
+
+
+def test_a_replica_that_lost_its_master(server: RedisServer) -> None:
+    with running(RedisServer) as replica, replica.client() as client:
+        client.replicaof("127.0.0.1", str(server.port))
+        watched = probe(replica.url)
+        deadline = time.monotonic() + 20
+        while (reading := watched.check()).status is not Status.UP and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert (reading.status, reading.data["role"]) == (Status.UP, "slave")
+        server.down()
+        while (reading := watched.check()).status is Status.UP and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert (reading.status, reading.detail) == (Status.DEGRADED, "the replica has no way to its master")
+
+
+def test_an_address_that_is_none_is_said() -> None:
+    assert probe("redis//nothing").check().status is Status.DOWN
+    with pytest.raises(ValidationError):
+        firstcause_redis.Config.model_validate({"servers": {"redis": {}}})
+    assert firstcause_redis.firstcause_probes(firstcause_redis.Config()) == []

@@ -1,0 +1,202 @@
+"""The SQL probe against Postgres and MariaDB servers of its own, and SQLite files."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import psycopg
+import pymysql
+import pytest
+from pydantic import ValidationError
+
+import firstcause_sql
+from firstcause import Probe, Reading, Status
+from support.database_servers import MariaServer, PostgresServer, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+_probes: list[Probe] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    """A probe keeps its connection for as long as the program runs."""
+    yield
+    while _probes:
+        close = _probes.pop().close
+        assert close is not None
+        close()
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    with running(PostgresServer) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def maria() -> Iterator[MariaServer]:
+    with running(MariaServer) as made:
+        yield made
+
+
+def probe(url: str, **settings: object) -> Probe:
+    table = {"databases": {"main": {"url": url, "timeout": 2.0} | settings}}
+    (made,) = firstcause_sql.firstcause_probes(firstcause_sql.Config.model_validate(table))
+    _probes.append(made)
+    return made
+
+
+def codes(reading: Reading) -> set[str | None]:
+    return {reading.code, *(each.code for each in reading.further)} - {None}
+
+
+def test_postgres_up_down_and_up_again(postgres: PostgresServer) -> None:
+    watched = probe(postgres.url)
+    assert (watched.name, watched.component, watched.code) == ("main", "postgres", "POSTGRES_UNREACHABLE")
+    first = watched.check()
+    assert first.status is Status.UP, first
+    assert {
+        "connections_used",
+        "connections_share",
+        "long_queries",
+        "database_bytes",
+        "version",
+    } <= first.data.keys()
+    for _ in range(3):
+        watched.check()
+    with psycopg.connect(postgres.url) as conn:
+        asked = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'firstcause'"
+        assert conn.execute(asked).fetchone() == (1,)
+    postgres.down()
+    gone = watched.check()
+    assert (gone.status, gone.code) == (Status.DOWN, "POSTGRES_UNREACHABLE")
+    postgres.up()
+    assert watched.check().status is Status.UP
+
+
+def test_postgres_that_lets_nobody_in_is_down_within_its_time(postgres: PostgresServer) -> None:
+    watched = probe(postgres.url, timeout=1.0)
+    postgres.freeze()
+    try:
+        began = time.monotonic()
+        frozen = watched.check()
+        assert (frozen.status, frozen.code) == (Status.DOWN, "POSTGRES_UNREACHABLE")
+        assert time.monotonic() - began < watched.timeout + 1
+    finally:
+        postgres.thaw()
+    assert watched.check().status is Status.UP
+
+
+def test_postgres_runs_out_of_connections(postgres: PostgresServer) -> None:
+    watched = probe(postgres.url, connections_share=0.5)
+    assert watched.check().status is Status.UP
+    held = [psycopg.connect(postgres.url) for _ in range(6)]
+    try:
+        filling = watched.check()
+        assert (filling.status, codes(filling)) == (Status.DEGRADED, {"POSTGRES_TOO_MANY_CONNECTIONS"})
+        with psycopg.connect(postgres.url, autocommit=True) as conn:
+            conn.execute("CREATE ROLE app LOGIN")
+        held += [psycopg.connect(postgres.url) for _ in range(2)]
+        full = probe(postgres.url.replace("postgres@", "app@")).check()
+        assert (full.status, full.code) == (Status.DOWN, "POSTGRES_TOO_MANY_CONNECTIONS")
+    finally:
+        for each in held:
+            each.close()
+
+
+def test_a_long_query_and_a_server_that_takes_no_writes(postgres: PostgresServer) -> None:
+    watched = probe(postgres.url, long_query_s=0.2)
+    with psycopg.connect(postgres.url, autocommit=True) as conn:
+        sleeping = threading.Thread(target=lambda: conn.execute("SELECT pg_sleep(2)"))
+        sleeping.start()
+        time.sleep(0.7)
+        assert codes(watched.check()) == {"POSTGRES_SLOW"}
+        sleeping.join()
+        assert watched.check().status is Status.UP
+        conn.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        conn.execute("SELECT pg_reload_conf()")
+        try:
+            deadline = time.monotonic() + 5
+            while (reading := watched.check()).status is Status.UP and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert (reading.status, reading.code) == (Status.DEGRADED, "POSTGRES_READ_ONLY")
+        finally:
+            conn.execute("SET default_transaction_read_only = off")
+            conn.execute("ALTER SYSTEM RESET default_transaction_read_only")
+            conn.execute("SELECT pg_reload_conf()")
+
+
+def test_a_role_that_is_not_there(postgres: PostgresServer) -> None:
+    refused = probe(postgres.url.replace("postgres@", "nobody:open-sesame@")).check()
+    assert (refused.status, refused.code) == (Status.DOWN, "POSTGRES_AUTH_FAILED")
+    assert "open-sesame" not in refused.model_dump_json()
+
+
+def test_mariadb_up_down_and_up_again(maria: MariaServer) -> None:
+    watched = probe(maria.url)
+    assert (watched.component, watched.code) == ("mariadb", "MARIADB_UNREACHABLE")
+    first = watched.check()
+    assert first.status is Status.UP, first
+    assert {"connections_used", "connections_share", "long_queries", "version"} <= first.data.keys()
+    maria.down()
+    gone = watched.check()
+    assert (gone.status, gone.code) == (Status.DOWN, "MARIADB_UNREACHABLE")
+    maria.up()
+    assert watched.check().status is Status.UP
+
+
+def test_mariadb_is_full_slow_or_refuses_us(maria: MariaServer) -> None:
+    watched = probe(maria.url, connections_share=0.5, long_query_s=0.5)
+    assert watched.check().status is Status.UP
+    held = [pymysql.connect(host="127.0.0.1", port=maria.port, user="root") for _ in range(7)]
+    try:
+        assert codes(watched.check()) == {"MARIADB_TOO_MANY_CONNECTIONS"}
+        asking = threading.Thread(target=lambda: held[0].cursor().execute("SELECT sleep(4)"))
+        asking.start()
+        time.sleep(2.2)
+        assert "MARIADB_SLOW" in codes(watched.check())
+        asking.join()
+    finally:
+        for each in held:
+            each.close()
+    refused = probe(maria.url.replace("root@", "root:open-sesame@")).check()
+    assert (refused.status, refused.code) == (Status.DOWN, "MARIADB_AUTH_FAILED")
+    assert "open-sesame" not in refused.model_dump_json()
+
+
+def test_sqlite_files(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    with sqlite3.connect(path) as conn:
+        conn.execute("CREATE TABLE company (id INTEGER)")
+    conn.close()
+    watched = probe(f"sqlite:///{path}", timeout=0.2)
+    assert watched.component == "sqlite"
+    assert watched.check().status is Status.UP
+    path.write_bytes(b"this is no database, but long enough to look like one " * 100)
+    broken = probe(f"sqlite:///{path}").check()
+    assert (broken.status, broken.code) == (Status.DOWN, "SQLITE_UNREADABLE")
+    away = probe(f"sqlite:///{tmp_path / 'no' / 'folder.db'}").check()
+    assert (away.status, away.code) == (Status.DOWN, "SQLITE_UNREADABLE")
+
+
+def test_a_writer_that_holds_an_sqlite_file(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("CREATE TABLE company (id INTEGER)")
+    writer.execute("BEGIN EXCLUSIVE")
+    locked = probe(f"sqlite:///{path}", timeout=0.2).check()
+    writer.close()
+    assert (locked.status, locked.code) == (Status.DOWN, "SQLITE_LOCKED")
+
+
+@pytest.mark.parametrize("url", ["oracle://x", "nothing", ""])
+def test_a_database_of_an_unknown_kind_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="is no kind of database"):
+        probe(url)

@@ -1,0 +1,214 @@
+"""Webhooks by a mapping: places in JSON, and what tools post through the real application."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+import firstcause_cloudevents
+import firstcause_syslog
+import firstcause_webhooks
+from firstcause import Event, IntakeError, Severity
+from firstcause.config import Settings
+from firstcause.resources import shipped
+from firstcause_webhooks.config import Config
+from firstcause_webhooks.places import at, first
+from firstcause_webhooks.reading import Reader
+from support.firstcause_process import until
+from support.http_server import serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GUIDE = (shipped("rules").parent / "docs" / "intake.md").read_text()
+SENT = {
+    "host": "db1",
+    "check.name": "disk",
+    "list": [{"a": 1}, {"a": {"b": "deep"}}],
+    "packed": '{"inner": {"x": "y"}}',
+    "none": None,
+    "flag": False,
+    "check": {"name": "other"},
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("host", "db1"), ("check.name", "disk"), ("list.1.a.b", "deep"), ("list.0.a", 1), ("list.9.a", None),
+        ("list.x", None), ("packed.inner.x", "y"), ("host.more", None), ("none", None), ("flag", False),
+        ("", SENT),
+    ],
+)  # fmt: skip
+def test_what_stands_at_a_path(path: str, found: object) -> None:
+    assert at(SENT, path) == found
+
+
+@pytest.mark.parametrize(
+    ("places", "found"),
+    [
+        (["nothing", "host"], "db1"), (["= checkout"], "checkout"), (["{host}: {check.name}"], "db1: disk"),
+        (["{nothing}: {more}", "host"], "db1"), (["{host}/{nothing}"], "db1/"), (["^.host"], "root"),
+        (["nothing"], None), (["flag"], False), ([], None),
+    ],
+)  # fmt: skip
+def test_of_several_places_the_first_where_something_stands(places: list[str], found: object) -> None:
+    assert first(SENT, {"host": "root"}, places) == found
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"message": "{host"}, "a brace without its other"),
+        ({"message": ""}, "names no place"),
+        ({"mesage": "x"}, "Extra inputs"),
+        ({"severities": {"a": "AWFUL"}}, "severities.a"),
+        ({"path": "../x"}, "path"),
+    ],
+)
+def test_a_wrong_mapping_is_named(table: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Config.model_validate({"tool": table})
+
+
+def read(sent: object, **table: Any) -> list[Event]:
+    mapping = Config.model_validate({"tool": table}).root["tool"]
+    return Reader("tool", mapping).read(json.dumps(sent).encode(), {})
+
+
+def test_a_list_with_what_stands_beside_it() -> None:
+    sent = {"from": "acme", "alerts": [{"name": "High CPU", "on": "db1"}, {"name": "Disk", "state": "OK"}]}
+    one, two = read(
+        sent,
+        each="alerts",
+        code="name",
+        message="{name} on {on}",
+        tenant="^.from",
+        service="on",
+        resolved="state",
+    )
+    assert (one.code, one.message, one.tenant, one.service) == ("HIGH_CPU", "High CPU on db1", "acme", "db1")
+    assert (two.code, two.resolved, one.resolved) == ("DISK", True, False)
+    assert one.details == sent["alerts"][0]
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"),
+    [
+        (1601033007, 1601033007.0), (1601033007849, 1601033007.849), ("1601033007.5", 1601033007.5),
+        (1601033007849000000, 1601033007.849), ("2020-09-25T11:23:27Z", 1601033007.0),
+        ("2020-09-25 11:23:27 UTC", 1601033007.0), ("2020-09-25T13:23:27.000+0200", 1601033007.0),
+    ],
+)  # fmt: skip
+def test_times_of_all_kinds(time: object, expected: float) -> None:
+    (event,) = read({"message": "x", "time": time})
+    assert event.time.timestamp() == pytest.approx(expected, abs=0.001)
+
+
+@pytest.mark.parametrize("time", [None, 0, "soon", True, 1e40, []])
+def test_without_a_time_it_is_now(time: object) -> None:
+    (event,) = read({"message": "x", "time": time})
+    assert abs((event.time - datetime.now(UTC)).total_seconds()) < 5
+
+
+def test_severities_are_the_sites_own() -> None:
+    (event,) = read({"message": "x", "p": 7}, severity="p", severities={"7": "INFO"})
+    assert event.severity is Severity.INFO
+    assert read({"message": "x", "severity": "P1"})[0].severity is Severity.CRITICAL
+    assert read({"message": "x", "severity": "purple"})[0].severity is None
+
+
+def test_an_occurrence_sent_again_is_the_same_and_its_end_is_not() -> None:
+    sent = {"message": "x", "id": 7, "state": "firing"}
+    again, over = read(sent | {"more": 1}, id="id", resolved="state"), sent | {"state": "ok"}
+    assert read(sent, id="id", resolved="state")[0].id == again[0].id
+    assert again[0].id != read(over, id="id", resolved="state")[0].id
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"{", "the body is no JSON"),
+        (b"{}", "there is nothing at 'alerts'; see [plugins.webhooks.tool] each"),
+        (b'{"alerts": [{"x": 1}]}', "item 0: there is nothing at message"),
+        (b'{"alerts": [7]}', "item 0: there is nothing at message"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_told_why(tmp_path: Path, body: bytes, said: str) -> None:
+    tables = {"firstcause_webhooks": {"tool": {"each": "alerts", "path": "my/tool"}}}
+    with serving(tmp_path, firstcause_webhooks, tables=tables) as (client, _stage):
+        answer = client.post("/api/v1/webhooks/my/tool", content=body)
+        assert (answer.status_code // 100, said in answer.json()["error"]) == (4, True)
+
+
+def test_from_a_tool_to_an_incident_and_its_end(tmp_path: Path) -> None:
+    tables = {"firstcause_webhooks": {"tool": {"code": "check", "resolved": "state"}}}
+    with serving(tmp_path, firstcause_webhooks, tables=tables) as (client, stage):
+        client.post(
+            "/api/v1/webhooks/tool", json={"check": "Queue stuck", "message": "9000 wait", "state": "bad"}
+        )
+        incident = until(lambda: stage.incidents("open"), "an incident")[0]
+        assert incident["root"]["code"] == "QUEUE_STUCK"
+        client.post(
+            "/api/v1/webhooks/tool", json={"check": "Queue stuck", "message": "none wait", "state": "ok"}
+        )
+        until(lambda: stage.incidents("resolved"), "its end")
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(max_size=9),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["message", "time", "severity", "id", "a"]), inner, max_size=4)
+        ),
+        max_leaves=12,
+    )
+)
+def test_no_shape_makes_it_fail(sent: Any) -> None:
+    with suppress(IntakeError):
+        read(sent, id="id", code=["{a}", "message.a.0"], resolved="severity")
+
+
+def test_the_tables_of_the_guide_are_valid_and_its_paths_are_ours() -> None:
+    tables = tomllib.loads("\n".join(re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)))
+    forms = firstcause_webhooks.firstcause_intake(Config.model_validate(tables["plugins"]["webhooks"]))
+    assert len(forms) >= 9
+    named = firstcause_cloudevents.Config.model_validate(tables["plugins"]["cloudevents"])
+    assert named == firstcause_cloudevents.Config().model_copy(update={"severities": named.severities})
+    listeners = firstcause_syslog.firstcause_listeners(
+        firstcause_syslog.Config.model_validate(tables["plugins"]["syslog"])
+    )
+    assert [each.name for each in listeners] == ["syslog/udp", "syslog/tcp"]
+    token = tables["intake"]["tokens"]["checkout"]
+    assert token.pop("token_file")
+    Settings.model_validate({"intake": {"tokens": {"checkout": token | {"token": "long enough"}}}})
+
+
+def test_datadog_and_pagerduty_as_their_documentation_has_them() -> None:
+    tables = tomllib.loads("\n".join(re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)))["plugins"][
+        "webhooks"
+    ]
+    (template,) = re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)
+    filled = {
+        "$ID": "1", "$ALERT_TITLE": "CPU high", "$ALERT_TYPE": "error", "$ALERT_TRANSITION": "Recovered",
+        "$HOSTNAME": "db1", "$DATE": "1601033007849", "$TEXT_ONLY_MSG": "t", "$LINK": "l",
+    }  # fmt: skip
+    sent = {key: filled[value] for key, value in json.loads(template).items()}
+    (event,) = read(sent, **tables["datadog"])
+    assert (event.message, event.service, event.severity) == ("CPU high", "db1", Severity.CRITICAL)
+    assert (event.resolved, event.time.year) == (True, 2020)
+    data = {"title": "db down", "status": "triggered", "urgency": "high", "service": {"summary": "checkout"}}
+    page = {"event": {"id": "1", "occurred_at": "2026-11-25T03:00:00Z", "data": data}}
+    (event,) = read(page, **tables["pagerduty"])
+    assert (event.message, event.service, event.severity) == ("db down", "checkout", Severity.CRITICAL)
+    assert (event.resolved, event.time.year) == (False, 2026)

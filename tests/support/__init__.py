@@ -1,0 +1,1 @@
+"""What tests share: servers, programs and stores to be tested against."""

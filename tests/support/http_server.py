@@ -1,0 +1,44 @@
+"""The HTTP side on a real socket over a real store, for tests to be clients of."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from firstcause.core.model import Reading, Status
+from firstcause.daemon.server import listen, web_server
+from firstcause.daemon.supervisor import Daemon
+from support.scenario_app import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+
+@contextmanager
+def serving(
+    folder: Path, *plugins: Any, tables: Mapping[str, Any] = MappingProxyType({}), **settings: Any
+) -> Iterator[tuple[httpx.Client, Stage]]:
+    """tables: by the plugins' module names, what their [plugins] tables hold."""
+    stage = Stage(f"sqlite:///{folder}/x.db", folder, **settings)
+    for plugin in plugins:
+        stage.service.host.register(plugin, plugin.__name__, tables.get(plugin.__name__))
+    stage.readings["twilio"] = Reading(status=Status.UP)
+    daemon = Daemon(stage.service)
+    server = web_server(daemon)
+    with listen("127.0.0.1", 0) as bound:
+        daemon.start()
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
+        thread.start()
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{bound.getsockname()[1]}", timeout=20) as client:
+                yield client, stage
+        finally:
+            server.should_exit = True
+            thread.join()
+            daemon.stop()
+            stage.service.close()
