@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from core.privacy.test_masking import MASKED_TEXTS
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from core.privacy.test_masking import MASKED_TEXTS
 from firstcause.core.privacy.masking import Mask
 from firstcause.intake import fast_path, native_format
 
