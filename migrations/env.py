@@ -10,7 +10,7 @@ from firstcause.store.database import Database
 from firstcause.store.tables import metadata
 
 
-def _run() -> None:
+def _run_migrations() -> None:
     context.configure(
         connection=context.config.attributes["connection"],
         target_metadata=metadata,
@@ -25,7 +25,7 @@ if context.config.attributes.get("connection") is None:
     database = Database(os.environ["FIRSTCAUSE_STORE__URL"])
     with database.write() as connection:
         context.config.attributes["connection"] = connection
-        _run()
+        _run_migrations()
     database.close()
 else:
-    _run()
+    _run_migrations()

@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
-def _postgres_missing() -> str | None:
+def _explain_missing_postgres() -> str | None:
     try:
         psycopg.connect(POSTGRES, connect_timeout=3).close()
     except psycopg.OperationalError as error:
@@ -43,7 +43,7 @@ def _postgres_missing() -> str | None:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> str:
-    if reason := _postgres_missing():
+    if reason := _explain_missing_postgres():
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
@@ -51,7 +51,7 @@ def postgres_server() -> str:
 
 
 @contextlib.contextmanager
-def fresh_postgres(server: str) -> Iterator[str]:
+def create_postgres_database(server: str) -> Iterator[str]:
     """A database of its own on the server, dropped afterwards."""
     name = f"firstcause_test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as conn:
@@ -69,7 +69,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'store.db'}"
     else:
-        with fresh_postgres(request.getfixturevalue("postgres_server")) as url:
+        with create_postgres_database(request.getfixturevalue("postgres_server")) as url:
             yield url
 
 
@@ -84,9 +84,9 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def stage(store_url: str, tmp_path: Path) -> Iterator[Stage]:
-    made = Stage(store_url, tmp_path)
-    yield made
-    made.service.close()
+    scenario = Stage(store_url, tmp_path)
+    yield scenario
+    scenario.service.close()
 
 
 @pytest.fixture
@@ -99,5 +99,5 @@ def stages(store_url: str, tmp_path: Path) -> Iterator[Callable[..., Stage]]:
         return made[-1]
 
     yield make
-    for each in made:
-        each.service.close()
+    for scenario in made:
+        scenario.service.close()

@@ -32,29 +32,28 @@ if TYPE_CHECKING:
     from firstcause.core.text.error_codes import code_of
     from firstcause.errors import DeliveryError, FirstcauseError, IntakeError
     from firstcause.hookspecs import hookimpl
-    from firstcause.hookspecs.delivery_tracker import Delivered
+    from firstcause.hookspecs.delivery_tracker import DeliveryTracker
     from firstcause.hookspecs.findings import Findings
     from firstcause.hookspecs.types import (
-        Answer,
         Enrichment,
         EventContext,
         FactContext,
         IntakeFormat,
+        IntakeOutcome,
+        IntakeResponse,
+        IntakeResult,
         Listener,
         Notifier,
-        Outcome,
         Probe,
         Remedy,
         Submit,
         SuppliedFact,
-        Taken,
     )
 
 __all__ = [
-    "Answer",
     "AsgiMiddleware",
-    "Delivered",
     "DeliveryError",
+    "DeliveryTracker",
     "Enrichment",
     "Event",
     "EventContext",
@@ -64,11 +63,13 @@ __all__ = [
     "Handler",
     "IntakeError",
     "IntakeFormat",
+    "IntakeOutcome",
+    "IntakeResponse",
+    "IntakeResult",
     "Listener",
     "Notification",
     "Notifier",
     "NotifyReason",
-    "Outcome",
     "Priority",
     "Probe",
     "Problem",
@@ -80,7 +81,6 @@ __all__ = [
     "StructlogProcessor",
     "Submit",
     "SuppliedFact",
-    "Taken",
     "WsgiMiddleware",
     "code_of",
     "configure",
@@ -92,12 +92,12 @@ __all__ = [
     "watch",
 ]
 
-_CLIENT = frozenset({
+_CLIENT_NAMES = frozenset({
     "AsgiMiddleware", "Handler", "StructlogProcessor", "WsgiMiddleware", "configure", "context", "flush",
     "install", "report", "watch",
 })  # fmt: skip
 
-_HOMES = (
+_HOME_MODULES = (
     "firstcause.hookspecs",
     "firstcause.hookspecs.types",
     "firstcause.hookspecs.delivery_tracker",
@@ -111,7 +111,7 @@ _HOMES = (
 def __getattr__(name: str) -> object:
     # Found on first use: an application that only reports errors must not pay for pydantic and pluggy.
     if name in __all__:
-        for home in ("firstcause.client",) if name in _CLIENT else _HOMES:
+        for home in ("firstcause.client",) if name in _CLIENT_NAMES else _HOME_MODULES:
             module = importlib.import_module(home)
             if hasattr(module, name):
                 globals()[name] = getattr(module, name)

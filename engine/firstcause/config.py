@@ -24,7 +24,7 @@ from firstcause.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-PREFIX = "FIRSTCAUSE_"
+ENV_PREFIX = "FIRSTCAUSE_"
 MIB = 1024 * 1024
 
 
@@ -43,7 +43,7 @@ class Store(Frozen):
     keep_incidents: Duration = 400 * 86400.0
 
 
-def _is_hash(text: str) -> str:
+def _check_hash(text: str) -> str:
     if not text.startswith("$argon2"):
         msg = "this is no argon2 hash; `firstcause web password FILE` writes one, for password_file"
         raise ValueError(msg)
@@ -60,7 +60,7 @@ class Web(Frozen):
     host: str = "127.0.0.1"
     port: int = Field(default=8377, ge=0, le=65535)
     token_file: str | None = None
-    password: Annotated[str, AfterValidator(_is_hash)] | None = Field(default=None, repr=False)
+    password: Annotated[str, AfterValidator(_check_hash)] | None = Field(default=None, repr=False)
     session: Duration = Field(default=12 * 3600.0, gt=0)
     hosts: tuple[str, ...] = ()
 
@@ -92,7 +92,7 @@ class Sender(Frozen):
     tenant: MaybeName = None
 
 
-def _only_token(value: object) -> object:
+def _wrap_token(value: object) -> object:
     return {"token": value} if isinstance(value, str) else value
 
 
@@ -121,13 +121,13 @@ class Intake(Frozen):
     codes: int = Field(default=10_000, ge=1)
     rate: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     burst: int = Field(default=1000, ge=1)
-    tokens: dict[str, Annotated[Sender, BeforeValidator(_only_token)]] = Field(default_factory=dict)
+    tokens: dict[str, Annotated[Sender, BeforeValidator(_wrap_token)]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _tokens_differ(self) -> Intake:
-        seen: dict[str, str] = {}
-        for name, each in self.tokens.items():
-            other = seen.setdefault(each.token.get_secret_value(), name)
+    def _check_tokens_differ(self) -> Intake:
+        names_by_token: dict[str, str] = {}
+        for name, sender in self.tokens.items():
+            other = names_by_token.setdefault(sender.token.get_secret_value(), name)
             if other != name:
                 msg = f"tokens of {other} and {name} are the same; give each its own"
                 raise ValueError(msg)
@@ -146,7 +146,7 @@ class Day(StrEnum):
     SUN = "sun"
 
 
-def _known_zone(name: str) -> str:
+def _check_timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -155,12 +155,12 @@ def _known_zone(name: str) -> str:
     return name
 
 
-class Quiet(Frozen):
+class QuietHoursSettings(Frozen):
     """When a route keeps still. start, end: times of the wall clock in timezone. excepted: still said."""
 
     start: time = Field(alias="from")
     end: time = Field(alias="to")
-    timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    timezone: Annotated[str, AfterValidator(_check_timezone)] = "UTC"
     days: tuple[Day, ...] = ()
     excepted: tuple[Priority, ...] = Field(default=(Priority.P0,), alias="except")
 
@@ -170,7 +170,7 @@ class Quiet(Frozen):
         return QuietHours(self.start, self.end, ZoneInfo(self.timezone), days)
 
 
-class Limit(Frozen):
+class NotifierLimit(Frozen):
     """How many messages a notifier may send; what is more comes together in one. excepted: said at once."""
 
     most: int = Field(alias="max", ge=1, le=10_000)
@@ -195,7 +195,7 @@ class Route(Frozen):
     repeat_interval: Duration | None = None
     escalate_after: Duration = 900.0
     escalate_to: str | None = None
-    quiet_hours: Quiet | None = None
+    quiet_hours: QuietHoursSettings | None = None
 
 
 class Notify(Frozen):
@@ -210,40 +210,40 @@ class Notify(Frozen):
     repeat_interval: Duration = 14400.0
     retry_attempts: int = Field(default=5, ge=1, le=100)
     link: str | None = None
-    limits: dict[str, Limit] = Field(default_factory=dict)
-    default_limit: Limit = Limit(max=10, per=600.0)
+    limits: dict[str, NotifierLimit] = Field(default_factory=dict)
+    default_limit: NotifierLimit = NotifierLimit(max=10, per=600.0)
     routes: tuple[Route, ...] = ()
 
     @property
     def by_name(self) -> dict[str, Route]:
         """The routes in order; one without a name is called by its place."""
-        return {route.name or f"route {place}": route for place, route in enumerate(self.routes, 1)}
+        return {route.name or f"route {index}": route for index, route in enumerate(self.routes, 1)}
 
     @model_validator(mode="after")
-    def _routes_lead_somewhere(self) -> Notify:
-        known = self.by_name
-        if len(known) < len(self.routes):
+    def _check_routes(self) -> Notify:
+        routes_by_name = self.by_name
+        if len(routes_by_name) < len(self.routes):
             names = [route.name for route in self.routes]
-            twice = next(name for name in names if names.count(name) > 1)
-            msg = f"two routes are named {twice!r}; give each a name of its own"
+            duplicate = next(name for name in names if names.count(name) > 1)
+            msg = f"two routes are named {duplicate!r}; give each a name of its own"
             raise ValueError(msg)
-        for name in known:
-            _follow(name, known)
+        for name in routes_by_name:
+            _check_escalation(name, routes_by_name)
         return self
 
 
-def _follow(name: str, known: Mapping[str, Route]) -> None:
+def _check_escalation(name: str, routes_by_name: Mapping[str, Route]) -> None:
     """ValueError where a route escalates to none that is there, or in a circle."""
-    passed = [name]
-    while (further := known[passed[-1]].escalate_to) is not None:
-        if further not in known:
-            there = ", ".join(known)
-            msg = f"route {passed[-1]!r}: escalate_to names {further!r}, which is no route; there are {there}"
+    visited = [name]
+    while (target := routes_by_name[visited[-1]].escalate_to) is not None:
+        if target not in routes_by_name:
+            route_names = ", ".join(routes_by_name)
+            msg = f"route {visited[-1]!r}: escalate_to names {target!r}, which is no route; there are {route_names}"
             raise ValueError(msg)
-        if further in passed:
-            msg = f"escalate_to goes in a circle: {' -> '.join([*passed, further])}; take one of them out"
+        if target in visited:
+            msg = f"escalate_to goes in a circle: {' -> '.join([*visited, target])}; take one of them out"
             raise ValueError(msg)
-        passed.append(further)
+        visited.append(target)
 
 
 class Budget(Frozen):
@@ -275,7 +275,11 @@ class Settings(BaseSettings):
     """All of it. folder: the folder that relative paths in it are relative to."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__", hide_input_in_errors=True
+        extra="forbid",
+        frozen=True,
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        hide_input_in_errors=True,
     )
 
     store: Store = Field(default_factory=Store)
@@ -328,33 +332,39 @@ class Settings(BaseSettings):
         return f"{scheme}{slashes}{self.folder / Path(path).expanduser()}"
 
     @property
-    def state(self) -> Path:
+    def store_folder(self) -> Path:
         """The folder of what is kept beside the store: that of a SQLite file, else the state folder."""
         url = self.store_url
         path = url.partition(":///")[2].partition("?")[0]
-        plain = url.startswith("sqlite") and path not in {"", ":memory:"} and not path.startswith("file:")
-        return Path(path).parent if plain else state_folder()
+        is_file = url.startswith("sqlite") and path not in {"", ":memory:"} and not path.startswith("file:")
+        return Path(path).parent if is_file else state_folder()
 
 
 def state_folder() -> Path:
     """systemd's state folder where it gave one, else the user's."""
-    given = os.environ.get("STATE_DIRECTORY")
-    return Path(given.partition(":")[0]) if given else platformdirs.user_state_path("firstcause")
+    state_directories = os.environ.get("STATE_DIRECTORY")
+    return (
+        Path(state_directories.partition(":")[0])
+        if state_directories
+        else platformdirs.user_state_path("firstcause")
+    )
 
 
 def load(path: Path | None) -> Settings:
     """The settings of `path`, else of $FIRSTCAUSE_CONFIG, else of ./config.toml, else the defaults."""
-    named = path or (Path(os.environ["FIRSTCAUSE_CONFIG"]) if os.environ.get("FIRSTCAUSE_CONFIG") else None)
-    chosen = named or Path("config.toml")
-    if not chosen.is_file():
-        if named is not None:
-            msg = f"no configuration at {named}; `firstcause init` writes one"
+    explicit_path = path or (
+        Path(os.environ["FIRSTCAUSE_CONFIG"]) if os.environ.get("FIRSTCAUSE_CONFIG") else None
+    )
+    config_path = explicit_path or Path("config.toml")
+    if not config_path.is_file():
+        if explicit_path is not None:
+            msg = f"no configuration at {explicit_path}; `firstcause init` writes one"
             raise ConfigError(msg)
-        return _settings({}, Path.cwd(), "the environment")
-    return _settings(_read(chosen), chosen.resolve().parent, str(chosen))
+        return _build_settings({}, Path.cwd(), "the environment")
+    return _build_settings(_read_toml(config_path), config_path.resolve().parent, str(config_path))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
@@ -365,83 +375,93 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(msg) from None
 
 
-def _settings(values: dict[str, Any], folder: Path, where: str) -> Settings:
+def _build_settings(values: dict[str, Any], folder: Path, source: str) -> Settings:
     for key in values:
         # pydantic-settings takes arguments with an underscore as orders to itself.
         if key == "folder" or key.startswith("_"):
-            raise ConfigError(f"{where}: {key} is unknown; remove it")
+            raise ConfigError(f"{source}: {key} is unknown; remove it")
     for section, keep in (("store", set()), ("web", {"token_file"}), ("intake", set())):
         if isinstance(values.get(section), dict):
-            values[section] = _from_files(values[section], folder, f"{where}: [{section}]", keep)
+            values[section] = _resolve_file_keys(values[section], folder, f"{source}: [{section}]", keep)
     tables = values.get("plugins")
     plugins: dict[str, Any] = tables if isinstance(tables, dict) else {}
     for name, table in plugins.items():
         if isinstance(table, dict):
-            plugins[name] = _from_files(table, folder, f"{where}: [plugins.{name}]", keep={"env_file"})
+            plugins[name] = _resolve_file_keys(
+                table, folder, f"{source}: [plugins.{name}]", path_keys={"env_file"}
+            )
     try:
         # Afterwards, as the environment would stand over an argument.
         return Settings(**values).model_copy(update={"folder": folder})
     except ValidationError as error:
-        raise ConfigError("\n".join(_mistakes(error, where))) from None
+        raise ConfigError("\n".join(_format_errors(error, source))) from None
     except SettingsError as error:
-        raise ConfigError(_no_json(error)) from None
+        raise ConfigError(_format_json_error(error)) from None
 
 
-def _from_files(table: Mapping[str, Any], folder: Path, where: str, keep: set[str]) -> dict[str, Any]:
+def _resolve_file_keys(
+    table: Mapping[str, Any], folder: Path, source: str, path_keys: set[str]
+) -> dict[str, Any]:
     """`key_file = path` as `key = what the file holds`, so that no secret need stand in the file."""
-    found: dict[str, Any] = {}
+    resolved: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, dict):
-            found[key] = _from_files(value, folder, f"{where} {key}", keep)
-        elif key.endswith("_file") and key not in keep and isinstance(value, str):
-            plain = key.removesuffix("_file")
-            if plain in table:
-                raise ConfigError(f"{where} {plain} and {key} are both given; keep one")
-            found[plain] = _secret(folder / value, f"{where} {key}")
-        elif key in keep and isinstance(value, str):
-            found[key] = str(folder / value)
+            resolved[key] = _resolve_file_keys(value, folder, f"{source} {key}", path_keys)
+        elif key.endswith("_file") and key not in path_keys and isinstance(value, str):
+            plain_key = key.removesuffix("_file")
+            if plain_key in table:
+                raise ConfigError(f"{source} {plain_key} and {key} are both given; keep one")
+            resolved[plain_key] = _read_secret(folder / value, f"{source} {key}")
+        elif key in path_keys and isinstance(value, str):
+            resolved[key] = str(folder / value)
         else:
-            found[key] = value
-    return found
+            resolved[key] = value
+    return resolved
 
 
-def _secret(path: Path, where: str) -> str:
+def _read_secret(path: Path, source: str) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise ConfigError(f"{where}: {path} cannot be read: {error.strerror}") from None
+        raise ConfigError(f"{source}: {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{where}: {path} cannot be read: it is no UTF-8 text") from None
+        raise ConfigError(f"{source}: {path} cannot be read: it is no UTF-8 text") from None
 
 
-def _no_json(error: SettingsError) -> str:
+def _format_json_error(error: SettingsError) -> str:
     """The line for a variable of the environment that should hold JSON and does not."""
     value = getattr(error.__cause__, "doc", None)
-    names = [name for name, held in os.environ.items() if name.upper().startswith(PREFIX) and held == value]
+    names = [
+        name for name, text in os.environ.items() if name.upper().startswith(ENV_PREFIX) and text == value
+    ]
     return f'the environment: {", ".join(names) or error}: lists and tables are given as JSON, like ["a"]'
 
 
-def _mistakes(error: ValidationError, where: str) -> Iterator[str]:
+def _format_errors(error: ValidationError, source: str) -> Iterator[str]:
     variables = {name.upper() for name in os.environ}
-    for each in error.errors(include_url=False, include_input=False):
-        section, *rest = (str(part) for part in each["loc"])
+    for detail in error.errors(include_url=False, include_input=False):
+        section, *rest = (str(part) for part in detail["loc"])
         key = ".".join(rest)
-        place = f"{where}: [{section}] {key}" if rest else f"{where}: {section}"
-        variable = f"{PREFIX}{'__'.join((section, *rest))}".upper()
+        location = f"{source}: [{section}] {key}" if rest else f"{source}: {section}"
+        variable = f"{ENV_PREFIX}{'__'.join((section, *rest))}".upper()
         if variable in variables:
-            place = f"the environment: {variable}"
-        if each["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(rest[-1] if rest else section, _known(section, rest), 1)
-            yield f"{place} is unknown" + (
-                f"; did you mean {near[0]}?" if near else "; config.toml of `init` has all keys"
+            location = f"the environment: {variable}"
+        if detail["type"] == "extra_forbidden":
+            close_matches = difflib.get_close_matches(
+                rest[-1] if rest else section, _list_known_keys(section, rest), 1
+            )
+            yield f"{location} is unknown" + (
+                f"; did you mean {close_matches[0]}?"
+                if close_matches
+                else "; config.toml of `init` has all keys"
             )
         else:
-            yield f"{place}: {each['msg'].removeprefix('Value error, ')}"
+            yield f"{location}: {detail['msg'].removeprefix('Value error, ')}"
 
 
-def _known(section: str, rest: list[str]) -> list[str]:
+def _list_known_keys(section: str, rest: list[str]) -> list[str]:
     if not rest:
         return [name for name in Settings.model_fields if name != "folder"]
     model = Route if "routes" in rest else Settings.model_fields[section].annotation
-    known = getattr(model, "model_fields", {})
-    return [field.alias or name for name, field in known.items()]
+    model_fields = getattr(model, "model_fields", {})
+    return [field.alias or name for name, field in model_fields.items()]

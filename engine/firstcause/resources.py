@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE_DIR = Path(__file__).resolve().parent
 
 
-def shipped(name: str) -> Path:
+def shipped_path(name: str) -> Path:
     """The shipped file or folder of that name: inside the package (wheel), else atop the checkout."""
-    inside = PACKAGE / name
-    return inside if inside.exists() else PACKAGE.parent.parent / name
+    packaged = PACKAGE_DIR / name
+    return packaged if packaged.exists() else PACKAGE_DIR.parent.parent / name

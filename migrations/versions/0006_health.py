@@ -16,7 +16,7 @@ from alembic import op
 revision = "0006"
 down_revision = "0005"
 
-_OLD = sa.table(
+_SNAPSHOT = sa.table(
     "health_snapshot",
     sa.column("id", sa.Integer),
     sa.column("taken_at", sa.DateTime(timezone=True)),
@@ -33,9 +33,11 @@ def upgrade() -> None:
         table.add_column(sa.Column("rolled", sa.Boolean(), server_default=sa.false(), nullable=False))
         table.add_column(sa.Column("body", sa.LargeBinary()))
     conn = op.get_bind()
-    for row in conn.execute(sa.select(_OLD.c.id, _OLD.c.taken_at, _OLD.c.infrastructure)).all():
-        body = zlib.compress(json.dumps(_body(row)).encode(), 9)
-        conn.execute(_OLD.update().where(_OLD.c.id == row.id).values(body=body))
+    for row in conn.execute(
+        sa.select(_SNAPSHOT.c.id, _SNAPSHOT.c.taken_at, _SNAPSHOT.c.infrastructure)
+    ).all():
+        body = zlib.compress(json.dumps(_build_body(row)).encode(), 9)
+        conn.execute(_SNAPSHOT.update().where(_SNAPSHOT.c.id == row.id).values(body=body))
     with op.batch_alter_table("health_snapshot") as table:
         table.alter_column("body", existing_type=sa.LargeBinary(), nullable=False)
         table.drop_column("infrastructure")
@@ -49,9 +51,9 @@ def upgrade() -> None:
     )
 
 
-def _body(row: Any) -> dict[str, object]:
+def _build_body(row: Any) -> dict[str, object]:
     # What an earlier version kept names no component; the probe's name is the best that is left.
-    seen = {
+    readings = {
         name: {
             "component": name,
             **{key: value for key, value in reading.items() if key != "data" and value is not None},
@@ -59,7 +61,7 @@ def _body(row: Any) -> dict[str, object]:
         }
         for name, reading in row.infrastructure.items()
     }
-    return {"taken_at": f"{row.taken_at.replace(tzinfo=None).isoformat()}Z", "infrastructure": seen}
+    return {"taken_at": f"{row.taken_at.replace(tzinfo=None).isoformat()}Z", "infrastructure": readings}
 
 
 def downgrade() -> None:
@@ -67,11 +69,11 @@ def downgrade() -> None:
     with op.batch_alter_table("health_snapshot") as table:
         table.add_column(sa.Column("infrastructure", sa.JSON()))
     conn = op.get_bind()
-    for row in conn.execute(sa.select(_OLD.c.id, _OLD.c.body)).all():
-        seen = json.loads(zlib.decompress(row.body)).get("infrastructure", {})
-        for reading in seen.values():
+    for row in conn.execute(sa.select(_SNAPSHOT.c.id, _SNAPSHOT.c.body)).all():
+        readings = json.loads(zlib.decompress(row.body)).get("infrastructure", {})
+        for reading in readings.values():
             reading.pop("component", None)
-        conn.execute(_OLD.update().where(_OLD.c.id == row.id).values(infrastructure=seen))
+        conn.execute(_SNAPSHOT.update().where(_SNAPSHOT.c.id == row.id).values(infrastructure=readings))
     with op.batch_alter_table("health_snapshot") as table:
         table.alter_column("infrastructure", existing_type=sa.JSON(), nullable=False)
         for name in ("body", "rolled", "pinned_by", "pinned_at", "good"):

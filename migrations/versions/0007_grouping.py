@@ -12,7 +12,7 @@ from alembic import op
 revision = "0007"
 down_revision = "0006"
 
-_FORMER = sa.text("former IS NOT NULL")
+_HAS_FORMER = sa.text("former IS NOT NULL")
 
 
 def upgrade() -> None:
@@ -20,7 +20,12 @@ def upgrade() -> None:
     op.add_column("alert", sa.Column("opened_at", sa.DateTime(timezone=True)))
     op.add_column("alert", sa.Column("kinds", sa.Text()))
     op.create_index(
-        "ix_alert_former", "alert", ["former"], unique=False, sqlite_where=_FORMER, postgresql_where=_FORMER
+        "ix_alert_former",
+        "alert",
+        ["former"],
+        unique=False,
+        sqlite_where=_HAS_FORMER,
+        postgresql_where=_HAS_FORMER,
     )
     op.create_index("ix_alert_opened_at", "alert", ["opened_at"], unique=False)
 

@@ -21,7 +21,7 @@ down_revision = "0007"
 
 _BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _DOCUMENT = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
-_AT_ONCE = 500
+_CHUNK_SIZE = 500
 
 _INBOX = sa.table(
     "inbox",
@@ -33,7 +33,7 @@ _INBOX = sa.table(
     sa.column("as_sent", sa.Boolean),
     sa.column("body", sa.LargeBinary),
 )
-_OLD = sa.table(
+_OLD_INBOX = sa.table(
     "inbox",
     sa.column("event_id", sa.String),
     sa.column("received_at", sa.DateTime(timezone=True)),
@@ -112,43 +112,45 @@ def downgrade() -> None:
         "SELECT event_id, triaged_at, event, triaged_at, fingerprint, problem FROM event ORDER BY id"
     )
     op.drop_table("event")
-    parcels = sa.table("parcels", *(sa.column(each.name, each.type) for each in _INBOX.columns))
-    seqs = conn.execute(sa.select(parcels.c.seq).order_by(parcels.c.seq)).scalars().all()
+    payloads = sa.table("parcels", *(sa.column(column.name, column.type) for column in _INBOX.columns))
+    seqs = conn.execute(sa.select(payloads.c.seq).order_by(payloads.c.seq)).scalars().all()
     for seq in seqs:
-        _unpack(conn, conn.execute(sa.select(parcels).where(parcels.c.seq == seq)).one())
+        _unpack_payload(conn, conn.execute(sa.select(payloads).where(payloads.c.seq == seq)).one())
     op.drop_table("parcels")
 
 
-def _unpack(conn: sa.Connection, parcel: Any) -> None:
-    known = sa.select(_OLD.c.event_id)
+def _unpack_payload(conn: sa.Connection, payload: Any) -> None:
+    query = sa.select(_OLD_INBOX.c.event_id)
     rows: dict[str, dict[str, Any]] = {}
-    for event in _events(parcel):
-        row = {"event_id": event["id"], "received_at": parcel.received_at, "event": event}
+    for event in _decode_events(payload):
+        row = {"event_id": event["id"], "received_at": payload.received_at, "event": event}
         rows.setdefault(event["id"], row)
-    names = list(rows)
-    for at in range(0, len(names), _AT_ONCE):
-        part = names[at : at + _AT_ONCE]
-        there = set(conn.execute(known.where(_OLD.c.event_id.in_(part))).scalars())
-        if fresh := [rows[name] for name in part if name not in there]:
-            conn.execute(_OLD.insert(), fresh)
+    event_ids = list(rows)
+    for start in range(0, len(event_ids), _CHUNK_SIZE):
+        chunk = event_ids[start : start + _CHUNK_SIZE]
+        existing = set(conn.execute(query.where(_OLD_INBOX.c.event_id.in_(chunk))).scalars())
+        if fresh := [rows[event_id] for event_id in chunk if event_id not in existing]:
+            conn.execute(_OLD_INBOX.insert(), fresh)
 
 
-def _events(parcel: Any) -> Iterator[dict[str, Any]]:
+def _decode_events(payload: Any) -> Iterator[dict[str, Any]]:
     """The events of a parcel that wait, as an earlier version knows them."""
     try:
-        read = json.loads(parcel.body)
+        document = json.loads(payload.body)
     except ValueError:
         return
-    for place, value in enumerate(read if isinstance(read, list) else [read]):
-        if place < parcel.done or not isinstance(value, dict):
+    for index, value in enumerate(document if isinstance(document, list) else [document]):
+        if index < payload.done or not isinstance(value, dict):
             continue
         event = {key: item for key, item in value.items() if item is not None}
-        if parcel.as_sent:
+        if payload.as_sent:
             scope = (event.get("service"), event.get("tenant"), event.get("id"))
-            name = ":".join(part for part in scope if part) if event.get("id") else f"{parcel.key}-{place}"
-            event |= {"id": name[:200], "time": event.get("time") or _shown(parcel.received_at)}
+            event_id = (
+                ":".join(part for part in scope if part) if event.get("id") else f"{payload.key}-{index}"
+            )
+            event |= {"id": event_id[:200], "time": event.get("time") or _format_time(payload.received_at)}
         yield event
 
 
-def _shown(moment: Any) -> str:
+def _format_time(moment: Any) -> str:
     return f"{moment.replace(tzinfo=None).isoformat()}Z"

@@ -19,9 +19,9 @@ class Config(BaseModel):
 
     @field_validator("urls", mode="before")
     @classmethod
-    def _lines(cls, given: object) -> object:
+    def _split_lines(cls, value: object) -> object:
         """What a file held comes as one text."""
-        if not isinstance(given, str):
-            return given
-        lines = (line.strip() for line in given.splitlines())
+        if not isinstance(value, str):
+            return value
+        lines = (line.strip() for line in value.splitlines())
         return [line for line in lines if line and not line.startswith(("#", ";"))]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import apprise
 
-from firstcause import Delivered, DeliveryError, NotifyReason, Severity
+from firstcause import DeliveryError, DeliveryTracker, NotifyReason, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from firstcause import Notification
     from firstcause_apprise.config import Config
 
-_STATUS = re.compile(r"\berror[=: ]+(\d{3})\b")
-_REFUSED = range(400, 500)
-_TRY_AGAIN = frozenset({408, 425, 429})
-_TYPES = {
+_STATUS_PATTERN = re.compile(r"\berror[=: ]+(\d{3})\b")
+_CLIENT_ERRORS = range(400, 500)
+_RETRYABLE_STATUSES = frozenset({408, 425, 429})
+_NOTIFY_TYPES = {
     Severity.CRITICAL: apprise.NotifyType.FAILURE,
     Severity.WARNING: apprise.NotifyType.WARNING,
     Severity.INFO: apprise.NotifyType.INFO,
@@ -33,7 +33,7 @@ class Service:
 
     key: str
     name: str
-    sends: apprise.Apprise
+    client: apprise.Apprise
 
 
 class Sender:
@@ -43,79 +43,79 @@ class Sender:
         # It logs what it cannot send, and where to.
         logging.getLogger("apprise").propagate = False
         self._timeout = config.timeout
-        self._delivered = Delivered()
-        self.services = list(_services(config))
+        self._delivered = DeliveryTracker()
+        self.services = list(_load_services(config))
         if not self.services:
             raise ValueError("none of the urls has the tag; see [plugins.apprise] tag")
 
     def send(self, notification: Notification) -> None:
         """DeliveryError where a service did not take it."""
-        told = self._delivered.of(notification)
+        delivered = self._delivered.receipts_for(notification)
         failures = []
         for service in self.services:
-            if service.key not in told:
+            if service.key not in delivered:
                 try:
-                    self._tell(service, notification)
-                    told[service.key] = service.name
+                    self._notify_service(service, notification)
+                    delivered[service.key] = service.name
                 except DeliveryError as error:
                     failures.append(error)
         if failures:
-            raise _failure(failures, len(self.services))
+            raise _combine_failures(failures, len(self.services))
 
-    def _tell(self, service: Service, notification: Notification) -> None:
-        with service.sends.notify(
+    def _notify_service(self, service: Service, notification: Notification) -> None:
+        with service.client.notify(
             title=notification.subject,
             body=notification.body,
-            notify_type=kind(notification),
+            notify_type=choose_notify_type(notification),
             body_format=apprise.NotifyFormat.TEXT,
             timeout=self._timeout,
         ) as result:
             if not result:
-                raise _reason(service.name, result)
+                raise _build_error(service.name, result)
 
 
-def kind(notification: Notification) -> apprise.NotifyType:
+def choose_notify_type(notification: Notification) -> apprise.NotifyType:
     """What Apprise colours a message by."""
     if notification.reason is NotifyReason.RESOLVED:
         return apprise.NotifyType.SUCCESS
-    return _TYPES[notification.severity]
+    return _NOTIFY_TYPES[notification.severity]
 
 
-def _services(config: Config) -> Iterator[Service]:
-    for number, url in enumerate(config.urls, 1):
+def _load_services(config: Config) -> Iterator[Service]:
+    for entry_number, url in enumerate(config.urls, 1):
         parsed = apprise.AppriseConfig()
         parsed.add_config(url.get_secret_value(), format="text")
-        found = list(parsed.services())
-        if not found:
-            raise ValueError(f"entry {number} of urls is no URL that Apprise can send to")
-        for service in apprise_of(found).find(tag=config.tag or "all"):
+        services = list(parsed.services())
+        if not services:
+            raise ValueError(f"entry {entry_number} of urls is no URL that Apprise can send to")
+        for service in build_client(services).find(tag=config.tag or "all"):
             if service.overflow_mode is apprise.OverflowMode.UPSTREAM:
                 # A service refuses what is too long for it; the head of a message is its better half.
                 service.overflow_mode = apprise.OverflowMode.TRUNCATE
-            name = f"{service.service_name} (entry {number})"
-            yield Service(str(number), name, apprise_of([service]))
+            name = f"{service.service_name} (entry {entry_number})"
+            yield Service(str(entry_number), name, build_client([service]))
 
 
-def apprise_of(services: list[Any]) -> apprise.Apprise:
-    made = apprise.Apprise()
+def build_client(services: list[Any]) -> apprise.Apprise:
+    client = apprise.Apprise()
     for service in services:
-        made.add(service)
-    return made
+        client.add(service)
+    return client
 
 
-def _reason(name: str, result: apprise.AppriseResult) -> DeliveryError:
+def _build_error(name: str, result: apprise.AppriseResult) -> DeliveryError:
     """In words of ours: only a status is taken out of what the library says."""
     if result.status is apprise.AppriseResultStatus.TIMEOUT:
         return DeliveryError(f"{name} gave no answer in time")
-    found = (_STATUS.search(entry.message) for entry in result.logs())
-    status = next((int(match[1]) for match in found if match), None)
+    matches = (_STATUS_PATTERN.search(entry.message) for entry in result.logs())
+    status = next((int(match[1]) for match in matches if match), None)
     if status is None:
         return DeliveryError(f"{name} was not reached or did not take it")
-    permanent = status in _REFUSED and status not in _TRY_AGAIN
+    permanent = status in _CLIENT_ERRORS and status not in _RETRYABLE_STATUSES
     return DeliveryError(f"{name} answered {status}", permanent=permanent)
 
 
-def _failure(failures: list[DeliveryError], services: int) -> DeliveryError:
-    passing = [error for error in failures if not error.permanent]
-    whom = f" ({len(failures)} of {services} services)" if services > 1 else ""
-    return DeliveryError(f"{(passing or failures)[0]}{whom}", permanent=not passing)
+def _combine_failures(failures: list[DeliveryError], service_count: int) -> DeliveryError:
+    retryable = [error for error in failures if not error.permanent]
+    affected = f" ({len(failures)} of {service_count} services)" if service_count > 1 else ""
+    return DeliveryError(f"{(retryable or failures)[0]}{affected}", permanent=not retryable)

@@ -19,18 +19,18 @@ __all__ = ["Config", "firstcause_probes"]
 
 @hookimpl
 def firstcause_probes(config: Config) -> Sequence[Probe]:
-    return [_probe(name, count) for name, count in config.counts.items()]
+    return [_build_probe(name, count) for name, count in config.counts.items()]
 
 
-def _probe(name: str, count: Count) -> Probe:
-    from firstcause_data.looking import Looking  # noqa: PLC0415 - only where it is used
+def _build_probe(name: str, count: Count) -> Probe:
+    from firstcause_data.probe import CountProbe  # noqa: PLC0415 - only where it is used
 
     return Probe(
         name=name,
         component=count.component,
-        check=Looking(name, count).look,
+        check=CountProbe(name, count).check,
         code=count.code,
         interval=count.interval,
         timeout=2 * count.timeout + 1,
-        action=f"Re-scan {name}",
+        button_label=f"Re-scan {name}",
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-_SQL = {
+_SQLALCHEMY_SCHEMES = {
     "postgresql": "postgresql+psycopg",
     "postgres": "postgresql+psycopg",
     "mariadb": "mariadb+pymysql",
@@ -15,7 +15,7 @@ _SQL = {
 }
 """What a URL begins with, and how SQLAlchemy calls that with the driver that we use."""
 
-_MONGO = {"mongodb", "mongodb+srv"}
+_MONGO_SCHEMES = {"mongodb", "mongodb+srv"}
 
 
 class Count(BaseModel):
@@ -37,27 +37,27 @@ class Count(BaseModel):
     timeout: float = Field(default=10.0, gt=0, le=120)
 
     @model_validator(mode="after")
-    def _complete(self) -> Count:
-        if self.mongo and not self.collection:
+    def _check_complete(self) -> Count:
+        if self.is_mongo and not self.collection:
             raise ValueError("give the collection to count in")
-        if not self.mongo and not self.query:
+        if not self.is_mongo and not self.query:
             raise ValueError("give a query that answers with one number, like SELECT count(*) FROM company")
-        if not self.mongo and self._scheme.partition("+")[0] not in _SQL:
-            raise ValueError(f"{self._scheme!r} is no kind of database that is known here")
+        if not self.is_mongo and self._url_scheme.partition("+")[0] not in _SQLALCHEMY_SCHEMES:
+            raise ValueError(f"{self._url_scheme!r} is no kind of database that is known here")
         return self
 
     @property
-    def _scheme(self) -> str:
+    def _url_scheme(self) -> str:
         return self.url.get_secret_value().partition(":")[0].lower()
 
     @property
-    def mongo(self) -> bool:
-        return self._scheme in _MONGO
+    def is_mongo(self) -> bool:
+        return self._url_scheme in _MONGO_SCHEMES
 
     @property
-    def address(self) -> str:
+    def sqlalchemy_url(self) -> str:
         """The URL with our driver, whatever driver the application uses."""
-        return f"{_SQL[self._scheme.partition('+')[0]]}:{self.url.get_secret_value().partition(':')[2]}"
+        return f"{_SQLALCHEMY_SCHEMES[self._url_scheme.partition('+')[0]]}:{self.url.get_secret_value().partition(':')[2]}"
 
 
 class Config(BaseModel):

@@ -47,16 +47,16 @@ class Config(BaseModel):
 
 @hookimpl
 def firstcause_probes(config: Config) -> Sequence[Probe]:
-    return [_probe(name, app) for name, app in config.apps.items()]
+    return [_build_probe(name, app) for name, app in config.apps.items()]
 
 
-def _probe(name: str, app: App) -> Probe:
-    from firstcause_deployment.looking import look  # noqa: PLC0415 - only where it is used
+def _build_probe(name: str, app: App) -> Probe:
+    from firstcause_deployment.probe import check_deployment  # noqa: PLC0415 - only where it is used
 
     return Probe(
         name=name,
         component=app.component,
-        check=lambda: look(app),
+        check=lambda: check_deployment(app),
         code="PLATFORM_HEALTH_CHECK_CRITICAL",
         interval=app.interval,
         timeout=app.timeout,

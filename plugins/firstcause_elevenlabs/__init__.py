@@ -36,13 +36,13 @@ class Config(BaseModel):
 def firstcause_probes(config: Config) -> Sequence[Probe]:
     if config.api_key is None and config.env_file is None:
         return []
-    from firstcause_elevenlabs.looking import look  # noqa: PLC0415 - only where it is used
+    from firstcause_elevenlabs.probe import check_subscription  # noqa: PLC0415 - only where it is used
 
     return [
         Probe(
             name="elevenlabs",
             component=config.component,
-            check=lambda: look(config),
+            check=lambda: check_subscription(config),
             code="ELEVENLABS_UNREACHABLE",
             interval=config.interval,
             timeout=config.timeout + 1,

@@ -40,26 +40,26 @@ class Config(BaseModel):
 @hookimpl
 def firstcause_probes(config: Config) -> Sequence[Probe]:
     return [
-        Probe(name, app.component, lambda app=app: _look(app), app.code, interval=app.interval)  # type: ignore[misc]
+        Probe(name, app.component, lambda app=app: _check_app(app), app.code, interval=app.interval)  # type: ignore[misc]
         for name, app in config.apps.items()
     ]
 
 
-def _look(app: App) -> Reading:
-    found = Findings()
+def _check_app(app: App) -> Reading:
+    findings = Findings()
     if app.env_file is None:
         values: dict[str, str | None] = dict(os.environ)
-        place = "the environment"
+        source = "the environment"
     else:
         path = Path(app.env_file)
-        place = path.name
+        source = path.name
         if not path.is_file():
-            found.down(f"{place} is not there", app.code)
-            return found.reading("")
+            findings.down(f"{source} is not there", app.code)
+            return findings.reading("")
         values = dict(dotenv_values(path))
     missing = [name for name in app.required if not values.get(name)]
-    found.measure("missing", len(missing))
-    found.answered()
+    findings.measure("missing", len(missing))
+    findings.record_latency()
     if missing:
-        found.down(f"{', '.join(missing)} not set in {place}", app.code)
-    return found.reading(f"{len(app.required)} of {len(app.required)} set")
+        findings.down(f"{', '.join(missing)} not set in {source}", app.code)
+    return findings.reading(f"{len(app.required)} of {len(app.required)} set")

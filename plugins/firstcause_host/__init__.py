@@ -43,14 +43,14 @@ def firstcause_probes(config: Config) -> Sequence[Probe]:
         return []
     if importlib.util.find_spec("psutil") is None:
         raise ModuleNotFoundError('psutil is not installed; pip install "firstcause[host]"')
-    from firstcause_host.looking import Processor, look  # noqa: PLC0415 - they need the library
+    from firstcause_host.probe import CpuUsage, check_host  # noqa: PLC0415 - they need the library
 
-    processor = Processor()
+    cpu_usage = CpuUsage()
     return [
         Probe(
             name="host",
             component=config.component,
-            check=lambda: look(config, processor),
+            check=lambda: check_host(config, cpu_usage),
             code="HOST_UNREACHABLE",
             interval=config.interval,
             timeout=config.timeout,

@@ -15,16 +15,16 @@ __all__ = ["Config", "firstcause_probes"]
 
 @hookimpl
 def firstcause_probes(config: Config) -> Sequence[Probe]:
-    return [_probe(name, check) for name, check in config.checks.items()]
+    return [_build_probe(name, check) for name, check in config.checks.items()]
 
 
-def _probe(name: str, check: Check) -> Probe:
-    from firstcause_http.looking import look  # noqa: PLC0415 - only where there is a check
+def _build_probe(name: str, check: Check) -> Probe:
+    from firstcause_http.probe import check_url  # noqa: PLC0415 - only where there is a check
 
     return Probe(
         name=name,
         component=check.component,
-        check=lambda: look(check),
+        check=lambda: check_url(check),
         code=check.code,
         interval=check.interval,
         # The request is cut off by its own limit first, which says more.

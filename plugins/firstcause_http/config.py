@@ -8,11 +8,11 @@ import re2
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, SecretStr
 
 
-def _plain(url: HttpUrl) -> str:
+def _to_string(url: HttpUrl) -> str:
     return str(url)
 
 
-def _pattern(text: str) -> str:
+def _check_pattern(text: str) -> str:
     try:
         re2.compile(text)
     except re2.error as error:
@@ -30,13 +30,13 @@ class Check(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: Annotated[HttpUrl, AfterValidator(_plain)]
+    url: Annotated[HttpUrl, AfterValidator(_to_string)]
     method: Literal["GET", "HEAD", "POST", "PUT", "OPTIONS"] = "GET"
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     body: str | None = None
     expect_status: int = Field(default=200, ge=100, le=599)
     expect_text: str | None = None
-    expect_pattern: Annotated[str, AfterValidator(_pattern)] | None = None
+    expect_pattern: Annotated[str, AfterValidator(_check_pattern)] | None = None
     follow_redirects: bool = True
     component: str = "platform"
     code: str = "PLATFORM_HEALTH_CHECK_CRITICAL"

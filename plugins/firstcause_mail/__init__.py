@@ -8,7 +8,7 @@ from firstcause_mail.sender import Sender
 
 __all__ = ["Config", "firstcause_notifiers"]
 
-_STEPS = 3
+_TIMEOUT_FACTOR = 3
 
 
 @hookimpl
@@ -16,4 +16,4 @@ def firstcause_notifiers(config: Config) -> list[Notifier]:
     if config.host is None:
         return []
     # `timeout` is for one answer of the server, of which a mail needs about ten; most are fast.
-    return [Notifier(name="mail", send=Sender(config).send, timeout=config.timeout * _STEPS)]
+    return [Notifier(name="mail", send=Sender(config).send, timeout=config.timeout * _TIMEOUT_FACTOR)]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+_DEFAULT_PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 Address = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$")
@@ -36,18 +36,18 @@ class Config(BaseModel):
 
     @field_validator("ca")
     @classmethod
-    def _certificates(cls, given: str | None) -> str | None:
-        if given is not None:
+    def _check_certificates(cls, value: str | None) -> str | None:
+        if value is not None:
             try:
-                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=given)
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=value)
             except (ssl.SSLError, ValueError):
                 raise ValueError("no certificate in PEM") from None
-        return given
+        return value
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
-        needed = {"host": self.host, "from_address": self.from_address, "to": self.to}
-        missing = [name for name, value in needed.items() if not value]
+    def _check_complete(self) -> Self:
+        required = {"host": self.host, "from_address": self.from_address, "to": self.to}
+        missing = [name for name, value in required.items() if not value]
         if self.model_fields_set and missing:
             raise ValueError(f"{' and '.join(missing)} missing")
         if (self.username is None) != (self.password is None):
@@ -61,4 +61,4 @@ class Config(BaseModel):
     @property
     def server(self) -> tuple[str, int]:
         """Host and port."""
-        return self.host or "", self.port or _PORTS[self.security]
+        return self.host or "", self.port or _DEFAULT_PORTS[self.security]

@@ -48,18 +48,18 @@ def firstcause_probes(config: Config) -> Sequence[Probe]:
         return []
     if importlib.util.find_spec("pymongo") is None:
         raise ModuleNotFoundError('pymongo is not installed; pip install "firstcause[mongodb]"')
-    return [_probe(name, server) for name, server in config.servers.items()]
+    return [_build_probe(name, server) for name, server in config.servers.items()]
 
 
-def _probe(name: str, server: Server) -> Probe:
-    from firstcause_mongodb.looking import Looking  # noqa: PLC0415 - it needs the library
+def _build_probe(name: str, server: Server) -> Probe:
+    from firstcause_mongodb.probe import MongoProbe  # noqa: PLC0415 - it needs the library
 
-    looking = Looking(server)
+    probe = MongoProbe(server)
     return Probe(
         name=name,
         component=server.component,
-        check=looking.look,
-        close=looking.close,
+        check=probe.check,
+        close=probe.close,
         code="DB_CONNECTION_ERROR",
         interval=server.interval,
         # Several questions are asked, each with its own limit.

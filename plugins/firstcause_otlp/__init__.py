@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from firstcause import IntakeFormat, hookimpl
-from firstcause_otlp.answering import answer
 from firstcause_otlp.config import Config
-from firstcause_otlp.reading import Reader
+from firstcause_otlp.parser import Parser
+from firstcause_otlp.responses import build_response
 
 __all__ = ["Config", "firstcause_intake"]
 
 
 @hookimpl
 def firstcause_intake(config: Config) -> list[IntakeFormat]:
-    return [IntakeFormat("otlp", Reader(config).read, also=("/v1/logs",), answer=answer)]
+    return [IntakeFormat("otlp", Parser(config).parse, extra_paths=("/v1/logs",), answer=build_response)]

@@ -20,18 +20,18 @@ def firstcause_probes(config: Config) -> Sequence[Probe]:
         return []
     if importlib.util.find_spec("redis") is None:
         raise ModuleNotFoundError('redis-py is not installed; pip install "firstcause[redis]"')
-    return [_probe(name, server) for name, server in config.servers.items()]
+    return [_build_probe(name, server) for name, server in config.servers.items()]
 
 
-def _probe(name: str, server: Server) -> Probe:
-    from firstcause_redis.looking import Looking  # noqa: PLC0415 - it needs the library
+def _build_probe(name: str, server: Server) -> Probe:
+    from firstcause_redis.probe import RedisProbe  # noqa: PLC0415 - it needs the library
 
-    looking = Looking(server)
+    probe = RedisProbe(server)
     return Probe(
         name=name,
         component=server.component,
-        check=looking.look,
-        close=looking.close,
+        check=probe.check,
+        close=probe.close,
         code="REDIS_CONNECTION_ERROR",
         interval=server.interval,
         # Several questions are asked, each with its own limit.

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from firstcause import IntakeFormat, hookimpl
 from firstcause_sentry.config import Config
-from firstcause_sentry.manners import answer, key, key_of_envelope
-from firstcause_sentry.reading import Reader
+from firstcause_sentry.parser import Parser
+from firstcause_sentry.protocol import build_response, envelope_key, request_key
 
 __all__ = ["Config", "firstcause_intake"]
 
 
 @hookimpl
 def firstcause_intake(config: Config) -> list[IntakeFormat]:
-    reader, pages = Reader(config), config.origins
+    parser, pages = Parser(config), config.origins
     envelopes, stores = ("/api/{project}/envelope/",), ("/api/{project}/store/",)
     return [
-        IntakeFormat("sentry", reader.envelope, envelopes, answer, key_of_envelope, pages),
-        IntakeFormat("sentry/store", reader.store, stores, answer, key, pages),
+        IntakeFormat("sentry", parser.parse_envelope, envelopes, build_response, envelope_key, pages),
+        IntakeFormat("sentry/store", parser.parse_store_event, stores, build_response, request_key, pages),
     ]

@@ -11,7 +11,7 @@ from firstcause import IntakeError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MOST_ITEMS = 10_000
+_MAX_ITEMS = 10_000
 
 
 @dataclass(frozen=True)
@@ -22,54 +22,54 @@ class Item:
     payload: bytes
 
 
-def header(body: bytes) -> dict[str, Any]:
+def parse_header(body: bytes) -> dict[str, Any]:
     """What the first line says of all items. IntakeError where it is no JSON object."""
-    return _header(_line(body, 0)[0], "the envelope's header")
+    return _parse_object(_read_line(body, 0)[0], "the envelope's header")
 
 
-def items(body: bytes) -> Iterator[Item]:
+def iter_items(body: bytes) -> Iterator[Item]:
     """IntakeError where the framing is broken."""
-    first, at = _line(body, 0)
-    _header(first, "the envelope's header")
-    for number in range(_MOST_ITEMS):
-        while body[at : at + 1] == b"\n":
-            at += 1
-        if at >= len(body):
+    header_line, offset = _read_line(body, 0)
+    _parse_object(header_line, "the envelope's header")
+    for index in range(_MAX_ITEMS):
+        while body[offset : offset + 1] == b"\n":
+            offset += 1
+        if offset >= len(body):
             return
-        line, at = _line(body, at)
-        said = _header(line, f"the header of item {number}")
-        length = said.get("length")
+        line, offset = _read_line(body, offset)
+        item_header = _parse_object(line, f"the header of item {index}")
+        length = item_header.get("length")
         if length is None:
             # Node's SDK gives none; the payload then is one line.
-            payload, at = _line(body, at)
+            payload, offset = _read_line(body, offset)
         else:
-            if not isinstance(length, int) or length < 0 or at + length > len(body):
-                msg = f"item {number} says that it has {length!r} bytes, and {len(body) - at} are left"
+            if not isinstance(length, int) or length < 0 or offset + length > len(body):
+                msg = f"item {index} says that it has {length!r} bytes, and {len(body) - offset} are left"
                 raise IntakeError(msg)
-            payload, at = body[at : at + length], at + length
-        yield Item(str(said.get("type")), payload)
-    msg = f"the envelope has more than {_MOST_ITEMS} items"
+            payload, offset = body[offset : offset + length], offset + length
+        yield Item(str(item_header.get("type")), payload)
+    msg = f"the envelope has more than {_MAX_ITEMS} items"
     raise IntakeError(msg, 413)
 
 
-def _line(body: bytes, at: int) -> tuple[bytes, int]:
+def _read_line(body: bytes, offset: int) -> tuple[bytes, int]:
     """What there is up to the end of the line, and where the next begins."""
-    end = body.find(b"\n", at)
-    return (body[at:], len(body)) if end < 0 else (body[at:end], end + 1)
+    end = body.find(b"\n", offset)
+    return (body[offset:], len(body)) if end < 0 else (body[offset:end], end + 1)
 
 
-def _header(line: bytes, what: str) -> dict[str, Any]:
-    found = document(line, what)
-    if not isinstance(found, dict):
-        msg = f"{what} is no JSON object"
+def _parse_object(line: bytes, description: str) -> dict[str, Any]:
+    value = parse_json(line, description)
+    if not isinstance(value, dict):
+        msg = f"{description} is no JSON object"
         raise IntakeError(msg)
-    return found
+    return value
 
 
-def document(text: bytes, what: str) -> Any:
+def parse_json(text: bytes, description: str) -> Any:
     """IntakeError where it is no JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        msg = f"{what} is no JSON: {type(error).__name__}"
+        msg = f"{description} is no JSON: {type(error).__name__}"
         raise IntakeError(msg) from None

@@ -8,33 +8,33 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 
 @dataclass(frozen=True)
-class Codes:
+class ErrorCodes:
     """The catalog's errors of one kind of database."""
 
     unreachable: str
-    refused: str
-    connections: str
+    auth_failed: str
+    too_many_connections: str
     slow: str
     lag: str
 
 
 @dataclass(frozen=True)
-class Kind:
+class DatabaseKind:
     """A kind of database. driver: the module that is needed; url: how SQLAlchemy calls the two."""
 
     component: str
     driver: str
-    url: str
+    url_scheme: str
     install: str
-    codes: Codes
+    codes: ErrorCodes
 
 
-_POSTGRES = Kind(
+_POSTGRES = DatabaseKind(
     "postgres",
     "psycopg",
     "postgresql+psycopg",
     "psycopg[binary]",
-    Codes(
+    ErrorCodes(
         "POSTGRES_UNREACHABLE",
         "POSTGRES_AUTH_FAILED",
         "POSTGRES_TOO_MANY_CONNECTIONS",
@@ -42,12 +42,12 @@ _POSTGRES = Kind(
         "POSTGRES_REPLICATION_LAG",
     ),
 )
-_MARIADB = Kind(
+_MARIADB = DatabaseKind(
     "mariadb",
     "pymysql",
     "mariadb+pymysql",
     "firstcause[mysql]",
-    Codes(
+    ErrorCodes(
         "MARIADB_UNREACHABLE",
         "MARIADB_AUTH_FAILED",
         "MARIADB_TOO_MANY_CONNECTIONS",
@@ -55,14 +55,14 @@ _MARIADB = Kind(
         "MARIADB_REPLICATION_LAG",
     ),
 )
-_SQLITE = Kind(
+_SQLITE = DatabaseKind(
     "sqlite",
     "sqlite3",
     "sqlite",
     "Python with sqlite3",
-    Codes("SQLITE_UNREADABLE", "SQLITE_UNREADABLE", "SQLITE_LOCKED", "SQLITE_LOCKED", "SQLITE_LOCKED"),
+    ErrorCodes("SQLITE_UNREADABLE", "SQLITE_UNREADABLE", "SQLITE_LOCKED", "SQLITE_LOCKED", "SQLITE_LOCKED"),
 )
-_KINDS = {
+_KINDS_BY_SCHEME = {
     "postgresql": _POSTGRES,
     "postgres": _POSTGRES,
     "mariadb": _MARIADB,
@@ -93,25 +93,25 @@ class Database(BaseModel):
 
     @field_validator("url")
     @classmethod
-    def _known(cls, url: SecretStr) -> SecretStr:
-        scheme = _scheme(url)
-        if scheme not in _KINDS:
+    def _check_scheme(cls, url: SecretStr) -> SecretStr:
+        scheme = _parse_scheme(url)
+        if scheme not in _KINDS_BY_SCHEME:
             raise ValueError(
-                f"{scheme!r} is no kind of database that is known; there are {', '.join(_KINDS)}"
+                f"{scheme!r} is no kind of database that is known; there are {', '.join(_KINDS_BY_SCHEME)}"
             )
         return url
 
     @property
-    def kind(self) -> Kind:
-        return _KINDS[_scheme(self.url)]
+    def kind(self) -> DatabaseKind:
+        return _KINDS_BY_SCHEME[_parse_scheme(self.url)]
 
     @property
-    def address(self) -> str:
+    def sqlalchemy_url(self) -> str:
         """The URL with our driver, whatever driver the application uses."""
-        return f"{self.kind.url}:{self.url.get_secret_value().partition(':')[2]}"
+        return f"{self.kind.url_scheme}:{self.url.get_secret_value().partition(':')[2]}"
 
 
-def _scheme(url: SecretStr) -> str:
+def _parse_scheme(url: SecretStr) -> str:
     return url.get_secret_value().partition(":")[0].partition("+")[0].lower()
 
 

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from firstcause import Findings
     from firstcause_sql.config import Database
 
-_FORBIDDEN = (sa.exc.ProgrammingError, sa.exc.OperationalError, sa.exc.InternalError)
+_ACCESS_ERRORS = (sa.exc.ProgrammingError, sa.exc.OperationalError, sa.exc.InternalError)
 
 _POSTGRES_CONNECTIONS = """
 SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS used,
        current_setting('max_connections')::int
            - current_setting('superuser_reserved_connections')::int AS most
 """
-_POSTGRES_LONG = """
+_POSTGRES_LONG_QUERIES = """
 SELECT count(*) FROM pg_stat_activity
 WHERE state = 'active' AND backend_type = 'client backend' AND pid <> pg_backend_pid()
   AND clock_timestamp() - query_start > make_interval(secs => :long)
@@ -28,82 +28,92 @@ SELECT CASE WHEN pg_is_in_recovery()
     THEN extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())
     ELSE (SELECT max(extract(epoch FROM replay_lag)) FROM pg_stat_replication) END
 """
-_MARIADB_LONG = """
+_MARIADB_LONG_QUERIES = """
 SELECT count(*) FROM information_schema.processlist
 WHERE command = 'Query' AND time > :long AND id <> connection_id()
 """
 
 
-def limits(url: str, seconds: float) -> dict[str, Any]:
+def build_connect_args(url: str, seconds: float) -> dict[str, Any]:
     """What makes the driver give up after so many seconds."""
-    whole = max(1, round(seconds))
+    whole_seconds = max(1, round(seconds))
     if url.startswith("postgresql"):
         return {
-            "connect_timeout": whole,
+            "connect_timeout": whole_seconds,
             "application_name": "firstcause",
             "options": f"-c statement_timeout={round(seconds * 1000)}",
         }
     if url.startswith("mariadb"):
-        return {"connect_timeout": whole, "read_timeout": whole, "write_timeout": whole}
+        return {
+            "connect_timeout": whole_seconds,
+            "read_timeout": whole_seconds,
+            "write_timeout": whole_seconds,
+        }
     return {"timeout": seconds}
 
 
-def postgres(conn: sa.Connection, found: Findings, database: Database) -> None:
-    used, most = conn.execute(sa.text(_POSTGRES_CONNECTIONS)).one()
-    _connections(found, database, used, most)
-    _long(found, database, _one(conn, _POSTGRES_LONG, long=database.long_query_s))
-    with suppress(*_FORBIDDEN):
-        _lag(found, database, _one(conn, _POSTGRES_LAG))
-    found.measure("database_bytes", _one(conn, "SELECT pg_database_size(current_database())"))
-    found.measure("version", _one(conn, "SHOW server_version"))
-    replica = _one(conn, "SELECT pg_is_in_recovery()")
-    if not replica and _one(conn, "SHOW default_transaction_read_only") == "on":
-        found.degraded("it takes no writes: default_transaction_read_only is on", "POSTGRES_READ_ONLY")
+def check_postgres(conn: sa.Connection, findings: Findings, database: Database) -> None:
+    used, maximum = conn.execute(sa.text(_POSTGRES_CONNECTIONS)).one()
+    _measure_connections(findings, database, used, maximum)
+    _measure_long_queries(
+        findings, database, _query_scalar(conn, _POSTGRES_LONG_QUERIES, long=database.long_query_s)
+    )
+    with suppress(*_ACCESS_ERRORS):
+        _measure_lag(findings, database, _query_scalar(conn, _POSTGRES_LAG))
+    findings.measure("database_bytes", _query_scalar(conn, "SELECT pg_database_size(current_database())"))
+    findings.measure("version", _query_scalar(conn, "SHOW server_version"))
+    replica = _query_scalar(conn, "SELECT pg_is_in_recovery()")
+    if not replica and _query_scalar(conn, "SHOW default_transaction_read_only") == "on":
+        findings.degraded("it takes no writes: default_transaction_read_only is on", "POSTGRES_READ_ONLY")
 
 
-def mariadb(conn: sa.Connection, found: Findings, database: Database) -> None:
-    used = _named(conn, "SHOW GLOBAL STATUS LIKE 'Threads_connected'")
-    most = _named(conn, "SHOW GLOBAL VARIABLES LIKE 'max_connections'")
-    if used is not None and most is not None:
-        _connections(found, database, int(used), int(most))
-    _long(found, database, _one(conn, _MARIADB_LONG, long=database.long_query_s))
-    found.measure("version", _one(conn, "SELECT version()"))
-    with suppress(*_FORBIDDEN):
+def check_mariadb(conn: sa.Connection, findings: Findings, database: Database) -> None:
+    used = _query_named_value(conn, "SHOW GLOBAL STATUS LIKE 'Threads_connected'")
+    maximum = _query_named_value(conn, "SHOW GLOBAL VARIABLES LIKE 'max_connections'")
+    if used is not None and maximum is not None:
+        _measure_connections(findings, database, int(used), int(maximum))
+    _measure_long_queries(
+        findings, database, _query_scalar(conn, _MARIADB_LONG_QUERIES, long=database.long_query_s)
+    )
+    findings.measure("version", _query_scalar(conn, "SELECT version()"))
+    with suppress(*_ACCESS_ERRORS):
         for row in conn.execute(sa.text("SHOW SLAVE STATUS")).mappings():
             if row["Slave_IO_Running"] != "Yes" or row["Slave_SQL_Running"] != "Yes":
-                found.degraded("the replication has stopped", database.kind.codes.lag)
-            _lag(found, database, row["Seconds_Behind_Master"])
+                findings.degraded("the replication has stopped", database.kind.codes.lag)
+            _measure_lag(findings, database, row["Seconds_Behind_Master"])
 
 
-def sqlite(conn: sa.Connection, found: Findings, _database: Database) -> None:
+def check_sqlite(conn: sa.Connection, findings: Findings, _database: Database) -> None:
     # Reads the schema, which fails where the file is none of SQLite's or another writes to it.
-    _one(conn, "SELECT count(*) FROM sqlite_master")
-    found.measure("database_bytes", _one(conn, "PRAGMA page_count") * _one(conn, "PRAGMA page_size"))
-    found.measure("version", _one(conn, "SELECT sqlite_version()"))
+    _query_scalar(conn, "SELECT count(*) FROM sqlite_master")
+    findings.measure(
+        "database_bytes", _query_scalar(conn, "PRAGMA page_count") * _query_scalar(conn, "PRAGMA page_size")
+    )
+    findings.measure("version", _query_scalar(conn, "SELECT sqlite_version()"))
 
 
-def _one(conn: sa.Connection, question: str, **values: object) -> Any:
+def _query_scalar(conn: sa.Connection, statement: str, **values: object) -> Any:
     """The one value that a question is answered with."""
-    return conn.execute(sa.text(question), values).scalar()
+    return conn.execute(sa.text(statement), values).scalar()
 
 
-def _named(conn: sa.Connection, question: str) -> str | None:
-    row = conn.execute(sa.text(question)).first()
+def _query_named_value(conn: sa.Connection, statement: str) -> str | None:
+    row = conn.execute(sa.text(statement)).first()
     return str(row[1]) if row is not None else None
 
 
-def _connections(found: Findings, database: Database, used: int, most: int) -> None:
-    found.measure("connections_used", used)
-    if most > 0:
-        limit, code = database.connections_share, database.kind.codes.connections
-        found.measure("connections_share", used / most, most=limit, code=code)
+def _measure_connections(findings: Findings, database: Database, used: int, maximum: int) -> None:
+    findings.measure("connections_used", used)
+    if maximum > 0:
+        limit, code = database.connections_share, database.kind.codes.too_many_connections
+        findings.measure("connections_share", used / maximum, maximum=limit, code=code)
 
 
-def _long(found: Findings, database: Database, number: int) -> None:
-    found.measure("long_queries", number, most=database.long_queries, code=database.kind.codes.slow)
+def _measure_long_queries(findings: Findings, database: Database, count: int) -> None:
+    findings.measure("long_queries", count, maximum=database.long_queries, code=database.kind.codes.slow)
 
 
-def _lag(found: Findings, database: Database, seconds: object) -> None:
+def _measure_lag(findings: Findings, database: Database, seconds: object) -> None:
     if seconds is not None:
         limit, code = database.replication_lag_s, database.kind.codes.lag
-        found.measure("replication_lag_s", float(str(seconds)), most=limit, code=code)
+        findings.measure("replication_lag_s", float(str(seconds)), maximum=limit, code=code)

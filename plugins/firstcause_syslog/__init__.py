@@ -6,8 +6,8 @@ from functools import partial
 
 from firstcause import Listener, hookimpl
 from firstcause_syslog.config import Config
-from firstcause_syslog.message import Reader
-from firstcause_syslog.tcp import Server
+from firstcause_syslog.message import Parser
+from firstcause_syslog.tcp import TcpServer
 from firstcause_syslog.udp import listen
 
 __all__ = ["Config", "firstcause_listeners"]
@@ -15,10 +15,12 @@ __all__ = ["Config", "firstcause_listeners"]
 
 @hookimpl
 def firstcause_listeners(config: Config) -> list[Listener]:
-    reader = Reader(config)
-    found = []
+    parser = Parser(config)
+    listeners = []
     if config.udp is not None:
-        found.append(Listener("syslog/udp", partial(listen, config.host, config.udp, reader)))
+        listeners.append(Listener("syslog/udp", partial(listen, config.host, config.udp, parser)))
     if config.tcp is not None:
-        found.append(Listener("syslog/tcp", Server(config.host, config.tcp, reader, config.connections).run))
-    return found
+        listeners.append(
+            Listener("syslog/tcp", TcpServer(config.host, config.tcp, parser, config.connections).run)
+        )
+    return listeners

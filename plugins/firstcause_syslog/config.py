@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
-def _known(name: str) -> str:
+def _check_timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -36,4 +36,4 @@ class Config(BaseModel):
     service: tuple[str, ...] = ("service",)
     tenant: tuple[str, ...] = ("tenant",)
     code: tuple[str, ...] = ("code",)
-    timezone: Annotated[str, AfterValidator(_known)] = "UTC"
+    timezone: Annotated[str, AfterValidator(_check_timezone)] = "UTC"

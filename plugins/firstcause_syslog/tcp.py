@@ -10,23 +10,23 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from firstcause import FirstcauseError
-from firstcause_syslog.message import LONGEST
-from firstcause_syslog.udp import bound
+from firstcause_syslog.message import MAX_MESSAGE_BYTES
+from firstcause_syslog.udp import bind_socket
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
 
     from firstcause import Event, Submit
-    from firstcause_syslog.message import Reader
+    from firstcause_syslog.message import Parser
 
 log = logging.getLogger("firstcause.syslog")
 
-_LOOK = 0.3
-_BITE = 64 * 1024
+_SELECT_TIMEOUT_S = 0.3
+_CHUNK_BYTES = 64 * 1024
 _BACKLOG = 128
-_DIGITS = 7
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0
+_MAX_COUNT_DIGITS = 7
+_MIN_WAIT_S, _MAX_WAIT_S = 0.5, 10.0
 
 
 @dataclass
@@ -34,119 +34,124 @@ class Stream:
     """What a connection has sent and is no whole message yet. skipping: a line that is too long goes on."""
 
     peer: str
-    rest: bytearray = field(default_factory=bytearray)
+    buffer: bytearray = field(default_factory=bytearray)
     skipping: bool = False
 
-    def messages(self, more: bytes, *, ended: bool = False) -> Iterator[bytes]:
+    def take_messages(self, chunk: bytes, *, ended: bool = False) -> Iterator[bytes]:
         """Those that are whole now; at the end what is left is one too. ValueError for a wrong count."""
-        self.rest += more
-        while self.rest:
-            taken = self._counted() if self.rest[:1].isdigit() and not self.skipping else self._line()
-            if taken is None:
+        self.buffer += chunk
+        while self.buffer:
+            frame = (
+                self._take_counted() if self.buffer[:1].isdigit() and not self.skipping else self._take_line()
+            )
+            if frame is None:
                 break
-            if taken:
-                yield taken
-        if ended and self.rest and not self.skipping:
-            yield bytes(self.rest)
+            if frame:
+                yield frame
+        if ended and self.buffer and not self.skipping:
+            yield bytes(self.buffer)
 
-    def _counted(self) -> bytes | None:
+    def _take_counted(self) -> bytes | None:
         """`LENGTH MESSAGE`; None where it is not there yet."""
-        head, space, _ = bytes(self.rest[: _DIGITS + 1]).partition(b" ")
-        if not space and head.isdigit() and len(head) <= _DIGITS:
+        head, space, _ = bytes(self.buffer[: _MAX_COUNT_DIGITS + 1]).partition(b" ")
+        if not space and head.isdigit() and len(head) <= _MAX_COUNT_DIGITS:
             return None
         if not space or not head.isdigit():
-            return self._line()
-        length, begins = int(head), len(head) + 1
-        if length > 2 * LONGEST:
+            return self._take_line()
+        length, start = int(head), len(head) + 1
+        if length > 2 * MAX_MESSAGE_BYTES:
             msg = f"a message of {length} bytes is announced"
             raise ValueError(msg)
-        if len(self.rest) < begins + length:
+        if len(self.buffer) < start + length:
             return None
-        found = bytes(self.rest[begins : begins + length])
-        del self.rest[: begins + length]
-        return found
+        message = bytes(self.buffer[start : start + length])
+        del self.buffer[: start + length]
+        return message
 
-    def _line(self) -> bytes | None:
+    def _take_line(self) -> bytes | None:
         """Up to a line's end, or to a NUL, which some send."""
-        ends = [place for place in (self.rest.find(b"\n"), self.rest.find(b"\0")) if place >= 0]
+        ends = [position for position in (self.buffer.find(b"\n"), self.buffer.find(b"\0")) if position >= 0]
         if not ends:
-            if len(self.rest) <= LONGEST:
+            if len(self.buffer) <= MAX_MESSAGE_BYTES:
                 return None
-            found, self.skipping = b"" if self.skipping else bytes(self.rest[:LONGEST]), True
-            self.rest.clear()
-            return found
-        found = b"" if self.skipping else bytes(self.rest[: min(ends)])
+            line, self.skipping = b"" if self.skipping else bytes(self.buffer[:MAX_MESSAGE_BYTES]), True
+            self.buffer.clear()
+            return line
+        line = b"" if self.skipping else bytes(self.buffer[: min(ends)])
         self.skipping = False
-        del self.rest[: min(ends) + 1]
-        return found
+        del self.buffer[: min(ends) + 1]
+        return line
 
 
-class Server:
+class TcpServer:
     """All connections in one thread. connections: so many at once; others are closed."""
 
-    def __init__(self, host: str, port: int, reader: Reader, connections: int) -> None:
+    def __init__(self, host: str, port: int, parser: Parser, connections: int) -> None:
         self._address = (host, port)
-        self._reader = reader
-        self._most = connections
+        self._parser = parser
+        self._max_connections = connections
 
     def run(self, submit: Submit, stop: threading.Event) -> None:
         """Until stopped."""
-        with bound(*self._address, socket.SOCK_STREAM) as place, selectors.DefaultSelector() as open_:
-            place.listen(_BACKLOG)
-            place.setblocking(False)
-            open_.register(place, selectors.EVENT_READ)
+        with (
+            bind_socket(*self._address, socket.SOCK_STREAM) as listener,
+            selectors.DefaultSelector() as selector,
+        ):
+            listener.listen(_BACKLOG)
+            listener.setblocking(False)
+            selector.register(listener, selectors.EVENT_READ)
             try:
                 while not stop.is_set():
-                    if events := list(self._came(open_, place)):
-                        _store(events, submit, stop)
+                    if events := list(self._receive_events(selector, listener)):
+                        _store_with_retry(events, submit, stop)
             finally:
-                for key in list(open_.get_map().values()):
-                    if isinstance(key.fileobj, socket.socket) and key.fileobj is not place:
+                for key in list(selector.get_map().values()):
+                    if isinstance(key.fileobj, socket.socket) and key.fileobj is not listener:
                         key.fileobj.close()
 
-    def _came(self, open_: selectors.BaseSelector, place: socket.socket) -> Iterator[Event]:
-        for key, _ in open_.select(_LOOK):
-            if key.fileobj is place:
-                self._welcome(open_, place)
+    def _receive_events(self, selector: selectors.BaseSelector, listener: socket.socket) -> Iterator[Event]:
+        for key, _ in selector.select(_SELECT_TIMEOUT_S):
+            if key.fileobj is listener:
+                self._accept_connection(selector, listener)
             elif isinstance(key.fileobj, socket.socket):
-                yield from self._read(open_, key.fileobj, key.data)
+                yield from self._read_connection(selector, key.fileobj, key.data)
 
-    def _welcome(self, open_: selectors.BaseSelector, place: socket.socket) -> None:
+    def _accept_connection(self, selector: selectors.BaseSelector, listener: socket.socket) -> None:
         try:
-            connection, peer = place.accept()
+            connection, peer = listener.accept()
         except OSError:
             return
-        if len(open_.get_map()) > self._most:
-            log.warning("syslog: %s is turned away, there are %d connections", peer[0], self._most)
+        if len(selector.get_map()) > self._max_connections:
+            log.warning("syslog: %s is turned away, there are %d connections", peer[0], self._max_connections)
             connection.close()
             return
         connection.setblocking(False)
-        open_.register(connection, selectors.EVENT_READ, Stream(str(peer[0])))
+        selector.register(connection, selectors.EVENT_READ, Stream(str(peer[0])))
 
-    def _read(
-        self, open_: selectors.BaseSelector, connection: socket.socket, stream: Stream
+    def _read_connection(
+        self, selector: selectors.BaseSelector, connection: socket.socket, stream: Stream
     ) -> Iterator[Event]:
         try:
-            more = connection.recv(_BITE)
-            messages = list(stream.messages(more, ended=not more))
+            chunk = connection.recv(_CHUNK_BYTES)
+            messages = list(stream.take_messages(chunk, ended=not chunk))
         except BlockingIOError:
             return
         except (OSError, ValueError) as error:
             log.warning("syslog: the connection of %s is closed: %s", stream.peer, error)
-            more, messages = b"", []
-        if not more:
-            open_.unregister(connection)
+            chunk, messages = b"", []
+        if not chunk:
+            selector.unregister(connection)
             connection.close()
         now = datetime.now(UTC)
-        for sent in messages:
-            event = self._reader.event(sent, stream.peer, now)
+        for message in messages:
+            event = self._parser.parse(message, stream.peer, now)
             if event is not None:
                 yield event
 
 
-def _store(events: list[Event], submit: Submit, stop: threading.Event) -> None:
+def _store_with_retry(events: list[Event], submit: Submit, stop: threading.Event) -> None:
     """Try until it is stored; meanwhile nothing is read, and the senders' own queues fill."""
-    wait = _FIRST_WAIT
+    wait = _MIN_WAIT_S
     while True:
         try:
             submit(events)
@@ -156,6 +161,6 @@ def _store(events: list[Event], submit: Submit, stop: threading.Event) -> None:
                 return
             log.warning("syslog waits %g s, for the store has no room: %s", wait, error)
             stop.wait(wait)
-            wait = min(wait * 2, _LONGEST_WAIT)
+            wait = min(wait * 2, _MAX_WAIT_S)
         else:
             return

@@ -8,63 +8,63 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from firstcause import FirstcauseError
-from firstcause_syslog.message import LONGEST
+from firstcause_syslog.message import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
 
     from firstcause import Event, Submit
-    from firstcause_syslog.message import Reader
+    from firstcause_syslog.message import Parser
 
 log = logging.getLogger("firstcause.syslog")
 
-_LOOK = 0.3
+_POLL_INTERVAL_S = 0.3
 """Seconds between looks at whether it is time to stop."""
 
-_AT_ONCE = 500
-_ROOM = 4 << 20
+_MAX_BATCH = 500
+_RECEIVE_BUFFER_BYTES = 4 << 20
 """Bytes that the kernel may hold for us while a batch is stored; it may give less."""
 
 
-def bound(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
+def bind_socket(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
     """A socket at that address. OSError where it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    made = socket.socket(family, kind)
+    sock = socket.socket(family, kind)
     try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind is socket.SOCK_STREAM))
-        made.bind((host, port))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind is socket.SOCK_STREAM))
+        sock.bind((host, port))
     except OSError:
-        made.close()
+        sock.close()
         raise
     log.info("syslog listens on %s port %s (%s)", host, port, kind.name)
-    return made
+    return sock
 
 
-def listen(host: str, port: int, reader: Reader, submit: Submit, stop: threading.Event) -> None:
+def listen(host: str, port: int, parser: Parser, submit: Submit, stop: threading.Event) -> None:
     """Until stopped."""
-    with bound(host, port, socket.SOCK_DGRAM) as place:
-        place.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM)
+    with bind_socket(host, port, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
         while not stop.is_set():
-            if events := list(_waiting(place, reader)):
-                _store(events, submit)
+            if events := list(_receive_batch(sock, parser)):
+                _store_or_log(events, submit)
 
 
-def _waiting(place: socket.socket, reader: Reader) -> Iterator[Event]:
+def _receive_batch(sock: socket.socket, parser: Parser) -> Iterator[Event]:
     """What has come, up to so many."""
-    place.settimeout(_LOOK)
-    for _ in range(_AT_ONCE):
+    sock.settimeout(_POLL_INTERVAL_S)
+    for _ in range(_MAX_BATCH):
         try:
-            sent, peer = place.recvfrom(LONGEST)
+            datagram, peer = sock.recvfrom(MAX_MESSAGE_BYTES)
         except (TimeoutError, BlockingIOError):
             return
-        place.settimeout(0)
-        event = reader.event(sent, str(peer[0]), datetime.now(UTC))
+        sock.settimeout(0)
+        event = parser.parse(datagram, str(peer[0]), datetime.now(UTC))
         if event is not None:
             yield event
 
 
-def _store(events: list[Event], submit: Submit) -> None:
+def _store_or_log(events: list[Event], submit: Submit) -> None:
     try:
         submit(events)
     except FirstcauseError as error:

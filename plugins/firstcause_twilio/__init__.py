@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from firstcause import Notifier, Probe, hookimpl
-from firstcause_twilio import account, call, sms
+from firstcause_twilio import call, sms
+from firstcause_twilio import probe as account
 from firstcause_twilio.config import Config
 from firstcause_twilio.sender import Sender
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from firstcause import Notification
-    from firstcause_twilio.config import Own
+    from firstcause_twilio.config import SendingAccount
 
 __all__ = ["Config", "firstcause_notifiers", "firstcause_probes"]
 
@@ -29,8 +30,8 @@ def firstcause_probes(config: Config) -> Sequence[Probe]:
         Probe(
             name="twilio",
             component=COMPONENT,
-            check=lambda: account.look(config),
-            code=account.CODE,
+            check=lambda: probe.check_account(config),
+            code=probe.API_FAILURE_CODE,
             interval=config.interval,
             timeout=config.timeout + 2,
         )
@@ -41,19 +42,24 @@ def firstcause_probes(config: Config) -> Sequence[Probe]:
 def firstcause_notifiers(config: Config) -> Sequence[Notifier]:
     notifiers = []
     if config.sms is not None:
-        notifiers.append(_notifier("twilio-sms", config, config.sms, sms.writer(config.sms)))
+        notifiers.append(_build_notifier("twilio-sms", config, config.sms, sms.make_texter(config.sms)))
     if config.call is not None:
-        ringing = _notifier("twilio-call", config, config.call, call.ringer(config.call))
+        call_notifier = _build_notifier("twilio-call", config, config.call, call.make_caller(config.call))
         # A phone that rings at night for every warning is soon switched off: a route must ask for it.
-        notifiers.append(replace(ringing, default=False))
+        notifiers.append(replace(call_notifier, default=False))
     return notifiers
 
 
-def _notifier(name: str, config: Config, own: Own, tell: Callable[[Any, Notification, str], Any]) -> Notifier:
-    shares = account.credentials(config).sid == own.account_sid
+def _build_notifier(
+    name: str,
+    config: Config,
+    sending_account: SendingAccount,
+    deliver: Callable[[Any, Notification, str], Any],
+) -> Notifier:
+    shares_account = probe.read_credentials(config).sid == sending_account.account_sid
     return Notifier(
         name=name,
-        send=Sender(config, own, tell).send,
-        stands_on=frozenset({COMPONENT}) if shares else frozenset(),
-        timeout=config.timeout * len(own.to) + 2,
+        send=Sender(config, sending_account, deliver).send,
+        depends_on=frozenset({COMPONENT}) if shares_account else frozenset(),
+        timeout=config.timeout * len(sending_account.to) + 2,
     )

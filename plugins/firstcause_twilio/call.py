@@ -10,28 +10,28 @@ if TYPE_CHECKING:
     from firstcause import Notification
     from firstcause_twilio.config import Call
 
-_PAUSE = 1
+_PAUSE_S = 1
 
 
-def ringer(call: Call) -> Callable[[Any, Notification, str], Any]:
+def make_caller(call: Call) -> Callable[[Any, Notification, str], Any]:
     """For `Sender`: makes one call. It is told once Twilio has taken it, whether or not somebody answers."""
 
-    def tell(twilio: Any, notification: Notification, number: str) -> Any:
-        said = spoken(notification.text, call)
-        return twilio.calls.create(twiml=said, from_=call.from_number, to=number)
+    def deliver(twilio: Any, notification: Notification, number: str) -> Any:
+        twiml = build_twiml(notification.text, call)
+        return twilio.calls.create(twiml=twiml, from_=call.from_number, to=number)
 
-    return tell
+    return deliver
 
 
-def spoken(text: str, call: Call) -> str:
+def build_twiml(text: str, call: Call) -> str:
     """TwiML that says the text, waits a second and says it again: whoever is woken misses the first half."""
     # Half a second of import that a command which never sends should not pay.
     from twilio.twiml.voice_response import VoiceResponse  # noqa: PLC0415
 
     # The library escapes, but what XML cannot hold at all it would send, and Twilio refuse.
-    words = "".join(char if char.isprintable() else " " for char in text)
+    speech = "".join(char if char.isprintable() else " " for char in text)
     response = VoiceResponse()
-    response.say(words, language=call.language, voice=call.voice)
-    response.pause(length=_PAUSE)
-    response.say(words, language=call.language, voice=call.voice)
+    response.say(speech, language=call.language, voice=call.voice)
+    response.pause(length=_PAUSE_S)
+    response.say(speech, language=call.language, voice=call.voice)
     return str(response)

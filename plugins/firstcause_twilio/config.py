@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
-class Own(BaseModel):
+class SendingAccount(BaseModel):
     """The account that sends; best another than the application's, which may be what is broken.
 
     from_number, to: E.164, as +15551234567.
@@ -19,11 +19,11 @@ class Own(BaseModel):
     to: list[str] = Field(min_length=1)
 
 
-class Sms(Own):
+class Sms(SendingAccount):
     """`[plugins.twilio.sms]`."""
 
 
-class Call(Own):
+class Call(SendingAccount):
     """`[plugins.twilio.call]`. language, voice: of Twilio's <Say>, None for Twilio's own choice."""
 
     language: str | None = None

@@ -4,53 +4,57 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from firstcause import Delivered, DeliveryError
-from firstcause_twilio.account import client, described
+from firstcause import DeliveryError, DeliveryTracker
+from firstcause_twilio.probe import build_client, describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from firstcause import Notification
-    from firstcause_twilio.config import Config, Own
+    from firstcause_twilio.config import Config, SendingAccount
 
-_TOO_MANY = 429
+_TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 
 
 class Sender:
     """Tells every number. tell: given a client, a message and a number, makes what Twilio then delivers."""
 
-    def __init__(self, config: Config, own: Own, tell: Callable[[Any, Notification, str], Any]) -> None:
+    def __init__(
+        self, config: Config, account: SendingAccount, deliver: Callable[[Any, Notification, str], Any]
+    ) -> None:
         self._config = config
-        self._own = own
-        self._tell = tell
-        self._delivered = Delivered()
+        self._account = account
+        self._deliver = deliver
+        self._delivered = DeliveryTracker()
 
     def send(self, notification: Notification) -> str:
         """Returns Twilio's ids. DeliveryError where any number could not be told."""
-        told = self._delivered.of(notification)
-        twilio = client(self._own.account_sid, self._own.auth_token.get_secret_value(), self._config)
+        delivered = self._delivered.receipts_for(notification)
+        twilio = build_client(
+            self._account.account_sid, self._account.auth_token.get_secret_value(), self._config
+        )
         failures: list[Exception] = []
-        for number in self._own.to:
-            if number in told:
+        for number in self._account.to:
+            if number in delivered:
                 continue
             try:
-                told[number] = str(self._tell(twilio, notification, number).sid)
+                delivered[number] = str(self._deliver(twilio, notification, number).sid)
             except Exception as error:  # noqa: BLE001 - the other numbers are to be told whatever this was
                 failures.append(error)
         if failures:
-            raise _failure(failures, len(self._own.to))
-        return ", ".join(told.values())
+            raise _combine_failures(failures, len(self._account.to))
+        return ", ".join(delivered.values())
 
 
-def _failure(failures: list[Exception], receivers: int) -> DeliveryError:
-    passing = [error for error in failures if _passes(error)]
-    first = (passing or failures)[0]
-    whom = f" ({len(failures)} of {receivers} numbers)" if receivers > 1 else ""
-    return DeliveryError(f"{described(first)}{whom}", permanent=not passing)
+def _combine_failures(failures: list[Exception], receivers: int) -> DeliveryError:
+    retryable = [error for error in failures if _is_retryable(error)]
+    first = (retryable or failures)[0]
+    affected = f" ({len(failures)} of {receivers} numbers)" if receivers > 1 else ""
+    return DeliveryError(f"{describe_error(first)}{affected}", permanent=not retryable)
 
 
-def _passes(error: Exception) -> bool:
+def _is_retryable(error: Exception) -> bool:
     """Whether trying again may help: not where Twilio refused this request for what it is."""
     status = getattr(error, "status", None)
-    return not isinstance(status, int) or status == _TOO_MANY or status >= _SERVER_ERROR
+    return not isinstance(status, int) or status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from firstcause_twilio.config import Sms
 
 
-def writer(sms: Sms) -> Callable[[Any, Notification, str], Any]:
+def make_texter(sms: Sms) -> Callable[[Any, Notification, str], Any]:
     """For `Sender`: makes one SMS."""
 
-    def tell(twilio: Any, notification: Notification, number: str) -> Any:
+    def deliver(twilio: Any, notification: Notification, number: str) -> Any:
         return twilio.messages.create(body=notification.text, from_=sms.from_number, to=number)
 
-    return tell
+    return deliver

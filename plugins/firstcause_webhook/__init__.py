@@ -14,12 +14,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, Secr
 
 from firstcause import DeliveryError, Notification, Notifier, hookimpl
 
-_TRY_AGAIN = frozenset({408, 409, 425, 429})
+_RETRYABLE_STATUSES = frozenset({408, 409, 425, 429})
 _SERVER_ERROR = 500
-_REFUSAL = 300
+_MIN_FAILURE_STATUS = 300
 
 
-def _plain(url: HttpUrl) -> str:
+def _to_string(url: HttpUrl) -> str:
     return str(url)
 
 
@@ -28,7 +28,7 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: Annotated[HttpUrl, AfterValidator(_plain)] | None = None
+    url: Annotated[HttpUrl, AfterValidator(_to_string)] | None = None
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     secret: SecretStr | None = None
     timeout: float = Field(default=10.0, gt=0, le=120)
@@ -38,10 +38,16 @@ class Config(BaseModel):
 def firstcause_notifiers(config: Config) -> list[Notifier]:
     if config.url is None:
         return []
-    return [Notifier(name="webhook", send=lambda each: _post(config, each), timeout=config.timeout * 2)]
+    return [
+        Notifier(
+            name="webhook",
+            send=lambda notification: _post_notification(config, notification),
+            timeout=config.timeout * 2,
+        )
+    ]
 
 
-def _post(config: Config, notification: Notification) -> str | None:
+def _post_notification(config: Config, notification: Notification) -> str | None:
     body = json.dumps(notification.model_dump(mode="json")).encode()
     headers = {
         "Content-Type": "application/json",
@@ -53,30 +59,30 @@ def _post(config: Config, notification: Notification) -> str | None:
         signature = hmac.new(config.secret.get_secret_value().encode(), body, hashlib.sha256)
         headers["X-Firstcause-Signature"] = f"sha256={signature.hexdigest()}"
     try:
-        answer = httpx.post(str(config.url), content=body, headers=headers, timeout=config.timeout)
+        response = httpx.post(str(config.url), content=body, headers=headers, timeout=config.timeout)
     except httpx.HTTPError as error:
         msg = f"the webhook cannot be reached: {type(error).__name__}: {error}"
         raise DeliveryError(msg) from error
-    if answer.status_code >= _REFUSAL:
-        again = answer.status_code in _TRY_AGAIN or answer.status_code >= _SERVER_ERROR
-        msg = f"the webhook answered {answer.status_code} {answer.reason_phrase}"
-        raise DeliveryError(msg, permanent=not again, retry_after=_retry_after(answer))
-    reference = answer.headers.get("x-request-id")
+    if response.status_code >= _MIN_FAILURE_STATUS:
+        retryable = response.status_code in _RETRYABLE_STATUSES or response.status_code >= _SERVER_ERROR
+        msg = f"the webhook answered {response.status_code} {response.reason_phrase}"
+        raise DeliveryError(msg, permanent=not retryable, retry_after=_parse_retry_after(response))
+    reference = response.headers.get("x-request-id")
     return None if reference is None else str(reference)
 
 
-def _retry_after(answer: httpx.Response) -> float | None:
+def _parse_retry_after(response: httpx.Response) -> float | None:
     """Seconds; RFC 9110 allows a date too, which is taken against the receiver's own clock."""
-    said = answer.headers.get("retry-after", "")
-    if said.isascii() and said.isdigit():
-        return float(said)
-    then, now = _date(said), _date(answer.headers.get("date", ""))
-    return max((then - now).total_seconds(), 0.0) if then is not None and now is not None else None
+    header = response.headers.get("retry-after", "")
+    if header.isascii() and header.isdigit():
+        return float(header)
+    retry_at, now = _parse_date(header), _parse_date(response.headers.get("date", ""))
+    return max((retry_at - now).total_seconds(), 0.0) if retry_at is not None and now is not None else None
 
 
-def _date(text: str) -> datetime | None:
+def _parse_date(text: str) -> datetime | None:
     try:
-        when = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
     except (ValueError, TypeError):
         return None
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when
+    return date.replace(tzinfo=UTC) if date.tzinfo is None else date

@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.authoring.entry_draft import (
-    message_code,
-    message_pattern,
-    name_pattern,
-    pattern_of,
-    shown,
-    template_parts,
+    build_message_code,
+    build_message_pattern,
+    build_name_pattern,
+    build_pattern,
+    format_parts,
+    parse_template,
 )
-from firstcause.authoring.rule_editor import RuleText, check
-from firstcause.authoring.runbook_parser import Section, read_page
-from firstcause.authoring.sources import Gathered, component_name, gather, own_tests
+from firstcause.authoring.rule_editor import RuleFileText, check_changes
+from firstcause.authoring.runbook_parser import Section, parse_page
+from firstcause.authoring.sources import CollectedDrafts, build_tests, collect_drafts, normalize_component
 from firstcause.core.catalog import Catalog, Entry, EntryBody
 from firstcause.core.text.error_codes import code_of
 from firstcause.inference.patterns import compile_pattern
@@ -89,14 +89,14 @@ def put(folder: Path, name: str, text: str) -> Path:
     return file
 
 
-def entries(gathered: Gathered) -> dict[str, Any]:
+def entries(gathered: CollectedDrafts) -> dict[str, Any]:
     """By code, each as the loader would take it."""
     return {draft.code: EntryBody.model_validate(draft.entry) for draft in gathered.drafts}
 
 
 def test_alert_rules_become_entries(tmp_path: Path) -> None:
     file = put(tmp_path, "Queue Mons/a.yml", ALERTS)
-    gathered = gather([file], NOTHING)
+    gathered = collect_drafts([file], NOTHING)
     assert gathered.skipped == []
     long, idle = entries(gathered).values()
     assert (long.code, long.title, long.severity) == ("QUEUE_TOO_LONG", "Queue too long", "CRITICAL")
@@ -111,7 +111,7 @@ def test_alert_rules_become_entries(tmp_path: Path) -> None:
 
 
 def test_a_runbook_page_becomes_an_entry(tmp_path: Path) -> None:
-    gathered = gather([put(tmp_path, "queues/QueueTooLong.md", PAGE)], NOTHING)
+    gathered = collect_drafts([put(tmp_path, "queues/QueueTooLong.md", PAGE)], NOTHING)
     (entry,) = entries(gathered).values()
     assert (entry.code, entry.title, entry.severity) == (
         "QUEUE_TOO_LONG", "The workers do not keep up", "WARNING",
@@ -130,7 +130,7 @@ def test_a_runbook_page_becomes_an_entry(tmp_path: Path) -> None:
 def test_a_rule_and_a_page_of_one_alert_become_one_entry(tmp_path: Path) -> None:
     page = put(tmp_path, "books/QueueTooLong.md", PAGE)
     rule = put(tmp_path, "rules/a.yml", ALERTS)
-    gathered = gather([tmp_path], NOTHING)
+    gathered = collect_drafts([tmp_path], NOTHING)
     merged = next(draft for draft in gathered.drafts if draft.code == "QUEUE_TOO_LONG")
     assert (merged.source, merged.page, merged.component) == (str(rule), str(page), "rules")
     entry = entries(gathered)["QUEUE_TOO_LONG"]
@@ -139,16 +139,16 @@ def test_a_rule_and_a_page_of_one_alert_become_one_entry(tmp_path: Path) -> None
     assert entry.fix.steps == ("Start a worker, or two.",)
     assert entry.common_causes == ("Nobody takes work from <queue>.", "The workers do not keep up.")
     assert entry.match == (r"\bQueueTooLong\b", r"Queue too long \(instance .*\)")
-    assert gathered.files == 2
+    assert gathered.file_count == 2
 
 
 def test_what_is_there_twice_or_known_is_skipped_and_said(tmp_path: Path) -> None:
     put(tmp_path, "a.yml", ALERTS)
     put(tmp_path, "b.yml", ALERTS)
     known = Entry(code="QUEUE_IDLE", title="t", category="DATA", severity="INFO", component="mine")
-    gathered = gather([tmp_path], Catalog([known]))
+    gathered = collect_drafts([tmp_path], Catalog([known]))
     assert [draft.code for draft in gathered.drafts] == ["QUEUE_TOO_LONG"]
-    reasons = [(Path(each.source).name, each.reason, each.known) for each in gathered.skipped]
+    reasons = [(Path(each.source).name, each.reason, each.already_known) for each in gathered.skipped]
     assert reasons == [
         ("b.yml", f"QUEUE_TOO_LONG is there already, from {tmp_path / 'a.yml'}", False),
         ("b.yml", f"QUEUE_IDLE is there already, from {tmp_path / 'a.yml'}", False),
@@ -176,7 +176,7 @@ def test_a_file_that_cannot_be_used_is_said_and_the_others_go_on(
 ) -> None:
     bad = put(tmp_path, "a.yml", text)
     put(tmp_path, "b.yml", ALERTS)
-    gathered = gather([tmp_path], NOTHING)
+    gathered = collect_drafts([tmp_path], NOTHING)
     assert len(gathered.drafts) == 2
     (skipped,) = gathered.skipped
     assert skipped.source.startswith(str(bad))
@@ -187,7 +187,7 @@ def test_bytes_that_are_no_text_and_files_too_large_are_said(tmp_path: Path) -> 
     (tmp_path / "a.md").write_bytes(b"# Alert\xff\n## Impact\nbad\n")
     (tmp_path / "b.yml").write_bytes(b"groups: \xff\n")
     (tmp_path / "c.yml").write_bytes(b"#" * (5 << 20))
-    gathered = gather([tmp_path], NOTHING)
+    gathered = collect_drafts([tmp_path], NOTHING)
     assert gathered.drafts == []
     said = [each.reason for each in gathered.skipped]
     assert ["UTF-8" in said[0], "UTF-8" in said[1], "larger than 4 MiB" in said[2]] == [True] * 3
@@ -195,25 +195,28 @@ def test_bytes_that_are_no_text_and_files_too_large_are_said(tmp_path: Path) -> 
 
 def test_groups_without_rules_do_not_hide_the_others(tmp_path: Path) -> None:
     file = put(tmp_path, "a.yml", "groups:\n  - {name: none, rules: null}\n  - null\n" + ALERTS[8:])
-    assert len(gather([file], NOTHING).drafts) == 2
+    assert len(collect_drafts([file], NOTHING).drafts) == 2
 
 
 def test_a_prometheus_rule_of_kubernetes_is_read(tmp_path: Path) -> None:
     spec = yaml.safe_dump({"kind": "PrometheusRule", "spec": yaml.safe_load(ALERTS)})
-    assert len(gather([put(tmp_path, "a.yaml", spec)], NOTHING).drafts) == 2
+    assert len(collect_drafts([put(tmp_path, "a.yaml", spec)], NOTHING).drafts) == 2
 
 
 def test_hidden_and_other_files_of_a_folder_are_left_alone(tmp_path: Path) -> None:
     put(tmp_path, ".git/a.yml", ALERTS)
     put(tmp_path, "notes.txt", "no: [yaml")
     put(tmp_path, "a.yml", ALERTS)
-    gathered = gather([tmp_path], NOTHING)
-    assert (gathered.files, gathered.skipped) == (1, [])
+    gathered = collect_drafts([tmp_path], NOTHING)
+    assert (gathered.file_count, gathered.skipped) == (1, [])
 
 
 def test_a_file_of_any_name_is_read_where_it_is_named(tmp_path: Path) -> None:
     page, rules = put(tmp_path, "QueueTooLong", PAGE), put(tmp_path, "alerts.txt", ALERTS)
-    assert [draft.code for draft in gather([page, rules], NOTHING).drafts] == ["QUEUE_TOO_LONG", "QUEUE_IDLE"]
+    assert [draft.code for draft in collect_drafts([page, rules], NOTHING).drafts] == [
+        "QUEUE_TOO_LONG",
+        "QUEUE_IDLE",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -232,20 +235,20 @@ def test_a_file_of_any_name_is_read_where_it_is_named(tmp_path: Path) -> None:
 def test_the_name_is_what_most_of_title_file_and_front_matter_say(
     tmp_path: Path, name: str, text: str, code: str
 ) -> None:
-    gathered = gather([put(tmp_path, name, text)], NOTHING)
+    gathered = collect_drafts([put(tmp_path, name, text)], NOTHING)
     assert [draft.code for draft in gathered.drafts] == [code], gathered.skipped
 
 
 def test_a_page_about_no_alert_is_no_entry(tmp_path: Path) -> None:
     put(tmp_path, "README.md", "# Runbooks\n\nAll of them.\n")
     put(tmp_path, "_index.md", "---\ntitle: node\n---\n")
-    gathered = gather([tmp_path], NOTHING)
+    gathered = collect_drafts([tmp_path], NOTHING)
     assert gathered.drafts == []
     assert all("no section such as Meaning" in each.reason for each in gathered.skipped)
 
 
 def test_sections_of_other_names_and_levels() -> None:
-    page = read_page(
+    page = parse_page(
         "# A\nIntro.\n\n### Overview\nOne.\n### Possible causes:\n* x\n"
         "### Troubleshooting\nTwo.\n#### Deeper\nThree.\n### Notes\nFour.\n### How to fix\nFive.\n"
     )
@@ -259,7 +262,7 @@ def test_sections_of_other_names_and_levels() -> None:
 
 
 def test_markup_of_a_page_is_taken_off_and_code_kept() -> None:
-    page = read_page(
+    page = parse_page(
         '# A\n## Fix\n<!-- hidden\n# B -->\nSee [here]({{< ref "x" >}}), **now**.<br/>\n\n'
         "```\n# not a heading\n  ls <name>\n```\n~~~sh\n$ one\nprinted\n$ two\n~~~\n"
     )
@@ -298,14 +301,14 @@ def test_codes(name: str, code: str | None) -> None:
     ],
 )
 def test_patterns_of_templates(text: str, pattern: str | None) -> None:
-    assert pattern_of(template_parts(text)) == pattern
+    assert build_pattern(parse_template(text)) == pattern
 
 
 def test_a_name_of_one_word_gives_no_pattern() -> None:
-    assert name_pattern("Watchdog") is None
-    found = compile_pattern(name_pattern("KubeJobFailed") or "")
-    assert found.found("[FIRING] KubeJobFailed (prod)")
-    assert not found.found("MyKubeJobFailedTwice")
+    assert build_name_pattern("Watchdog") is None
+    found = compile_pattern(build_name_pattern("KubeJobFailed") or "")
+    assert found.occurs_in("[FIRING] KubeJobFailed (prod)")
+    assert not found.occurs_in("MyKubeJobFailedTwice")
 
 
 @pytest.mark.parametrize(
@@ -321,32 +324,32 @@ def test_a_name_of_one_word_gives_no_pattern() -> None:
     ],
 )
 def test_drafts_from_messages(message: str, pattern: str | None, code: str | None) -> None:
-    assert message_pattern(message) == pattern
-    assert message_code(message) == code
+    assert build_message_pattern(message) == pattern
+    assert build_message_code(message) == code
 
 
 @given(st.text(max_size=300))
 def test_a_message_is_found_by_its_own_pattern(message: str) -> None:
-    pattern = message_pattern(message)
+    pattern = build_message_pattern(message)
     line = message.strip().partition("\n")[0].strip()
     if pattern is not None and line.isprintable() and "  " not in line:
-        assert compile_pattern(pattern).found(line)
+        assert compile_pattern(pattern).occurs_in(line)
 
 
 @given(st.text(max_size=300))
 def test_no_template_breaks_anything(text: str) -> None:
-    parts = template_parts("{{ if a }}" + text + "{{ end }}" + text)
-    assert shown(parts).isprintable()
-    pattern = pattern_of(parts)
+    parts = parse_template("{{ if a }}" + text + "{{ end }}" + text)
+    assert format_parts(parts).isprintable()
+    pattern = build_pattern(parts)
     if pattern is not None:
-        assert not compile_pattern(pattern).found("")
+        assert not compile_pattern(pattern).occurs_in("")
 
 
 @pytest.mark.parametrize(
     ("text", "name"), [("Foo Bar!", "foo-bar"), ("3scale", "imported-3scale"), ("", "imported")]
 )
 def test_component_names(text: str, name: str) -> None:
-    assert component_name(text) == name
+    assert normalize_component(text) == name
 
 
 WORDS = st.text(st.sampled_from("aB c{}$.\n#-*`>|0:'\"[]()\u00e9\u2028\ud7ff"), max_size=40)
@@ -367,7 +370,7 @@ def test_whatever_the_rules_say_the_entries_are_good(
 ) -> None:
     file = tmp_path_factory.mktemp("any") / "a.yml"
     file.write_text(yaml.safe_dump({"groups": [{"rules": rules}]}), encoding="utf-8")
-    _loads(gather([file], NOTHING), file)
+    _loads(collect_drafts([file], NOTHING), file)
 
 
 @given(
@@ -396,29 +399,31 @@ def test_whatever_a_page_says_the_entry_is_good(
 ) -> None:
     file = tmp_path_factory.mktemp("any") / "DiskFull.md"
     file.write_text("".join(blocks))
-    _loads(gather([file], NOTHING), file)
+    _loads(collect_drafts([file], NOTHING), file)
 
 
-def _loads(gathered: Gathered, file: Path) -> None:
+def _loads(gathered: CollectedDrafts, file: Path) -> None:
     out = file.with_name("rules.yaml")
-    text = RuleText.new("any", str(out))
-    text = text.add([each.entry for each in gathered.drafts], list(own_tests(gathered.drafts, NOTHING)))
-    assert len(check({out: text.raw}, []).catalog.entries) == len(gathered.drafts)
+    text = RuleFileText.create("any", str(out))
+    text = text.add_entries(
+        [each.entry for each in gathered.drafts], list(build_tests(gathered.drafts, NOTHING))
+    )
+    assert len(check_changes({out: text.raw}, []).catalog.entries) == len(gathered.drafts)
 
 
 def test_tests_go_by_the_message_where_it_is_the_entry_own(tmp_path: Path) -> None:
-    gathered = gather([put(tmp_path, "a.yml", ALERTS)], NOTHING)
-    by_message, by_name = own_tests(gathered.drafts, NOTHING)
+    gathered = collect_drafts([put(tmp_path, "a.yml", ALERTS)], NOTHING)
+    by_message, by_name = build_tests(gathered.drafts, NOTHING)
     assert by_message["given"] == [{"at": "0s", "event": {"message": "Queue too long (instance x)"}}]
     assert by_name["given"] == [{"at": "0s", "event": {"message": "QueueIdle is firing"}}]
     taken = Entry(code="MINE", title="t", category="DATA", severity="INFO", component="mine")
-    first, _second = own_tests(gathered.drafts, Catalog([taken], lambda _text: "MINE"))
+    first, _second = build_tests(gathered.drafts, Catalog([taken], lambda _text: "MINE"))
     assert first["given"] == [{"at": "0s", "event": {"code": "QUEUE_TOO_LONG"}}]
 
 
 @pytest.mark.skipif(not PUBLIC.is_dir(), reason=f"no evaluation data at {PUBLIC} (FIRSTCAUSE_TEST_DATA)")
 def test_all_public_alerts_and_runbooks_import() -> None:
-    gathered = gather([PUBLIC], NOTHING)
+    gathered = collect_drafts([PUBLIC], NOTHING)
     alerts = sum(
         len(group["rules"])
         for file in PUBLIC.rglob("*.yml")
@@ -428,8 +433,8 @@ def test_all_public_alerts_and_runbooks_import() -> None:
     merged = sum(draft.page is not None for draft in gathered.drafts)
     assert len(gathered.drafts) == alerts + len(pages) - merged
     assert {Path(each.source).stem for each in gathered.skipped} == {"_index"}
-    own = list(own_tests(gathered.drafts, NOTHING))
+    own = list(build_tests(gathered.drafts, NOTHING))
     assert sum("message" in test["given"][0]["event"] for test in own) >= len(own) - 1
     out = Path("public.yaml")
-    text = RuleText.new("public", str(out)).add([each.entry for each in gathered.drafts], own)
-    assert len(check({out: text.raw}, []).catalog.entries) == len(gathered.drafts)
+    text = RuleFileText.create("public", str(out)).add_entries([each.entry for each in gathered.drafts], own)
+    assert len(check_changes({out: text.raw}, []).catalog.entries) == len(gathered.drafts)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.benchmark_figures import Recorder, recorded, table
+from support.benchmark_figures import Recorder, format_table, load_figures
 
 
 @pytest.fixture
@@ -26,13 +26,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     found = [
         (report.nodeid, figure)
         for report in sorted(reports, key=lambda report: (report.location[0], report.start))
-        for figure in recorded(report.user_properties)
+        for figure in load_figures(report.user_properties)
     ]
     if not found:
         return
     terminalreporter.section("figures")
-    for line in table(figure for _, figure in found):
+    for line in format_table(figure for _, figure in found):
         terminalreporter.write_line(line)
     if name := os.environ.get("FIRSTCAUSE_BENCHMARK_JSON"):
-        rows = [{"test": test, **figure.plain()} for test, figure in found]
+        rows = [{"test": test, **figure.to_dict()} for test, figure in found]
         Path(name).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.benchmark_figures import Anchor, at_most, at_most_times
-from support.database_servers import RedisServer, running
-from support.firstcause_process import Receiver, answer
+from support.database_servers import RedisServer, run_server
+from support.firstcause_process import Receiver, run_cli_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,12 +66,12 @@ def test_a_check_of_eight_probes(record: Recorder, postgres_server: str, tmp_pat
     walls: list[float] = []
     costs: list[float] = []
     anchors: list[float] = []
-    with running(RedisServer) as redis, Receiver() as website:
+    with run_server(RedisServer) as redis, Receiver() as website:
         places = {"redis": redis.url, "postgres": postgres_server, "website": website.url}
         (tmp_path / "config.toml").write_text(CONFIG.format(folder=tmp_path, **places))
         for _ in range(ROUNDS):
             with stopped(walls, costs):
-                found = answer("check", folder=tmp_path)
+                found = run_cli_json("check", folder=tmp_path)
             assert (found["status"], len(found["infrastructure"])) == ("UP", 8)
             with stopped([], anchors):
                 subprocess.run([sys.executable, "-c", ANCHOR], check=True)

@@ -14,9 +14,15 @@ import pytest
 
 from firstcause.core.model import Severity
 from firstcause.core.root_cause.graphs import ComponentGraph
-from firstcause.core.root_cause.ranking import Evidence, Weights, diagnose, felt, strength
-from firstcause.resources import shipped
-from firstcause.rulebase.rulebase import learn
+from firstcause.core.root_cause.ranking import (
+    Evidence,
+    Weights,
+    compute_strength,
+    diagnose,
+    entry_point_signals,
+)
+from firstcause.resources import shipped_path
+from firstcause.rulebase.rulebase import load_rulebase
 from firstcause.rulefiles.load import RuleBook, load
 from firstcause.simulation.diagnose import Diagnoser
 from firstcause.simulation.recorded_storm import parse
@@ -47,7 +53,7 @@ def cases() -> list[Case]:
 
 @pytest.fixture(scope="module")
 def book() -> RuleBook:
-    return load([shipped("rules")])
+    return load([shipped_path("rules")])
 
 
 def score(cases: Sequence[Case], rank: Callable[[Case], Ranked]) -> tuple[float, float, float]:
@@ -80,7 +86,9 @@ def graph_of(case: Case) -> ComponentGraph:
 
 def deepest(case: Case) -> Ranked:
     graph, alerting = graph_of(case), set(first(case))
-    return sorted(alerting, key=lambda service: (len(alerting & graph.below(service, 99).keys()), service))
+    return sorted(
+        alerting, key=lambda service: (len(alerting & graph.dependencies_of(service, 99).keys()), service)
+    )
 
 
 def by(book: RuleBook, weights: Weights) -> Callable[[Case], Ranked]:
@@ -92,21 +100,24 @@ def by(book: RuleBook, weights: Weights) -> Callable[[Case], Ranked]:
             Evidence(
                 component=alert["service"],
                 signal=signal,
-                strength=strength(alert["count"], alert["score"], Severity.WARNING, weights),
-                at=alert["t"],
-                what=alert["kind"],
+                strength=compute_strength(alert["count"], alert["score"], Severity.WARNING, weights),
+                time_s=alert["t"],
+                label=alert["kind"],
             )
             for alert in case["alerts"]
-            if (signal := book.signals.of(alert["kind"])) is not None
+            if (signal := book.signals.classify(alert["kind"])) is not None
         ]
-        return [each.component for each in diagnose(graph, evidence, weights, felt(graph, evidence))]
+        return [
+            each.component
+            for each in diagnose(graph, evidence, weights, entry_point_signals(graph, evidence))
+        ]
 
     return rank
 
 
 def test_the_true_root_is_named_and_each_storm_is_one_message(record: Recorder, cases: list[Case]) -> None:
     """By the pipeline itself, with the weights of rules/policy/signals.yaml."""
-    knowledge = learn([shipped("rules")], {})
+    knowledge = load_rulebase([shipped_path("rules")], {})
     diagnoser = Diagnoser(knowledge)
     answers = {case["id"]: diagnoser.diagnose(parse(json.dumps(case))) for case in cases}
     diagnoser.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.benchmark_figures import number
+from support.benchmark_figures import format_number
 
 pytest_plugins = ["pytester"]
 
@@ -79,4 +79,4 @@ def test_json_keeps_numbers_as_numbers(pytester: pytest.Pytester, monkeypatch: p
     [(0.0, "0"), (1200, "1,200"), (1200.4, "1,200"), (12.34, "12.3"), (0.01234, "0.0123"), (-3.456, "-3.46")],
 )
 def test_counts_whole_and_measures_with_three_digits(value: float, shown: str) -> None:
-    assert number(value) == shown
+    assert format_number(value) == shown

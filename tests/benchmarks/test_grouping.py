@@ -20,8 +20,8 @@ import pytest
 from firstcause.core.catalog import Catalog
 from firstcause.core.grouping import message_template
 from firstcause.core.grouping.fingerprint import identify
-from firstcause.core.grouping.message_template import MASKINGS, template
-from firstcause.core.grouping.overflow import FURTHER
+from firstcause.core.grouping.message_template import MASKING_RULES, extract_template
+from firstcause.core.grouping.overflow import OVERFLOW_CODE
 from firstcause.core.model import Event
 from support.benchmark_figures import Anchor, at_least, at_most
 from support.scenario_app import START, Stage
@@ -58,7 +58,7 @@ def accuracy(lines: Sequence[dict[str, Any]], groups: Iterable[Hashable]) -> flo
 
 
 def by_template(lines: Sequence[str]) -> list[Hashable]:
-    return [template(line) for line in lines]
+    return [extract_template(line) for line in lines]
 
 
 _FIVE = (
@@ -117,9 +117,9 @@ def test_no_mask_is_there_for_the_system_that_it_is_measured_with(
     """Each system by those masks alone that the five others do not speak against."""
     whole = scores(logs, by_template)
     without: dict[str, dict[str, float]] = {}
-    for mask in MASKINGS:
+    for mask in MASKING_RULES:
         monkeypatch.setattr(
-            message_template, "MASKINGS", tuple(each for each in MASKINGS if each is not mask)
+            message_template, "MASKING_RULES", tuple(each for each in MASKING_RULES if each is not mask)
         )
         without[mask.name] = scores(logs, by_template)
     left_out = {}
@@ -127,17 +127,17 @@ def test_no_mask_is_there_for_the_system_that_it_is_measured_with(
         others = [name for name in logs if name != system]
         kept = [
             mask
-            for mask in MASKINGS
+            for mask in MASKING_RULES
             if sum(without[mask.name][name] for name in others) <= sum(whole[name] for name in others)
         ]
-        monkeypatch.setattr(message_template, "MASKINGS", tuple(kept))
+        monkeypatch.setattr(message_template, "MASKING_RULES", tuple(kept))
         left_out[system] = scores({system: logs[system]}, by_template)[system]
     monkeypatch.undo()
     for system, right in left_out.items():
         record(f"lines grouped right by masks that the others chose, {system}", right)
     own = mean(left_out.values())
     record("lines grouped right by masks that the others chose, mean", own, bar=at_least(0.88))
-    for mask in MASKINGS:
+    for mask in MASKING_RULES:
         lost = mean(whole[name] - without[mask.name][name] for name in logs)
         record(f"lines grouped right, lost without the mask of {mask.name}", lost)
     assert own >= 0.88
@@ -206,7 +206,7 @@ def test_a_bomb_of_kinds_stays_in_bounded_room(record: Recorder, tmp_path: Path)
     spent = time.process_time() - begun
     tables = ("alert", "incident", "timeline", "outbox", "notification_registry", "tally")
     rows = {table: len(stage.rows(table)) for table in tables}
-    (further,) = (row for row in stage.rows("alert") if row["code"] == FURTHER)
+    (further,) = (row for row in stage.rows("alert") if row["code"] == OVERFLOW_CODE)
     half, end = max(sizes[: len(sizes) // 2]), max(sizes)
     stage.service.close()
     bomb = f"bomb of {MESSAGES:,} kinds"

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from conftest import fresh_postgres
+from conftest import create_postgres_database
 from firstcause.core.model import Event, Impact, Incident, Priority, Root, Severity
 from firstcause.store import event_log, inbox, incidents
-from firstcause.store.event_log import Kept
+from firstcause.store.event_log import EventRecord
 from support import storm_generator
 from support.benchmark_figures import Anchor, at_least, at_least_times, at_most, at_most_times
-from support.bugsink_server import bugsink
+from support.bugsink_server import run_bugsink
 from support.database_servers import free_port
 from support.firstcause_process import DaemonProcess
 from support.scenario_app import Stage
@@ -78,7 +78,7 @@ def alertmanager_rate(folder: Path, port: int) -> float | None:
     """Alerts a second; None where there is none."""
     if storm_generator.Alertmanager.program is None:
         return None
-    bodies = storm_generator.requests(folder / "alerts.txt", 1000, 100, storm_generator.as_alert)
+    bodies = storm_generator.write_requests(folder / "alerts.txt", 1000, 100, storm_generator.to_alert)
     with storm_generator.Alertmanager(folder, port) as running:
         sent = storm_generator.send(f"{running.url}/api/v2/alerts", bodies, seconds=SECONDS, connections=MANY)
     assert (sent.refused, sent.broken) == (0, 0)
@@ -86,28 +86,28 @@ def alertmanager_rate(folder: Path, port: int) -> float | None:
 
 
 def test_accepted_triaged_and_remembered(record: Recorder, tmp_path: Path) -> None:
-    hundred = storm_generator.requests(tmp_path / "hundred.txt", 1000, 100)
-    single = storm_generator.requests(tmp_path / "single.txt", 20_000, 1)
+    hundred = storm_generator.write_requests(tmp_path / "hundred.txt", 1000, 100)
+    single = storm_generator.write_requests(tmp_path / "single.txt", 20_000, 1)
     before = alertmanager_rate(tmp_path, free_port())
     with daemon(tmp_path) as running:
         url, process = f"{running.url}/api/v1/events", running.process.pid
-        idle = storm_generator.rss(process)
+        idle = storm_generator.resident_mb(process)
         began = time.monotonic()
         full = storm_generator.send(url, hundred, seconds=SECONDS, connections=MANY)
-        in_storm = storm_generator.rss(process)
+        in_storm = storm_generator.resident_mb(process)
         left = waiting(running)
-        draining = storm_generator.waited(lambda: waiting(running) == 0, 300)
+        draining = storm_generator.measure_wait(lambda: waiting(running) == 0, 300)
         took = time.monotonic() - began
         after = alertmanager_rate(tmp_path, free_port())
         half = storm_generator.send(url, hundred, seconds=SECONDS, connections=MANY, rate=full.rate / 2)
-        storm_generator.waited(lambda: waiting(running) == 0, 300)
+        storm_generator.measure_wait(lambda: waiting(running) == 0, 300)
         one = storm_generator.send(url, single, seconds=SECONDS, connections=2 * MANY)
-        storm_generator.waited(lambda: waiting(running) == 0, 300)
-        first_end = storm_generator.rss(process)
+        storm_generator.measure_wait(lambda: waiting(running) == 0, 300)
+        first_end = storm_generator.resident_mb(process)
         again = storm_generator.send(url, hundred, seconds=SECONDS, connections=MANY)
-        in_storm = max(in_storm, storm_generator.rss(process))
-        storm_generator.waited(lambda: waiting(running) == 0, 300)
-        end = storm_generator.rss(process)
+        in_storm = max(in_storm, storm_generator.resident_mb(process))
+        storm_generator.measure_wait(lambda: waiting(running) == 0, 300)
+        end = storm_generator.resident_mb(process)
         sent = (full.accepted + half.accepted + again.accepted) * 100 + one.accepted
         assert 0 <= events_of(running) - sent <= 4 * MANY * 100, (
             "wrk hangs up on what is under way at its end"
@@ -133,14 +133,14 @@ def test_accepted_triaged_and_remembered(record: Recorder, tmp_path: Path) -> No
 
 def test_memory_stays_flat(record: Recorder, tmp_path: Path) -> None:
     """Storm after storm, each triaged before the next."""
-    hundred = storm_generator.requests(tmp_path / "hundred.txt", 1000, 100)
+    hundred = storm_generator.write_requests(tmp_path / "hundred.txt", 1000, 100)
     held = []
     with daemon(tmp_path) as running:
         for _ in range(STORMS):
             url = f"{running.url}/api/v1/events"
             storm_generator.send(url, hundred, seconds=STORM_SECONDS, connections=MANY)
-            storm_generator.waited(lambda: waiting(running) == 0, 300)
-            held.append(storm_generator.rss(running.process.pid))
+            storm_generator.measure_wait(lambda: waiting(running) == 0, 300)
+            held.append(storm_generator.resident_mb(running.process.pid))
     for number, memory in enumerate(held, 1):
         record(f"memory after storm {number} of {STORMS}", memory, "MB")
     record(f"memory gained from storm 2 to storm {STORMS}", held[-1] - held[1], "MB")
@@ -149,12 +149,12 @@ def test_memory_stays_flat(record: Recorder, tmp_path: Path) -> None:
 
 @pytest.mark.postgres
 def test_the_same_on_postgres(record: Recorder, tmp_path: Path, postgres_server: str) -> None:
-    hundred = storm_generator.requests(tmp_path / "hundred.txt", 1000, 100)
-    with fresh_postgres(postgres_server) as store_url, daemon(tmp_path, store_url) as running:
+    hundred = storm_generator.write_requests(tmp_path / "hundred.txt", 1000, 100)
+    with create_postgres_database(postgres_server) as store_url, daemon(tmp_path, store_url) as running:
         began = time.monotonic()
         full = storm_generator.send(f"{running.url}/api/v1/events", hundred, seconds=SECONDS)
         left = waiting(running)
-        draining = storm_generator.waited(lambda: waiting(running) == 0, 300)
+        draining = storm_generator.measure_wait(lambda: waiting(running) == 0, 300)
         took = time.monotonic() - began
     record("Postgres: accepted, 100 events a post", full.rate * 100, "events/s")
     record("Postgres: triaged after the storm", left / draining, "events/s")
@@ -163,11 +163,11 @@ def test_the_same_on_postgres(record: Recorder, tmp_path: Path, postgres_server:
 
 def test_a_steady_stream_is_triaged_as_it_comes(record: Recorder, tmp_path: Path) -> None:
     """20,000 events a second for a while: what waits at the end is no more than a moment's."""
-    hundred = storm_generator.requests(tmp_path / "hundred.txt", 1000, 100)
+    hundred = storm_generator.write_requests(tmp_path / "hundred.txt", 1000, 100)
     with daemon(tmp_path) as running:
         url = f"{running.url}/api/v1/events"
         storm_generator.send(url, hundred, seconds=2, rate=200)
-        storm_generator.waited(lambda: waiting(running) == 0, 300)
+        storm_generator.measure_wait(lambda: waiting(running) == 0, 300)
         sent = storm_generator.send(url, hundred, seconds=2 * SECONDS, rate=200)
         left = waiting(running)
     record("stream, 20,000 events/s sent: accepted", sent.rate * 100, "events/s")
@@ -183,14 +183,14 @@ def bugsink_dsn(folder: Path) -> Iterator[str]:
     if BUGSINK != "install":
         yield BUGSINK
         return
-    with bugsink(folder) as dsn:
+    with run_bugsink(folder) as dsn:
         yield dsn
 
 
 def test_beside_bugsink(record: Recorder, tmp_path: Path) -> None:
     """Its own store endpoint, an event a request as it takes them; ours by our own format."""
-    single = storm_generator.requests(tmp_path / "single.txt", 5000, 1)
-    sentry = storm_generator.sentry_requests(tmp_path / "sentry.txt", 5000)
+    single = storm_generator.write_requests(tmp_path / "single.txt", 5000, 1)
+    sentry = storm_generator.write_sentry_requests(tmp_path / "sentry.txt", 5000)
     with bugsink_dsn(tmp_path) as dsn:
         secret, _, rest = dsn.removeprefix("http://").partition("@")
         host, _, project = rest.partition("/")
@@ -223,10 +223,15 @@ def _listing(folder: Path, events: int) -> float:
     with database.write() as conn:
         for number in range(100):
             incidents.save(conn, _incident(f"fault {number}", now))
-        text = inbox.document(Event(id="x", time=now, code="LATENCY_HIGH", message="request 17 took 4100 ms"))
+        text = inbox.encode_event(
+            Event(id="x", time=now, code="LATENCY_HIGH", message="request 17 took 4100 ms")
+        )
         for start in range(0, events, 10_000):
-            rows = [Kept(f"{place}", text, f"print {place % 100}") for place in range(start, start + 10_000)]
-            event_log.keep(conn, rows, now + timedelta(seconds=start))
+            rows = [
+                EventRecord(f"{place}", text, f"print {place % 100}")
+                for place in range(start, start + 10_000)
+            ]
+            event_log.append(conn, rows, now + timedelta(seconds=start))
     taken = []
     for _ in range(15):
         began = time.perf_counter()

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from firstcause.core.health.outlier import Extremes, Reach
-from firstcause.health.baselines import REACH_PREFIX
-from firstcause.resources import shipped
+from firstcause.core.health.outlier import OutlierDetector, OutlierSettings
+from firstcause.health.baselines import OUTLIER_PREFIX
+from firstcause.resources import shipped_path
 from firstcause.rulefiles.load import load
 from support.benchmark_figures import at_least
 
@@ -32,15 +32,15 @@ def data() -> Path:
     return folder
 
 
-def judge(series: Path, result: Path, reach: Reach) -> None:
+def judge(series: Path, result: Path, reach: OutlierSettings) -> None:
     """Every row with its score: 1 where the detector spoke."""
-    extremes = Extremes(reach)
+    extremes = OutlierDetector(reach)
     result.parent.mkdir(parents=True, exist_ok=True)
     with series.open(encoding="utf-8") as given, result.open("w", encoding="utf-8") as out:
         written = csv.writer(out)
         written.writerow(("timestamp", "value", "anomaly_score"))
         for row in csv.DictReader(given):
-            spoke = extremes.next(float(row["value"])) is not None
+            spoke = extremes.detect(float(row["value"])) is not None
             written.writerow((row["timestamp"], row["value"], int(spoke)))
 
 
@@ -60,7 +60,7 @@ def test_one_setting_for_all_series_scores_as_published_detectors_do(
     record: Recorder, data: Path, tmp_path: Path
 ) -> None:
     public = data / "nab" / "public"
-    reach = load([shipped("rules")]).tuned(Reach, REACH_PREFIX)
+    reach = load([shipped_path("rules")]).from_thresholds(OutlierSettings, OUTLIER_PREFIX)
     names = (public / "files.txt").read_text().split()
     for name in names:
         judge(public / "data" / name, tmp_path / name, reach)

@@ -10,7 +10,7 @@ import pytest
 
 from firstcause.core.model import Event
 from support.benchmark_figures import Anchor, at_most_times
-from support.http_server import serving
+from support.http_server import serve_stage
 from support.scenario_app import START
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _seconds(client: httpx.Client, path: str) -> tuple[float, float]:
 @pytest.mark.timeout(600)
 def test_first_paint_with_100_000_events(record: Recorder, tmp_path: Path) -> None:
     codes = ("SMS_DELIVERY_FAILURE", "TWILIO_GREETING_FAILURE", "REDIS_SLOW", "TWILIO_API_FAILURE", "NEW_ONE")
-    with serving(tmp_path, health={"interval": 3600}) as (client, stage):
+    with serve_stage(tmp_path, health={"interval": 3600}) as (client, stage):
         for start in range(0, EVENTS, _AT_ONCE):
             batch = [
                 Event(

@@ -13,7 +13,7 @@ from firstcause.core.model import Reading, Status
 from firstcause.daemon.supervisor import Daemon
 from firstcause.hookspecs import hookimpl
 from firstcause.hookspecs.types import Probe
-from firstcause.plugins.manager import Host
+from firstcause.plugins.manager import PluginManager
 from support.benchmark_figures import at_least, at_most
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Many:
 def test_two_hundred_probes_every_ten_seconds_take_under_a_tenth_of_a_core(
     record: Recorder, tmp_path: Path
 ) -> None:
-    many, host = Many(), Host([])
+    many, host = Many(), PluginManager([])
     host.register(many, "many")
     url = f"sqlite:///{tmp_path / 'store.db'}"
     settings = Settings.model_validate({"store": {"url": url}, "health": {"interval": INTERVAL}})

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from firstcause.core.health.baseline import Normal, judged
-from firstcause.health.baselines import PREFIX
-from firstcause.resources import shipped
+from firstcause.core.health.baseline import BaselineSettings, score_deviation
+from firstcause.health.baselines import BASELINE_PREFIX
+from firstcause.resources import shipped_path
 from firstcause.rulefiles.load import load
 from support.benchmark_figures import at_least, at_most
 
@@ -58,13 +58,13 @@ def read(file: Path) -> Day:
     return Day(name, services, json.loads(file.with_name(f"{name}.faults.json").read_text()))
 
 
-def scores(samples: Samples, normal: Normal) -> list[tuple[int, float]]:
+def scores(samples: Samples, normal: BaselineSettings) -> list[tuple[int, float]]:
     """As the service would say at each moment; each point is judged once, the mean is taken here."""
-    once = Normal(**{**vars(normal), "over": 1})
+    once = BaselineSettings(**{**vars(normal), "over": 1})
     points = [numbers for _, numbers in samples]
     single = []
     for at in range(len(points)):
-        found = judged(points[max(0, at - int(normal.window)) : at + 1], [], once)
+        found = score_deviation(points[max(0, at - int(normal.window)) : at + 1], [], once)
         single.append(found.score if found is not None else 0.0)
     over = int(normal.over)
     means = (sum(single[max(0, at - over + 1) : at + 1]) / over for at in range(len(single)))
@@ -102,8 +102,8 @@ def counted(day: Day, scored: dict[str, list[tuple[int, float]]], limit: float) 
 def test_half_of_the_faults_that_show_at_under_half_a_false_alarm_an_hour(
     record: Recorder, days: list[Day]
 ) -> None:
-    book = load([shipped("rules")])
-    normal = book.tuned(Normal, PREFIX)
+    book = load([shipped_path("rules")])
+    normal = book.from_thresholds(BaselineSettings, BASELINE_PREFIX)
     told = float(str(book.thresholds["regression_unusual"]))
     first, second = days
     # Of the second day's faults all but four are errors within the code that leave every metric as it was.

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from firstcause.rulebase.rulebase import learn
-from firstcause.simulation.backtest import backtest
+from firstcause.rulebase.rulebase import load_rulebase
+from firstcause.simulation.backtest import run_backtest
 from support.benchmark_figures import Anchor, at_most_times
 from support.scenario_app import Stage
 
@@ -80,7 +80,7 @@ def test_loading_and_checking_costs_no_more_than_plain_yaml(record: Recorder, fo
     """Anchor: PyYAML's own C loader on the same bytes, which checks nothing and compiles nothing."""
     texts = [file.read_text() for file in sorted(folder.iterdir())]
     plain = seconds(lambda: [yaml.load(text, Loader=yaml.CSafeLoader) for text in texts])
-    ours = seconds(lambda: learn([folder], {}).close())
+    ours = seconds(lambda: load_rulebase([folder], {}).close())
     what = f"loading {FILES * ENTRIES:,} entries and {FILES * RULES:,} rules"
     record(what, ours, "s", anchor=Anchor("PyYAML", plain), bar=at_most_times(1.3))
     assert ours / plain < 1.3
@@ -121,7 +121,7 @@ def test_history_is_played_again_as_fast_as_it_was_made(record: Recorder, tmp_pa
     played: list[int] = []
 
     def again() -> None:
-        report = backtest(service.database, service.knowledge, 30, stage.time(0), stage.time(at + 1))
+        report = run_backtest(service.database, service.knowledge, 30, stage.time(0), stage.time(at + 1))
         assert report.differences == []
         played.append(report.events)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from firstcause.core.text.similarity import LEAD, THRESHOLD, Found, Page, Similar
+from firstcause.core.text.similarity import MIN_LEAD, MIN_SCORE, IndexedEntry, NearestEntry, SimilarityIndex
 from support.benchmark_figures import Anchor, at_least, at_most, at_most_times
 
 if TYPE_CHECKING:
@@ -42,14 +42,14 @@ def read(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def page(entry: str, text: str) -> Page:
+def page(entry: str, text: str) -> IndexedEntry:
     """The page's first sentence is its title."""
     title, _, body = re.sub(r"(?<=[.!?])\s|\n\n", "\0", text.strip(), count=1).partition("\0")
-    return Page(entry, title, body)
+    return IndexedEntry(entry, title, body)
 
 
 @pytest.fixture(scope="module")
-def pages() -> list[Page]:
+def pages() -> list[IndexedEntry]:
     return [page(line["entry"], line["text"]) for line in read(CATALOG / "runbook_candidates.jsonl")]
 
 
@@ -72,9 +72,11 @@ def share(hits: Iterable[bool]) -> float:
     return sum(each) / len(each)
 
 
-def test_the_right_page_is_found(record: Recorder, pages: list[Page], queries: list[tuple[str, str]]) -> None:
-    similar = Similar(pages)
-    ranked = [([found.code for found in similar.best(text)], answer) for text, answer in queries]
+def test_the_right_page_is_found(
+    record: Recorder, pages: list[IndexedEntry], queries: list[tuple[str, str]]
+) -> None:
+    similar = SimilarityIndex(pages)
+    ranked = [([found.code for found in similar.find_nearest(text)], answer) for text, answer in queries]
     first = share(codes[:1] == [answer] for codes, answer in ranked)
     three = share(answer in codes for codes, answer in ranked)
     record(f"right page first, of {len(queries)} texts", first, bar=at_least(0.925))
@@ -84,15 +86,15 @@ def test_the_right_page_is_found(record: Recorder, pages: list[Page], queries: l
 
 
 def test_what_sure_takes_and_leaves(
-    record: Recorder, pages: list[Page], queries: list[tuple[str, str]], log_lines: list[str]
+    record: Recorder, pages: list[IndexedEntry], queries: list[tuple[str, str]], log_lines: list[str]
 ) -> None:
-    similar = Similar(pages)
-    taken = [(similar.sure(text), answer) for text, answer in queries]
+    similar = SimilarityIndex(pages)
+    taken = [(similar.find_confident(text), answer) for text, answer in queries]
     right = share(found is not None and found.code == answer for found, answer in taken)
     wrong = share(found is not None and found.code != answer for found, answer in taken)
-    orphans = share(_without(pages, answer).sure(text) is not None for text, answer in queries)
-    foreign = share(similar.sure(line) is not None for line in log_lines)
-    surely = f"page taken at score {THRESHOLD} and lead {LEAD}"
+    orphans = share(_without(pages, answer).find_confident(text) is not None for text, answer in queries)
+    foreign = share(similar.find_confident(line) is not None for line in log_lines)
+    surely = f"page taken at score {MIN_SCORE} and lead {MIN_LEAD}"
     record(f"{surely}: recall", right, bar=at_least(0.85))
     record(f"{surely}: precision", right / (right + wrong), bar=at_least(0.95))
     record("page taken though none is right, of texts whose page is removed", orphans, bar=at_most(0.5))
@@ -103,12 +105,12 @@ def test_what_sure_takes_and_leaves(
     assert foreign <= 0.01
 
 
-def _without(pages: list[Page], code: str) -> Similar:
-    return Similar(page for page in pages if page.code != code)
+def _without(pages: list[IndexedEntry], code: str) -> SimilarityIndex:
+    return SimilarityIndex(page for page in pages if page.code != code)
 
 
 @pytest.fixture(scope="module")
-def many() -> list[Page]:
+def many() -> list[IndexedEntry]:
     """Entries of about 70 words; few words are frequent, many are rare, as in any language."""
     rng = random.Random(5)
     vocabulary = sorted({_word(rng) for _ in range(9000)})
@@ -118,7 +120,7 @@ def many() -> list[Page]:
         return rng.choices(vocabulary, frequency, k=count)
 
     return [
-        Page(f"{'_'.join(words(3)).upper()}_{at}", " ".join(words(8)), " ".join(words(60)))
+        IndexedEntry(f"{'_'.join(words(3)).upper()}_{at}", " ".join(words(8)), " ".join(words(60)))
         for at in range(ENTRIES)
     ]
 
@@ -144,8 +146,8 @@ def counting(texts: list[str]) -> float:
 
 
 @ours
-def test_time_to_build(record: Recorder, benchmark: BenchmarkFixture, many: list[Page]) -> None:
-    assert benchmark(Similar, many)
+def test_time_to_build(record: Recorder, benchmark: BenchmarkFixture, many: list[IndexedEntry]) -> None:
+    assert benchmark(SimilarityIndex, many)
     took, anchor = _median(benchmark), counting([f"{page.title} {page.body}" for page in many])
     record(f"index of {ENTRIES:,} entries built", took, "s", bar=at_most(0.5))
     what = f"index of {ENTRIES:,} entries, by its words"
@@ -154,12 +156,12 @@ def test_time_to_build(record: Recorder, benchmark: BenchmarkFixture, many: list
 
 
 @ours
-def test_time_to_find(record: Recorder, benchmark: BenchmarkFixture, many: list[Page]) -> None:
-    similar = Similar(many)
+def test_time_to_find(record: Recorder, benchmark: BenchmarkFixture, many: list[IndexedEntry]) -> None:
+    similar = SimilarityIndex(many)
     texts = [f"{page.title} {page.body[:100]}" for page in many[::100]]
 
-    def all_of_them() -> list[list[Found]]:
-        return [similar.best(text) for text in texts]
+    def all_of_them() -> list[list[NearestEntry]]:
+        return [similar.find_nearest(text) for text in texts]
 
     found = benchmark(all_of_them)
     took, anchor = _median(benchmark), counting([page.body for page in many])
@@ -172,11 +174,13 @@ def test_time_to_find(record: Recorder, benchmark: BenchmarkFixture, many: list[
 
 
 @ours
-def test_time_for_a_long_text(record: Recorder, benchmark: BenchmarkFixture, many: list[Page]) -> None:
-    similar = Similar(many)
+def test_time_for_a_long_text(
+    record: Recorder, benchmark: BenchmarkFixture, many: list[IndexedEntry]
+) -> None:
+    similar = SimilarityIndex(many)
     text = " ".join(page.body for page in many[:40])[:LONG]
     assert len(text) == LONG
-    assert benchmark(similar.best, text)
+    assert benchmark(similar.find_nearest, text)
     took, anchor = _median(benchmark), counting([page.body for page in many])
     what = f"page for a text of {LONG:,} characters"
     record(what, took * 1000, "ms", anchor=Anchor(ANCHOR, anchor * 1000), bar=at_most_times(FIND_LONG))

@@ -4,42 +4,43 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from support.firstcause_process import answer, firstcause
+from support.firstcause_process import run_cli, run_cli_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def test_an_hour_on_call(tmp_path: Path) -> None:
-    firstcause("report", "SMS_DELIVERY_FAILURE", "--tenant", "acme", folder=tmp_path)
+    run_cli("report", "SMS_DELIVERY_FAILURE", "--tenant", "acme", folder=tmp_path)
     assert (
-        firstcause("ack", "1", "--by", "anna", folder=tmp_path).stdout
-        == "incident 1 is acknowledged by anna\n"
+        run_cli("ack", "1", "--by", "anna", folder=tmp_path).stdout == "incident 1 is acknowledged by anna\n"
     )
-    assert answer("incident", "1", folder=tmp_path)["acknowledged_by"] == "anna"
-    assert "is not acknowledged" in firstcause("ack", "1", "--undo", folder=tmp_path).stdout
-    made = answer("silence", "add", "--incident", "1", "--for", "2h", "--comment", "known", folder=tmp_path)
+    assert run_cli_json("incident", "1", folder=tmp_path)["acknowledged_by"] == "anna"
+    assert "is not acknowledged" in run_cli("ack", "1", "--undo", folder=tmp_path).stdout
+    made = run_cli_json(
+        "silence", "add", "--incident", "1", "--for", "2h", "--comment", "known", folder=tmp_path
+    )
     assert made["matchers"] == ['code="SMS_DELIVERY_FAILURE"', 'tenant="acme"']
-    listed = firstcause("silence", "list", folder=tmp_path).stdout
+    listed = run_cli("silence", "list", folder=tmp_path).stdout
     assert 'code="SMS_DELIVERY_FAILURE" tenant="acme"' in listed
-    (found,) = answer("silence", "list", folder=tmp_path)["silences"]
+    (found,) = run_cli_json("silence", "list", folder=tmp_path)["silences"]
     assert (found["state"], found["incidents"], found["comment"]) == ("active", ["1"], "known")
-    assert firstcause("silence", "end", "1", folder=tmp_path).stdout == "silence 1 is over\n"
-    assert answer("silence", "list", folder=tmp_path) == {"silences": []}
+    assert run_cli("silence", "end", "1", folder=tmp_path).stdout == "silence 1 is over\n"
+    assert run_cli_json("silence", "list", folder=tmp_path) == {"silences": []}
 
 
 def test_a_person_knows_better(tmp_path: Path) -> None:
     for code in ("REDIS_SLOW", "COMPANY_DATABASE_EMPTY"):
-        firstcause("report", code, folder=tmp_path)
-    firstcause("merge", "2", "1", "--by", "anna", "--reason", "one deployment", folder=tmp_path)
-    (merged,) = answer("incidents", "--status", "open", folder=tmp_path)["incidents"]
+        run_cli("report", code, folder=tmp_path)
+    run_cli("merge", "2", "1", "--by", "anna", "--reason", "one deployment", folder=tmp_path)
+    (merged,) = run_cli_json("incidents", "--status", "open", folder=tmp_path)["incidents"]
     assert merged["root"]["code"] == "REDIS_SLOW"
-    assert "cascade" in (shown := firstcause("explain", "1", folder=tmp_path).stdout)
+    assert "cascade" in (shown := run_cli("explain", "1", folder=tmp_path).stdout)
     assert "by hand" in shown
     assert "anna: one deployment" in shown
     effect = next(each["id"] for each in merged["alerts"] if each["role"] == "cascade")
-    firstcause("split", "1", effect, folder=tmp_path)
-    assert len(answer("incidents", "--status", "open", folder=tmp_path)["incidents"]) == 2
+    run_cli("split", "1", effect, folder=tmp_path)
+    assert len(run_cli_json("incidents", "--status", "open", folder=tmp_path)["incidents"]) == 2
 
 
 def test_wrong_calls_are_one_clear_line(tmp_path: Path) -> None:
@@ -51,4 +52,4 @@ def test_wrong_calls_are_one_clear_line(tmp_path: Path) -> None:
         (("silence", "end", "7"), "no silence '7'"),
         (("ack", "7"), "no incident '7'"),
     ):
-        assert says in firstcause(*call, folder=tmp_path, ok=2).stderr, call
+        assert says in run_cli(*call, folder=tmp_path, ok=2).stderr, call

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from firstcause import cli
-from support.firstcause_process import PROGRAM, answer, firstcause
+from support.firstcause_process import PROGRAM, run_cli, run_cli_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 
 def test_init_writes_what_runs_and_keeps_what_is_there(tmp_path: Path) -> None:
-    firstcause("init", "here", folder=tmp_path)
+    run_cli("init", "here", folder=tmp_path)
     folder = tmp_path / "here"
-    assert answer("rules", "check", folder=folder) == {"mistakes": []}
-    codes = {entry["code"] for entry in answer("catalog", "list", folder=folder)["entries"]}
+    assert run_cli_json("rules", "check", folder=folder) == {"mistakes": []}
+    codes = {entry["code"] for entry in run_cli_json("catalog", "list", folder=folder)["entries"]}
     assert {"MY_SERVICE_UNREACHABLE", "TWILIO_API_FAILURE"} <= codes
     (folder / "config.toml").write_text("# mine\n")
-    assert "kept" in firstcause("init", "here", folder=tmp_path).stdout
+    assert "kept" in run_cli("init", "here", folder=tmp_path).stdout
     assert (folder / "config.toml").read_text() == "# mine\n"
 
 
 def test_report_finds_the_root_that_comes_late(tmp_path: Path) -> None:
-    firstcause("report", "SMS_DELIVERY_FAILURE", "--tenant", "acme", "-m", "not sent", folder=tmp_path)
+    run_cli("report", "SMS_DELIVERY_FAILURE", "--tenant", "acme", "-m", "not sent", folder=tmp_path)
     message = "Twilio RestException [Error]: Authenticate, code 20003"
-    found = answer("report", "-m", message, "--wait", folder=tmp_path)
+    found = run_cli_json("report", "-m", message, "--wait", folder=tmp_path)
     assert found["root"] == {"code": "TWILIO_API_FAILURE", "service": None, "tenant": None}
     assert found["priority"] == "P0"
     assert found["status"] == "open"
@@ -42,12 +42,12 @@ def test_report_finds_the_root_that_comes_late(tmp_path: Path) -> None:
     assert [alert["caused_by"] for alert in found["alerts"]] == [None, root]
     assert found["impact"]["companies"] == ["acme"]
     assert {"rule", "file", "line", "verdict", "because"} <= found["verdicts"][0].keys()
-    assert answer("incident", found["id"], folder=tmp_path)["id"] == found["id"]
-    assert [one["id"] for one in answer("incidents", folder=tmp_path)["incidents"]] == [found["id"]]
+    assert run_cli_json("incident", found["id"], folder=tmp_path)["id"] == found["id"]
+    assert [one["id"] for one in run_cli_json("incidents", folder=tmp_path)["incidents"]] == [found["id"]]
 
 
 def test_report_takes_every_option(tmp_path: Path) -> None:
-    found = answer(
+    found = run_cli_json(
         "report", "BILLING_LATE", "--tenant", "acme", "--service", "billing", "--severity", "error",
         "--detail", "invoice=77", "--detail", "note=a=b", "-m", "too late",
         "--at", "2026-01-02T03:04:05Z", "--wait",
@@ -57,7 +57,7 @@ def test_report_takes_every_option(tmp_path: Path) -> None:
     assert (alert["tenant"], alert["service"], alert["severity"]) == ("acme", "billing", "WARNING")
     assert alert["first_seen"] == "2026-01-02T03:04:05.000Z"
     assert alert["catalogued"] is False
-    report = json.loads(firstcause("debug", found["id"], "--format", "json", folder=tmp_path).stdout)
+    report = json.loads(run_cli("debug", found["id"], "--format", "json", folder=tmp_path).stdout)
     assert report["details"] == {"invoice": "77", "note": "a=b"}
 
 
@@ -68,31 +68,31 @@ SECTIONS = (
 
 
 def test_debug_has_every_section_cause_and_fix_first(tmp_path: Path) -> None:
-    firstcause("report", "TWILIO_API_FAILURE", folder=tmp_path)
-    text = firstcause("debug", "1", folder=tmp_path).stdout
+    run_cli("report", "TWILIO_API_FAILURE", folder=tmp_path)
+    text = run_cli("debug", "1", folder=tmp_path).stdout
     places = [text.index(f"\n{section}\n") for section in SECTIONS]
     assert places == sorted(places)
-    markdown = firstcause("debug", "1", "--format", "markdown", folder=tmp_path).stdout
+    markdown = run_cli("debug", "1", "--format", "markdown", folder=tmp_path).stdout
     assert markdown.startswith("# CRITICAL P0: Twilio API connection failed\n")
     assert "## How to fix" in markdown
-    report = json.loads(firstcause("debug", "1", "--json", folder=tmp_path).stdout)
+    report = json.loads(run_cli("debug", "1", "--json", folder=tmp_path).stdout)
     assert report["dependencies"]["root_cause"]["code"] == "TWILIO_API_FAILURE"
     assert report["fix"]["env_vars"] == ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER"]
 
 
 def test_resolve_keeps_what_fixed_it(tmp_path: Path) -> None:
-    firstcause("report", "REDIS_SLOW", folder=tmp_path)
-    done = answer("resolve", "1", "--fix", "restarted, password=hunter22", folder=tmp_path)
+    run_cli("report", "REDIS_SLOW", folder=tmp_path)
+    done = run_cli_json("resolve", "1", "--fix", "restarted, password=hunter22", folder=tmp_path)
     assert done["status"] == "resolved"
     assert done["resolved_at"] is not None
     assert done["fix"] == "restarted, password=[masked]"
-    again = answer("resolve", "1", "--fix", "something else", folder=tmp_path)
+    again = run_cli_json("resolve", "1", "--fix", "something else", folder=tmp_path)
     assert (again["resolved_at"], again["fix"]) == (done["resolved_at"], done["fix"])
-    assert answer("incidents", "--status", "open", folder=tmp_path) == {"incidents": []}
+    assert run_cli_json("incidents", "--status", "open", folder=tmp_path) == {"incidents": []}
 
 
 def test_catalog_show_has_every_field_of_the_contract(tmp_path: Path) -> None:
-    entry = answer("catalog", "show", "twilio_api_failure", folder=tmp_path)
+    entry = run_cli_json("catalog", "show", "twilio_api_failure", folder=tmp_path)
     assert entry.keys() >= {
         "code", "title", "category", "severity", "customer_facing", "match", "causes", "fix", "reproduce",
         "verify", "docs", "common_causes", "related", "impact", "component",
@@ -102,7 +102,7 @@ def test_catalog_show_has_every_field_of_the_contract(tmp_path: Path) -> None:
 
 def test_plugins_list_names_the_broken_table_and_the_rest_work(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[plugins.webhook]\nurl = "nonsense"\n[plugins.twillio]\nx = 1\n')
-    found = {one["name"]: one for one in answer("plugins", "list", folder=tmp_path, ok=1)["plugins"]}
+    found = {one["name"]: one for one in run_cli_json("plugins", "list", folder=tmp_path, ok=1)["plugins"]}
     assert "[plugins.webhook] url" in found["webhook"]["problems"][0]
     assert "did you mean [plugins.twilio]" in found["twillio"]["problems"][0]
     assert found["console"]["status"] == "loaded"
@@ -111,13 +111,13 @@ def test_plugins_list_names_the_broken_table_and_the_rest_work(tmp_path: Path) -
 
 
 def test_db_goes_up_and_down(tmp_path: Path) -> None:
-    before = answer("db", "current", folder=tmp_path, ok=1)
+    before = run_cli_json("db", "current", folder=tmp_path, ok=1)
     assert before["version"] is None
-    firstcause("db", "upgrade", folder=tmp_path)
-    after = answer("db", "current", folder=tmp_path)
+    run_cli("db", "upgrade", folder=tmp_path)
+    after = run_cli_json("db", "current", folder=tmp_path)
     assert after["version"] == after["head"]
-    firstcause("db", "downgrade", "base", "--yes", folder=tmp_path)
-    assert answer("db", "current", folder=tmp_path, ok=1)["version"] is None
+    run_cli("db", "downgrade", "base", "--yes", folder=tmp_path)
+    assert run_cli_json("db", "current", folder=tmp_path, ok=1)["version"] is None
 
 
 WRONG_CALLS = [
@@ -143,7 +143,7 @@ WRONG_CALLS = [
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_wrong_call_is_one_clear_line(tmp_path: Path, call: list[str], code: int, says: str) -> None:
-    done = firstcause(*call, folder=tmp_path, ok=code)
+    done = run_cli(*call, folder=tmp_path, ok=code)
     assert says in done.stderr
     assert done.stdout == ""
 
@@ -161,7 +161,7 @@ WRONG_CONFIGS = [
 @pytest.mark.parametrize(("config", "says"), WRONG_CONFIGS, ids=lambda value: value.splitlines()[0])
 def test_a_wrong_configuration_is_said_clearly(tmp_path: Path, config: str, says: str) -> None:
     (tmp_path / "config.toml").write_text(config)
-    done = firstcause("report", "X", folder=tmp_path, ok=None)
+    done = run_cli("report", "X", folder=tmp_path, ok=None)
     assert done.returncode in {1, 2}
     assert says in done.stderr
     assert "hunter22" not in done.stderr
@@ -173,7 +173,7 @@ def test_rules_check_names_all_mistakes_at_once(tmp_path: Path) -> None:
         "component: mine\ncatalog:\n  - code: mine\n    title: x\n    severity: LOUD\n    category: DATA\n"
         "    casues: [NOWHERE]\n"
     )
-    done = firstcause("rules", "check", "rules", folder=tmp_path, ok=1)
+    done = run_cli("rules", "check", "rules", folder=tmp_path, ok=1)
     places = [line.partition(": ")[0] for line in done.stderr.splitlines() if "mine.yaml:" in line]
     assert [place.split(":")[1:] for place in places] == [["3", "11"], ["5", "15"], ["7", "5"]]
     assert "did you mean 'causes'?" in done.stderr
@@ -189,9 +189,9 @@ def test_output_may_be_cut_off(tmp_path: Path) -> None:
 
 
 def test_hostile_text_cannot_drive_the_terminal(tmp_path: Path) -> None:
-    firstcause("report", "-m", "\x1b]0;owned\x07\x1b[2Jboom", "--tenant", "a\x1b[31m", folder=tmp_path)
+    run_cli("report", "-m", "\x1b]0;owned\x07\x1b[2Jboom", "--tenant", "a\x1b[31m", folder=tmp_path)
     for command in (["incidents"], ["incident", "1"], ["debug", "1"], ["debug", "1", "--format", "markdown"]):
-        assert "\x1b" not in firstcause(*command, folder=tmp_path).stdout
+        assert "\x1b" not in run_cli(*command, folder=tmp_path).stdout
 
 
 def test_help_has_an_example_everywhere() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from support.firstcause_process import firstcause
+from support.firstcause_process import run_cli
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ def test_each_storm_has_its_line_and_what_is_no_storm_is_said(tmp_path: Path) ->
     file = tmp_path / "storms.jsonl"
     second = {**STORM, "id": "two", "alerts": STORM["alerts"][:1]}
     file.write_text(f"{json.dumps(STORM)}\n\nnot json\n{json.dumps(second)}\n")
-    done = firstcause("diagnose", str(file), folder=tmp_path, ok=2)
+    done = run_cli("diagnose", str(file), folder=tmp_path, ok=2)
     one, two = map(json.loads, done.stdout.splitlines())
     assert (one["id"], one["root"], one["incidents"], one["notifications"]) == ("one", "stock", 1, 1)
     assert one["ranked"][:2] == ["stock", "cart"]
@@ -37,5 +37,5 @@ def test_each_storm_has_its_line_and_what_is_no_storm_is_said(tmp_path: Path) ->
 
 def test_wrong_calls_and_files_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_bytes(b"\xff\xfe\n")
-    assert "no UTF-8" in firstcause("diagnose", "x.jsonl", folder=tmp_path, ok=2).stderr
-    assert "No such file" in firstcause("diagnose", "nothing.jsonl", folder=tmp_path, ok=2).stderr
+    assert "no UTF-8" in run_cli("diagnose", "x.jsonl", folder=tmp_path, ok=2).stderr
+    assert "No such file" in run_cli("diagnose", "nothing.jsonl", folder=tmp_path, ok=2).stderr

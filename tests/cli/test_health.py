@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from support.firstcause_process import Receiver, answer, daemon, firstcause, until
+from support.firstcause_process import Receiver, run_cli, run_cli_json, run_daemon, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,11 +31,11 @@ def folder(tmp_path: Path, website: Receiver) -> Path:
 
 
 def test_check_compares_with_the_last_time_all_was_well(folder: Path, website: Receiver) -> None:
-    first = firstcause("check", folder=folder).stdout
+    first = run_cli("check", folder=folder).stdout
     assert "no state is known to be good yet" in first
     assert "this one is good, and the next is compared with it" in first
     assert "website  UP" in first
-    well = answer("check", folder=folder)
+    well = run_cli_json("check", folder=folder)
     assert set(well) == {
         "status", "infrastructure", "snapshot_id", "checked_at", "comparison", "time_since_last_good",
         "last_known_good", "last_known_good_at", "message",
@@ -49,37 +49,37 @@ def test_check_compares_with_the_last_time_all_was_well(folder: Path, website: R
     assert well["last_known_good"] == "1"
     website.status = 500
     (folder / "app.env").write_text("")
-    worse = firstcause("check", folder=folder, ok=1).stdout
+    worse = run_cli("check", folder=folder, ok=1).stdout
     assert "worse than the last known good state: REDIS_URL was set and is not any more" in worse
     assert "to put it back: set REDIS_URL again" in worse
-    found = answer("diff", "good", "latest", folder=folder, ok=1)
+    found = run_cli_json("diff", "good", "latest", folder=folder, ok=1)
     assert {one["name"] for one in found["regressions"]} == {"REDIS_URL", "website"}
     assert set(found["changes"][0]) >= {"category", "component", "before", "after", "severity"}
     assert next(one for one in found["changes"] if one["name"] == "REDIS_URL")["likelihood"] > 0.5
-    assert "worse than snapshot 2: REDIS_URL" in firstcause("diff", "2", "3", folder=folder, ok=1).stdout
-    assert "as good as snapshot 1" in firstcause("diff", "1", "2", folder=folder).stdout
+    assert "worse than snapshot 2: REDIS_URL" in run_cli("diff", "2", "3", folder=folder, ok=1).stdout
+    assert "as good as snapshot 1" in run_cli("diff", "1", "2", folder=folder).stdout
 
 
 def test_snapshots_are_listed_shown_and_pinned(folder: Path) -> None:
-    assert "no snapshot yet" in firstcause("snapshots", folder=folder).stdout
+    assert "no snapshot yet" in run_cli("snapshots", folder=folder).stdout
     for _ in range(2):
-        firstcause("check", folder=folder)
-    listed = answer("snapshots", folder=folder)["snapshots"]
+        run_cli("check", folder=folder)
+    listed = run_cli_json("snapshots", folder=folder)["snapshots"]
     assert [(one["id"], one["last_known_good"]) for one in listed] == [("2", True), ("1", False)]
-    pinned = answer("snapshot", "1", "--pin", "--by", "ann", folder=folder)
+    pinned = run_cli_json("snapshot", "1", "--pin", "--by", "ann", folder=folder)
     assert (pinned["pinned_by"], pinned["last_known_good"]) == ("ann", True)
-    assert "last known good, pinned by ann" in firstcause("snapshots", folder=folder).stdout
-    assert answer("snapshot", "good", folder=folder)["id"] == "1"
-    assert not answer("snapshot", "1", "--unpin", folder=folder)["last_known_good"]
-    whole = answer("snapshot", "latest", folder=folder)
+    assert "last known good, pinned by ann" in run_cli("snapshots", folder=folder).stdout
+    assert run_cli_json("snapshot", "good", folder=folder)["id"] == "1"
+    assert not run_cli_json("snapshot", "1", "--unpin", folder=folder)["last_known_good"]
+    whole = run_cli_json("snapshot", "latest", folder=folder)
     assert set(whole) >= {"infrastructure", "data", "errors", "performance", "configuration", "alerts"}
     assert whole["configuration"]["REDIS_URL"] != "redis://cache"
-    shown = firstcause("snapshot", "latest", folder=folder).stdout
+    shown = run_cli("snapshot", "latest", folder=folder).stdout
     assert "website  UP" in shown
     assert "settings: 1 of " in shown
-    firstcause("report", "CHECKOUT_BROKEN", "--severity", "WARNING", "--wait", folder=folder)
-    firstcause("check", folder=folder)
-    shown = firstcause("snapshot", "latest", folder=folder).stdout
+    run_cli("report", "CHECKOUT_BROKEN", "--severity", "WARNING", "--wait", folder=folder)
+    run_cli("check", folder=folder)
+    shown = run_cli("snapshot", "latest", folder=folder).stdout
     assert "1 warnings" in shown
     assert "never seen before: CHECKOUT_BROKEN" in shown
     assert "active: CHECKOUT_BROKEN" in shown
@@ -87,17 +87,17 @@ def test_snapshots_are_listed_shown_and_pinned(folder: Path) -> None:
 
 def test_trend_and_forecast_of_what_was_measured(folder: Path) -> None:
     for _ in range(3):
-        firstcause("check", folder=folder)
-    assert "website.http_status: 200 now" in firstcause("trend", "website.http_status", folder=folder).stdout
-    found = answer("trend", "errors", "--minutes", "5", folder=folder)
+        run_cli("check", folder=folder)
+    assert "website.http_status: 200 now" in run_cli("trend", "website.http_status", folder=folder).stdout
+    found = run_cli_json("trend", "errors", "--minutes", "5", folder=folder)
     assert (found["count"], found["max"]) == (5, 0)
-    said = firstcause("forecast", "website.latency_ms", "--limit", "1000", folder=folder).stdout
+    said = run_cli("forecast", "website.latency_ms", "--limit", "1000", folder=folder).stdout
     assert said == "website.latency_ms has no trend that leads to 1000\n"
-    assert answer("forecast", "website.latency_ms", "--limit", "9", folder=folder)["reached_at"] is None
+    assert run_cli_json("forecast", "website.latency_ms", "--limit", "9", folder=folder)["reached_at"] is None
 
 
 def test_wrong_calls_are_one_clear_line(folder: Path) -> None:
-    firstcause("check", folder=folder)
+    run_cli("check", folder=folder)
     for call, says in (
         (("snapshot", "99"), "no snapshot '99'"),
         (("diff", "good", "x"), "no snapshot 'x'"),
@@ -107,17 +107,17 @@ def test_wrong_calls_are_one_clear_line(folder: Path) -> None:
         (("forecast", "website.latency_ms"), "name the limit"),
         (("check", "nothing"), "no probe 'nothing'"),
     ):
-        assert says in firstcause(*call, folder=folder, ok=2).stderr, call
+        assert says in run_cli(*call, folder=folder, ok=2).stderr, call
 
 
 def test_the_daemon_takes_snapshots_and_answers_over_http(folder: Path, website: Receiver) -> None:
-    with daemon(folder) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+    with run_daemon(folder) as running, httpx.Client(base_url=running.url, timeout=30) as client:
 
         def snapshots() -> list[dict[str, object]]:
             found: list[dict[str, object]] = client.get("/api/v1/snapshots").json()["snapshots"]
             return found
 
-        until(lambda: len(snapshots()) >= 2, "two snapshots")
+        wait_until(lambda: len(snapshots()) >= 2, "two snapshots")
         good = client.get("/api/v1/snapshots/good").json()
         assert good["infrastructure"]["website"]["status"] == "UP"
         website.status = 503

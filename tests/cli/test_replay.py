@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from support.firstcause_process import answer, firstcause
+from support.firstcause_process import run_cli, run_cli_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ STORM = [
 
 def test_incidents_come_of_recorded_events_at_their_own_times(tmp_path: Path) -> None:
     (tmp_path / "storm.jsonl").write_text("\n".join(STORM))
-    done = firstcause("replay", "storm.jsonl", folder=tmp_path, ok=2)
+    done = run_cli("replay", "storm.jsonl", folder=tmp_path, ok=2)
     (incident,) = map(json.loads, done.stdout.splitlines())
     assert (incident["root"]["code"], incident["status"]) == ("TWILIO_API_FAILURE", "resolved")
     assert (incident["opened_at"], incident["resolved_at"]) == (
@@ -41,28 +41,28 @@ def test_incidents_come_of_recorded_events_at_their_own_times(tmp_path: Path) ->
     assert "storm.jsonl:3: the body is no JSON" in done.stderr
     assert "storm.jsonl:6: " in done.stderr
     assert "4 events, 1 incident, 2 messages" in done.stderr
-    assert answer("incidents", folder=tmp_path) == {"incidents": []}, "nothing of it is kept"
+    assert run_cli_json("incidents", folder=tmp_path) == {"incidents": []}, "nothing of it is kept"
 
 
 def test_it_is_kept_where_a_store_is_named_and_what_is_there_stays(tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path / 'replayed.db'}"
     (tmp_path / "one.jsonl").write_text(_event(0, "REDIS_SLOW"))
     (tmp_path / "two.jsonl").write_text(_event(5, "SMS_DELIVERY_FAILURE"))
-    firstcause("replay", "one.jsonl", "--store", store, folder=tmp_path)
-    firstcause("replay", "two.jsonl", "--store", store, folder=tmp_path)
+    run_cli("replay", "one.jsonl", "--store", store, folder=tmp_path)
+    run_cli("replay", "two.jsonl", "--store", store, folder=tmp_path)
     (tmp_path / "config.toml").write_text(f'[store]\nurl = "{store}"\n')
-    listed = answer("incidents", folder=tmp_path)["incidents"]
+    listed = run_cli_json("incidents", folder=tmp_path)["incidents"]
     assert [one["root"]["code"] for one in listed] == ["SMS_DELIVERY_FAILURE", "REDIS_SLOW"]
 
 
 def test_messages_that_are_still_to_be_sent_are_never_taken(tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path / 'live.db'}"
     (tmp_path / "config.toml").write_text(f'[store]\nurl = "{store}"\n')
-    firstcause("report", "REDIS_SLOW", folder=tmp_path)
+    run_cli("report", "REDIS_SLOW", folder=tmp_path)
     (tmp_path / "one.jsonl").write_text(_event(0, "SMS_DELIVERY_FAILURE"))
-    done = firstcause("replay", "one.jsonl", "--store", store, folder=tmp_path, ok=1)
+    done = run_cli("replay", "one.jsonl", "--store", store, folder=tmp_path, ok=1)
     assert "1 messages still wait to be sent" in done.stderr
-    assert [one["root"]["code"] for one in answer("incidents", folder=tmp_path)["incidents"]] == [
+    assert [one["root"]["code"] for one in run_cli_json("incidents", folder=tmp_path)["incidents"]] == [
         "REDIS_SLOW"
     ]
 
@@ -70,14 +70,14 @@ def test_messages_that_are_still_to_be_sent_are_never_taken(tmp_path: Path) -> N
 def test_what_nobody_reports_any_more_ends_as_it_would_have(tmp_path: Path) -> None:
     days = [json.dumps({"code": "REDIS_SLOW", "time": f"2026-11-{day}T00:00:00Z"}) for day in ("01", "11")]
     (tmp_path / "days.jsonl").write_text("\n".join(days))
-    done = firstcause("replay", "days.jsonl", folder=tmp_path)
+    done = run_cli("replay", "days.jsonl", folder=tmp_path)
     assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == ["resolved", "open"]
 
 
 def test_wrong_calls_are_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "one.jsonl").write_text(_event(0, "REDIS_SLOW"))
     (tmp_path / "empty.jsonl").write_text("")
-    assert firstcause("replay", "empty.jsonl", folder=tmp_path).stdout == ""
-    assert "No such file" in firstcause("replay", "nothing.jsonl", folder=tmp_path, ok=2).stderr
-    wrong = firstcause("replay", "one.jsonl", "--store", "nowhere", folder=tmp_path, ok=1)
+    assert run_cli("replay", "empty.jsonl", folder=tmp_path).stdout == ""
+    assert "No such file" in run_cli("replay", "nothing.jsonl", folder=tmp_path, ok=2).stderr
+    wrong = run_cli("replay", "one.jsonl", "--store", "nowhere", folder=tmp_path, ok=1)
     assert len(wrong.stderr.splitlines()) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from support.firstcause_process import answer, firstcause
+from support.firstcause_process import run_cli, run_cli_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,50 +40,50 @@ def test_an_evening_with_a_rule_file(tmp_path: Path) -> None:
 
     # Written in a hurry: all that is wrong is told at once, each with its place and the mend.
     file.write_text(FIRST)
-    wrong = firstcause("rules", "check", folder=tmp_path, ok=1).stderr.splitlines()
+    wrong = run_cli("rules", "check", folder=tmp_path, ok=1).stderr.splitlines()
     assert wrong == [
         f"{file}:7:5: unknown key 'cause'; did you mean 'causes'?",
         f"{file}:12:39: unknown code 'CHECKOUT_FALED'; did you mean 'CHECKOUT_FAILED'?",
         "2 mistakes",
     ]
     file.write_text(FIRST.replace("cause: [", "causes: [").replace("FALED", "FAILED"))
-    wrong = firstcause("rules", "check", folder=tmp_path, ok=1).stderr.splitlines()
+    wrong = run_cli("rules", "check", folder=tmp_path, ok=1).stderr.splitlines()
     assert wrong[0] == f"{file}:12:77: nothing is both > 100 and < 50; correct one of them"
 
     # A test that fails shows both sides, and why.
     mended = FIRST.replace("cause: [", "causes: [").replace("FALED", "FAILED").replace(", lt: 50", "")
     file.write_text(mended.replace("priority: P2}", "priority: P1}"))
-    failed = firstcause("rules", "test", "rules/shop.yaml", folder=tmp_path, ok=1).stdout.splitlines()
+    failed = run_cli("rules", "test", "rules/shop.yaml", folder=tmp_path, ok=1).stdout.splitlines()
     assert failed[0] == "FAILED rules/shop.yaml:15: slow first, then failing"
     assert [line.split() for line in failed[1:3]] == [["WHAT", "EXPECTED", "GOT"], ["priority", "P1", "P2"]]
     assert any("CHECKOUT_SLOW is known to cause CHECKOUT_FAILED" in line for line in failed[3:])
-    (result,) = answer("rules", "test", "--only", "slow first", folder=tmp_path, ok=1)["tests"]
+    (result,) = run_cli_json("rules", "test", "--only", "slow first", folder=tmp_path, ok=1)["tests"]
     assert result["differences"] == [{"field": "priority", "expected": "P1", "got": "P2"}]
     file.write_text(mended)
-    assert firstcause("rules", "test", "--only", "shop", folder=tmp_path).stdout == "1 tests, none failed\n"
+    assert run_cli("rules", "test", "--only", "shop", folder=tmp_path).stdout == "1 tests, none failed\n"
 
     # Errors come; the threshold was wrong, and the history says what another would have meant.
     for _ in range(3):
-        firstcause("report", "CHECKOUT_FAILED", "--tenant", "acme", folder=tmp_path)
-    asked = firstcause("rules", "explain", "many", folder=tmp_path).stdout
+        run_cli("report", "CHECKOUT_FAILED", "--tenant", "acme", folder=tmp_path)
+    asked = run_cli("rules", "explain", "many", folder=tmp_path).stdout
     assert "when.alert.count: wanted > 100, got 3, 97 short" in asked
-    assert answer("rules", "backtest", "--strict", folder=tmp_path)["differences"] == []
+    assert run_cli_json("rules", "backtest", "--strict", folder=tmp_path)["differences"] == []
     edited = tmp_path / "edited"
     edited.mkdir()
     (edited / "shop.yaml").write_text(mended.replace("gt: 100", "gt: 2"))
     compared = ("rules", "backtest", "shipped", "edited", "--strict")
-    differs = firstcause(*compared, folder=tmp_path, ok=1).stdout
+    differs = run_cli(*compared, folder=tmp_path, ok=1).stdout
     assert "3 events, 1 incidents since 30d: 1 would differ" in differs
     assert "+ verdict impact of CHECKOUT_FAILED by many" in differs
     file.write_text(mended.replace("gt: 100", "gt: 2"))
-    shown = firstcause("rules", "backtest", folder=tmp_path).stdout
+    shown = run_cli("rules", "backtest", folder=tmp_path).stdout
     assert "  priority: was P2, would be P0" in shown
 
     # Which errors does nobody know?
-    firstcause("report", "-m", "basket 17 is haunted", folder=tmp_path)
-    (unknown,) = answer("catalog", "coverage", folder=tmp_path)["uncovered"]
+    run_cli("report", "-m", "basket 17 is haunted", folder=tmp_path)
+    (unknown,) = run_cli_json("catalog", "coverage", folder=tmp_path)["uncovered"]
     assert unknown["message"] == "basket 17 is haunted"
-    draft = firstcause("catalog", "coverage", "--draft", folder=tmp_path).stdout
+    draft = run_cli("catalog", "coverage", "--draft", folder=tmp_path).stdout
     assert "match:" in draft
 
     for wrong_call in (
@@ -94,5 +94,5 @@ def test_an_evening_with_a_rule_file(tmp_path: Path) -> None:
         ("explain", "--what-if", "CHECKOUT_FAILED"),
         ("explain", "--what-if", "fixed=NOT_OPEN"),
     ):
-        done = firstcause(*wrong_call, folder=tmp_path, ok=2)
+        done = run_cli(*wrong_call, folder=tmp_path, ok=2)
         assert done.stderr.strip()

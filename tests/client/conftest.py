@@ -8,7 +8,7 @@ import pytest
 
 import firstcause
 from firstcause.client import api
-from support.faulty_daemon import Misbehaving
+from support.faulty_daemon import FaultyDaemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _no_client_is_left() -> Iterator[None]:
     yield
-    left, api._Process.client = api._Process.client, None
+    left, api._ProcessState.client = api._ProcessState.client, None
     if left is not None:
         left.close(5)
 
 
 @pytest.fixture
-def server() -> Iterator[Misbehaving]:
-    with Misbehaving() as running:
+def server() -> Iterator[FaultyDaemon]:
+    with FaultyDaemon() as running:
         yield running
 
 
 @pytest.fixture
-def reporting(server: Misbehaving, tmp_path: Path) -> Misbehaving:
+def reporting(server: FaultyDaemon, tmp_path: Path) -> FaultyDaemon:
     """The server, to which the process's client reports."""
     firstcause.configure(server.url, service="shop", spool=tmp_path / "spool")
     return server

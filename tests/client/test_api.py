@@ -11,24 +11,24 @@ import pytest
 
 import firstcause
 from firstcause.client.api import client
-from support.firstcause_process import until
+from support.firstcause_process import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.faulty_daemon import Misbehaving
+    from support.faulty_daemon import FaultyDaemon
 
 
-def took(server: Misbehaving) -> list[dict[str, Any]]:
+def took(server: FaultyDaemon) -> list[dict[str, Any]]:
     assert firstcause.flush(20)
-    return server.took
+    return server.accepted
 
 
 def fails(words: str = "no money") -> None:
     raise ValueError(words)
 
 
-def test_a_code_a_message_or_an_exception(reporting: Misbehaving) -> None:
+def test_a_code_a_message_or_an_exception(reporting: FaultyDaemon) -> None:
     identity = firstcause.report("PAYMENT_FAILED")
     firstcause.report("the printer is on fire")
     firstcause.report("PAYMENT_FAILED", "declined", tenant="acme", severity="critical", tags={"shop": 3})
@@ -50,7 +50,7 @@ def test_a_code_a_message_or_an_exception(reporting: Misbehaving) -> None:
     assert error_event["source"]["function"] == "fails"
 
 
-def test_within_an_except_the_exception_goes_along(reporting: Misbehaving) -> None:
+def test_within_an_except_the_exception_goes_along(reporting: FaultyDaemon) -> None:
     try:
         fails()
     except ValueError:
@@ -60,7 +60,7 @@ def test_within_an_except_the_exception_goes_along(reporting: Misbehaving) -> No
     assert event["stack"].endswith("ValueError: no money")
 
 
-def test_an_exception_that_is_passed_on_is_reported_once(reporting: Misbehaving) -> None:
+def test_an_exception_that_is_passed_on_is_reported_once(reporting: FaultyDaemon) -> None:
     with suppress(ValueError), firstcause.watch(), firstcause.watch():
         fails()
     with suppress(ValueError), firstcause.watch("CHECKOUT_FAILED"), firstcause.watch("PAYMENT_FAILED"):
@@ -68,7 +68,7 @@ def test_an_exception_that_is_passed_on_is_reported_once(reporting: Misbehaving)
     assert [event.get("code") for event in took(reporting)] == [None, "PAYMENT_FAILED", "CHECKOUT_FAILED"]
 
 
-def test_watch_reports_and_lets_it_go_on(reporting: Misbehaving) -> None:
+def test_watch_reports_and_lets_it_go_on(reporting: FaultyDaemon) -> None:
     with pytest.raises(ValueError, match="no money"), firstcause.watch("PAYMENT_FAILED", tenant="acme"):
         fails()
     with firstcause.watch("PAYMENT_FAILED"):
@@ -101,7 +101,7 @@ def generator(values: list[int]) -> Iterator[int]:
         yield 1 // value
 
 
-def test_watch_as_a_decorator(reporting: Misbehaving) -> None:
+def test_watch_as_a_decorator(reporting: FaultyDaemon) -> None:
     assert (function(2), function.__doc__) == (4, "Says twice as much.")
     assert asyncio.run(coroutine(2)) == 4
     with pytest.raises(ValueError, match="no money"):
@@ -109,7 +109,7 @@ def test_watch_as_a_decorator(reporting: Misbehaving) -> None:
     with pytest.raises(ZeroDivisionError):
         list(generator([1, 0]))
     assert [event["code"] for event in took(reporting)] == ["FUNCTION", "COROUTINE", "GENERATOR"]
-    assert reporting.took[2]["source"]["function"] == "generator"
+    assert reporting.accepted[2]["source"]["function"] == "generator"
 
     async def asynchronous() -> None:
         async with firstcause.watch("BLOCK"):
@@ -129,13 +129,13 @@ def test_what_watch_cannot_decorate_it_says_so() -> None:
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError])
-def test_what_is_no_error_is_not_reported(reporting: Misbehaving, kind: type[BaseException]) -> None:
+def test_what_is_no_error_is_not_reported(reporting: FaultyDaemon, kind: type[BaseException]) -> None:
     with suppress(kind), firstcause.watch("A"):
         raise kind
     assert took(reporting) == []
 
 
-def test_a_context_holds_within_its_block_and_task(reporting: Misbehaving) -> None:
+def test_a_context_holds_within_its_block_and_task(reporting: FaultyDaemon) -> None:
     async def request(tenant: str) -> None:
         with firstcause.context(tenant=tenant, details={"request": tenant}, tags={"a": "1"}):
             await asyncio.sleep(0.01)
@@ -158,7 +158,7 @@ def test_a_context_holds_within_its_block_and_task(reporting: Misbehaving) -> No
     assert next(e for e in events if e["code"] == "C").get("tenant") is None
 
 
-def test_what_is_given_wrongly_is_reported_all_the_same(reporting: Misbehaving) -> None:
+def test_what_is_given_wrongly_is_reported_all_the_same(reporting: FaultyDaemon) -> None:
     class Nasty:
         def __bool__(self) -> bool:
             raise RuntimeError
@@ -177,13 +177,13 @@ def test_what_is_given_wrongly_is_reported_all_the_same(reporting: Misbehaving) 
     assert second["details"]["severity"] == "HORRIBLE"
     assert len(second["tenant"]) == 200
     assert third["code"] == "B"
-    assert [event.get("code") for event in reporting.took][:3] == [None, "A", "B"]
+    assert [event.get("code") for event in reporting.accepted][:3] == [None, "A", "B"]
     assert client().losses.total["could not be taken"] == 1
     assert client().losses.total["reported while another was"] > 1
-    until(lambda: "ERRORS_NOT_REPORTED" in reporting.codes, "the loss to be told")
+    wait_until(lambda: "ERRORS_NOT_REPORTED" in reporting.codes, "the loss to be told")
 
 
-def test_what_is_changed_afterwards_was_reported_as_it_was(reporting: Misbehaving) -> None:
+def test_what_is_changed_afterwards_was_reported_as_it_was(reporting: FaultyDaemon) -> None:
     particulars = {"items": [1, 2]}
     firstcause.report("A", details=particulars)
     particulars["items"].append(3)
@@ -204,9 +204,9 @@ def test_a_wrong_url_is_said_at_once_and_in_the_environment_never_breaks_the_app
     assert "no errors are reported: FIRSTCAUSE_URL: the url of the daemon must be like" in caplog.text
 
 
-def test_an_event_soon_after_quiet_comes_too(reporting: Misbehaving) -> None:
+def test_an_event_soon_after_quiet_comes_too(reporting: FaultyDaemon) -> None:
     firstcause.report("A")
     assert firstcause.flush(10)
     time.sleep(2.5)
     firstcause.report("B")
-    until(lambda: reporting.codes == ["A", "B"], "the second, without flush")
+    wait_until(lambda: reporting.codes == ["A", "B"], "the second, without flush")

@@ -13,15 +13,15 @@ import pytest
 import structlog
 
 import firstcause
-from firstcause.client.settings import _VARIABLES, Settings
-from firstcause.resources import shipped
+from firstcause.client.settings import _ENV_SETTINGS, Settings
+from firstcause.resources import shipped_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.faulty_daemon import Misbehaving
+    from support.faulty_daemon import FaultyDaemon
 
-GUIDE = (shipped("rules").parent / "docs" / "client.md").read_text()
+GUIDE = (shipped_path("rules").parent / "docs" / "client.md").read_text()
 FIRST, AROUND, LOGGING, STRUCTLOG, UNCAUGHT = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
 
 
@@ -54,20 +54,20 @@ def _as_it_was() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def took(server: Misbehaving) -> list[dict[str, Any]]:
+def took(server: FaultyDaemon) -> list[dict[str, Any]]:
     assert firstcause.flush(20)
-    return server.took
+    return server.accepted
 
 
-def test_its_first_code(server: Misbehaving, names: dict[str, Any]) -> None:
+def test_its_first_code(server: FaultyDaemon, names: dict[str, Any]) -> None:
     exec(FIRST.replace("http://127.0.0.1:8377", server.url), names)
     assert [(event["code"], event["service"]) for event in took(server)] == [
         ("PAYMENT_FAILED", "checkout")
     ] * 2
-    assert server.took[1]["details"]["exception"] == "PaymentError"
+    assert server.accepted[1]["details"]["exception"] == "PaymentError"
 
 
-def test_around_code(reporting: Misbehaving, names: dict[str, Any]) -> None:
+def test_around_code(reporting: FaultyDaemon, names: dict[str, Any]) -> None:
     block, rest = AROUND.split("\n\n", 1)
     with pytest.raises(PaymentError):
         exec(block, names)
@@ -77,20 +77,20 @@ def test_around_code(reporting: Misbehaving, names: dict[str, Any]) -> None:
     assert (within["tenant"], within["details"]["request"]) == ("acme", 9)
 
 
-def test_by_way_of_logging(reporting: Misbehaving, names: dict[str, Any]) -> None:
+def test_by_way_of_logging(reporting: FaultyDaemon, names: dict[str, Any]) -> None:
     logging.getLogger("shop").disabled = False
     exec(LOGGING.replace('"version": 1,', '"version": 1, "disable_existing_loggers": False,'), names)
     (event,) = took(reporting)
     assert (event["code"], event["tenant"], event["message"]) == ("PAYMENT_FAILED", "globex", "card declined")
 
 
-def test_by_way_of_structlog(reporting: Misbehaving, names: dict[str, Any]) -> None:
+def test_by_way_of_structlog(reporting: FaultyDaemon, names: dict[str, Any]) -> None:
     exec(STRUCTLOG, names)
     (event,) = took(reporting)
     assert (event["code"], event["message"]) == ("PAYMENT_FAILED", "card declined")
 
 
-def test_what_nobody_catches(reporting: Misbehaving, names: dict[str, Any]) -> None:
+def test_what_nobody_catches(reporting: FaultyDaemon, names: dict[str, Any]) -> None:
     exec(UNCAUGHT, names)
     assert isinstance(names["app"], firstcause.AsgiMiddleware)
     assert took(reporting) == []
@@ -102,7 +102,7 @@ def test_its_settings_are_those_there_are() -> None:
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row[1])}
     assert named == set(inspect.signature(firstcause.configure).parameters) == set(Settings._fields)
     variables = {name for row in rows for name in re.findall(r"`(FIRSTCAUSE_\w+)`", row[2])}
-    assert variables == {f"FIRSTCAUSE_{name.upper()}" for name in _VARIABLES}
+    assert variables == {f"FIRSTCAUSE_{name.upper()}" for name in _ENV_SETTINGS}
 
 
 def test_its_defaults_are_those_there_are() -> None:

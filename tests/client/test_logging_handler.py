@@ -16,7 +16,7 @@ from firstcause.client.api import client
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.faulty_daemon import Misbehaving
+    from support.faulty_daemon import FaultyDaemon
 
 
 @pytest.fixture
@@ -29,12 +29,12 @@ def log() -> Iterator[logging.Logger]:
     found.handlers[:], found.level, found.propagate = before
 
 
-def took(server: Misbehaving) -> list[dict[str, Any]]:
+def took(server: FaultyDaemon) -> list[dict[str, Any]]:
     assert firstcause.flush(20)
-    return server.took
+    return server.accepted
 
 
-def test_a_handler_of_dictconfig(reporting: Misbehaving, log: logging.Logger) -> None:
+def test_a_handler_of_dictconfig(reporting: FaultyDaemon, log: logging.Logger) -> None:
     logging.config.dictConfig(
         {
             "version": 1,
@@ -58,14 +58,14 @@ def test_a_handler_of_dictconfig(reporting: Misbehaving, log: logging.Logger) ->
     assert (gone["severity"], gone["tenant"], gone["tags"]) == ("INFO", "globex", {"zone": "a"})
 
 
-def test_by_itself_it_takes_errors_only(reporting: Misbehaving, log: logging.Logger) -> None:
+def test_by_itself_it_takes_errors_only(reporting: FaultyDaemon, log: logging.Logger) -> None:
     log.addHandler(firstcause.Handler())
     log.warning("slow")
     log.error("gone")
     assert [event["message"] for event in took(reporting)] == ["gone"]
 
 
-def test_an_exception_comes_with_its_stack_and_once(reporting: Misbehaving, log: logging.Logger) -> None:
+def test_an_exception_comes_with_its_stack_and_once(reporting: FaultyDaemon, log: logging.Logger) -> None:
     log.addHandler(firstcause.Handler())
     with suppress(KeyError), firstcause.watch():
         try:
@@ -79,7 +79,7 @@ def test_an_exception_comes_with_its_stack_and_once(reporting: Misbehaving, log:
     assert event["stack"].endswith("KeyError: 'card'")
 
 
-def test_arguments_that_do_not_fit_break_nothing(reporting: Misbehaving, log: logging.Logger) -> None:
+def test_arguments_that_do_not_fit_break_nothing(reporting: FaultyDaemon, log: logging.Logger) -> None:
     class Nasty:
         def __str__(self) -> str:
             log.error("from within")
@@ -96,7 +96,7 @@ def test_arguments_that_do_not_fit_break_nothing(reporting: Misbehaving, log: lo
     assert "<Nasty whose __str__ raises RuntimeError>" in messages
 
 
-def test_what_the_client_logs_itself_is_not_reported(reporting: Misbehaving) -> None:
+def test_what_the_client_logs_itself_is_not_reported(reporting: FaultyDaemon) -> None:
     root = logging.getLogger()
     handler = firstcause.Handler(logging.DEBUG)
     root.addHandler(handler)
@@ -143,7 +143,7 @@ class Written:
         pass
 
 
-def test_structlog(reporting: Misbehaving, structured: list[str]) -> None:
+def test_structlog(reporting: FaultyDaemon, structured: list[str]) -> None:
     log = structlog.get_logger()
     log.info("fine")
     log.error("card declined", code="PAYMENT_FAILED", order=17, password="hunter2")

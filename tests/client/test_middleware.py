@@ -16,19 +16,19 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 import firstcause
-from support.firstcause_process import until
+from support.firstcause_process import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from starlette.requests import Request
 
-    from support.faulty_daemon import Misbehaving
+    from support.faulty_daemon import FaultyDaemon
 
 
-def took(server: Misbehaving) -> list[dict[str, Any]]:
+def took(server: FaultyDaemon) -> list[dict[str, Any]]:
     assert firstcause.flush(20)
-    return server.took
+    return server.accepted
 
 
 async def pay(request: Request) -> PlainTextResponse:
@@ -43,7 +43,7 @@ def served(app: Any) -> Iterator[str]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    until(lambda: server.started, "uvicorn")
+    wait_until(lambda: server.started, "uvicorn")
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
@@ -51,7 +51,7 @@ def served(app: Any) -> Iterator[str]:
         thread.join()
 
 
-def test_what_an_asgi_application_raises(reporting: Misbehaving) -> None:
+def test_what_an_asgi_application_raises(reporting: FaultyDaemon) -> None:
     app = Starlette(routes=[Route("/orders/{order}/pay", pay, methods=["POST"])])
     watched = firstcause.AsgiMiddleware(
         app, service="web", tenant=lambda scope: dict(scope["headers"]).get(b"x-tenant", b"").decode()
@@ -69,7 +69,7 @@ def test_what_an_asgi_application_raises(reporting: Misbehaving) -> None:
     assert "hunter2" not in str(event)
 
 
-def test_the_route_where_the_framework_tells_it(reporting: Misbehaving) -> None:
+def test_the_route_where_the_framework_tells_it(reporting: FaultyDaemon) -> None:
     async def app(scope: Any, _receive: Any, _send: Any) -> None:
         scope["route"] = Route("/orders/{order}", pay)
         raise ValueError
@@ -79,7 +79,7 @@ def test_the_route_where_the_framework_tells_it(reporting: Misbehaving) -> None:
     assert took(reporting)[0]["details"]["route"] == "/orders/{order}"
 
 
-def test_a_request_that_is_cancelled_is_no_error(reporting: Misbehaving) -> None:
+def test_a_request_that_is_cancelled_is_no_error(reporting: FaultyDaemon) -> None:
     async def app(_scope: Any, _receive: Any, _send: Any) -> None:
         raise asyncio.CancelledError
 
@@ -123,7 +123,7 @@ class Closing:
         self.closed = True
 
 
-def test_what_a_wsgi_application_raises(reporting: Misbehaving, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_wsgi_application_raises(reporting: FaultyDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ServerHandler, "log_exception", lambda *_: None)
     body = Closing()
 
@@ -146,7 +146,7 @@ def test_what_a_wsgi_application_raises(reporting: Misbehaving, monkeypatch: pyt
     assert body.closed
 
 
-def test_the_route_of_a_wsgi_framework(reporting: Misbehaving) -> None:
+def test_the_route_of_a_wsgi_framework(reporting: FaultyDaemon) -> None:
     class Rule:
         rule = "/orders/<order>"
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.faulty_daemon import Misbehaving, Says
-from support.firstcause_process import until
+from support.faulty_daemon import FaultyDaemon, ScriptedResponse
+from support.firstcause_process import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ def program(folder: Path, text: str, *args: str, ok: int = 0) -> subprocess.Comp
     return done
 
 
-def test_what_is_reported_last_is_sent_before_the_program_ends(server: Misbehaving, tmp_path: Path) -> None:
+def test_what_is_reported_last_is_sent_before_the_program_ends(server: FaultyDaemon, tmp_path: Path) -> None:
     text = """
 import firstcause, sys
 firstcause.configure(sys.argv[1])
@@ -50,7 +50,7 @@ def test_a_program_that_is_done_does_not_wait_for_a_daemon_that_is_away(tmp_path
     assert '"code":"A"' in kept.read_text()
 
 
-def test_what_nobody_catches_is_reported_and_printed_as_ever(server: Misbehaving, tmp_path: Path) -> None:
+def test_what_nobody_catches_is_reported_and_printed_as_ever(server: FaultyDaemon, tmp_path: Path) -> None:
     text = """
 import firstcause, sys, threading
 firstcause.configure(sys.argv[1])
@@ -66,14 +66,14 @@ main()
     done = program(tmp_path, text, server.url, ok=1)
     assert "RuntimeError: at the end" in done.stderr
     assert "Exception in thread helper" in done.stderr
-    thread, main = server.took
+    thread, main = server.accepted
     assert (thread["message"], thread["details"]["thread"]) == ("KeyError: 'in the thread'", "helper")
     assert main["message"] == "RuntimeError: at the end"
     assert main["source"] == {"file": "shop.py", "line": 10, "function": "main"}
 
 
 def test_asyncio_reports_what_its_loop_catches_and_goes_on_as_ever(
-    server: Misbehaving, tmp_path: Path
+    server: FaultyDaemon, tmp_path: Path
 ) -> None:
     text = """
 import asyncio, firstcause, gc, sys
@@ -96,15 +96,15 @@ asyncio.run(main())
 print(len(said))
 """
     assert program(tmp_path, text, server.url).stdout == "2\n"
-    assert [event["message"] for event in server.took] == [
+    assert [event["message"] for event in server.accepted] == [
         "ValueError: in a task",
         "ZeroDivisionError: division by zero",
     ]
-    assert {event["details"]["caught_by"] for event in server.took} == {"asyncio"}
+    assert {event["details"]["caught_by"] for event in server.accepted} == {"asyncio"}
 
 
 @pytest.mark.parametrize("end", ["sys.exit()", "firstcause.flush(); os._exit(0)"])
-def test_parent_and_child_each_send_their_own_once(server: Misbehaving, tmp_path: Path, end: str) -> None:
+def test_parent_and_child_each_send_their_own_once(server: FaultyDaemon, tmp_path: Path, end: str) -> None:
     text = f"""
 import os, sys, firstcause
 firstcause.configure(sys.argv[1])
@@ -119,12 +119,12 @@ os.waitpid(child, 0)
 """
     program(tmp_path, text, server.url)
     assert Counter(server.codes) == {"BEFORE": 100, "CHILD": 1, "PARENT": 1}
-    assert len({event["id"] for event in server.took}) == 102
+    assert len({event["id"] for event in server.accepted}) == 102
 
 
 @pytest.mark.parametrize("way", ["fork", "spawn"])
 def test_the_children_of_multiprocessing_send_what_they_reported(
-    server: Misbehaving, tmp_path: Path, way: str
+    server: FaultyDaemon, tmp_path: Path, way: str
 ) -> None:
     text = f"""
 import multiprocessing, sys, firstcause
@@ -143,7 +143,7 @@ if __name__ == "__main__":
     assert Counter(server.codes) == {"PARENT": 1, "CHILD_0": 1, "CHILD_1": 1, "CHILD_2": 1}
 
 
-def test_forking_while_the_thread_works_never_hangs_a_child(server: Misbehaving, tmp_path: Path) -> None:
+def test_forking_while_the_thread_works_never_hangs_a_child(server: FaultyDaemon, tmp_path: Path) -> None:
     text = """
 import os, sys, firstcause
 firstcause.configure(sys.argv[1])
@@ -162,8 +162,8 @@ assert {os.waitpid(child, 0)[1] for child in children} == {0}
     assert Counter(server.codes) == {"PARENT": 600, "CHILD": 30}
 
 
-def test_several_processes_share_one_spool_and_lose_nothing(server: Misbehaving, tmp_path: Path) -> None:
-    server.otherwise = Says(503)
+def test_several_processes_share_one_spool_and_lose_nothing(server: FaultyDaemon, tmp_path: Path) -> None:
+    server.default_response = ScriptedResponse(503)
     (tmp_path / "many.py").write_text("""
 import sys, time, firstcause
 firstcause.configure(sys.argv[1], spool=sys.argv[3])
@@ -175,18 +175,18 @@ firstcause.flush(20)
     command = [sys.executable, str(tmp_path / "many.py"), server.url]
     spool = str(tmp_path / "spool")
     processes = [subprocess.Popen([*command, str(number), spool]) for number in range(4)]
-    until(lambda: len(server.asked) >= 6, "some tries")
-    server.otherwise = Says()
+    wait_until(lambda: len(server.requests) >= 6, "some tries")
+    server.default_response = ScriptedResponse()
     processes[0].send_signal(signal.SIGSTOP)
     for process in processes[1:]:
         assert process.wait(60) == 0
     processes[0].send_signal(signal.SIGCONT)
     assert processes[0].wait(60) == 0
-    by_id = {event["id"]: event["code"] for event in server.took}
+    by_id = {event["id"]: event["code"] for event in server.accepted}
     assert Counter(by_id.values()) == Counter(f"P{p}_{n}" for p in range(4) for n in range(200))
 
 
-def test_a_killed_process_leaves_what_was_on_disk_to_the_next(server: Misbehaving, tmp_path: Path) -> None:
+def test_a_killed_process_leaves_what_was_on_disk_to_the_next(server: FaultyDaemon, tmp_path: Path) -> None:
     (tmp_path / "killed.py").write_text("""
 import sys, time, firstcause
 firstcause.configure("http://127.0.0.1:" + sys.argv[1], spool=sys.argv[2])
@@ -195,14 +195,14 @@ time.sleep(60)
 """)
     spool = tmp_path / "spool"
     port = server.url.rpartition(":")[2]
-    server.otherwise = Says(503)
+    server.default_response = ScriptedResponse(503)
     process = subprocess.Popen([sys.executable, str(tmp_path / "killed.py"), port, str(spool)])
-    (kept,) = until(lambda: [p for p in spool.glob("*/[0-9]*") if p.stat().st_size], "the spool")
+    (kept,) = wait_until(lambda: [p for p in spool.glob("*/[0-9]*") if p.stat().st_size], "the spool")
     process.kill()
     process.wait()
     with kept.open("ab") as file:
         file.write(b'{"code": "TORN')
-    server.otherwise = Says()
+    server.default_response = ScriptedResponse()
     program(
         tmp_path,
         "import firstcause, sys, time\nfirstcause.configure(sys.argv[1])\nfirstcause.flush()",

@@ -34,7 +34,7 @@ anything = st.recursive(
 
 @given(anything)
 def test_anything_becomes_json_that_is_read_as_it_was_written(value: Any) -> None:
-    found = sanitize.details({"value": value})
+    found = sanitize.sanitize_details({"value": value})
     text = json.dumps(found, allow_nan=False)
     assert json.loads(text) == found
     assert "\n" not in text
@@ -42,13 +42,13 @@ def test_anything_becomes_json_that_is_read_as_it_was_written(value: Any) -> Non
 
 @given(st.lists(st.text(max_size=5000), max_size=60), st.integers(1, 400))
 def test_it_is_bounded(texts: list[str], times: int) -> None:
-    found = sanitize.details({"deep": [texts] * times, "flat": dict(enumerate(texts * times))})
+    found = sanitize.sanitize_details({"deep": [texts] * times, "flat": dict(enumerate(texts * times))})
     assert len(json.dumps(found, ensure_ascii=False)) < 200_000
 
 
 @given(st.text(max_size=50), st.integers(3, 60))
 def test_a_text_is_cut_at_its_length(text: str, longest: int) -> None:
-    cut = sanitize.cut(text, longest)
+    cut = sanitize.truncate(text, longest)
     assert len(cut) <= longest
     assert cut == text or (cut.endswith("...") and text.startswith(cut[:-3]))
 
@@ -84,17 +84,17 @@ class Breaking(dict[str, int]):
     ],
 )
 def test_values_json_does_not_know(value: Any, found: Any) -> None:
-    assert sanitize.details({"it": value}) == {"it": found}
+    assert sanitize.sanitize_details({"it": value}) == {"it": found}
 
 
 def test_what_contains_itself_ends() -> None:
     circle: dict[str, Any] = {}
     circle["again"] = circle
-    assert json.dumps(sanitize.details(circle)).count("again") == 6
+    assert json.dumps(sanitize.sanitize_details(circle)).count("again") == 6
 
 
 def test_a_secret_by_its_name_does_not_leave_the_process() -> None:
-    found = sanitize.details({
+    found = sanitize.sanitize_details({
         "password": "a", "API-Key": "b", "nested": [{"authToken": ["c"]}], "token": None, "secret": "",
         "has_password": True, "tokens_used": 5, "monkey": "d",
     })  # fmt: skip
@@ -105,13 +105,13 @@ def test_a_secret_by_its_name_does_not_leave_the_process() -> None:
 
 
 def test_what_is_no_mapping_is_kept_as_a_value() -> None:
-    assert sanitize.details("text") == {"value": "text"}
-    assert sanitize.details(["a"]) == {"value": ["a"]}
-    assert sanitize.details(None) == {}
+    assert sanitize.sanitize_details("text") == {"value": "text"}
+    assert sanitize.sanitize_details(["a"]) == {"value": ["a"]}
+    assert sanitize.sanitize_details(None) == {}
 
 
 @pytest.mark.parametrize(
     ("given", "found"), [(None, None), ("  ", None), (" a ", "a"), (7, "7"), ("x" * 300, "x" * 197 + "...")]
 )
 def test_a_name(given: Any, found: str | None) -> None:
-    assert sanitize.name(given) == found
+    assert sanitize.to_name(given) == found

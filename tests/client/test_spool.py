@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firstcause.client import spool as spools
-from firstcause.client.spool import SEGMENT_BYTES, Spool, folder_for
+from firstcause.client.spool import SEGMENT_BYTES, Spool, prepare_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return folder_for("http://127.0.0.1:8377", str(tmp_path / "spool"))
+    return prepare_folder("http://127.0.0.1:8377", str(tmp_path / "spool"))
 
 
 def emptied(spool: Spool) -> list[bytes]:
     found: list[bytes] = []
-    while spool.pending():
-        with spool.oldest() as segment:
+    while spool.has_pending():
+        with spool.claim_oldest() as segment:
             assert segment is not None
             found += segment.lines
-            spool.done(segment)
+            spool.remove(segment)
     return found
 
 
@@ -64,13 +64,13 @@ def test_a_file_is_not_too_large_for_one_request(folder: Path) -> None:
 def test_what_is_being_sent_is_not_written_to(folder: Path) -> None:
     spool = Spool(folder, 10**6)
     spool.append([b"a"])
-    with spool.oldest() as segment:
+    with spool.claim_oldest() as segment:
         assert segment is not None
         assert segment.lines == [b"a"]
         spool.append([b"b"])
-        with Spool(folder, 10**6).oldest() as another:
+        with Spool(folder, 10**6).claim_oldest() as another:
             assert another is None, "one process at a time"
-        spool.done(segment)
+        spool.remove(segment)
     assert emptied(spool) == [b"b"]
 
 
@@ -94,7 +94,7 @@ def test_a_line_that_was_torn_takes_no_other_along(folder: Path) -> None:
 def test_a_clock_that_was_put_back_changes_no_order(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spool = Spool(folder, 10**6)
     spool.append([b"a"])
-    with spool.oldest():
+    with spool.claim_oldest():
         pass  # sealed, and not sent
     monkeypatch.setattr(time, "time_ns", lambda: 1)
     spool.append([b"b"])
@@ -106,12 +106,12 @@ def test_what_is_a_week_old_is_given_up_and_counted(folder: Path) -> None:
     spool.append([b"a", b"b"])
     assert spool.expire(time.time() + 6 * 86400) == 0
     assert spool.expire(time.time() + 8 * 86400) == 2
-    assert not spool.pending()
+    assert not spool.has_pending()
 
 
 def test_a_lock_that_is_held_is_not_waited_for_long(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spools, "_PATIENCE", 0.05)
-    with spools._locked(folder / "lock", 0), pytest.raises(TimeoutError, match="held by another process"):
+    monkeypatch.setattr(spools, "_LOCK_TIMEOUT_S", 0.05)
+    with spools._hold_lock(folder / "lock", 0), pytest.raises(TimeoutError, match="held by another process"):
         Spool(folder, 100).append([b"a"])
 
 
@@ -119,7 +119,7 @@ def test_others_cannot_read_it_and_another_daemon_has_another(folder: Path, tmp_
     Spool(folder, 100).append([b"a"])
     assert folder.stat().st_mode & 0o077 == 0
     assert all(file.stat().st_mode & 0o077 == 0 for file in folder.iterdir())
-    assert folder_for("http://127.0.0.1:1", str(tmp_path / "spool")) != folder
+    assert prepare_folder("http://127.0.0.1:1", str(tmp_path / "spool")) != folder
 
 
 def test_a_folder_that_somebody_else_put_there_is_not_used(
@@ -127,18 +127,18 @@ def test_a_folder_that_somebody_else_put_there_is_not_used(
 ) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError):
-        folder_for("http://127.0.0.1:1", str(tmp_path / "file"))
+        prepare_folder("http://127.0.0.1:1", str(tmp_path / "file"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     (tmp_path / "theirs").mkdir()
     (tmp_path / f"firstcause-spool-{os.getuid()}").symlink_to(tmp_path / "theirs")
     with pytest.raises(PermissionError, match="not a folder of this user's own"):
-        folder_for("http://x", None)
+        prepare_folder("http://x", None)
 
 
 def test_systemd_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STATE_DIRECTORY", f"{tmp_path}:/var/lib/other")
-    assert folder_for("http://x", None).parent == tmp_path / "firstcause-spool"
+    assert prepare_folder("http://x", None).parent == tmp_path / "firstcause-spool"
 
 
 def test_without_a_home_it_is_in_the_folder_for_temporary_files(
@@ -147,4 +147,4 @@ def test_without_a_home_it_is_in_the_folder_for_temporary_files(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    assert folder_for("http://x", None).parent == tmp_path / f"firstcause-spool-{os.getuid()}"
+    assert prepare_folder("http://x", None).parent == tmp_path / f"firstcause-spool-{os.getuid()}"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.client.transport import Fate, _meaning, seconds
+from firstcause.client.transport import SendResult, _interpret_response, parse_retry_after
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
@@ -30,28 +30,28 @@ NOW = datetime(2026, 11, 25, tzinfo=UTC)
     ],
 )
 def test_retry_after(header: str | None, found: float | None) -> None:
-    assert seconds(header, NOW.timestamp()) == found
+    assert parse_retry_after(header, NOW.timestamp()) == found
 
 
 @given(st.text())
 def test_a_header_of_any_text_is_read(header: str) -> None:
-    found = seconds(header, NOW.timestamp())
+    found = parse_retry_after(header, NOW.timestamp())
     assert found is None or 0 <= found <= 3600
 
 
 @given(st.integers(100, 599), st.none() | st.text(), st.binary())
 def test_any_answer_means_something(status: int, header: str | None, body: bytes) -> None:
-    answer = _meaning(status, header, body)
-    assert (answer.fate is Fate.TAKEN) == (200 <= status < 300)
-    assert answer.retry_after is None or answer.fate is Fate.LATER
-    assert len(answer.why) < 400
+    answer = _interpret_response(status, header, body)
+    assert (answer.result is SendResult.ACCEPTED) == (200 <= status < 300)
+    assert answer.retry_after is None or answer.result is SendResult.RETRY
+    assert len(answer.reason) < 400
 
 
 @pytest.mark.parametrize("status", [400, 409, 415, 422])
 def test_what_is_wrong_with_the_batch_is_not_tried_again(status: int) -> None:
-    assert _meaning(status, None, b"").fate is Fate.REFUSED
+    assert _interpret_response(status, None, b"").result is SendResult.REJECTED
 
 
 @pytest.mark.parametrize("status", [301, 401, 403, 404, 408, 425, 429, 500, 502, 503, 504])
 def test_what_is_wrong_elsewhere_is_tried_again(status: int) -> None:
-    assert _meaning(status, None, b"").fate is Fate.LATER
+    assert _interpret_response(status, None, b"").result is SendResult.RETRY

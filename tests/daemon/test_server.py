@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from support.firstcause_process import answer, daemon, firstcause, until
+from support.firstcause_process import run_cli, run_cli_json, run_daemon, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,12 +23,12 @@ def test_errors_by_http_and_command_line_become_one_incident_said_once(
 ) -> None:
     # A process of its own takes its time on a busy machine.
     configure(tmp_path, store_url, wait="6s")
-    with daemon(tmp_path) as running:
+    with run_daemon(tmp_path) as running:
         events = [{"code": "SMS_DELIVERY_FAILURE", "tenant": tenant} for tenant in ("acme", "bolt", "cora")]
         taken = httpx.post(f"{running.url}/api/v1/events", json=events, timeout=10)
         assert (taken.status_code, taken.json()) == (202, {"accepted": 3, "rejected": []})
-        firstcause("report", "TWILIO_API_FAILURE", folder=tmp_path)
-        found = until(
+        run_cli("report", "TWILIO_API_FAILURE", folder=tmp_path)
+        found = wait_until(
             lambda: next((one for one in _incidents(running.url) if one["notifications"]), None),
             "a notification",
         )
@@ -37,7 +37,7 @@ def test_errors_by_http_and_command_line_become_one_incident_said_once(
         assert running.log().count("CRITICAL: Twilio API connection failed") == 1
         assert running.stop() == 0
         assert "stopped; all that was accepted is stored" in running.log()
-    assert answer("incidents", folder=tmp_path)["incidents"][0]["id"] == found["id"]
+    assert run_cli_json("incidents", folder=tmp_path)["incidents"][0]["id"] == found["id"]
 
 
 def _incidents(url: str) -> list[dict[str, object]]:
@@ -53,7 +53,7 @@ def test_sighup_takes_good_rules_and_refuses_broken_ones(tmp_path: Path) -> None
     )
     (rules / "mine.yaml").write_text(entry.format(title="first"))
     configure(tmp_path, more='[rules]\npaths = ["shipped", "rules"]\n')
-    with daemon(tmp_path) as running:
+    with run_daemon(tmp_path) as running:
 
         def title() -> str:
             entries = httpx.get(f"{running.url}/api/v1/catalog", timeout=10).json()["entries"]
@@ -62,10 +62,10 @@ def test_sighup_takes_good_rules_and_refuses_broken_ones(tmp_path: Path) -> None
         assert title() == "first"
         (rules / "mine.yaml").write_text(entry.format(title="second"))
         running.process.send_signal(signal.SIGHUP)
-        until(lambda: title() == "second", "the new rules")
+        wait_until(lambda: title() == "second", "the new rules")
         (rules / "mine.yaml").write_text("component: mine\ncatalog: 7\n")
         running.process.send_signal(signal.SIGHUP)
-        until(lambda: "rules not reloaded, the old ones stay live" in running.log(), "the refusal")
+        wait_until(lambda: "rules not reloaded, the old ones stay live" in running.log(), "the refusal")
         assert "mine.yaml:2:10" in running.log()
         assert title() == "second"
 
@@ -74,26 +74,26 @@ def test_broken_rules_at_the_start_stop_it_with_their_place(tmp_path: Path) -> N
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules" / "mine.yaml").write_text("component: mine\ncatalog: 7\n")
     configure(tmp_path, more='[rules]\npaths = ["rules"]\n')
-    done = firstcause("run", folder=tmp_path, ok=1)
+    done = run_cli("run", folder=tmp_path, ok=1)
     assert "mine.yaml:2:10" in done.stderr
 
 
 def test_one_daemon_a_store(tmp_path: Path, store_url: str) -> None:
     configure(tmp_path, store_url, "[web]\nport = 0\n")
-    with daemon(tmp_path) as running:
-        done = firstcause("run", folder=tmp_path, ok=1)
+    with run_daemon(tmp_path) as running:
+        done = run_cli("run", folder=tmp_path, ok=1)
         assert "another" in done.stderr
         assert httpx.get(f"{running.url}/healthz", timeout=10).status_code == 200
 
 
 def test_a_taken_port_is_said(tmp_path: Path) -> None:
     configure(tmp_path)
-    with daemon(tmp_path) as running:
+    with run_daemon(tmp_path) as running:
         port = running.url.rpartition(":")[2]
         other = tmp_path / "other"
         other.mkdir()
         (other / "config.toml").write_text(f'[store]\nurl = "sqlite:///{other}/x.db"\n[web]\nport = {port}\n')
-        done = firstcause("run", folder=other, ok=2)
+        done = run_cli("run", folder=other, ok=2)
         assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
 
 
@@ -101,10 +101,10 @@ def test_a_newer_store_is_refused(tmp_path: Path) -> None:
     import sqlite3  # noqa: PLC0415
 
     configure(tmp_path, f"sqlite:///{tmp_path}/x.db")
-    firstcause("db", "upgrade", folder=tmp_path)
+    run_cli("db", "upgrade", folder=tmp_path)
     with sqlite3.connect(tmp_path / "x.db") as conn:
         conn.execute("UPDATE alembic_version SET version_num = '9999'")
-    done = firstcause("run", folder=tmp_path, ok=1)
+    done = run_cli("run", folder=tmp_path, ok=1)
     assert "9999" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
@@ -117,7 +117,7 @@ def test_rules_are_taken_when_they_are_saved_and_a_broken_file_is_said_everywher
     rules.mkdir()
     (rules / "mine.yaml").write_text(ENTRY.format(title="first"))
     configure(tmp_path, more='[rules]\npaths = ["shipped", "rules"]\n')
-    with daemon(tmp_path) as running, httpx.Client(base_url=running.url, timeout=10) as client:
+    with run_daemon(tmp_path) as running, httpx.Client(base_url=running.url, timeout=10) as client:
         port = running.url.rpartition(":")[2]
         configure(tmp_path, more=f'[rules]\npaths = ["shipped", "rules"]\n[web]\nport = {port}\n')
 
@@ -128,29 +128,29 @@ def test_rules_are_taken_when_they_are_saved_and_a_broken_file_is_said_everywher
         # As editors save: a new file moved over the old one.
         (rules / ".mine.tmp").write_text(ENTRY.format(title="second"))
         (rules / ".mine.tmp").rename(rules / "mine.yaml")
-        until(lambda: title() == "second", "the saved rules")
-        calm = firstcause("status", folder=tmp_path).stdout
+        wait_until(lambda: title() == "second", "the saved rules")
+        calm = run_cli("status", folder=tmp_path).stdout
         assert "none open" in calm
         assert " KiB; 0 events and 0 messages wait" in calm
 
         (rules / "mine.yaml").write_text(ENTRY.format(title="[broken"))
-        until(lambda: client.get("/api/v1/status").json()["rules"]["refused"], "the refusal")
+        wait_until(lambda: client.get("/api/v1/status").json()["rules"]["refused"], "the refusal")
         assert title() == "second"
         said = "mine.yaml:3:"
         assert said in running.log()
         assert said in client.get("/").text
-        shown = firstcause("status", folder=tmp_path, ok=1)
+        shown = run_cli("status", folder=tmp_path, ok=1)
         assert "were not taken, the old ones stay live" in shown.stdout
         assert said in shown.stdout
         assert client.post("/api/v1/events", json={"code": "MINE"}).status_code == 202
-        until(lambda: _incidents(running.url), "an incident by the old rules")
+        wait_until(lambda: _incidents(running.url), "an incident by the old rules")
 
         (rules / "mine.yaml").write_text(ENTRY.format(title="third"))
-        until(lambda: title() == "third", "the mended rules")
+        wait_until(lambda: title() == "third", "the mended rules")
         assert client.get("/api/v1/status").json()["rules"]["refused"] is None
         assert said not in client.get("/").text
         assert client.get("/").status_code == 200
         assert ">second</a>" in client.get("/").text
         assert running.stop() == 0
-    missing = firstcause("status", folder=tmp_path, ok=1)
+    missing = run_cli("status", folder=tmp_path, ok=1)
     assert f"no daemon answers on http://127.0.0.1:{port}" in missing.stderr

@@ -13,7 +13,7 @@ import httpx
 from firstcause.daemon import supervisor
 from firstcause.daemon.supervisor import Daemon
 from firstcause.intake import writer
-from support.firstcause_process import daemon, until
+from support.firstcause_process import run_daemon, wait_until
 from support.scenario_app import Stage
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ SAID = "what may not go takes "
 
 def test_the_daemon_says_that_its_store_is_too_large(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[store]\nmax_bytes = "1 KiB"\n')
-    with daemon(tmp_path) as running:
-        until(lambda: SAID in running.log(), "the warning")
+    with run_daemon(tmp_path) as running:
+        wait_until(lambda: SAID in running.log(), "the warning")
         assert running.stop() == 0
 
 
@@ -43,7 +43,7 @@ def test_it_is_said_once_an_hour_and_when_it_changes(
         now[0] = at
         caplog.clear()
         with caplog.at_level(logging.INFO, "firstcause"):
-            running._say_over(over)
+            running._warn_over_limit(over)
         return [each.getMessage() for each in caplog.records]
 
     assert said(0, 0) == []
@@ -67,15 +67,15 @@ def test_it_ends_also_where_the_last_of_it_was_triaged_a_moment_after_a_look(
     monkeypatch.setattr(writer, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
     stage.service.accept([stage.event(0, "A")], stage.time(0))
     running = Daemon(stage.service)
-    monkeypatch.setattr(Daemon, "_running", types.SimpleNamespace(stored=0))
-    running._room.look()
-    assert running._room.full
-    running._triage()
-    assert running._room.full, "it was looked at a moment ago"
+    monkeypatch.setattr(Daemon, "_active_writer", types.SimpleNamespace(stored_count=0))
+    running._backlog_limit.refresh()
+    assert running._backlog_limit.full
+    running._process_events()
+    assert running._backlog_limit.full, "it was looked at a moment ago"
     now[0] = 1.0
-    running._work.set()
-    running._triage()
-    assert not running._room.full
+    running._pipeline_wake.set()
+    running._process_events()
+    assert not running._backlog_limit.full
     stage.service.close()
 
 
@@ -91,19 +91,23 @@ def test_while_too_much_waits_for_triage_senders_are_told_to_come_again(tmp_path
         accepted += answer.json().get("accepted", 0)
         return answer
 
-    with daemon(tmp_path) as running, httpx.Client(base_url=running.url) as client:
+    with run_daemon(tmp_path) as running, httpx.Client(base_url=running.url) as client:
         with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as hog:
             # Nobody else writes to the store, so nothing is triaged.
             hog.execute("BEGIN IMMEDIATE")
-            refused = until(lambda: answer if (answer := post()).status_code != 202 else None, "a refusal")
+            refused = wait_until(
+                lambda: answer if (answer := post()).status_code != 202 else None, "a refusal"
+            )
             hog.execute("ROLLBACK")
         assert refused.status_code == 503
         assert refused.headers["retry-after"] == "10"
         assert "max_waiting_bytes" in refused.json()["error"]
-        until(lambda: post().status_code == 202, "room")
-        (incident,) = until(lambda: client.get("/api/v1/incidents").json()["incidents"], "the incident")
+        wait_until(lambda: post().status_code == 202, "room")
+        (incident,) = wait_until(lambda: client.get("/api/v1/incidents").json()["incidents"], "the incident")
         number = incident["id"]
-        until(lambda: client.get(f"/api/v1/incidents/{number}").json()["events"] == accepted, "all of them")
+        wait_until(
+            lambda: client.get(f"/api/v1/incidents/{number}").json()["events"] == accepted, "all of them"
+        )
         assert "allows; senders are told to come again later" in running.log()
         assert "there is room again" in running.log()
         assert client.get("/api/v1/status").json()["intake"]["rejected"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from support.firstcause_process import answer, firstcause
+from support.firstcause_process import run_cli, run_cli_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def test_one_incident_one_sms_before_and_one_after(tmp_path: Path) -> None:
-    found = answer("demo", "--once", folder=tmp_path)
+    found = run_cli_json("demo", "--once", folder=tmp_path)
     assert found["seconds"] < 20
     (incident,) = found["incidents"]
     assert incident["root"]["code"] == "TWILIO_API_FAILURE"
@@ -32,7 +32,7 @@ def test_one_incident_one_sms_before_and_one_after(tmp_path: Path) -> None:
 
 
 def test_it_shows_the_cause_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    text = firstcause("demo", "--once", folder=tmp_path).stdout
+    text = run_cli("demo", "--once", folder=tmp_path).stdout
     assert text.index("SMS  CRITICAL") < text.index("ROOT CAUSE") < text.index("SMS  RESOLVED")
     assert "0f0f0f0f" not in text, "a token is shown"
     assert list(tmp_path.iterdir()) == []

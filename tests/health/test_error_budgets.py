@@ -27,13 +27,15 @@ def counted(stage: Stage, now: datetime) -> Database:
     database = stage.service.database
     came = {("LOST", Severity.CRITICAL): 40, ("LOST", Severity.INFO): 5, ("SLOW", Severity.CRITICAL): 7}
     with database.write() as conn:
-        event_counts.count(conn, came, now - timedelta(hours=1))
-        event_counts.count(conn, {("LOST", Severity.CRITICAL): 1000}, now - timedelta(days=31))
+        event_counts.record(conn, came, now - timedelta(hours=1))
+        event_counts.record(conn, {("LOST", Severity.CRITICAL): 1000}, now - timedelta(days=31))
     return database
 
 
 def look(database: Database, now: datetime, **budget: Any) -> Reading:
-    (probe,) = error_budgets.probes({"sms": Budget.model_validate(budget)}, database, lambda: now)
+    (probe,) = error_budgets.create_budget_probes(
+        {"sms": Budget.model_validate(budget)}, database, lambda: now
+    )
     assert (probe.name, probe.component) == ("sms", budget.get("component", "platform"))
     return probe.check()
 
@@ -59,7 +61,7 @@ def test_that_it_will_be_spent_is_foretold(stages: Any) -> None:
     for number in range(40):
         at = number * 300.0
         stage.report(at, *["LOST"] * 6, severity="CRITICAL")
-        own = error_budgets.probes(budget, service.database, lambda at=at: stage.time(at + 1))  # type: ignore[misc]
+        own = error_budgets.create_budget_probes(budget, service.database, lambda at=at: stage.time(at + 1))  # type: ignore[misc]
         vars(service)["probes"] = {probe.name: probe for probe in own}
         service.tick(stage.time(at + 1))
     foretold = next(each for each in stage.incidents() if each["root"]["code"] == "PREDICTED_FAILURE")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from firstcause.core.model import Reading, Status
-from firstcause.health.probe_runner import Prober
-from firstcause.health.thread_leaks import MOST
+from firstcause.health.probe_runner import ProbeRunner
+from firstcause.health.thread_leaks import MAX_LEAKED_THREADS
 from firstcause.hookspecs.types import Probe
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def test_a_reading_is_handed_on_with_its_latency() -> None:
         time.sleep(0.05)
         return Reading(status=Status.DEGRADED, detail="slow", code="SLOW", data={"queue": 7})
 
-    reading = Prober().read([probe("one", check)])["one"]
+    reading = ProbeRunner().read([probe("one", check)])["one"]
     assert (reading.status, reading.detail, reading.code, reading.data) == (
         Status.DEGRADED, "slow", "SLOW", {"queue": 7},
     )  # fmt: skip
@@ -57,7 +57,7 @@ def test_a_reading_is_handed_on_with_its_latency() -> None:
 
 
 def test_a_latency_that_the_check_measured_itself_stays() -> None:
-    reading = Prober().read([probe("one", lambda: Reading(status=Status.UP, latency_ms=0.5))])["one"]
+    reading = ProbeRunner().read([probe("one", lambda: Reading(status=Status.UP, latency_ms=0.5))])["one"]
     assert reading.latency_ms == 0.5
 
 
@@ -69,13 +69,13 @@ def test_readings_come_in_the_order_asked_and_side_by_side() -> None:
         return up()
 
     names = ["e", "a", "d", "b", "c"]
-    found = Prober().read([probe(name, check) for name in names])
+    found = ProbeRunner().read([probe(name, check) for name in names])
     assert list(found) == names
     assert {reading.status for reading in found.values()} == {Status.UP}
 
 
 def test_no_probes_no_readings() -> None:
-    assert Prober().read([]) == {}
+    assert ProbeRunner().read([]) == {}
 
 
 @pytest.mark.parametrize(
@@ -89,14 +89,14 @@ def test_no_probes_no_readings() -> None:
     ],
 )
 def test_one_that_raises_is_down_and_the_others_are_read(error: BaseException, said: str) -> None:
-    found = Prober().read([probe("bad", fails(error)), probe("good", up)])
+    found = ProbeRunner().read([probe("bad", fails(error)), probe("good", up)])
     assert found["bad"] == Reading(status=Status.DOWN, detail=said, code="BAD_DOWN")
     assert found["good"].status is Status.UP
 
 
 @pytest.mark.parametrize("nonsense", [None, "UP", 7, {"status": "UP"}, Status.UP])
 def test_nonsense_is_down_and_the_others_are_read(nonsense: object) -> None:
-    found = Prober().read([probe("bad", lambda: nonsense), probe("good", up)])
+    found = ProbeRunner().read([probe("bad", lambda: nonsense), probe("good", up)])
     assert found["bad"].status is Status.DOWN
     assert found["bad"].code == "BAD_DOWN"
     assert found["bad"].detail == f"the check returned {type(nonsense).__name__}, not a Reading"
@@ -113,7 +113,7 @@ def test_one_that_hangs_is_cut_off_and_not_started_again_before_it_ends(release:
         ended.set()
         return up()
 
-    prober, probes = Prober(), [probe("slow", hang, timeout=0.2), probe("good", up)]
+    prober, probes = ProbeRunner(), [probe("slow", hang, timeout=0.2), probe("good", up)]
     started = time.monotonic()
     found = prober.read(probes)
     assert time.monotonic() - started < 3
@@ -144,7 +144,7 @@ def test_one_that_raises_after_it_was_cut_off_is_asked_again(release: threading.
             raise ConnectionError
         return up()
 
-    prober, probes = Prober(), [probe("one", check, timeout=0.1)]
+    prober, probes = ProbeRunner(), [probe("one", check, timeout=0.1)]
     assert prober.read(probes)["one"].status is Status.DOWN
     release.set()
     until = time.monotonic() + 5
@@ -161,7 +161,7 @@ def test_two_who_ask_at_once_both_get_an_answer() -> None:
         time.sleep(0.5)
         return up()
 
-    prober = Prober()
+    prober = ProbeRunner()
     found: list[Reading] = []
     threads = [
         threading.Thread(target=lambda: found.append(prober.read([probe("one", check)])["one"]))
@@ -183,12 +183,12 @@ def test_who_asks_while_it_runs_gets_the_same_check(release: threading.Event) ->
         release.wait(20)
         return up()
 
-    prober, told = Prober(), []
+    prober, told = ProbeRunner(), []
     first = prober.begin(probe("one", check), lambda: told.append("first"))
     second = prober.begin(probe("one", check), lambda: told.append("second"))
     assert first is second
     release.set()
-    assert first.reading().status is Status.UP
+    assert first.wait_for_reading().status is Status.UP
     assert started == [1]
     until_said = time.monotonic() + 5
     while len(told) < 2 and time.monotonic() < until_said:
@@ -204,7 +204,7 @@ def test_what_it_prints_goes_to_the_log_and_not_into_our_answer(
         return up()
 
     with caplog.at_level("INFO", "firstcause.health"):
-        assert Prober().read([probe("loud", check)])["loud"].status is Status.UP
+        assert ProbeRunner().read([probe("loud", check)])["loud"].status is Status.UP
     print("our own")  # noqa: T201
     assert capsys.readouterr().out == "our own\n"
     assert "probe loud printed: hello from a stranger" in caplog.text
@@ -223,10 +223,10 @@ def test_one_that_leaves_threads_behind_is_stopped_before_they_end_us(release: t
         return up()
 
     before = threading.active_count()
-    prober, probes = Prober(), [probe("leaks", leak), probe("borrows", borrow)]
+    prober, probes = ProbeRunner(), [probe("leaks", leak), probe("borrows", borrow)]
     for _ in range(20):
         found = {each.name: prober.read([each])[each.name] for each in probes}
-    assert threading.active_count() - before <= MOST + 30
+    assert threading.active_count() - before <= MAX_LEAKED_THREADS + 30
     assert (found["leaks"].status, found["leaks"].code) == (Status.DOWN, "LEAKS_DOWN")
     assert "left 120 threads behind" in found["leaks"].detail
     assert found["borrows"].status is Status.UP
@@ -240,6 +240,6 @@ def test_one_that_leaves_threads_behind_is_stopped_before_they_end_us(release: t
 
 def test_a_clock_that_is_set_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: -1e9)
-    reading = Prober().read([probe("one", up, timeout=5)])["one"]
+    reading = ProbeRunner().read([probe("one", up, timeout=5)])["one"]
     assert reading.latency_ms is not None
     assert 0 <= reading.latency_ms < 5000

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firstcause.core.model import Reading, Status
-from firstcause.health.probe_schedule import Schedule, offset
+from firstcause.health.probe_schedule import Schedule, compute_offset
 from firstcause.hookspecs.types import Probe
 
 
@@ -25,8 +25,8 @@ def runs(made: Schedule, seconds: float, step: float) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {name: [] for name in made.probes}
     for number in range(int(seconds / step)):
         now = 1000 + number * step
-        due = made.due(now)
-        made.ran(due, now)
+        due = made.list_due(now)
+        made.mark_started(due, now)
         for name in due:
             found[name].append(now)
     return found
@@ -49,32 +49,32 @@ def test_the_first_run_is_at_once_and_later_ones_are_spread_over_the_interval() 
 
 
 def test_two_starts_of_the_program_have_the_same_moments() -> None:
-    assert offset("redis") == offset("redis") != offset("main")
+    assert compute_offset("redis") == compute_offset("redis") != compute_offset("main")
     one, other = (runs(schedule(probe("redis")), 600, 1.0) for _ in range(2))
     assert one == other
 
 
 def test_what_was_missed_while_the_machine_slept_is_not_made_up_for() -> None:
     made = schedule(probe("redis", 60, 0))
-    made.ran(made.due(0), 0)
-    assert made.due(10_000) == ["redis"]
-    made.ran(["redis"], 10_000)
-    assert made.due(10_001) == []
-    assert made.wait(10_001, 1000) <= 60
+    made.mark_started(made.list_due(0), 0)
+    assert made.list_due(10_000) == ["redis"]
+    made.mark_started(["redis"], 10_000)
+    assert made.list_due(10_001) == []
+    assert made.compute_wait(10_001, 1000) <= 60
 
 
 def test_a_suspected_one_runs_ahead_of_its_time_but_not_all_the_time() -> None:
     made = schedule(probe("redis", 3600), probe("main", 3600))
-    made.ran(made.due(0), 0)
-    assert made.due(4, {"redis", "unknown"}) == []
-    assert made.due(6, {"redis"}) == ["redis"]
-    made.ran(["redis"], 6)
-    assert made.due(7, {"redis"}) == []
+    made.mark_started(made.list_due(0), 0)
+    assert made.list_due(4, {"redis", "unknown"}) == []
+    assert made.list_due(6, {"redis"}) == ["redis"]
+    made.mark_started(["redis"], 6)
+    assert made.list_due(7, {"redis"}) == []
 
 
 def test_how_long_to_wait() -> None:
     made = schedule(probe("redis", 60, 0))
-    assert made.wait(0, 0.5) == 0.5
-    made.ran(made.due(0), 0)
-    assert made.wait(0, 1000) == pytest.approx(60 * (1 - offset("redis") / 2))
-    assert made.wait(500, 1000) == 0
+    assert made.compute_wait(0, 0.5) == 0.5
+    made.mark_started(made.list_due(0), 0)
+    assert made.compute_wait(0, 1000) == pytest.approx(60 * (1 - compute_offset("redis") / 2))
+    assert made.compute_wait(500, 1000) == 0

@@ -64,11 +64,11 @@ def test_up_degraded_down_and_up_again_is_one_incident_with_one_message(app: Sta
     incident = app.incident()
     assert incident["root"]["code"] == "REDIS_CONNECTION_ERROR"
     assert {each["code"] for each in incident["alerts"] if each["role"] == "cascade"} == {REGRESSION}
-    assert [each.reason.value for each in app.phones[0].got] == ["first"]
+    assert [each.reason.value for each in app.phones[0].received] == ["first"]
     assert regressions(look(app, 5 * MINUTE)) == []
     app.deliver(6 * MINUTE)
     assert app.incident()["status"] == "resolved"
-    assert [each.reason.value for each in app.phones[0].got] == ["first", "resolved"]
+    assert [each.reason.value for each in app.phones[0].received] == ["first", "resolved"]
     assert look(app, 7 * MINUTE)["last_known_good"] == str(int(down["snapshot_id"]) + 1)
 
 
@@ -90,7 +90,7 @@ def test_what_is_still_down_when_its_supposed_cause_is_well_is_told_of_at_the_ne
         both(at, Status.UP, Status.DOWN)
     (incident,) = app.incidents("open")
     assert incident["root"]["code"] == "REDIS_CONNECTION_ERROR"
-    assert app.phones[0].said[-1] == "first REDIS_CONNECTION_ERROR"
+    assert app.phones[0].summaries[-1] == "first REDIS_CONNECTION_ERROR"
     both(120, Status.UP, Status.UP)
     assert app.incidents("open") == []
 
@@ -138,7 +138,7 @@ def test_who_resolves_a_regression_says_that_it_is_meant(app: Stage) -> None:
     app.service.resolve(app.incident()["id"], app.time(90), fix="we left Redis", actor="ann")
     found = look(app, 2 * MINUTE)
     assert (regressions(found), found["last_known_good"]) == ([], meant["snapshot_id"])
-    assert app.service.history.snapshot(meant["snapshot_id"])["good"] == "ann resolved the regression"
+    assert app.service.history.get_snapshot(meant["snapshot_id"])["good"] == "ann resolved the regression"
     assert [each["status"] for each in app.incidents()] == ["resolved"]
 
 
@@ -171,7 +171,7 @@ def test_many_more_errors_are_one_and_a_handful_is_none(app: Stage) -> None:
     incident = app.incident()
     assert incident["root"]["code"] == "SMS_SEND_FAILED"
     assert {each["code"] for each in incident["alerts"]} == {"SMS_SEND_FAILED", REGRESSION}
-    shown = app.service.history.snapshot(found["snapshot_id"])["errors"]
+    shown = app.service.history.get_snapshot(found["snapshot_id"])["errors"]
     assert shown["top"] == [{"code": "SMS_SEND_FAILED", "count": 42}]
     assert shown["warning"] == 42
 
@@ -188,7 +188,7 @@ def test_what_our_own_probes_say_is_no_rise_of_errors(app: Stage) -> None:
     for number in range(30):
         found = look(app, 10.0 + number, Status.DOWN)
     assert regressions(found) == ["redis"]
-    assert app.service.history.snapshot("latest")["errors"]["critical"] == 0
+    assert app.service.history.get_snapshot("latest")["errors"]["critical"] == 0
 
 
 def test_two_snapshots_side_by_side(app: Stage) -> None:
@@ -227,15 +227,15 @@ def test_any_number_over_time(app: Stage) -> None:
         look(app, number * MINUTE, company_count=40 + number)
     app.report(5 * MINUTE, "SMS_SEND_FAILED", severity="WARNING")
     history, end = app.service.history, app.time(10 * MINUTE)
-    companies = history.trend("companies.company_count", 60, end)
+    companies = history.get_trend("companies.company_count", 60, end)
     assert [each["value"] for each in companies["points"]] == [float(40 + number) for number in range(10)]
     assert (companies["direction"], round(companies["per_hour"])) == ("up", 60)
-    assert [each["value"] for each in history.trend("health", 60, end)["points"]] == [1.0] * 10
+    assert [each["value"] for each in history.get_trend("health", 60, end)["points"]] == [1.0] * 10
     for metric in ("errors", "errors.warning", "errors.SMS_SEND_FAILED"):
-        found = [each["value"] for each in history.trend(metric, 10, end)["points"]]
+        found = [each["value"] for each in history.get_trend(metric, 10, end)["points"]]
         assert (len(found), found[5], sum(found)) == (10, 1.0, 1.0), metric
     with pytest.raises(NotFoundError, match=r"'redis\.latncy_ms'; did you mean 'redis\.latency_ms'"):
-        history.trend("redis.latncy_ms", 60, end)
+        history.get_trend("redis.latncy_ms", 60, end)
     with pytest.raises(NotFoundError, match=r"no rule file says where redis\.latency_ms ends"):
         history.forecast("redis.latency_ms", None, 60, end)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firstcause import Delivered, Notification, NotifyReason, Priority, Severity
+from firstcause import DeliveryTracker, Notification, NotifyReason, Priority, Severity
 
 
 def notice(number: str) -> Notification:
@@ -13,15 +13,15 @@ def notice(number: str) -> Notification:
 
 
 def test_who_has_a_message_is_remembered_for_that_message_only() -> None:
-    delivered = Delivered()
-    delivered.of(notice("1"))["ann"] = "m1"
-    assert delivered.of(notice("1")) == {"ann": "m1"}
-    assert delivered.of(notice("2")) == {}, "a second reminder is another message"
+    delivered = DeliveryTracker()
+    delivered.receipts_for(notice("1"))["ann"] = "m1"
+    assert delivered.receipts_for(notice("1")) == {"ann": "m1"}
+    assert delivered.receipts_for(notice("2")) == {}, "a second reminder is another message"
 
 
 def test_the_latest_thousand_messages_are_remembered() -> None:
-    delivered = Delivered()
+    delivered = DeliveryTracker()
     for number in range(1001):
-        delivered.of(notice(str(number)))["ann"] = "m"
-    assert delivered.of(notice("1")) == {"ann": "m"}
-    assert delivered.of(notice("0")) == {}
+        delivered.receipts_for(notice(str(number)))["ann"] = "m"
+    assert delivered.receipts_for(notice("1")) == {"ann": "m"}
+    assert delivered.receipts_for(notice("0")) == {}

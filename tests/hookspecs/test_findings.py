@@ -5,8 +5,8 @@ from firstcause import Findings, Problem, Reading, Status
 
 def test_without_a_problem_all_is_well() -> None:
     found = Findings()
-    found.measure("memory_share", 0.123456, most=0.9, code="FULL")
-    found.measure("nothing", None, most=1)
+    found.measure("memory_share", 0.123456, maximum=0.9, code="FULL")
+    found.measure("nothing", None, maximum=1)
     found.measure("version", "7.0")
     assert found.reading("PONG") == Reading(
         status=Status.UP, detail="PONG", data={"memory_share": 0.1235, "version": "7.0"}
@@ -15,7 +15,7 @@ def test_without_a_problem_all_is_well() -> None:
 
 def test_the_worst_problem_comes_first_and_no_other_is_lost() -> None:
     found = Findings()
-    found.measure("memory_share", 0.95, most=0.9, code="FULL")
+    found.measure("memory_share", 0.95, maximum=0.9, code="FULL")
     found.degraded("slow")
     found.down("it is gone", "GONE")
     found.down("and so is that", "GONE_TOO")
@@ -24,7 +24,7 @@ def test_the_worst_problem_comes_first_and_no_other_is_lost() -> None:
         detail="it is gone",
         code="GONE",
         data={"memory_share": 0.95},
-        further=(
+        problems=(
             Problem(detail="and so is that", code="GONE_TOO"),
             Problem(detail="memory share is 0.95, over 0.9", code="FULL"),
             Problem(detail="slow"),
@@ -34,7 +34,7 @@ def test_the_worst_problem_comes_first_and_no_other_is_lost() -> None:
 
 def test_a_slow_answer_is_a_problem() -> None:
     found = Findings()
-    found.answered(degraded_ms=-1, code="SLOW")
+    found.record_latency(degraded_ms=-1, code="SLOW")
     reading = found.reading("PONG")
     assert (reading.status, reading.code) == (Status.DEGRADED, "SLOW")
     assert reading.latency_ms is not None

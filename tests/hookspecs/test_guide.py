@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import firstcause
 from firstcause import Status, hookspecs
-from firstcause.resources import shipped
-from support.firstcause_process import until
-from support.http_server import serving
+from firstcause.resources import shipped_path
+from support.firstcause_process import wait_until
+from support.http_server import serve_stage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-GUIDE = (shipped("rules").parent / "docs" / "plugins.md").read_text()
+GUIDE = (shipped_path("rules").parent / "docs" / "plugins.md").read_text()
 
 
 def test_it_lists_every_hook_with_its_arguments_and_no_other() -> None:
@@ -48,9 +48,9 @@ def test_its_probe_is_one(tmp_path: Path) -> None:
 
 
 def test_its_way_in_is_one(tmp_path: Path) -> None:
-    with serving(tmp_path, module(1)) as (client, stage):
+    with serve_stage(tmp_path, module(1)) as (client, stage):
         assert client.post("/api/v1/webhooks/pager", content=b"QueueStuck 9000 wait").status_code == 202
-        incident = until(lambda: stage.incidents("open"), "an incident")[0]
+        incident = wait_until(lambda: stage.incidents("open"), "an incident")[0]
         assert incident["root"]["code"] == "QUEUE_STUCK"
         refused = client.post("/api/v1/webhooks/pager", content=b"x")
         assert (refused.status_code, "a name and a text" in refused.json()["error"]) == (422, True)

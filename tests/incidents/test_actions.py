@@ -17,10 +17,10 @@ CODE = "SMS_DELIVERY_FAILURE"
 
 
 def quiet(stage: Stage, at: float, *matchers: str, length: float = 600, **more: Any) -> str:
-    given = {"by": "anna", "comment": "they move", **more}
-    made = stage.service.acting.silence(matchers, stage.time(at), length=length, **given)
+    fields = {"actor": "anna", "comment": "they move", **more}
+    made = stage.service.acting.silence(matchers, stage.time(at), duration_s=length, **fields)
     stage.service.reconsider(stage.time(at))
-    return str(made.number)
+    return str(made.silence_id)
 
 
 def test_nobody_is_told_of_what_is_silenced_until_the_silence_ends(stage: Stage) -> None:
@@ -28,7 +28,7 @@ def test_nobody_is_told_of_what_is_silenced_until_the_silence_ends(stage: Stage)
     stage.report(10, CODE, tenant="acme")
     stage.report(10, CODE, tenant="bolt", service="other")
     stage.deliver(100)
-    assert stage.phones[0].said == [f"first {CODE}"], "bolt's is not silenced, so the incident is not"
+    assert stage.phones[0].summaries == [f"first {CODE}"], "bolt's is not silenced, so the incident is not"
     stage.take(110, stage.event(110, CODE, tenant="bolt", service="other", resolved=True))
     incident = stage.incident()
     assert (incident["suppressed"], incident["silenced_by"]) == (True, ["1"])
@@ -40,17 +40,17 @@ def test_a_silence_a_second_before_the_message_holds_it_back_and_its_end_lets_it
     stage.report(0, CODE, tenant="acme")
     number = quiet(stage, 29, 'code=~"SMS_.*"')
     stage.deliver(100)
-    assert stage.phones[0].said == []
-    (found,) = stage.service.acting.silences(stage.time(100), ended=False)
+    assert stage.phones[0].summaries == []
+    (found,) = stage.service.acting.list_silences(stage.time(100), include_ended=False)
     assert (found["state"], found["incidents"]) == ("active", ["1"])
     stage.service.acting.end_silence(number, stage.time(200), "anna")
     stage.service.sweep(stage.time(230))
     stage.deliver(300)
-    assert stage.phones[0].said == [f"first {CODE}"]
-    assert stage.service.acting.silences(stage.time(300), ended=False) == []
-    assert [each["state"] for each in stage.service.acting.silences(stage.time(300), ended=True)] == [
-        "expired"
-    ]
+    assert stage.phones[0].summaries == [f"first {CODE}"]
+    assert stage.service.acting.list_silences(stage.time(300), include_ended=False) == []
+    assert [
+        each["state"] for each in stage.service.acting.list_silences(stage.time(300), include_ended=True)
+    ] == ["expired"]
 
 
 def test_a_silence_ends_by_itself_and_what_ended_within_it_is_never_told(stage: Stage) -> None:
@@ -60,14 +60,14 @@ def test_a_silence_ends_by_itself_and_what_ended_within_it_is_never_told(stage: 
     stage.take(50, stage.event(50, CODE, tenant="acme", resolved=True))
     stage.service.sweep(stage.time(160))
     stage.deliver(300)
-    assert stage.phones[0].said == ["first REDIS_SLOW"]
+    assert stage.phones[0].summaries == ["first REDIS_SLOW"]
 
 
 def test_a_silence_of_tomorrow_holds_tomorrow(stage: Stage) -> None:
     quiet(stage, 0, f"code={CODE}", starts_at=stage.time(1000))
     stage.report(1, CODE, tenant="acme")
     stage.deliver(100)
-    assert stage.phones[0].said == [f"first {CODE}"]
+    assert stage.phones[0].summaries == [f"first {CODE}"]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_an_acknowledgement_is_on_the_incident_and_its_timeline(stage: Stage) ->
     assert (line["actor"], line["reason"], line["at"]) == ("anna", "on it", incident["acknowledged_at"])
     stage.report(30, "REDIS_SLOW", tenant="acme")
     assert stage.incident()["acknowledged_by"] == "anna", "more of the same changes nothing"
-    stage.service.acting.give_back("1", stage.time(40), "anna", None)
+    stage.service.acting.unacknowledge("1", stage.time(40), "anna", None)
     assert stage.incident()["acknowledged_at"] is None
 
 

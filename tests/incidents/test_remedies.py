@@ -6,7 +6,7 @@ import pytest
 
 from firstcause import Remedy
 from firstcause.errors import NotFoundError
-from firstcause.incidents.remedies import Remedying
+from firstcause.incidents.remedies import RemedyRunner
 from support.scenario_app import Stage
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def test_a_remedy_is_planned_run_and_taken_down(tmp_path: Path) -> None:
         "flush": Remedy("flush", "redis", lambda: "DEL cache:*", lambda: done.append("x") or "flushed"),  # type: ignore[func-returns-value]
         "broken": Remedy("broken", "redis", lambda: "?", fails),
     }
-    remedying = Remedying(remedies, stage.service.acting, stage.service.mask)
+    remedying = RemedyRunner(remedies, stage.service.acting, stage.service.mask)
     assert remedying.plan("flush")["text"] == "DEL cache:*"
     assert not done
     ran = remedying.run("flush", stage.time(0), "anna")

@@ -42,7 +42,7 @@ def test_what_mended_it_is_told_the_next_time(stages: Callable[..., Stage]) -> N
     assert stage.service.incident(found["id"])["suggestions"] == found["suggestions"]
     report = stage.service.debug_as(found["id"], "text", stage.time(3 * DAY + 60))
     assert f"WHAT HELPED BEFORE\n  - {FIX} (used once, 2 days before, and it held; incident {first}" in report
-    said = next(each for each in stage.phones[0].got if each.incident_id == found["id"])
+    said = next(each for each in stage.phones[0].received if each.incident_id == found["id"])
     assert f"Last time: {FIX} (used once, 2 days before, and it held)" in said.body
     assert stage.service.incident(first)["suggestions"] == []
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from firstcause.inference.engine import Inference
 from firstcause.inference.language import PlacedRule, Rule
-from firstcause.inference.near_misses import Miss, nearest_miss
+from firstcause.inference.near_misses import NearMiss, find_nearest_miss
 
 if TYPE_CHECKING:
     from firstcause.core.model import Fact
@@ -56,8 +56,8 @@ def test_nothing_fails_exactly_where_the_engine_fires(written: dict[str, Any], k
         fires = bool(engine.evaluate(known))
     finally:
         engine.close()
-    miss = nearest_miss(placed, known)
-    assert (miss.failed == (), miss.distance == 0) == (fires, fires)
+    miss = find_nearest_miss(placed, known)
+    assert (miss.failed_conditions == (), miss.distance == 0) == (fires, fires)
 
 
 ALERTS: list[Fact] = [
@@ -68,7 +68,7 @@ ALERTS: list[Fact] = [
 ]
 
 
-def nearest(when: dict[str, Any], unless: dict[str, Any] | None = None) -> Miss:
+def nearest(when: dict[str, Any], unless: dict[str, Any] | None = None) -> NearMiss:
     written = {
         "id": "r",
         "about": "x",
@@ -76,7 +76,7 @@ def nearest(when: dict[str, Any], unless: dict[str, Any] | None = None) -> Miss:
         "unless": unless or {},
         "then": [{"suppress": {"of": "$a", "reason": "r"}}],
     }
-    return nearest_miss(PlacedRule(Rule.model_validate(written), "x.yaml", 1), ALERTS)
+    return find_nearest_miss(PlacedRule(Rule.model_validate(written), "x.yaml", 1), ALERTS)
 
 
 @pytest.mark.parametrize(
@@ -124,4 +124,4 @@ def nearest(when: dict[str, Any], unless: dict[str, Any] | None = None) -> Miss:
     ],
 )  # fmt: skip
 def test_what_is_said_of_a_miss(when: dict[str, Any], unless: dict[str, Any], said: list[str]) -> None:
-    assert [str(each) for each in nearest(when, unless).failed] == said
+    assert [str(each) for each in nearest(when, unless).failed_conditions] == said

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from firstcause.errors import RuleFileError
 from firstcause.inference.engine import Inference, verdict_fact
 from firstcause.inference.language import PlacedRule, Rule
-from firstcause.inference.stratification import circles, strata
+from firstcause.inference.stratification import find_cycles, stratify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -136,11 +136,11 @@ def _follows(one: Rule, of: str, rules: list[Rule], said: set[tuple[str, str]]) 
 @settings(max_examples=300)
 @given(rule_sets)
 def test_what_has_an_order_gives_all_that_follows(rules: list[Rule]) -> None:
-    if list(circles(rules)):
+    if list(find_cycles(rules)):
         with pytest.raises(RuleFileError):
             evaluate(rules, ALERTS)
         return
-    assert sorted(number for group in strata(rules) for number in group) == list(range(len(rules)))
+    assert sorted(number for group in stratify(rules) for number in group) == list(range(len(rules)))
     assert {(each.rule, each.of) for each in evaluate(rules, ALERTS)} == least_fixpoint(rules)
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from firstcause import Event, IntakeError, Listener, Submit, hookimpl
 from firstcause.intake import listeners as listening
-from support.firstcause_process import until
-from support.http_server import serving
+from support.firstcause_process import wait_until
+from support.http_server import serve_stage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ def event(number: int, **fields: Any) -> Event:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listening, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(listening, "_INITIAL_BACKOFF_S", 0.01)
 
 
 def test_what_it_submits_is_on_disk_when_submit_returns(tmp_path: Path) -> None:
@@ -48,9 +48,9 @@ def test_what_it_submits_is_on_disk_when_submit_returns(tmp_path: Path) -> None:
         stop.wait(30)
         ended.set()
 
-    with serving(tmp_path, plugin("ours", Listener("line", run))) as (client, stage):
+    with serve_stage(tmp_path, plugin("ours", Listener("line", run))) as (client, stage):
         begun.set()
-        until(lambda: stored, "the event")
+        wait_until(lambda: stored, "the event")
         assert stored == [1]
         intake = client.get("/api/v1/status").json()["intake"]
         assert intake["accepted"] == {"line": 1}
@@ -71,9 +71,9 @@ def test_one_that_raises_or_returns_begins_anew_and_stops_nothing_else(tmp_path:
             submit([event(len(runs))])
 
     bad, good = plugin("bad", Listener("bad", fall), 7), plugin("good", Listener("good", work))
-    with serving(tmp_path, bad, good) as (client, stage):
-        until(lambda: len(runs) >= 3, "three runs")
-        until(lambda: stage.incidents("open"), "an incident")
+    with serve_stage(tmp_path, bad, good) as (client, stage):
+        wait_until(lambda: len(runs) >= 3, "three runs")
+        wait_until(lambda: stage.incidents("open"), "an incident")
         assert client.get("/readyz").status_code == 200
         states = {each.name: each.problems for each in stage.service.host.states()}
     assert states["bad"] == (
@@ -96,8 +96,8 @@ def test_it_hears_that_there_is_no_room(tmp_path: Path, monkeypatch: pytest.Monk
     def full(*_: object) -> None:
         raise IntakeError("no room", 503, retry_after=4)
 
-    monkeypatch.setattr("firstcause.intake.writer.Acceptor.submit", full)
-    with serving(tmp_path, plugin("ours", Listener("line", run))) as (client, _stage):
-        until(lambda: heard, "the refusal")
+    monkeypatch.setattr("firstcause.intake.writer.GroupCommitWriter.submit", full)
+    with serve_stage(tmp_path, plugin("ours", Listener("line", run))) as (client, _stage):
+        wait_until(lambda: heard, "the refusal")
         assert heard == [4]
         assert client.get("/api/v1/status").json()["intake"]["rejected"] == {"line": {"no room": 1}}

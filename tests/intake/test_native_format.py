@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from firstcause.core.model import Event, Severity
 from firstcause.errors import IntakeError
-from firstcause.intake.native_format import Parsed, parse
-from firstcause.pipeline.decoding import unpacked
+from firstcause.intake.native_format import ParseResult, parse
+from firstcause.pipeline.decoding import decode
 from firstcause.store import inbox
 from firstcause.store.database import Database
 
@@ -29,7 +29,7 @@ def numbers() -> Callable[[], str]:
     return lambda: f"new {next(counter)}"
 
 
-def read(body: Any, content_type: str = "application/json", limit: int = 1024 * 1024) -> Parsed:
+def read(body: Any, content_type: str = "application/json", limit: int = 1024 * 1024) -> ParseResult:
     raw = (
         body
         if isinstance(body, bytes)
@@ -206,8 +206,8 @@ def test_whatever_is_taken_can_be_stored(store_url: str) -> None:
     events = read(hostile).events
     assert len(events) == 3
     with database.write() as conn:
-        inbox.store(conn, inbox.packed(events), NOW)
+        inbox.insert_payloads(conn, inbox.pack_events(events), NOW)
     with database.read() as conn:
-        (waiting,) = inbox.waiting(conn, 10).parcels
-    assert [each.problem for each in unpacked(waiting)] == [None] * 3
+        (waiting,) = inbox.load_pending(conn, 10).payloads
+    assert [each.problem for each in decode(waiting)] == [None] * 3
     database.close()

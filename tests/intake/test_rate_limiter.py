@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.intake import rate_limiter
-from firstcause.intake.rate_limiter import Rates
+from firstcause.intake.rate_limiter import RateLimiter
 
 
 class Clock:
@@ -19,7 +19,7 @@ class Clock:
 
 def test_a_burst_then_a_steady_rate_for_each_source() -> None:
     clock = Clock()
-    limited = Rates(2.0, 10, clock)
+    limited = RateLimiter(2.0, 10, clock)
     assert [limited.admit("a") for _ in range(11)] == [0] * 10 + [0.5]
     assert limited.admit("b") == 0
     clock.now += 0.5
@@ -28,7 +28,7 @@ def test_a_burst_then_a_steady_rate_for_each_source() -> None:
 
 def test_a_request_may_go_beyond_and_the_source_then_waits_the_longer() -> None:
     clock = Clock()
-    limited = Rates(10.0, 5, clock)
+    limited = RateLimiter(10.0, 5, clock)
     assert limited.admit("a") == 0
     limited.spend("a", 104)
     assert limited.admit("a") == pytest.approx(10.1)
@@ -37,14 +37,14 @@ def test_a_request_may_go_beyond_and_the_source_then_waits_the_longer() -> None:
 
 
 def test_no_limit_is_no_limit() -> None:
-    free = Rates(0, 1, Clock())
+    free = RateLimiter(0, 1, Clock())
     free.spend("a", 10**9)
     assert free.admit("a") == 0
 
 
 def test_memory_is_bounded_and_the_quietest_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limiter, "MOST", 3)
-    limited = Rates(1.0, 2, Clock())
+    monkeypatch.setattr(rate_limiter, "MAX_SOURCES", 3)
+    limited = RateLimiter(1.0, 2, Clock())
     for name in ("a", "b", "c", "a", "d"):
         limited.spend(name, 2)
     assert [limited.admit(name) > 0 for name in "acdb"] == [True, True, True, False]
@@ -59,7 +59,7 @@ def test_over_any_time_no_more_is_let_in_than_the_rate_allows(
     steps: list[tuple[float, int]], rate: float, burst: int
 ) -> None:
     clock, taken, last = Clock(), 0, 0
-    limited = Rates(rate, burst, clock)
+    limited = RateLimiter(rate, burst, clock)
     for wait, events in steps:
         clock.now += wait
         if limited.admit("a") == 0:

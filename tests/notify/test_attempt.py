@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from firstcause.core.model import Notification, NotifyReason, Priority, Severity
 from firstcause.errors import DeliveryError
 from firstcause.hookspecs.types import Notifier
-from firstcause.notify.attempt import LONGEST_WAIT, Again, Outcome, after_failure, attempt
+from firstcause.notify.attempt import MAX_BACKOFF_S, AttemptResult, Retry, attempt, plan_retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,13 +61,13 @@ def test_the_notification_arrives_and_the_receivers_word_comes_back() -> None:
         sent.append(said)
         return "SM1"
 
-    assert attempt(notifier(send), SAID) == Outcome(reference="SM1")
+    assert attempt(notifier(send), SAID) == AttemptResult(reference="SM1")
     assert sent == [SAID]
 
 
 @pytest.mark.parametrize(("returned", "reference"), [(None, None), (42, "42"), (Unprintable(), None)])
 def test_delivered_is_delivered_whatever_is_returned(returned: object, reference: str | None) -> None:
-    assert attempt(notifier(lambda _said: returned), SAID) == Outcome(reference=reference)
+    assert attempt(notifier(lambda _said: returned), SAID) == AttemptResult(reference=reference)
 
 
 @pytest.mark.parametrize(
@@ -75,16 +75,16 @@ def test_delivered_is_delivered_whatever_is_returned(returned: object, reference
     [
         (
             DeliveryError("wrong number", permanent=True),
-            Outcome(error="wrong number", permanent=True),
+            AttemptResult(error="wrong number", permanent=True),
         ),
-        (DeliveryError("busy", retry_after=7), Outcome(error="busy", retry_after=7)),
-        (ConnectionError("refused"), Outcome(error="ConnectionError: refused")),
-        (TimeoutError("read timed out"), Outcome(error="TimeoutError: read timed out")),
-        (UnprintableError(), Outcome(error="UnprintableError")),
-        (SystemExit(2), Outcome(error="RuntimeError: notifier sms raised SystemExit: 2")),
+        (DeliveryError("busy", retry_after=7), AttemptResult(error="busy", retry_after=7)),
+        (ConnectionError("refused"), AttemptResult(error="ConnectionError: refused")),
+        (TimeoutError("read timed out"), AttemptResult(error="TimeoutError: read timed out")),
+        (UnprintableError(), AttemptResult(error="UnprintableError")),
+        (SystemExit(2), AttemptResult(error="RuntimeError: notifier sms raised SystemExit: 2")),
     ],
 )
-def test_what_is_raised_becomes_an_outcome(error: BaseException, outcome: Outcome) -> None:
+def test_what_is_raised_becomes_an_outcome(error: BaseException, outcome: AttemptResult) -> None:
     assert attempt(failing(error), SAID) == outcome
 
 
@@ -99,38 +99,38 @@ def test_one_that_hangs_is_cut_off() -> None:
     outcome = attempt(notifier(lambda _said: release.wait(20), timeout=0.1), SAID)
     assert time.monotonic() - started < 3
     release.set()
-    assert outcome == Outcome(error="no answer within 0.1 s")
+    assert outcome == AttemptResult(error="no answer within 0.1 s")
 
 
 # after_failure
 
 
-def after(outcome: Outcome, position: int, attempts: int) -> Again | None:
-    return after_failure(outcome, position=position, attempts=attempts, notifiers=2, tries=3)
+def after(outcome: AttemptResult, position: int, attempts: int) -> Retry | None:
+    return plan_retry(outcome, position=position, attempts=attempts, notifiers=2, max_attempts=3)
 
 
-AWAY = Outcome(error="away")
+AWAY = AttemptResult(error="away")
 
 
 def test_the_wait_doubles_then_the_next_takes_over_at_once_then_we_give_up() -> None:
-    assert after(AWAY, 0, 0) == Again(1.0, 0, 1)
-    assert after(AWAY, 0, 1) == Again(2.0, 0, 2)
-    assert after(AWAY, 0, 2) == Again(0.0, 1, 0)
-    assert after(AWAY, 1, 0) == Again(1.0, 1, 1)
+    assert after(AWAY, 0, 0) == Retry(1.0, 0, 1)
+    assert after(AWAY, 0, 1) == Retry(2.0, 0, 2)
+    assert after(AWAY, 0, 2) == Retry(0.0, 1, 0)
+    assert after(AWAY, 1, 0) == Retry(1.0, 1, 1)
     assert after(AWAY, 1, 2) is None
 
 
 def test_where_trying_again_cannot_help_the_next_takes_over_at_once() -> None:
-    wrong = Outcome(error="wrong number", permanent=True, retry_after=30)
-    assert after(wrong, 0, 0) == Again(0.0, 1, 0)
+    wrong = AttemptResult(error="wrong number", permanent=True, retry_after=30)
+    assert after(wrong, 0, 0) == Retry(0.0, 1, 0)
     assert after(wrong, 1, 0) is None
 
 
 @pytest.mark.parametrize(
-    ("asked", "wait"), [(30, 30), (0, 0), (-5, 0), (86400, LONGEST_WAIT), (math.inf, LONGEST_WAIT)]
+    ("asked", "wait"), [(30, 30), (0, 0), (-5, 0), (86400, MAX_BACKOFF_S), (math.inf, MAX_BACKOFF_S)]
 )
 def test_the_receivers_wait_is_kept_within_reason(asked: float, wait: float) -> None:
-    assert after(Outcome(error="busy", retry_after=asked), 0, 0) == Again(wait, 0, 1)
+    assert after(AttemptResult(error="busy", retry_after=asked), 0, 0) == Retry(wait, 0, 1)
 
 
 FAILURES = st.builds(
@@ -151,11 +151,13 @@ def test_every_sequence_of_failures_ends_in_giving_up(
     for _ in range(notifiers * tries + 1):
         outcome = data.draw(FAILURES)
         made[position] += 1
-        again = after_failure(outcome, position=position, attempts=attempts, notifiers=notifiers, tries=tries)
+        again = plan_retry(
+            outcome, position=position, attempts=attempts, notifiers=notifiers, max_attempts=tries
+        )
         if again is None:
             last = True
             break
-        assert 0.0 <= again.wait <= LONGEST_WAIT
+        assert 0.0 <= again.delay_s <= MAX_BACKOFF_S
         assert again.position - position in (0, 1)
         assert again.attempts == (made[position] if again.position == position else 0)
         assert again.position == position or outcome.permanent or made[position] == tries
@@ -169,12 +171,12 @@ def test_every_sequence_of_failures_ends_in_giving_up(
 def test_where_nothing_but_the_line_is_bad_every_notifier_has_all_its_tries(
     notifiers: int, tries: int
 ) -> None:
-    again: Again | None = Again(0.0, 0, 0)
+    again: Retry | None = Retry(0.0, 0, 0)
     made = 0
     while again is not None:
         made += 1
-        again = after_failure(
-            AWAY, position=again.position, attempts=again.attempts, notifiers=notifiers, tries=tries
+        again = plan_retry(
+            AWAY, position=again.position, attempts=again.attempts, notifiers=notifiers, max_attempts=tries
         )
-        assert again is None or math.isfinite(again.wait)
+        assert again is None or math.isfinite(again.delay_s)
     assert made == notifiers * tries

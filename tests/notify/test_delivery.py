@@ -43,7 +43,7 @@ def test_a_cause_that_raises_the_priority_before_anybody_was_told_takes_the_rout
     assert stage.incident()["priority"] != "P0"
     stage.report(10, MAJOR)
     stage.deliver(40)
-    assert (night.said, day.said) == ([f"first {MAJOR}"], [])
+    assert (night.summaries, day.summaries) == ([f"first {MAJOR}"], [])
 
 
 def test_a_rise_in_priority_is_said_to_who_was_told_and_to_who_now_has_to_know(stages: Stages) -> None:
@@ -55,12 +55,12 @@ def test_a_rise_in_priority_is_said_to_who_was_told_and_to_who_now_has_to_know(s
     acknowledge(stage, 30)
     stage.report(60, "ODD", severity="CRITICAL")
     stage.deliver(60)
-    assert (day.said, night.said) == (["first ODD", "escalated ODD"], ["first ODD"])
-    assert day.got[1].text.startswith("NOW P1: ODD")
+    assert (day.summaries, night.summaries) == (["first ODD", "escalated ODD"], ["first ODD"])
+    assert day.received[1].text.startswith("NOW P1: ODD")
     stage.report(120, "ODD", severity="WARNING")
     stage.report(180, "ODD", severity="CRITICAL")
     stage.deliver(200)
-    assert (len(day.got), len(night.got)) == (2, 1)
+    assert (len(day.received), len(night.received)) == (2, 1)
     assert stage.incident()["acknowledged_by"] is None, "who is at it may not know how bad it has become"
 
 
@@ -73,9 +73,9 @@ def test_recovery_is_said_to_all_who_were_told(stages: Stages) -> None:
     stage.deliver(15 * MINUTE + 5)
     stage.report(20 * MINUTE, MAJOR, resolved=True)
     stage.deliver(20 * MINUTE + 1)
-    assert day.said == [f"first {MAJOR}", f"resolved {MAJOR}"]
-    assert boss.said == [f"escalated {MAJOR}", f"resolved {MAJOR}"]
-    assert boss.got[0].text.startswith("NOBODY ANSWERED, CRITICAL: Twilio API connection failed")
+    assert day.summaries == [f"first {MAJOR}", f"resolved {MAJOR}"]
+    assert boss.summaries == [f"escalated {MAJOR}", f"resolved {MAJOR}"]
+    assert boss.received[0].text.startswith("NOBODY ANSWERED, CRITICAL: Twilio API connection failed")
 
 
 # Reminders
@@ -88,14 +88,14 @@ def test_people_are_reminded_until_somebody_acknowledges_it(stages: Stages) -> N
     stage.deliver(0)
     for hour in (3, 4, 5, 8):
         stage.deliver(hour * HOUR)
-    assert phone.said == [f"first {MAJOR}", *[f"reminder {MAJOR}"] * 2]
-    assert phone.got[1].text.startswith("STILL OPEN after 4 h: Twilio API connection failed")
+    assert phone.summaries == [f"first {MAJOR}", *[f"reminder {MAJOR}"] * 2]
+    assert phone.received[1].text.startswith("STILL OPEN after 4 h: Twilio API connection failed")
     acknowledge(stage, 9 * HOUR)
     stage.deliver(13 * HOUR)
-    assert len(phone.got) == 3
-    stage.service.acting.give_back(stage.incident()["id"], stage.time(14 * HOUR), "ann", None)
+    assert len(phone.received) == 3
+    stage.service.acting.unacknowledge(stage.incident()["id"], stage.time(14 * HOUR), "ann", None)
     stage.deliver(14 * HOUR)
-    assert phone.said[3:] == [f"reminder {MAJOR}"], "nobody is at it any more"
+    assert phone.summaries[3:] == [f"reminder {MAJOR}"], "nobody is at it any more"
 
 
 def test_a_route_may_have_an_interval_of_its_own_and_0_is_never(stages: Stages) -> None:
@@ -105,7 +105,7 @@ def test_a_route_may_have_an_interval_of_its_own_and_0_is_never(stages: Stages) 
     stage.report(0, MAJOR)
     for minute in range(0, 600, 10):
         stage.deliver(minute * MINUTE)
-    assert (len(often.got), len(never.got)) == (20, 1)
+    assert (len(often.received), len(never.received)) == (20, 1)
 
 
 # Escalation
@@ -122,7 +122,7 @@ def test_the_next_is_told_when_nobody_acknowledges_and_the_next_but_one_after_th
     stage.report(0, MAJOR)
     told: list[tuple[str, float]] = []
     for phone in (first, second, third):
-        phone.rings = lambda said: told.append((f"{said.reason}", now))
+        phone.before_delivery = lambda said: told.append((f"{said.reason}", now))
     for now in range(0, 3600, 5):
         stage.deliver(now)
     assert told == [("first", 0), ("escalated", 600), ("escalated", 1800)]
@@ -138,7 +138,7 @@ def test_who_acknowledges_in_time_wakes_nobody_else(stages: Stages) -> None:
     stage.deliver(0)
     acknowledge(stage, 599)
     stage.deliver(HOUR)
-    assert (len(first.got), second.got) == (1, [])
+    assert (len(first.received), second.received) == (1, [])
 
 
 def test_a_route_that_reaches_nobody_hands_over_at_once_and_is_tried_anew(stages: Stages) -> None:
@@ -149,11 +149,11 @@ def test_a_route_that_reaches_nobody_hands_over_at_once_and_is_tried_anew(stages
     stage.report(0, MAJOR)
     stage.deliver(0)
     stage.deliver(5)
-    assert second.said == [f"escalated {MAJOR}"]
+    assert second.summaries == [f"escalated {MAJOR}"]
     for minute in (5, 10, 15, 16):
         stage.deliver(minute * MINUTE)
-    assert (deaf.said, deaf.failing) == ([f"first {MAJOR}"], []), "after 5 minutes, and 10 more"
-    assert len(second.got) == 1
+    assert (deaf.summaries, deaf.failing) == ([f"first {MAJOR}"], []), "after 5 minutes, and 10 more"
+    assert len(second.received) == 1
 
 
 # Quiet hours
@@ -165,11 +165,11 @@ def test_what_can_wait_waits_for_the_morning_and_what_cannot_does_not(stages: St
     stage.report(0, MINOR, service="billing")
     stage.report(0, MAJOR)
     stage.deliver(1)
-    assert phone.said == [f"first {MAJOR}"]
+    assert phone.summaries == [f"first {MAJOR}"]
     stage.deliver(4 * HOUR - 1)
-    assert len(phone.got) == 1
+    assert len(phone.received) == 1
     stage.deliver(4 * HOUR)
-    assert phone.said[1:] == [f"first {MINOR}"]
+    assert phone.summaries[1:] == [f"first {MINOR}"]
 
 
 def test_what_is_over_in_the_morning_is_not_said(stages: Stages) -> None:
@@ -179,7 +179,7 @@ def test_what_is_over_in_the_morning_is_not_said(stages: Stages) -> None:
     stage.deliver(1)
     stage.report(HOUR, MINOR, service="billing", resolved=True)
     stage.deliver(5 * HOUR)
-    assert phone.got == []
+    assert phone.received == []
 
 
 def test_what_grows_urgent_in_the_night_is_said_at_once(stages: Stages) -> None:
@@ -187,12 +187,12 @@ def test_what_grows_urgent_in_the_night_is_said_at_once(stages: Stages) -> None:
     stage = stages(phone, notify=notify(route("phone", quiet_hours=NIGHT)))
     stage.report(0, EFFECT, tenant="acme")
     stage.deliver(1)
-    assert phone.got == []
+    assert phone.received == []
     stage.report(HOUR, MAJOR)
     stage.deliver(HOUR)
-    assert phone.said == [f"first {MAJOR}"]
+    assert phone.summaries == [f"first {MAJOR}"]
     stage.deliver(4 * HOUR + 1)
-    assert len(phone.got) == 1, "the one that waited for the morning was this one"
+    assert len(phone.received) == 1, "the one that waited for the morning was this one"
 
 
 # Limits
@@ -208,22 +208,22 @@ def test_what_is_more_than_the_limit_comes_in_one_message(stages: Stages) -> Non
     stage = stages(phone, notify=notify(route("phone"), limits={"phone": {"max": 2, "per": "1h"}}))
     flood(stage, 0, *range(30))
     stage.deliver(0)
-    assert len(phone.got) == 2
+    assert len(phone.received) == 2
     stage.report(600, "ODD_5", service="service 5", resolved=True)
     stage.report(700, MAJOR)
     stage.deliver(1200)
-    assert phone.said[2:] == [f"first {MAJOR}"], "what is urgent is said at once"
+    assert phone.summaries[2:] == [f"first {MAJOR}"], "what is urgent is said at once"
     stage.deliver(HOUR)
-    assert len(phone.got) == 4
-    digest = phone.got[3]
+    assert len(phone.received) == 4
+    digest = phone.received[3]
     assert (digest.reason, digest.title) == ("digest", "28 incidents since 03:00 UTC")
     assert len(digest.incidents) == 28
     assert "over by now: ODD_5" in digest.body
     stage.deliver(2 * HOUR)
-    assert len(phone.got) == 4, "they are said"
+    assert len(phone.received) == 4, "they are said"
     flood(stage, 3 * HOUR, 100)
     stage.deliver(3 * HOUR)
-    assert phone.said[4:] == ["first ODD_100"]
+    assert phone.summaries[4:] == ["first ODD_100"]
 
 
 def test_nobody_gets_hundreds_of_messages_where_nothing_is_configured(stages: Stages) -> None:
@@ -233,8 +233,8 @@ def test_nobody_gets_hundreds_of_messages_where_nothing_is_configured(stages: St
     flood(stage, 0, *range(50))
     for at in (0, 1, 2, 3, 600, 601):
         stage.deliver(at)
-    assert (len(phone.got), phone.got[10].title) == (11, "40 incidents since 03:00 UTC")
-    assert len(log.got) == 50, "what nobody is woken by is told everything"
+    assert (len(phone.received), phone.received[10].title) == (11, "40 incidents since 03:00 UTC")
+    assert len(log.received) == 50, "what nobody is woken by is told everything"
 
 
 def test_a_site_sets_the_limit_of_those_without_one_of_their_own(stages: Stages) -> None:
@@ -244,7 +244,7 @@ def test_a_site_sets_the_limit_of_those_without_one_of_their_own(stages: Stages)
     stage = stages(phone, mail, notify=notify(*routes, **limits))
     flood(stage, 0, *range(6))
     stage.deliver(0)
-    assert (len(phone.got), len(mail.got)) == (2, 3)
+    assert (len(phone.received), len(mail.received)) == (2, 3)
 
 
 def test_one_that_was_held_back_comes_as_it_is(stages: Stages) -> None:
@@ -253,7 +253,7 @@ def test_one_that_was_held_back_comes_as_it_is(stages: Stages) -> None:
     flood(stage, 0, 1, 2)
     stage.deliver(0)
     stage.deliver(600)
-    assert phone.said == ["first ODD_1", "first ODD_2"]
+    assert phone.summaries == ["first ODD_1", "first ODD_2"]
 
 
 def test_a_message_of_several_that_fails_is_tried_again_and_handed_on(stages: Stages) -> None:
@@ -266,8 +266,8 @@ def test_a_message_of_several_that_fails_is_tried_again_and_handed_on(stages: St
     phone.failing = [OSError("no route")] * 2
     stage.deliver(600)
     stage.deliver(601)
-    assert (len(phone.got), phone.failing) == (1, [])
-    assert sorted(mail.said) == ["first ODD_2", "first ODD_3"]
+    assert (len(phone.received), phone.failing) == (1, [])
+    assert sorted(mail.summaries) == ["first ODD_2", "first ODD_3"]
 
 
 def test_a_recovery_that_was_held_back_is_told_with_the_rest(stages: Stages) -> None:
@@ -279,10 +279,10 @@ def test_a_recovery_that_was_held_back_is_told_with_the_rest(stages: Stages) -> 
     stage.report(60, "ODD_1", service="service 1", resolved=True)
     stage.deliver(60)
     stage.deliver(600)
-    assert phone.said[1:] == ["digest ODD_2"]
-    assert "over by now: ODD_1" in phone.got[1].body
+    assert phone.summaries[1:] == ["digest ODD_2"]
+    assert "over by now: ODD_1" in phone.received[1].body
     stage.deliver(2 * HOUR)
-    assert len(phone.got) == 2
+    assert len(phone.received) == 2
 
 
 # Drills
@@ -298,15 +298,15 @@ def test_a_drill_rings_touches_nothing_and_ends_by_itself(stages: Stages) -> Non
     stage.service.triage_all(stage.time(1))
     assert {each["id"] for each in stage.incidents("open")} > {real["id"]}
     stage.deliver(1)
-    (said,) = phone.got
+    (said,) = phone.received
     assert said.drill
     assert said.text.startswith("DRILL: CRITICAL: Twilio API connection failed")
     answer = stage.service.drilled(event)
     assert (answer["over"], answer["delivered"]) == (True, True)
     assert stage.incidents("open") == [real]
     stage.deliver(HOUR)
-    assert len(phone.got) == 2
-    assert phone.said[1:] == [f"first {MAJOR}"]
+    assert len(phone.received) == 2
+    assert phone.summaries[1:] == [f"first {MAJOR}"]
 
 
 def test_a_drill_asks_for_a_route_and_says_who_could_not_be_reached(stages: Stages) -> None:
@@ -321,9 +321,9 @@ def test_a_drill_asks_for_a_route_and_says_who_could_not_be_reached(stages: Stag
     answer = stage.service.drilled(event)
     assert (answer["over"], answer["delivered"]) == (True, False)
     assert answer["routes"] == [{"route": "boss", "outcome": "given up", "error": "21211: no such number"}]
-    assert phone.got == []
+    assert phone.received == []
     stage.deliver(HOUR)
-    assert boss.got == [], "a drill that failed is not tried anew"
+    assert boss.received == [], "a drill that failed is not tried anew"
 
 
 def test_a_drill_that_no_route_takes_ends_and_says_so(stages: Stages) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from firstcause.config import Settings, load
 from firstcause.core.model import Impact, Incident, Priority, Root, Severity
-from firstcause.notify.routes import first_able, routes_for
-from firstcause.plugins.manager import Host
+from firstcause.notify.routes import match_routes, pick_notifier
+from firstcause.plugins.manager import PluginManager
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "notifying.md").read_text()
 FILES = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)
@@ -20,13 +20,13 @@ TOLD = re.findall(r"^\| (P\d)(?: that hits (\w+))? \| (.*) \|$", GUIDE, re.MULTI
 HELD = {"apprise-urls": "# on call\noncall=json://127.0.0.1:9/\n"}
 
 
-def loaded(text: str, folder: Path) -> tuple[Settings, Host]:
+def loaded(text: str, folder: Path) -> tuple[Settings, PluginManager]:
     """A file of the guide as the daemon takes it, beside the files of secrets that it names."""
     for name in re.findall(r'_file = "([\w-]+)"', text):
         (folder / name).write_text(HELD.get(name, "s3cret-word"))
     (folder / "config.toml").write_text(text)
     settings = load(folder / "config.toml")
-    return settings, Host.load(settings.plugins)
+    return settings, PluginManager.load(settings.plugins)
 
 
 @pytest.mark.parametrize("text", FILES, ids=range(len(FILES)))
@@ -50,7 +50,7 @@ def test_without_routes_all_but_the_call_are_tried(tmp_path: Path) -> None:
     settings, host = loaded(next(text for text in FILES if "wake somebody" in text), tmp_path)
     offered = {notifier.name: notifier for notifier in host.notifiers()}
     assert settings.notify.routes
-    (taken,) = routes_for(incident("P0"), (), {}, offered).values()
+    (taken,) = match_routes(incident("P0"), (), {}, offered).values()
     assert taken == ("mail", "twilio-sms", "webhook", "console")
 
 
@@ -72,6 +72,6 @@ def test_the_routes_of_the_guide_tell_whom_it_says(tmp_path: Path) -> None:
     assert len(TOLD) == 5
     for priority, company, by in TOLD:
         hit = incident(priority, *[company] if company else [])
-        taken = routes_for(hit, (), settings.notify.by_name, offered).values()
-        speaking = [names[first_able(names, 0, (), offered) or 0] for names in taken]
+        taken = match_routes(hit, (), settings.notify.by_name, offered).values()
+        speaking = [names[pick_notifier(names, 0, (), offered) or 0] for names in taken]
         assert speaking == re.findall(r"`([\w-]+)`", by), (priority, company)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from firstcause.config import Notify, Route
 from firstcause.core.model import Impact, Incident, Priority, Root, Severity
 from firstcause.hookspecs.types import Notifier
-from firstcause.notify.routes import first_able, fits, routes_for
+from firstcause.notify.routes import match_routes, matches_route, pick_notifier
 
 
 def incident(
@@ -38,7 +38,7 @@ def named(*routes: Route) -> dict[str, Route]:
 
 def notifiers(*names: str, **stands_on: set[str]) -> dict[str, Notifier]:
     return {
-        name: Notifier(name, lambda _said: None, stands_on=frozenset(stands_on.get(name, ())))
+        name: Notifier(name, lambda _said: None, depends_on=frozenset(stands_on.get(name, ())))
         for name in (*names, *stands_on)
     }
 
@@ -49,17 +49,17 @@ def notifiers(*names: str, **stands_on: set[str]) -> dict[str, Notifier]:
 def test_without_routes_everybody_is_tried_those_of_last_resort_last() -> None:
     offered = notifiers("sms", "email")
     offered["console"] = Notifier("console", lambda _said: None, last_resort=True)
-    assert routes_for(incident(), (), {}, offered) == {"default": ("email", "sms", "console")}
-    assert routes_for(incident(), (), {}, {}) == {}
+    assert match_routes(incident(), (), {}, offered) == {"default": ("email", "sms", "console")}
+    assert match_routes(incident(), (), {}, {}) == {}
 
 
 def test_without_routes_nobody_is_rung_up_who_must_be_asked_for() -> None:
     offered = notifiers("sms")
     offered["call"] = Notifier("call", lambda _said: None, default=False)
-    assert routes_for(incident(), (), {}, offered) == {"default": ("sms",)}
-    assert routes_for(incident(), (), named(route("call")), offered) == {"route 1": ("call",)}
+    assert match_routes(incident(), (), {}, offered) == {"default": ("sms",)}
+    assert match_routes(incident(), (), named(route("call")), offered) == {"route 1": ("call",)}
     del offered["sms"]
-    assert routes_for(incident(), (), {}, offered) == {}
+    assert match_routes(incident(), (), {}, offered) == {}
 
 
 def test_the_first_route_that_fits_is_taken_and_further_ones_where_it_says_so() -> None:
@@ -69,21 +69,21 @@ def test_the_first_route_that_fits_is_taken_and_further_ones_where_it_says_so() 
         route("email"),
         route("console", name="unreached"),
     ]
-    assert routes_for(incident(), (), named(*routes), {}) == {
+    assert match_routes(incident(), (), named(*routes), {}) == {
         "night": ("sms", "console"),
         "route 3": ("email",),
     }
-    assert routes_for(incident(Priority.P1), (), named(*routes), {}) == {"route 3": ("email",)}
-    assert routes_for(incident(Priority.P2), (), named(*routes), {}) == {"low": ("never",)}
+    assert match_routes(incident(Priority.P1), (), named(*routes), {}) == {"route 3": ("email",)}
+    assert match_routes(incident(Priority.P2), (), named(*routes), {}) == {"low": ("never",)}
 
 
 def test_continue_goes_on_from_a_route_that_fits_only() -> None:
     routes = [route(priorities=["P2"], **{"continue": True}), route(name="next")]
-    assert list(routes_for(incident(), (), named(*routes), {})) == ["next"]
+    assert list(match_routes(incident(), (), named(*routes), {})) == ["next"]
 
 
 def test_where_no_route_fits_nobody_is_told() -> None:
-    assert routes_for(incident(), (), named(route(priorities=["P2"])), notifiers("console")) == {}
+    assert match_routes(incident(), (), named(route(priorities=["P2"])), notifiers("console")) == {}
 
 
 def test_every_condition_must_hold_and_one_of_its_list_is_enough() -> None:
@@ -91,13 +91,13 @@ def test_every_condition_must_hold_and_one_of_its_list_is_enough() -> None:
         priorities=["P0", "P1"], severities=["critical"], tenants=["acme", "globex"], components=["db"]
     )
     hit = incident(companies=("acme", "initech"))
-    assert fits(wanted, hit, {"db", "api"})
-    assert not fits(wanted, hit, {"api"})
-    assert not fits(wanted, hit, ())
-    assert not fits(wanted, incident(companies=("initech",)), {"db"})
-    assert not fits(wanted, incident(), {"db"})
-    assert not fits(wanted, hit.model_copy(update={"priority": Priority.P2}), {"db"})
-    assert not fits(wanted, hit.model_copy(update={"severity": Severity.WARNING}), {"db"})
+    assert matches_route(wanted, hit, {"db", "api"})
+    assert not matches_route(wanted, hit, {"api"})
+    assert not matches_route(wanted, hit, ())
+    assert not matches_route(wanted, incident(companies=("initech",)), {"db"})
+    assert not matches_route(wanted, incident(), {"db"})
+    assert not matches_route(wanted, hit.model_copy(update={"priority": Priority.P2}), {"db"})
+    assert not matches_route(wanted, hit.model_copy(update={"severity": Severity.WARNING}), {"db"})
 
 
 SOME = st.lists(st.sampled_from(["a", "b", "c"]), unique=True)
@@ -120,9 +120,11 @@ def test_what_is_taken_fits_and_nothing_that_fits_is_passed_over(
     routes: list[Route], priority: Priority, companies: list[str], components: list[str]
 ) -> None:
     hit = incident(priority, companies=tuple(companies))
-    taken = routes_for(hit, components, named(*routes), {})
+    taken = match_routes(hit, components, named(*routes), {})
     fitting = [
-        (f"route {number}", each) for number, each in enumerate(routes, 1) if fits(each, hit, components)
+        (f"route {number}", each)
+        for number, each in enumerate(routes, 1)
+        if matches_route(each, hit, components)
     ]
     last = next((place for place, (_, each) in enumerate(fitting) if not each.then_continue), len(fitting))
     assert list(taken) == [name for name, _ in fitting[: last + 1]]
@@ -134,18 +136,18 @@ def test_what_is_taken_fits_and_nothing_that_fits_is_passed_over(
 def test_the_first_whose_legs_are_whole_speaks() -> None:
     offered = notifiers("console", sms={"twilio", "network"}, email={"network"})
     names = ("sms", "email", "console")
-    assert first_able(names, 0, (), offered) == 0
-    assert first_able(names, 0, {"twilio"}, offered) == 1
-    assert first_able(names, 0, {"network"}, offered) == 2
-    assert first_able(names, 2, (), offered) == 2
-    assert first_able(names, 3, (), offered) is None
-    assert first_able(names[:2], 0, {"network"}, offered) is None
-    assert first_able((), 0, (), offered) is None
+    assert pick_notifier(names, 0, (), offered) == 0
+    assert pick_notifier(names, 0, {"twilio"}, offered) == 1
+    assert pick_notifier(names, 0, {"network"}, offered) == 2
+    assert pick_notifier(names, 2, (), offered) == 2
+    assert pick_notifier(names, 3, (), offered) is None
+    assert pick_notifier(names[:2], 0, {"network"}, offered) is None
+    assert pick_notifier((), 0, (), offered) is None
 
 
 def test_one_that_no_plugin_offers_is_passed_over() -> None:
-    assert first_able(("gone", "console"), 0, (), notifiers("console")) == 1
-    assert first_able(("gone",), 0, (), notifiers("console")) is None
+    assert pick_notifier(("gone", "console"), 0, (), notifiers("console")) == 1
+    assert pick_notifier(("gone",), 0, (), notifiers("console")) is None
 
 
 @given(
@@ -163,4 +165,4 @@ def test_it_is_able_and_nobody_before_it_was(
         for place in range(position, len(names))
         if names[place] in stands_on and not stands_on[names[place]] & broken
     ]
-    assert first_able(names, position, broken, offered) == (able[0] if able else None)
+    assert pick_notifier(names, position, broken, offered) == (able[0] if able else None)

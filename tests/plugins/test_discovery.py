@@ -11,7 +11,7 @@ import pytest
 
 from firstcause.plugins import discovery
 from firstcause.plugins.discovery import PluginState
-from firstcause.plugins.manager import Host
+from firstcause.plugins.manager import PluginManager
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,17 +70,17 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
             del sys.modules[name]
 
 
-def state(host: Host, name: str) -> PluginState:
+def state(host: PluginManager, name: str) -> PluginState:
     return next(each for each in host.states() if each.name == name)
 
 
-def names(host: Host) -> set[str]:
+def names(host: PluginManager) -> set[str]:
     return {probe.name for probe in host.probes()}
 
 
 def test_a_plugin_is_found_loaded_and_told_with_version_module_and_hooks(install: Any) -> None:
     install("good", PROBES.format(name="good"))
-    host = Host.load({})
+    host = PluginManager.load({})
     assert state(host, "good") == PluginState("good", "loaded", "1.2", "fctest_good", (), ("probes",))
     assert "good" in names(host)
 
@@ -101,7 +101,7 @@ def test_a_plugin_is_found_loaded_and_told_with_version_module_and_hooks(install
 def test_one_that_raises_on_import_is_named_and_the_rest_go_on(install: Any, source: str, said: str) -> None:
     install("bad", source)
     install("good", PROBES.format(name="good"))
-    host = Host.load({})
+    host = PluginManager.load({})
     bad = state(host, "bad")
     assert (bad.status, bad.version, bad.module, bad.hooks) == ("failed", "1.2", None, ())
     assert len(bad.problems) == 1
@@ -111,10 +111,10 @@ def test_one_that_raises_on_import_is_named_and_the_rest_go_on(install: Any, sou
 
 
 def test_one_that_hangs_on_import_is_left_behind(install: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(discovery, "LOAD_TIMEOUT", 0.2)
+    monkeypatch.setattr(discovery, "LOAD_TIMEOUT_S", 0.2)
     install("slow", "import time\ntime.sleep(3)")
     install("good", PROBES.format(name="good"))
-    host = Host.load({})
+    host = PluginManager.load({})
     assert state(host, "slow").problems == ("does not load: fctest_slow is not through within 0.2 s",)
     assert "good" in names(host)
 
@@ -130,7 +130,7 @@ def test_one_that_hangs_on_import_is_left_behind(install: Any, monkeypatch: pyte
 def test_one_whose_hooks_do_not_fit_is_named_and_the_rest_go_on(install: Any, source: str, said: str) -> None:
     install("bad", f"from firstcause import hookimpl\n{source}")
     install("good", PROBES.format(name="good"))
-    host = Host.load({})
+    host = PluginManager.load({})
     bad = state(host, "bad")
     assert bad.status == "failed"
     assert bad.problems[0].startswith("its hooks do not fit: ")
@@ -142,7 +142,7 @@ def test_one_whose_hooks_do_not_fit_is_named_and_the_rest_go_on(install: Any, so
 def test_one_whose_entry_points_file_is_broken_is_named_and_the_rest_go_on(install: Any) -> None:
     install("bad", "", entry_points="[firstcause]\nbad\n")
     install("good", PROBES.format(name="good"))
-    host = Host.load({})
+    host = PluginManager.load({})
     assert state(host, "fctest-bad").status == "failed"
     assert state(host, "fctest-bad").problems[0].startswith("its entry_points.txt cannot be read: ")
     assert "good" in names(host)
@@ -151,13 +151,13 @@ def test_one_whose_entry_points_file_is_broken_is_named_and_the_rest_go_on(insta
 def test_a_strangers_broken_entry_points_are_none_of_ours(install: Any) -> None:
     install("bad", "", entry_points="[console_scripts]\nbad\n")
     install("good", PROBES.format(name="good"))
-    assert "good" in names(Host.load({}))
+    assert "good" in names(PluginManager.load({}))
 
 
 def test_a_distribution_folder_without_metadata_still_loads(install: Any, tmp_path: Path) -> None:
     install("good", PROBES.format(name="good"))
     (tmp_path / "site" / "fctest_good-1.2.dist-info" / "METADATA").unlink()
-    host = Host.load({})
+    host = PluginManager.load({})
     assert state(host, "good").status == "loaded"
     assert state(host, "good").version is None
 
@@ -165,7 +165,7 @@ def test_a_distribution_folder_without_metadata_still_loads(install: Any, tmp_pa
 def test_two_distributions_with_one_name_lose_the_second_only(install: Any) -> None:
     install("twin", PROBES.format(name="one"), dist="twin-a")
     install("twin", PROBES.format(name="two"), dist="twin-b")
-    host = Host.load({})
+    host = PluginManager.load({})
     (twin,) = [each for each in host.states() if each.name == "twin"]
     assert twin.status == "loaded"
     assert any("has a plugin of the same name, which is left out" in each for each in twin.problems)
@@ -178,7 +178,7 @@ def test_one_module_under_two_names_loads_once(install: Any) -> None:
         PROBES.format(name="good"),
         entry_points="[firstcause]\nfirst = fctest_first\nlater = fctest_first\n",
     )
-    host = Host.load({})
+    host = PluginManager.load({})
     assert state(host, "first").status == "loaded"
     assert state(host, "later").status == "failed"
     assert state(host, "later").problems[0].startswith("its hooks do not fit: ")
@@ -187,14 +187,14 @@ def test_one_module_under_two_names_loads_once(install: Any) -> None:
 
 def test_a_disabled_plugin_is_not_even_imported(install: Any) -> None:
     install("off", "raise RuntimeError('was imported')")
-    host = Host.load({"off": {"any": "thing"}}, disabled={"off"})
+    host = PluginManager.load({"off": {"any": "thing"}}, disabled={"off"})
     assert state(host, "off") == PluginState("off", "disabled", "1.2")
     assert "fctest_off" not in sys.modules
 
 
 def test_the_right_table_reaches_the_hooks(install: Any) -> None:
     install("configured", WITH_CONFIG)
-    host = Host.load({"configured": {"auth_token": "s3cret-value"}})
+    host = PluginManager.load({"configured": {"auth_token": "s3cret-value"}})
     assert state(host, "configured").problems == ()
     (probe,) = [each for each in host.probes() if each.name == "configured"]
     assert probe.check().detail == "s3cret-value"
@@ -203,7 +203,7 @@ def test_the_right_table_reaches_the_hooks(install: Any) -> None:
 def test_a_wrong_table_rests_the_hooks_that_need_it_and_tells_no_secret(install: Any) -> None:
     install("configured", WITH_CONFIG)
     install("good", PROBES.format(name="good"))
-    host = Host.load({"configured": {"auth_token": 424242424242, "attempts": "s3cret-value"}})
+    host = PluginManager.load({"configured": {"auth_token": 424242424242, "attempts": "s3cret-value"}})
     bad = state(host, "configured")
     assert bad.status == "loaded"
     assert len(bad.problems) == 2
@@ -217,7 +217,9 @@ def test_a_wrong_table_rests_the_hooks_that_need_it_and_tells_no_secret(install:
 
 def test_a_missing_key_is_named(install: Any) -> None:
     install("configured", WITH_CONFIG)
-    assert state(Host.load({}), "configured").problems == ("[plugins.configured] auth_token: Field required",)
+    assert state(PluginManager.load({}), "configured").problems == (
+        "[plugins.configured] auth_token: Field required",
+    )
 
 
 @pytest.mark.parametrize(
@@ -239,20 +241,20 @@ def test_a_missing_key_is_named(install: Any) -> None:
 def test_a_config_that_is_none_is_named(install: Any, config: str, said: str) -> None:
     install("odd", config)
     install("good", PROBES.format(name="good"))
-    host = Host.load({"odd": {"token": "s3cret-value"}})
+    host = PluginManager.load({"odd": {"token": "s3cret-value"}})
     assert state(host, "odd").problems == (said,)
     assert "good" in names(host)
 
 
 def test_a_table_nobody_reads_is_named(install: Any) -> None:
     install("good", PROBES.format(name="good"))
-    host = Host.load({"good": {"a": 1}})
+    host = PluginManager.load({"good": {"a": 1}})
     assert state(host, "good").problems == ("takes no settings, so [plugins.good] has no effect; remove it",)
 
 
 def test_a_table_for_no_plugin_names_the_nearest(install: Any) -> None:
     install("goodplugin", PROBES.format(name="good"))
-    host = Host.load({"godplugin": {}, "zzzzzz": {}})
+    host = PluginManager.load({"godplugin": {}, "zzzzzz": {}})
     assert state(host, "godplugin").status == "failed"
     assert state(host, "godplugin").problems[0].endswith("did you mean [plugins.goodplugin]?")
     assert state(host, "zzzzzz").problems[0].endswith("install it, or remove the table")
@@ -261,6 +263,6 @@ def test_a_table_for_no_plugin_names_the_nearest(install: Any) -> None:
 def test_states_come_in_the_order_of_names(install: Any) -> None:
     for name in ("zeta", "alpha", "mid"):
         install(name, PROBES.format(name=name))
-    found = [each.name for each in Host.load({"beta": {}}).states()]
+    found = [each.name for each in PluginManager.load({"beta": {}}).states()]
     assert found == sorted(found)
     assert {"alpha", "beta", "mid", "zeta"} <= set(found)

@@ -25,7 +25,7 @@ from firstcause.hookspecs.types import (
     Remedy,
     SuppliedFact,
 )
-from firstcause.plugins.manager import Host
+from firstcause.plugins.manager import PluginManager
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,14 +70,14 @@ def with_one(hook: str, answer: Callable[[], Any]) -> Plugin:
     return Plugin({hook: asking.get(hook, answer)})
 
 
-def host_of(timeout: float | None = None, **plugins: Plugin) -> Host:
-    host = Host([]) if timeout is None else Host([], timeout)
+def host_of(timeout: float | None = None, **plugins: Plugin) -> PluginManager:
+    host = PluginManager([]) if timeout is None else PluginManager([], timeout)
     for name, module in plugins.items():
         host.register(module, name)
     return host
 
 
-def problems(host: Host, name: str) -> tuple[str, ...]:
+def problems(host: PluginManager, name: str) -> tuple[str, ...]:
     return next(state.problems for state in host.states() if state.name == name)
 
 
@@ -104,7 +104,7 @@ GOOD: dict[str, Any] = {
 }
 
 
-def everything(host: Host) -> dict[str, Any]:
+def everything(host: PluginManager) -> dict[str, Any]:
     return {
         "probes": [each.name for each in host.probes()],
         "notifiers": [each.name for each in host.notifiers()],
@@ -186,7 +186,7 @@ def test_nonsense_in_a_list_is_named_and_its_neighbours_stay(hook: str) -> None:
         ("probes", probe("p", timeout="soon"), "timeout"),
         ("probes", Probe(["p"], "c", up, "X"), "name"),  # type: ignore[arg-type]
         ("probes", Probe("p", "c", "no function", "X"), "check"),  # type: ignore[arg-type]
-        ("notifiers", notifier("n", stands_on=7), "stands_on"),
+        ("notifiers", notifier("n", depends_on=7), "depends_on"),
         ("remedies", Remedy("r", "c", "no function", lambda: ""), "plan"),  # type: ignore[arg-type]
         ("intake", IntakeFormat(None, lambda _body, _headers: []), "path"),  # type: ignore[arg-type]
         ("facts", SuppliedFact("k", ["no", "mapping"]), "fields"),  # type: ignore[arg-type]
@@ -202,8 +202,8 @@ def test_a_value_with_wrong_fields_is_named_and_left_out(hook: str, wrong: objec
 
 
 def test_a_list_where_a_set_is_meant_will_do() -> None:
-    host = host_of(one=plugin(notifiers=lambda: [notifier("n", stands_on=["network"])]))
-    assert host.notifiers()[0].stands_on == frozenset({"network"})
+    host = host_of(one=plugin(notifiers=lambda: [notifier("n", depends_on=["network"])]))
+    assert host.notifiers()[0].depends_on == frozenset({"network"})
 
 
 def test_one_that_hangs_costs_its_time_once_and_is_asked_again_when_it_is_back(
@@ -336,7 +336,7 @@ def test_a_hook_gets_its_own_config_only() -> None:
     def probes(config: Config) -> list[Probe]:
         return [probe(config.name)]
 
-    host = Host([])
+    host = PluginManager([])
     for name in ("one", "two"):
         module = plugin(probes=probes)
         module.Config = Config  # type: ignore[attr-defined]
@@ -356,7 +356,7 @@ def test_secrets_are_the_settings_declared_so_however_deep() -> None:
 
     module = plugin(rules=lambda: [Path("/rules")])
     module.Config = Config  # type: ignore[attr-defined]
-    host = Host([])
+    host = PluginManager([])
     table = {
         "auth_token": "top-secret",
         "targets": [{"url": "a", "key": "in-a-list"}, {"url": "b"}],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.firstcause_process import PROGRAM, firstcause
+from support.firstcause_process import PROGRAM, run_cli
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ def test_each_is_one_clear_mistake_with_its_place(tmp_path: Path, kind: str) -> 
     raw, said = BAD[kind]
     (tmp_path / "good.yaml").write_text(GOOD.replace("MINE", "OTHER").replace("mine", "other"))
     (tmp_path / "bad.yaml").write_bytes(raw)
-    done = firstcause("rules", "check", str(tmp_path), folder=tmp_path, ok=1)
+    done = run_cli("rules", "check", str(tmp_path), folder=tmp_path, ok=1)
     mistakes = done.stderr.splitlines()[:-1]
     assert mistakes
     assert all(line.startswith(f"{tmp_path}/bad.yaml:") for line in mistakes)
@@ -74,5 +74,5 @@ def test_what_is_no_file_is_left_out_or_said(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     (tmp_path / "folder.yaml").mkdir()
     (tmp_path / "gone.yaml").symlink_to(tmp_path / "nowhere.yaml")
-    done = firstcause("rules", "check", str(tmp_path), folder=tmp_path)
+    done = run_cli("rules", "check", str(tmp_path), folder=tmp_path)
     assert "1 files, 1 entries" in done.stdout

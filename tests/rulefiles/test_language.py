@@ -106,7 +106,7 @@ def test_a_site_changes_a_shipped_entry_without_touching_its_file(tmp_path: Path
     assert (changed.component, changed.severity, changed.title) == ("queue", "CRITICAL", "A is full")
     assert (changed.fix.url, changed.fix.steps) == ("https://a", ("call the dba",))
     assert (new.component, new.severity, new.fix.steps) == ("site", "CRITICAL", ("call the dba",))
-    match = book.catalog.by_message("A is full at night")
+    match = book.catalog.match_message("A is full at night")
     assert match is not None
     assert match.code == "A_FULL", "the order of the files decides, and the change keeps the place"
 

@@ -65,7 +65,7 @@ def test_a_good_file_gives_a_book(rules: Path) -> None:
     assert book.files == ("rules/area/a.yaml",)
     entry = book.catalog.entries["API_DOWN"]
     assert (entry.component, entry.severity, entry.causes) == ("twilio", "CRITICAL", ("SMS_LOST",))
-    found = book.catalog.by_message("the API has Refused us")
+    found = book.catalog.match_message("the API has Refused us")
     assert found is entry
     (placed,) = book.rules
     assert (placed.rule.id, placed.file, placed.line) == ("api-down", "rules/area/a.yaml", 12)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from firstcause.errors import RuleFileError
-from firstcause.inference.patterns import impossible
+from firstcause.inference.patterns import is_impossible
 from firstcause.rulefiles.load import load
 
 if TYPE_CHECKING:
@@ -162,4 +162,4 @@ def test_patterns_that_tell_nothing_apart(tmp_path: Path, pattern: str, said: st
 
 @pytest.mark.parametrize("pattern", [r"costs \$5", "^a$", "(a$|b)c", "[$]x", r"a\b$", "(?m)a$\nb", "x?^a"])
 def test_patterns_with_ends_that_can_be_found(pattern: str) -> None:
-    assert not impossible(pattern)
+    assert not is_impossible(pattern)

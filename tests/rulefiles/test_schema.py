@@ -8,28 +8,30 @@ from typing import Any
 import jsonschema
 import pytest
 
-from firstcause.resources import shipped
-from firstcause.rulefiles.yaml_reader import read
-from support.firstcause_process import firstcause
+from firstcause.resources import shipped_path
+from firstcause.rulefiles.yaml_reader import read_document
+from support.firstcause_process import run_cli
 
-FILES = sorted(shipped("rules").rglob("*.yaml"))
+FILES = sorted(shipped_path("rules").rglob("*.yaml"))
 HEAD = "# yaml-language-server: $schema=../schema.json\n"
 
 
 @pytest.fixture(scope="module")
 def schema() -> Any:
-    return json.loads((shipped("rules") / "schema.json").read_text())
+    return json.loads((shipped_path("rules") / "schema.json").read_text())
 
 
 def data(text: str) -> Any:
-    document, mistakes = read(text.encode(), "x")
+    document, mistakes = read_document(text.encode(), "x")
     assert (document is not None, mistakes) == (True, [])
     return document and document.data
 
 
 def test_the_file_is_what_the_command_prints(tmp_path: Any) -> None:
-    printed = firstcause("rules", "schema", folder=tmp_path).stdout
-    assert (shipped("rules") / "schema.json").read_text() == printed, "run `firstcause rules schema` again"
+    printed = run_cli("rules", "schema", folder=tmp_path).stdout
+    assert (shipped_path("rules") / "schema.json").read_text() == printed, (
+        "run `firstcause rules schema` again"
+    )
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from firstcause.errors import RuleFileError
-from firstcause.resources import shipped
+from firstcause.resources import shipped_path
 from firstcause.rulefiles import fact_schema
 from firstcause.rulefiles.load import RuleBook, load
 
@@ -29,7 +29,7 @@ CODES = {
     "COMPANY_DATABASE_EMPTY",
     "SYSTEM_REGRESSION_DETECTED",
 }
-FILES = sorted(shipped("rules").rglob("*.yaml"))
+FILES = sorted(shipped_path("rules").rglob("*.yaml"))
 MESSAGES = [
     ("[Twilio] RestException [Error]: Authenticate status: 401 code: 20003", "TWILIO_API_FAILURE"),
     ("getaddrinfo ENOTFOUND api.twilio.com", "TWILIO_API_FAILURE"),
@@ -72,7 +72,7 @@ MESSAGES = [
 
 @pytest.fixture(scope="module")
 def book() -> RuleBook:
-    return load([shipped("rules")])
+    return load([shipped_path("rules")])
 
 
 def empty_fields(value: BaseModel, path: str = "") -> list[str]:
@@ -117,13 +117,13 @@ def test_causes_go_over_several_hops(book: RuleBook) -> None:
 
 @pytest.mark.parametrize(("message", "code"), MESSAGES)
 def test_real_messages_find_their_own_entry(book: RuleBook, message: str, code: str | None) -> None:
-    entry = book.catalog.by_message(message)
+    entry = book.catalog.match_message(message)
     assert (entry and entry.code) == code
 
 
 def test_every_entry_has_a_test_beside_it(book: RuleBook) -> None:
     for file in FILES:
-        named = f"rules/{file.relative_to(shipped('rules')).as_posix()}"
+        named = f"rules/{file.relative_to(shipped_path('rules')).as_posix()}"
         assert any(test.file == named for test in book.tests), named
     spoken = {
         code for test in book.tests for code in (test.test.expect.root, *(test.test.expect.cascades or ()))
@@ -133,13 +133,13 @@ def test_every_entry_has_a_test_beside_it(book: RuleBook) -> None:
 
 def test_rules_are_placed_where_they_stand(book: RuleBook) -> None:
     for placed in book.rules:
-        line = (shipped("rules").parent / placed.file).read_text().splitlines()[placed.line - 1]
+        line = (shipped_path("rules").parent / placed.file).read_text().splitlines()[placed.line - 1]
         assert line.strip() == f"- id: {placed.rule.id}"
 
 
 def test_the_reference_lists_every_fact_and_field() -> None:
     reference = (Path(__file__).parents[2] / "docs" / "rules.md").read_text()
-    for kind, fields in fact_schema.FIELDS.items():
+    for kind, fields in fact_schema.FIELDS_BY_KIND.items():
         assert f"`{kind}`" in reference
         for field in fields:
             assert f"`{field}`" in reference, f"{kind}.{field}"

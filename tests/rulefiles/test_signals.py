@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from firstcause.errors import RuleFileError
-from firstcause.resources import shipped
+from firstcause.resources import shipped_path
 from firstcause.rulefiles.load import load
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ def test_shares_may_be_thresholds_and_weights_are(tmp_path: Path) -> None:
         "signals: [{name: good, about: x, own: $thresholds.often, match: ['fine']}]\n"
     )
     book = load([tmp_path], {"often": 0.8})
-    signal = book.signals.of("ALL_FINE here")
+    signal = book.signals.classify("ALL_FINE here")
     assert signal is not None
     assert (signal.own, signal.spreads, book.weights.hop) == (0.8, False, 0.25)
-    assert book.signals.of("nothing of it") is None
+    assert book.signals.classify("nothing of it") is None
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,6 @@ def test_shares_may_be_thresholds_and_weights_are(tmp_path: Path) -> None:
     ],
 )
 def test_shipped_signals_know_what_a_text_is_about(words: str, name: str) -> None:
-    signal = load([shipped("rules")]).signals.of(words)
+    signal = load([shipped_path("rules")]).signals.classify(words)
     assert signal is not None
     assert signal.name == name

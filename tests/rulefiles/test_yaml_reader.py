@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.rulefiles.yaml_reader import read
+from firstcause.rulefiles.yaml_reader import read_document
 
 
 def data(text: str) -> Any:
-    document, mistakes = read(text.encode(), "a.yaml")
+    document, mistakes = read_document(text.encode(), "a.yaml")
     assert mistakes == []
     assert document is not None
     return document.data
 
 
 def refused(raw: bytes | str) -> list[str]:
-    _, mistakes = read(raw if isinstance(raw, bytes) else raw.encode(), "a.yaml")
+    _, mistakes = read_document(raw if isinstance(raw, bytes) else raw.encode(), "a.yaml")
     return [str(mistake) for mistake in mistakes]
 
 
@@ -58,19 +58,19 @@ def test_a_value_is_what_yaml_1_2_says(written: str, value: object) -> None:
 
 
 def test_keys_and_values_have_their_places() -> None:
-    document, _ = read(b"a:\n  - b: [1, {c: 2}]\n    'd': x\n", "a.yaml")
+    document, _ = read_document(b"a:\n  - b: [1, {c: 2}]\n    'd': x\n", "a.yaml")
     assert document is not None
-    assert document.key(("a",)) == (1, 1)
-    assert document.place(("a", 0)) == (2, 5)
-    assert document.place(("a", 0, "b", 1, "c")) == (2, 16)
-    assert document.key(("a", 0, "d")) == (3, 5)
-    assert document.place(("a", 0, "d", "nothing here")) == (3, 10)
+    assert document.get_key_position(("a",)) == (1, 1)
+    assert document.get_position(("a", 0)) == (2, 5)
+    assert document.get_position(("a", 0, "b", 1, "c")) == (2, 16)
+    assert document.get_key_position(("a", 0, "d")) == (3, 5)
+    assert document.get_position(("a", 0, "d", "nothing here")) == (3, 10)
 
 
 def test_columns_count_characters_not_bytes() -> None:
-    document, _ = read("\ufeff# é\n{é: ü, x: 1}\n".encode(), "a.yaml")
+    document, _ = read_document("\ufeff# é\n{é: ü, x: 1}\n".encode(), "a.yaml")
     assert document is not None
-    assert document.key(("x",)) == (2, 8)
+    assert document.get_key_position(("x",)) == (2, 8)
 
 
 def test_an_alias_repeats_its_anchor() -> None:
@@ -122,6 +122,6 @@ def test_all_repeated_keys_are_told() -> None:
 
 @given(st.binary(max_size=200) | st.text("ab:-[]{}&*!'\"\n\t ?|>#%0.,", max_size=80).map(str.encode))
 def test_any_bytes_give_a_document_or_a_mistake(raw: bytes) -> None:
-    document, mistakes = read(raw, "a.yaml")
+    document, mistakes = read_document(raw, "a.yaml")
     assert document is not None or mistakes
     assert document is None or isinstance(document.data, dict)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from firstcause import Enrichment
 from firstcause.core.grouping.fingerprint import identify
 from firstcause.errors import IntakeError, StoreError
-from firstcause.intake.writer import Acceptor, Room
-from firstcause.store.inbox import packed
-from support.firstcause_process import until
+from firstcause.intake.writer import BacklogLimit, GroupCommitWriter
+from firstcause.store.inbox import pack_events
+from support.firstcause_process import wait_until
 from support.scenario_app import Stage
 
 if TYPE_CHECKING:
@@ -86,19 +86,21 @@ def test_two_that_triage_one_store_open_one_incident_and_count_once(stages: Call
     assert len(incident["alerts"]) == 7
 
 
-def anything(stage: Stage) -> Room:
-    return Room(stage.service.database, 0)
+def anything(stage: Stage) -> BacklogLimit:
+    return BacklogLimit(stage.service.database, 0)
 
 
 def test_the_acceptor_answers_only_what_is_stored(stage: Stage) -> None:
     woken = threading.Event()
-    acceptor = Acceptor(stage.service.database.inbox, lambda: stage.time(0), woken.set, anything(stage))
-    futures = [acceptor.submit(packed([stage.event(0, "REDIS_SLOW")])) for _ in range(100)]
+    acceptor = GroupCommitWriter(
+        stage.service.database.inbox, lambda: stage.time(0), woken.set, anything(stage)
+    )
+    futures = [acceptor.submit(pack_events([stage.event(0, "REDIS_SLOW")])) for _ in range(100)]
     for future in futures:
         future.result(timeout=10)
     assert stage.service.status(stage.time(0))["store"]["waiting"] == 100
     assert woken.is_set()
-    last = acceptor.submit(packed([stage.event(1, "REDIS_SLOW")]))
+    last = acceptor.submit(pack_events([stage.event(1, "REDIS_SLOW")]))
     acceptor.close()
     last.result(timeout=0)
     assert stage.service.status(stage.time(1))["store"]["waiting"] == 101
@@ -107,28 +109,28 @@ def test_the_acceptor_answers_only_what_is_stored(stage: Stage) -> None:
 def test_more_than_memory_should_hold_is_refused_and_taken_later(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("firstcause.intake.writer._MOST_WAITING", 100)
+    monkeypatch.setattr("firstcause.intake.writer._MAX_PENDING_BYTES", 100)
     held = threading.Event()
 
     def clock() -> datetime:
         held.wait(10)
         return stage.time(0)
 
-    acceptor = Acceptor(stage.service.database.inbox, clock, lambda: None, anything(stage))
-    first = acceptor.submit(packed([stage.event(0, "REDIS_SLOW", message="x" * 200)]))
+    acceptor = GroupCommitWriter(stage.service.database.inbox, clock, lambda: None, anything(stage))
+    first = acceptor.submit(pack_events([stage.event(0, "REDIS_SLOW", message="x" * 200)]))
     with pytest.raises(IntakeError, match="send it again"):
-        acceptor.submit(packed([stage.event(0, "REDIS_SLOW")]))
+        acceptor.submit(pack_events([stage.event(0, "REDIS_SLOW")]))
     held.set()
     first.result(timeout=10)
-    until(lambda: acceptor.stored == 1, "the first to be stored")
-    later = until(lambda: _submitted(acceptor, stage), "room")
+    wait_until(lambda: acceptor.stored_count == 1, "the first to be stored")
+    later = wait_until(lambda: _submitted(acceptor, stage), "room")
     later.result(timeout=10)
     acceptor.close()
 
 
-def _submitted(acceptor: Acceptor, stage: Stage) -> Future[None] | None:
+def _submitted(acceptor: GroupCommitWriter, stage: Stage) -> Future[None] | None:
     try:
-        return acceptor.submit(packed([stage.event(0, "REDIS_SLOW")]))
+        return acceptor.submit(pack_events([stage.event(0, "REDIS_SLOW")]))
     except IntakeError:
         return None
 
@@ -142,7 +144,7 @@ def test_what_leaves_the_inbox_does_so_together_with_what_triage_made_of_it(
         raise StoreError("the disk is full")
 
     with monkeypatch.context() as broken:
-        broken.setattr("firstcause.store.event_counts.count", full)
+        broken.setattr("firstcause.store.event_counts.record", full)
         with pytest.raises(StoreError):
             stage.service.triage(stage.time(0))
     assert stage.rows("event") == []
@@ -212,7 +214,11 @@ def test_who_looks_after_health_does_not_work_off_a_storm(stage: Stage) -> None:
     stage.service.probed({}, stage.time(0))
     stage.service.snapshot(stage.time(0))
     stage.service.tick(stage.time(0), triage=False)
-    assert stage.service.status(stage.time(0))["store"]["waiting"] == stage.service.measures().waiting >= 1
+    assert (
+        stage.service.status(stage.time(0))["store"]["waiting"]
+        == stage.service.measures().pending_events
+        >= 1
+    )
     assert stage.incidents() == []
     stage.service.tick(stage.time(1))
     assert "REDIS_SLOW" in {each["root"]["code"] for each in stage.incidents()}

@@ -11,7 +11,7 @@ import pytest
 
 import firstcause
 from support.faulty_daemon import free_port
-from support.firstcause_process import DaemonProcess, daemon, until
+from support.firstcause_process import DaemonProcess, run_daemon, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 def the_incident(running: DaemonProcess, **headers: str) -> dict[str, Any]:
     """The one there is, whole."""
-    (found,) = until(lambda: asked(running, "/incidents", **headers).json()["incidents"], "an incident")
+    (found,) = wait_until(lambda: asked(running, "/incidents", **headers).json()["incidents"], "an incident")
     whole: dict[str, Any] = asked(running, f"/incidents/{found['id']}", **headers).json()
     return whole
 
@@ -39,7 +39,7 @@ def asked(running: DaemonProcess, path: str, **headers: str) -> httpx.Response:
         found = httpx.get(f"{running.url}/api/v1{path}", headers=headers, timeout=20)
         return found if found.is_success else None
 
-    found: httpx.Response = until(answer, f"an answer to {path}")
+    found: httpx.Response = wait_until(answer, f"an answer to {path}")
     return found
 
 
@@ -49,7 +49,7 @@ def test_an_exception_becomes_an_incident_with_its_source(folder: Path) -> None:
         raise ValueError(msg)
 
     card = str(4999_123)
-    with daemon(folder) as running:
+    with run_daemon(folder) as running:
         firstcause.configure(running.url, service="checkout", tenant="acme", release="shop@1.4.2")
         with suppress(ValueError), firstcause.watch("PAYMENT_FAILED", details={"order": 17}):
             charge(card)
@@ -84,10 +84,10 @@ def test_a_killed_daemon_gets_all_that_was_reported_meanwhile_exactly_once(folde
         finally:
             running.kill()
         report(200)
-    with daemon(folder, port) as running:
+    with run_daemon(folder, port) as running:
         report(50)
         assert firstcause.flush(40)
-        until(lambda: the_incident(running)["events"] >= sent, "all of them")
+        wait_until(lambda: the_incident(running)["events"] >= sent, "all of them")
         time.sleep(0.5)
         assert the_incident(running)["events"] == sent
 
@@ -96,7 +96,7 @@ def test_its_token_is_brought(folder: Path) -> None:
     (folder / "token").write_text("s3cret-word\n")
     with (folder / "config.toml").open("a") as file:
         file.write('[web]\ntoken_file = "token"\n')
-    with daemon(folder) as running:
+    with run_daemon(folder) as running:
         firstcause.configure(running.url, token_file=folder / "token")
         firstcause.report("A")
         assert firstcause.flush(20)
@@ -108,7 +108,7 @@ def test_what_the_client_is_told_by_the_environment_is_nothing_to_the_daemon(
 ) -> None:
     for name in ("URL", "TOKEN", "TOKEN_FILE", "SERVICE", "TENANT", "ENVIRONMENT", "RELEASE", "SPOOL"):
         monkeypatch.setenv(f"FIRSTCAUSE_{name}", "http://127.0.0.1:9")
-    with daemon(folder) as running:
+    with run_daemon(folder) as running:
         assert httpx.get(f"{running.url}/healthz").status_code == 200
         monkeypatch.delenv("FIRSTCAUSE_TOKEN_FILE")
         monkeypatch.setenv("FIRSTCAUSE_URL", running.url)

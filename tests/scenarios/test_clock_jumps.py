@@ -39,7 +39,7 @@ def test_what_breaks_after_a_jump_is_told_and_ends(app: Stage, jump: float) -> N
     look(app, 30, Status.DOWN)
     look(app, 65, Status.DOWN)
     look(app, 70)
-    assert app.phones[0].said == [f"first {REDIS}", f"resolved {REDIS}"]
+    assert app.phones[0].summaries == [f"first {REDIS}", f"resolved {REDIS}"]
     well = look(app, 80 + jump)
     assert not well["comparison"]["is_regression"]
     assert well["time_since_last_good"] >= 0
@@ -49,20 +49,20 @@ def test_what_breaks_after_a_jump_is_told_and_ends(app: Stage, jump: float) -> N
     assert down["comparison"]["regressions"]
     (incident,) = app.incidents("open")
     assert incident["root"]["code"] == REDIS
-    assert app.phones[0].said[2:] == [f"first {REDIS}"]
+    assert app.phones[0].summaries[2:] == [f"first {REDIS}"]
     back = look(app, 200 + jump)
     assert app.incidents("open") == []
-    assert app.phones[0].said[3:] == [f"resolved {REDIS}"]
+    assert app.phones[0].summaries[3:] == [f"resolved {REDIS}"]
     assert look(app, 210 + jump)["last_known_good"] == back["snapshot_id"]
 
 
 def test_what_waits_when_the_clock_is_set_back_does_not_wait_for_hours(app: Stage) -> None:
     look(app, 0)
     look(app, 10, Status.DOWN)
-    assert app.phones[0].said == []
+    assert app.phones[0].summaries == []
     look(app, 20 - 3 * HOUR, Status.DOWN)
     look(app, 60 - 3 * HOUR, Status.DOWN)
-    assert app.phones[0].said == [f"first {REDIS}"]
+    assert app.phones[0].summaries == [f"first {REDIS}"]
 
 
 def test_a_clock_that_was_wrong_for_a_moment_leaves_nothing_behind(app: Stage) -> None:
@@ -73,11 +73,11 @@ def test_a_clock_that_was_wrong_for_a_moment_leaves_nothing_behind(app: Stage) -
         look(app, at, Status.DOWN)
     (incident,) = app.incidents("open")
     assert incident["root"]["code"] == REDIS
-    assert f"first {REDIS}" in app.phones[0].said
+    assert f"first {REDIS}" in app.phones[0].summaries
     for at in (100, 110, 150):
         look(app, at)
     assert app.incidents("open") == []
-    points = app.service.history.trend("health", 60, app.time(200))
+    points = app.service.history.get_trend("health", 60, app.time(200))
     assert points["last"] == 1
 
 

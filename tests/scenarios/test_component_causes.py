@@ -94,7 +94,7 @@ def test_a_root_that_comes_late_takes_over_the_incident_that_its_effects_opened(
         "cart": "cascade",
     }
     shop.deliver(100)
-    assert shop.phones[0].said == ["first DISK_FULL"]
+    assert shop.phones[0].summaries == ["first DISK_FULL"]
 
 
 def test_a_chain_over_three_hops_has_its_root_at_the_end(shop: Stage) -> None:
@@ -111,17 +111,17 @@ def test_two_faults_at_once_are_two_incidents_with_their_own_effects(shop: Stage
     hit = {one["root"]["service"]: {each["service"] for each in one["alerts"]} for one in shop.incidents()}
     assert hit == {"stock": {"stock", "cart"}, "index": {"index", "search"}}
     shop.deliver(100)
-    assert shop.phones[0].said == ["first DISK_FULL"] * 2
+    assert shop.phones[0].summaries == ["first DISK_FULL"] * 2
 
 
 def test_wrong_then_right_is_put_right_and_said(shop: Stage) -> None:
     slow(shop, 0, "cart")
     shop.deliver(100)
-    assert shop.phones[0].said == ["first LATENCY_HIGH"]
+    assert shop.phones[0].summaries == ["first LATENCY_HIGH"]
     full(shop, 200, "stock", times=20)
     shop.deliver(300)
     assert roots(shop) == [("DISK_FULL", "stock")]
-    assert shop.phones[0].said == ["first LATENCY_HIGH", "new_root DISK_FULL"]
+    assert shop.phones[0].summaries == ["first LATENCY_HIGH", "new_root DISK_FULL"]
     reason = next(line["reason"] for line in shop.incident()["timeline"] if "root is now" in line["what"])
     assert "its own resource: DISK_FULL" in reason
 
@@ -133,7 +133,7 @@ def test_a_little_more_evidence_moves_the_root_and_wakes_nobody_again(shop: Stag
     shop.service.sweep(shop.time(180))
     shop.deliver(300)
     assert roots(shop) == [("LATENCY_HIGH", "stock")]
-    assert shop.phones[0].said == ["first LATENCY_HIGH"]
+    assert shop.phones[0].summaries == ["first LATENCY_HIGH"]
 
 
 def test_a_component_that_says_nothing_is_named_and_its_incident_ends_with_its_callers(shop: Stage) -> None:
@@ -145,14 +145,14 @@ def test_a_component_that_says_nothing_is_named_and_its_incident_ends_with_its_c
     because = {each["because"] for each in incident["verdicts"] if each["verdict"] == "root_cause"}
     assert "no alert from cart; 3 of its 3 callers fail" in because
     shop.deliver(100)
-    assert shop.phones[0].said == ["first SILENT_COMPONENT"]
+    assert shop.phones[0].summaries == ["first SILENT_COMPONENT"]
     for service in ("web", "app"):
         shop.take(200, shop.event(200, "LATENCY_HIGH", service=service, resolved=True))
     shop.take(201, shop.event(201, "ERRORS", service="desk", resolved=True))
     shop.service.sweep(shop.time(260))
     assert roots(shop) == []
     shop.deliver(300)
-    assert shop.phones[0].said == ["first SILENT_COMPONENT", "resolved SILENT_COMPONENT"]
+    assert shop.phones[0].summaries == ["first SILENT_COMPONENT", "resolved SILENT_COMPONENT"]
 
 
 def test_a_silent_root_that_speaks_up_at_last_stands_for_itself(shop: Stage) -> None:
@@ -164,7 +164,7 @@ def test_a_silent_root_that_speaks_up_at_last_stands_for_itself(shop: Stage) -> 
     active = [row["code"] for row in shop.rows("alert") if row["resolved_at"] is None]
     assert "SILENT_COMPONENT" not in active
     shop.deliver(100)
-    text = shop.phones[0].got[0].text
+    text = shop.phones[0].received[0].text
     assert "cart is the likeliest root" in text
     assert "no alert from" not in text, "it is not said of what was taken for the root before"
     assert "no alert from" not in shop.service.debug_as("1", "text", shop.time(100)).partition("TIMELINE")[0]
@@ -179,7 +179,7 @@ def test_a_flapping_alert_is_one_incident_at_a_time_and_one_alert_in_it(shop: St
     assert roots(shop) == [("DISK_FULL", "stock")]
     assert len(shop.incidents()) == 1
     shop.deliver(300)
-    assert shop.phones[0].said == ["first DISK_FULL"]
+    assert shop.phones[0].summaries == ["first DISK_FULL"]
 
 
 def test_services_that_call_each_other_in_a_circle_have_one_root(stages: Callable[..., Stage]) -> None:
@@ -263,8 +263,8 @@ def test_a_day_of_mixed_noise_with_three_faults_in_it(shop: Stage) -> None:
                 shop.take(at + 901, shop.event(at + 901, "LATENCY_HIGH", service=name, resolved=True))
         shop.service.sweep(shop.time(at + 950))
         shop.deliver(at + 1000)
-    assert shop.phones[0].said.count("first DISK_FULL") == len(faults)
-    assert shop.phones[0].said.count("resolved DISK_FULL") == len(faults)
+    assert shop.phones[0].summaries.count("first DISK_FULL") == len(faults)
+    assert shop.phones[0].summaries.count("resolved DISK_FULL") == len(faults)
     assert roots(shop) == []
 
 

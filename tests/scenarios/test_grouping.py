@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from firstcause.core.grouping.fingerprint import identify
-from firstcause.core.grouping.legacy_fingerprint import former
+from firstcause.core.grouping.legacy_fingerprint import legacy_fingerprint
 from firstcause.store.tables import metadata
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def older(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
     def version_1(event: Event, catalog: Catalog) -> Occurrence:
         found = identify(event, catalog)
-        old = former(found)
+        old = legacy_fingerprint(found)
         return found._replace(**old._asdict()) if old is not None else found
 
     monkeypatch.setattr("firstcause.pipeline.processor.identify", version_1)
@@ -89,7 +89,7 @@ def test_an_alert_goes_on_with_its_incident_its_count_and_all_that_was_said(
     after = stage.incident()
     assert (after["id"], after["opened_at"], after["events"]) == (before["id"], before["opened_at"], 3)
     assert sorted(alert["count"] for alert in after["alerts"]) == [1, 2]
-    assert [each.split()[0] for each in stage.phones[0].said] == ["first"]
+    assert [each.split()[0] for each in stage.phones[0].summaries] == ["first"]
     for event in (first, later):
         found = stage.service.incident_of(event.id)
         assert found is not None
@@ -100,7 +100,7 @@ def test_an_alert_goes_on_with_its_incident_its_count_and_all_that_was_said(
     stage.take(80, stage.event(80, None, message=TEXT.format(9, "anna"), service="shop", tenant="bolt"))
     stage.deliver(300)
     assert [alert["count"] for alert in stage.incident()["alerts"]] == [2, 2]
-    assert len(stage.phones[0].said) == 1
+    assert len(stage.phones[0].summaries) == 1
     assert not {alert["fingerprint"] for alert in stage.rows("alert")} & old
 
 
@@ -168,7 +168,7 @@ def test_thousands_of_kinds_stay_few_rows_and_say_so(stages: Callable[..., Stage
     assert "SMS_DELIVERY_FAILURE" in {row["code"] for row in stage.rows("alert")}
     for table, most in (("incident", 16), ("notification_registry", 16), ("tally", 60), ("outbox", 40)):
         assert len(stage.rows(table)) <= most, table
-    said = "\n".join(each.text for each in stage.phones[0].got)
+    said = "\n".join(each.text for each in stage.phones[0].received)
     assert "further kinds of errors from shop" in said
     number = next(found["id"] for found in stage.incidents() if found["root"]["code"] == "FURTHER_ERRORS")
     assert "kinds" in stage.service.incident(number)["title"]

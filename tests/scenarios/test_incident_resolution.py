@@ -29,7 +29,7 @@ def test_what_a_fault_set_off_may_trail_and_then_stands_for_itself(stage: Stage)
     stage.report(410, EFFECT)
     assert burning(stage) == [EFFECT], "five minutes later it is no straggler"
     stage.deliver(500)
-    assert stage.phones[0].said == [f"first {ROOT}", f"resolved {ROOT}", f"first {EFFECT}"]
+    assert stage.phones[0].summaries == [f"first {ROOT}", f"resolved {ROOT}", f"first {EFFECT}"]
 
 
 def test_a_straggler_whose_cause_is_back_joins_it(stage: Stage) -> None:
@@ -53,7 +53,7 @@ def test_what_is_back_at_once_is_the_same_alert_of_the_same_incident(stage: Stag
     stage.deliver(1000)
     mended(stage, 1100)
     stage.deliver(1200)
-    assert stage.phones[0].said == [f"first {ROOT}", f"resolved {ROOT}"], "the flaps between wake nobody"
+    assert stage.phones[0].summaries == [f"first {ROOT}", f"resolved {ROOT}"], "the flaps between wake nobody"
 
 
 def test_what_is_back_much_later_is_a_new_incident(stage: Stage) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from firstcause import Answer, Event, IntakeError, IntakeFormat, Outcome, hookimpl
-from support.firstcause_process import until
-from support.http_server import serving
+from firstcause import Event, IntakeError, IntakeFormat, IntakeOutcome, IntakeResponse, hookimpl
+from support.firstcause_process import wait_until
+from support.http_server import serve_stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -58,7 +58,10 @@ def plugin(*forms: IntakeFormat) -> types.ModuleType:
 @pytest.fixture
 def post(tmp_path: Path) -> Iterator[Callable[..., httpx.Response]]:
     forms = [IntakeFormat(each.__name__, each) for each in (refuse, fail, leave, nonsense)]
-    with serving(tmp_path, plugin(*forms, IntakeFormat("ours", lines, also=("/lines",)))) as (client, stage):
+    with serve_stage(tmp_path, plugin(*forms, IntakeFormat("ours", lines, extra_paths=("/lines",)))) as (
+        client,
+        stage,
+    ):
 
         def send(path: str, body: bytes) -> httpx.Response:
             return client.post(path, content=body, headers={"X-Service": "shop"})
@@ -74,7 +77,7 @@ def test_events_of_a_plugin_are_taken_at_each_of_its_paths(
     answer = post(path, b"ONE TWO")
     assert (answer.status_code, answer.json()) == (202, {"accepted": 2, "rejected": []})
     stage = vars(post)["stage"]
-    found = until(lambda: len(stage.incidents()) == 2 and stage.incidents(), "two incidents")
+    found = wait_until(lambda: len(stage.incidents()) == 2 and stage.incidents(), "two incidents")
     assert {each["root"]["code"] for each in found} == {"ONE", "TWO"}
     assert {each["root"]["service"] for each in found} == {"shop"}
 
@@ -96,9 +99,9 @@ def test_what_it_cannot_read_is_answered(
     assert (answer.status_code, answer.json()) == (status, {"error": said})
 
 
-def own(outcome: Outcome, headers: Mapping[str, str]) -> Answer:
+def own(outcome: IntakeOutcome, headers: Mapping[str, str]) -> IntakeResponse:
     told = {"took": outcome.accepted, "ids": list(outcome.ids), "why": outcome.error}
-    return Answer(outcome.status + 1, told, {"X-Service": headers["x-service"]})
+    return IntakeResponse(outcome.status + 1, told, {"X-Service": headers["x-service"]})
 
 
 def fall(*_: object) -> Any:
@@ -111,7 +114,7 @@ def other(*_: object) -> Any:
 
 def test_a_format_answers_in_its_own_words_and_ours_stand_in_where_it_fails(tmp_path: Path) -> None:
     forms = [IntakeFormat(each.__name__, lines, answer=each) for each in (own, fall, other)]
-    with serving(tmp_path, plugin(*forms)) as (client, stage):
+    with serve_stage(tmp_path, plugin(*forms)) as (client, stage):
         for name in ("own", "fall", "other"):
             headers = {"X-Service": "shop"}
             answer = client.post(f"/api/v1/webhooks/{name}", content=f"CODE_{name}".encode(), headers=headers)
@@ -125,8 +128,8 @@ def test_a_format_answers_in_its_own_words_and_ours_stand_in_where_it_fails(tmp_
                 assert (answer.status_code, answer.json()) == (202, {"accepted": 1, "rejected": []})
         (state,) = (each for each in stage.service.host.states() if each.name == "ours")
     assert [each for each in state.problems if "format" in each] == [
-        "a format's Answer failed: ZeroDivisionError: secret of the plugin",
-        "a format gave a int, not a Answer",
+        "a format's IntakeResponse failed: ZeroDivisionError: secret of the plugin",
+        "a format gave a int, not a IntakeResponse",
     ]
 
 
@@ -137,7 +140,7 @@ def test_a_format_that_looks_for_a_token_and_fails_lets_nobody_in(
     tmp_path: Path, token: Any, status: int
 ) -> None:
     intake = {"tokens": {"shop": {"token": "TOKEN_OF_SHOP"}}}
-    with serving(tmp_path, plugin(IntakeFormat("ours", lines, token=token)), intake=intake) as (
+    with serve_stage(tmp_path, plugin(IntakeFormat("ours", lines, token=token)), intake=intake) as (
         client,
         stage,
     ):
@@ -149,8 +152,11 @@ def test_a_format_that_looks_for_a_token_and_fails_lets_nobody_in(
 def test_of_two_formats_at_one_path_the_first_has_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    forms = [IntakeFormat("one", lines, also=("/same",)), IntakeFormat("two", refuse, also=("/same",))]
-    with serving(tmp_path, plugin(*forms)) as (client, _stage):
+    forms = [
+        IntakeFormat("one", lines, extra_paths=("/same",)),
+        IntakeFormat("two", refuse, extra_paths=("/same",)),
+    ]
+    with serve_stage(tmp_path, plugin(*forms)) as (client, _stage):
         assert client.post("/same", content=b"A").status_code == 202
         assert client.post("/api/v1/webhooks/two", content=b"A").status_code == 415
     assert "two ways in would be served at /same; two is left out there" in caplog.text

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from firstcause.store.database import Database
 from firstcause.store.tables import alert, event, incident
-from support.firstcause_process import DaemonProcess, Receiver, until
+from support.firstcause_process import DaemonProcess, Receiver, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,12 +98,12 @@ def test_kill_at_random_moments(tmp_path: Path, store_url: str) -> None:
 
 def _everything_is_triaged(store_url: str) -> None:
     with contextlib.closing(Database(store_url)) as database:
-        until(lambda: _waiting(database) == 0, "triage")
+        wait_until(lambda: _waiting(database) == 0, "triage")
 
 
 def _waiting(database: Database) -> int:
     with database.read() as conn:
-        return database.inbox.count_waiting(conn)
+        return database.inbox.count_pending(conn)
 
 
 def _everything_is_there(engine: sa.Engine, sent: set[str], acknowledged: set[str]) -> None:
@@ -127,6 +127,8 @@ def _rows(conn: sa.Connection, query: sa.Select[Any]) -> list[Any]:
 def _everything_is_said(engine: sa.Engine, receiver: Receiver) -> None:
     with engine.connect() as conn:
         wanted = {str(row.id) for row in _rows(conn, sa.select(incident.c.id))}
-    until(lambda: {each["incident_id"] for each in list(receiver.got)} == wanted, "every notification")
-    unmarked = Counter(each["incident_id"] for each in receiver.got if not each["maybe_repeat"])
+    wait_until(
+        lambda: {each["incident_id"] for each in list(receiver.received)} == wanted, "every notification"
+    )
+    unmarked = Counter(each["incident_id"] for each in receiver.received if not each["maybe_repeat"])
     assert all(count == 1 for count in unmarked.values()), "a repetition was not marked as one"

@@ -17,7 +17,7 @@ def roles(incident: dict[str, Any]) -> dict[str, str]:
 
 
 def test_the_seeds_storm_is_one_incident_and_one_message(stage: Stage) -> None:
-    for number, event in enumerate(scenario.storm()):
+    for number, event in enumerate(scenario.build_storm()):
         stage.report(number * 0.1, event["code"], tenant=event.get("tenant"), service=event["service"])
     stage.deliver(10)
     stage.probe(20, Status.DOWN, detail="Twilio 20003: Authenticate")
@@ -32,7 +32,7 @@ def test_the_seeds_storm_is_one_incident_and_one_message(stage: Stage) -> None:
         "NOTIFICATION_SYSTEM_FAILURE": "cascade",
     }
     assert incident["impact"]["companies"] == sorted(scenario.TENANTS)
-    assert stage.phones[0].said == ["first TWILIO_API_FAILURE"]
+    assert stage.phones[0].summaries == ["first TWILIO_API_FAILURE"]
     stage.probe(300, Status.UP)
     stage.deliver(301)
     incident = stage.incident()
@@ -40,7 +40,7 @@ def test_the_seeds_storm_is_one_incident_and_one_message(stage: Stage) -> None:
     assert all(alert["resolved_at"] for alert in incident["alerts"])
     stage.probe(360, Status.UP)
     stage.deliver(1000)
-    assert stage.phones[0].said == ["first TWILIO_API_FAILURE", "resolved TWILIO_API_FAILURE"]
+    assert stage.phones[0].summaries == ["first TWILIO_API_FAILURE", "resolved TWILIO_API_FAILURE"]
 
 
 def test_a_root_that_comes_last_adopts_what_was_open(stage: Stage) -> None:
@@ -63,8 +63,8 @@ def test_a_root_found_after_the_first_message_is_said_once_as_the_new_cause(stag
     stage.deliver(61)
     stage.report(70, "SMS_DELIVERY_FAILURE", "TWILIO_API_FAILURE", tenant="bolt")
     stage.deliver(2000)
-    assert stage.phones[0].said == ["first SMS_DELIVERY_FAILURE", "new_root TWILIO_API_FAILURE"]
-    assert stage.phones[0].got[1].text.startswith("NEW CAUSE: Twilio API connection failed")
+    assert stage.phones[0].summaries == ["first SMS_DELIVERY_FAILURE", "new_root TWILIO_API_FAILURE"]
+    assert stage.phones[0].received[1].text.startswith("NEW CAUSE: Twilio API connection failed")
 
 
 def test_a_tenants_error_never_explains_anothers(stage: Stage) -> None:
@@ -112,10 +112,10 @@ def test_information_is_kept_and_wakes_nobody(stage: Stage) -> None:
     stage.report(0, "CACHE_WARMED", severity="INFO")
     stage.deliver(1000)
     assert stage.incident()["suppressed"] is True
-    assert stage.phones[0].got == []
+    assert stage.phones[0].received == []
     stage.report(2000, "CACHE_WARMED", severity="CRITICAL")
     stage.deliver(2031)
-    assert stage.phones[0].said == ["first CACHE_WARMED"], "it is information no longer"
+    assert stage.phones[0].summaries == ["first CACHE_WARMED"], "it is information no longer"
 
 
 def test_a_person_resolves_once(stage: Stage) -> None:
@@ -127,7 +127,7 @@ def test_a_person_resolves_once(stage: Stage) -> None:
     stage.deliver(300)
     assert (again["resolved_at"], again["fix"]) == (first["resolved_at"], "rotated")
     assert [each["what"] for each in again["timeline"]].count("resolved, with its cascades") == 1
-    assert stage.phones[0].said == ["first TWILIO_API_FAILURE", "resolved TWILIO_API_FAILURE"]
+    assert stage.phones[0].summaries == ["first TWILIO_API_FAILURE", "resolved TWILIO_API_FAILURE"]
 
 
 def test_what_ends_before_it_was_said_is_not_said(stage: Stage) -> None:
@@ -135,7 +135,7 @@ def test_what_ends_before_it_was_said_is_not_said(stage: Stage) -> None:
     stage.report(10, "TWILIO_API_FAILURE", resolved=True)
     stage.deliver(1000)
     assert stage.incident()["status"] == "resolved"
-    assert stage.phones[0].got == []
+    assert stage.phones[0].received == []
 
 
 def test_a_cascade_that_ends_leaves_the_root_open(stage: Stage) -> None:
@@ -153,7 +153,7 @@ def test_it_comes_back_as_a_new_incident(stage: Stage) -> None:
         stage.probe(at + 100, Status.UP)
         stage.deliver(at + 101)
     assert [one["status"] for one in stage.incidents()] == ["resolved", "resolved"]
-    assert stage.phones[0].said == ["first TWILIO_API_FAILURE", "resolved TWILIO_API_FAILURE"] * 2
+    assert stage.phones[0].summaries == ["first TWILIO_API_FAILURE", "resolved TWILIO_API_FAILURE"] * 2
 
 
 def test_a_late_occurrence_opens_nothing(stage: Stage) -> None:

@@ -25,11 +25,11 @@ def test_a_notifier_on_the_broken_component_hands_over_and_the_log_says_so(
     with caplog.at_level(logging.WARNING):
         stage.report(0, "TWILIO_API_FAILURE")
         stage.deliver(31)
-    assert (sms.got, mail.said) == ([], ["first TWILIO_API_FAILURE"])
+    assert (sms.received, mail.summaries) == ([], ["first TWILIO_API_FAILURE"])
     assert "notifier sms stands on twilio, which is broken; the next takes over" in caplog.text
     stage.report(60, "TWILIO_API_FAILURE", resolved=True)
     stage.deliver(61)
-    assert sms.said == ["resolved TWILIO_API_FAILURE"], "it is broken no longer"
+    assert sms.summaries == ["resolved TWILIO_API_FAILURE"], "it is broken no longer"
 
 
 def test_a_failing_notifier_is_tried_again_later_and_later_then_the_next(stages: Stages) -> None:
@@ -38,11 +38,11 @@ def test_a_failing_notifier_is_tried_again_later_and_later_then_the_next(stages:
     stage = stages(sms, mail)
     stage.report(0, "REDIS_CONNECTION_ERROR")
     tried: list[float] = []
-    sms.rings = lambda _notification: tried.append(now)
+    sms.before_delivery = lambda _notification: tried.append(now)
     for now in range(30, 60):
         stage.deliver(now)
     assert tried == [30, 31, 33]
-    assert mail.said == ["first REDIS_CONNECTION_ERROR"]
+    assert mail.summaries == ["first REDIS_CONNECTION_ERROR"]
     log = [(each["notifier"], each["status"]) for each in stage.incident()["notifications"]]
     assert log == [("sms", "failed")] * 3 + [("mail", "sent")]
     assert len(stage.incidents()) == 1, "a failing notifier is no incident"
@@ -54,7 +54,7 @@ def test_what_cannot_help_is_not_tried_again(stages: Stages) -> None:
     stage = stages(sms, mail)
     stage.report(0, "REDIS_CONNECTION_ERROR")
     stage.deliver(30)
-    assert (len(sms.got), mail.said) == (0, ["first REDIS_CONNECTION_ERROR"])
+    assert (len(sms.received), mail.summaries) == (0, ["first REDIS_CONNECTION_ERROR"])
 
 
 def test_a_receiver_that_asks_for_time_gets_it(stages: Stages) -> None:
@@ -63,9 +63,9 @@ def test_a_receiver_that_asks_for_time_gets_it(stages: Stages) -> None:
     stage.report(0, "REDIS_CONNECTION_ERROR")
     stage.deliver(30)
     stage.deliver(49)
-    assert sms.got == []
+    assert sms.received == []
     stage.deliver(50)
-    assert sms.said == ["first REDIS_CONNECTION_ERROR"]
+    assert sms.summaries == ["first REDIS_CONNECTION_ERROR"]
 
 
 def test_when_all_fail_it_is_given_up_and_said_in_the_log(
@@ -93,14 +93,14 @@ def test_a_crash_while_sending_repeats_it_and_says_that_it_may_be_a_repetition(s
         from firstcause.store import outbox  # noqa: PLC0415
 
         (row,) = outbox.claim(conn, stage.time(30))
-        outbox.under_way(conn, row.id, "x", Priority.P0)
+        outbox.mark_sending(conn, row.id, "x", Priority.P0)
     stage.deliver(40)
-    assert sms.got == [], "another may still be sending it"
+    assert sms.received == [], "another may still be sending it"
     again = stages(sms)
     again.service.release_claims()
     again.deliver(41)
-    assert [each.maybe_repeat for each in sms.got] == [True]
-    assert "may repeat" in sms.got[0].text
+    assert [each.maybe_repeat for each in sms.received] == [True]
+    assert "may repeat" in sms.received[0].text
 
 
 def test_routes_choose_by_priority_and_go_on_where_they_say_so(stages: Stages) -> None:
@@ -114,9 +114,9 @@ def test_routes_choose_by_priority_and_go_on_where_they_say_so(stages: Stages) -
     stage.report(0, "TWILIO_API_FAILURE")
     stage.report(0, "BILLING_LATE")
     stage.deliver(1)
-    assert night.said == ["first TWILIO_API_FAILURE"]
-    assert day.said == ["first BILLING_LATE"]
-    assert sorted(all_of_it.said) == ["first BILLING_LATE", "first TWILIO_API_FAILURE"]
+    assert night.summaries == ["first TWILIO_API_FAILURE"]
+    assert day.summaries == ["first BILLING_LATE"]
+    assert sorted(all_of_it.summaries) == ["first BILLING_LATE", "first TWILIO_API_FAILURE"]
 
 
 def test_the_log_of_notifications_keeps_what_was_known(stage: Stage) -> None:
@@ -148,7 +148,7 @@ def test_secrets_reach_neither_store_nor_report_nor_message_nor_log(
     stages: Stages, tmp_path: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     password, token, cookie, github = SECRETS
-    (tmp_path / "app.env").write_text(scenario.env_file(whole=True))
+    (tmp_path / "app.env").write_text(scenario.env_file(has_credentials=True))
     stage = stages(health={"env_file": "app.env"})
     caplog.set_level(logging.DEBUG, "firstcause")
     stage.enrichment = lambda _event: __import__("firstcause").Enrichment(
@@ -172,7 +172,7 @@ def test_secrets_reach_neither_store_nor_report_nor_message_nor_log(
     stage.deliver(40)
     number = stage.incident()["id"]
     shown = [stage.service.debug_as(number, form, stage.time(50)) for form in ("text", "markdown", "json")]
-    said = [each.text + each.body for each in stage.phones[0].got]
+    said = [each.text + each.body for each in stage.phones[0].received]
     assert said
     for place in (stage.everything_stored(), *shown, *said, json.dumps(stage.incident()), caplog.text):
         for secret in SECRETS:
@@ -180,7 +180,7 @@ def test_secrets_reach_neither_store_nor_report_nor_message_nor_log(
 
 
 def test_a_probes_secret_is_masked_too(stages: Stages, tmp_path: Any) -> None:
-    (tmp_path / "app.env").write_text(scenario.env_file(whole=True))
+    (tmp_path / "app.env").write_text(scenario.env_file(has_credentials=True))
     stage = stages(health={"env_file": "app.env"})
     stage.probe(0, Status.DOWN, detail=f"refused {scenario.APP_TOKEN}", data={"token": scenario.APP_TOKEN})
     assert scenario.APP_TOKEN not in stage.everything_stored()

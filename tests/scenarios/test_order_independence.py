@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firstcause.core.model import Event
-from firstcause.resources import shipped
-from firstcause.rulebase.rulebase import learn
-from firstcause.simulation.simulator import Moment, Rehearsal
+from firstcause.resources import shipped_path
+from firstcause.rulebase.rulebase import load_rulebase
+from firstcause.simulation.simulator import Simulator, Step
 from support.scenario_app import START
 
 if TYPE_CHECKING:
@@ -73,20 +73,20 @@ STORMS = st.lists(
 
 
 @pytest.fixture(scope="module")
-def rehearsal() -> Iterator[Rehearsal]:
-    knowledge = learn([shipped("rules")], {}, depends_on=CALLS)
-    made = Rehearsal(knowledge)
+def rehearsal() -> Iterator[Simulator]:
+    knowledge = load_rulebase([shipped_path("rules")], {}, depends_on=CALLS)
+    made = Simulator(knowledge)
     yield made
     made.close()
     knowledge.close()
 
 
-def _played(rehearsal: Rehearsal, events: Sequence[Event], together: int) -> tuple[Incidents, int]:
+def _played(rehearsal: Simulator, events: Sequence[Event], together: int) -> tuple[Incidents, int]:
     """What is open once all have come, a few at a time; and how often people were told."""
     batches = [events[at : at + together] for at in range(0, len(events), together)]
-    rehearsal.play(Moment(START + timedelta(seconds=26 + at), batch) for at, batch in enumerate(batches))
+    rehearsal.run(Step(START + timedelta(seconds=26 + at), batch) for at, batch in enumerate(batches))
     found = []
-    for one in rehearsal.incidents():
+    for one in rehearsal.list_incidents():
         members = sorted(
             (str(each["code"]), str(each["service"]), str(each["tenant"]), each["role"])
             for each in one["alerts"]
@@ -99,7 +99,7 @@ def _played(rehearsal: Rehearsal, events: Sequence[Event], together: int) -> tup
 @_some
 @given(storm=STORMS, together=st.integers(1, 4), data=st.data())
 def test_the_order_of_arrival_within_the_window_changes_neither_roots_nor_messages(
-    rehearsal: Rehearsal, storm: list[Event], together: int, data: st.DataObject
+    rehearsal: Simulator, storm: list[Event], together: int, data: st.DataObject
 ) -> None:
     at_once = _played(rehearsal, storm, len(storm))
     assert _played(rehearsal, data.draw(st.permutations(storm)), together) == at_once
@@ -108,7 +108,7 @@ def test_the_order_of_arrival_within_the_window_changes_neither_roots_nor_messag
 @_some
 @given(storm=STORMS, stranger=_events(CODES, FAR), place=st.integers(0, 10))
 def test_an_alert_of_another_part_of_the_system_changes_no_root(
-    rehearsal: Rehearsal, storm: list[Event], stranger: Event, place: int
+    rehearsal: Simulator, storm: list[Event], stranger: Event, place: int
 ) -> None:
     before, _told = _played(rehearsal, storm, 3)
     more = [*storm[:place], stranger.model_copy(update={"id": "stranger"}), *storm[place:]]

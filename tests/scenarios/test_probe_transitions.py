@@ -11,7 +11,7 @@ import pytest
 
 import firstcause_redis
 import firstcause_sql
-from support.database_servers import MariaServer, PostgresServer, RedisServer, Server, running
+from support.database_servers import MariaServer, PostgresServer, RedisServer, Server, run_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +71,7 @@ def test_up_degraded_down_and_up_again(
     code: str,
 ) -> None:
     stage.components = {}
-    with running(make) as server:
+    with run_server(make) as server:
         watch(stage, server)
         (name,) = stage.service.probes
 
@@ -101,11 +101,11 @@ def test_up_degraded_down_and_up_again(
         # It had no connection left before it was gone, and nobody could see that this ended.
         assert (whole["root"]["code"], whole["priority"]) == (root, "P0")
         assert {each["code"] for each in whole["alerts"] if each["role"] == "cascade"} == {code, REGRESSION}
-        assert stage.phones[0].said == [f"first {root}"]
+        assert stage.phones[0].summaries == [f"first {root}"]
         server.up()
         back = look(90)
         assert (back["status"], back["comparison"]["is_regression"]) == ("UP", False)
         stage.deliver(130)
         assert stage.incidents("open") == []
-        assert stage.phones[0].said == [f"first {root}", f"resolved {root}"]
+        assert stage.phones[0].summaries == [f"first {root}", f"resolved {root}"]
         assert look(140)["last_known_good"] == back["snapshot_id"]

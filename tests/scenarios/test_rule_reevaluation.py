@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from firstcause.rulebase.rulebase import learn
+from firstcause.rulebase.rulebase import load_rulebase
 from firstcause.simulation import rule_tests
-from firstcause.simulation.backtest import backtest
+from firstcause.simulation.backtest import run_backtest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,9 +51,9 @@ def shop(stages: Callable[..., Stage], tmp_path: Path) -> Callable[..., Stage]:
 
 def changed_nothing(stage: Stage, until: float) -> None:
     """The same rules over what is stored say the same, looks without an event included."""
-    knowledge = learn(stage.service.rule_folders, {})
+    knowledge = load_rulebase(stage.service.rule_folders, {})
     try:
-        report = backtest(stage.service.database, knowledge, 30, stage.time(0), stage.time(until))
+        report = run_backtest(stage.service.database, knowledge, 30, stage.time(0), stage.time(until))
     finally:
         knowledge.close()
     assert report.differences == []
@@ -86,7 +86,7 @@ def test_an_alert_grows_old_without_an_event(shop: Callable[..., Stage]) -> None
     stage.service.sweep(stage.time(301))
     assert stage.incident()["priority"] == "P0"
     stage.deliver(500)
-    assert stage.phones[0].said[-1].split()[1] == "PAID_NOT"
+    assert stage.phones[0].summaries[-1].split()[1] == "PAID_NOT"
     changed_nothing(stage, 500)
 
 
@@ -142,9 +142,9 @@ tests:
     expect: {priority: P0}
 """
     (tmp_path / "shop.yaml").write_text(RULES.format(test="age_s: {gte: 300}", more="") + tests)
-    knowledge = learn([tmp_path], {})
+    knowledge = load_rulebase([tmp_path], {})
     try:
-        results = list(rule_tests.run(knowledge, knowledge.book.tests))
+        results = list(rule_tests.run_rule_tests(knowledge, knowledge.book.tests))
     finally:
         knowledge.close()
     assert [each.differences for each in results] == [(), ()]

@@ -50,7 +50,7 @@ def test_an_incident_is_one_thread_of_mails(stages: Stages) -> None:
         stage.deliver(31)
         stage.report(600, "TWILIO_API_FAILURE", tenant="acme", resolved=True)
         stage.deliver(601)
-        first, over = (letter.mail for letter in server.got)
+        first, over = (letter.mail for letter in server.received)
     number = stage.incident()["id"]
     assert first["Subject"] == f"[P0] CRITICAL: Twilio API connection failed (#{number})"
     assert over["Subject"] == f"[P0] RESOLVED: Twilio API connection failed (#{number})"
@@ -76,7 +76,7 @@ def test_the_worst_rings_and_everything_is_mailed(stages: Stages) -> None:
     assert len(priorities) == 2, "one of them is no P0"
     assert [call.to for call in fake.calls] == [scenario.ON_CALL]
     assert "Twilio API connection failed" in fake.calls[0].twiml
-    assert len(server.got) == 2
+    assert len(server.received) == 2
 
 
 def test_without_routes_the_phone_stays_silent(stages: Stages) -> None:
@@ -88,4 +88,4 @@ def test_without_routes_the_phone_stays_silent(stages: Stages) -> None:
         stage.report(0, "TWILIO_API_FAILURE")
         stage.deliver(31)
     assert fake.calls == []
-    assert stage.phones[0].said == ["first TWILIO_API_FAILURE"], "the next of those that speak unasked"
+    assert stage.phones[0].summaries == ["first TWILIO_API_FAILURE"], "the next of those that speak unasked"

@@ -42,7 +42,7 @@ def test_a_storm_is_one_incident_and_one_message_with_the_root_right(stages: Cal
         stage.take(at, *chance.sample([*events, *full], BATCH))
         stage.deliver(at)
     stage.deliver(30)
-    assert stage.phones[0].said == ["first DISK_FULL"], "group_wait of 30 s after the first event"
+    assert stage.phones[0].summaries == ["first DISK_FULL"], "group_wait of 30 s after the first event"
     incident = stage.incident()
     assert (incident["root"]["code"], incident["root"]["service"]) == ("DISK_FULL", "store")
     assert incident["events"] == EVENTS + 1
@@ -50,4 +50,4 @@ def test_a_storm_is_one_incident_and_one_message_with_the_root_right(stages: Cal
     assert len(incident["alerts"]) == alerts
     assert incident["impact"]["companies"] == list(TENANTS)
     stage.deliver(4000)
-    assert len(stage.phones[0].said) == 1
+    assert len(stage.phones[0].summaries) == 1

@@ -28,7 +28,7 @@ def test_what_people_do_is_there_with_their_names_and_reasons(stage: Stage) -> N
     act = stage.service.acting
     stage.report(0, CODE, tenant="acme")
     act.acknowledge("1", stage.time(10), "anna", "at the console")
-    act.give_back("1", stage.time(20), "anna", "off to bed")
+    act.unacknowledge("1", stage.time(20), "anna", "off to bed")
     stage.service.resolve("1", stage.time(30), fix="new token", actor="bert")
     assert lines(stage)[1:] == [
         ("acknowledged", "anna", "at the console"),
@@ -76,7 +76,7 @@ def test_why_it_is_more_urgent_and_that_nobody_is_at_it_any_more(stage: Stage) -
 
 
 def test_each_try_to_tell_is_there_with_what_went_wrong(stages: Callable[..., Stage]) -> None:
-    broken = Phone("broken", stands_on=frozenset({"twilio"}))
+    broken = Phone("broken", depends_on=frozenset({"twilio"}))
     first = Phone("first", failing=[DeliveryError("busy"), DeliveryError("no such number", permanent=True)])
     stage = stages(broken, first, Phone("second"))
     stage.report(0, "TWILIO_API_FAILURE")

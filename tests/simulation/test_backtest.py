@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from firstcause.core.model import Status
-from firstcause.resources import shipped
-from firstcause.rulebase.rulebase import learn
-from firstcause.simulation.backtest import Report, backtest
+from firstcause.resources import shipped_path
+from firstcause.rulebase.rulebase import load_rulebase
+from firstcause.simulation.backtest import BacktestReport, run_backtest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,10 +26,10 @@ CODES = (
 )  # fmt: skip
 
 
-def play(stage: Stage, *folders: Path, since: float = 0, until: float = 100_000) -> Report:
-    knowledge = learn(folders or stage.service.rule_folders, {})
+def play(stage: Stage, *folders: Path, since: float = 0, until: float = 100_000) -> BacktestReport:
+    knowledge = load_rulebase(folders or stage.service.rule_folders, {})
     try:
-        return backtest(stage.service.database, knowledge, 30, stage.time(since), stage.time(until))
+        return run_backtest(stage.service.database, knowledge, 30, stage.time(since), stage.time(until))
     finally:
         knowledge.close()
 
@@ -75,7 +75,7 @@ def some_event(stage: Stage, at: float, chance: random.Random) -> Any:
 def edited(tmp_path: Path) -> Path:
     """The shipped files, to be changed."""
     folder = tmp_path / "edited"
-    shutil.copytree(shipped("rules"), folder)
+    shutil.copytree(shipped_path("rules"), folder)
     return folder
 
 

@@ -26,7 +26,7 @@ STORM: dict[str, Any] = {
 
 def test_alerts_become_events_in_the_order_of_time() -> None:
     storm = parse(json.dumps(STORM))
-    (_, (slow,)), (later, full) = storm.moments()
+    (_, (slow,)), (later, full) = storm.iter_batches()
     assert (slow.code, slow.service, slow.message) == ("LATENCY_HIGH", "web", None)
     assert [each.code for each in full] == ["CPU_HIGH"] * 3
     assert {(later - each.time).total_seconds() for each in full} == {4.5}
@@ -35,7 +35,7 @@ def test_alerts_become_events_in_the_order_of_time() -> None:
 
 
 def test_the_graph_and_what_users_notice_become_facts() -> None:
-    dependency, symptom = parse(json.dumps(STORM)).facts()
+    dependency, symptom = parse(json.dumps(STORM)).build_facts()
     assert (dependency["component"], dependency["on"]) == ("web", "stock")
     assert (symptom["kind"], symptom["metric"]) == ("symptom", "latency")
 
@@ -62,7 +62,7 @@ def test_what_is_no_storm_is_said(line: str, says: str) -> None:
 @given(kind=st.text(min_size=1, max_size=100), count=st.integers(1, 5))
 def test_any_kind_has_a_code(kind: str, count: int) -> None:
     alert = {"service": "a", "kind": kind, "t": 0, "count": count}
-    ((_, events),) = parse(json.dumps({"id": "x", "alerts": [alert]})).moments()
+    ((_, events),) = parse(json.dumps({"id": "x", "alerts": [alert]})).iter_batches()
     assert len(events) == count
     assert events[0].code
     assert events[0].code[0].isalpha()

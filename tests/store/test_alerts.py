@@ -27,7 +27,7 @@ def save(database: Database, *each: Alert) -> dict[str, int]:
 
 def active(database: Database) -> list[Alert]:
     with database.read() as conn:
-        return alerts.active(conn)
+        return alerts.load_active(conn)
 
 
 def test_an_alert_comes_back_as_it_was(
@@ -98,8 +98,8 @@ def test_active_and_ended_by_fingerprint(database: Database, an_alert: AlertMake
     save(database, an_alert("a", count=3), an_alert("b", resolved_at=now), an_alert("c"))
     names = ["a", "b", "c", "unknown"]
     with database.read() as conn:
-        found = alerts.active_by_fingerprint(conn, names)
-        ended = alerts.last_ended(conn, names)
+        found = alerts.load_active_by_fingerprint(conn, names)
+        ended = alerts.load_last_ended(conn, names)
     assert {name: each.count for name, each in found.items()} == {"a": 3, "c": 1}
     assert {name: each.count for name, each in ended.items()} == {"a": 2, "b": 1}
     assert ended["a"].resolved_at == now
@@ -109,10 +109,10 @@ def test_more_names_than_one_statement_takes(database: Database, an_alert: Alert
     names = [f"n{number}" for number in range(1201)]
     save(database, *(an_alert(name) for name in names), *(an_alert(name, resolved_at=now) for name in names))
     with database.read() as conn:
-        assert set(alerts.active_by_fingerprint(conn, names)) == set(names)
-        assert set(alerts.last_ended(conn, set(names))) == set(names)
-        assert alerts.active_by_fingerprint(conn, []) == {}
-        assert alerts.last_ended(conn, []) == {}
+        assert set(alerts.load_active_by_fingerprint(conn, names)) == set(names)
+        assert set(alerts.load_last_ended(conn, set(names))) == set(names)
+        assert alerts.load_active_by_fingerprint(conn, []) == {}
+        assert alerts.load_last_ended(conn, []) == {}
 
 
 def test_of_incidents_gives_each_its_alerts_in_the_order_of_their_start(
@@ -125,8 +125,8 @@ def test_of_incidents_gives_each_its_alerts_in_the_order_of_their_start(
         an_alert("none"),
     )
     with database.read() as conn:
-        found = alerts.of_incidents(conn, [number, number + 1])
-        assert alerts.of_incidents(conn, []) == {}
+        found = alerts.load_by_incident(conn, [number, number + 1])
+        assert alerts.load_by_incident(conn, []) == {}
     assert {key: [each.fingerprint for each in value] for key, value in found.items()} == {
         number: ["early", "late"],
         number + 1: [],
@@ -138,7 +138,7 @@ def test_late_occurrences_are_added(database: Database, an_alert: AlertMaker, no
     with database.write() as conn:
         alerts.count_late(conn, {row: 3})
         alerts.count_late(conn, {row: 1})
-        assert alerts.last_ended(conn, ["a"])["a"].count == 8
+        assert alerts.load_last_ended(conn, ["a"])["a"].count == 8
 
 
 def test_end_ends_what_is_active_and_nothing_else(
@@ -152,8 +152,10 @@ def test_end_ends_what_is_active_and_nothing_else(
         an_alert("other"),
     )
     with database.write() as conn:
-        alerts.end(conn, number, now)
-        ended = {each.fingerprint: each.resolved_at for each in alerts.of_incidents(conn, [number])[number]}
+        alerts.resolve_all(conn, number, now)
+        ended = {
+            each.fingerprint: each.resolved_at for each in alerts.load_by_incident(conn, [number])[number]
+        }
     assert ended == {"a": now, "b": before}
     assert [each.fingerprint for each in active(database)] == ["other"]
 

@@ -11,8 +11,8 @@ import pytest
 from firstcause.errors import StoreError
 from firstcause.store.backup import back_up
 from firstcause.store.database import Database
-from firstcause.store.inbox import packed
-from firstcause.store.inbox_journal import Journal
+from firstcause.store.inbox import pack_events
+from firstcause.store.inbox_journal import JournalInbox
 from support.scenario_app import Stage
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def test_all_is_in_it_and_it_goes_on_where_the_store_was(stage: Stage, tmp_path:
     assert sorted(each.name for each in tmp_path.iterdir() if "copy.db" in each.name) == ["copy.db"]
     before = stage.incidents()
     with closing(restored(file).service) as copy:
-        assert copy.database.version() == stage.service.database.version()
+        assert copy.database.read_version() == stage.service.database.read_version()
         assert copy.incidents() == before
         assert copy.status(stage.time(102))["store"]["waiting"] == 2
         copy.triage_all(stage.time(102))
@@ -52,19 +52,19 @@ def test_all_is_in_it_and_it_goes_on_where_the_store_was(stage: Stage, tmp_path:
 def test_what_is_triaged_just_now_is_in_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Just before the journal is copied, and between that and the copy of the store."""
     stage = Stage(f"sqlite:///{tmp_path}/store.db", tmp_path)
-    monkeypatch.setattr("firstcause.store.inbox_journal.SEGMENT", 1)
+    monkeypatch.setattr("firstcause.store.inbox_journal.MAX_SEGMENT_BYTES", 1)
     for _ in range(4):
         stage.service.accept([stage.event(0, CODE)], stage.time(0))
-    copied = Journal.copy
+    copied = JournalInbox.copy
 
-    def amid_triage(journal: Journal, folder: Path) -> None:
+    def amid_triage(journal: JournalInbox, folder: Path) -> None:
         # The second look deletes what the first one triaged.
         stage.service.triage(stage.time(1), 1)
         stage.service.triage(stage.time(1), 1)
         copied(journal, folder)
         stage.service.triage(stage.time(1), 1)
 
-    monkeypatch.setattr(Journal, "copy", amid_triage)
+    monkeypatch.setattr(JournalInbox, "copy", amid_triage)
     back_up(stage.service.database, tmp_path / "copy.db")
     with closing(restored(tmp_path / "copy.db").service) as copy:
         assert copy.status(stage.time(2))["store"]["waiting"] == 1
@@ -80,7 +80,7 @@ def test_beside_a_store_that_is_written_to_all_the_time(tmp_path: Path) -> None:
     def write() -> None:
         nonlocal accepted
         while not over.is_set():
-            stage.service.database.inbox.store(packed([stage.event(0, CODE)]), stage.time(0))
+            stage.service.database.inbox.store(pack_events([stage.event(0, CODE)]), stage.time(0))
             accepted += 1
             stage.service.triage(stage.time(0), 3)
 
@@ -110,7 +110,7 @@ def test_what_is_there_stays_unless_it_is_to_be_replaced(tmp_path: Path) -> None
     assert file.read_text() == "something else"
     back_up(database, file, replace=True)
     with closing(Database(f"sqlite:///{file}")) as copy:
-        assert copy.version() == database.version()
+        assert copy.read_version() == database.read_version()
     with pytest.raises(StoreError, match=r"is there already; name another file$"):
         back_up(database, tmp_path / "store.db", replace=True)
     with pytest.raises(StoreError, match="cannot be written: No such file"):

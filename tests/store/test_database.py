@@ -19,10 +19,10 @@ import sqlalchemy as sa
 from firstcause.core.model import Event
 from firstcause.errors import StoreError
 from firstcause.store import dependencies, inbox
-from firstcause.store.database import Database, Turns
+from firstcause.store.database import Database, FairLock
 from firstcause.store.tables import event
 from firstcause.store.tables import inbox as table
-from support.firstcause_process import until
+from support.firstcause_process import wait_until
 
 if TYPE_CHECKING:
     import subprocess
@@ -83,7 +83,7 @@ if os.geteuid() == 0:
     os.seteuid(65534)
 try:
     database = Database(sys.argv[1])
-    getattr(database, sys.argv[2])().__enter__() if sys.argv[2] == "only_daemon" else database.prepare()
+    getattr(database, sys.argv[2])().__enter__() if sys.argv[2] == "hold_daemon_lock" else database.prepare()
 except StoreError as error:
     print(error)
 """
@@ -102,17 +102,17 @@ def stored(database: Database) -> list[str]:
 
 def put(database: Database, name: str) -> None:
     with database.write() as conn:
-        inbox.store(conn, inbox.packed([Event(id=name, time=TIME)]), TIME)
+        inbox.insert_payloads(conn, inbox.pack_events([Event(id=name, time=TIME)]), TIME)
 
 
 def test_a_second_daemon_is_refused(database: Database, store_url: str) -> None:
     with contextlib.closing(Database(store_url)) as second:
-        with database.only_daemon():
+        with database.hold_daemon_lock():
             for each in (second, database):
                 with pytest.raises(StoreError, match=r"another firstcause daemon runs.*; stop it, or"):
-                    each.only_daemon().__enter__()
+                    each.hold_daemon_lock().__enter__()
             put(second, "others may still write")
-        with second.only_daemon():
+        with second.hold_daemon_lock():
             pass
     assert stored(database) == ["others may still write"]
 
@@ -120,7 +120,7 @@ def test_a_second_daemon_is_refused(database: Database, store_url: str) -> None:
 def test_a_second_daemon_is_refused_in_another_process(
     database: Database, store_url: str, program: Program
 ) -> None:
-    with database.only_daemon():
+    with database.hold_daemon_lock():
         assert line(program(CLAIM, store_url)).startswith("refused: another firstcause daemon runs")
     assert line(program(CLAIM, store_url)) == "held"
 
@@ -129,12 +129,12 @@ def test_a_daemon_that_was_killed_holds_nothing(database: Database, store_url: s
     holder = program(CLAIM, store_url)
     assert line(holder) == "held"
     with pytest.raises(StoreError, match="another firstcause daemon"):
-        database.only_daemon().__enter__()
+        database.hold_daemon_lock().__enter__()
     holder.kill()
     holder.wait()
 
     def free() -> bool:
-        with contextlib.suppress(StoreError), database.only_daemon():
+        with contextlib.suppress(StoreError), database.hold_daemon_lock():
             return True
         return False
 
@@ -144,16 +144,16 @@ def test_a_daemon_that_was_killed_holds_nothing(database: Database, store_url: s
 
 def test_a_daemon_that_failed_holds_nothing(database: Database) -> None:
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError), database.only_daemon():
+        with pytest.raises(ZeroDivisionError), database.hold_daemon_lock():
             raise ZeroDivisionError
-    with database.only_daemon():
+    with database.hold_daemon_lock():
         pass
 
 
 def test_a_daemon_whose_server_went_away_ends_in_peace(database: Database) -> None:
     if database.is_sqlite:
         pytest.skip("no server")
-    with database.only_daemon(), database.write() as conn:
+    with database.hold_daemon_lock(), database.write() as conn:
         others = sa.text(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -164,14 +164,14 @@ def test_a_daemon_whose_server_went_away_ends_in_peace(database: Database) -> No
             "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
             " WHERE locktype = 'advisory' AND datname = current_database() AND pid <> pg_backend_pid()"
         )
-        until(lambda: conn.execute(left).scalar() == 0, "the end of the session")
-    with database.only_daemon():
+        wait_until(lambda: conn.execute(left).scalar() == 0, "the end of the session")
+    with database.hold_daemon_lock():
         pass
 
 
 def test_a_daemon_on_memory_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with contextlib.closing(Database("sqlite://")) as memory, memory.only_daemon():
+    with contextlib.closing(Database("sqlite://")) as memory, memory.hold_daemon_lock():
         memory.prepare()
         put(memory, "a")
         assert stored(memory) == ["a"]
@@ -190,11 +190,11 @@ def test_a_daemon_on_memory_leaves_no_file(tmp_path: Path, monkeypatch: pytest.M
 )
 def test_no_password_is_shown(url: str) -> None:
     with contextlib.closing(Database(url)) as database:
-        assert "anna" in database.shown_url
-        assert "127.0.0.1:1/store" in database.shown_url
+        assert "anna" in database.display_url
+        assert "127.0.0.1:1/store" in database.display_url
         with pytest.raises(StoreError) as caught:
             database.prepare()
-    for text in (database.shown_url, str(caught.value)):
+    for text in (database.display_url, str(caught.value)):
         assert "ses" not in text
 
 
@@ -219,11 +219,11 @@ def test_a_url_that_cannot_be_used_is_said_without_its_password(url: str) -> Non
 
 def test_a_postgres_that_is_away_is_said_with_the_mend() -> None:
     with contextlib.closing(Database("postgresql://anna@127.0.0.1:1/store")) as database:
-        for use in (database.prepare, database.version, database.write().__enter__):
+        for use in (database.prepare, database.read_version, database.write().__enter__):
             with pytest.raises(StoreError, match=r"1:1/store.*refused; check that .*the server runs"):
                 use()
         with pytest.raises(StoreError, match="the server runs"):
-            database.only_daemon().__enter__()
+            database.hold_daemon_lock().__enter__()
 
 
 def test_a_postgres_that_says_nothing_is_given_up() -> None:
@@ -255,7 +255,7 @@ def open_folder() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(
-    ("path", "use"), [("store.db", "prepare"), ("new/store.db", "prepare"), ("store.db", "only_daemon")]
+    ("path", "use"), [("store.db", "prepare"), ("new/store.db", "prepare"), ("store.db", "hold_daemon_lock")]
 )
 def test_a_folder_that_cannot_be_written_is_said_with_the_mend(
     open_folder: Path, program: Program, path: str, use: str
@@ -297,7 +297,7 @@ def test_an_error_of_the_database_is_one_line(database: Database) -> None:
 def test_what_fails_is_rolled_back(database: Database) -> None:
     put(database, "before")
     with pytest.raises(ZeroDivisionError), database.write() as conn:  # noqa: PT012
-        inbox.store(conn, inbox.packed([Event(id="lost", time=TIME)]), TIME)
+        inbox.insert_payloads(conn, inbox.pack_events([Event(id="lost", time=TIME)]), TIME)
         raise ZeroDivisionError
     put(database, "after")
     assert stored(database) == ["before", "after"]
@@ -310,7 +310,7 @@ def test_an_exclusive_writer_sees_what_the_one_before_it_wrote(database: Databas
             for _ in range(20):
                 with each.write() as conn:
                     count = conn.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-                    inbox.store(conn, inbox.packed([Event(id=f"n{count}", time=TIME)]), TIME)
+                    inbox.insert_payloads(conn, inbox.pack_events([Event(id=f"n{count}", time=TIME)]), TIME)
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(add, [database, other] * 2))
@@ -319,7 +319,7 @@ def test_an_exclusive_writer_sees_what_the_one_before_it_wrote(database: Databas
 
 def test_a_reader_waits_for_no_writer_and_sees_only_what_is_committed(database: Database) -> None:
     with database.write() as conn:
-        inbox.store(conn, inbox.packed([Event(id="a", time=TIME)]), TIME)
+        inbox.insert_payloads(conn, inbox.pack_events([Event(id="a", time=TIME)]), TIME)
         assert stored(database) == []
     assert stored(database) == ["a"]
 
@@ -352,12 +352,12 @@ def test_what_was_not_committed_is_gone_after_a_kill(
     database.prepare()
 
 
-def _asked(turns: Turns, number: int) -> bool:
-    return len(turns._waiting) == number
+def _asked(turns: FairLock, number: int) -> bool:
+    return len(turns._waiters) == number
 
 
 def test_writers_take_turns_in_the_order_in_which_they_came() -> None:
-    turns = Turns()
+    turns = FairLock()
     order: list[str] = []
 
     def write(name: str) -> None:
@@ -368,7 +368,7 @@ def test_writers_take_turns_in_the_order_in_which_they_came() -> None:
     with turns:
         for number, thread in enumerate(threads, 1):
             thread.start()
-            until(partial(_asked, turns, number), "it to ask")
+            wait_until(partial(_asked, turns, number), "it to ask")
         assert order == []
     write("who had it and asks again at once")
     for thread in threads:
@@ -378,12 +378,12 @@ def test_writers_take_turns_in_the_order_in_which_they_came() -> None:
 
 def test_who_only_reads_cannot_write_and_who_writes_next_can(database: Database, now: datetime) -> None:
     with database.write() as conn:
-        dependencies.learn(conn, [("shop", "redis")], now)
+        dependencies.record(conn, [("shop", "redis")], now)
     with pytest.raises(StoreError), database.read() as conn:
-        dependencies.forget(conn, now + timedelta(days=1))
+        dependencies.prune(conn, now + timedelta(days=1))
     with database.read() as conn:
-        assert dependencies.known_since(conn, now) == [("shop", "redis")]
-        assert dependencies.known_since(conn, now + timedelta(days=1)) == []
+        assert dependencies.list_since(conn, now) == [("shop", "redis")]
+        assert dependencies.list_since(conn, now + timedelta(days=1)) == []
     with database.write() as conn:
-        dependencies.forget(conn, now + timedelta(days=1))
-        assert dependencies.known_since(conn, now) == []
+        dependencies.prune(conn, now + timedelta(days=1))
+        assert dependencies.list_since(conn, now) == []

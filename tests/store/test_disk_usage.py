@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.store import alerts, disk_usage, event_log, retention
-from firstcause.store.event_log import Kept
+from firstcause.store.event_log import EventRecord
 from firstcause.store.tables import event
 
 if TYPE_CHECKING:
@@ -32,21 +32,21 @@ def fill(database: Database, now: datetime, count: int, length: float, fingerpri
     chance = random.Random(count)
     with database.write() as conn:
         rows = [
-            Kept(str(uuid.uuid4()), f'{{"m":"{chance.randbytes(int(own / 2)).hex()}"}}', fingerprint)
+            EventRecord(str(uuid.uuid4()), f'{{"m":"{chance.randbytes(int(own / 2)).hex()}"}}', fingerprint)
             for own in (chance.lognormvariate(0, 0.4) * length for _ in range(count))
         ]
-        event_log.keep(conn, rows, now)
+        event_log.append(conn, rows, now)
         return int(conn.execute(sa.select(sa.func.max(event.c.id))).scalar_one())
 
 
 def taken(database: Database) -> int:
     with database.read() as conn:
-        return disk_usage.taken(conn)
+        return disk_usage.measure_store(conn)
 
 
 def over(database: Database, room: int) -> int:
     with database.read() as conn:
-        return disk_usage.over(conn, room)
+        return disk_usage.measure_excess(conn, room)
 
 
 def kept(database: Database) -> list[int]:
@@ -54,8 +54,8 @@ def kept(database: Database) -> list[int]:
         return list(conn.execute(sa.select(event.c.id).order_by(event.c.id)).scalars())
 
 
-def past(now: datetime, room: int) -> retention.Past:
-    return retention.Past(now - NONE, now - NONE, 1_000_000, room)
+def past(now: datetime, room: int) -> retention.RetentionLimits:
+    return retention.RetentionLimits(now - NONE, now - NONE, 1_000_000, room)
 
 
 def reuse(database: Database) -> None:
@@ -69,20 +69,20 @@ def reuse(database: Database) -> None:
 def test_the_oldest_go_until_it_fits_and_no_more(
     database: Database, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "EVENTS_AT_ONCE", 100)
+    monkeypatch.setattr(retention, "EVENT_CHUNK_SIZE", 100)
     empty = taken(database)
     last = fill(database, now, 4000, 800)
     full = taken(database)
     room = (empty + full) // 2
     with database.read() as conn:
-        expected = retention.count(conn, past(now, room))
+        expected = retention.count_prunable(conn, past(now, room))
     gone = list(retention.prune(database, past(now, room)))
     assert max(each.events for each in gone) <= 100, "in small transactions"
     left = kept(database)
     assert left == list(range(left[0], last + 1)), "the newest stay"
     assert over(database, room) == 0
     assert 1700 < len(left) < 2300, "about half of what was to go is half"
-    assert expected.over == 0
+    assert expected.excess_bytes == 0
     assert expected.events == pytest.approx(4000 - len(left), rel=0.15)
     # Neither files that stay large nor rows that wait for a vacuum let more go.
     assert taken(database) >= full
@@ -92,10 +92,10 @@ def test_the_oldest_go_until_it_fits_and_no_more(
 def test_what_fits_stays_and_so_does_all_without_a_limit(database: Database, now: datetime) -> None:
     fill(database, now, 100, 500)
     for room in (taken(database), None):
-        what = retention.Past(now - NONE, now - NONE, 1_000_000, room)
+        what = retention.RetentionLimits(now - NONE, now - NONE, 1_000_000, room)
         assert list(retention.prune(database, what)) == []
         with database.read() as conn:
-            assert retention.count(conn, what) == (0, 0, 0)
+            assert retention.count_prunable(conn, what) == (0, 0, 0)
     assert len(kept(database)) == 100
 
 
@@ -113,7 +113,7 @@ def test_what_was_freed_is_used_again(database: Database, now: datetime) -> None
 def test_what_is_active_stays_and_it_is_said_how_much_too_much_that_is(
     database: Database, now: datetime, an_alert: Callable[..., Alert], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "EVENTS_AT_ONCE", 50)
+    monkeypatch.setattr(retention, "EVENT_CHUNK_SIZE", 50)
     with database.write() as conn:
         alerts.save(conn, [an_alert("active")])
     empty = taken(database)
@@ -123,14 +123,14 @@ def test_what_is_active_stays_and_it_is_said_how_much_too_much_that_is(
         fill(database, now, 100, 800)
     what = past(now, empty + 10_000)
     with database.read() as conn:
-        expected = retention.count(conn, what)
+        expected = retention.count_prunable(conn, what)
     found = list(retention.prune(database, what))
     assert sum(each.events for each in found) == expected.events == 600
     assert len(kept(database)) == 300
-    assert [each.over for each in found if each.over] == [over(database, empty + 10_000)]
-    assert expected.over == pytest.approx(found[-1].over, rel=0.4)
+    assert [each.excess_bytes for each in found if each.excess_bytes] == [over(database, empty + 10_000)]
+    assert expected.excess_bytes == pytest.approx(found[-1].excess_bytes, rel=0.4)
     with database.write() as conn:
-        ended = alerts.active(conn)[0].model_copy(update={"resolved_at": now})
+        ended = alerts.load_active(conn)[0].model_copy(update={"resolved_at": now})
         alerts.save(conn, [ended])
     assert sum(each.events for each in retention.prune(database, what)) > 250
     assert over(database, empty + 10_000) == 0
@@ -141,15 +141,15 @@ def test_an_alert_that_is_back_meanwhile_keeps_its_events(
 ) -> None:
     fill(database, now, 100, 500, "back")
     fill(database, now, 100, 500)
-    looked = retention.enough
+    looked = retention.select_until_freed
 
     def meanwhile(rows: list[tuple[int, int]], need: int) -> tuple[list[int], int]:
         with database.write() as conn:
-            if not alerts.active(conn):
+            if not alerts.load_active(conn):
                 alerts.save(conn, [an_alert("back")])
         return looked(rows, need)
 
-    monkeypatch.setattr(retention, "enough", meanwhile)
+    monkeypatch.setattr(retention, "select_until_freed", meanwhile)
     assert sum(each.events for each in retention.prune(database, past(now, 0))) == 100
     with database.read() as conn:
         left = conn.execute(sa.select(event.c.fingerprint)).scalars().all()
@@ -163,7 +163,7 @@ def test_the_size_of_an_event_is_about_what_it_takes(
     empty = taken(database)
     fill(database, now, count, length)
     with database.read() as conn:
-        told = conn.execute(sa.select(sa.func.sum(disk_usage.of_event(conn)))).scalar_one()
+        told = conn.execute(sa.select(sa.func.sum(disk_usage.estimate_event_size(conn)))).scalar_one()
     assert float(told) == pytest.approx(taken(database) - empty, rel=0.2)
 
 
@@ -175,14 +175,14 @@ def test_a_sample_of_the_pages_says_nearly_what_all_of_them_say(
         conn.execute(event.delete().where(event.c.id < last - 4000))
     used = over(database, 0)
     assert used < 0.8 * taken(database)
-    monkeypatch.setattr(disk_usage, "SAMPLE", 400)
+    monkeypatch.setattr(disk_usage, "SAMPLE_PAGES", 400)
     assert over(database, 0) == pytest.approx(used, rel=0.15)
     assert over(database, 0) == over(database, 0), "the same pages each time"
 
 
 @given(st.lists(st.integers(1, 1000)), st.integers(1, 20_000))
 def test_enough_is_the_fewest_of_the_first_that_suffice(own: list[int], need: int) -> None:
-    ids, freed = retention.enough(list(enumerate(own)), need)
+    ids, freed = retention.select_until_freed(list(enumerate(own)), need)
     assert ids == list(range(len(ids)))
     assert freed == sum(own[: len(ids)])
     assert freed >= need or len(ids) == len(own)

@@ -12,15 +12,15 @@ from pydantic import TypeAdapter
 
 from firstcause.core.model import Event, Severity, Source
 from firstcause.store import event_log, inbox
-from firstcause.store.event_log import Kept
-from firstcause.store.inbox import TakenError
-from firstcause.store.tables import document_text
+from firstcause.store.event_log import EventRecord
+from firstcause.store.inbox import AlreadyClaimedError
+from firstcause.store.tables import to_json_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from firstcause.store.database import Database
-    from firstcause.store.inbox import Batch, Waiting
+    from firstcause.store.inbox import PendingBatch, PendingPayload
 
 TIME = datetime(2026, 3, 1, 12, 0, 0, 5, tzinfo=UTC)
 
@@ -30,23 +30,25 @@ def event(name: str, **fields: Any) -> Event:
 
 
 def put(database: Database, events: Sequence[Event], now: datetime = TIME) -> None:
-    database.inbox.store(inbox.packed(events), now)
+    database.inbox.store(inbox.pack_events(events), now)
 
 
-def batch(database: Database, limit: int = 1000) -> Batch:
+def batch(database: Database, limit: int = 1000) -> PendingBatch:
     with database.read() as conn:
-        return database.inbox.waiting(conn, limit)
+        return database.inbox.load_pending(conn, limit)
 
 
-def parcels(database: Database, limit: int = 1000) -> Sequence[Waiting]:
-    return batch(database, limit).parcels
+def parcels(database: Database, limit: int = 1000) -> Sequence[PendingPayload]:
+    return batch(database, limit).payloads
 
 
 def waiting(database: Database, limit: int = 1000) -> list[Event]:
     return [
         one
         for each in parcels(database, limit)
-        for one in inbox.events_of.validate_json(each.parcel.body)[each.done : each.done + each.take]
+        for one in inbox.event_list_adapter.validate_json(each.payload.body)[
+            each.processed : each.processed + each.to_process
+        ]
     ]
 
 
@@ -54,9 +56,9 @@ def ids(events: Sequence[Event]) -> list[str]:
     return [each.id for each in events]
 
 
-def take(database: Database, taken: Batch) -> None:
+def take(database: Database, taken: PendingBatch) -> None:
     with database.write() as conn:
-        taken.take(conn)
+        taken.mark_processed(conn)
 
 
 def test_events_wait_in_the_order_in_which_they_came(database: Database) -> None:
@@ -93,11 +95,11 @@ def test_an_event_comes_back_as_it_was(database: Database) -> None:
 
 
 def test_many_events_are_several_parcels_in_order(database: Database) -> None:
-    names = [f"e{number}" for number in range(inbox.MOST + 1)]
+    names = [f"e{number}" for number in range(inbox.MAX_PAYLOAD_EVENTS + 1)]
     put(database, [event(name) for name in names])
-    assert [each.parcel.events for each in parcels(database, 10_000)] == [inbox.MOST, 1]
+    assert [each.payload.event_count for each in parcels(database, 10_000)] == [inbox.MAX_PAYLOAD_EVENTS, 1]
     assert ids(waiting(database, 10_000)) == names
-    assert ids(waiting(database, inbox.MOST)) == names[: inbox.MOST]
+    assert ids(waiting(database, inbox.MAX_PAYLOAD_EVENTS)) == names[: inbox.MAX_PAYLOAD_EVENTS]
 
 
 def test_only_as_much_is_given_out_together_as_memory_should_hold(
@@ -105,9 +107,9 @@ def test_only_as_much_is_given_out_together_as_memory_should_hold(
 ) -> None:
     for name in "abc":
         put(database, [event(name, message="x" * 100)])
-    monkeypatch.setattr(inbox, "MOST_BYTES", 400)
+    monkeypatch.setattr(inbox, "MAX_BATCH_BYTES", 400)
     assert ids(waiting(database)) == ["a", "b"]
-    monkeypatch.setattr(inbox, "MOST_BYTES", 1)
+    monkeypatch.setattr(inbox, "MAX_BATCH_BYTES", 1)
     assert ids(waiting(database)) == ["a"], "one always, or it would wait for ever"
 
 
@@ -115,7 +117,7 @@ def test_of_the_first_parcel_a_part_may_be_taken(database: Database) -> None:
     put(database, [event("a"), event("b"), event("c")])
     put(database, [event("d")])
     seen = []
-    while (found := batch(database, 1)).parcels:
+    while (found := batch(database, 1)).payloads:
         seen += ids(waiting(database, 1))
         take(database, found)
     assert seen == ["a", "b", "c", "d"]
@@ -126,13 +128,13 @@ def test_what_waits_is_counted_by_event(database: Database) -> None:
     put(database, [event("c")])
     take(database, batch(database, 1))
     with database.read() as conn:
-        assert database.inbox.count_waiting(conn) == 2
+        assert database.inbox.count_pending(conn) == 2
 
 
 def test_what_waits_is_measured(database: Database) -> None:
     def bytes_waiting() -> int:
         with database.read() as conn:
-            return database.inbox.bytes_waiting(conn)
+            return database.inbox.pending_bytes(conn)
 
     assert bytes_waiting() == 0
     chance = random.Random(1)
@@ -141,7 +143,7 @@ def test_what_waits_is_measured(database: Database) -> None:
     put(database, [event("c", message=chance.randbytes(5000).hex())])
     assert 5000 < both < 12_000
     assert 1.5 * both < bytes_waiting() < 2.5 * both
-    while (found := batch(database)).parcels:
+    while (found := batch(database)).payloads:
         take(database, found)
     assert bytes_waiting() == 0
 
@@ -150,12 +152,12 @@ def test_what_another_took_is_not_taken_again(database: Database) -> None:
     put(database, [event("a"), event("b")])
     mine = batch(database)
     take(database, batch(database, 1))
-    with pytest.raises(TakenError):
+    with pytest.raises(AlreadyClaimedError):
         take(database, mine)
     assert ids(waiting(database)) == ["b"], "it was counted from another place on"
     take(database, batch(database))
     put(database, [event("c")])
-    with pytest.raises(TakenError):
+    with pytest.raises(AlreadyClaimedError):
         take(database, mine)
     assert ids(waiting(database)) == ["c"], "another parcel, though SQLite gives it the same number"
 
@@ -163,12 +165,14 @@ def test_what_another_took_is_not_taken_again(database: Database) -> None:
 def test_the_history_knows_what_is_in_it(database: Database) -> None:
     names = [f"e{number}" for number in range(1203)]
     with database.write() as conn:
-        event_log.keep(conn, [], TIME)
-        event_log.keep(conn, [Kept(name, inbox.document(event(name)), "print") for name in names], TIME)
-        assert event_log.known(conn, []) == set()
-        assert event_log.known(conn, [*names, "another"]) == set(names)
-        (batch,) = event_log.batches(conn, TIME)
-    assert (batch.at, ids(batch.events)) == (TIME, names)
+        event_log.append(conn, [], TIME)
+        event_log.append(
+            conn, [EventRecord(name, inbox.encode_event(event(name)), "print") for name in names], TIME
+        )
+        assert event_log.find_existing(conn, []) == set()
+        assert event_log.find_existing(conn, [*names, "another"]) == set(names)
+        (batch,) = event_log.iter_batches(conn, TIME)
+    assert (batch.triaged_at, ids(batch.events)) == (TIME, names)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +237,7 @@ moments = st.builds(
     )
 )  # fmt: skip
 def test_an_event_is_written_as_its_model_would_write_it(sent: Event) -> None:
-    text = inbox.document(sent)
-    slowly = document_text(TypeAdapter(Event), sent)
+    text = inbox.encode_event(sent)
+    slowly = to_json_text(TypeAdapter(Event), sent)
     assert Event.model_validate_json(text) == Event.model_validate_json(slowly)
     assert json.loads(text).keys() == json.loads(slowly).keys()

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from firstcause.errors import StoreError
 from firstcause.store import inbox_journal
 from firstcause.store.database import Database
-from firstcause.store.inbox import Parcel
+from firstcause.store.inbox import EventPayload
 from firstcause.store.tables import journal as places
 
 if TYPE_CHECKING:
@@ -40,17 +40,17 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def store(database: Database, *names: str) -> None:
-    database.inbox.store([Parcel(json.dumps([name]).encode(), 1, key=name) for name in names], NOW)
+    database.inbox.store([EventPayload(json.dumps([name]).encode(), 1, key=name) for name in names], NOW)
 
 
 def taken(database: Database, limit: int = 1000) -> list[str]:
     """What one batch has, taken."""
     with database.read() as conn:
-        batch = database.inbox.waiting(conn, limit)
-    if batch.parcels:
+        batch = database.inbox.load_pending(conn, limit)
+    if batch.payloads:
         with database.write() as conn:
-            batch.take(conn)
-    return [each.parcel.key for each in batch.parcels]
+            batch.mark_processed(conn)
+    return [each.payload.key for each in batch.payloads]
 
 
 def all_taken(database: Database) -> list[str]:
@@ -62,7 +62,7 @@ def all_taken(database: Database) -> list[str]:
 
 def waiting(database: Database) -> int:
     with database.read() as conn:
-        return database.inbox.count_waiting(conn)
+        return database.inbox.count_pending(conn)
 
 
 def segments(database: Database) -> list[Path]:
@@ -73,7 +73,7 @@ def test_what_is_written_while_the_reader_searches_is_not_jumped_over(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(database, "first")
-    search = inbox_journal._next
+    search = inbox_journal._find_next_frame
 
     def search_after_two_more(fd: int, offset: int) -> int | None:
         if not waiting_names:
@@ -83,7 +83,7 @@ def test_what_is_written_while_the_reader_searches_is_not_jumped_over(
         return search(fd, offset)
 
     waiting_names: list[str] = []
-    monkeypatch.setattr(inbox_journal, "_next", search_after_two_more)
+    monkeypatch.setattr(inbox_journal, "_find_next_frame", search_after_two_more)
     assert all_taken(database) == ["first", "second", "third"]
     waiting_names.clear()
     store(database, "fourth")
@@ -105,7 +105,7 @@ def test_a_reader_beside_a_writer_misses_nothing(database: Database) -> None:
 def test_files_are_begun_anew_and_go_when_all_of_them_is_triaged(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inbox_journal, "SEGMENT", 300)
+    monkeypatch.setattr(inbox_journal, "MAX_SEGMENT_BYTES", 300)
     names = [f"n{number:02}" for number in range(40)]
     for name in names:
         store(database, name)
@@ -243,6 +243,6 @@ def test_what_waits_where_earlier_versions_put_it_is_taken_over(database: Databa
     assert not former.exists()
     assert waiting(database) == 3
     with database.read() as conn:
-        (parcel,) = database.inbox.waiting(conn, 10).parcels
-    assert (parcel.parcel.body, parcel.done, parcel.take) == (b"[]", 1, 2)
+        (parcel,) = database.inbox.load_pending(conn, 10).payloads
+    assert (parcel.payload.body, parcel.processed, parcel.to_process) == (b"[]", 1, 2)
     assert all_taken(database) == ["old", "new"]

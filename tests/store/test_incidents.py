@@ -12,14 +12,14 @@ from firstcause.core.model import (
     IncidentStatus,
     NotifyReason,
     Priority,
-    Reach,
     Revenue,
     Root,
     Severity,
+    TenantScope,
 )
 from firstcause.errors import NotFoundError, StoreError
 from firstcause.store import alerts, event_log, incidents, outbox
-from firstcause.store.event_log import Kept
+from firstcause.store.event_log import EventRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ def test_an_incident_comes_back_as_it_was(
             priority=Priority.P1,
             revenue=Revenue.HIGH,
             features=("pay", "log in"),
-            tenants=Reach.SPECIFIC,
+            tenants=TenantScope.SPECIFIC,
             customer_facing=True,
             companies=("acme",),
         ),
@@ -66,7 +66,7 @@ def test_save_updates_what_has_a_row(database: Database, an_incident: IncidentMa
     (row,) = save(database, an_incident("f"))
     assert save(database, an_incident("g", stored_id=row, title="now this")) == [row]
     with database.read() as conn:
-        (only,) = incidents.still_open(conn)
+        (only,) = incidents.load_open(conn)
     assert (only.stored_id, only.fault, only.title) == (row, "g", "now this")
 
 
@@ -91,7 +91,7 @@ def test_the_list_is_newest_first_and_leaves_out_the_merged(
 
     def listed(status: str | None, limit: int = 10) -> list[int | None]:
         with database.read() as conn:
-            return [each.stored_id for each in incidents.listed(conn, status, limit)]
+            return [each.stored_id for each in incidents.list_incidents(conn, status, limit)]
 
     assert listed(None) == [third, first]
     assert listed(None, 1) == [third]
@@ -99,7 +99,7 @@ def test_the_list_is_newest_first_and_leaves_out_the_merged(
     assert listed("resolved") == [first]
     assert listed("merged") == [second]
     with database.read() as conn:
-        assert [each.stored_id for each in incidents.still_open(conn)] == [third]
+        assert [each.stored_id for each in incidents.load_open(conn)] == [third]
 
 
 def test_a_merged_incident_is_found_where_it_lives_on(
@@ -113,8 +113,8 @@ def test_a_merged_incident_is_found_where_it_lives_on(
     with database.read() as conn:
         for number in (first, second, third):
             assert incidents.get(conn, str(number)).stored_id == third
-        members = alerts.of_incidents(conn, [first, second, third])
-        merged = incidents.listed(conn, "merged", 10)
+        members = alerts.load_by_incident(conn, [first, second, third])
+        merged = incidents.list_incidents(conn, "merged", 10)
     assert [each.fingerprint for each in members[third]] == ["x", "y"]
     assert members[first] == members[second] == []
     assert [each.resolved_at for each in merged] == [now, now]
@@ -131,10 +131,10 @@ def test_a_number_that_is_none_is_not_found(database: Database, number: str) -> 
 
 def test_the_timeline_is_in_the_order_of_writing(database: Database, number: int, now: datetime) -> None:
     with database.write() as conn:
-        incidents.note(conn, number, now, "opened", reason="first\x00")
-        incidents.note(conn, number, now - timedelta(hours=1), "resolved", actor="anna")
-        lines = incidents.timeline_of(conn, number)
-        assert incidents.timeline_of(conn, number + 1) == []
+        incidents.add_timeline_entry(conn, number, now, "opened", reason="first\x00")
+        incidents.add_timeline_entry(conn, number, now - timedelta(hours=1), "resolved", actor="anna")
+        lines = incidents.load_timeline(conn, number)
+        assert incidents.load_timeline(conn, number + 1) == []
     assert [(each["at"], each["what"], each["reason"]) for each in lines] == [
         (now, "opened", "first\ufffd"),
         (now - timedelta(hours=1), "resolved", None),
@@ -148,7 +148,7 @@ def test_the_notifications_are_those_of_the_incident(database: Database, number:
         outbox.add(conn, number, NotifyReason.FIRST, now, {"all": ["sms"]})
         (row,) = outbox.claim(conn, now)
         for status, error in (("failed", "no answer"), ("sent", None)):
-            outbox.log(
+            outbox.add_log_entry(
                 conn,
                 {
                     "incident_id": number,
@@ -167,8 +167,8 @@ def test_the_notifications_are_those_of_the_incident(database: Database, number:
                     "intelligence": {"root": "DB-001"},
                 },
             )
-        found = incidents.notifications_of(conn, number)
-        assert incidents.notifications_of(conn, number + 1) == []
+        found = incidents.load_notifications(conn, number)
+        assert incidents.load_notifications(conn, number + 1) == []
     assert [(each["at"], each["status"], each["error"], each["maybe_repeat"]) for each in found] == [
         (now, "failed", "no answer", False),
         (now, "sent", None, False),
@@ -180,10 +180,12 @@ def test_the_incident_of_an_event_is_the_newest_with_its_alert(
 ) -> None:
     old, new = save(database, an_incident("a", status=IncidentStatus.RESOLVED), an_incident("a"))
     with database.write() as conn:
-        event_log.keep(conn, [Kept("folded", "{}", "x"), Kept("alone", "{}", None, "unreadable")], now)
-        assert incidents.of_event(conn, "folded") is None
+        event_log.append(
+            conn, [EventRecord("folded", "{}", "x"), EventRecord("alone", "{}", None, "unreadable")], now
+        )
+        assert incidents.find_by_event(conn, "folded") is None
         alerts.save(conn, [an_alert("x", incident_id=old, resolved_at=now), an_alert("x", incident_id=new)])
-        assert incidents.of_event(conn, "folded") == new
-        assert incidents.of_event(conn, "alone") is None
-        assert incidents.of_event(conn, "unknown") is None
-        assert incidents.of_event(conn, "un\x00known") is None
+        assert incidents.find_by_event(conn, "folded") == new
+        assert incidents.find_by_event(conn, "alone") is None
+        assert incidents.find_by_event(conn, "unknown") is None
+        assert incidents.find_by_event(conn, "un\x00known") is None

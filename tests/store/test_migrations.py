@@ -17,11 +17,11 @@ from alembic.script import ScriptDirectory
 
 from firstcause.core.model import Event
 from firstcause.errors import StoreError
-from firstcause.pipeline.decoding import unpacked
-from firstcause.resources import shipped
+from firstcause.pipeline.decoding import decode
+from firstcause.resources import shipped_path
 from firstcause.store import inbox
 from firstcause.store.database import HEAD, Database
-from firstcause.store.tables import Document, UtcTime, event, metadata
+from firstcause.store.tables import JsonDocument, UtcTime, event, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,17 +82,17 @@ def differences(database: Database) -> list[Any]:
 
 def test_head_is_the_newest_migration() -> None:
     config = Config()
-    config.set_main_option("script_location", str(shipped("migrations")))
+    config.set_main_option("script_location", str(shipped_path("migrations")))
     assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
 
 
 def test_an_empty_database_is_prepared_and_then_left_alone(empty: Database) -> None:
-    assert empty.version() is None
+    assert empty.read_version() is None
     empty.prepare()
-    assert empty.version() == HEAD
+    assert empty.read_version() == HEAD
     assert tables_of(empty) == set(metadata.tables)
     empty.prepare()
-    assert empty.version() == HEAD
+    assert empty.read_version() == HEAD
 
 
 def test_the_migrations_make_what_the_tables_say(database: Database) -> None:
@@ -120,10 +120,10 @@ def test_up_down_and_up_again(empty: Database) -> None:
     empty.upgrade()
     first = shape(empty)
     empty.downgrade("base")
-    assert empty.version() is None
+    assert empty.read_version() is None
     assert tables_of(empty) == set()
     empty.upgrade()
-    assert empty.version() == HEAD
+    assert empty.read_version() == HEAD
     assert shape(empty) == first
 
 
@@ -132,7 +132,7 @@ def test_a_newer_schema_is_refused_and_left_alone(database: Database) -> None:
         conn.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(StoreError, match=rf"schema 9999, which is newer .*\(schema {HEAD}\); install"):
         database.prepare()
-    assert database.version() == "9999"
+    assert database.read_version() == "9999"
 
 
 def test_an_unknown_version_to_go_to_is_refused(database: Database) -> None:
@@ -140,7 +140,7 @@ def test_an_unknown_version_to_go_to_is_refused(database: Database) -> None:
         database.upgrade("zzz")
     with pytest.raises(StoreError, match=r"`firstcause db current` shows the version"):
         database.downgrade("-99")
-    assert database.version() == HEAD
+    assert database.read_version() == HEAD
 
 
 def test_a_migration_that_fails_leaves_nothing(empty: Database) -> None:
@@ -148,7 +148,7 @@ def test_a_migration_that_fails_leaves_nothing(empty: Database) -> None:
         conn.execute(sa.text("CREATE TABLE timeline (id INTEGER)"))
     with pytest.raises(StoreError, match=r"timeline.* already exists"):
         empty.prepare()
-    assert empty.version() is None
+    assert empty.read_version() is None
     assert tables_of(empty) == {"timeline"}
 
 
@@ -168,7 +168,7 @@ def test_processes_that_prepare_at_once_all_succeed(
 
 
 def test_the_alembic_command_works_in_a_checkout(store_url: str) -> None:
-    top = shipped("migrations").parent
+    top = shipped_path("migrations").parent
     for command in (["upgrade", "head"], ["check"]):
         done = subprocess.run(
             [sys.executable, "-m", "alembic", *command],
@@ -181,7 +181,7 @@ def test_the_alembic_command_works_in_a_checkout(store_url: str) -> None:
         )
         assert done.returncode == 0, done.stdout + done.stderr
     with contextlib.closing(Database(store_url)) as database:
-        assert database.version() == HEAD
+        assert database.read_version() == HEAD
 
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -201,7 +201,7 @@ def test_what_waits_is_carried_into_parcels_and_back(empty: Database) -> None:
         "inbox",
         *(sa.column(name) for name in ("event_id", "fingerprint", "problem")),
         *(sa.column(name, UtcTime) for name in ("received_at", "triaged_at")),
-        sa.column("event", Document),
+        sa.column("event", JsonDocument),
     )
     with empty.write() as conn:
         for name, document, fingerprint, problem in OLD_ROWS:
@@ -210,8 +210,8 @@ def test_what_waits_is_carried_into_parcels_and_back(empty: Database) -> None:
             conn.execute(old.insert().values(values | {"fingerprint": fingerprint, "problem": problem}))
     empty.prepare()
     with empty.read() as conn:
-        batch = empty.inbox.waiting(conn, 10)
-    waiting = [one for each in batch.parcels for one in unpacked(each)]
+        batch = empty.inbox.load_pending(conn, 10)
+    waiting = [one for each in batch.payloads for one in decode(each)]
     assert [(each.event_id, each.event and each.event.message) for each in waiting] == [
         ("b", "größer"), ("a", None),
     ]  # fmt: skip
@@ -222,8 +222,8 @@ def test_what_waits_is_carried_into_parcels_and_back(empty: Database) -> None:
     ]  # fmt: skip
     body = b'[{"code": "C", "service": "s", "id": "7"}, {"code": "D", "tenant": null}]'
     later = datetime(2026, 3, 2, tzinfo=UTC)
-    empty.inbox.store([inbox.Parcel(body, 2, as_sent=True, key="k")], later)
-    empty.inbox.store(inbox.packed([Event(id="shop:1", time=later, code="A")]), NOON)
+    empty.inbox.store([inbox.EventPayload(body, 2, verbatim=True, key="k")], later)
+    empty.inbox.store(inbox.pack_events([Event(id="shop:1", time=later, code="A")]), NOON)
     empty.downgrade("0006")
     with empty.read() as conn:
         rows = conn.execute(sa.text("SELECT event_id, event, triaged_at FROM inbox ORDER BY seq")).all()
@@ -234,15 +234,15 @@ def test_what_waits_is_carried_into_parcels_and_back(empty: Database) -> None:
     assert [Event.model_validate(each).code for each in documents[2:]] == [None, "B", "C", "D"]
     empty.prepare()
     with empty.read() as conn:
-        assert empty.inbox.count_waiting(conn) == 4
+        assert empty.inbox.count_pending(conn) == 4
 
 
 def test_what_waits_goes_down_from_every_version_that_knows_the_journal(empty: Database) -> None:
     empty.prepare()
-    empty.inbox.store(inbox.packed([Event(id="a", time=NOON, code="A")]), NOON)
+    empty.inbox.store(inbox.pack_events([Event(id="a", time=NOON, code="A")]), NOON)
     empty.downgrade("0011")
     # By a program of that version, in its journal or its table.
-    empty.inbox.store(inbox.packed([Event(id="b", time=NOON, code="B")]), NOON)
+    empty.inbox.store(inbox.pack_events([Event(id="b", time=NOON, code="B")]), NOON)
     empty.downgrade("0010")
     with empty.read() as conn:
         rows = conn.execute(sa.text("SELECT events FROM inbox ORDER BY seq")).all()

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from firstcause.core.model import Incident, NotifyReason, Priority
-from firstcause.core.notify.policy import Told
+from firstcause.core.notify.policy import NotificationState
 from firstcause.store import incidents, notification_state, outbox
 
 if TYPE_CHECKING:
@@ -33,48 +33,52 @@ def say(database: Database, at: datetime, fault: str = "root", priority: Priorit
     """Deliver what is due."""
     with database.write() as conn:
         for row in outbox.claim(conn, at):
-            outbox.under_way(conn, row.id, fault, priority)
+            outbox.mark_sending(conn, row.id, fault, priority)
             outbox.close(conn, row.id, "sent", at)
 
 
-def told(database: Database, number: int) -> Told:
+def told(database: Database, number: int) -> NotificationState:
     with database.read() as conn:
-        return notification_state.told(conn, number).get("all", Told())
+        return notification_state.load_state(conn, number).get("all", NotificationState())
 
 
 def test_told_follows_an_incident_through_its_life(database: Database, number: int, now: datetime) -> None:
-    assert told(database, number) == Told()
+    assert told(database, number) == NotificationState()
     queue(database, number, FIRST, now)
-    assert told(database, number) == Told(SMS, frozenset({FIRST}), now)
+    assert told(database, number) == NotificationState(SMS, frozenset({FIRST}), now)
     with database.write() as conn:
         (row,) = outbox.claim(conn, now)
-        outbox.under_way(conn, row.id, "root", P1)
-    first = Told(SMS, said_fault="root", said_priority=P1, since=now, said_at=now)
+        outbox.mark_sending(conn, row.id, "root", P1)
+    first = NotificationState(
+        SMS, notified_fault="root", notified_priority=P1, notified_since=now, last_notified_at=now
+    )
     assert told(database, number) == first, "under way counts as said"
     with database.write() as conn:
         outbox.close(conn, row.id, "sent", now)
     assert told(database, number) == first
     queue(database, number, NEW_ROOT, now + MINUTE)
-    assert told(database, number).queued == {NEW_ROOT}
+    assert told(database, number).queued_reasons == {NEW_ROOT}
     say(database, now + MINUTE, "deeper root", P0)
     later = now + MINUTE
-    deeper = Told(SMS, said_fault="deeper root", said_priority=P0, since=later, said_at=later)
+    deeper = NotificationState(
+        SMS, notified_fault="deeper root", notified_priority=P0, notified_since=later, last_notified_at=later
+    )
     assert told(database, number) == deeper
     queue(database, number, RESOLVED, now + 2 * MINUTE)
-    assert told(database, number) == replace(deeper, queued=frozenset({RESOLVED}))
+    assert told(database, number) == replace(deeper, queued_reasons=frozenset({RESOLVED}))
     with database.write() as conn:
         outbox.cancel(conn, number)
     assert told(database, number) == deeper
     queue(database, number, RESOLVED, now + 2 * MINUTE)
     say(database, now + 2 * MINUTE)
-    assert told(database, number) == Told(SMS, over=True)
+    assert told(database, number) == NotificationState(SMS, resolution_sent=True)
 
 
 def test_the_highest_priority_that_was_said_counts(database: Database, number: int, now: datetime) -> None:
     for at, priority in enumerate((P1, P0, P1)):
         queue(database, number, FIRST if at == 0 else NEW_ROOT, now)
         say(database, now, str(at), priority)
-    assert told(database, number).said_priority is P0
+    assert told(database, number).notified_priority is P0
 
 
 def test_an_escalation_asks_anew_and_a_reminder_does_not(
@@ -88,7 +92,7 @@ def test_an_escalation_asks_anew_and_a_reminder_does_not(
     queue(database, number, REMINDER, now + 3 * MINUTE)
     say(database, now + 3 * MINUTE)
     so_far = told(database, number)
-    assert (so_far.since, so_far.escalated_at, so_far.said_at) == (
+    assert (so_far.notified_since, so_far.escalated_at, so_far.last_notified_at) == (
         now + 2 * MINUTE, now + 2 * MINUTE, now + 3 * MINUTE,
     )  # fmt: skip
 
@@ -100,9 +104,9 @@ def test_what_could_not_be_delivered_was_not_said_and_counts(
         queue(database, number, FIRST, at)
         with database.write() as conn:
             (row,) = outbox.claim(conn, at)
-            outbox.under_way(conn, row.id, "root", P0)
+            outbox.mark_sending(conn, row.id, "root", P0)
             outbox.close(conn, row.id, "given up", at, "no route to host")
-    failed = Told(SMS, failures=2, failed_at=now + MINUTE)
+    failed = NotificationState(SMS, failures=2, failed_at=now + MINUTE)
     assert told(database, number) == failed
     queue(database, number, FIRST, now + 2 * MINUTE)
     say(database, now + 2 * MINUTE)
@@ -119,11 +123,11 @@ def test_each_route_is_told_for_itself(
         over = incidents.save(conn, an_incident("over", status="resolved"))
         outbox.add(conn, over, FIRST, now, ROUTES)
     with database.read() as conn:
-        both = notification_state.told(conn, number)
-        assert notification_state.of_open(conn) == {number: both}
-        assert notification_state.told(conn, number, without=2) == {"night": both["night"]}
-        assert notification_state.said_faults(conn) == {"root"}
-    assert (both["night"].said_fault, both["day"].said_fault) == ("root", None)
+        both = notification_state.load_state(conn, number)
+        assert notification_state.load_open_states(conn) == {number: both}
+        assert notification_state.load_state(conn, number, excluded_id=2) == {"night": both["night"]}
+        assert notification_state.load_notified_faults(conn) == {"root"}
+    assert (both["night"].notified_fault, both["day"].notified_fault) == ("root", None)
 
 
 def test_what_was_said_of_a_merged_incident_counts_for_the_other(
@@ -133,8 +137,8 @@ def test_what_was_said_of_a_merged_incident_counts_for_the_other(
         into = incidents.save(conn, an_incident("into"))
         outbox.add(conn, number, FIRST, now, ROUTES)
         (row,) = outbox.claim(conn, now)
-        outbox.under_way(conn, row.id, "root", P0)
-        outbox.log(
+        outbox.mark_sending(conn, row.id, "root", P0)
+        outbox.add_log_entry(
             conn,
             {
                 "incident_id": number,
@@ -152,9 +156,9 @@ def test_what_was_said_of_a_merged_incident_counts_for_the_other(
             },
         )
         outbox.close(conn, row.id, "sent", now)
-        assert notification_state.told(conn, into) == {}
+        assert notification_state.load_state(conn, into) == {}
         outbox.move(conn, number, into)
-        assert notification_state.told(conn, number) == {}
-        assert notification_state.told(conn, into)["all"].said_fault == "root"
-        assert incidents.notifications_of(conn, number) == []
-        assert [each["notifier"] for each in incidents.notifications_of(conn, into)] == ["sms"]
+        assert notification_state.load_state(conn, number) == {}
+        assert notification_state.load_state(conn, into)["all"].notified_fault == "root"
+        assert incidents.load_notifications(conn, number) == []
+        assert [each["notifier"] for each in incidents.load_notifications(conn, into)] == ["sms"]

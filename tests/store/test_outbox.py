@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from firstcause.core.notify.policy import Told
+    from firstcause.core.notify.policy import NotificationState
     from firstcause.store.database import Database
 
 ROUTES = {"all": ("sms", "mail")}
 FIRST, NEW_ROOT, RESOLVED = NotifyReason.FIRST, NotifyReason.NEW_ROOT, NotifyReason.RESOLVED
-LEASE = timedelta(seconds=outbox.LEASE)
+LEASE = timedelta(seconds=outbox.LEASE_S)
 MOMENT = timedelta(microseconds=1)
 P0 = Priority.P0
 
@@ -37,14 +37,14 @@ def add(
         outbox.add(conn, number, reason, due_at, routes)
 
 
-def claim(database: Database, now: datetime, limit: int = 20) -> list[outbox.Waiting]:
+def claim(database: Database, now: datetime, limit: int = 20) -> list[outbox.PendingMessage]:
     with database.write() as conn:
         return outbox.claim(conn, now, limit)
 
 
-def told(database: Database, number: int) -> Told:
+def told(database: Database, number: int) -> NotificationState:
     with database.read() as conn:
-        return notification_state.told(conn, number)["all"]
+        return notification_state.load_state(conn, number)["all"]
 
 
 def outcomes(database: Database) -> list[str | None]:
@@ -164,9 +164,9 @@ def test_later_is_claimed_at_its_time_with_the_next_notifier(
     (row,) = claim(database, now)
     again = now + timedelta(seconds=30)
     with database.write() as conn:
-        outbox.under_way(conn, row.id, "root", P0)
-        outbox.later(conn, row.id, due_at=again, position=1, attempts=2, error="no answer")
-    assert told(database, number).queued == {FIRST}
+        outbox.mark_sending(conn, row.id, "root", P0)
+        outbox.schedule_retry(conn, row.id, due_at=again, position=1, attempts=2, error="no answer")
+    assert told(database, number).queued_reasons == {FIRST}
     assert claim(database, again - MOMENT) == []
     (second,) = claim(database, again)
     assert (second.position, second.attempts, second.maybe_repeat) == (1, 2, False)
@@ -179,7 +179,7 @@ def test_cancel_drops_what_waits_but_not_what_is_under_way(
         other = incidents.save(conn, an_incident("other"))
         outbox.add(conn, number, FIRST, now, ROUTES)
         (row,) = outbox.claim(conn, now)
-        outbox.under_way(conn, row.id, "root", P0)
+        outbox.mark_sending(conn, row.id, "root", P0)
         outbox.add(conn, number, NEW_ROOT, now, ROUTES)
         outbox.add(conn, other, FIRST, now, ROUTES)
         outbox.cancel(conn, number)
@@ -192,9 +192,9 @@ def test_what_waits_for_a_later_time_can_be_due_sooner(
 ) -> None:
     add(database, number, now + LEASE)
     with database.write() as conn:
-        outbox.hasten(conn, number, "other", now)
+        outbox.advance(conn, number, "other", now)
         assert outbox.claim(conn, now) == []
-        outbox.hasten(conn, number, "all", now)
+        outbox.advance(conn, number, "all", now)
         assert len(outbox.claim(conn, now)) == 1
 
 
@@ -204,7 +204,7 @@ def test_what_a_limit_holds_back_is_claimed_together(database: Database, number:
     later = now + LEASE
     for row in claim(database, now)[:2]:
         with database.write() as conn:
-            outbox.wait(conn, row, later, 1, held_by="mail")
+            outbox.defer(conn, row, later, 1, held_by="mail")
     with database.write() as conn:
         outbox.cancel(conn, number)
     assert claim(database, later - MOMENT) == []
@@ -212,7 +212,7 @@ def test_what_a_limit_holds_back_is_claimed_together(database: Database, number:
         held = outbox.claim_held(conn, "mail", now)
         assert [(row.position, row.held_by) for row in held] == [(1, "mail")] * 2, "cancel spares them"
         assert outbox.claim_held(conn, "mail", now) == []
-        outbox.under_way(conn, held[0].id, "root", P0)
+        outbox.mark_sending(conn, held[0].id, "root", P0)
         outbox.close(conn, held[0].id, "sent", now)
-        outbox.wait(conn, held[1], later)
+        outbox.defer(conn, held[1], later)
         assert outbox.claim_held(conn, "mail", now) == [], "neither is held any more"

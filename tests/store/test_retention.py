@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from firstcause.core.model import IncidentStatus, NotifyReason
 from firstcause.store import alerts, cause_overrides, event_log, incidents, outbox, retention
-from firstcause.store.cause_overrides import Ruling
-from firstcause.store.event_log import Kept
+from firstcause.store.cause_overrides import CauseOverride
+from firstcause.store.event_log import EventRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,21 +18,23 @@ if TYPE_CHECKING:
     from firstcause.store.database import Database
 
 
-NOTHING = retention.Going(0, 0)
+NOTHING = retention.PruneCount(0, 0)
 
 
-def past(now: datetime, *, events: float = 30, incidents: float = 400, most: int = 1000) -> retention.Past:
-    return retention.Past(now - timedelta(days=events), now - timedelta(days=incidents), most)
+def past(
+    now: datetime, *, events: float = 30, incidents: float = 400, most: int = 1000
+) -> retention.RetentionLimits:
+    return retention.RetentionLimits(now - timedelta(days=events), now - timedelta(days=incidents), most)
 
 
-def took(database: Database, what: retention.Past) -> retention.Going:
+def took(database: Database, what: retention.RetentionLimits) -> retention.PruneCount:
     gone = list(retention.prune(database, what))
-    return retention.Going(*(sum(each) for each in zip(*gone, strict=True))) if gone else NOTHING
+    return retention.PruneCount(*(sum(each) for each in zip(*gone, strict=True))) if gone else NOTHING
 
 
-def pruned(database: Database, what: retention.Past) -> tuple[int, int]:
+def pruned(database: Database, what: retention.RetentionLimits) -> tuple[int, int]:
     with database.read() as conn:
-        expected = retention.count(conn, what)
+        expected = retention.count_prunable(conn, what)
     found = took(database, what)
     assert found == expected, "a dry run says what a real one does"
     return found.events, found.incidents
@@ -40,12 +42,12 @@ def pruned(database: Database, what: retention.Past) -> tuple[int, int]:
 
 def kept(database: Database, *names: str) -> set[str]:
     with database.read() as conn:
-        return event_log.known(conn, names)
+        return event_log.find_existing(conn, names)
 
 
 def keep(database: Database, at: datetime, fingerprint: str | None, *names: str) -> None:
     with database.write() as conn:
-        event_log.keep(conn, [Kept(name, "{}", fingerprint) for name in names], at)
+        event_log.append(conn, [EventRecord(name, "{}", fingerprint) for name in names], at)
 
 
 def test_old_events_go_and_young_ones_stay(database: Database, now: datetime) -> None:
@@ -60,7 +62,7 @@ def test_old_events_go_and_young_ones_stay(database: Database, now: datetime) ->
 def test_no_more_than_so_many_stay(
     database: Database, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "EVENTS_AT_ONCE", 7)
+    monkeypatch.setattr(retention, "EVENT_CHUNK_SIZE", 7)
     keep(database, now, "p", *(f"e{number}" for number in range(50)))
     assert pruned(database, past(now, most=20)) == (30, 0)
     names = [f"e{number}" for number in range(50)]
@@ -74,7 +76,7 @@ def test_what_is_open_keeps_its_events(
     an_incident: Callable[..., Incident],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(retention, "EVENTS_AT_ONCE", 1)
+    monkeypatch.setattr(retention, "EVENT_CHUNK_SIZE", 1)
     long_ago = now - timedelta(days=900)
     with database.write() as conn:
         number = incidents.save(conn, an_incident("f", opened_at=long_ago))
@@ -105,9 +107,9 @@ def test_incidents_that_ended_long_ago_go_with_all_that_hangs_on_them(
                 an_alert("of the young", incident_id=stays, resolved_at=young),
             ],
         )
-        cause_overrides.add(conn, Ruling(rows["of the old"], rows["of none"], old, "ada"))
+        cause_overrides.add(conn, CauseOverride(rows["of the old"], rows["of none"], old, "ada"))
         for each in numbers:
-            incidents.note(conn, each, old, "opened")
+            incidents.add_timeline_entry(conn, each, old, "opened")
             outbox.add(conn, each, NotifyReason.FIRST, old, {"on call": ["console"]})
         incidents.merge(conn, deeper, absorbed, old)
         incidents.merge(conn, absorbed, gone, old)
@@ -118,11 +120,13 @@ def test_incidents_that_ended_long_ago_go_with_all_that_hangs_on_them(
     gone_now = list(retention.prune(database, past(now)))
     assert sum(each[1] for each in gone_now) == 3
     with database.read() as conn:
-        assert [each.stored_id for each in incidents.listed(conn, None, None)] == [stays]
-        assert incidents.timeline_of(conn, gone) == []
-        assert len(incidents.timeline_of(conn, stays)) == 1
-        assert alerts.last_ended(conn, ["of the old", "of none", "of the young"]).keys() == {"of the young"}
-        assert cause_overrides.in_force(conn) == []
+        assert [each.stored_id for each in incidents.list_incidents(conn, None, None)] == [stays]
+        assert incidents.load_timeline(conn, gone) == []
+        assert len(incidents.load_timeline(conn, stays)) == 1
+        assert alerts.load_last_ended(conn, ["of the old", "of none", "of the young"]).keys() == {
+            "of the young"
+        }
+        assert cause_overrides.load_active(conn) == []
     assert list(retention.prune(database, past(now))) == []
 
 

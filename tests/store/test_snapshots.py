@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from firstcause.core.health.snapshot import Active, Errors, Observed, Snapshot
+from firstcause.core.health.snapshot import ActiveAlert, ErrorSummary, ProbeObservation, Snapshot
 from firstcause.core.model import Severity, Status
 from firstcause.errors import NotFoundError
 from firstcause.store import snapshots
@@ -28,18 +28,18 @@ def taken(now: datetime, status: str = "UP", **fields: object) -> Snapshot:
 def test_what_is_kept_comes_back_as_it_was(database: Database, now: datetime) -> None:
     whole = taken(
         now,
-        errors=Errors(seconds=300, critical=2, top=(("A", 2),), new=("A",)),
+        errors=ErrorSummary(seconds=300, critical=2, top=(("A", 2),), new=("A",)),
         configuration={"KEY": "0123456789ab"},
-        alerts=(Active(code="A", severity=Severity.CRITICAL, tenant="acme"),),
+        alerts=(ActiveAlert(code="A", severity=Severity.CRITICAL, tenant="acme"),),
         alerts_open=1,
         critical_open=1,
         since={"environment:KEY": now - timedelta(days=1)},
     )
     with database.write() as conn:
-        assert snapshots.last(conn) is None
+        assert snapshots.load_last(conn) is None
         snapshots.add(conn, taken(now), None)
         number = snapshots.add(conn, whole, "all is well")
-        found = snapshots.last(conn)
+        found = snapshots.load_last(conn)
         assert found == snapshots.get(conn, str(number))
     assert found is not None
     assert (found.snapshot, found.good, found.pinned_by) == (whole, "all is well", None)
@@ -49,10 +49,10 @@ def test_numbers_that_are_none_and_texts_that_no_database_takes_do_no_harm(
     database: Database, now: datetime
 ) -> None:
     odd = {"free": float("nan"), "most": float("inf"), "text": "a\x00b\ud800c"}
-    redis = Observed(status=Status.DOWN, component="redis", detail="\ud800\x00", data=odd)
+    redis = ProbeObservation(status=Status.DOWN, component="redis", detail="\ud800\x00", data=odd)
     with database.write() as conn:
         snapshots.add(conn, Snapshot(taken_at=now, infrastructure={"redis": redis}), None)
-        found = snapshots.last(conn)
+        found = snapshots.load_last(conn)
     assert found is not None
     assert found.snapshot.infrastructure["redis"].data["free"] is None
     assert "redis.free" not in found.snapshot.metrics
@@ -69,15 +69,15 @@ def test_the_last_known_good_is_the_latest_good_one_unless_another_is_pinned(
     database: Database, now: datetime
 ) -> None:
     with database.write() as conn:
-        assert snapshots.last_good(conn) is None
+        assert snapshots.load_last_good(conn) is None
         first, second, _third = (
             snapshots.add(conn, taken(now + timedelta(minutes=number)), good)
             for number, good in enumerate(["yes", "yes", None])
         )
 
         def good(**asked: datetime) -> int | None:
-            found = snapshots.last_good(conn, **asked)
-            return found.number if found is not None else None
+            found = snapshots.load_last_good(conn, **asked)
+            return found.snapshot_id if found is not None else None
 
         assert good() == second
         assert good(before=now + timedelta(minutes=1)) == first
@@ -93,12 +93,13 @@ def test_a_series_is_drawn_evenly_where_there_is_too_much_of_it(database: Databa
             snapshots.add(conn, taken(now + timedelta(seconds=number)), None)
         until = now + timedelta(seconds=200)
         found = [
-            (each.taken_at - now).total_seconds() for each in snapshots.between(conn, now, until, most=10)
+            (each.taken_at - now).total_seconds()
+            for each in snapshots.iter_between(conn, now, until, max_count=10)
         ]
         assert found == list(range(9, 100, 10))
-        assert len(list(snapshots.between(conn, now, until))) == 100
-        assert len(list(snapshots.between(conn, now, until, most=1000))) == 100
-        assert list(snapshots.between(conn, until, until, most=10)) == []
+        assert len(list(snapshots.iter_between(conn, now, until))) == 100
+        assert len(list(snapshots.iter_between(conn, now, until, max_count=1000))) == 100
+        assert list(snapshots.iter_between(conn, until, until, max_count=10)) == []
 
 
 def test_old_ones_become_one_an_hour_and_the_oldest_go_but_for_what_is_held(
@@ -112,16 +113,16 @@ def test_old_ones_become_one_an_hour_and_the_oldest_go_but_for_what_is_held(
         for number in range(30 * 12):
             status = "DOWN" if number == 5 else "UP"
             snapshots.add(conn, taken(start + timedelta(minutes=5 * number), status), None)
-        gone = snapshots.thin(conn, now, 6 * HOUR, 2 * DAY)
-        rows = snapshots.listed(conn, 1000)
+        gone = snapshots.roll_up(conn, now, 6 * HOUR, 2 * DAY)
+        rows = snapshots.list_snapshots(conn, 1000)
         assert gone == 362 - len(rows)
         assert [row["id"] for row in rows if row["id"] <= 2] == [2, 1]
         old = [row for row in rows if row["taken_at"] < now - timedelta(hours=7) and row["id"] > 2]
         assert len(old) == len({row["taken_at"].replace(minute=0) for row in old}) == 23
         assert [row["status"] for row in old].count("DOWN") == 1
-        assert snapshots.thin(conn, now, 6 * HOUR, 2 * DAY) == 0
+        assert snapshots.roll_up(conn, now, 6 * HOUR, 2 * DAY) == 0
         snapshots.unpin(conn)
-        assert snapshots.thin(conn, now, 6 * HOUR, DAY) == 1 + sum(
+        assert snapshots.roll_up(conn, now, 6 * HOUR, DAY) == 1 + sum(
             row["taken_at"] < now - timedelta(days=1) for row in old
         )
 
@@ -130,8 +131,8 @@ def test_the_latest_good_state_is_never_dropped(database: Database, now: datetim
     with database.write() as conn:
         good = snapshots.add(conn, taken(now - timedelta(days=900)), "good")
         snapshots.add(conn, taken(now - timedelta(days=899)), None)
-        assert snapshots.thin(conn, now, DAY, 2 * DAY) == 1
-        assert [row["id"] for row in snapshots.listed(conn, 9)] == [good]
+        assert snapshots.roll_up(conn, now, DAY, 2 * DAY) == 1
+        assert [row["id"] for row in snapshots.list_snapshots(conn, 9)] == [good]
 
 
 def test_a_year_of_five_minute_snapshots_is_small(database: Database, now: datetime) -> None:
@@ -140,7 +141,7 @@ def test_a_year_of_five_minute_snapshots_is_small(database: Database, now: datet
     sizes = []
     for _ in range(50):
         seen = {
-            f"probe-{number}": Observed(
+            f"probe-{number}": ProbeObservation(
                 status=Status.UP,
                 component=f"component-{number}",
                 detail=f"answered in {chance.random() * 9:.3f} ms",
@@ -153,7 +154,7 @@ def test_a_year_of_five_minute_snapshots_is_small(database: Database, now: datet
         }
         variables = {f"VARIABLE_{n}": f"{n:012x}" for n in range(40)}
         sizes.append(
-            len(snapshots.packed(Snapshot(taken_at=now, infrastructure=seen, configuration=variables)))
+            len(snapshots.compress(Snapshot(taken_at=now, infrastructure=seen, configuration=variables)))
         )
     kept = 30 * 24 * 12 + (365 - 30) * 24
     assert kept * max(sizes) < 500e6 / 2

@@ -73,34 +73,41 @@ class Figure:
     def verdict(self) -> Verdict:
         if self.bar is None:
             return "no bar"
-        held = self.value if self.bar.of == "figure" else self.ratio
-        if held is None:
+        value = self.value if self.bar.of == "figure" else self.ratio
+        if value is None:
             return "no anchor"
-        return "met" if self.bar.met_by(held) else "missed"
+        return "met" if self.bar.met_by(value) else "missed"
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON has it: its fields, `ratio` and `verdict`."""
         return {**asdict(self), "ratio": self.ratio, "verdict": self.verdict}
 
     def cells(self) -> tuple[str, ...]:
         """As the table has it, below HEAD."""
-        ratio = "-" if self.ratio is None else number(self.ratio)
-        return self.what, self._in_unit(self.value), self._anchor(), ratio, self._bar(), self.verdict
+        ratio = "-" if self.ratio is None else format_number(self.ratio)
+        return (
+            self.what,
+            self._format_with_unit(self.value),
+            self._format_anchor(),
+            ratio,
+            self._format_bar(),
+            self.verdict,
+        )
 
-    def _anchor(self) -> str:
+    def _format_anchor(self) -> str:
         if self.anchor is None:
             return "-"
-        value = "not installed" if self.anchor.value is None else self._in_unit(self.anchor.value)
+        value = "not installed" if self.anchor.value is None else self._format_with_unit(self.anchor.value)
         return f"{self.anchor.name} {value}"
 
-    def _bar(self) -> str:
+    def _format_bar(self) -> str:
         if self.bar is None:
             return "-"
         unit = self.unit if self.bar.of == "figure" else "x"
         return f"{self.bar.side} {self.bar.limit:,.10g} {unit}".rstrip()
 
-    def _in_unit(self, value: float) -> str:
-        return f"{number(value)} {self.unit}".rstrip()
+    def _format_with_unit(self, value: float) -> str:
+        return f"{format_number(value)} {self.unit}".rstrip()
 
 
 _FIGURE = TypeAdapter(Figure)
@@ -109,28 +116,28 @@ _FIGURE = TypeAdapter(Figure)
 class Recorder:
     """Takes a test's figures. kept: the properties that its report carries, also between processes."""
 
-    def __init__(self, kept: list[tuple[str, object]]) -> None:
-        self._kept = kept
+    def __init__(self, properties: list[tuple[str, object]]) -> None:
+        self._properties = properties
 
     def __call__(
         self, what: str, value: float, unit: str = "", *, anchor: Anchor | None = None, bar: Bar | None = None
     ) -> None:
-        self._kept.append((_KEY, asdict(Figure(what, value, unit, anchor, bar))))
+        self._properties.append((_KEY, asdict(Figure(what, value, unit, anchor, bar))))
 
 
-def recorded(properties: Iterable[tuple[str, object]]) -> list[Figure]:
+def load_figures(properties: Iterable[tuple[str, object]]) -> list[Figure]:
     """The figures in the properties of a test's report."""
     return [_FIGURE.validate_python(value) for name, value in properties if name == _KEY]
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """Counts as they are, measures with three digits at least."""
     if isinstance(value, int) or not value:
         return f"{value:,.0f}"
     return f"{value:,.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
 
 
-def table(figures: Iterable[Figure]) -> list[str]:
+def format_table(figures: Iterable[Figure]) -> list[str]:
     """Its lines."""
     rows = [HEAD, *(figure.cells() for figure in figures)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from support.database_servers import free_port
-from support.firstcause_process import until
+from support.firstcause_process import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ BUGSINK["PHONEHOME"] = False
 for period in ("5_MINUTES", "HOUR", "MONTH"):
     BUGSINK[f"MAX_EVENTS_PER_{period}"] = BUGSINK[f"MAX_EVENTS_PER_PROJECT_PER_{period}"] = 10**9
 """
-_PROJECT = """
+_CREATE_PROJECT = """
 from projects.models import Project
 project = Project.objects.create(name="storm")
 print(project.sentry_key.hex, project.id)
@@ -34,58 +34,62 @@ _WORKERS = min(os.cpu_count() or 1, 4)
 
 
 @contextlib.contextmanager
-def bugsink(folder: Path) -> Iterator[str]:
+def run_bugsink(folder: Path) -> Iterator[str]:
     """The DSN of its one project. The test is skipped, with the reason, where it cannot be set up."""
-    own = folder / "bugsink"
-    own.mkdir()
-    key, project = _installed(own)
+    workdir = folder / "bugsink"
+    workdir.mkdir()
+    key, project = _install(workdir)
     host = f"127.0.0.1:{free_port()}"
-    with contextlib.ExitStack() as ends:
-        server = _started(own, "gunicorn", f"--bind={host}", f"--workers={_WORKERS}", "bugsink.wsgi")
-        ends.callback(_killed, server)
+    with contextlib.ExitStack() as cleanup:
+        server = _start_process(
+            workdir, "gunicorn", f"--bind={host}", f"--workers={_WORKERS}", "bugsink.wsgi"
+        )
+        cleanup.callback(_kill_process, server)
         # It digests what the server accepted.
-        worker = _started(own, "bugsink-runsnappea")
-        ends.callback(_killed, worker)
-        until(lambda: _ready(host, server, worker), "Bugsink")
+        worker = _start_process(workdir, "bugsink-runsnappea")
+        cleanup.callback(_kill_process, worker)
+        wait_until(lambda: _is_ready(host, server, worker), "Bugsink")
         yield f"http://{key}@{host}/{project}"
 
 
-def _installed(own: Path) -> tuple[str, str]:
+def _install(workdir: Path) -> tuple[str, str]:
     """The key and the number of a project."""
-    _done(own, sys.executable, "-m", "venv", "venv")
-    _done(own, "venv/bin/pip", "install", "bugsink")
-    where = ("--host=127.0.0.1", f"--base-dir={own}")
-    _done(own, "venv/bin/bugsink-create-conf", "--template=singleserver", *where)
-    with (own / "bugsink_conf.py").open("a", encoding="utf-8") as config:
+    _run_command(workdir, sys.executable, "-m", "venv", "venv")
+    _run_command(workdir, "venv/bin/pip", "install", "bugsink")
+    options = ("--host=127.0.0.1", f"--base-dir={workdir}")
+    _run_command(workdir, "venv/bin/bugsink-create-conf", "--template=singleserver", *options)
+    with (workdir / "bugsink_conf.py").open("a", encoding="utf-8") as config:
         config.write(_UNLIMITED)
     manage = "venv/bin/bugsink-manage"
-    _done(own, manage, "migrate")
-    _done(own, manage, "migrate", "--database=snappea")
-    key, project = _done(own, manage, "shell", "-v", "0", "-c", _PROJECT).split()
+    _run_command(workdir, manage, "migrate")
+    _run_command(workdir, manage, "migrate", "--database=snappea")
+    key, project = _run_command(workdir, manage, "shell", "-v", "0", "-c", _CREATE_PROJECT).split()
     return key, project
 
 
-def _done(own: Path, *command: str) -> str:
+def _run_command(workdir: Path, *command: str) -> str:
     """What it printed."""
     try:
-        done = subprocess.run(command, cwd=own, capture_output=True, text=True, timeout=300, check=True)
+        completed = subprocess.run(
+            command, cwd=workdir, capture_output=True, text=True, timeout=300, check=True
+        )
     except subprocess.CalledProcessError as error:
-        last = (error.stderr.strip() or "it said nothing").splitlines()[-1]
-        pytest.skip(f"Bugsink cannot be set up: {command[0]} {command[1]}: {last}")
+        last_line = (error.stderr.strip() or "it said nothing").splitlines()[-1]
+        pytest.skip(f"Bugsink cannot be set up: {command[0]} {command[1]}: {last_line}")
     except (OSError, subprocess.TimeoutExpired) as error:
         pytest.skip(f"Bugsink cannot be set up: {error}")
-    return done.stdout
+    return completed.stdout
 
 
-def _started(own: Path, name: str, *options: str) -> subprocess.Popen[bytes]:
-    with (own / f"{name}.log").open("wb") as log:
+def _start_process(workdir: Path, name: str, *options: str) -> subprocess.Popen[bytes]:
+    with (workdir / f"{name}.log").open("wb") as log:
         return subprocess.Popen(
-            (f"venv/bin/{name}", *options), cwd=own, stdout=log, stderr=log, start_new_session=True,
-            env={**os.environ, "HOME": str(own)},  # where gunicorn keeps a socket
+            (f"venv/bin/{name}", *options), cwd=workdir, stdout=log, stderr=log, start_new_session=True,
+            env={**os.environ, "HOME": str(workdir)},  # where gunicorn keeps a socket
         )  # fmt: skip
 
 
-def _ready(host: str, *processes: subprocess.Popen[bytes]) -> bool:
+def _is_ready(host: str, *processes: subprocess.Popen[bytes]) -> bool:
     for process in processes:
         if process.poll() is not None:
             pytest.skip(f"Bugsink does not run: {process.args!r} ended with {process.returncode}")
@@ -95,7 +99,7 @@ def _ready(host: str, *processes: subprocess.Popen[bytes]) -> bool:
         return False
 
 
-def _killed(process: subprocess.Popen[bytes]) -> None:
+def _kill_process(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -22,7 +22,7 @@ import redis
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-_PATIENCE = 40.0
+_START_TIMEOUT_S = 40.0
 _POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
@@ -32,13 +32,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def program(name: str) -> str:
+def find_program(name: str) -> str:
     """Where a server's program is; the test is skipped where it is not installed."""
     folders = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", *map(str, _POSTGRES)])
-    found = shutil.which(name, path=folders)
-    if found is None:
+    path = shutil.which(name, path=folders)
+    if path is None:
         pytest.skip(f"{name} is not installed")
-    return found
+    return path
 
 
 class Server:
@@ -67,9 +67,9 @@ class Server:
     def up(self) -> None:
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                self.command(), stdout=log, stderr=log, start_new_session=True, **self._as_user()
+                self.command(), stdout=log, stderr=log, start_new_session=True, **self._user_options()
             )
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _START_TIMEOUT_S
         while not self.answers():
             log_text = (self.folder / "server.log").read_text(errors="replace")[-2000:]
             assert self._process.poll() is None, f"it ended: {log_text}"
@@ -85,16 +85,16 @@ class Server:
 
     def freeze(self) -> None:
         """It keeps its port and its connections, and answers nothing."""
-        self._signal(signal.SIGSTOP)
+        self._send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        self._signal(signal.SIGCONT)
+        self._send_signal(signal.SIGCONT)
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _send_signal(self, signal_number: signal.Signals) -> None:
         assert self._process is not None
-        os.killpg(self._process.pid, number)
+        os.killpg(self._process.pid, signal_number)
 
-    def _as_user(self) -> dict[str, Any]:
+    def _user_options(self) -> dict[str, Any]:
         if self.user is None or os.geteuid() != 0:
             return {}
         return {"user": self.user, "group": pwd.getpwnam(self.user).pw_gid, "extra_groups": []}
@@ -117,8 +117,17 @@ class RedisServer(Server):
         return f"redis://{login}127.0.0.1:{self.port}/0"
 
     def command(self) -> Sequence[str]:
-        always = ("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder), "--save", "")
-        return (program("redis-server"), *always, *self._options)
+        base_options = (
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "--dir",
+            str(self.folder),
+            "--save",
+            "",
+        )
+        return (find_program("redis-server"), *base_options, *self._options)
 
     def answers(self) -> bool:
         try:
@@ -139,8 +148,17 @@ class PostgresServer(Server):
         return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
 
     def prepare(self) -> None:
-        made = (program("initdb"), "-D", str(self.folder / "data"), "-U", "postgres", "-A", "trust", "-N")
-        subprocess.run(made, check=True, capture_output=True, cwd=self.folder, **self._as_user())
+        arguments = (
+            find_program("initdb"),
+            "-D",
+            str(self.folder / "data"),
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-N",
+        )
+        subprocess.run(arguments, check=True, capture_output=True, cwd=self.folder, **self._user_options())
 
     def command(self) -> Sequence[str]:
         options = (
@@ -152,7 +170,7 @@ class PostgresServer(Server):
             "max_connections=12",
         )
         return (
-            program("postgres"),
+            find_program("postgres"),
             "-D",
             str(self.folder / "data"),
             "-h",
@@ -178,15 +196,15 @@ class MariaServer(Server):
         return f"mysql://root@127.0.0.1:{self.port}/test"
 
     def prepare(self) -> None:
-        made = (
-            program("mariadb-install-db"), "--no-defaults", f"--datadir={self.folder / 'data'}",
+        arguments = (
+            find_program("mariadb-install-db"), "--no-defaults", f"--datadir={self.folder / 'data'}",
             "--auth-root-authentication-method=normal", "--skip-name-resolve",
         )  # fmt: skip
-        subprocess.run(made, check=True, capture_output=True, cwd=self.folder, **self._as_user())
+        subprocess.run(arguments, check=True, capture_output=True, cwd=self.folder, **self._user_options())
 
     def command(self) -> Sequence[str]:
         return (
-            program("mariadbd"), "--no-defaults", f"--datadir={self.folder / 'data'}", f"--port={self.port}",
+            find_program("mariadbd"), "--no-defaults", f"--datadir={self.folder / 'data'}", f"--port={self.port}",
             "--bind-address=127.0.0.1", f"--socket={self.folder / 's'}", "--skip-name-resolve",
             f"--pid-file={self.folder / 'pid'}", "--max-connections=12", "--innodb-flush-log-at-trx-commit=0",
         )  # fmt: skip
@@ -200,7 +218,7 @@ class MariaServer(Server):
 
 
 @contextlib.contextmanager
-def running(make: Callable[[Path], Server]) -> Iterator[Any]:
+def run_server(make: Callable[[Path], Server]) -> Iterator[Any]:
     """A server of its own in a folder of its own, up; ended afterwards."""
     # Not below pytest's folders, which are closed to the users as whom servers run.
     with tempfile.TemporaryDirectory(prefix="firstcause-server-", ignore_cleanup_errors=True) as name:

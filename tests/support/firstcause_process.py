@@ -21,29 +21,29 @@ if TYPE_CHECKING:
 PROGRAM = (sys.executable, "-m", "firstcause")
 
 
-def firstcause(*args: str, folder: Path, ok: int | None = 0) -> subprocess.CompletedProcess[str]:
+def run_cli(*args: str, folder: Path, ok: int | None = 0) -> subprocess.CompletedProcess[str]:
     """One call of the command line in a folder; ok: the exit code that it must have, None for any."""
-    done = subprocess.run(
+    completed = subprocess.run(
         [*PROGRAM, *args], cwd=folder, capture_output=True, text=True, timeout=60, check=False
     )
-    assert "Traceback" not in done.stderr, done.stderr
+    assert "Traceback" not in completed.stderr, completed.stderr
     if ok is not None:
-        assert done.returncode == ok, (done.returncode, done.stdout, done.stderr)
-    return done
+        assert completed.returncode == ok, (completed.returncode, completed.stdout, completed.stderr)
+    return completed
 
 
-def answer(*args: str, folder: Path, ok: int | None = 0) -> Any:
+def run_cli_json(*args: str, folder: Path, ok: int | None = 0) -> Any:
     """What a command prints with --json."""
-    return json.loads(firstcause(*args, "--json", folder=folder, ok=ok).stdout)
+    return json.loads(run_cli(*args, "--json", folder=folder, ok=ok).stdout)
 
 
-def until(happened: Callable[[], Any], what: str, patience: float = 30.0) -> Any:
+def wait_until(condition: Callable[[], Any], description: str, timeout_s: float = 30.0) -> Any:
     """Wait for something; returns what it is."""
-    deadline = time.monotonic() + patience
-    while not (found := happened()):
-        assert time.monotonic() < deadline, f"waited {patience} s in vain for {what}"
+    deadline = time.monotonic() + timeout_s
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"waited {timeout_s} s in vain for {description}"
         time.sleep(0.02)
-    return found
+    return result
 
 
 class DaemonProcess:
@@ -52,7 +52,7 @@ class DaemonProcess:
     def __init__(self, folder: Path, port: int = 0) -> None:
         self._log = folder / "daemon.log"
         with self._log.open("ab") as log:
-            begun = log.tell()
+            start_offset = log.tell()
             self.process = subprocess.Popen(
                 [*PROGRAM, "run"],
                 cwd=folder,
@@ -60,13 +60,13 @@ class DaemonProcess:
                 stderr=log,
                 env={**os.environ, "FIRSTCAUSE_WEB__PORT": str(port)},
             )
-        self.url = until(lambda: self._listening(begun), "the daemon to listen")
+        self.url = wait_until(lambda: self._find_url(start_offset), "the daemon to listen")
 
-    def _listening(self, begun: int) -> str | None:
-        said = self.log()[begun:]
-        assert self.process.poll() is None, said
-        found = re.search(r"listens on (http://\S+?),", said)
-        return found[1] if found else None
+    def _find_url(self, start_offset: int) -> str | None:
+        output = self.log()[start_offset:]
+        assert self.process.poll() is None, output
+        match = re.search(r"listens on (http://\S+?),", output)
+        return match[1] if match else None
 
     def log(self) -> str:
         return self._log.read_text(encoding="utf-8")
@@ -82,22 +82,22 @@ class DaemonProcess:
 
 
 @contextlib.contextmanager
-def daemon(folder: Path, port: int = 0) -> Iterator[DaemonProcess]:
-    running = DaemonProcess(folder, port)
+def run_daemon(folder: Path, port: int = 0) -> Iterator[DaemonProcess]:
+    process = DaemonProcess(folder, port)
     try:
-        yield running
+        yield process
     finally:
-        if running.process.poll() is None:
-            running.kill()
+        if process.process.poll() is None:
+            process.kill()
 
 
 class Receiver:
     """A web server on loopback. got: the bodies posted, in order of arrival. status: how it answers a GET."""
 
     def __init__(self) -> None:
-        self.got: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
         self.status = 200
-        receiver, got = self, self.got
+        receiver, received = self, self.received
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -107,7 +107,7 @@ class Receiver:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                got.append(json.loads(body))
+                received.append(json.loads(body))
                 self.send_response(200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from firstcause.core.model import Reading, Status
-from firstcause.daemon.server import listen, web_server
+from firstcause.daemon.server import create_web_server, open_listening_socket
 from firstcause.daemon.supervisor import Daemon
 from support.scenario_app import Stage
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def serving(
+def serve_stage(
     folder: Path, *plugins: Any, tables: Mapping[str, Any] = MappingProxyType({}), **settings: Any
 ) -> Iterator[tuple[httpx.Client, Stage]]:
     """tables: by the plugins' module names, what their [plugins] tables hold."""
@@ -29,8 +29,8 @@ def serving(
         stage.service.host.register(plugin, plugin.__name__, tables.get(plugin.__name__))
     stage.readings["twilio"] = Reading(status=Status.UP)
     daemon = Daemon(stage.service)
-    server = web_server(daemon)
-    with listen("127.0.0.1", 0) as bound:
+    server = create_web_server(daemon)
+    with open_listening_socket("127.0.0.1", 0) as bound:
         daemon.start()
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
         thread.start()

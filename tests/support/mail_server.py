@@ -32,11 +32,11 @@ class Certificate:
     context: ssl.SSLContext
 
 
-def certificate(folder: Path) -> Certificate:
+def make_certificate(folder: Path) -> Certificate:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
-    made = (
+    built = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(hours=1))
@@ -46,7 +46,7 @@ def certificate(folder: Path) -> Certificate:
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    pem = made.public_bytes(serialization.Encoding.PEM)
+    pem = built.public_bytes(serialization.Encoding.PEM)
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -57,7 +57,7 @@ def certificate(folder: Path) -> Certificate:
 
 
 @dataclass(frozen=True)
-class Letter:
+class ReceivedMail:
     """A mail that was taken. to: the envelope's receivers; raw: as it came."""
 
     sender: str
@@ -72,7 +72,7 @@ class Letter:
 
 
 @dataclass
-class Answers:
+class ScriptedReplies:
     """What the server says in place of yes. receivers: by address; of the others each is said once."""
 
     receivers: dict[str, str] = field(default_factory=dict)
@@ -85,8 +85,8 @@ class MailServer:
     """Serves while its `with` block lasts. got: the mails taken. accounts: names and passwords."""
 
     def __init__(self, tls: Certificate | None = None, *, implicit: bool = False, **accounts: str) -> None:
-        self.got: list[Letter] = []
-        self.answers = Answers()
+        self.received: list[ReceivedMail] = []
+        self.answers = ScriptedReplies()
         self.connections = 0
         self._accounts = accounts
         self._starttls = tls.context if tls is not None and not implicit else None
@@ -97,43 +97,45 @@ class MailServer:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        made = asyncio.run_coroutine_threadsafe(self._serve(), self._loop).result(10)
-        self.port = made.sockets[0].getsockname()[1]
-        self._server = made
+        server = asyncio.run_coroutine_threadsafe(self._start_server(), self._loop).result(10)
+        self.port = server.sockets[0].getsockname()[1]
+        self._server = server
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._stop_server(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
-    async def _serve(self) -> asyncio.Server:
-        return await self._loop.create_server(self._talk, "127.0.0.1", 0, ssl=self._implicit)
+    async def _start_server(self) -> asyncio.Server:
+        return await self._loop.create_server(self._create_session, "127.0.0.1", 0, ssl=self._implicit)
 
-    async def _stop(self) -> None:
+    async def _stop_server(self) -> None:
         self._server.close()
-        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in others:
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _talk(self) -> SMTP:
+    def _create_session(self) -> SMTP:
         self.connections += 1
         return SMTP(
             self,
             hostname="mail.test",
             tls_context=self._starttls,
-            authenticator=self._login if self._accounts else None,
+            authenticator=self._authenticate if self._accounts else None,
             auth_require_tls=self._implicit is None,
             loop=self._loop,
         )
 
-    def _login(self, _smtp: SMTP, _on: Session, _mail: Envelope, _how: str, given: Any) -> AuthResult:
-        assert isinstance(given, LoginPassword)
-        known = self._accounts.get(given.login.decode())
-        right = known is not None and known.encode() == given.password
-        return AuthResult(success=right, handled=False, auth_data=given)
+    def _authenticate(
+        self, _smtp: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, credentials: Any
+    ) -> AuthResult:
+        assert isinstance(credentials, LoginPassword)
+        password = self._accounts.get(credentials.login.decode())
+        accepted = password is not None and password.encode() == credentials.password
+        return AuthResult(success=accepted, handled=False, auth_data=credentials)
 
     # What aiosmtpd asks
 
@@ -159,8 +161,8 @@ class MailServer:
             return self.answers.data.pop(0)
         assert isinstance(envelope.content, bytes)
         login = session.auth_data.login if isinstance(session.auth_data, LoginPassword) else None
-        self.got.append(
-            Letter(
+        self.received.append(
+            ReceivedMail(
                 str(envelope.mail_from),
                 list(envelope.rcpt_tos),
                 envelope.content,

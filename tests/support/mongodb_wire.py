@@ -24,20 +24,20 @@ _HELLO = {
 }
 
 
-class Scripted:
+class ScriptedMongo:
     """answers: command -> what it is answered with, {ok: 1} else. asked: the commands so far."""
 
     def __init__(self, answers: dict[str, dict[str, Any]]) -> None:
         self.answers = answers
-        self.asked: list[str] = []
+        self.commands: list[str] = []
         scripted = self
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
                 while head := self.rfile.read(16):
-                    length, number, _to, kind = struct.unpack("<iiii", head)
+                    length, request_id, _to, opcode = struct.unpack("<iiii", head)
                     body = self.rfile.read(length - 16)
-                    self.wfile.write(scripted.answer(kind, number, body))
+                    self.wfile.write(scripted.answer(opcode, request_id, body))
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -47,17 +47,17 @@ class Scripted:
     def url(self) -> str:
         return f"mongodb://127.0.0.1:{self._server.server_address[1]}/app?directConnection=true"
 
-    def answer(self, kind: int, number: int, body: bytes) -> bytes:
-        if kind == _OP_QUERY:  # the first hello of a client
+    def answer(self, opcode: int, request_id: int, body: bytes) -> bytes:
+        if opcode == _OP_QUERY:  # the first hello of a client
             document = bson.encode(_HELLO)
             reply = struct.pack("<iqii", 8, 0, 0, 1) + document
-            return struct.pack("<iiii", 16 + len(reply), 0, number, _OP_REPLY) + reply
+            return struct.pack("<iiii", 16 + len(reply), 0, request_id, _OP_REPLY) + reply
         command = bson.decode(body[5:])
         name = next(iter(command))
-        self.asked.append(name)
-        found = _HELLO if name.lower() in {"hello", "ismaster"} else self.answers.get(name, {"ok": 1.0})
-        reply = struct.pack("<i", 0) + b"\x00" + bson.encode(found)
-        return struct.pack("<iiii", 16 + len(reply), 0, number, _OP_MSG) + reply
+        self.commands.append(name)
+        response = _HELLO if name.lower() in {"hello", "ismaster"} else self.answers.get(name, {"ok": 1.0})
+        reply = struct.pack("<i", 0) + b"\x00" + bson.encode(response)
+        return struct.pack("<iiii", 16 + len(reply), 0, request_id, _OP_MSG) + reply
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -69,6 +69,6 @@ class Scripted:
         self._thread.join()
 
 
-def failed(code: int, name: str, words: str) -> dict[str, Any]:
+def error_reply(code: int, name: str, message: str) -> dict[str, Any]:
     """What a server answers to a command that it refuses."""
-    return {"ok": 0.0, "code": code, "codeName": name, "errmsg": words}
+    return {"ok": 0.0, "code": code, "codeName": name, "errmsg": message}

@@ -14,11 +14,11 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PATIENCE = 100.0
+_INSTALL_TIMEOUT_S = 100.0
 
 
 @contextmanager
-def installed(*packages: str) -> Iterator[Path]:
+def install_packages(*packages: str) -> Iterator[Path]:
     """The folder `node_modules` with them; the test is skipped where they cannot be had."""
     npm = shutil.which("npm")
     if npm is None:
@@ -27,9 +27,14 @@ def installed(*packages: str) -> Iterator[Path]:
         quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--prefix", folder)
         try:
             subprocess.run(
-                [npm, "install", *quiet, *packages], check=True, capture_output=True, timeout=_PATIENCE
+                [npm, "install", *quiet, *packages],
+                check=True,
+                capture_output=True,
+                timeout=_INSTALL_TIMEOUT_S,
             )
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            said = (error.stderr or b"").decode(errors="replace").strip().splitlines()
-            pytest.skip(f"npm does not install {', '.join(packages)}: {said[-1] if said else error}")
+            error_lines = (error.stderr or b"").decode(errors="replace").strip().splitlines()
+            pytest.skip(
+                f"npm does not install {', '.join(packages)}: {error_lines[-1] if error_lines else error}"
+            )
         yield Path(folder) / "node_modules"

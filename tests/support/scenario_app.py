@@ -14,8 +14,8 @@ from firstcause import DeliveryError, Enrichment, Notification, Notifier, Probe,
 from firstcause.app.application import Service
 from firstcause.config import Settings
 from firstcause.core.model import Event
-from firstcause.pipeline.decoding import unpacked
-from firstcause.plugins.manager import Host
+from firstcause.pipeline.decoding import decode
+from firstcause.plugins.manager import PluginManager
 from firstcause.store.tables import metadata
 
 if TYPE_CHECKING:
@@ -30,31 +30,31 @@ class Phone:
     """A notifier. failing: what its next deliveries raise, one each. rings: called before each delivery."""
 
     name: str
-    stands_on: frozenset[str] = frozenset()
+    depends_on: frozenset[str] = frozenset()
     last_resort: bool = False
     failing: list[Exception] = field(default_factory=list)
-    got: list[Notification] = field(default_factory=list)
-    rings: Callable[[Notification], None] = lambda _notification: None
+    received: list[Notification] = field(default_factory=list)
+    before_delivery: Callable[[Notification], None] = lambda _notification: None
 
     def notifier(self) -> Notifier:
         return Notifier(
             name=self.name,
             send=self._send,
-            stands_on=self.stands_on,
+            depends_on=self.depends_on,
             last_resort=self.last_resort,
             timeout=5,
         )
 
     def _send(self, notification: Notification) -> str:
-        self.rings(notification)
+        self.before_delivery(notification)
         if self.failing:
             raise self.failing.pop(0)
-        self.got.append(notification)
-        return f"{self.name}-{len(self.got)}"
+        self.received.append(notification)
+        return f"{self.name}-{len(self.received)}"
 
     @property
-    def said(self) -> list[str]:
-        return [f"{each.reason} {each.code}" for each in self.got]
+    def summaries(self) -> list[str]:
+        return [f"{notification.reason} {notification.code}" for notification in self.received]
 
 
 class Stage:
@@ -65,21 +65,21 @@ class Stage:
         self.readings: dict[str, Reading] = {}
         self.components = {"twilio": "twilio"}
         self.enrichment: Callable[[Event], Enrichment | None] = lambda _event: None
-        self._numbers = 0
-        host = Host([])
-        host.register(self._plugin(), "stage")
+        self._event_count = 0
+        host = PluginManager([])
+        host.register(self._build_plugin(), "stage")
         values = {
             "store": {"url": store_url},
-            "notify": {"group_wait": 30, "retry_attempts": 3, "routes": [self._route()]},
+            "notify": {"group_wait": 30, "retry_attempts": 3, "routes": [self._build_route()]},
             "folder": folder,
         }
         self.service = Service(Settings.model_validate(values | settings), host)
         self.service.database.prepare()
 
-    def _route(self) -> dict[str, Any]:
+    def _build_route(self) -> dict[str, Any]:
         return {"name": "on call", "notifiers": [phone.name for phone in self.phones]}
 
-    def _plugin(self) -> types.ModuleType:
+    def _build_plugin(self) -> types.ModuleType:
         stage = self
 
         @hookimpl
@@ -112,29 +112,29 @@ class Stage:
         self.service = Service(settings, host)
         self.service.database.prepare()
 
-    def time(self, at: float) -> datetime:
-        return START + timedelta(seconds=at)
+    def time(self, seconds: float) -> datetime:
+        return START + timedelta(seconds=seconds)
 
-    def event(self, at: float, code: str | None = None, **fields: Any) -> Event:
-        self._numbers += 1
-        given = {"id": f"event {self._numbers}", "time": self.time(at), "code": code}
-        return Event.model_validate(given | fields)
+    def event(self, seconds: float, code: str | None = None, **fields: Any) -> Event:
+        self._event_count += 1
+        defaults = {"id": f"event {self._event_count}", "time": self.time(seconds), "code": code}
+        return Event.model_validate(defaults | fields)
 
-    def report(self, at: float, *codes: str, **fields: Any) -> None:
+    def report(self, seconds: float, *codes: str, **fields: Any) -> None:
         """Events of these codes at that time, accepted and triaged."""
-        self.take(at, *(self.event(at, code, **fields) for code in codes))
+        self.take(seconds, *(self.event(seconds, code, **fields) for code in codes))
 
-    def take(self, at: float, *events: Event) -> None:
-        self.service.accept(events, self.time(at))
-        self.service.triage_all(self.time(at))
+    def take(self, seconds: float, *events: Event) -> None:
+        self.service.accept(events, self.time(seconds))
+        self.service.triage_all(self.time(seconds))
 
-    def probe(self, at: float, status: Status, **fields: Any) -> None:
+    def probe(self, seconds: float, status: Status, **fields: Any) -> None:
         self.readings["twilio"] = Reading(status=status, **fields)
-        self.service.tick(self.time(at))
+        self.service.tick(self.time(seconds))
 
-    def deliver(self, at: float) -> None:
+    def deliver(self, seconds: float) -> None:
         """All deliveries that are due by then."""
-        while self.service.deliver(self.time(at)):
+        while self.service.deliver(self.time(seconds)):
             pass
 
     def incidents(self, status: str | None = None) -> list[dict[str, Any]]:
@@ -142,8 +142,8 @@ class Stage:
 
     def incident(self) -> dict[str, Any]:
         """The one that there is."""
-        (found,) = self.incidents()
-        return self.service.incident(found["id"])
+        (row,) = self.incidents()
+        return self.service.incident(row["id"])
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         database = self.service.database
@@ -155,22 +155,22 @@ class Stage:
         # The inbox first: what leaves it meanwhile is in the history by then.
         database = self.service.database
         with database.read() as conn:
-            batch = database.inbox.waiting(conn, 1_000_000)
-        waiting = [one for each in batch.parcels for one in unpacked(each)]
-        read = [one.event for one in waiting if one.event is not None]
-        found = {each.id: each.model_dump(mode="json", exclude_defaults=True) for each in read}
-        found |= {row["event_id"]: row["event"] for row in self.rows("event")}
-        return [{"event_id": name, "event": event} for name, event in found.items()]
+            batch = database.inbox.load_pending(conn, 1_000_000)
+        decoded = [entry for parcel in batch.payloads for entry in decode(parcel)]
+        events = [entry.event for entry in decoded if entry.event is not None]
+        events_by_id = {event.id: event.model_dump(mode="json", exclude_defaults=True) for event in events}
+        events_by_id |= {row["event_id"]: row["event"] for row in self.rows("event")}
+        return [{"event_id": name, "event": event} for name, event in events_by_id.items()]
 
     def everything_stored(self) -> str:
         return "\n".join(
-            repr({name: _opened(value) for name, value in row.items()})
+            repr({name: _decompress(value) for name, value in row.items()})
             for table in metadata.tables
             for row in self.rows(table)
         )
 
 
-def _opened(value: Any) -> Any:
+def _decompress(value: Any) -> Any:
     """What is stored compact, as it can be read."""
     if not isinstance(value, bytes):
         return value

@@ -11,26 +11,26 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator
 
-Answer = tuple[int, dict[str, str], bytes]
+Response = tuple[int, dict[str, str], bytes]
 
 
 @contextmanager
-def answering(
-    answer: Callable[[BaseHTTPRequestHandler, bytes], Answer], context: ssl.SSLContext | None = None
+def run_web_server(
+    respond: Callable[[BaseHTTPRequestHandler, bytes], Response], context: ssl.SSLContext | None = None
 ) -> Iterator[str]:
     """A web server on loopback; its address. answer: status, headers and body of each request."""
 
     class Handler(BaseHTTPRequestHandler):
-        def _any(self) -> None:
+        def _respond(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, headers, said = answer(self, body)
+            status, headers, payload = respond(self, body)
             self.send_response_only(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(said)
+            self.wfile.write(payload)
 
-        do_GET = do_POST = _any  # noqa: N815
+        do_GET = do_POST = _respond  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             pass

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from support.firstcause_process import until
+from support.firstcause_process import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,9 +23,9 @@ SERVICES = tuple(f"service-{number}" for number in range(20))
 CODES = tuple(f"{kind}_{number}" for number in range(10) for kind in ("LATENCY_HIGH", "ERRORS"))
 TENANTS = ("acme", "bolt", "cora")
 
-_ASKED_EVERY = 0.5
+_POLL_INTERVAL_S = 0.5
 
-_SEND = """
+_WRK_SCRIPT = """
 local requests, at, wait = {}, 0, 0
 function init(args)
   for line in io.lines(args[1]) do
@@ -49,61 +49,68 @@ end
 """
 
 
-def storm(chance: random.Random) -> Iterator[dict[str, Any]]:
+def generate_events(rng: random.Random) -> Iterator[dict[str, Any]]:
     """Errors without end; no two messages are the same."""
-    number = 0
+    index = 0
     while True:
-        number += 1
-        code, service = chance.choice(CODES), chance.choice(SERVICES)
-        taken, host = chance.randrange(200, 9000), chance.randrange(256)
+        index += 1
+        code, service = rng.choice(CODES), rng.choice(SERVICES)
+        elapsed_ms, host = rng.randrange(200, 9000), rng.randrange(256)
         yield {
             "code": code,
             "service": service,
-            "tenant": chance.choice(TENANTS),
-            "severity": chance.choice(("WARNING", "CRITICAL")),
-            "message": f"request {number} to {service} took {taken} ms on 10.0.3.{host}, limit 200 ms",
-            "details": {"attempt": chance.randrange(5), "route": f"/orders/{chance.randrange(100_000)}"},
+            "tenant": rng.choice(TENANTS),
+            "severity": rng.choice(("WARNING", "CRITICAL")),
+            "message": f"request {index} to {service} took {elapsed_ms} ms on 10.0.3.{host}, limit 200 ms",
+            "details": {"attempt": rng.randrange(5), "route": f"/orders/{rng.randrange(100_000)}"},
         }
 
 
-def as_alert(event: dict[str, Any]) -> dict[str, Any]:
+def to_alert(event: dict[str, Any]) -> dict[str, Any]:
     """The same for Alertmanager: labels are what tells errors apart, the rest is annotation."""
     labels = {"alertname": event["code"], **{name: event[name] for name in ("service", "tenant", "severity")}}
-    told = {"message": event["message"], **{name: str(value) for name, value in event["details"].items()}}
-    return {"labels": labels, "annotations": told}
+    annotations = {
+        "message": event["message"],
+        **{name: str(value) for name, value in event["details"].items()},
+    }
+    return {"labels": labels, "annotations": annotations}
 
 
-def requests(path: Path, many: int, each: int, form: Callable[[dict[str, Any]], Any] = dict) -> Path:
+def write_requests(
+    path: Path, count: int, batch_size: int, convert: Callable[[dict[str, Any]], Any] = dict
+) -> Path:
     """A file of `many` bodies, a line each, with `each` errors a body."""
-    events = storm(random.Random(1))
+    events = generate_events(random.Random(1))
     with path.open("w", encoding="utf-8") as file:
-        for _ in range(many):
-            file.write(json.dumps([form(next(events)) for _ in range(each)], separators=(",", ":")) + "\n")
+        for _ in range(count):
+            file.write(
+                json.dumps([convert(next(events)) for _ in range(batch_size)], separators=(",", ":")) + "\n"
+            )
     return path
 
 
-def sentry_requests(path: Path, many: int) -> Path:
+def write_sentry_requests(path: Path, count: int) -> Path:
     """The same as events of a Sentry SDK's store endpoint, each with an id that wrk sends over and over."""
-    chance = random.Random(2)
-    forms = (
+    rng = random.Random(2)
+    payloads = (
         {
-            "event_id": f"{chance.getrandbits(128):032x}",
+            "event_id": f"{rng.getrandbits(128):032x}",
             "platform": "python",
             "timestamp": "2026-11-25T12:00:00Z",
             "level": "error",
             "logentry": {"message": event["message"]},
             "tags": {"service": event["service"], "tenant": event["tenant"], "code": event["code"]},
         }
-        for event in storm(random.Random(1))
+        for event in generate_events(random.Random(1))
     )
     with path.open("w", encoding="utf-8") as file:
-        for _, form in zip(range(many), forms, strict=False):
-            file.write(json.dumps(form) + "\n")
+        for _, payload in zip(range(count), payloads, strict=False):
+            file.write(json.dumps(payload) + "\n")
     return path
 
 
 @dataclass(frozen=True)
-class Sent:
+class LoadResult:
     """What a sender saw. rate: requests a second that were accepted."""
 
     requests: int
@@ -122,20 +129,22 @@ class Sent:
         return self.accepted / self.seconds
 
 
-def send(url: str, bodies: Path, *, seconds: float, connections: int = 16, rate: float | None = None) -> Sent:
+def send(
+    url: str, bodies: Path, *, seconds: float, connections: int = 16, rate: float | None = None
+) -> LoadResult:
     """Post the bodies over and over. rate: requests a second, as many as are taken where it is None."""
     host, _, path = url.removeprefix("http://").partition("/")
     script = bodies.with_suffix(".lua")
-    script.write_text(_SEND, encoding="utf-8")
+    script.write_text(_WRK_SCRIPT, encoding="utf-8")
     wait = connections / rate * 1000 if rate else 0
-    done = subprocess.run(
+    completed = subprocess.run(
         ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds:g}s", "--timeout", "20s", "-s", script,
          f"http://{host}/", "--", bodies, f"/{path}", f"{wait:.3f}"],
         capture_output=True, text=True, timeout=seconds + 60, check=True,
     )  # fmt: skip
-    found = re.search(r"\{.*\}", done.stdout)
-    assert found, done.stdout + done.stderr
-    return Sent(**json.loads(found[0]))
+    match = re.search(r"\{.*\}", completed.stdout)
+    assert match, completed.stdout + completed.stderr
+    return LoadResult(**json.loads(match[0]))
 
 
 class Alertmanager:
@@ -157,10 +166,10 @@ class Alertmanager:
             )  # fmt: skip
 
     def __enter__(self) -> Self:
-        until(self._ready, "Alertmanager")
+        wait_until(self._is_ready, "Alertmanager")
         return self
 
-    def _ready(self) -> bool:
+    def _is_ready(self) -> bool:
         try:
             return httpx.get(f"{self.url}/-/ready", timeout=2).status_code == 200
         except httpx.HTTPError:
@@ -171,17 +180,17 @@ class Alertmanager:
         self._process.wait()
 
 
-def rss(process: int) -> float:
+def resident_mb(pid: int) -> float:
     """Its resident memory, in MB."""
-    lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     line = next(line for line in lines if line.startswith("VmRSS"))
     return int(line.split()[1]) / 1024
 
 
-def waited(happened: Callable[[], bool], patience: float) -> float:
+def measure_wait(condition: Callable[[], bool], timeout_s: float) -> float:
     """Seconds until it happens; asked seldom, as asking costs the one who is measured."""
     started = time.monotonic()
-    while not happened():
-        assert time.monotonic() - started < patience, f"waited {patience} s in vain"
-        time.sleep(_ASKED_EVERY)
+    while not condition():
+        assert time.monotonic() - started < timeout_s, f"waited {timeout_s} s in vain"
+        time.sleep(_POLL_INTERVAL_S)
     return time.monotonic() - started

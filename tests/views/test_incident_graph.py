@@ -4,7 +4,7 @@ from typing import Any
 
 from firstcause.core.model import Alert, Role, Severity, Status
 from firstcause.core.root_cause.graphs import ComponentGraph
-from firstcause.views.incident_graph import neighbourhood
+from firstcause.views.incident_graph import build_neighbourhood
 from support.scenario_app import START
 
 
@@ -27,7 +27,7 @@ def alert(name: str, **given: Any) -> Alert:
 def test_root_cascades_and_what_beside_them_is_well() -> None:
     graph = ComponentGraph({"sms": ["twilio", "redis"], "page": ["sms"], "twilio": ["network"]})
     members = [alert("twilio"), alert("sms", role=Role.CASCADE, caused_by="twilio")]
-    found = neighbourhood(members, graph, {"redis": Status.UP, "network": Status.DEGRADED})
+    found = build_neighbourhood(members, graph, {"redis": Status.UP, "network": Status.DEGRADED})
     states = {each["name"]: (each["state"], each["layer"]) for each in found["nodes"]}
     assert states == {
         "twilio": ("root", 0),
@@ -48,6 +48,6 @@ def test_a_circle_and_alerts_without_a_place_still_have_theirs() -> None:
         alert("b", role=Role.CASCADE, caused_by="a"),
         alert("x", component=None, service=None, role=Role.CASCADE, caused_by="gone"),
     ]
-    found = neighbourhood(members, graph, {})
+    found = build_neighbourhood(members, graph, {})
     assert {each["name"]: each["layer"] for each in found["nodes"]} == {"a": 0, "b": 1, "X": 1}
     assert found["nodes"][0]["codes"] == ["A"]

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from firstcause.views.versioned_cache import MOST, Remembered
+from firstcause.views.versioned_cache import MAX_ENTRIES, VersionedCache
 
 
 def test_many_who_ask_at_once_cost_one_answer() -> None:
-    remembered, made = Remembered(), []
+    remembered, made = VersionedCache(), []
 
     def make() -> int:
         time.sleep(0.05)
@@ -18,16 +18,16 @@ def test_many_who_ask_at_once_cost_one_answer() -> None:
         return len(made)
 
     with ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(lambda _: remembered.once("now", "a", make), range(20)))
+        answers = list(pool.map(lambda _: remembered.get_or_compute("now", "a", make), range(20)))
     assert answers == [1] * 20
-    assert remembered.once("now", "b", make) == 2
+    assert remembered.get_or_compute("now", "b", make) == 2
 
 
 def test_what_fails_is_not_kept_and_old_answers_go() -> None:
-    remembered = Remembered()
+    remembered = VersionedCache()
     with pytest.raises(ZeroDivisionError):
-        remembered.once("now", "a", lambda: 1 / 0)
-    assert remembered.once("now", "a", lambda: "well") == "well"
-    for number in range(MOST):
-        remembered.once(str(number), "a", lambda: None)
-    assert remembered.once("now", "a", lambda: "anew") == "anew"
+        remembered.get_or_compute("now", "a", lambda: 1 / 0)
+    assert remembered.get_or_compute("now", "a", lambda: "well") == "well"
+    for number in range(MAX_ENTRIES):
+        remembered.get_or_compute(str(number), "a", lambda: None)
+    assert remembered.get_or_compute("now", "a", lambda: "anew") == "anew"

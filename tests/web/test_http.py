@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from firstcause.daemon.server import web_server
+from firstcause.daemon.server import create_web_server
 from firstcause.daemon.supervisor import Daemon
 from firstcause.errors import ConfigError
 from firstcause.store.database import Database
-from support.firstcause_process import until
-from support.http_server import serving
+from support.firstcause_process import wait_until
+from support.http_server import serve_stage
 from support.scenario_app import Stage
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[httpx.Client]:
-    with serving(tmp_path) as (made, _stage):
+    with serve_stage(tmp_path) as (made, _stage):
         yield made
 
 
@@ -39,7 +39,7 @@ def test_202_means_on_disk(client: httpx.Client, tmp_path: Path) -> None:
         # By somebody who knows nothing of the daemon's memory.
         with contextlib.closing(Database(f"sqlite:///{tmp_path}/x.db")) as other, other.read() as conn:
             stored = conn.execute(sa.text("SELECT count(*) FROM event")).scalar_one()
-            assert other.inbox.count_waiting(conn) + stored == number + 1
+            assert other.inbox.count_pending(conn) + stored == number + 1
 
 
 def test_from_errors_to_a_resolved_incident(client: httpx.Client) -> None:
@@ -49,7 +49,7 @@ def test_from_errors_to_a_resolved_incident(client: httpx.Client) -> None:
     answer = client.post("/api/v1/events", content=gzip.compress(lines.encode()), headers=headers)
     assert answer.status_code == 202
     assert (answer.json()["accepted"], answer.json()["rejected"][0]["index"]) == (2, 2)
-    listed = until(lambda: client.get("/api/v1/incidents").json()["incidents"], "an incident")
+    listed = wait_until(lambda: client.get("/api/v1/incidents").json()["incidents"], "an incident")
     number = listed[0]["id"]
     assert client.get(f"/api/v1/incidents/{number}").json()["root"]["code"] == "TWILIO_API_FAILURE"
     report = client.get(f"/api/v1/incidents/{number}/debug")
@@ -70,7 +70,7 @@ def test_the_rest_of_what_can_be_asked(client: httpx.Client) -> None:
     assert "TWILIO_API_FAILURE" in codes
     reading = client.post("/api/v1/probes/twilio/run").json()
     assert (reading["name"], reading["status"]) == ("twilio", "UP")
-    health = until(
+    health = wait_until(
         lambda: (found := client.get("/api/v1/health").json())["snapshot_id"] and found, "a snapshot"
     )
     assert health["infrastructure"]["twilio"]["status"] == "UP"
@@ -78,15 +78,17 @@ def test_the_rest_of_what_can_be_asked(client: httpx.Client) -> None:
 
 def test_silences_and_acknowledgement(client: httpx.Client) -> None:
     client.post("/api/v1/events", json={"code": "REDIS_SLOW", "tenant": "acme"})
-    until(lambda: client.get("/api/v1/incidents/1").status_code == 200, "the incident")
+    wait_until(lambda: client.get("/api/v1/incidents/1").status_code == 200, "the incident")
     taken = client.post("/api/v1/incidents/1/ack", json={"by": "anna", "comment": "on it"})
     assert taken.json()["acknowledged_by"] == "anna"
     assert client.post("/api/v1/incidents/1/ack", json={"undo": True}).json()["acknowledged_by"] is None
     made = client.post("/api/v1/silences", json={"matchers": ["code=REDIS_SLOW"], "for": "2h", "by": "anna"})
     assert (made.status_code, made.json()["state"]) == (201, "active")
-    until(lambda: client.get("/api/v1/incidents/1").json()["silenced_by"] == ["1"], "the silence to hold")
+    wait_until(
+        lambda: client.get("/api/v1/incidents/1").json()["silenced_by"] == ["1"], "the silence to hold"
+    )
     assert client.delete("/api/v1/silences/1").json()["state"] == "expired"
-    until(lambda: not client.get("/api/v1/incidents/1").json()["silenced_by"], "the silence to end")
+    wait_until(lambda: not client.get("/api/v1/incidents/1").json()["silenced_by"], "the silence to end")
     assert client.get("/api/v1/silences").json() == {"silences": []}
     assert len(client.get("/api/v1/silences?ended=true").json()["silences"]) == 1
     wrong = client.post("/api/v1/silences", json={"matchers": ["code"], "for": "2h"})
@@ -95,7 +97,7 @@ def test_silences_and_acknowledgement(client: httpx.Client) -> None:
 
 def test_merge_and_split(client: httpx.Client) -> None:
     client.post("/api/v1/events", json=[{"code": "REDIS_SLOW"}, {"code": "COMPANY_DATABASE_EMPTY"}])
-    until(lambda: len(client.get("/api/v1/incidents?status=open").json()["incidents"]) == 2, "both")
+    wait_until(lambda: len(client.get("/api/v1/incidents?status=open").json()["incidents"]) == 2, "both")
     merged = client.post("/api/v1/incidents/2/merge", json={"into": "1", "by": "anna"}).json()
     assert len(merged["alerts"]) == 2
     effect = next(each["id"] for each in merged["alerts"] if each["role"] == "cascade")
@@ -107,7 +109,7 @@ def test_merge_and_split(client: httpx.Client) -> None:
 
 def test_why_an_incident_is_what_it_is(client: httpx.Client) -> None:
     client.post("/api/v1/events", json=[{"code": "TWILIO_API_FAILURE"}, {"code": "SMS_DELIVERY_FAILURE"}])
-    until(lambda: client.get("/api/v1/incidents/1").status_code == 200, "the incident")
+    wait_until(lambda: client.get("/api/v1/incidents/1").status_code == 200, "the incident")
     why = client.get("/api/v1/incidents/1/explain").json()
     (root,) = why["tree"]
     assert (root["code"], root["verdicts"][0]["file"]) == ("TWILIO_API_FAILURE", "rules/policy/causes.yaml")
@@ -149,7 +151,7 @@ def test_every_refusal_is_json_with_the_reason(client: httpx.Client) -> None:
 
 
 def test_a_body_without_a_length_is_cut_off_at_the_limit(tmp_path: Path) -> None:
-    with serving(tmp_path, intake={"max_request_bytes": 10_000}) as (client, _stage):
+    with serve_stage(tmp_path, intake={"max_request_bytes": 10_000}) as (client, _stage):
         answer = client.post("/api/v1/events", content=(b" " * 1000 for _ in range(50)))
         assert (answer.status_code, "over 10000 bytes" in answer.json()["error"]) == (413, True)
 
@@ -161,7 +163,7 @@ def test_a_page_of_our_own_may_post(client: httpx.Client) -> None:
 
 def test_with_a_token_only_who_has_it(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("long-and-random\n")
-    with serving(tmp_path, web={"token_file": "token"}) as (client, _stage):
+    with serve_stage(tmp_path, web={"token_file": "token"}) as (client, _stage):
         assert client.get("/healthz").status_code == 200
         for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic long-and-random"}):
             answer = client.get("/api/v1/incidents", headers=headers)
@@ -182,12 +184,12 @@ def test_an_open_door_is_refused_at_the_start(tmp_path: Path, web: dict[str, str
     (tmp_path / "empty").write_text("\n")
     stage = Stage(f"sqlite:///{tmp_path}/x.db", tmp_path, web=web)
     with pytest.raises(ConfigError, match=says):
-        web_server(Daemon(stage.service))
+        create_web_server(Daemon(stage.service))
     stage.service.close()
 
 
 def test_a_store_that_is_gone_is_said_and_nothing_is_acknowledged(tmp_path: Path) -> None:
-    with serving(tmp_path) as (client, _stage):
+    with serve_stage(tmp_path) as (client, _stage):
         folder = tmp_path / "x.db-accepted"
         folder.write_text("no folder")
         answer = client.post("/api/v1/events", json={"code": "A"})
@@ -208,13 +210,13 @@ def test_many_senders_at_once_are_all_counted_once(client: httpx.Client) -> None
     def counted() -> int:
         return sum(one["events"] for one in client.get("/api/v1/incidents").json()["incidents"])
 
-    until(lambda: counted() == 1000, "all to be counted")
+    wait_until(lambda: counted() == 1000, "all to be counted")
 
 
 def test_the_page_shows_what_is_open_and_runs_nothing_that_senders_wrote(client: httpx.Client) -> None:
     assert "All is well" in client.get("/").text
     client.post("/api/v1/events", json={"message": "<script>alert(1)</script> & more"})
-    until(lambda: client.get("/api/v1/incidents").json()["incidents"], "an incident")
+    wait_until(lambda: client.get("/api/v1/incidents").json()["incidents"], "an incident")
     page = client.get("/")
     assert "1 open" in page.text
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in page.text

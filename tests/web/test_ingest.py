@@ -8,7 +8,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from firstcause.errors import StoreError
-from firstcause.web.ingest import Bell
+from firstcause.web.ingest import CompletionNotifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ def done_with(stored: list[Future[None]]) -> None:
 def test_what_was_stored_together_wakes_the_loop_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async def serve() -> tuple[int, list[Any]]:
         loop = asyncio.get_running_loop()
-        bell, wakes = Bell(loop), 0
+        bell, wakes = CompletionNotifier(loop), 0
         wake = loop.call_soon_threadsafe
 
         def counted(*given: Any) -> Any:
@@ -57,7 +57,7 @@ def test_what_was_stored_together_wakes_the_loop_once(monkeypatch: pytest.Monkey
 
 def test_who_left_is_not_waited_for_and_one_that_is_stored_already_is_answered() -> None:
     async def serve() -> None:
-        bell = Bell(asyncio.get_running_loop())
+        bell = CompletionNotifier(asyncio.get_running_loop())
         left: Future[None] = Future()
         gone = asyncio.ensure_future(bell.wait(left))
         await asyncio.sleep(0)
@@ -76,7 +76,7 @@ def test_the_loop_ended_before_it_was_stored() -> None:
     stored: Future[None] = Future()
 
     async def serve() -> None:
-        waiting = asyncio.ensure_future(Bell(asyncio.get_running_loop()).wait(stored))
+        waiting = asyncio.ensure_future(CompletionNotifier(asyncio.get_running_loop()).wait(stored))
         await asyncio.sleep(0)
         waiting.cancel()
 

@@ -14,10 +14,10 @@ from firstcause.config import load
 from firstcause.core.model import Priority, Status
 from firstcause.errors import ConfigError
 from firstcause.intake import plugin_events
-from firstcause.intake.native_format import DEEPEST, LONGEST_TEXT, WIDEST
-from firstcause.web.sessions import hashed
-from support.firstcause_process import until
-from support.http_server import serving
+from firstcause.intake.native_format import MAX_DEPTH, MAX_FIELDS, MAX_TEXT_LENGTH
+from firstcause.web.sessions import hash_password
+from support.firstcause_process import wait_until
+from support.http_server import serve_stage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ def test_a_source_brings_its_token(
         "web": {"token_file": str(tmp_path / "web-token")},
         "intake": {"tokens": {"shop": {"token": SHOP, "service": "checkout"}}},
     }
-    with serving(tmp_path, firstcause_alertmanager, **settings) as (client, stage):
+    with serve_stage(tmp_path, firstcause_alertmanager, **settings) as (client, stage):
         for path in ("/api/v1/events", HOOK):
             body = {"code": "A", "alerts": [{"labels": {"alertname": "Down", "service": "other"}}]}
             answer = client.post(path, json=body, headers=headers)
@@ -66,7 +66,7 @@ def test_a_source_brings_its_token(
 
 
 def test_without_tokens_loopback_is_open(tmp_path: Path) -> None:
-    with serving(tmp_path) as (client, _stage):
+    with serve_stage(tmp_path) as (client, _stage):
         assert client.post("/api/v1/events", json={"code": "A"}, headers=bearer("any")).status_code == 202
 
 
@@ -79,7 +79,7 @@ def test_tokens_come_from_files_and_are_masked_in_what_is_stored(tmp_path: Path)
     assert settings.intake.tokens["shop"].token.get_secret_value() == SHOP
     assert settings.intake.tokens["mail"].token.get_secret_value() == "in-short"
     assert SHOP not in repr(settings)
-    with serving(tmp_path, intake=settings.intake) as (client, stage):
+    with serve_stage(tmp_path, intake=settings.intake) as (client, stage):
         client.post("/api/v1/events", json={"message": f"sent with {SHOP}"}, headers=bearer(SHOP))
         assert SHOP not in stage.everything_stored()
 
@@ -101,7 +101,7 @@ def test_wrong_tokens_are_said_without_telling_them(tmp_path: Path, tokens: Any,
 
 def test_too_much_of_one_source_comes_later_and_others_go_on(tmp_path: Path) -> None:
     tokens = {name: {"token": f"token-of-{name}"} for name in ("shop", "mail")}
-    with serving(tmp_path, intake={"rate": 0.5, "burst": 3, "tokens": tokens}) as (client, stage):
+    with serve_stage(tmp_path, intake={"rate": 0.5, "burst": 3, "tokens": tokens}) as (client, stage):
         answers = [
             client.post("/api/v1/events", json={"code": "A"}, headers=bearer("token-of-shop"))
             for _ in range(5)
@@ -115,7 +115,7 @@ def test_too_much_of_one_source_comes_later_and_others_go_on(tmp_path: Path) -> 
 
 
 def test_who_locks_the_page_lets_nobody_send_without_a_token(tmp_path: Path) -> None:
-    with serving(tmp_path, web={"password": hashed("correct horse")}) as (client, stage):
+    with serve_stage(tmp_path, web={"password": hash_password("correct horse")}) as (client, stage):
         answer = client.post("/api/v1/events", json={"code": "A"})
         assert (answer.status_code, answer.headers["www-authenticate"].split()[0]) == (401, "Bearer,")
         assert stage.accepted() == []
@@ -127,8 +127,8 @@ def test_no_room_in_the_store_is_said_with_when_to_come_again(
     def full(*_: object) -> None:
         raise IntakeError("too much waits to be stored; send it again later", 503, retry_after=2.2)
 
-    with serving(tmp_path) as (client, _stage):
-        monkeypatch.setattr("firstcause.intake.writer.Acceptor.submit", full)
+    with serve_stage(tmp_path) as (client, _stage):
+        monkeypatch.setattr("firstcause.intake.writer.GroupCommitWriter.submit", full)
         answer = client.post("/api/v1/events", json={"code": "A"})
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "3")
         assert answer.json() == {"error": "too much waits to be stored; send it again later"}
@@ -146,45 +146,45 @@ def nested(depth: int) -> Any:
 @pytest.mark.parametrize(
     ("details", "said"),
     [
-        (nested(DEEPEST), "nested deeper than"),
-        ({str(number): 1 for number in range(WIDEST + 1)}, "fields, more than"),
-        ({"list": [0] * (WIDEST + 1)}, "fields, more than"),
+        (nested(MAX_DEPTH), "nested deeper than"),
+        ({str(number): 1 for number in range(MAX_FIELDS + 1)}, "fields, more than"),
+        ({"list": [0] * (MAX_FIELDS + 1)}, "fields, more than"),
     ],
 )
 def test_depth_and_width_are_bounded_by_every_way(tmp_path: Path, details: Any, said: str) -> None:
-    with serving(tmp_path) as (client, _stage):
+    with serve_stage(tmp_path) as (client, _stage):
         answer = client.post("/api/v1/events", json=[{"code": "A", "details": details}, {"code": "B"}])
         assert answer.status_code == 202
         assert said in answer.json()["rejected"][0]["error"]
         assert client.post("/api/v1/events", json={"code": "A", "details": details}).status_code == 422
     event = Event(id="1", time=datetime.now(UTC), code="A", details=details)
-    parsed = plugin_events.taken([event], now=datetime.now(UTC), max_event_bytes=1 << 20)
+    parsed = plugin_events.sanitize_events([event], now=datetime.now(UTC), max_event_bytes=1 << 20)
     assert (len(parsed.events), said in parsed.rejected[0].error) == (0, True)
 
 
 @pytest.mark.parametrize("depth", [400, 2000, 100_000])
 def test_whatever_depth_is_answered(tmp_path: Path, depth: int) -> None:
     body = '{"code": "A", "details": {"a": ' + "[" * depth + "]" * depth + "}}"
-    with serving(tmp_path, firstcause_alertmanager) as (client, _stage):
+    with serve_stage(tmp_path, firstcause_alertmanager) as (client, _stage):
         for path in ("/api/v1/events", HOOK):
             answer = client.post(path, content=body)
             assert (answer.status_code // 100, bool(answer.json()["error"])) == (4, True)
 
 
 def test_a_text_that_is_too_long_is_cut_and_says_so(tmp_path: Path) -> None:
-    with serving(tmp_path) as (client, stage):
-        client.post("/api/v1/events", json={"code": "A", "stack": "x" * (LONGEST_TEXT + 7)})
+    with serve_stage(tmp_path) as (client, stage):
+        client.post("/api/v1/events", json={"code": "A", "stack": "x" * (MAX_TEXT_LENGTH + 7)})
         (row,) = stage.accepted()
-        assert row["event"]["stack"].endswith(f"(cut, it had {LONGEST_TEXT + 7} characters)")
-        assert len(row["event"]["stack"]) < LONGEST_TEXT + 50
+        assert row["event"]["stack"].endswith(f"(cut, it had {MAX_TEXT_LENGTH + 7} characters)")
+        assert len(row["event"]["stack"]) < MAX_TEXT_LENGTH + 50
 
 
 def test_metrics_tell_what_came_and_how_it_is(tmp_path: Path) -> None:
-    with serving(tmp_path, firstcause_alertmanager) as (client, stage):
+    with serve_stage(tmp_path, firstcause_alertmanager) as (client, stage):
         client.post("/api/v1/events", json=[{"code": "REDIS_SLOW"}, {}])
         client.post(HOOK, content=b"{")
-        until(lambda: stage.incidents("open"), "an incident")
-        until(lambda: stage.service.world.readings, "a probe")
+        wait_until(lambda: stage.incidents("open"), "an incident")
+        wait_until(lambda: stage.service.world.readings, "a probe")
 
         def numbers() -> dict[str, float]:
             answer = client.get("/metrics")
@@ -192,7 +192,9 @@ def test_metrics_tell_what_came_and_how_it_is(tmp_path: Path) -> None:
             lines = [line for line in answer.text.splitlines() if not line.startswith("#")]
             return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
-        found = until(lambda: (told := numbers())["firstcause_events_triaged_total"] >= 1 and told, "triage")
+        found = wait_until(
+            lambda: (told := numbers())["firstcause_events_triaged_total"] >= 1 and told, "triage"
+        )
         assert found['firstcause_events_accepted_total{format="native"}'] == 1
         assert found['firstcause_events_rejected_total{format="native",reason="no event"}'] == 1
         assert found['firstcause_events_rejected_total{format="alertmanager",reason="malformed"}'] == 1
@@ -208,16 +210,16 @@ def test_metrics_tell_what_came_and_how_it_is(tmp_path: Path) -> None:
 
 def test_metrics_need_the_token_too(tmp_path: Path) -> None:
     (tmp_path / "web-token").write_text(WEB)
-    with serving(tmp_path, web={"token_file": str(tmp_path / "web-token")}) as (client, _stage):
+    with serve_stage(tmp_path, web={"token_file": str(tmp_path / "web-token")}) as (client, _stage):
         assert client.get("/metrics").status_code == 401
         assert client.get("/metrics", headers=bearer(WEB)).status_code == 200
 
 
 def test_what_was_sent_is_counted_by_result(tmp_path: Path) -> None:
-    with serving(tmp_path, notify={"group_wait": 0, "routes": [{"notifiers": ["phone"]}]}) as (
+    with serve_stage(tmp_path, notify={"group_wait": 0, "routes": [{"notifiers": ["phone"]}]}) as (
         client,
         _stage,
     ):
         client.post("/api/v1/events", json={"code": "TWILIO_API_FAILURE"})
         line = 'firstcause_notifications_total{notifier="phone",result="sent"} 1.0'
-        until(lambda: line in client.get("/metrics").text, "the message")
+        wait_until(lambda: line in client.get("/metrics").text, "the message")

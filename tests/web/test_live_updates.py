@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from firstcause.web.live_updates import Live
-from support.firstcause_process import until
-from support.http_server import serving
+from firstcause.web.live_updates import ChangeStream
+from support.firstcause_process import wait_until
+from support.http_server import serve_stage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +24,8 @@ def test_a_slow_browser_hears_of_the_newest_state_once() -> None:
             looks += 1
             return state
 
-        live = Live(pulse, every=0.01)
-        streams = [live.changes("a") for _ in range(50)]
+        live = ChangeStream(pulse, interval_s=0.01)
+        streams = [live.watch("a") for _ in range(50)]
         waiting = [asyncio.ensure_future(anext(each)) for each in streams]
         await asyncio.sleep(0.1)
         for name in "bcd":
@@ -45,8 +45,8 @@ def test_a_slow_browser_hears_of_the_newest_state_once() -> None:
 
 
 def test_a_browser_that_knows_the_newest_state_is_told_of_the_next(tmp_path: Path) -> None:
-    with serving(tmp_path) as (client, _stage):
-        until(lambda: client.get("/api/v1/health").json()["snapshot_id"], "a snapshot")
+    with serve_stage(tmp_path) as (client, _stage):
+        wait_until(lambda: client.get("/api/v1/health").json()["snapshot_id"], "a snapshot")
         seen = client.get("/", headers={"accept": "text/html"}).text.partition("/live?seen=")[2][:16]
         with client.stream("GET", f"/live?seen={seen}") as stream:
             assert stream.headers["content-type"].startswith("text/event-stream")
@@ -59,7 +59,7 @@ def test_a_browser_that_knows_the_newest_state_is_told_of_the_next(tmp_path: Pat
 
 def test_an_open_stream_does_not_hold_up_the_end(tmp_path: Path) -> None:
     with contextlib.ExitStack() as stack:
-        client, _stage = stack.enter_context(serving(tmp_path))
+        client, _stage = stack.enter_context(serve_stage(tmp_path))
         stream = stack.enter_context(client.stream("GET", "/live"))
         assert stream.status_code == 200
         stack.pop_all().close()

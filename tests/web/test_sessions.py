@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from firstcause.daemon.server import web_server
+from firstcause.daemon.server import create_web_server
 from firstcause.daemon.supervisor import Daemon
 from firstcause.errors import IntakeError
-from firstcause.web.sessions import TRIES, WITHIN, Door, hashed
-from support.firstcause_process import firstcause
-from support.http_server import serving
+from firstcause.web.sessions import ATTEMPT_WINDOW_S, MAX_ATTEMPTS, SessionManager, hash_password
+from support.firstcause_process import run_cli
+from support.http_server import serve_stage
 from support.scenario_app import Stage
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ PAGE = {"accept": "text/html"}
 
 @pytest.fixture(scope="module")
 def hash_of_it() -> str:
-    return hashed(PASSWORD)
+    return hash_password(PASSWORD)
 
 
 @contextlib.contextmanager
 def locked(folder: Path, secret: str, **web: Any) -> Iterator[httpx.Client]:
-    with serving(folder, web={"password": secret, **web}) as (client, _stage):
+    with serve_stage(folder, web={"password": secret, **web}) as (client, _stage):
         yield client
 
 
@@ -89,14 +89,14 @@ def test_a_session_must_bring_its_mark_to_the_api(tmp_path: Path, hash_of_it: st
 
 def test_the_token_opens_the_page_too_and_calls_with_it_need_no_mark(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("long-and-random\n")
-    with serving(tmp_path, web={"token_file": "token"}) as (client, _stage):
+    with serve_stage(tmp_path, web={"token_file": "token"}) as (client, _stage):
         assert sign_in(client, "long-and-random").status_code == 303
         bearer = {"authorization": "Bearer long-and-random"}
         assert client.post("/api/v1/check", headers=bearer).status_code == 200
 
 
 def test_a_form_without_its_mark_changes_nothing(tmp_path: Path) -> None:
-    with serving(tmp_path) as (client, _stage):
+    with serve_stage(tmp_path) as (client, _stage):
         client.post("/api/v1/events", json={"code": "REDIS_SLOW"})
         client.get("/", headers=PAGE)
         for data in ({}, {"csrf": "0" * 40}, {"csrf": ""}):
@@ -108,31 +108,31 @@ def test_a_form_without_its_mark_changes_nothing(tmp_path: Path) -> None:
 
 def test_guessing_is_slowed_and_ends_only_for_who_guesses() -> None:
     now = [0.0]
-    door = Door("the-token", None, 60.0, lambda: now[0])
-    for _ in range(TRIES):
+    door = SessionManager("the-token", None, 60.0, lambda: now[0])
+    for _ in range(MAX_ATTEMPTS):
         with pytest.raises(IntakeError, match="not the password"):
             door.sign_in("wrong", "", "10.0.0.1")
     with pytest.raises(IntakeError, match="too many wrong passwords; try again in 300 s") as refused:
         door.sign_in("the-token", "", "10.0.0.1")
     assert refused.value.status == 429
     assert door.sign_in("the-token", "", "10.0.0.2")
-    now[0] += WITHIN
+    now[0] += ATTEMPT_WINDOW_S
     assert door.sign_in("the-token", "", "10.0.0.1")
 
 
 def test_a_session_is_over_after_its_time() -> None:
     now = [0.0]
-    door = Door("the-token", None, 60.0, lambda: now[0])
+    door = SessionManager("the-token", None, 60.0, lambda: now[0])
     cookie = f"firstcause={door.sign_in('the-token', 'Anna', 'here')}"
-    assert (door.visitor(cookie).signed_in, door.visitor(cookie).name) == (True, "Anna")
+    assert (door.identify_browser(cookie).signed_in, door.identify_browser(cookie).name) == (True, "Anna")
     now[0] = 61.0
-    assert not door.visitor(cookie).signed_in
-    assert not door.visitor("firstcause=made-up").signed_in
-    assert not door.visitor('firstcause="; =;;\x00').signed_in
+    assert not door.identify_browser(cookie).signed_in
+    assert not door.identify_browser("firstcause=made-up").signed_in
+    assert not door.identify_browser('firstcause="; =;;\x00').signed_in
 
 
 def test_further_names_by_which_we_are_reached(tmp_path: Path) -> None:
-    with serving(tmp_path, web={"hosts": ["ops.example.org"]}) as (client, _stage):
+    with serve_stage(tmp_path, web={"hosts": ["ops.example.org"]}) as (client, _stage):
         assert client.get("/healthz", headers={"host": "ops.example.org"}).status_code == 200
         refused = client.get("/healthz", headers={"host": "evil.example"})
         assert (refused.status_code, "[web] hosts" in refused.json()["error"]) == (403, True)
@@ -141,18 +141,18 @@ def test_further_names_by_which_we_are_reached(tmp_path: Path) -> None:
 def test_a_password_is_enough_to_be_reached_from_outside(tmp_path: Path, hash_of_it: str) -> None:
     web = {"host": "0.0.0.0", "password": hash_of_it}
     stage = Stage(f"sqlite:///{tmp_path}/x.db", tmp_path, web=web)
-    web_server(Daemon(stage.service))
+    create_web_server(Daemon(stage.service))
     stage.service.close()
 
 
 def test_the_command_writes_what_the_configuration_takes(tmp_path: Path) -> None:
-    firstcause("web", "password", "pw", "--password", PASSWORD, folder=tmp_path)
+    run_cli("web", "password", "pw", "--password", PASSWORD, folder=tmp_path)
     assert (tmp_path / "pw").stat().st_mode & 0o777 == 0o600
     (tmp_path / "config.toml").write_text('[web]\npassword_file = "pw"\n')
-    firstcause("incidents", folder=tmp_path)
+    run_cli("incidents", folder=tmp_path)
     (tmp_path / "pw").write_text("plain\n")
-    wrong = firstcause("incidents", folder=tmp_path, ok=2)
+    wrong = run_cli("incidents", folder=tmp_path, ok=2)
     assert "no argon2 hash" in wrong.stderr
     assert "plain" not in wrong.stderr
-    short = firstcause("web", "password", "pw", "--password", "short", folder=tmp_path, ok=2)
+    short = run_cli("web", "password", "pw", "--password", "short", folder=tmp_path, ok=2)
     assert "at least 12 characters" in short.stderr

@@ -12,38 +12,38 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from firstcause.app.maintenance import pruned
-from firstcause.app.metrics import Measures, measured
-from firstcause.core.health.snapshot import Snapshot, observed
-from firstcause.core.incidents.debug_report import as_markdown, as_text, debug_report
-from firstcause.core.incidents.suggestions import Trust
+from firstcause.app.maintenance import prune_store
+from firstcause.app.metrics import Metrics, collect_metrics
+from firstcause.core.health.snapshot import Snapshot, to_observation
+from firstcause.core.incidents.debug_report import as_markdown, as_text, build_debug_report
+from firstcause.core.incidents.suggestions import FixWeights
 from firstcause.core.model import IncidentStatus
 from firstcause.core.privacy.masking import Mask
-from firstcause.core.root_cause.suspects import ranked
+from firstcause.core.root_cause.suspects import rank_suspects
 from firstcause.core.text.timestamps import format_time
 from firstcause.errors import ConfigError, FirstcauseError, NotFoundError, RuleFileError, StoreError
 from firstcause.health import environment, error_budgets, forecasts, probe_events, snapshot_check
 from firstcause.health import serializers as health_serializers
-from firstcause.health.baselines import Normals
-from firstcause.health.change_finder import WhatChanged
-from firstcause.health.probe_runner import Prober
-from firstcause.health.queries import History
-from firstcause.health.system_state import World
+from firstcause.health.baselines import Baselines
+from firstcause.health.change_finder import ChangeFinder
+from firstcause.health.probe_runner import ProbeRunner
+from firstcause.health.queries import HealthHistory
+from firstcause.health.system_state import SystemState
 from firstcause.incidents import serializers as incident_serializers
-from firstcause.incidents.actions import Acting
+from firstcause.incidents.actions import IncidentActions
 from firstcause.incidents.explain import Explainer
 from firstcause.incidents.lifecycle import close_incident
-from firstcause.incidents.remedies import Remedying
-from firstcause.incidents.suggestions import FIX, Learned
+from firstcause.incidents.remedies import RemedyRunner
+from firstcause.incidents.suggestions import FIX_PREFIX, FixSuggestions
 from firstcause.intake import fast_path
 from firstcause.notify import drills
-from firstcause.notify.composer import Wording
+from firstcause.notify.composer import MessageComposer
 from firstcause.notify.delivery import Delivery
-from firstcause.notify.queue import Announcer
-from firstcause.notify.reminders import Reminding
-from firstcause.pipeline.processor import Triage, Triaged
-from firstcause.plugins.manager import Host
-from firstcause.rulebase.rulebase import Knowledge, Refused, learn, rule_folders
+from firstcause.notify.queue import NotificationQueue
+from firstcause.notify.reminders import ReminderScheduler
+from firstcause.pipeline.processor import BatchResult, EventProcessor
+from firstcause.plugins.manager import PluginManager
+from firstcause.rulebase.rulebase import RejectedReload, Rulebase, load_rulebase, resolve_rule_folders
 from firstcause.store import (
     alerts,
     cardinality,
@@ -58,7 +58,7 @@ from firstcause.store import (
     snapshots,
 )
 from firstcause.store.database import Database
-from firstcause.store.inbox import Parcel, TakenError
+from firstcause.store.inbox import AlreadyClaimedError, EventPayload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -72,22 +72,22 @@ if TYPE_CHECKING:
     from firstcause.core.incidents.debug_report import DebugReport
     from firstcause.core.model import Event, Incident, Reading
     from firstcause.core.root_cause.ranking import Suspect
-    from firstcause.health.probe_runner import Check
+    from firstcause.health.probe_runner import ProbeRun
     from firstcause.hookspecs.types import Notifier, Probe, Remedy
 
-BATCH = 10_000
+MAX_BATCH_EVENTS = 10_000
 """Events that are triaged together where so many wait."""
 
-FEWER = 10
+BATCH_REDUCTION_FACTOR = 10
 """By so much smaller is the next batch where one holds an event that cannot be triaged."""
 
-REMINDED_EVERY = timedelta(seconds=5)
+REMINDER_INTERVAL = timedelta(seconds=5)
 """How often it is looked whether somebody is to be reminded."""
 
 log = logging.getLogger("firstcause.service")
 
 
-def new_id() -> str:
+def generate_id() -> str:
     return uuid.uuid4().hex
 
 
@@ -95,30 +95,30 @@ class Service:
     """firstcause over one store. Parts are made when first needed, so that a small question stays quick."""
 
     def __init__(
-        self, settings: Settings, host: Host | None = None, knowledge: Knowledge | None = None
+        self, settings: Settings, host: PluginManager | None = None, knowledge: Rulebase | None = None
     ) -> None:
         self.settings = settings
         self.database = Database(settings.store_url)
-        self.world = World()
-        self._normals = Normals()
-        self._host = host
-        self._knowledge = knowledge
+        self.world = SystemState()
+        self._baselines = Baselines()
+        self._plugin_manager = host
+        self._rulebase = knowledge
         self._lock = threading.RLock()
-        self._prober = Prober()
-        self.refused: Refused | None = None
+        self._probe_runner = ProbeRunner()
+        self.refused: RejectedReload | None = None
         self.rules_since: datetime | None = None
-        self._made_mask: tuple[Knowledge, tuple[int, ...] | None, Mask] | None = None
+        self._cached_mask: tuple[Rulebase, tuple[int, ...] | None, Mask] | None = None
         self._reminded_at: datetime | None = None
         self._forecast_at: datetime | None = None
         self.triaged = 0
 
     @cached_property
-    def host(self) -> Host:
-        return self._host or Host.load(self.settings.plugins)
+    def host(self) -> PluginManager:
+        return self._plugin_manager or PluginManager.load(self.settings.plugins)
 
     @cached_property
     def probes(self) -> Mapping[str, Probe]:
-        own = error_budgets.probes(self.settings.health.budgets, self.database)
+        own = error_budgets.create_budget_probes(self.settings.health.budgets, self.database)
         return {probe.name: probe for probe in (*own, *self.host.probes())}
 
     @cached_property
@@ -130,14 +130,14 @@ class Service:
         return {remedy.name: remedy for remedy in self.host.remedies()}
 
     @property
-    def knowledge(self) -> Knowledge:
+    def knowledge(self) -> Rulebase:
         # Whoever only looks something up must not wait for a triage, which holds the lock.
-        if (known := self._knowledge) is not None:
-            return known
+        if (rulebase := self._rulebase) is not None:
+            return rulebase
         with self._lock:
-            if self._knowledge is None:
-                self._knowledge = self.learn()
-            return self._knowledge
+            if self._rulebase is None:
+                self._rulebase = self.learn()
+            return self._rulebase
 
     @property
     def catalog(self) -> Catalog:
@@ -146,72 +146,74 @@ class Service:
     def reload(self, now: datetime) -> None:
         """Take the rule files as they are now. RuleFileError where any is wrong; the old ones then stay."""
         try:
-            fresh = self.learn()
+            new_rulebase = self.learn()
         except (RuleFileError, ConfigError) as error:
-            self.refused = Refused(now, error)
+            self.refused = RejectedReload(now, error)
             raise
         # Whoever evaluates holds the lock, so nobody is amid the old set when it is closed.
         with self._lock:
-            old, self._knowledge = self._knowledge, fresh
+            old_rulebase, self._rulebase = self._rulebase, new_rulebase
             self.refused = None
             self.rules_since = now
-            if old is not None:
-                old.close()
+            if old_rulebase is not None:
+                old_rulebase.close()
 
     @property
     def rule_folders(self) -> list[Path]:
-        return rule_folders(self.settings, self.host.rule_folders())
+        return resolve_rule_folders(self.settings, self.host.rule_folders())
 
-    def learn(self) -> Knowledge:
+    def learn(self) -> Rulebase:
         """The rules of the files as they are now, whichever are live; whoever asks closes them."""
         settings = self.settings
-        return learn(self.rule_folders, settings.rules.thresholds, depends_on=settings.topology.depends_on)
+        return load_rulebase(
+            self.rule_folders, settings.rules.thresholds, depends_on=settings.topology.depends_on
+        )
 
     @property
     def env_file(self) -> Path | None:
-        named = self.settings.health.env_file
-        return None if named is None else self.settings.folder / named
+        configured = self.settings.health.env_file
+        return None if configured is None else self.settings.folder / configured
 
     @cached_property
     def _checksum_key(self) -> bytes | None:
-        return environment.checksum_key(self.settings.state)
+        return environment.load_checksum_key(self.settings.store_folder)
 
     @property
     def mask(self) -> Mask:
         """Made anew when what holds secrets changes: one that was rotated is masked from then on."""
-        known, stamp = self.knowledge, environment.stamp(self.env_file)
-        made = self._made_mask
-        if made is None or made[0] is not known or made[1] != stamp:
-            values = environment.secret_values(known.catalog.env_vars(), self.env_file)
-            tokens = (each.token.get_secret_value() for each in self.settings.intake.tokens.values())
-            made = self._made_mask = (known, stamp, Mask([*values, *tokens, *self.host.secrets()]))
-        return made[2]
+        rulebase, stamp = self.knowledge, environment.read_file_stamp(self.env_file)
+        cached = self._cached_mask
+        if cached is None or cached[0] is not rulebase or cached[1] != stamp:
+            values = environment.read_secret_values(rulebase.catalog.env_vars(), self.env_file)
+            tokens = (entry.token.get_secret_value() for entry in self.settings.intake.tokens.values())
+            cached = self._cached_mask = (rulebase, stamp, Mask([*values, *tokens, *self.host.secrets()]))
+        return cached[2]
 
     # One event
 
-    def packed(self, events: Sequence[Event]) -> list[Parcel]:
+    def packed(self, events: Sequence[Event]) -> list[EventPayload]:
         """The events without secrets, as they are stored."""
         mask = self.mask
-        return inbox.packed([mask.event(event) for event in events])
+        return inbox.pack_events([mask.mask_event(event) for event in events])
 
-    def as_sent(self, body: bytes) -> Parcel | None:
+    def as_sent(self, body: bytes) -> EventPayload | None:
         """A request that can be stored as it came; None where it has to be read and masked."""
-        if not self.mask.harmless(body):
+        if not self.mask.surely_clean(body):
             return None
-        events = fast_path.count(body, inbox.MOST)
-        return Parcel(body, events, as_sent=True) if events is not None else None
+        events = fast_path.count_events(body, inbox.MAX_PAYLOAD_EVENTS)
+        return EventPayload(body, events, verbatim=True) if events is not None else None
 
     def accept(self, events: Sequence[Event], now: datetime) -> None:
         """Store events; when this returns they are on disk."""
         self.database.inbox.store(self.packed(events), now)
 
-    def triage(self, now: datetime, limit: int = BATCH) -> Triaged:
+    def triage(self, now: datetime, limit: int = MAX_BATCH_EVENTS) -> BatchResult:
         """Triage the oldest waiting events. One that cannot be triaged is set aside, and the rest go on."""
         with self._lock:
-            triage = self._triage(now)
+            processor = self._create_processor(now)
             try:
-                done = triage.run(now, limit)
-            except TakenError:
+                result = processor.run(now, limit)
+            except AlreadyClaimedError:
                 return self.triage(now, limit)
             except FirstcauseError:
                 raise
@@ -220,21 +222,21 @@ class Service:
                     log.exception(
                         "a batch of up to %d events could not be triaged; a smaller one goes", limit
                     )
-                    return self.triage(now, max(1, limit // FEWER))
+                    return self.triage(now, max(1, limit // BATCH_REDUCTION_FACTOR))
                 log.exception("an event could not be triaged and is set aside")
-                done = triage.set_aside(f"{type(error).__name__}: {error}", now)
-            self.triaged += done.events
-            return done
+                result = processor.set_aside(f"{type(error).__name__}: {error}", now)
+            self.triaged += result.events
+            return result
 
-    def _triage(self, now: datetime) -> Triage:
+    def _create_processor(self, now: datetime) -> EventProcessor:
         """Only under the lock: a reload would close the rules."""
-        self.world.looked(environment.presence(self.catalog.env_vars(), self.env_file), now)
-        return Triage(
+        self.world.update_environment(environment.read_presence(self.catalog.env_vars(), self.env_file), now)
+        return EventProcessor(
             self.database,
             self.knowledge,
             self.host,
             self.world,
-            self._announcer,
+            self._notification_queue,
             self.settings.intake,
             self.settings.topology,
             self.mask,
@@ -244,36 +246,38 @@ class Service:
     def reconsider(self, now: datetime) -> None:
         """Let the rules look again at what is active, without an event."""
         with self._lock:
-            self._triage(now).reconsider(now)
+            self._create_processor(now).reconsider(now)
 
     def triage_all(self, now: datetime) -> None:
         while self.triage(now).events:
             pass
 
     @property
-    def _announcer(self) -> Announcer:
+    def _notification_queue(self) -> NotificationQueue:
         notify = self.settings.notify
-        return Announcer(notify.by_name, self.notifiers, notify.group_wait)
+        return NotificationQueue(notify.by_name, self.notifiers, notify.group_wait)
 
     def deliver(self, now: datetime) -> int:
         """Say what is due; returns how many messages were tried."""
         notify = self.settings.notify
-        if self._reminded_at is None or abs(now - self._reminded_at) >= REMINDED_EVERY:
-            Reminding(self.database, notify).run(now)
+        if self._reminded_at is None or abs(now - self._reminded_at) >= REMINDER_INTERVAL:
+            ReminderScheduler(self.database, notify).run(now)
             self._reminded_at = now
-        wording = Wording(self.catalog, self._what_changed, self._learned, self.mask, notify.link)
-        return Delivery(self.database, self.notifiers, wording, self._announcer, notify).run(now)
+        composer = MessageComposer(
+            self.catalog, self._change_finder, self._fix_suggestions, self.mask, notify.link
+        )
+        return Delivery(self.database, self.notifiers, composer, self._notification_queue, notify).run(now)
 
     def drill(self, code: str, route: str | None, now: datetime) -> str:
         """Report a drill, to one route or to those that fit; returns the id of its event."""
         routes = self.settings.notify.by_name
-        event = drills.event_of(code, route, self.catalog, routes, now, new_id())
+        event = drills.build_drill_event(code, route, self.catalog, routes, now, generate_id())
         self.accept([event], now)
         return event.id
 
     def drilled(self, event_id: str) -> dict[str, Any]:
         """What came of a drill so far."""
-        return drills.came_of(self.database, event_id)
+        return drills.get_drill_outcome(self.database, event_id)
 
     def release_claims(self) -> None:
         with self.database.write() as conn:
@@ -288,31 +292,37 @@ class Service:
 
         triage: whatever waits, here and now. Where another thread does that, nobody is to wait for it.
         """
-        probes = [self._probe(name) for name in (self.probes if names is None else names)]
-        readings = self.probed(self._prober.read(probes), now)
+        probes = [self._get_probe(name) for name in (self.probes if names is None else names)]
+        readings = self.probed(self._probe_runner.read(probes), now)
         if triage:
             self.triage_all(now)
         if names is None and readings:
-            shown = self.snapshot(now)
+            answer = self.snapshot(now)
             if triage:
                 self.triage_all(now)
-            return shown
-        seen = {name: observed(self.probes[name].component, each) for name, each in readings.items()}
-        return health_serializers.check_answer(Snapshot(taken_at=now, infrastructure=seen))
+            return answer
+        observations = {
+            name: to_observation(self.probes[name].component, reading) for name, reading in readings.items()
+        }
+        return health_serializers.serialize_check(Snapshot(taken_at=now, infrastructure=observations))
 
-    def begin_check(self, name: str, finished: Callable[[], None]) -> Check:
+    def begin_check(self, name: str, finished: Callable[[], None]) -> ProbeRun:
         """Start one probe's check, without waiting for it. finished: called once it is over."""
-        return self._prober.begin(self._probe(name), finished)
+        return self._probe_runner.begin(self._get_probe(name), finished)
 
     def probed(self, found: Mapping[str, Reading], now: datetime) -> Mapping[str, Reading]:
         """Take what probes saw: report what is wrong and what is over. Returns it, masked."""
         mask = self.mask
-        readings = {name: self._masked(each, mask) for name, each in found.items()}
+        readings = {name: self._mask_reading(reading, mask) for name, reading in found.items()}
         probes = {name: self.probes[name] for name in readings}
-        self.world.probed({name: (probes[name].component, each) for name, each in readings.items()}, now)
+        self.world.update_readings(
+            {name: (probes[name].component, reading) for name, reading in readings.items()}, now
+        )
         with self.database.read() as conn:
-            active = alerts.active(conn)
-        if events := probe_events.events_of(readings, probes, active, self.catalog, now, new_id):
+            active = alerts.load_active(conn)
+        if events := probe_events.build_probe_events(
+            readings, probes, active, self.catalog, now, generate_id
+        ):
             self.accept(events, now)
         return readings
 
@@ -320,88 +330,97 @@ class Service:
         """Keep how everything is by the last readings; a regression is an error like any other."""
         with self._lock:
             names = self.catalog.env_vars()
-            self.world.looked(environment.presence(names, self.env_file), now)
+            self.world.update_environment(environment.read_presence(names, self.env_file), now)
             if self.env_file is not None and self._checksum_key is not None:
-                self.world.checksums = environment.checksums(names, self.env_file, self._checksum_key)
+                self.world.checksums = environment.compute_checksums(names, self.env_file, self._checksum_key)
             settings = self.settings
-            state = (self.database, self.knowledge, self.world, self._normals)
+            state = (self.database, self.knowledge, self.world, self._baselines)
             parts = (*state, settings.health, settings.topology)
-            checked = snapshot_check.Checking(*parts).run(now)
-        event = snapshot_check.event_of(checked.comparison, now, new_id())
-        self._report(snapshot_check.COMPARISON, [event] if event is not None else [], now)
-        if self._forecast_at is None or abs(now - self._forecast_at) >= forecasts.EVERY:
+            result = snapshot_check.SnapshotCheck(*parts).run(now)
+        event = snapshot_check.build_regression_event(result.comparison, now, generate_id())
+        self._report_events(snapshot_check.COMPARISON, [event] if event is not None else [], now)
+        if self._forecast_at is None or abs(now - self._forecast_at) >= forecasts.FORECAST_INTERVAL:
             self._forecast_at = now
             with self._lock:
-                predicted = forecasts.Forecasting(self.database, self.knowledge).run(now, new_id)
-            self._report(forecasts.FORECAST, predicted, now)
-        return health_serializers.check_answer(checked.snapshot, checked.number, checked.comparison)
+                predictions = forecasts.Forecaster(self.database, self.knowledge).run(now, generate_id)
+            self._report_events(forecasts.FORECAST, predictions, now)
+        return health_serializers.serialize_check(result.snapshot, result.snapshot_id, result.comparison)
 
-    def _masked(self, reading: Reading, mask: Mask) -> Reading:
+    def _mask_reading(self, reading: Reading, mask: Mask) -> Reading:
         return reading.model_copy(
             update={
-                "detail": mask.text(reading.detail),
-                "data": mask.data(reading.data),
-                "further": tuple(
-                    each.model_copy(update={"detail": mask.text(each.detail)}) for each in reading.further
+                "detail": mask.mask_text(reading.detail),
+                "data": mask.mask_data(reading.data),
+                "problems": tuple(
+                    problem.model_copy(update={"detail": mask.mask_text(problem.detail)})
+                    for problem in reading.problems
                 ),
             }
         )
 
-    def _probe(self, name: str) -> Probe:
+    def _get_probe(self, name: str) -> Probe:
         if name not in self.probes:
-            known = ", ".join(self.probes) or "none; configure one, as README.md shows"
-            msg = f"no probe {name!r}; there are: {known}"
+            available = ", ".join(self.probes) or "none; configure one, as README.md shows"
+            msg = f"no probe {name!r}; there are: {available}"
             raise NotFoundError(msg)
         return self.probes[name]
 
     def sweep(self, now: datetime) -> None:
         """End alerts that have gone quiet, and let rules see how old the others are by now."""
         with self.database.read() as conn:
-            active = alerts.active(conn)
+            active = alerts.load_active(conn)
         with self.database.write(exclusive=False) as conn:
             health = self.settings.health
-            snapshots.thin(conn, now, health.keep_whole, health.retention)
-            event_counts.thin(conn, now, health.keep_whole, health.retention)
-            dependencies.forget(conn, now - timedelta(seconds=self.settings.topology.learned_for))
-            cardinality.thin_registry(conn, self.settings.intake.codes)
-        ended = probe_events.quiet_events(active, self.settings.intake.quiet_after, now, new_id)
+            snapshots.roll_up(conn, now, health.keep_whole, health.retention)
+            event_counts.roll_up(conn, now, health.keep_whole, health.retention)
+            dependencies.prune(conn, now - timedelta(seconds=self.settings.topology.learned_for))
+            cardinality.prune_registry(conn, self.settings.intake.codes)
+        ended = probe_events.build_quiet_resolutions(
+            active, self.settings.intake.quiet_after, now, generate_id
+        )
         if ended:
             self.accept(ended, now)
         self.reconsider(now)
 
     def prune(self, now: datetime, older: float | None = None, *, dry_run: bool = False) -> dict[str, int]:
         """See `pruned`."""
-        return pruned(self.database, self.settings.store, now, older, dry_run=dry_run)
+        return prune_store(self.database, self.settings.store, now, older, dry_run=dry_run)
 
     # Answers
 
     def incidents(self, status: str | None = None, limit: int | None = 50) -> list[dict[str, Any]]:
         with self.database.read() as conn:
-            found = incidents.listed(conn, status, limit)
-            members = alerts.of_incidents(conn, [each.stored_id for each in found if each.stored_id])
-            learned = self._learned.of_all(conn, found)
+            selected = incidents.list_incidents(conn, status, limit)
+            members = alerts.load_by_incident(
+                conn, [incident.stored_id for incident in selected if incident.stored_id]
+            )
+            all_suggestions = self._fix_suggestions.suggest_all(conn, selected)
             return [
-                incident_serializers.incident_answer(
-                    each, members[number], incidents.notifications_of(conn, number), (), suggestions=known
+                incident_serializers.serialize_incident(
+                    incident,
+                    members[incident_id],
+                    incidents.load_notifications(conn, incident_id),
+                    (),
+                    suggestions=suggestions,
                 )
-                for each, known in zip(found, learned, strict=True)
-                if (number := each.stored_id) is not None
+                for incident, suggestions in zip(selected, all_suggestions, strict=True)
+                if (incident_id := incident.stored_id) is not None
             ]
 
     def incident(self, number: str) -> dict[str, Any]:
         with self.database.read() as conn:
-            found = incidents.get(conn, number)
-            row = found.row_id
-            return incident_serializers.incident_answer(
-                found,
-                alerts.of_incidents(conn, [row])[row],
-                incidents.notifications_of(conn, row),
-                incidents.timeline_of(conn, row),
-                self._entry(found.root.code),
-                self._learned.of(conn, found),
+            incident = incidents.get(conn, number)
+            row_id = incident.row_id
+            return incident_serializers.serialize_incident(
+                incident,
+                alerts.load_by_incident(conn, [row_id])[row_id],
+                incidents.load_notifications(conn, row_id),
+                incidents.load_timeline(conn, row_id),
+                self._get_entry(incident.root.code),
+                self._fix_suggestions.suggest(conn, incident),
             )
 
-    def _entry(self, code: str) -> Entry | None:
+    def _get_entry(self, code: str) -> Entry | None:
         """None also where the rule files are broken just now: what is stored can be shown without them."""
         with suppress(FirstcauseError):
             return self.catalog.get(code)
@@ -410,45 +429,45 @@ class Service:
     def suspects(self, now: datetime) -> list[Suspect]:
         """All components that may be the root of what is active, likeliest first."""
         with self.database.read() as conn:
-            active = alerts.active(conn)
-        told = self.world.facts(now)
-        return ranked(active, self.knowledge.method(told), told)
+            active = alerts.load_active(conn)
+        facts = self.world.build_facts(now)
+        return rank_suspects(active, self.knowledge.diagnosis_inputs(facts), facts)
 
     def fingerprints(self, number: str) -> list[str]:
         """Of the incident's active alerts."""
         with self.database.read() as conn:
-            row = incidents.get(conn, number).row_id
-            members = alerts.of_incidents(conn, [row])[row]
+            row_id = incidents.get(conn, number).row_id
+            members = alerts.load_by_incident(conn, [row_id])[row_id]
             return [alert.fingerprint for alert in members if alert.active]
 
     def incident_of(self, event_id: str) -> dict[str, Any] | None:
         """The incident that an accepted event belongs to, None where it opened none."""
         with self.database.read() as conn:
-            number = incidents.of_event(conn, event_id)
-        return self.incident(str(number)) if number is not None else None
+            incident_id = incidents.find_by_event(conn, event_id)
+        return self.incident(str(incident_id)) if incident_id is not None else None
 
     def debug(self, number: str, now: datetime) -> DebugReport:
         with self.database.read() as conn:
-            found = incidents.get(conn, number)
-            row = found.row_id
-            members = alerts.of_incidents(conn, [row])[row]
-            timeline = incidents.timeline_of(conn, row)
-            changes = self._what_changed.before(conn, found)
-            known = self._learned.of(conn, found)
-        return debug_report(
-            found, members, self.catalog, now, timeline=timeline, changes=changes, suggestions=known
+            incident = incidents.get(conn, number)
+            row_id = incident.row_id
+            members = alerts.load_by_incident(conn, [row_id])[row_id]
+            timeline = incidents.load_timeline(conn, row_id)
+            changes = self._change_finder.find_changes_before(conn, incident)
+            suggestions = self._fix_suggestions.suggest(conn, incident)
+        return build_debug_report(
+            incident, members, self.catalog, now, timeline=timeline, changes=changes, suggestions=suggestions
         )
 
     @property
-    def _learned(self) -> Learned:
+    def _fix_suggestions(self) -> FixSuggestions:
         """By the plain weights where the rule files are broken just now."""
         with suppress(FirstcauseError):
-            return Learned(self.knowledge.book.tuned(Trust, FIX))
-        return Learned(Trust())
+            return FixSuggestions(self.knowledge.book.from_thresholds(FixWeights, FIX_PREFIX))
+        return FixSuggestions(FixWeights())
 
     @property
-    def _what_changed(self) -> WhatChanged:
-        return WhatChanged(self.knowledge, self.settings.topology.learned_for)
+    def _change_finder(self) -> ChangeFinder:
+        return ChangeFinder(self.knowledge, self.settings.topology.learned_for)
 
     def debug_as(self, number: str, form: str, now: datetime) -> str:
         """The debug report as text, markdown or json."""
@@ -460,86 +479,86 @@ class Service:
     def explain(self, number: str, now: datetime) -> dict[str, Any]:
         """Why an incident is what it is."""
         with self._lock, self.database.read() as conn:
-            return Explainer(conn, self.knowledge, now).incident(number)
+            return Explainer(conn, self.knowledge, now).explain_incident(number)
 
     def explain_rule(self, name: str, now: datetime) -> dict[str, Any]:
         with self._lock, self.database.read() as conn:
-            return Explainer(conn, self.knowledge, now).rule(name)
+            return Explainer(conn, self.knowledge, now).explain_rule(name)
 
     def what_if(self, fixed: str, now: datetime) -> dict[str, Any]:
         """Which open alerts would go if the errors of that code were mended."""
         with self._lock, self.database.read() as conn:
-            return Explainer(conn, self.knowledge, now).without(fixed)
+            return Explainer(conn, self.knowledge, now).simulate_fix(fixed)
 
     def resolve(self, number: str, now: datetime, *, fix: str | None, actor: str) -> dict[str, Any]:
         """A person says that it is over. Resolving twice changes nothing."""
         with self.database.write() as conn:
-            found = incidents.get(conn, number)
-            if found.status is IncidentStatus.OPEN:
-                cleaned = self.mask.text(fix) if fix else None
-                ending = found.model_copy(update={"fix": cleaned})
-                reason = cleaned or "a person resolved it"
-                self._accept_state(conn, found, actor)
-                close_incident(conn, ending, now, self._announcer, actor=actor, reason=reason)
+            incident = incidents.get(conn, number)
+            if incident.status is IncidentStatus.OPEN:
+                masked_fix = self.mask.mask_text(fix) if fix else None
+                ending = incident.model_copy(update={"fix": masked_fix})
+                reason = masked_fix or "a person resolved it"
+                self._accept_state(conn, incident, actor)
+                close_incident(conn, ending, now, self._notification_queue, actor=actor, reason=reason)
         return self.incident(number)
 
     def _accept_state(self, conn: sa.Connection, ending: Incident, actor: str) -> None:
         """Whoever ends a regression by hand says that it is meant to be as it is now."""
-        row = ending.row_id
-        members = alerts.of_incidents(conn, [row])[row]
-        last = snapshots.last(conn)
+        row_id = ending.row_id
+        members = alerts.load_by_incident(conn, [row_id])[row_id]
+        last = snapshots.load_last(conn)
         if last is not None and any(
-            each.active and each.probe == snapshot_check.COMPARISON for each in members
+            member.active and member.probe == snapshot_check.COMPARISON for member in members
         ):
-            snapshots.call_good(conn, last.number, f"{actor} resolved the regression")
+            snapshots.mark_good(conn, last.snapshot_id, f"{actor} resolved the regression")
 
     @property
-    def history(self) -> History:
+    def history(self) -> HealthHistory:
         """What was: snapshots, trends, forecasts."""
-        return History(self.database, self.knowledge, self._what_changed)
+        return HealthHistory(self.database, self.knowledge, self._change_finder)
 
     @property
-    def acting(self) -> Acting:
+    def acting(self) -> IncidentActions:
         """What people do about incidents."""
-        return Acting(self.database, self.mask)
+        return IncidentActions(self.database, self.mask)
 
     @property
-    def remedying(self) -> Remedying:
+    def remedying(self) -> RemedyRunner:
         """What plugins can mend by themselves."""
-        return Remedying(self.remedies, self.acting, self.mask)
+        return RemedyRunner(self.remedies, self.acting, self.mask)
 
     def words_at(self, now: datetime) -> tuple[object, ...]:
         """What people said that holds; where it changes, rules are to look again."""
         with self.database.read() as conn:
-            quiet = [each.number for each in silences.active(conn, now)]
-            return (*quiet, *cause_overrides.in_force(conn))
+            silence_ids = [silence.silence_id for silence in silences.load_active(conn, now)]
+            return (*silence_ids, *cause_overrides.load_active(conn))
 
     def heed(self, now: datetime) -> None:
         """Let what a person said take effect, where no daemon runs that would do so."""
-        with suppress(StoreError), self.database.only_daemon():
+        with suppress(StoreError), self.database.hold_daemon_lock():
             self.reconsider(now)
 
-    def _report(self, reporter: str, raised: Sequence[Event], now: datetime) -> None:
+    def _report_events(self, reporter: str, raised: Sequence[Event], now: datetime) -> None:
         """Report what is wrong by one that is no probe, and what it said before and says no more as over."""
         with self.database.read() as conn:
-            active = alerts.active(conn)
-        if events := probe_events.reported(reporter, raised, active, now, new_id):
+            active = alerts.load_active(conn)
+        if events := probe_events.build_report_events(reporter, raised, active, now, generate_id):
             self.accept(events, now)
 
     def health(self) -> dict[str, Any]:
         """The last full check, without running one."""
         with self.database.read() as conn:
-            stored = snapshots.last(conn)
+            stored = snapshots.load_last(conn)
         if stored is None:
             return {"status": "UNKNOWN", "infrastructure": {}, "snapshot_id": None, "checked_at": None}
-        return health_serializers.health_answer(stored)
+        return health_serializers.serialize_health(stored)
 
     def ready(self) -> dict[str, str]:
         """Part -> "ok", or what is wrong with it."""
         parts: dict[str, str] = {}
-        for name, look in (("store", self.database.version), ("rules", lambda: self.knowledge)):
+        for name, check in (("store", self.database.read_version), ("rules", lambda: self.knowledge)):
             try:
-                look()
+                check()
             except FirstcauseError as error:
                 parts[name] = str(error)
             else:
@@ -549,28 +568,32 @@ class Service:
     def status(self, now: datetime) -> dict[str, Any]:
         """How firstcause itself is: its rules, its store, what is open."""
         with self.database.read() as conn:
-            waiting = self.database.inbox.count_waiting(conn)
-            unsent = outbox.count_waiting(conn)
-            open_now = incidents.still_open(conn)
-            taken = disk_usage.taken(conn)
+            pending_events = self.database.inbox.count_pending(conn)
+            pending_notifications = outbox.count_pending(conn)
+            open_incidents = incidents.load_open(conn)
+            store_bytes = disk_usage.measure_store(conn)
         return {
             "version": version("firstcause"),
             "time": format_time(now),
-            "rules": incident_serializers.rules_answer(self.knowledge.book, self.refused),
+            "rules": incident_serializers.serialize_rules(self.knowledge.book, self.refused),
             "store": {
-                "url": self.database.shown_url,
-                "bytes": taken,
-                "waiting": waiting,
-                "unsent": unsent,
+                "url": self.database.display_url,
+                "bytes": store_bytes,
+                "waiting": pending_events,
+                "unsent": pending_notifications,
             },
-            "incidents": dict(sorted(Counter(each.priority.value for each in open_now).items())),
+            "incidents": dict(
+                sorted(Counter(incident.priority.value for incident in open_incidents).items())
+            ),
             "health": self.health()["status"],
         }
 
-    def measures(self) -> Measures:
+    def measures(self) -> Metrics:
         """What `/metrics` tells of it."""
-        runs = self.knowledge.inference.runs
-        return measured(self.database, self.world, triaged=self.triaged, rule_runs=runs)
+        evaluations = self.knowledge.inference.evaluation_count
+        return collect_metrics(
+            self.database, self.world, processed_events=self.triaged, rule_evaluations=evaluations
+        )
 
     def close(self) -> None:
         for probe in self.__dict__.get("probes", {}).values():
@@ -578,6 +601,6 @@ class Service:
                 with suppress(Exception):
                     probe.close()
         with suppress(FirstcauseError), self._lock:
-            if self._knowledge is not None:
-                self._knowledge.close()
+            if self._rulebase is not None:
+                self._rulebase.close()
         self.database.close()

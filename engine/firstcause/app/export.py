@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from firstcause.app.application import Service
 
 
-def events(service: Service, since: datetime | None) -> Iterator[dict[str, Any]]:
+def export_events(service: Service, since: datetime | None) -> Iterator[dict[str, Any]]:
     """As they were reported, the oldest first. since: when they were triaged; None for all."""
     with service.database.read() as conn:
-        yield from event_log.reported(conn, since)
+        yield from event_log.iter_events(conn, since)
 
 
-def whole_incidents(service: Service, since: datetime | None) -> Iterator[dict[str, Any]]:
+def export_incidents(service: Service, since: datetime | None) -> Iterator[dict[str, Any]]:
     """As `incident ID --json` shows them, the oldest first. since: when they began; None for all."""
     with service.database.read() as conn:
-        numbers = incidents.opened_since(conn, since)
-    for number in numbers:
-        yield service.incident(str(number))
+        incident_ids = incidents.list_ids_opened_since(conn, since)
+    for incident_id in incident_ids:
+        yield service.incident(str(incident_id))

@@ -14,27 +14,32 @@ if TYPE_CHECKING:
     from firstcause.store.database import Database
 
 
-def pruned(
-    database: Database, keep: Store, now: datetime, older: float | None = None, *, dry_run: bool = False
+def prune_store(
+    database: Database,
+    settings: Store,
+    now: datetime,
+    max_age_s: float | None = None,
+    *,
+    dry_run: bool = False,
 ) -> dict[str, int]:
     """Forget what is older or more than the settings keep; returns how much of what went.
 
     older: seconds, in place of the settings' ages. dry_run: say what would go. over_max_bytes: how many
     bytes are still used above the limit, where nothing more may go.
     """
-    past = retention.Past(
-        events=now - timedelta(seconds=keep.keep_events if older is None else older),
-        incidents=now - timedelta(seconds=keep.keep_incidents if older is None else older),
-        most=keep.max_events,
-        room=keep.max_bytes or None,
+    limits = retention.RetentionLimits(
+        events_before=now - timedelta(seconds=settings.keep_events if max_age_s is None else max_age_s),
+        incidents_before=now - timedelta(seconds=settings.keep_incidents if max_age_s is None else max_age_s),
+        max_events=settings.max_events,
+        max_bytes=settings.max_bytes or None,
     )
     if dry_run:
         with database.read() as conn:
-            gone = [retention.count(conn, past)]
+            counts = [retention.count_prunable(conn, limits)]
     else:
-        gone = list(retention.prune(database, past))
+        counts = list(retention.prune(database, limits))
     return {
-        "events": sum(each.events for each in gone),
-        "incidents": sum(each.incidents for each in gone),
-        "over_max_bytes": sum(each.over for each in gone),
+        "events": sum(count.events for count in counts),
+        "incidents": sum(count.incidents for count in counts),
+        "over_max_bytes": sum(count.excess_bytes for count in counts),
     }

@@ -14,12 +14,12 @@ from firstcause.store.tables import alert, notification_log
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from firstcause.health.system_state import World
+    from firstcause.health.system_state import SystemState
     from firstcause.store.database import Database
 
 
 @dataclass(frozen=True)
-class Measures:
+class Metrics:
     """waiting, unsent: events and messages. incidents: open ones by priority. alerts: active ones.
 
     waiting_bytes: of the events that wait. taken: of the store, on disk.
@@ -27,35 +27,39 @@ class Measures:
     to deliver, since ever. triaged, rule_runs: events and evaluations, since the start.
     """
 
-    waiting: int
-    waiting_bytes: int
-    unsent: int
+    pending_events: int
+    pending_event_bytes: int
+    pending_notifications: int
     incidents: Mapping[str, int]
     alerts: int
-    taken: int
+    store_bytes: int
     probes: Mapping[str, tuple[str, str]]
-    notified: Mapping[tuple[str, str], int]
-    triaged: int
-    rule_runs: int
+    delivery_attempts: Mapping[tuple[str, str], int]
+    processed_events: int
+    rule_evaluations: int
 
 
-def measured(database: Database, world: World, *, triaged: int, rule_runs: int) -> Measures:
+def collect_metrics(
+    database: Database, system_state: SystemState, *, processed_events: int, rule_evaluations: int
+) -> Metrics:
     active = sa.select(sa.func.count()).where(alert.c.resolved_at.is_(None), alert.c.drill.is_(False))
-    told = notification_log.c
-    tries = sa.select(told.notifier, told.status, sa.func.count()).group_by(told.notifier, told.status)
+    log_columns = notification_log.c
+    tries = sa.select(log_columns.notifier, log_columns.status, sa.func.count()).group_by(
+        log_columns.notifier, log_columns.status
+    )
     with database.read() as conn:
-        return Measures(
-            waiting=database.inbox.count_waiting(conn),
-            waiting_bytes=database.inbox.bytes_waiting(conn),
-            unsent=outbox.count_waiting(conn),
-            incidents=Counter(each.priority.value for each in incidents.still_open(conn)),
+        return Metrics(
+            pending_events=database.inbox.count_pending(conn),
+            pending_event_bytes=database.inbox.pending_bytes(conn),
+            pending_notifications=outbox.count_pending(conn),
+            incidents=Counter(incident.priority.value for incident in incidents.load_open(conn)),
             alerts=conn.execute(active).scalar_one(),
-            taken=disk_usage.taken(conn),
+            store_bytes=disk_usage.measure_store(conn),
             probes={
                 name: (component, reading.status.value)
-                for name, (component, reading) in dict(world.readings).items()
+                for name, (component, reading) in dict(system_state.readings).items()
             },
-            notified={(name, status): number for name, status, number in conn.execute(tries)},
-            triaged=triaged,
-            rule_runs=rule_runs,
+            delivery_attempts={(name, status): count for name, status, count in conn.execute(tries)},
+            processed_events=processed_events,
+            rule_evaluations=rule_evaluations,
         )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from firstcause.authoring import entry_draft
 from firstcause.core.grouping.fingerprint import UNCATALOGUED, identify
-from firstcause.core.grouping.message_template import template
-from firstcause.core.grouping.overflow import FURTHER
+from firstcause.core.grouping.message_template import extract_template
+from firstcause.core.grouping.overflow import OVERFLOW_CODE
 from firstcause.core.model import Event
 from firstcause.core.text.error_codes import code_of
 from firstcause.core.text.timestamps import format_time
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Uncovered:
+class UncoveredFault:
     """An error without an entry. code: None where its events have none; message: the latest, if any."""
 
     code: str | None
@@ -33,11 +33,11 @@ class Uncovered:
     count: int
     last_seen: datetime
 
-    def has(self, text: str) -> bool:
+    def contains(self, text: str) -> bool:
         """Whether the text is in its code or message, in any case."""
         return text.casefold() in f"{self.code or ''}\n{self.message or ''}".casefold()
 
-    def answer(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
             "code": self.code,
             "message": self.message,
@@ -45,25 +45,27 @@ class Uncovered:
             "last_seen": format_time(self.last_seen),
         }
 
-    def draft(self, catalog: Catalog) -> dict[str, Any]:
+    def draft_entry(self, catalog: Catalog) -> dict[str, Any]:
         """An entry to begin with: what the events themselves say, in the fields of a rule file."""
-        pattern = entry_draft.message_pattern(self.message) if self.message else None
-        code = code_of(self.code) if self.code else entry_draft.message_code(self.message or "")
-        said = entry_draft.title_of(entry_draft.shown(entry_draft.message_parts(self.message or "")))
-        title = said or entry_draft.name_words(code or "").capitalize()
+        pattern = entry_draft.build_message_pattern(self.message) if self.message else None
+        code = code_of(self.code) if self.code else entry_draft.build_message_code(self.message or "")
+        message_title = entry_draft.extract_title(
+            entry_draft.format_parts(entry_draft.parse_message(self.message or ""))
+        )
+        title = message_title or entry_draft.split_name(code or "").capitalize()
         entry: dict[str, Any] = {
-            "code": _free(code or "UNNAMED_ERROR", catalog),
+            "code": _choose_free_code(code or "UNNAMED_ERROR", catalog),
             "title": title or "Unnamed error",
-            "category": entry_draft.category_of(title).value,
+            "category": entry_draft.guess_category(title).value,
             "severity": self.severity,
         }
         return entry | ({"match": [pattern]} if pattern else {})
 
 
-def _free(code: str, catalog: Catalog) -> str:
+def _choose_free_code(code: str, catalog: Catalog) -> str:
     """The code, with a number where it is taken."""
-    numbered = (f"{code}_{number}" for number in count(2))
-    return next(each for each in chain([code], numbered) if catalog.get(each) is None)
+    numbered = (f"{code}_{suffix}" for suffix in count(2))
+    return next(candidate for candidate in chain([code], numbered) if catalog.get(candidate) is None)
 
 
 @dataclass(frozen=True)
@@ -72,59 +74,62 @@ class Coverage:
 
     events: int
     covered: int
-    uncovered: Sequence[Uncovered]
+    uncovered: Sequence[UncoveredFault]
 
     @property
     def share(self) -> float:
         """0 to 1; 1 where nothing was reported."""
         return self.covered / self.events if self.events else 1.0
 
-    def answer(self, listed: Sequence[Uncovered]) -> dict[str, Any]:
+    def to_dict(self, listed: Sequence[UncoveredFault]) -> dict[str, Any]:
         """listed: those of the uncovered that were asked for."""
         counts = {"events": self.events, "covered": self.covered, "share": round(self.share, 4)}
-        return {"coverage": counts, "uncovered": [each.answer() for each in listed]}
+        return {"coverage": counts, "uncovered": [fault.to_dict() for fault in listed]}
 
 
-def coverage(database: Database, catalog: Catalog) -> Coverage:
+def measure_coverage(database: Database, catalog: Catalog) -> Coverage:
     """By the catalog as it is now, whatever it was when the events came."""
     with database.read() as conn:
-        rows = alerts.registered(conn)
-        lacking = {row["code"]: row for row in rows if catalog.get(row["code"]) is None}
-        found = alerts.faults(conn, list(lacking))
-    bare = [fault for fault in found if fault["code"] == UNCATALOGUED]
-    known = sum(fault["count"] for fault in bare if _is_known(fault, catalog))
-    missing = [*_coded(lacking, found), *_bare(bare, catalog)]
+        rows = alerts.list_registered_codes(conn)
+        uncovered_rows = {row["code"]: row for row in rows if catalog.get(row["code"]) is None}
+        faults = alerts.list_faults(conn, list(uncovered_rows))
+    uncatalogued = [fault for fault in faults if fault["code"] == UNCATALOGUED]
+    matched_count = sum(fault["count"] for fault in uncatalogued if _is_catalogued(fault, catalog))
+    uncovered = [*_iter_coded(uncovered_rows, faults), *_group_uncatalogued(uncatalogued, catalog)]
     events = sum(row["count"] for row in rows)
     # Of too many kinds to be told apart here; that the catalog has a word for that does not describe them.
-    further = sum(row["count"] for row in rows if row["code"] == FURTHER)
+    overflow_count = sum(row["count"] for row in rows if row["code"] == OVERFLOW_CODE)
     return Coverage(
         events=events,
-        covered=events - further - sum(row["count"] for row in lacking.values()) + known,
-        uncovered=sorted(missing, key=lambda each: (-each.count, each.code or "", each.message or "")),
+        covered=events
+        - overflow_count
+        - sum(row["count"] for row in uncovered_rows.values())
+        + matched_count,
+        uncovered=sorted(uncovered, key=lambda fault: (-fault.count, fault.code or "", fault.message or "")),
     )
 
 
-def _is_known(fault: Mapping[str, Any], catalog: Catalog) -> bool:
+def _is_catalogued(fault: Mapping[str, Any], catalog: Catalog) -> bool:
     event = Event(id="", time=fault["last_seen"], message=fault["message"])
     return identify(event, catalog).entry is not None
 
 
-def _coded(
-    lacking: Mapping[str, Mapping[str, Any]], faults: Sequence[Mapping[str, Any]]
-) -> Iterator[Uncovered]:
+def _iter_coded(
+    uncovered_rows: Mapping[str, Mapping[str, Any]], faults: Sequence[Mapping[str, Any]]
+) -> Iterator[UncoveredFault]:
     messages = {fault["code"]: fault["message"] for fault in faults}
-    for code, row in lacking.items():
+    for code, row in uncovered_rows.items():
         if code != UNCATALOGUED:
-            yield Uncovered(code, messages.get(code), row["severity"], row["count"], row["last_seen"])
+            yield UncoveredFault(code, messages.get(code), row["severity"], row["count"], row["last_seen"])
 
 
-def _bare(faults: Sequence[Mapping[str, Any]], catalog: Catalog) -> Iterator[Uncovered]:
+def _group_uncatalogued(faults: Sequence[Mapping[str, Any]], catalog: Catalog) -> Iterator[UncoveredFault]:
     """One for each text, whichever services said it."""
-    alike: dict[str, list[Mapping[str, Any]]] = {}
+    groups: dict[str, list[Mapping[str, Any]]] = {}
     for fault in faults:
-        if not _is_known(fault, catalog):
-            alike.setdefault(template(fault["message"] or ""), []).append(fault)
-    for group in alike.values():
+        if not _is_catalogued(fault, catalog):
+            groups.setdefault(extract_template(fault["message"] or ""), []).append(fault)
+    for group in groups.values():
         last = max(group, key=lambda fault: fault["last_seen"])
         total = sum(fault["count"] for fault in group)
-        yield Uncovered(None, last["message"], last["severity"], total, last["last_seen"])
+        yield UncoveredFault(None, last["message"], last["severity"], total, last["last_seen"])

@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firstcause.core.model import Category
-from firstcause.core.text.error_codes import HUMPS, code_of
+from firstcause.core.text.error_codes import WORD_BOUNDARY, code_of
 from firstcause.inference.patterns import compile_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-_LONGEST_TITLE = 160
-_LONGEST_PATTERN = 400
-_WORDS_OF_A_CODE = 6
-_FEWEST_WORDS = 2
+_MAX_TITLE_LENGTH = 160
+_MAX_PATTERN_LENGTH = 400
+_MAX_CODE_WORDS = 6
+_MIN_WORDS = 2
 
-_META = re.compile(r"[\\.+*?()|\[\]{}^$]")
+_METACHARACTERS = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _WORD = re.compile(r"[^\W\d_]{2,}")
-_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z`'\"(])")
+_SENTENCE_BREAK = re.compile(r"(?<=[.!?])\s+(?=[A-Z`'\"(])")
 # Words that stand in the alerts of anything.
-_COMMON = frozenset(
+_COMMON_WORDS = frozenset(
     [
         "about",
         "above",
@@ -105,39 +105,39 @@ class Variable:
     name: str = ""
 
 
-Parts = list[str | Variable]
+TextParts = list[str | Variable]
 
 
-def name_words(name: str) -> str:
+def split_name(name: str) -> str:
     """KubeAPIDown -> Kube API Down."""
-    return " ".join(re.findall(r"[^\W_]+", HUMPS.sub(" ", name)))
+    return " ".join(re.findall(r"[^\W_]+", WORD_BOUNDARY.sub(" ", name)))
 
 
 # Go templates
 
 
-_ACTION = re.compile(r"\{\{-?\s*(.*?)\s*-?(?:\}\}|\Z)", re.DOTALL)
+_TEMPLATE_ACTION = re.compile(r"\{\{-?\s*(.*?)\s*-?(?:\}\}|\Z)", re.DOTALL)
 _LABEL = re.compile(r"[Ll]abels\.(\w+)")
-_OPENS = frozenset({"if", "range", "with", "block", "define"})
+_BLOCK_KEYWORDS = frozenset({"if", "range", "with", "block", "define"})
 
 
-def template_parts(text: str) -> Parts:
+def parse_template(text: str) -> TextParts:
     """A Go template's fixed texts, and variables for its actions; what stands in a condition is variable."""
-    parts: Parts = []
-    depth = at = 0
-    for action in _ACTION.finditer(text):
+    parts: TextParts = []
+    depth = position = 0
+    for action in _TEMPLATE_ACTION.finditer(text):
         if depth == 0:
-            parts.append(text[at : action.start()])
-        at = action.end()
-        word = (action[1].split() or [""])[0]
-        if depth == 0 and word != "end":
-            parts.append(Variable(_variable_name(action[1], word)))
-        depth = max(depth + (word in _OPENS) - (word == "end"), 0)
-    return _joined([*parts, text[at:] if depth == 0 else ""])
+            parts.append(text[position : action.start()])
+        position = action.end()
+        keyword = (action[1].split() or [""])[0]
+        if depth == 0 and keyword != "end":
+            parts.append(Variable(_variable_name(action[1], keyword)))
+        depth = max(depth + (keyword in _BLOCK_KEYWORDS) - (keyword == "end"), 0)
+    return _drop_empty([*parts, text[position:] if depth == 0 else ""])
 
 
-def _variable_name(action: str, word: str) -> str:
-    if word in _OPENS:
+def _variable_name(action: str, keyword: str) -> str:
+    if keyword in _BLOCK_KEYWORDS:
         return ""
     label = _LABEL.search(action)
     return label[1] if label else "value" if re.search(r"\$value|\.Value", action) else ""
@@ -146,7 +146,7 @@ def _variable_name(action: str, word: str) -> str:
 # Messages
 
 
-_VARYING = re.compile(
+_VARIABLE_VALUE = re.compile(
     r"""(?P<url>https?://[^\s"'<>]+)
     |(?P<uuid>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b)
     |(?P<time>\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)?)
@@ -160,7 +160,7 @@ _VARYING = re.compile(
     |(?P<number>(?-i:(?<![A-Z])(?<![A-Z]-))(?<!\d)\d+(?:[.,]\d+)*)""",
     re.IGNORECASE | re.VERBOSE,
 )
-_CLASSES = {
+_VALUE_PATTERNS = {
     "url": r"https?://\S+",
     "uuid": "[0-9a-f-]{36}",
     "time": r"\d{4}-\d\d-\d\d[\dT:.,Z+ -]*",
@@ -175,66 +175,68 @@ _CLASSES = {
 }
 
 
-def message_parts(message: str) -> Parts:
+def parse_message(message: str) -> TextParts:
     """A message's first line with a variable for each number, id, path and quoted value."""
     line = _first_line(message)
-    parts: Parts = []
-    at = 0
-    for found in _VARYING.finditer(line):
-        parts += [line[at : found.start()], Variable(found.lastgroup or "")]
-        at = found.end()
-    return _joined([*parts, line[at:]])
+    parts: TextParts = []
+    position = 0
+    for match in _VARIABLE_VALUE.finditer(line):
+        parts += [line[position : match.start()], Variable(match.lastgroup or "")]
+        position = match.end()
+    return _drop_empty([*parts, line[position:]])
 
 
-def message_pattern(message: str) -> str | None:
+def build_message_pattern(message: str) -> str | None:
     """What finds this message and its like. A text too plain to be looked for anywhere must be the whole."""
-    pattern = pattern_of(message_parts(message), lambda variable: _CLASSES[variable.name])
+    pattern = build_pattern(parse_message(message), lambda variable: _VALUE_PATTERNS[variable.name])
     line = _first_line(message)
-    return pattern or (_usable(f"^{_escaped(line)}$") if _WORD.search(line) else None)
+    return pattern or (_validate_pattern(f"^{_escape_text(line)}$") if _WORD.search(line) else None)
 
 
-def message_code(message: str) -> str | None:
+def build_message_code(message: str) -> str | None:
     """A name for what a message says, from its first words; None where it has none."""
-    words = [word for part in _texts(message_parts(message)) for word in _WORD.findall(part)]
-    telling = [word for word in words if word.casefold() not in _COMMON] or words
-    return code_of(" ".join(telling[:_WORDS_OF_A_CODE]))
+    words = [word for part in _select_texts(parse_message(message)) for word in _WORD.findall(part)]
+    distinctive = [word for word in words if word.casefold() not in _COMMON_WORDS] or words
+    return code_of(" ".join(distinctive[:_MAX_CODE_WORDS]))
 
 
 # Patterns
 
 
-def anything(_variable: Variable) -> str:
+def match_anything(_variable: Variable) -> str:
     return ".*"
 
 
-def pattern_of(parts: Sequence[str | Variable], regex: Callable[[Variable], str] = anything) -> str | None:
+def build_pattern(
+    parts: Sequence[str | Variable], regex: Callable[[Variable], str] = match_anything
+) -> str | None:
     """RE2 that finds a text of these parts. None where too few of its words would tell it from others."""
-    used = _first_line_of(parts)
+    used = _take_first_line(parts)
     while used and (isinstance(used[0], Variable) or not used[0].strip()):
         used = used[1:]
     while used and (isinstance(used[-1], Variable) or not used[-1].strip()):
         used = used[:-1]
-    words = {word.casefold() for part in _texts(used) for word in _WORD.findall(part)}
-    if len(words - _COMMON) < _FEWEST_WORDS:
+    words = {word.casefold() for part in _select_texts(used) for word in _WORD.findall(part)}
+    if len(words - _COMMON_WORDS) < _MIN_WORDS:
         return None
-    return _usable(_regex(used, regex).strip())
+    return _validate_pattern(_build_regex(used, regex).strip())
 
 
-def name_pattern(name: str) -> str | None:
+def build_name_pattern(name: str) -> str | None:
     """What finds an alert's name as a word of its own; None for a name of one word."""
-    if len(_WORD.findall(HUMPS.sub(" ", name).replace("_", " "))) < _FEWEST_WORDS:
+    if len(_WORD.findall(WORD_BOUNDARY.sub(" ", name).replace("_", " "))) < _MIN_WORDS:
         return None
     first, last = (r"\b" if re.match(r"\w", edge, re.ASCII) else "" for edge in (name[0], name[-1]))
-    return _usable(f"{first}{_escaped(name)}{last}")
+    return _validate_pattern(f"{first}{_escape_text(name)}{last}")
 
 
-def _regex(parts: Iterable[str | Variable], regex: Callable[[Variable], str]) -> str:
-    pieces = [_escaped(part) if isinstance(part, str) else regex(part) for part in parts]
+def _build_regex(parts: Iterable[str | Variable], regex: Callable[[Variable], str]) -> str:
+    pieces = [_escape_text(part) if isinstance(part, str) else regex(part) for part in parts]
     return re.sub(r"\.\*(?:\s*\.\*)+", ".*", "".join(pieces))
 
 
-def _usable(pattern: str) -> str | None:
-    if len(pattern) > _LONGEST_PATTERN:
+def _validate_pattern(pattern: str) -> str | None:
+    if len(pattern) > _MAX_PATTERN_LENGTH:
         return None
     try:
         compile_pattern(pattern)
@@ -243,26 +245,28 @@ def _usable(pattern: str) -> str | None:
     return pattern
 
 
-def _escaped(text: str) -> str:
-    return _META.sub(r"\\\g<0>", re.sub(r"\s+", " ", text))
+def _escape_text(text: str) -> str:
+    return _METACHARACTERS.sub(r"\\\g<0>", re.sub(r"\s+", " ", text))
 
 
 # Texts for people
 
 
-def shown(parts: Iterable[str | Variable]) -> str:
+def format_parts(parts: Iterable[str | Variable]) -> str:
     """The parts on one line, variables as <name>; a remark in brackets that says only where is left out."""
     text = "".join(part if isinstance(part, str) else f"<{part.name or '...'}>" for part in parts)
-    return clean(re.sub(r"\s*\([^()<>]*<[^()<>]*>[^()]*\)", "", text))
+    return clean_line(re.sub(r"\s*\([^()<>]*<[^()<>]*>[^()]*\)", "", text))
 
 
-def title_of(text: str) -> str:
+def extract_title(text: str) -> str:
     """The first sentence, not longer than a title."""
-    sentence = _SENTENCE.split(clean(text), maxsplit=1)[0].rstrip(".: ")
-    return sentence if len(sentence) <= _LONGEST_TITLE else sentence[: _LONGEST_TITLE - 3].rstrip() + "..."
+    sentence = _SENTENCE_BREAK.split(clean_line(text), maxsplit=1)[0].rstrip(".: ")
+    return (
+        sentence if len(sentence) <= _MAX_TITLE_LENGTH else sentence[: _MAX_TITLE_LENGTH - 3].rstrip() + "..."
+    )
 
 
-def clean(text: str) -> str:
+def clean_line(text: str) -> str:
     """On one line, without what no YAML holds."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
@@ -280,18 +284,20 @@ _CATEGORIES = (
 )
 
 
-def category_of(text: str) -> Category:
+def guess_category(text: str) -> Category:
     """By the words of an alert's name and title; what names no other area is infrastructure."""
-    words = HUMPS.sub(" ", text)
-    found = (area for area, named in _CATEGORIES if re.search(rf"\b(?:{named})\b", words, re.IGNORECASE))
-    return next(found, Category.INFRASTRUCTURE)
+    words = WORD_BOUNDARY.sub(" ", text)
+    matching = (
+        area for area, pattern in _CATEGORIES if re.search(rf"\b(?:{pattern})\b", words, re.IGNORECASE)
+    )
+    return next(matching, Category.INFRASTRUCTURE)
 
 
-def _texts(parts: Iterable[str | Variable]) -> Iterator[str]:
+def _select_texts(parts: Iterable[str | Variable]) -> Iterator[str]:
     return (part for part in parts if isinstance(part, str))
 
 
-def _joined(parts: Iterable[str | Variable]) -> Parts:
+def _drop_empty(parts: Iterable[str | Variable]) -> TextParts:
     return [part for part in parts if part != ""]
 
 
@@ -299,14 +305,14 @@ def _first_line(text: str) -> str:
     return text.strip().partition("\n")[0][:1000].strip()
 
 
-def _first_line_of(parts: Sequence[str | Variable]) -> Parts:
-    used: Parts = []
+def _take_first_line(parts: Sequence[str | Variable]) -> TextParts:
+    line_parts: TextParts = []
     for part in parts:
         if isinstance(part, str):
-            text = part if used else part.lstrip()
-            used.append(text.partition("\n")[0])
+            text = part if line_parts else part.lstrip()
+            line_parts.append(text.partition("\n")[0])
             if "\n" in text:
                 break
         else:
-            used.append(part)
-    return used
+            line_parts.append(part)
+    return line_parts

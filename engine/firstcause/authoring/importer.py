@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from firstcause.authoring.rule_editor import RuleText, check, open_text, replace
-from firstcause.authoring.sources import Draft, Skipped, component_name, gather, own_tests
+from firstcause.authoring.rule_editor import RuleFileText, check_changes, open_rule_file, replace_file
+from firstcause.authoring.sources import (
+    EntryDraft,
+    SkippedSource,
+    build_tests,
+    collect_drafts,
+    normalize_component,
+)
 from firstcause.errors import ConfigError
-from firstcause.rulebase.rulebase import SHIPPED, rule_folders
+from firstcause.rulebase.rulebase import SHIPPED_RULES, resolve_rule_folders
 from firstcause.rulefiles.load import load
 
 if TYPE_CHECKING:
@@ -18,37 +24,37 @@ if TYPE_CHECKING:
 
     from firstcause.config import Settings
 
-FOLDER = "imported"
+IMPORT_FOLDER = "imported"
 """Where in the site's folder of rules new files come to stand."""
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportResult:
     """entries: each with the rule file that it is in. files: how many gave them. unread: outside [rules]."""
 
-    entries: Sequence[tuple[Draft, Path]]
-    skipped: Sequence[Skipped]
+    entries: Sequence[tuple[EntryDraft, Path]]
+    skipped: Sequence[SkippedSource]
     files: int
     unread: Sequence[Path]
 
     @property
-    def place(self) -> Path | None:
+    def location(self) -> Path | None:
         """The rule file that was written, or the folder of several."""
-        places = {path for _draft, path in self.entries}
-        return Path(os.path.commonpath(places)) if places else None
+        locations = {path for _draft, path in self.entries}
+        return Path(os.path.commonpath(locations)) if locations else None
 
     @property
-    def useful(self) -> bool:
+    def has_content(self) -> bool:
         """Whether anything was in the sources, be it known already."""
-        return bool(self.entries) or any(each.known for each in self.skipped)
+        return bool(self.entries) or any(skip.already_known for skip in self.skipped)
 
-    def answer(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
             "imported": [
                 {"code": draft.code, "file": str(path), "source": draft.source, "page": draft.page}
                 for draft, path in self.entries
             ],
-            "skipped": [{"source": each.source, "reason": each.reason} for each in self.skipped],
+            "skipped": [{"source": skip.source, "reason": skip.reason} for skip in self.skipped],
         }
 
 
@@ -60,56 +66,64 @@ def import_all(
     into: Path | None = None,
     component: str | None = None,
     dry_run: bool = False,
-) -> Imported:
+) -> ImportResult:
     """Add what the sources have and the catalog of the folders has not. All files are written, or none.
 
     RuleFileError: with the mistakes, where the rule files are wrong before or would be after it.
     ConfigError: where there is no place to write to.
     """
-    known = load(folders, settings.rules.thresholds).catalog
-    gathered = gather(sources, known, _component(into, component))
-    drafts = sorted(gathered.drafts, key=lambda draft: draft.component)
-    placed = [(draft, into or _place(settings, draft.component)) for draft in drafts]
-    played = list(own_tests(drafts, known))
+    catalog = load(folders, settings.rules.thresholds).catalog
+    collected = collect_drafts(sources, catalog, _choose_component(into, component))
+    drafts = sorted(collected.drafts, key=lambda draft: draft.component)
+    placements = [(draft, into or _choose_rule_file(settings, draft.component)) for draft in drafts]
+    tests = list(build_tests(drafts, catalog))
     texts: dict[Path, bytes] = {}
-    for path in dict.fromkeys(path for _draft, path in placed):
-        own = [number for number, (_draft, other) in enumerate(placed) if other == path]
-        text = open_text(path) if path.exists() else RuleText.new(drafts[own[0]].component, str(path))
-        texts[path] = text.add([drafts[at].entry for at in own], [played[at] for at in own]).raw
-    check(texts, folders, settings.rules.thresholds)
+    for path in dict.fromkeys(path for _draft, path in placements):
+        indexes = [index for index, (_draft, other) in enumerate(placements) if other == path]
+        text = (
+            open_rule_file(path)
+            if path.exists()
+            else RuleFileText.create(drafts[indexes[0]].component, str(path))
+        )
+        texts[path] = text.add_entries(
+            [drafts[index].entry for index in indexes], [tests[index] for index in indexes]
+        ).raw
+    check_changes(texts, folders, settings.rules.thresholds)
     if not dry_run:
-        _write(texts)
-    unread = [path for path in texts if not any(path.resolve().is_relative_to(each) for each in folders)]
-    return Imported(placed, gathered.skipped, gathered.files, unread)
+        _write_files(texts)
+    unread = [path for path in texts if not any(path.resolve().is_relative_to(folder) for folder in folders)]
+    return ImportResult(placements, collected.skipped, collected.file_count, unread)
 
 
-def _write(texts: Mapping[Path, bytes]) -> None:
+def _write_files(texts: Mapping[Path, bytes]) -> None:
     for path, raw in texts.items():
-        replace(path, raw)
+        replace_file(path, raw)
 
 
-def _component(into: Path | None, given: str | None) -> str | None:
+def _choose_component(into: Path | None, requested: str | None) -> str | None:
     """The component of all entries; None where each has that of its source's folder."""
-    if given is not None and component_name(given) != given:
-        msg = f"'{given}' is not a component; take small letters, digits and . _ -, such as redis"
+    if requested is not None and normalize_component(requested) != requested:
+        msg = f"'{requested}' is not a component; take small letters, digits and . _ -, such as redis"
         raise ConfigError(msg)
     if into is None:
-        return given
+        return requested
     if into.suffix not in {".yaml", ".yml"}:
         raise ConfigError(f"{into} would not be read; rule files end in .yaml or .yml")
-    held = open_text(into).component if into.exists() else given or component_name(into.stem)
-    if given not in {None, held}:
-        raise ConfigError(f"{into} is of the component {held}; leave --component out")
-    return held
+    component = (
+        open_rule_file(into).component if into.exists() else requested or normalize_component(into.stem)
+    )
+    if requested not in {None, component}:
+        raise ConfigError(f"{into} is of the component {component}; leave --component out")
+    return component
 
 
-def _place(settings: Settings, component: str) -> Path:
-    own = zip(settings.rules.paths, rule_folders(settings, ()), strict=True)
-    folder = next((folder for path, folder in own if path != SHIPPED), None)
+def _choose_rule_file(settings: Settings, component: str) -> Path:
+    configured = zip(settings.rules.paths, resolve_rule_folders(settings, ()), strict=True)
+    folder = next((folder for path, folder in configured if path != SHIPPED_RULES), None)
     if folder is None:
         msg = (
             "[rules] paths has no folder of your own to write to; "
-            f'add one, as paths = ["{SHIPPED}", "rules"], or name a rule file with --into'
+            f'add one, as paths = ["{SHIPPED_RULES}", "rules"], or name a rule file with --into'
         )
         raise ConfigError(msg)
-    return folder / FOLDER / f"{component}.yaml"
+    return folder / IMPORT_FOLDER / f"{component}.yaml"

@@ -8,79 +8,79 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from firstcause.rulefiles.yaml_reader import LOADER, resolve
+from firstcause.rulefiles.yaml_reader import LOADER, resolve_scalar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_ALL_ON_ONE_LINE = 1 << 20
-_SHORT_LIST = 90
-_PATTERNS = "match"
+_MAX_LINE_WIDTH = 1 << 20
+_MAX_INLINE_LIST_LENGTH = 90
+_PATTERN_KEY = "match"
 
 Style = tuple[int, int, int]
 """How far mappings, list items and their dashes are indented, as ruamel.yaml counts."""
-USUAL: Style = (2, 4, 2)
+DEFAULT_STYLE: Style = (2, 4, 2)
 
 
-def entry_text(entry: Mapping[str, Any]) -> str:
+def format_entry(entry: Mapping[str, Any]) -> str:
     """An entry as a list item to paste under `catalog:`."""
-    return dumped({"catalog": [styled(entry)]}, USUAL).partition("\n")[2]
+    return dump_yaml({"catalog": [apply_style(entry)]}, DEFAULT_STYLE).partition("\n")[2]
 
 
-def round_trip(style: Style) -> Any:
+def create_yaml(style: Style) -> Any:
     from ruamel.yaml import YAML  # noqa: PLC0415
 
     yaml = YAML()
     yaml.preserve_quotes = True
-    yaml.width = _ALL_ON_ONE_LINE
+    yaml.width = _MAX_LINE_WIDTH
     mapping, sequence, offset = style
     yaml.indent(mapping=mapping, sequence=sequence, offset=offset)
     return yaml
 
 
-def dumped(value: Any, style: Style) -> str:
+def dump_yaml(value: Any, style: Style) -> str:
     stream = io.StringIO()
-    round_trip(style).dump(value, stream)
+    create_yaml(style).dump(value, stream)
     return stream.getvalue()
 
 
-def styled(value: Any, key: str = "", *, inline: bool = False) -> Any:
+def apply_style(value: Any, key: str = "", *, inline: bool = False) -> Any:
     """A plain value in the style of the shipped files. key: what it is the value of; inline: in brackets."""
     from ruamel.yaml.comments import CommentedMap, CommentedSeq  # noqa: PLC0415
 
     if isinstance(value, str):
-        return _text(str(value), key, inline=inline)
+        return _style_text(str(value), key, inline=inline)
     if not isinstance(value, dict | MappingProxyType | list | tuple):
         return value
     if isinstance(value, list | tuple):
         inline = inline or _is_short(value)
-        styles: Any = CommentedSeq([styled(part, key, inline=inline) for part in value])
+        node: Any = CommentedSeq([apply_style(part, key, inline=inline) for part in value])
     else:
         inline = inline or key in {"event", "expect"} or "event" in value
-        styles = CommentedMap((name, styled(part, name, inline=inline)) for name, part in value.items())
+        node = CommentedMap((name, apply_style(part, name, inline=inline)) for name, part in value.items())
     if inline:
-        styles.fa.set_flow_style()
-    return styles
+        node.fa.set_flow_style()
+    return node
 
 
-def _text(text: str, key: str, *, inline: bool) -> Any:
+def _style_text(text: str, key: str, *, inline: bool) -> Any:
     from ruamel.yaml.scalarstring import (  # noqa: PLC0415
         DoubleQuotedScalarString,
         LiteralScalarString,
         SingleQuotedScalarString,
     )
 
-    lines = "\n" in text and text == text.strip() and text.replace("\n", "").isprintable()
-    if lines and not inline:
+    is_multiline = "\n" in text and text == text.strip() and text.replace("\n", "").isprintable()
+    if is_multiline and not inline:
         return LiteralScalarString(text)
-    if key == _PATTERNS and text.isprintable():
+    if key == _PATTERN_KEY and text.isprintable():
         return SingleQuotedScalarString(text)
     return text if _needs_no_quotes(text, inline=inline) else DoubleQuotedScalarString(text)
 
 
 def _is_short(value: Sequence[Any]) -> bool:
-    names = all(isinstance(part, str) and part.replace("_", "").isalnum() for part in value)
-    return names and len(", ".join(value)) <= _SHORT_LIST
+    all_names = all(isinstance(part, str) and part.replace("_", "").isalnum() for part in value)
+    return all_names and len(", ".join(value)) <= _MAX_INLINE_LIST_LENGTH
 
 
 def _needs_no_quotes(text: str, *, inline: bool) -> bool:
@@ -88,15 +88,15 @@ def _needs_no_quotes(text: str, *, inline: bool) -> bool:
     try:
         events = list(yaml.parse(f"[{text}]" if inline else f"key: {text}", Loader=LOADER))
         texts = [event.value for event in events if isinstance(event, yaml.ScalarEvent) and not event.style]
-        return texts == ([text] if inline else ["key", text]) and isinstance(resolve(text), str)
+        return texts == ([text] if inline else ["key", text]) and isinstance(resolve_scalar(text), str)
     except (yaml.YAMLError, ValueError):
         return False
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """As the file is read back."""
     if isinstance(value, dict | MappingProxyType):
-        return {key: plain(part) for key, part in value.items()}
+        return {key: to_plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(part) for part in value]
+        return [to_plain(part) for part in value]
     return str(value) if isinstance(value, str) else value

@@ -28,7 +28,7 @@ from firstcause.cli import (
 from firstcause.cli.common import Context, exit_code
 from firstcause.errors import FirstcauseError
 
-_GROUPS = (
+_COMMAND_MODULES = (
     run,
     status,
     report,
@@ -66,7 +66,7 @@ def firstcause(ctx: click.Context, config: str | None) -> None:
     ctx.call_on_close(ctx.obj.close)
 
 
-for _module in _GROUPS:
+for _module in _COMMAND_MODULES:
     for _command in _module.COMMANDS:
         firstcause.add_command(_command)
 

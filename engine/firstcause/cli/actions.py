@@ -8,70 +8,70 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from firstcause.cli.common import Context, clean, json_option, now, pass_context, show_json, show_table
+from firstcause.cli.common import Context, json_option, now, pass_context, show_json, show_table, single_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_by = click.option(
+_by_option = click.option(
     "--by", metavar="NAME", default=getpass.getuser, help="Who says so; else who is logged in."
 )
-_comment = click.option("--comment", metavar="TEXT", help="Why.")
+_comment_option = click.option("--comment", metavar="TEXT", help="Why.")
 
 
 @click.command(epilog="Example: firstcause ack 7 --comment 'looking at the Twilio console'")
 @click.argument("number", metavar="ID")
 @click.option("--undo", is_flag=True, help="Nobody is at it any more.")
-@_by
-@_comment
+@_by_option
+@_comment_option
 @json_option
 @pass_context
 def ack(ctx: Context, *, number: str, undo: bool, by: str, comment: str | None, as_json: bool) -> None:
     """Acknowledge an incident: somebody is at it, so nobody is reminded of it."""
     service = ctx.ready_service
-    act = service.acting.give_back if undo else service.acting.acknowledge
+    act = service.acting.unacknowledge if undo else service.acting.acknowledge
     act(number, now(), by, comment)
-    found = service.incident(number)
+    incident = service.incident(number)
     if as_json:
-        show_json(found)
-    elif found["acknowledged_by"]:
-        click.echo(f"incident {found['id']} is acknowledged by {clean(found['acknowledged_by'])}")
+        show_json(incident)
+    elif incident["acknowledged_by"]:
+        click.echo(f"incident {incident['id']} is acknowledged by {single_line(incident['acknowledged_by'])}")
     else:
-        click.echo(f"incident {found['id']} is not acknowledged")
+        click.echo(f"incident {incident['id']} is not acknowledged")
 
 
-_reason = click.option("--reason", metavar="TEXT", help="Why.")
+_reason_option = click.option("--reason", metavar="TEXT", help="Why.")
 
 
 @click.command(epilog="Example: firstcause merge 8 7 --reason 'the same deployment'")
 @click.argument("number", metavar="ID")
 @click.argument("into", metavar="INTO")
-@_by
-@_reason
+@_by_option
+@_reason_option
 @json_option
 @pass_context
 def merge(ctx: Context, *, number: str, into: str, by: str, reason: str | None, as_json: bool) -> None:
     """Say that incident ID has its cause in incident INTO; that holds against every rule."""
-    service, at = ctx.ready_service, now()
-    service.acting.merge(number, into, at, by, reason)
-    service.heed(at)
+    service, when = ctx.ready_service, now()
+    service.acting.merge(number, into, when, by, reason)
+    service.heed(when)
     show_json(service.incident(into)) if as_json else click.echo(f"incident {number} goes into {into}")
 
 
 @click.command(epilog="Example: firstcause split 7 31 32 --reason 'another fault'")
 @click.argument("number", metavar="ID")
 @click.argument("ids", nargs=-1, required=True, metavar="ALERT_ID...")
-@_by
-@_reason
+@_by_option
+@_reason_option
 @json_option
 @pass_context
 def split(
     ctx: Context, *, number: str, ids: tuple[str, ...], by: str, reason: str | None, as_json: bool
 ) -> None:
     """Say that alerts of an incident have a cause of their own; `incident ID --json` has their ids."""
-    service, at = ctx.ready_service, now()
-    service.acting.split(number, ids, at, by, reason)
-    service.heed(at)
+    service, when = ctx.ready_service, now()
+    service.acting.split(number, ids, when, by, reason)
+    service.heed(when)
     show_json(service.incident(number)) if as_json else click.echo(f"split off incident {number}")
 
 
@@ -89,8 +89,8 @@ def silence() -> None:
     "--for", "length", metavar="LENGTH", default="1h", show_default=True, help="Such as 30m, 2h, 3d."
 )
 @click.option("--start", metavar="TIME", help="ISO 8601; now where it is not given.")
-@_by
-@_comment
+@_by_option
+@_comment_option
 @json_option
 @pass_context
 def add(
@@ -109,25 +109,25 @@ def add(
     A MATCHER is FIELD=VALUE, FIELD!=VALUE, or with a pattern FIELD=~PATTERN, FIELD!~PATTERN, of the fields
     code, service, component, tenant, severity and message. Incidents stay where they are seen.
     """
-    from firstcause.incidents.actions import silence_answer
+    from firstcause.incidents.actions import serialize_silence
 
     if bool(matchers) is bool(number):
         msg = "give MATCHERs or --incident, one of the two"
         raise click.UsageError(msg)
-    acting, at = ctx.ready_service.acting, now()
-    made = acting.silence(
-        matchers or acting.silence_incident(str(number)),
-        at,
-        length=_seconds(length),
-        by=by,
+    actions, when = ctx.ready_service.acting, now()
+    created = actions.silence(
+        matchers or actions.build_incident_matchers(str(number)),
+        when,
+        duration_s=_parse_length(length),
+        actor=by,
         comment=comment,
-        starts_at=_time(start),
+        starts_at=_parse_time(start),
     )
-    ctx.ready_service.heed(at)
+    ctx.ready_service.heed(when)
     if as_json:
-        show_json(silence_answer(made, at))
+        show_json(serialize_silence(created, when))
     else:
-        click.echo(f"silence {made.number} until {made.ends_at.isoformat(timespec='seconds')}")
+        click.echo(f"silence {created.silence_id} until {created.ends_at.isoformat(timespec='seconds')}")
 
 
 @silence.command(name="list", epilog="Example: firstcause silence list --all")
@@ -136,51 +136,62 @@ def add(
 @pass_context
 def list_silences(ctx: Context, *, ended: bool, as_json: bool) -> None:
     """The silences, the newest first, and which incidents they concern now."""
-    found = ctx.ready_service.acting.silences(now(), ended=ended)
+    silences = ctx.ready_service.acting.list_silences(now(), include_ended=ended)
     if as_json:
-        show_json({"silences": found})
+        show_json({"silences": silences})
         return
-    show_table(("ID", "STATE", "ENDS", "MATCHERS", "BY", "INCIDENTS"), [_row(each) for each in found])
+    show_table(
+        ("ID", "STATE", "ENDS", "MATCHERS", "BY", "INCIDENTS"), [_silence_row(entry) for entry in silences]
+    )
 
 
-def _row(each: Mapping[str, Any]) -> tuple[str, ...]:
-    matchers, hit = " ".join(each["matchers"]), ", ".join(each["incidents"])
-    return each["id"], each["state"], each["ends_at"], clean(matchers), clean(each["created_by"]), hit
+def _silence_row(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    matchers, incident_ids = " ".join(entry["matchers"]), ", ".join(entry["incidents"])
+    return (
+        entry["id"],
+        entry["state"],
+        entry["ends_at"],
+        single_line(matchers),
+        single_line(entry["created_by"]),
+        incident_ids,
+    )
 
 
 @silence.command(name="end", epilog="Example: firstcause silence end 3")
 @click.argument("number", metavar="ID")
-@_by
+@_by_option
 @json_option
 @pass_context
 def end_silence(ctx: Context, *, number: str, by: str, as_json: bool) -> None:
     """End a silence now; what is still open is then told."""
-    from firstcause.incidents.actions import silence_answer
+    from firstcause.incidents.actions import serialize_silence
 
-    at = now()
-    found = ctx.ready_service.acting.end_silence(number, at, by)
-    ctx.ready_service.heed(at)
-    show_json(silence_answer(found, at)) if as_json else click.echo(f"silence {found.number} is over")
+    when = now()
+    ended = ctx.ready_service.acting.end_silence(number, when, by)
+    ctx.ready_service.heed(when)
+    show_json(serialize_silence(ended, when)) if as_json else click.echo(
+        f"silence {ended.silence_id} is over"
+    )
 
 
-def _seconds(length: str) -> float:
-    from firstcause.core.text.durations import seconds
+def _parse_length(length: str) -> float:
+    from firstcause.core.text.durations import parse_duration
 
     try:
-        return seconds(length)
+        return parse_duration(length)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--for") from None
 
 
-def _time(text: str | None) -> datetime | None:
+def _parse_time(text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        read = datetime.fromisoformat(text)
+        parsed = datetime.fromisoformat(text)
     except ValueError:
         msg = f"{text!r} is no time; write it like 2026-11-24T03:00:00Z"
         raise click.BadParameter(msg, param_hint="--start") from None
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 COMMANDS = (ack, merge, split, silence)

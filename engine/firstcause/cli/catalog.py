@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from firstcause.cli.common import Context, clean, json_option, pass_context, show_json, show_table
+from firstcause.cli.common import Context, json_option, pass_context, show_json, show_table, single_line
 from firstcause.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from firstcause.authoring.coverage import Uncovered
-    from firstcause.authoring.importer import Imported
+    from firstcause.authoring.coverage import UncoveredFault
+    from firstcause.authoring.importer import ImportResult
     from firstcause.core.catalog import Catalog
 
 
@@ -29,13 +29,16 @@ def catalog() -> None:
 @pass_context
 def list_entries(ctx: Context, *, as_json: bool) -> None:
     """All known errors."""
-    from firstcause.incidents.serializers import entry_answer
+    from firstcause.incidents.serializers import serialize_entry
 
     entries = ctx.service.catalog.entries.values()
     if as_json:
-        show_json({"entries": [entry_answer(entry) for entry in entries]})
+        show_json({"entries": [serialize_entry(entry) for entry in entries]})
     else:
-        rows = [(one.code, one.severity, one.impact.priority, one.component, one.title) for one in entries]
+        rows = [
+            (entry.code, entry.severity, entry.impact.priority, entry.component, entry.title)
+            for entry in entries
+        ]
         show_table(("CODE", "SEVERITY", "PRIO", "COMPONENT", "TITLE"), rows)
 
 
@@ -47,15 +50,19 @@ def show_entry(ctx: Context, *, code: str, as_json: bool) -> None:
     """One known error, with every field."""
     import yaml
 
-    from firstcause.incidents.serializers import entry_answer
+    from firstcause.incidents.serializers import serialize_entry
 
     entry = ctx.service.catalog.get(code.upper())
     if entry is None:
-        near = difflib.get_close_matches(code.upper(), ctx.service.catalog.entries, 1)
-        hint = f"; did you mean {near[0]}?" if near else "; `firstcause catalog list` has them all"
+        close_matches = difflib.get_close_matches(code.upper(), ctx.service.catalog.entries, 1)
+        hint = (
+            f"; did you mean {close_matches[0]}?"
+            if close_matches
+            else "; `firstcause catalog list` has them all"
+        )
         msg = f"no catalog entry {code}{hint}"
         raise NotFoundError(msg)
-    answer = entry_answer(entry)
+    answer = serialize_entry(entry)
     show_json(answer) if as_json else click.echo(
         yaml.safe_dump(answer, sort_keys=False, allow_unicode=True).rstrip()
     )
@@ -96,29 +103,29 @@ def import_entries(
     from firstcause.authoring.importer import import_all
 
     folders = ctx.service.rule_folders
-    done = import_all(ctx.settings, folders, sources, into=into, component=component, dry_run=dry_run)
+    result = import_all(ctx.settings, folders, sources, into=into, component=component, dry_run=dry_run)
     if as_json:
-        show_json(done.answer())
+        show_json(result.to_dict())
     else:
-        _show_import(done, "would import" if dry_run else "imported")
-    for path in done.unread:
+        _show_import(result, "would import" if dry_run else "imported")
+    for path in result.unread:
         click.echo(f"{path} is in no folder of [rules] paths; add its folder there to have it read", err=True)
-    click.get_current_context().exit(0 if done.useful else 1)
+    click.get_current_context().exit(0 if result.has_content else 1)
 
 
-def _show_import(done: Imported, did: str) -> None:
-    entries = f"{len(done.entries)} {'entry' if len(done.entries) == 1 else 'entries'}"
-    files = f"{done.files} {'file' if done.files == 1 else 'files'}"
-    into = f" into {_from_here(done.place)}" if done.place else ""
-    skipped = f"; {len(done.skipped)} skipped:" if done.skipped else ""
-    click.echo(clean(f"{did} {entries} from {files}{into}{skipped}"))
-    for each in done.skipped:
-        click.echo(f"  {clean(each.source)}: {clean(each.reason)}")
+def _show_import(result: ImportResult, verb: str) -> None:
+    entries = f"{len(result.entries)} {'entry' if len(result.entries) == 1 else 'entries'}"
+    files = f"{result.files} {'file' if result.files == 1 else 'files'}"
+    into = f" into {_relative_to_cwd(result.location)}" if result.location else ""
+    skipped = f"; {len(result.skipped)} skipped:" if result.skipped else ""
+    click.echo(single_line(f"{verb} {entries} from {files}{into}{skipped}"))
+    for item in result.skipped:
+        click.echo(f"  {single_line(item.source)}: {single_line(item.reason)}")
 
 
-def _from_here(path: Path) -> Path:
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+def _relative_to_cwd(path: Path) -> Path:
+    current_folder = Path.cwd()
+    return path.relative_to(current_folder) if path.is_relative_to(current_folder) else path
 
 
 @catalog.command(epilog="Example: firstcause catalog coverage --draft")
@@ -128,47 +135,47 @@ def _from_here(path: Path) -> Path:
 @pass_context
 def coverage(ctx: Context, *, text: str | None, draft: bool, as_json: bool) -> None:
     """Which reported errors have no entry, the most frequent first; with TEXT those that have it in them."""
-    from firstcause.authoring.coverage import coverage as look
-    from firstcause.authoring.yaml_style import entry_text
+    from firstcause.authoring.coverage import measure_coverage as look
+    from firstcause.authoring.yaml_style import format_entry
 
-    known = ctx.service.catalog
-    found = look(ctx.ready_service.database, known)
-    listed = [each for each in found.uncovered if text is None or each.has(text)]
-    if text is not None and not listed:
+    current_catalog = ctx.service.catalog
+    report = look(ctx.ready_service.database, current_catalog)
+    uncovered = [item for item in report.uncovered if text is None or item.contains(text)]
+    if text is not None and not uncovered:
         msg = f"no error without an entry has {text!r} in it; `firstcause catalog coverage` lists them"
         raise NotFoundError(msg)
-    entry = listed[0].draft(known) if draft and listed else None
+    entry = uncovered[0].draft_entry(current_catalog) if draft and uncovered else None
     if as_json:
-        show_json(found.answer(listed) | ({"draft": entry} if draft else {}))
+        show_json(report.to_dict(uncovered) | ({"draft": entry} if draft else {}))
     elif entry is not None:
-        _warn_of_code(listed[0], entry["code"])
-        click.echo(entry_text(entry).rstrip())
+        _warn_of_code(uncovered[0], entry["code"])
+        click.echo(format_entry(entry).rstrip())
     else:
-        click.echo(f"{found.share:.1%} of {found.events} events have an entry")
-        _show_uncovered(listed, known)
+        click.echo(f"{report.share:.1%} of {report.events} events have an entry")
+        _show_uncovered(uncovered, current_catalog)
 
 
-def _warn_of_code(uncovered: Uncovered, code: str) -> None:
+def _warn_of_code(uncovered: UncoveredFault, code: str) -> None:
     """A code that no entry can have stays unknown until its events say another."""
     if uncovered.code not in {None, code}:
         text = f"events say '{uncovered.code}', which no entry's code can be; have them say {code}"
-        click.echo(clean(text), err=True)
+        click.echo(single_line(text), err=True)
 
 
-def _show_uncovered(listed: Sequence[Uncovered], known: Catalog) -> None:
-    if not listed:
+def _show_uncovered(uncovered: Sequence[UncoveredFault], current_catalog: Catalog) -> None:
+    if not uncovered:
         return
-    from firstcause.authoring.entry_draft import title_of
+    from firstcause.authoring.entry_draft import extract_title
     from firstcause.core.text.timestamps import format_time
 
     rows = [
         (
-            each.count,
-            each.code or title_of(each.message or ""),
-            format_time(each.last_seen),
-            "".join(each.draft(known).get("match", ())),
+            item.count,
+            item.code or extract_title(item.message or ""),
+            format_time(item.last_seen),
+            "".join(item.draft_entry(current_catalog).get("match", ())),
         )
-        for each in listed
+        for item in uncovered
     ]
     show_table(("COUNT", "CODE or MESSAGE", "LAST SEEN", "DRAFT"), rows)
 

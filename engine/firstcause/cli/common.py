@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from firstcause.core.text.sanitize import clean
+from firstcause.core.text.sanitize import single_line
 from firstcause.errors import ConfigError, FirstcauseError, IntakeError, NotFoundError
 
 if TYPE_CHECKING:
@@ -23,17 +23,25 @@ if TYPE_CHECKING:
     from firstcause.config import Settings
 
 __all__ = [
-    "Context", "clean", "exit_code", "json_option", "log_to_stderr", "now", "pass_context", "show_json",
-    "show_table", "since_of",
+    "Context",
+    "exit_code",
+    "json_option",
+    "log_to_stderr",
+    "now",
+    "parse_since",
+    "pass_context",
+    "show_json",
+    "show_table",
+    "single_line",
 ]  # fmt: skip
 
-_WRONG_CALL = (ConfigError, IntakeError, NotFoundError)
-_WIDEST = 60
+_USAGE_ERRORS = (ConfigError, IntakeError, NotFoundError)
+_MAX_COLUMN_WIDTH = 60
 
 
 def exit_code(error: FirstcauseError) -> int:
     """2 where the call was wrong, 1 where the thing asked about is bad."""
-    return 2 if isinstance(error, _WRONG_CALL) else 1
+    return 2 if isinstance(error, _USAGE_ERRORS) else 1
 
 
 def now() -> datetime:
@@ -72,16 +80,16 @@ class Context:
 pass_context = click.make_pass_decorator(Context)
 
 
-def since_of(written: str, at: datetime) -> datetime:
+def parse_since(text: str, when: datetime) -> datetime:
     """The time that --since names: so long before `at`, or a time."""
-    from firstcause.core.text.durations import seconds
+    from firstcause.core.text.durations import parse_duration
 
     with suppress(ValueError):
-        return at - timedelta(seconds=seconds(written))
+        return when - timedelta(seconds=parse_duration(text))
     with suppress(ValueError):
-        found = datetime.fromisoformat(written)
-        return found if found.tzinfo else found.astimezone()
-    msg = f"--since {written!r} is neither a length of time such as 7d nor a time such as 2026-11-01T03:00"
+        parsed = datetime.fromisoformat(text)
+        return parsed if parsed.tzinfo else parsed.astimezone()
+    msg = f"--since {text!r} is neither a length of time such as 7d nor a time such as 2026-11-01T03:00"
     raise click.UsageError(msg)
 
 
@@ -95,8 +103,11 @@ def show_json(value: Any) -> None:
 
 def show_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Columns as wide as they need; the last may be as long as it likes."""
-    texts = [[clean("" if cell is None else cell) for cell in row] for row in rows]
-    widths = [min(max(len(row[at]) for row in [list(head), *texts]), _WIDEST) for at in range(len(head))]
+    texts = [[single_line("" if cell is None else cell) for cell in row] for row in rows]
+    widths = [
+        min(max(len(row[index]) for row in [list(head), *texts]), _MAX_COLUMN_WIDTH)
+        for index in range(len(head))
+    ]
     for row in [list(head), *texts]:
         cells = [f"{cell:<{width}}" for cell, width in zip(row[:-1], widths, strict=False)]
         click.echo("  ".join([*cells, row[-1]]).rstrip())
@@ -106,5 +117,5 @@ def log_to_stderr(level: int = logging.INFO) -> None:
     logging.basicConfig(
         stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
-    for chatty in ("httpx", "httpcore", "twilio", "urllib3", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for logger_name in ("httpx", "httpcore", "twilio", "urllib3", "alembic"):
+        logging.getLogger(logger_name).setLevel(logging.WARNING)

@@ -8,21 +8,25 @@ from typing import IO
 
 import click
 
-from firstcause.cli.common import Context, json_option, now, pass_context, show_json, since_of
+from firstcause.cli.common import Context, json_option, now, parse_since, pass_context, show_json
 
 
-def _length(_ctx: click.Context, _option: click.Parameter, value: str | None) -> float | None:
-    from firstcause.core.text.durations import seconds
+def _parse_length_option(_ctx: click.Context, _option: click.Parameter, value: str | None) -> float | None:
+    from firstcause.core.text.durations import parse_duration
 
     try:
-        return None if value is None else seconds(value)
+        return None if value is None else parse_duration(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 
 
 @click.command(epilog="Example: firstcause prune --older-than 30d --dry-run")
 @click.option(
-    "--older-than", "older", metavar="LENGTH", callback=_length, help="Such as 30d, not the settings'."
+    "--older-than",
+    "older",
+    metavar="LENGTH",
+    callback=_parse_length_option,
+    help="Such as 30d, not the settings'.",
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @click.option("--vacuum", is_flag=True, help="Make SQLite's files smaller; it may take a while.")
@@ -34,18 +38,18 @@ def prune(ctx: Context, *, older: float | None, dry_run: bool, vacuum: bool, as_
     Where the store uses more than [store] max_bytes, the oldest events go too. What is open stays, and so do
     its events.
     """
-    from firstcause.incidents.serializers import over_limit
+    from firstcause.incidents.serializers import format_over_limit
 
-    gone = ctx.ready_service.prune(now(), older, dry_run=dry_run)
+    pruned = ctx.ready_service.prune(now(), older, dry_run=dry_run)
     if vacuum and not dry_run:
         ctx.service.database.vacuum()
     if as_json:
-        show_json({**gone, "dry_run": dry_run})
+        show_json({**pruned, "dry_run": dry_run})
     else:
         verb = "would go" if dry_run else "are gone"
-        click.echo(f"{gone['events']} events and {gone['incidents']} incidents {verb}")
-        if over := gone["over_max_bytes"]:
-            click.echo(over_limit(over, ctx.settings.store.max_bytes))
+        click.echo(f"{pruned['events']} events and {pruned['incidents']} incidents {verb}")
+        if excess_bytes := pruned["over_max_bytes"]:
+            click.echo(format_over_limit(excess_bytes, ctx.settings.store.max_bytes))
 
 
 @click.command(epilog="Example: firstcause backup /backups/firstcause-monday.db")
@@ -59,14 +63,14 @@ def backup(ctx: Context, *, file: Path, replace: bool, as_json: bool) -> None:
     Also what is accepted and waits for triage. FILE is a store itself, of SQLite whatever this one is: to go
     on with it, name it in [store] url. It is there whole, or not at all.
     """
-    from firstcause.core.text.sizes import spoken
+    from firstcause.core.text.sizes import format_size
     from firstcause.store.backup import back_up
 
     size = back_up(ctx.service.database, file, replace=replace)
     if as_json:
         show_json({"file": str(file), "bytes": size})
     else:
-        click.echo(f"{ctx.service.database.shown_url} is in {file} ({spoken(size)})")
+        click.echo(f"{ctx.service.database.display_url} is in {file} ({format_size(size)})")
 
 
 @click.command(epilog="Example: firstcause export --since 1d > yesterday.jsonl")
@@ -82,9 +86,9 @@ def export(ctx: Context, *, what: str, since: str | None, output: IO[str]) -> No
     """
     from firstcause.app import export as exporting
 
-    told = {"events": exporting.events, "incidents": exporting.whole_incidents}[what]
-    for each in told(ctx.ready_service, None if since is None else since_of(since, now())):
-        output.write(json.dumps(each, ensure_ascii=False) + "\n")
+    read_rows = {"events": exporting.export_events, "incidents": exporting.export_incidents}[what]
+    for row in read_rows(ctx.ready_service, None if since is None else parse_since(since, now())):
+        output.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 @click.group()
@@ -97,7 +101,7 @@ def db() -> None:
 def upgrade(ctx: Context) -> None:
     """Bring the database to this program's schema. `firstcause run` does this by itself."""
     ctx.service.database.prepare()
-    click.echo(f"{ctx.service.database.shown_url} has schema {ctx.service.database.version()}")
+    click.echo(f"{ctx.service.database.display_url} has schema {ctx.service.database.read_version()}")
 
 
 @db.command(epilog="Example: firstcause db downgrade 0001")
@@ -107,7 +111,9 @@ def upgrade(ctx: Context) -> None:
 def downgrade(ctx: Context, version: str) -> None:
     """Take the database back to VERSION, or by one; `base` empties it."""
     ctx.service.database.downgrade(version)
-    click.echo(f"{ctx.service.database.shown_url} has schema {ctx.service.database.version() or 'none'}")
+    click.echo(
+        f"{ctx.service.database.display_url} has schema {ctx.service.database.read_version() or 'none'}"
+    )
 
 
 @db.command(epilog="Example: firstcause db current --json")
@@ -117,12 +123,12 @@ def current(ctx: Context, *, as_json: bool) -> None:
     """The database's schema and this program's. Exit 1 where they differ."""
     from firstcause.store.database import HEAD
 
-    at, url = ctx.service.database.version(), ctx.service.database.shown_url
+    version, url = ctx.service.database.read_version(), ctx.service.database.display_url
     if as_json:
-        show_json({"version": at, "head": HEAD, "url": url})
+        show_json({"version": version, "head": HEAD, "url": url})
     else:
-        click.echo(f"{url} has schema {at or 'none'}; this firstcause has {HEAD}")
-    click.get_current_context().exit(0 if at == HEAD else 1)
+        click.echo(f"{url} has schema {version or 'none'}; this firstcause has {HEAD}")
+    click.get_current_context().exit(0 if version == HEAD else 1)
 
 
 db.add_command(prune)

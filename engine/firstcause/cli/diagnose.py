@@ -29,30 +29,32 @@ def diagnose(ctx: Context, click_ctx: click.Context, *, file: TextIO) -> None:
     from firstcause.simulation.diagnose import Diagnoser
 
     with closing(Diagnoser(ctx.service.knowledge)) as diagnoser:
-        wrong = _answer(diagnoser, file)
-    click_ctx.exit(2 if wrong else 0)
+        invalid_count = _diagnose_lines(diagnoser, file)
+    click_ctx.exit(2 if invalid_count else 0)
 
 
-def _answer(diagnoser: Diagnoser, file: TextIO) -> int:
+def _diagnose_lines(diagnoser: Diagnoser, file: TextIO) -> int:
     """Answers line by line; returns how many could not be read."""
     from firstcause.simulation.recorded_storm import parse
 
-    wrong = number = 0
+    invalid_count = line_number = 0
     try:
-        for number, line in enumerate(file, 1):
+        for line_number, line in enumerate(file, 1):
             if not line.strip():
                 continue
             try:
                 storm = parse(line)
             except IntakeError as error:
-                wrong += 1
-                click.echo(f"{file.name}:{number}: {error}; correct the line", err=True)
+                invalid_count += 1
+                click.echo(f"{file.name}:{line_number}: {error}; correct the line", err=True)
             else:
                 click.echo(json.dumps(diagnoser.diagnose(storm)))
     except UnicodeDecodeError as error:
-        wrong += 1
-        click.echo(f"{file.name}:{number + 1}: no UTF-8: {error.reason}; save the file as UTF-8", err=True)
-    return wrong
+        invalid_count += 1
+        click.echo(
+            f"{file.name}:{line_number + 1}: no UTF-8: {error.reason}; save the file as UTF-8", err=True
+        )
+    return invalid_count
 
 
 COMMANDS = (diagnose,)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from firstcause.cli.common import Context, clean, json_option, now, pass_context, show_json
+from firstcause.cli.common import Context, json_option, now, pass_context, show_json, single_line
 from firstcause.errors import StoreError
 
 if TYPE_CHECKING:
     from firstcause.app.application import Service
 
-_LOOK = 0.25
+_POLL_INTERVAL_S = 0.25
 
 
 @click.command(epilog="Example: firstcause drill TWILIO_API_FAILURE --route 'on call'")
@@ -30,44 +30,44 @@ def drill(ctx: Context, *, code: str, route: str | None, length: str, as_json: b
     It is marked as a drill, waits for nothing, touches no other incident, and ends by itself. The daemon
     sends it where one runs. Exit code 1 where a route has told nobody.
     """
-    from firstcause.core.text.durations import seconds
+    from firstcause.core.text.durations import parse_duration
 
     try:
-        patience = seconds(length)
+        timeout_s = parse_duration(length)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--wait") from None
     service = ctx.ready_service
-    event = service.drill(code, route, now())
-    ran = _follow(service, event, time.monotonic() + patience)
-    answer = service.drilled(event) | {"daemon": ran}
-    show_json(answer) if as_json else _show(answer, length)
+    event_id = service.drill(code, route, now())
+    daemon_runs = _await_drill(service, event_id, time.monotonic() + timeout_s)
+    answer = service.drilled(event_id) | {"daemon": daemon_runs}
+    show_json(answer) if as_json else _show_drill(answer, length)
     if not answer["delivered"]:
         click.get_current_context().exit(1)
 
 
-def _follow(service: Service, event: str, until: float) -> bool:
+def _await_drill(service: Service, event_id: str, deadline: float) -> bool:
     """Wait until it has come or failed; be the daemon where there is none. Returns whether one runs."""
     try:
-        with service.database.only_daemon():
+        with service.database.hold_daemon_lock():
             service.triage_all(now())
-            while not service.drilled(event)["over"] and time.monotonic() < until:
+            while not service.drilled(event_id)["over"] and time.monotonic() < deadline:
                 service.deliver(now())
-                time.sleep(_LOOK)
+                time.sleep(_POLL_INTERVAL_S)
     except StoreError:
         # A daemon runs. Where the store itself is in trouble, asking it says so.
-        while not service.drilled(event)["over"] and time.monotonic() < until:
-            time.sleep(_LOOK)
+        while not service.drilled(event_id)["over"] and time.monotonic() < deadline:
+            time.sleep(_POLL_INTERVAL_S)
         return True
     return False
 
 
-def _show(answer: dict[str, Any], length: str) -> None:
+def _show_drill(answer: dict[str, Any], length: str) -> None:
     click.echo(f"drill of {answer['code']}, incident {answer['incident'] or 'not opened'}")
-    for each in answer["tries"]:
-        said = each["reference"] or "" if each["status"] == "sent" else each["error"]
-        click.echo(f"  {each['notifier']}: {each['status']} {clean(said)}".rstrip())
-    for each in answer["routes"]:
-        click.echo(f"route {clean(each['route'])}: {each['outcome'] or f'nothing within {length}'}")
+    for row in answer["tries"]:
+        detail = row["reference"] or "" if row["status"] == "sent" else row["error"]
+        click.echo(f"  {row['notifier']}: {row['status']} {single_line(detail)}".rstrip())
+    for row in answer["routes"]:
+        click.echo(f"route {single_line(row['route'])}: {row['outcome'] or f'nothing within {length}'}")
     if not answer["daemon"]:
         click.echo("no daemon runs on this store, so this command sent it; start one: firstcause run")
     if answer["incident"] is None:

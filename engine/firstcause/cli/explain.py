@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from firstcause.cli.common import Context, clean, json_option, now, pass_context, show_json
+from firstcause.cli.common import Context, json_option, now, pass_context, show_json, single_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_FIXED = "fixed="
+_FIXED_PREFIX = "fixed="
 
 
 @click.command(epilog="Example: firstcause explain 7 --what-if fixed=TWILIO_API_FAILURE")
@@ -22,102 +22,108 @@ _FIXED = "fixed="
 def explain(ctx: Context, *, number: str | None, what_if: str | None, as_json: bool) -> None:
     """Why an incident is what it is: every verdict, its rule's file and line, and the facts it matched."""
     if what_if is not None:
-        _what_if(ctx, what_if, as_json=as_json)
+        _show_what_if(ctx, what_if, as_json=as_json)
         return
     if number is None:
         raise click.UsageError("give the ID of an incident, or --what-if fixed=CODE")
-    found = ctx.ready_service.explain(number, now())
-    show_json(found) if as_json else _show(found)
+    explanation = ctx.ready_service.explain(number, now())
+    show_json(explanation) if as_json else _show_explanation(explanation)
 
 
-def _what_if(ctx: Context, written: str, *, as_json: bool) -> None:
-    if not written.startswith(_FIXED) or written == _FIXED:
-        msg = f"--what-if takes fixed=CODE, not {written!r}"
+def _show_what_if(ctx: Context, text: str, *, as_json: bool) -> None:
+    if not text.startswith(_FIXED_PREFIX) or text == _FIXED_PREFIX:
+        msg = f"--what-if takes fixed=CODE, not {text!r}"
         raise click.UsageError(msg)
-    found = ctx.ready_service.what_if(written.removeprefix(_FIXED).upper(), now())
+    answer = ctx.ready_service.what_if(text.removeprefix(_FIXED_PREFIX).upper(), now())
     if as_json:
-        show_json(found)
+        show_json(answer)
         return
-    click.echo(f"If {found['fixed']} is mended, {_sum(found['goes'])} go:")
-    for one in found["goes"]:
-        click.echo(f"  {_counted(one)}")
-    if found["stays"]:
-        click.echo(f"and {_sum(found['stays'])} stay:")
-        for one in found["stays"]:
-            click.echo(f"  {_counted(one)}")
+    click.echo(f"If {answer['fixed']} is mended, {_count_alerts(answer['goes'])} go:")
+    for group in answer["goes"]:
+        click.echo(f"  {_format_group(group)}")
+    if answer["stays"]:
+        click.echo(f"and {_count_alerts(answer['stays'])} stay:")
+        for group in answer["stays"]:
+            click.echo(f"  {_format_group(group)}")
 
 
-def _sum(counted: list[dict[str, Any]]) -> str:
-    number = sum(one["alerts"] for one in counted)
-    return f"{number} alert{'s' if number != 1 else ''}"
+def _count_alerts(groups: list[dict[str, Any]]) -> str:
+    count = sum(group["alerts"] for group in groups)
+    return f"{count} alert{'s' if count != 1 else ''}"
 
 
-def _counted(one: Mapping[str, Any]) -> str:
-    times = f"{one['alerts']} x " if one["alerts"] > 1 else ""
-    return times + clean(one["code"]) + _tenants(one["tenants"])
+def _format_group(group: Mapping[str, Any]) -> str:
+    times = f"{group['alerts']} x " if group["alerts"] > 1 else ""
+    return times + single_line(group["code"]) + _format_tenants(group["tenants"])
 
 
-def _tenants(names: list[str], most: int = 5) -> str:
+def _format_tenants(names: list[str], max_names: int = 5) -> str:
     if not names:
         return ""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f" ({', '.join(map(clean, names[:most]))}{more})"
+    suffix = f" and {len(names) - max_names} more" if len(names) > max_names else ""
+    return f" ({', '.join(map(single_line, names[:max_names]))}{suffix})"
 
 
-def _show(found: dict[str, Any]) -> None:
-    root = found["root"]
-    click.secho(f"incident {found['incident']}  {found['status']}  {found['priority']}", bold=True, nl=False)
-    click.echo(f"  {clean(root['code'])}")
-    for node in found["tree"]:
-        for line in _node(node):
+def _show_explanation(explanation: dict[str, Any]) -> None:
+    root = explanation["root"]
+    click.secho(
+        f"incident {explanation['incident']}  {explanation['status']}  {explanation['priority']}",
+        bold=True,
+        nl=False,
+    )
+    click.echo(f"  {single_line(root['code'])}")
+    for node in explanation["tree"]:
+        for line in _format_node(node):
             click.echo(line)
-    if found["suspects"]:
+    if explanation["suspects"]:
         click.echo("\nwho may be the root, by the graph of components:")
-        for suspect in found["suspects"]:
+        for suspect in explanation["suspects"]:
             _show_suspect(suspect)
-    if found["missed"]:
+    if explanation["missed"]:
         click.echo("\nrules that came near and did not fire:")
-        for miss in found["missed"]:
+        for miss in explanation["missed"]:
             _show_miss(miss)
 
 
 def _show_suspect(suspect: Mapping[str, Any]) -> None:
-    click.echo(f"  {suspect['confidence']:.0%}  {clean(suspect['component'])}")
-    for sign, grounds in (("+", suspect["for"]), ("-", suspect["against"])):
-        for ground in grounds:
-            click.echo(f"      {sign} {clean(ground['text'])}")
+    click.echo(f"  {suspect['confidence']:.0%}  {single_line(suspect['component'])}")
+    for sign, terms in (("+", suspect["for"]), ("-", suspect["against"])):
+        for term in terms:
+            click.echo(f"      {sign} {single_line(term['text'])}")
 
 
-def _node(node: Mapping[str, Any], indent: str = "") -> Iterator[str]:
-    number = f"{node['events']} x " if node["events"] > 1 else ""
-    yield f"{indent}{node['role'].upper()}  {number}{clean(node['code'])}{_tenants(node['tenants'])}"
+def _format_node(node: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    times = f"{node['events']} x " if node["events"] > 1 else ""
+    yield f"{indent}{node['role'].upper()}  {times}{single_line(node['code'])}{_format_tenants(node['tenants'])}"
     for verdict in node["verdicts"]:
-        yield from _verdict(verdict, indent + "  ")
+        yield from _format_verdict(verdict, indent + "  ")
     for child in node["causes"]:
-        yield from _node(child, indent + "    ")
+        yield from _format_node(child, indent + "    ")
 
 
-def _verdict(verdict: Mapping[str, Any], indent: str) -> Iterator[str]:
-    held = "" if verdict["holds"] else ", overruled"
-    sure = f" {verdict['confidence']:.0%}" if verdict["verdict"] in {"root_cause", "cascade"} else ""
-    yield f"{indent}{verdict['verdict']}{sure}{held}: {clean(verdict['because'])}"
-    place = (
+def _format_verdict(verdict: Mapping[str, Any], indent: str) -> Iterator[str]:
+    overruled = "" if verdict["holds"] else ", overruled"
+    confidence = f" {verdict['confidence']:.0%}" if verdict["verdict"] in {"root_cause", "cascade"} else ""
+    yield f"{indent}{verdict['verdict']}{confidence}{overruled}: {single_line(verdict['because'])}"
+    origin = (
         f"by {verdict['rule']}  {verdict['file']}:{verdict['line']}" if verdict["file"] else verdict["rule"]
     )
-    yield f"{indent}  {place}"
+    yield f"{indent}  {origin}"
     for name, fact in verdict["facts"].items():
-        yield f"{indent}  from {_fact(name, fact)}"
-    for other in verdict["from"]:
-        yield from _verdict(other, indent + "    ")
+        yield f"{indent}  from {_format_fact(name, fact)}"
+    for source in verdict["from"]:
+        yield from _format_verdict(source, indent + "    ")
 
 
-def _fact(name: str, fact: Mapping[str, Any]) -> str:
-    fields = ", ".join(f"{key} {clean(_value(value))}" for key, value in fact.items() if key != "kind")
+def _format_fact(name: str, fact: Mapping[str, Any]) -> str:
+    fields = ", ".join(
+        f"{key} {single_line(_format_value(value))}" for key, value in fact.items() if key != "kind"
+    )
     kind = "" if fact["kind"] == name else f" ({fact['kind']})"
     return f"{name}{kind}: {fields}"
 
 
-def _value(value: object) -> object:
+def _format_value(value: object) -> object:
     if isinstance(value, bool):
         return str(value).lower()
     return ", ".join(map(str, value)) if isinstance(value, list) else value
@@ -126,7 +132,7 @@ def _value(value: object) -> object:
 def _show_miss(miss: Mapping[str, Any]) -> None:
     click.echo(f"  {miss['rule']}  {miss['file']}:{miss['line']}")
     for failed in miss["failed"]:
-        click.echo(f"    {clean(failed['text'])}")
+        click.echo(f"    {single_line(failed['text'])}")
 
 
 @click.command(name="explain", epilog="Example: firstcause rules explain twilio-credentials-missing")
@@ -135,19 +141,23 @@ def _show_miss(miss: Mapping[str, Any]) -> None:
 @pass_context
 def explain_rule(ctx: Context, *, name: str, as_json: bool) -> None:
     """Whether a rule fires on what is open now, on what, and else which condition fails and by how much."""
-    found = ctx.ready_service.explain_rule(name, now())
+    explanation = ctx.ready_service.explain_rule(name, now())
     if as_json:
-        show_json(found)
+        show_json(explanation)
         return
-    click.echo(f"{found['rule']}  {found['file']}:{found['line']}\n  {clean(found['about'])}")
-    for one in found["fires"]:
-        click.echo(f"  fires: {one['verdict']} of {clean(one['code'])}: {clean(one['because'])}")
-    if found["nearest"]:
+    click.echo(
+        f"{explanation['rule']}  {explanation['file']}:{explanation['line']}\n  {single_line(explanation['about'])}"
+    )
+    for firing in explanation["fires"]:
+        click.echo(
+            f"  fires: {firing['verdict']} of {single_line(firing['code'])}: {single_line(firing['because'])}"
+        )
+    if explanation["nearest"]:
         click.echo("  does not fire; nearest to it:")
-        for name_, fact in found["nearest"]["facts"].items():
-            click.echo(f"    {_fact(name_, fact)}")
-        for failed in found["nearest"]["failed"]:
-            click.echo(f"    {clean(failed['text'])}")
+        for fact_name, fact in explanation["nearest"]["facts"].items():
+            click.echo(f"    {_format_fact(fact_name, fact)}")
+        for failed in explanation["nearest"]["failed"]:
+            click.echo(f"    {single_line(failed['text'])}")
 
 
 COMMANDS = (explain,)

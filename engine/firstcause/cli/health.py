@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from firstcause.cli.common import Context, clean, json_option, now, pass_context, show_json, show_table
+from firstcause.cli.common import Context, json_option, now, pass_context, show_json, show_table, single_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SPAN = click.FloatRange(min=1, max=60 * 24 * 400)
-_BAD = {"DEGRADED", "DOWN"}
+_MINUTES_RANGE = click.FloatRange(min=1, max=60 * 24 * 400)
+_BAD_STATUSES = {"DEGRADED", "DOWN"}
 _ABSENT = "absent"
 
 
@@ -27,14 +27,14 @@ def check(ctx: Context, *, probes: tuple[str, ...], as_json: bool) -> None:
     With every probe, how it is now is kept and compared with the last known good state. Exit 1 where
     anything is not UP or is worse than it was.
     """
-    found = ctx.ready_service.tick(now(), probes or None)
+    result = ctx.ready_service.tick(now(), probes or None)
     if as_json:
-        show_json(found)
+        show_json(result)
     else:
-        _show_readings(found["infrastructure"])
-        if found["snapshot_id"] is not None:
-            _show_comparison(found["comparison"])
-    _exit(bad=found["status"] in _BAD or found["comparison"]["is_regression"])
+        _show_readings(result["infrastructure"])
+        if result["snapshot_id"] is not None:
+            _show_comparison(result["comparison"])
+    _exit_with_status(bad=result["status"] in _BAD_STATUSES or result["comparison"]["is_regression"])
 
 
 @click.command(epilog="Example: firstcause probe twilio")
@@ -43,15 +43,15 @@ def check(ctx: Context, *, probes: tuple[str, ...], as_json: bool) -> None:
 @pass_context
 def probe(ctx: Context, *, name: str, as_json: bool) -> None:
     """Run one probe now. Exit 1 where it is not UP."""
-    found = ctx.ready_service.tick(now(), [name])
+    result = ctx.ready_service.tick(now(), [name])
     if as_json:
-        show_json({"name": name, **found["infrastructure"][name]})
+        show_json({"name": name, **result["infrastructure"][name]})
     else:
-        _show_readings(found["infrastructure"])
-    _exit(bad=found["status"] in _BAD)
+        _show_readings(result["infrastructure"])
+    _exit_with_status(bad=result["status"] in _BAD_STATUSES)
 
 
-def _exit(*, bad: bool) -> None:
+def _exit_with_status(*, bad: bool) -> None:
     click.get_current_context().exit(1 if bad else 0)
 
 
@@ -60,35 +60,40 @@ def _show_readings(infrastructure: dict[str, Any]) -> None:
         click.echo("no probes are configured; README.md shows how")
         return
     rows = [
-        (name, one["status"], "" if one["latency_ms"] is None else f"{one['latency_ms']:g} ms", one["detail"])
-        for name, one in infrastructure.items()
+        (
+            name,
+            reading["status"],
+            "" if reading["latency_ms"] is None else f"{reading['latency_ms']:g} ms",
+            reading["detail"],
+        )
+        for name, reading in infrastructure.items()
     ]
     show_table(("PROBE", "STATUS", "TOOK", "DETAIL"), rows)
 
 
-def _show_comparison(found: dict[str, Any]) -> None:
-    since = found.get("time_since_last_good")
+def _show_comparison(comparison: dict[str, Any]) -> None:
+    since = comparison.get("time_since_last_good")
     when = f" (the last known good state is {since:g} minutes old)" if since else ""
-    click.echo(f"\n{clean(found['message'])}{when}")
-    if found["suggested_rollback"]:
-        click.echo(f"to put it back: {clean(found['suggested_rollback'])}")
-    if found["changes"]:
+    click.echo(f"\n{single_line(comparison['message'])}{when}")
+    if comparison["suggested_rollback"]:
+        click.echo(f"to put it back: {single_line(comparison['suggested_rollback'])}")
+    if comparison["changes"]:
         click.echo()
         show_table(
             ("CHANGED", "WHAT", "BEFORE", "AFTER", "SEVERITY", "LIKELY THE CAUSE"),
-            [_change(one) for one in found["changes"]],
+            [_change_row(change) for change in comparison["changes"]],
         )
 
 
-def _change(one: dict[str, Any]) -> tuple[object, ...]:
-    likely = one.get("likelihood")
+def _change_row(change: dict[str, Any]) -> tuple[object, ...]:
+    likely = change.get("likelihood")
     share = f"{likely:.0%}" if likely is not None else ""
-    before, after = _value(one["before"]), _value(one["after"])
-    return one["category"], one["name"], before, after, one["severity"], share
+    before, after = _format_value(change["before"]), _format_value(change["after"])
+    return change["category"], change["name"], before, after, change["severity"], share
 
 
-def _value(given: object) -> str:
-    return f"{given:g}" if isinstance(given, float) else str(given)
+def _format_value(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @click.command(epilog="Example: firstcause snapshots --limit 10")
@@ -97,21 +102,21 @@ def _value(given: object) -> str:
 @pass_context
 def snapshots(ctx: Context, *, limit: int, as_json: bool) -> None:
     """How everything was, the latest first."""
-    found = ctx.ready_service.history.snapshots(limit)
+    entries = ctx.ready_service.history.list_snapshots(limit)
     if as_json:
-        show_json({"snapshots": found})
+        show_json({"snapshots": entries})
         return
-    if not found:
+    if not entries:
         click.echo("no snapshot yet; `firstcause check` takes one")
         return
-    rows = [(one["id"], one["taken_at"], one["status"], _standing(one)) for one in found]
+    rows = [(entry["id"], entry["taken_at"], entry["status"], _format_standing(entry)) for entry in entries]
     show_table(("ID", "TAKEN", "STATUS", "GOOD"), rows)
 
 
-def _standing(one: dict[str, Any]) -> str:
-    words = ["last known good" if one["last_known_good"] else "good" if one["good"] else ""]
-    if one["pinned_by"]:
-        words.append(f"pinned by {one['pinned_by']}")
+def _format_standing(entry: dict[str, Any]) -> str:
+    words = ["last known good" if entry["last_known_good"] else "good" if entry["good"] else ""]
+    if entry["pinned_by"]:
+        words.append(f"pinned by {entry['pinned_by']}")
     return ", ".join(filter(None, words))
 
 
@@ -130,40 +135,40 @@ def snapshot(ctx: Context, *, name: str, pin: bool, unpin: bool, by: str, as_jso
     history = ctx.ready_service.history
     if unpin:
         history.unpin(now(), by)
-    found = history.pin(name, now(), by) if pin else history.snapshot(name)
+    result = history.pin(name, now(), by) if pin else history.get_snapshot(name)
     if as_json:
-        show_json(found)
+        show_json(result)
         return
     click.echo(
-        f"snapshot {found['id']} of {found['taken_at']}: {found['status']} {_standing(found)}".rstrip()
+        f"snapshot {result['id']} of {result['taken_at']}: {result['status']} {_format_standing(result)}".rstrip()
     )
-    _show_snapshot(found)
+    _show_snapshot(result)
 
 
-def _show_snapshot(found: dict[str, Any]) -> None:
-    _show_readings(found["infrastructure"])
-    slow = [(name, one["p95_ms"], one["p99_ms"]) for name, one in found["performance"].items()]
+def _show_snapshot(details: dict[str, Any]) -> None:
+    _show_readings(details["infrastructure"])
+    slow = [(name, timing["p95_ms"], timing["p99_ms"]) for name, timing in details["performance"].items()]
     if rows := [(name, f"{p95:g} ms", f"{p99:g} ms") for name, p95, p99 in slow if p95 is not None]:
         click.echo()
         show_table(("PROBE", "P95", "P99"), rows)
-    errors = found["errors"]
+    errors = details["errors"]
     click.echo(
         f"\nerrors in {errors['seconds']:g} s: {errors['critical']} critical, {errors['warning']} warnings, "
-        f"{errors['info']} infos; {found['alerts_open']} alerts open"
+        f"{errors['info']} infos; {details['alerts_open']} alerts open"
     )
     if errors["top"]:
-        show_table(("ERROR", "COUNT"), [(each["code"], each["count"]) for each in errors["top"]])
-    counts = [f"{name} {value:g}" for name, value in found["data"].items()]
-    settings = found["configuration"]
-    present = sum(each != _ABSENT for each in settings.values())
-    for what, listed in (
+        show_table(("ERROR", "COUNT"), [(error["code"], error["count"]) for error in errors["top"]])
+    counts = [f"{name} {value:g}" for name, value in details["data"].items()]
+    settings = details["configuration"]
+    present = sum(value != _ABSENT for value in settings.values())
+    for label, items in (
         ("never seen before", errors["new"]),
-        ("active", dict.fromkeys(each["code"] for each in found["alerts"])),
+        ("active", dict.fromkeys(alert["code"] for alert in details["alerts"])),
         ("counts", counts),
         ("settings", [f"{present} of {len(settings)} present"] if settings else []),
     ):
-        if listed:
-            click.echo(f"{what}: {clean(', '.join(listed))}")
+        if items:
+            click.echo(f"{label}: {single_line(', '.join(items))}")
 
 
 @click.command(epilog="Example: firstcause diff good latest")
@@ -173,17 +178,19 @@ def _show_snapshot(found: dict[str, Any]) -> None:
 @pass_context
 def diff(ctx: Context, *, before: str, after: str, as_json: bool) -> None:
     """What of snapshot B is not as it was in A. Exit 1 where it is worse."""
-    found = ctx.ready_service.history.diff(before, after)
+    comparison = ctx.ready_service.history.diff(before, after)
     if as_json:
-        show_json(found)
+        show_json(comparison)
     else:
-        _show_comparison(found)
-    _exit(bad=found["is_regression"])
+        _show_comparison(comparison)
+    _exit_with_status(bad=comparison["is_regression"])
 
 
 @click.command(epilog="Example: firstcause trend redis.latency_ms --minutes 60")
 @click.argument("metric")
-@click.option("--minutes", default=1440.0, type=_SPAN, show_default=True, help="How far back to look.")
+@click.option(
+    "--minutes", default=1440.0, type=_MINUTES_RANGE, show_default=True, help="How far back to look."
+)
 @json_option
 @pass_context
 def trend(ctx: Context, *, metric: str, minutes: float, as_json: bool) -> None:
@@ -192,53 +199,57 @@ def trend(ctx: Context, *, metric: str, minutes: float, as_json: bool) -> None:
     METRIC is `errors`, `errors.CODE`, `errors.critical`, `alerts`, `health` (the share of probes that are
     UP), or PROBE.MEASUREMENT.
     """
-    found = ctx.ready_service.history.trend(metric, minutes, now())
+    result = ctx.ready_service.history.get_trend(metric, minutes, now())
     if as_json:
-        show_json(found)
+        show_json(result)
         return
-    if not found["count"]:
+    if not result["count"]:
         click.echo(f"nothing was measured of {metric} in that time")
         return
-    click.echo(sparkline([each["value"] for each in found["points"]]))
+    click.echo(draw_sparkline([point["value"] for point in result["points"]]))
     click.echo(
-        f"{metric}: {found['last']:g} now, {found['min']:g} to {found['max']:g}, half of {found['count']} "
-        f"below {found['median']:g}"
+        f"{metric}: {result['last']:g} now, {result['min']:g} to {result['max']:g}, half of {result['count']} "
+        f"below {result['median']:g}"
     )
-    if found["direction"] == "flat":
+    if result["direction"] == "flat":
         click.echo("trend: flat")
-    elif found["direction"] is not None:
-        click.echo(f"trend: {found['direction']}, {found['per_hour']:+.3g} an hour")
+    elif result["direction"] is not None:
+        click.echo(f"trend: {result['direction']}, {result['per_hour']:+.3g} an hour")
 
 
 @click.command(epilog="Example: firstcause forecast host.disk_used_share")
 @click.argument("metric")
 @click.option("--limit", type=float, help="Where it ends; by default what the rule files say.")
-@click.option("--minutes", default=2880.0, type=_SPAN, show_default=True, help="How far back to look.")
+@click.option(
+    "--minutes", default=2880.0, type=_MINUTES_RANGE, show_default=True, help="How far back to look."
+)
 @json_option
 @pass_context
 def forecast(ctx: Context, *, metric: str, limit: float | None, minutes: float, as_json: bool) -> None:
     """When a metric reaches its limit, with an interval, by its trend. METRIC as in `trend`."""
-    found = ctx.ready_service.history.forecast(metric, limit, minutes, now())
+    result = ctx.ready_service.history.forecast(metric, limit, minutes, now())
     if as_json:
-        show_json(found)
+        show_json(result)
         return
-    click.echo(found["evidence"])
-    if found["reached_at"] is not None:
-        latest = found["latest"] or "never"
-        click.echo(f"reached at {found['reached_at']}; earliest {found['earliest']}, latest {latest}")
+    click.echo(result["evidence"])
+    if result["reached_at"] is not None:
+        latest = result["latest"] or "never"
+        click.echo(f"reached at {result['reached_at']}; earliest {result['earliest']}, latest {latest}")
 
 
-_BLOCKS = "▁▂▃▄▅▆▇█"
-_WIDTH = 72
+_SPARKLINE_BLOCKS = "▁▂▃▄▅▆▇█"
+_SPARKLINE_WIDTH = 72
 
 
-def sparkline(values: Sequence[float]) -> str:
+def draw_sparkline(values: Sequence[float]) -> str:
     """The values as a line of blocks, the largest of each stretch where there are too many."""
-    size = max(1, -(-len(values) // _WIDTH))
-    drawn = [max(values[at : at + size]) for at in range(0, len(values), size)]
+    size = max(1, -(-len(values) // _SPARKLINE_WIDTH))
+    drawn = [max(values[start : start + size]) for start in range(0, len(values), size)]
     low, high = min(drawn, default=0.0), max(drawn, default=0.0)
     span = (high - low) or 1.0
-    return "".join(_BLOCKS[round((value - low) / span * (len(_BLOCKS) - 1))] for value in drawn)
+    return "".join(
+        _SPARKLINE_BLOCKS[round((value - low) / span * (len(_SPARKLINE_BLOCKS) - 1))] for value in drawn
+    )
 
 
 COMMANDS = (check, probe, snapshots, snapshot, diff, trend, forecast)

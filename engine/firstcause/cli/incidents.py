@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from firstcause.cli.common import Context, clean, json_option, now, pass_context, show_json, show_table
+from firstcause.cli.common import Context, json_option, now, pass_context, show_json, show_table, single_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-_SHOWN = 5
+_MAX_SHOWN = 5
 
 
 @click.command(name="incidents", epilog="Example: firstcause incidents --status open")
@@ -22,28 +22,28 @@ _SHOWN = 5
 @pass_context
 def list_incidents(ctx: Context, *, status: str | None, limit: int, as_json: bool) -> None:
     """The incidents, newest first."""
-    found = ctx.ready_service.incidents(status, limit)
+    items = ctx.ready_service.incidents(status, limit)
     if as_json:
-        show_json({"incidents": found})
-    elif not found:
+        show_json({"incidents": items})
+    elif not items:
         click.echo("no incidents")
     else:
         rows = [
             (
-                one["id"],
-                one["status"],
-                one["priority"],
-                one["root"]["code"],
-                one["opened_at"],
-                _size(one),
-                f"(drill) {one['title']}" if one["drill"] else one["title"],
+                item["id"],
+                item["status"],
+                item["priority"],
+                item["root"]["code"],
+                item["opened_at"],
+                _format_size(item),
+                f"(drill) {item['title']}" if item["drill"] else item["title"],
             )
-            for one in found
+            for item in items
         ]
         show_table(("ID", "STATUS", "PRIO", "ROOT", "OPENED", "ERRORS", "TITLE"), rows)
 
 
-def _size(incident: dict[str, Any]) -> str:
+def _format_size(incident: dict[str, Any]) -> str:
     cascades = len({alert["code"] for alert in incident["alerts"] if alert["role"] == "cascade"})
     return f"{incident['events']} ({cascades} cascade codes)" if cascades else str(incident["events"])
 
@@ -54,117 +54,131 @@ def _size(incident: dict[str, Any]) -> str:
 @pass_context
 def incident(ctx: Context, *, number: str, as_json: bool) -> None:
     """One incident: its root, its cascades, what was said and what happened."""
-    found = ctx.ready_service.incident(number)
-    show_json(found) if as_json else show_incident(found)
+    answer = ctx.ready_service.incident(number)
+    show_json(answer) if as_json else show_incident(answer)
 
 
-def show_incident(found: dict[str, Any]) -> None:
+def show_incident(answer: dict[str, Any]) -> None:
     """The cause, then how to mend it, then whom it hits, and what happened."""
-    click.secho(f"incident {found['id']}  {found['status']}  {found['priority']}", bold=True, nl=False)
-    click.echo(f"  {clean(found['title'])}")
-    root = found["root"]
-    _show("cause", [f"{clean(root['code'])}{_where(root)}", *_because(found)])
-    _show("fix", _fix(found))
-    _show("hits", _hits(found["impact"]))
-    _show("since", [_since(found)])
-    _show("errors", [f"{found['events']} in all", *_alerts(found["alerts"])])
-    _show("told", [_told(each) for each in found["notifications"]] or ["nobody yet"])
-    _show("then", [_happened(each) for each in found["timeline"]])
+    click.secho(f"incident {answer['id']}  {answer['status']}  {answer['priority']}", bold=True, nl=False)
+    click.echo(f"  {single_line(answer['title'])}")
+    root = answer["root"]
+    _show_lines("cause", [f"{single_line(root['code'])}{_format_origin(root)}", *_format_cause(answer)])
+    _show_lines("fix", _format_fix(answer))
+    _show_lines("hits", _format_impact(answer["impact"]))
+    _show_lines("since", [_format_times(answer)])
+    _show_lines("errors", [f"{answer['events']} in all", *_format_alerts(answer["alerts"])])
+    _show_lines(
+        "told",
+        [_format_notification(notification) for notification in answer["notifications"]] or ["nobody yet"],
+    )
+    _show_lines("then", [_format_timeline_entry(entry) for entry in answer["timeline"]])
 
 
-def _show(label: str, lines: Iterable[str]) -> None:
-    for at, line in enumerate(lines):
-        click.echo(f"  {label if not at else '':<7} {line}")
+def _show_lines(label: str, lines: Iterable[str]) -> None:
+    for index, line in enumerate(lines):
+        click.echo(f"  {label if not index else '':<7} {line}")
 
 
-def _because(found: Mapping[str, Any]) -> list[str]:
+def _format_cause(answer: Mapping[str, Any]) -> list[str]:
     """The reason that holds, and where its rule stands."""
-    said = [
-        each
-        for each in found["verdicts"]
-        if each["verdict"] == "root_cause" and each["code"] == found["root"]["code"]
+    verdicts = [
+        verdict
+        for verdict in answer["verdicts"]
+        if verdict["verdict"] == "root_cause" and verdict["code"] == answer["root"]["code"]
     ]
-    if not said:
+    if not verdicts:
         return []
-    best = said[0]
-    place = f"{best['file']}:{best['line']}" if best["file"] else best["rule"]
-    return [f"{clean(best['because'])}  [{place}]"]
+    best = verdicts[0]
+    origin = f"{best['file']}:{best['line']}" if best["file"] else best["rule"]
+    return [f"{single_line(best['because'])}  [{origin}]"]
 
 
-def _fix(found: Mapping[str, Any]) -> list[str]:
-    if found["fix"]:
-        return [f"was: {clean(found['fix'])}"]
-    before = [f"before: {clean(each['fix'])}  ({each['because']})" for each in found["suggestions"]]
-    known = found["how_to_fix"]
-    if known is None:
-        more = f"firstcause debug {found['id']} has all that is known"
-        return [*before, more] if before else [f"nobody wrote one down; {more}"]
-    lines = [f"{at}. {clean(step)}" for at, step in enumerate(known["steps"], 1)]
-    return [*lines, *(known[name] for name in ("url", "ui_url") if known[name]), *before]
+def _format_fix(answer: Mapping[str, Any]) -> list[str]:
+    if answer["fix"]:
+        return [f"was: {single_line(answer['fix'])}"]
+    past_fixes = [
+        f"before: {single_line(suggestion['fix'])}  ({suggestion['because']})"
+        for suggestion in answer["suggestions"]
+    ]
+    instructions = answer["how_to_fix"]
+    if instructions is None:
+        hint = f"firstcause debug {answer['id']} has all that is known"
+        return [*past_fixes, hint] if past_fixes else [f"nobody wrote one down; {hint}"]
+    lines = [f"{index}. {single_line(step)}" for index, step in enumerate(instructions["steps"], 1)]
+    return [*lines, *(instructions[name] for name in ("url", "ui_url") if instructions[name]), *past_fixes]
 
 
-def _since(found: Mapping[str, Any]) -> str:
-    until = f" until {found['resolved_at']}" if found["resolved_at"] else ""
-    taken = f", acknowledged by {clean(found['acknowledged_by'])}" if found["acknowledged_by"] else ""
-    quiet = ", nobody is told" if found["suppressed"] else ""
-    return f"{found['opened_at']}{until}{taken}{quiet}"
+def _format_times(answer: Mapping[str, Any]) -> str:
+    until = f" until {answer['resolved_at']}" if answer["resolved_at"] else ""
+    acknowledged = (
+        f", acknowledged by {single_line(answer['acknowledged_by'])}" if answer["acknowledged_by"] else ""
+    )
+    quiet = ", nobody is told" if answer["suppressed"] else ""
+    return f"{answer['opened_at']}{until}{acknowledged}{quiet}"
 
 
-def _alerts(alerts: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def _format_alerts(alerts: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """One line a code; ids as `split` takes them, where they are few."""
-    alike: dict[tuple[str, str, bool], list[Mapping[str, Any]]] = {}
-    for each in alerts:
-        alike.setdefault((each["role"], each["code"], each["resolved_at"] is not None), []).append(each)
-    for (role, code, over), group in alike.items():
-        times = sum(each["count"] for each in group)
+    groups: dict[tuple[str, str, bool], list[Mapping[str, Any]]] = {}
+    for alert in alerts:
+        groups.setdefault((alert["role"], alert["code"], alert["resolved_at"] is not None), []).append(alert)
+    for (role, code, is_resolved), group in groups.items():
+        times = sum(alert["count"] for alert in group)
         likeness = group[0]["likeness"]
-        words = "" if likeness is None else f"  by its words, {likeness:.0%} alike"
-        end = "  over" if over else ""
-        yield f"{role:<8} {times:>5} x {clean(code)}{_places(group)}  {_ids(group)}{words}{end}"
+        similarity = "" if likeness is None else f"  by its words, {likeness:.0%} alike"
+        end = "  over" if is_resolved else ""
+        yield f"{role:<8} {times:>5} x {single_line(code)}{_format_origins(group)}  {_format_ids(group)}{similarity}{end}"
 
 
-def _ids(group: Sequence[Mapping[str, Any]]) -> str:
-    ids = ", ".join(each["id"] for each in group[:_SHOWN])
-    more = f" and {len(group) - _SHOWN} more" if len(group) > _SHOWN else ""
-    return f"alert{'s' if len(group) > 1 else ''} {ids}{more}"
+def _format_ids(group: Sequence[Mapping[str, Any]]) -> str:
+    ids = ", ".join(alert["id"] for alert in group[:_MAX_SHOWN])
+    suffix = f" and {len(group) - _MAX_SHOWN} more" if len(group) > _MAX_SHOWN else ""
+    return f"alert{'s' if len(group) > 1 else ''} {ids}{suffix}"
 
 
-def _places(group: Iterable[Mapping[str, Any]]) -> str:
-    names = dict.fromkeys(str(each[name]) for name in ("service", "tenant") for each in group if each[name])
-    shown = [clean(name) for name in list(names)[:_SHOWN]]
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"  ({', '.join(shown)}{more})" if shown else ""
+def _format_origins(group: Iterable[Mapping[str, Any]]) -> str:
+    names = dict.fromkeys(
+        str(alert[name]) for name in ("service", "tenant") for alert in group if alert[name]
+    )
+    shown = [single_line(name) for name in list(names)[:_MAX_SHOWN]]
+    suffix = f" and {len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else ""
+    return f"  ({', '.join(shown)}{suffix})" if shown else ""
 
 
-def _told(each: Mapping[str, Any]) -> str:
-    said = clean(each["text"] if each["status"] == "sent" else each["error"])
-    return f"{each['at']}  {clean(each['notifier'])} {each['status']}: {said}"
+def _format_notification(notification: Mapping[str, Any]) -> str:
+    text = single_line(notification["text"] if notification["status"] == "sent" else notification["error"])
+    return f"{notification['at']}  {single_line(notification['notifier'])} {notification['status']}: {text}"
 
 
-def _happened(each: Mapping[str, Any]) -> str:
-    by = "" if each["actor"] == "firstcause" else f" by {clean(each['actor'])}"
-    because = f" ({clean(each['reason'])})" if each["reason"] else ""
-    return f"{each['at']}  {clean(each['what'])}{by}{because}"
+def _format_timeline_entry(entry: Mapping[str, Any]) -> str:
+    by = "" if entry["actor"] == "firstcause" else f" by {single_line(entry['actor'])}"
+    because = f" ({single_line(entry['reason'])})" if entry["reason"] else ""
+    return f"{entry['at']}  {single_line(entry['what'])}{by}{because}"
 
 
-def _hits(impact: Mapping[str, Any]) -> list[str]:
+def _format_impact(impact: Mapping[str, Any]) -> list[str]:
     lines = []
     if impact["companies"]:
-        known = max(impact["companies_known"], len(impact["companies"]))
-        shown = ", ".join(map(clean, impact["companies"][:_SHOWN]))
-        more = f" and {len(impact['companies']) - _SHOWN} more" if len(impact["companies"]) > _SHOWN else ""
-        lines.append(f"{shown}{more} ({len(impact['companies'])} of {known} known)")
+        known_count = max(impact["companies_known"], len(impact["companies"]))
+        shown = ", ".join(map(single_line, impact["companies"][:_MAX_SHOWN]))
+        suffix = (
+            f" and {len(impact['companies']) - _MAX_SHOWN} more"
+            if len(impact["companies"]) > _MAX_SHOWN
+            else ""
+        )
+        lines.append(f"{shown}{suffix} ({len(impact['companies'])} of {known_count} known)")
     elif impact["tenants"] != "NONE":
         lines.append(f"{impact['tenants'].lower()} companies; none has reported it so far")
     if impact["features"]:
-        lines.append(", ".join(map(clean, impact["features"])))
+        lines.append(", ".join(map(single_line, impact["features"])))
     if impact["revenue"] != "NONE":
         lines.append(f"revenue: {impact['revenue'].lower()}")
     return lines or ["no company named it, and no feature is known to need it"]
 
 
-def _where(value: dict[str, Any]) -> str:
-    parts = [clean(value[name]) for name in ("service", "tenant") if value.get(name)]
+def _format_origin(value: dict[str, Any]) -> str:
+    parts = [single_line(value[name]) for name in ("service", "tenant") if value.get(name)]
     return f"  ({', '.join(parts)})" if parts else ""
 
 
@@ -187,8 +201,8 @@ def debug(ctx: Context, *, number: str, form: str, as_json: bool) -> None:
 @pass_context
 def resolve(ctx: Context, *, number: str, fix: str | None, as_json: bool) -> None:
     """Say that an incident is over; its cascades end with it."""
-    found = ctx.ready_service.resolve(number, now(), fix=fix, actor=getpass.getuser())
-    show_json(found) if as_json else click.echo(f"incident {found['id']} is resolved")
+    answer = ctx.ready_service.resolve(number, now(), fix=fix, actor=getpass.getuser())
+    show_json(answer) if as_json else click.echo(f"incident {answer['id']} is resolved")
 
 
 COMMANDS = (list_incidents, incident, debug, resolve)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from firstcause.errors import ConfigError
-from firstcause.resources import shipped
-from firstcause.rulefiles.schema import schema_text
+from firstcause.resources import shipped_path
+from firstcause.rulefiles.schema import format_schema_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_RULES = """\
+_RULES_TEMPLATE = """\
 # yaml-language-server: $schema=../schema.json
 # Your own errors and rules. `firstcause rules check` tells what is wrong with this file, and where;
 # a running daemon takes it when you save it. The shipped files show every field.
@@ -37,19 +37,19 @@ rules: []
 """
 
 
-def scaffold(folder: Path) -> Iterator[tuple[Path, bool]]:
+def write_scaffold(folder: Path) -> Iterator[tuple[Path, bool]]:
     """Write what is missing; yields each path and whether it was written."""
-    config = shipped("config.toml").read_text(encoding="utf-8")
-    own = config.replace('# paths = ["shipped"]', 'paths = ["shipped", "rules"]')
+    config = shipped_path("config.toml").read_text(encoding="utf-8")
+    own_config = config.replace('# paths = ["shipped"]', 'paths = ["shipped", "rules"]')
     for path, text in (
-        (folder / "config.toml", own),
-        (folder / "rules" / "schema.json", schema_text()),
-        (folder / "rules" / "site" / "my-service.yaml", _RULES),
+        (folder / "config.toml", own_config),
+        (folder / "rules" / "schema.json", format_schema_text()),
+        (folder / "rules" / "site" / "my-service.yaml", _RULES_TEMPLATE),
     ):
-        yield path, _write(path, text)
+        yield path, _write_file(path, text)
 
 
-def _write(path: Path, text: str) -> bool:
+def _write_file(path: Path, text: str) -> bool:
     if path.exists():
         return False
     try:

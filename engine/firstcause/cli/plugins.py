@@ -27,8 +27,8 @@ def list_plugins(ctx: Context, *, as_json: bool) -> None:
         show_json({"plugins": [dataclasses.asdict(state) for state in states]})
     else:
         rows = [
-            (one.name, one.status, one.version or "", ", ".join(one.hooks), "; ".join(one.problems))
-            for one in states
+            (state.name, state.status, state.version or "", ", ".join(state.hooks), "; ".join(state.problems))
+            for state in states
         ]
         show_table(("NAME", "STATUS", "VERSION", "HOOKS", "PROBLEMS"), rows)
         click.echo(f"probes: {', '.join(service.probes) or 'none'}")

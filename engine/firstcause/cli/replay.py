@@ -30,36 +30,40 @@ def replay(ctx: Context, click_ctx: click.Context, *, file: BinaryIO, store: str
     """
     from firstcause.simulation.replay import replay as play
 
-    events, wrong = _read(file, ctx.settings.intake.max_event_bytes)
+    events, invalid_count = _read_events(file, ctx.settings.intake.max_event_bytes)
     group_wait = ctx.settings.notify.group_wait
-    found = play(events, ctx.service.knowledge, group_wait, store)
-    for incident in found.incidents:
+    result = play(events, ctx.service.knowledge, group_wait, store)
+    for incident in result.incidents:
         click.echo(json.dumps(incident, ensure_ascii=False))
-    counts = ((len(events), "event"), (len(found.incidents), "incident"), (found.said, "message"))
+    counts = (
+        (len(events), "event"),
+        (len(result.incidents), "incident"),
+        (result.notification_count, "message"),
+    )
     click.echo(", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts), err=True)
-    click_ctx.exit(2 if wrong else 0)
+    click_ctx.exit(2 if invalid_count else 0)
 
 
-def _read(file: BinaryIO, limit: int) -> tuple[list[Event], int]:
+def _read_events(file: BinaryIO, limit: int) -> tuple[list[Event], int]:
     """The events, and how many lines could not be read."""
-    from firstcause.app.application import new_id
+    from firstcause.app.application import generate_id
     from firstcause.intake.native_format import parse
 
     events: list[Event] = []
-    wrong, at = 0, now()
-    for number, line in enumerate(file, 1):
+    invalid_count, when = 0, now()
+    for line_number, line in enumerate(file, 1):
         if not line.strip():
             continue
         try:
-            parsed = parse(line, "application/json", now=at, new_id=new_id, max_event_bytes=limit)
-            errors = [each.error for each in parsed.rejected]
+            parsed = parse(line, "application/json", now=when, new_id=generate_id, max_event_bytes=limit)
+            errors = [rejection.error for rejection in parsed.rejected]
             events += parsed.events
         except IntakeError as error:
             errors = [str(error)]
         for error_text in errors:
-            wrong += 1
-            click.echo(f"{file.name}:{number}: {error_text}; correct the line", err=True)
-    return events, wrong
+            invalid_count += 1
+            click.echo(f"{file.name}:{line_number}: {error_text}; correct the line", err=True)
+    return events, invalid_count
 
 
 COMMANDS = (replay,)

@@ -38,10 +38,10 @@ def report(
     as_json: bool,
 ) -> None:
     """Report an error through the whole pipeline, by its CODE or its message."""
-    from firstcause.app.application import new_id
+    from firstcause.app.application import generate_id
     from firstcause.intake.native_format import parse
 
-    given = {
+    fields = {
         "code": code,
         "message": message,
         "tenant": tenant,
@@ -49,20 +49,20 @@ def report(
         "severity": severity,
         "time": at,
     }
-    event: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+    event: dict[str, object] = {name: value for name, value in fields.items() if value is not None}
     if detail:
-        event["details"] = dict(_pair(each) for each in detail)
+        event["details"] = dict(_parse_pair(pair) for pair in detail)
     limit = ctx.settings.intake.max_event_bytes
     body = json.dumps(event).encode()
-    parsed = parse(body, "application/json", now=now(), new_id=new_id, max_event_bytes=limit)
+    parsed = parse(body, "application/json", now=now(), new_id=generate_id, max_event_bytes=limit)
     if parsed.rejected:
         raise IntakeError(parsed.rejected[0].error)
     ctx.ready_service.accept(parsed.events, now())
     ctx.ready_service.triage_all(now())
-    _show(ctx, parsed.events[0].id, wait=wait, as_json=as_json)
+    _show_accepted(ctx, parsed.events[0].id, wait=wait, as_json=as_json)
 
 
-def _show(ctx: Context, event_id: str, *, wait: bool, as_json: bool) -> None:
+def _show_accepted(ctx: Context, event_id: str, *, wait: bool, as_json: bool) -> None:
     incident = ctx.ready_service.incident_of(event_id)
     if incident is None:
         answer = {"accepted": 1, "id": event_id, "incident": None}
@@ -75,9 +75,9 @@ def _show(ctx: Context, event_id: str, *, wait: bool, as_json: bool) -> None:
         click.echo(f"accepted; incident {incident['id']}: {incident['title']} ({incident['root']['code']})")
 
 
-def _pair(text: str) -> tuple[str, str]:
-    key, sign, value = text.partition("=")
-    if not sign or not key:
+def _parse_pair(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator or not key:
         msg = f"--detail {text!r} is not KEY=VALUE"
         raise click.UsageError(msg)
     return key, value

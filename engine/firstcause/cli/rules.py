@@ -10,13 +10,13 @@ import click
 
 from firstcause.cli.common import (
     Context,
-    clean,
     json_option,
     now,
+    parse_since,
     pass_context,
     show_json,
     show_table,
-    since_of,
+    single_line,
 )
 from firstcause.cli.explain import explain_rule
 from firstcause.errors import RuleFileError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from firstcause.errors import Mistake
-    from firstcause.simulation.rule_tests import Result
+    from firstcause.simulation.rule_tests import RuleTestResult
 
 
 @click.group()
@@ -34,38 +34,41 @@ def rules() -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Chosen:
+class _FileSelection:
     """Which files to read. whole: all of the configuration's. within: what is asked about, () for all."""
 
     folders: Sequence[Path]
-    whole: bool = True
+    is_complete: bool = True
     within: Sequence[Path] = ()
 
-    def asks(self, path: Path) -> bool:
-        return not self.within or any(path.resolve().is_relative_to(each) for each in self.within)
+    def includes(self, path: Path) -> bool:
+        return not self.within or any(path.resolve().is_relative_to(folder) for folder in self.within)
 
 
-def _chosen(ctx: Context, named: Sequence[str]) -> _Chosen:
+def _select_files(ctx: Context, names: Sequence[str]) -> _FileSelection:
     """What stands in the configuration's folders is read with all of them, anything else by itself."""
-    from firstcause.rulebase.rulebase import SHIPPED, rule_folder
+    from firstcause.rulebase.rulebase import SHIPPED_RULES, resolve_rule_folder
 
     configured = ctx.service.rule_folders
-    if not named:
-        return _Chosen(configured)
-    paths = [rule_folder(ctx.settings, each) if each == SHIPPED else Path(each).resolve() for each in named]
+    if not names:
+        return _FileSelection(configured)
+    paths = [
+        resolve_rule_folder(ctx.settings, name) if name == SHIPPED_RULES else Path(name).resolve()
+        for name in names
+    ]
     for path in paths:
         if not path.exists():
             msg = f"no such file or folder: {path}"
             raise click.UsageError(msg)
-    inside = all(any(path.is_relative_to(each.resolve()) for each in configured) for path in paths)
-    return _Chosen(configured, within=paths) if inside else _Chosen(paths, whole=False)
+    inside = all(any(path.is_relative_to(folder.resolve()) for folder in configured) for path in paths)
+    return _FileSelection(configured, within=paths) if inside else _FileSelection(paths, is_complete=False)
 
 
-_paths = click.argument("paths", nargs=-1, metavar="[PATH]...")
+_paths_argument = click.argument("paths", nargs=-1, metavar="[PATH]...")
 
 
 @rules.command(epilog="Example: firstcause rules check")
-@_paths
+@_paths_argument
 @json_option
 @pass_context
 def check(ctx: Context, *, paths: tuple[str, ...], as_json: bool) -> None:
@@ -75,11 +78,13 @@ def check(ctx: Context, *, paths: tuple[str, ...], as_json: bool) -> None:
     """
     from firstcause.rulefiles.load import load
 
-    chosen = _chosen(ctx, paths)
+    selection = _select_files(ctx, paths)
     try:
-        book = load(chosen.folders, ctx.settings.rules.thresholds, whole=chosen.whole)
+        book = load(selection.folders, ctx.settings.rules.thresholds, complete=selection.is_complete)
     except RuleFileError as error:
-        _show_mistakes([each for each in error.mistakes if chosen.asks(Path(each.path))], as_json=as_json)
+        _show_mistakes(
+            [mistake for mistake in error.mistakes if selection.includes(Path(mistake.path))], as_json=as_json
+        )
         return
     if as_json:
         show_json({"mistakes": []})
@@ -90,16 +95,16 @@ def check(ctx: Context, *, paths: tuple[str, ...], as_json: bool) -> None:
 
 def _show_mistakes(mistakes: Sequence[Mistake], *, as_json: bool) -> None:
     if as_json:
-        show_json({"mistakes": [vars(each) for each in mistakes]})
+        show_json({"mistakes": [vars(mistake) for mistake in mistakes]})
     else:
-        for each in mistakes:
-            click.echo(str(each), err=True)
+        for mistake in mistakes:
+            click.echo(str(mistake), err=True)
         click.echo(f"{len(mistakes) or 'no'} mistake{'' if len(mistakes) == 1 else 's'}", err=True)
     click.get_current_context().exit(1 if mistakes else 0)
 
 
 @rules.command(epilog="Example: firstcause rules test --only twilio")
-@_paths
+@_paths_argument
 @click.option("--only", metavar="TEXT", help="Only tests with this in their name or their file's.")
 @json_option
 @pass_context
@@ -108,20 +113,31 @@ def test(ctx: Context, *, paths: tuple[str, ...], only: str | None, as_json: boo
 
     They go through the same pipeline as real errors, on a store in memory and with a clock of their own.
     """
-    from firstcause.rulebase.rulebase import learn
-    from firstcause.simulation.rule_tests import run
+    from firstcause.rulebase.rulebase import load_rulebase
+    from firstcause.simulation.rule_tests import run_rule_tests
 
-    chosen = _chosen(ctx, paths)
-    knowledge = learn(chosen.folders, ctx.settings.rules.thresholds, whole=chosen.whole)
-    asked = [each for each in knowledge.book.tests if chosen.asks(each.path)]
+    selection = _select_files(ctx, paths)
+    knowledge = load_rulebase(
+        selection.folders, ctx.settings.rules.thresholds, all_files=selection.is_complete
+    )
+    placed_tests = [
+        placed_test for placed_test in knowledge.book.tests if selection.includes(placed_test.path)
+    ]
     results = []
-    for result in run(knowledge, [each for each in asked if (only or "") in f"{each.file} {each.test.name}"]):
+    for result in run_rule_tests(
+        knowledge,
+        [
+            placed_test
+            for placed_test in placed_tests
+            if (only or "") in f"{placed_test.file} {placed_test.test.name}"
+        ],
+    ):
         results.append(result)
         if not as_json and not result.passed:
             _show_failure(result)
     failed = sum(not result.passed for result in results)
     if as_json:
-        show_json({"tests": [_answer(result) for result in results], "failed": failed})
+        show_json({"tests": [_serialize_result(result) for result in results], "failed": failed})
     else:
         click.echo(f"{len(results)} tests, {failed or 'none'} failed")
     knowledge.close()
@@ -129,7 +145,7 @@ def test(ctx: Context, *, paths: tuple[str, ...], only: str | None, as_json: boo
 
 
 @rules.command(epilog="Example: firstcause rules backtest shipped ./edited --since 7d --strict")
-@_paths
+@_paths_argument
 @click.option("--since", metavar="WHEN", default="30d", show_default=True, help="A duration or a time.")
 @click.option("--strict", is_flag=True, help="Exit 1 where anything would differ.")
 @json_option
@@ -139,80 +155,89 @@ def backtest(ctx: Context, *, paths: tuple[str, ...], since: str, strict: bool, 
 
     The word `shipped` stands for the files that come along.
     """
-    from firstcause.rulebase.rulebase import learn
-    from firstcause.simulation.backtest import backtest as play
+    from firstcause.rulebase.rulebase import load_rulebase
+    from firstcause.simulation.backtest import run_backtest as play
 
-    at, service = now(), ctx.ready_service
-    begin = since_of(since, at)
-    chosen = _chosen(ctx, paths)
+    when, service = now(), ctx.ready_service
+    begin = parse_since(since, when)
+    selection = _select_files(ctx, paths)
     settings = ctx.settings
-    knowledge = learn(
-        chosen.folders,
+    knowledge = load_rulebase(
+        selection.folders,
         settings.rules.thresholds,
-        whole=chosen.whole,
+        all_files=selection.is_complete,
         depends_on=settings.topology.depends_on,
     )
     try:
-        report = play(service.database, knowledge, settings.notify.group_wait, begin, at)
+        report = play(service.database, knowledge, settings.notify.group_wait, begin, when)
     finally:
         knowledge.close()
     if as_json:
         show_json(dataclasses.asdict(report))
     else:
-        for each in report.differences:
-            _show_difference(each)
+        for difference in report.differences:
+            _show_difference(difference)
         differ = f"{len(report.differences) or 'none'} would differ"
         click.echo(f"{report.events} events, {report.incidents} incidents since {since}: {differ}")
     click.get_current_context().exit(1 if strict and report.differences else 0)
 
 
-_HEADS = {
+_CHANGE_HEADINGS = {
     "differs": "incident {incident}",
     "lost": "incident {incident} would not be",
     "gained": "there would be a new incident",
 }
 
 
-def _show_difference(each: dict[str, Any]) -> None:
-    head = _HEADS[each["change"]].format(**each)
-    click.secho(f"{head}  {each['opened_at']}  {each['priority']}  {clean(each['root'])}", bold=True)
-    if each["change"] != "differs":
-        told = ", ".join(each["said"] or []) or "nobody told"
-        click.echo(f"  {each['events']} events, {told}")
-    for what, change in each["changes"].items():
+def _show_difference(difference: dict[str, Any]) -> None:
+    head = _CHANGE_HEADINGS[difference["change"]].format(**difference)
+    click.secho(
+        f"{head}  {difference['opened_at']}  {difference['priority']}  {single_line(difference['root'])}",
+        bold=True,
+    )
+    if difference["change"] != "differs":
+        notified = ", ".join(difference["said"] or []) or "nobody told"
+        click.echo(f"  {difference['events']} events, {notified}")
+    for what, change in difference["changes"].items():
         if "was" in change:
             click.echo(f"  {what}: was {change['was']}, would be {change['would_be']}")
             continue
-        for sign, way in (("+", "gained"), ("-", "lost")):
-            for one in change[way]:
-                shown = one if isinstance(one, str) else f"{one['verdict']} of {one['code']} by {one['rule']}"
-                click.echo(f"  {sign} {what.removesuffix('s')} {clean(shown)}")
+        for sign, direction in (("+", "gained"), ("-", "lost")):
+            for item in change[direction]:
+                shown = (
+                    item
+                    if isinstance(item, str)
+                    else f"{item['verdict']} of {item['code']} by {item['rule']}"
+                )
+                click.echo(f"  {sign} {what.removesuffix('s')} {single_line(shown)}")
 
 
 @rules.command(epilog="Example: firstcause rules schema > rules/schema.json")
 def schema() -> None:
     """The JSON Schema of rule files: editors that are given it complete and check while you type."""
-    from firstcause.rulefiles.schema import schema_text
+    from firstcause.rulefiles.schema import format_schema_text
 
-    click.echo(schema_text(), nl=False)
+    click.echo(format_schema_text(), nl=False)
 
 
-def _show_failure(result: Result) -> None:
-    click.secho(f"FAILED {result.test.file}:{result.test.line}: {clean(result.test.test.name)}", fg="red")
-    rows = [(each.field, each.expected, each.got) for each in result.differences]
+def _show_failure(result: RuleTestResult) -> None:
+    click.secho(
+        f"FAILED {result.test.file}:{result.test.line}: {single_line(result.test.test.name)}", fg="red"
+    )
+    rows = [(difference.field, difference.expected, difference.got) for difference in result.differences]
     show_table(("  WHAT", "EXPECTED", "GOT"), [(f"  {what}", *rest) for what, *rest in rows])
-    for line in result.why:
-        click.echo(f"    {clean(line)}")
+    for line in result.explanation:
+        click.echo(f"    {single_line(line)}")
 
 
-def _answer(result: Result) -> dict[str, Any]:
+def _serialize_result(result: RuleTestResult) -> dict[str, Any]:
     return {
         "name": result.test.test.name,
         "file": result.test.file,
         "line": result.test.line,
         "passed": result.passed,
-        "differences": [dataclasses.asdict(each) for each in result.differences],
-        "why": list(result.why),
+        "differences": [dataclasses.asdict(difference) for difference in result.differences],
+        "why": list(result.explanation),
     }
 
 

@@ -24,18 +24,18 @@ def run(ctx: Context) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 def demo(*, once: bool, as_json: bool) -> None:
     """Fifty errors, one cause: the seed's scenario, end to end, in a temporary folder."""
-    from firstcause.demo.play import play
+    from firstcause.demo.play import play_demo
 
-    play(once=once, as_json=as_json)
+    play_demo(once=once, as_json=as_json)
 
 
 @click.command(epilog="Example: firstcause init monitoring")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
 def init(folder: Path) -> None:
     """Write config.toml and rules/ to edit. Files that are there already stay as they are."""
-    from firstcause.cli.init_files import scaffold
+    from firstcause.cli.init_files import write_scaffold
 
-    for path, written in scaffold(folder):
+    for path, written in write_scaffold(folder):
         click.echo(f"{'wrote' if written else 'kept '} {path}")
 
 

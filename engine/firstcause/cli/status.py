@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from firstcause.cli.common import Context, clean, json_option, pass_context, show_json
+from firstcause.cli.common import Context, json_option, pass_context, show_json, single_line
 from firstcause.errors import FirstcauseError
 
 if TYPE_CHECKING:
     from firstcause.config import Settings
 
-_WITHIN = 10.0
-_REFUSAL = 400
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - what stands in a configuration
+_TIMEOUT_S = 10.0
+_MIN_ERROR_STATUS = 400
+_LOOPBACK_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - what stands in a configuration
 
 
 @click.command(epilog="Example: firstcause status")
@@ -22,55 +22,55 @@ _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - wh
 @pass_context
 def status(ctx: Context, *, as_json: bool) -> None:
     """How the running daemon is: its rules, its store, what is open. Exit 1 where something is wrong."""
-    found = _asked(ctx.settings)
-    show_json(found) if as_json else _show(found)
-    click.get_current_context().exit(1 if found["rules"]["refused"] else 0)
+    answer = _fetch_status(ctx.settings)
+    show_json(answer) if as_json else _show_status(answer)
+    click.get_current_context().exit(1 if answer["rules"]["refused"] else 0)
 
 
-def _asked(settings: Settings) -> dict[str, Any]:
+def _fetch_status(settings: Settings) -> dict[str, Any]:
     import httpx
 
-    host = _ANY.get(settings.web.host, settings.web.host)
+    host = _LOOPBACK_ADDRESSES.get(settings.web.host, settings.web.host)
     url = f"http://{f'[{host}]' if ':' in host else host}:{settings.web.port}"
     token = settings.web_token
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     try:
-        answer = httpx.get(f"{url}/api/v1/status", headers=headers, timeout=_WITHIN)
-        found: dict[str, Any] = answer.json()
+        response = httpx.get(f"{url}/api/v1/status", headers=headers, timeout=_TIMEOUT_S)
+        body: dict[str, Any] = response.json()
     except (httpx.HTTPError, ValueError) as error:
         msg = f"no daemon answers on {url} ({error}); start it with `firstcause run`"
         raise FirstcauseError(msg) from error
-    if answer.status_code >= _REFUSAL:
-        msg = f"the daemon on {url} answers {answer.status_code}: {found.get('error')}"
+    if response.status_code >= _MIN_ERROR_STATUS:
+        msg = f"the daemon on {url} answers {response.status_code}: {body.get('error')}"
         raise FirstcauseError(msg)
-    return found
+    return body
 
 
-def _show(found: dict[str, Any]) -> None:
-    from firstcause.core.text.sizes import spoken
+def _show_status(answer: dict[str, Any]) -> None:
+    from firstcause.core.text.sizes import format_size
 
-    rules, store = found["rules"], found["store"]
-    click.echo(f"firstcause {found['version']} runs; health {found['health']}")
-    opened = ", ".join(f"{count} {priority}" for priority, count in found["incidents"].items())
+    rules, store = answer["rules"], answer["store"]
+    click.echo(f"firstcause {answer['version']} runs; health {answer['health']}")
+    opened = ", ".join(f"{count} {priority}" for priority, count in answer["incidents"].items())
     click.echo(f"incidents  {opened or 'none open'}")
     waiting = f"{store['waiting']} events and {store['unsent']} messages wait"
-    click.echo(f"store      {clean(store['url'])}, {spoken(store['bytes'])}; {waiting}")
-    click.echo(f"taken in   {_came_in(found['intake'])}")
+    click.echo(f"store      {single_line(store['url'])}, {format_size(store['bytes'])}; {waiting}")
+    click.echo(f"taken in   {_format_intake(answer['intake'])}")
     click.echo(f"rules      {rules['rules']} rules, {rules['entries']} known errors, {rules['files']} files")
     if refused := rules["refused"]:
         click.secho(f"rule files read at {refused['at']} were not taken, the old ones stay live:", fg="red")
         for line in refused["error"].splitlines():
-            click.echo(f"  {clean(line)}")
+            click.echo(f"  {single_line(line)}")
 
 
-def _came_in(intake: dict[str, Any]) -> str:
+def _format_intake(intake: dict[str, Any]) -> str:
     """What came since the daemon started, and what did not."""
-    refused, lost = (
-        sum(number for each in intake[name].values() for number in each.values())
+    refused, dropped = (
+        sum(count for counts in intake[name].values() for count in counts.values())
         for name in ("rejected", "lost_by_senders")
     )
-    told = f"{sum(intake['accepted'].values())} events since the start, {refused} refused"
-    return f"{told}; senders dropped {lost} themselves" if lost else told
+    summary = f"{sum(intake['accepted'].values())} events since the start, {refused} refused"
+    return f"{summary}; senders dropped {dropped} themselves" if dropped else summary
 
 
 COMMANDS = (status,)

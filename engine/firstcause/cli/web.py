@@ -9,7 +9,7 @@ import click
 
 from firstcause.errors import ConfigError
 
-_SHORTEST = 12
+_MIN_PASSWORD_LENGTH = 12
 
 
 @click.group()
@@ -22,16 +22,16 @@ def web() -> None:
 @click.password_option(prompt="The password that the page asks for", help="Asked for where not given.")
 def password(file: Path, password: str) -> None:
     """Write the argon2 hash of a password to FILE, for [web] password_file."""
-    from firstcause.web.sessions import hashed
+    from firstcause.web.sessions import hash_password
 
-    if len(password) < _SHORTEST:
-        msg = f"at least {_SHORTEST} characters; four words will do"
+    if len(password) < _MIN_PASSWORD_LENGTH:
+        msg = f"at least {_MIN_PASSWORD_LENGTH} characters; four words will do"
         raise click.BadParameter(msg, param_hint="--password")
     try:
         # Only its owner may read it, from the first moment on.
-        made = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(made, "w", encoding="utf-8") as opened:
-            opened.write(f"{hashed(password)}\n")
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+            opened.write(f"{hash_password(password)}\n")
     except OSError as error:
         msg = f"{file} cannot be written: {error.strerror}"
         raise ConfigError(msg) from None

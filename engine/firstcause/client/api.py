@@ -9,18 +9,18 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from firstcause.client.client import Client
-from firstcause.client.settings import Settings, settings
+from firstcause.client.settings import Settings, resolve_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from os import PathLike
 
-_CODE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
-_LOCK = threading.Lock()
+_CODE_PATTERN = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
+_CLIENT_LOCK = threading.Lock()
 _log = logging.getLogger("firstcause.client")
 
 
-class _Process:
+class _ProcessState:
     client: Client | None = None
 
 
@@ -48,8 +48,8 @@ def configure(
     wait in memory. timeout: seconds for one answer. exit_within: seconds for sending at the process's end.
     ValueError where a value is wrong.
     """
-    made = Client(
-        settings(
+    new_client = Client(
+        resolve_settings(
             url=url,
             service=service,
             tenant=tenant,
@@ -65,29 +65,29 @@ def configure(
             exit_within=exit_within,
         )
     )
-    with _LOCK:
-        before, _Process.client = _Process.client, made
-    if before is not None:
-        before.close()
-    if made.settings.url:
+    with _CLIENT_LOCK:
+        previous, _ProcessState.client = _ProcessState.client, new_client
+    if previous is not None:
+        previous.close()
+    if new_client.settings.url:
         # What an earlier process left on disk is sent now, not with the next error.
-        made.start()
+        new_client.start()
 
 
 def client() -> Client:
     """The process's; by the environment where configure() was not called."""
-    made = _Process.client
-    if made is None:
-        with _LOCK:
-            if _Process.client is None:
-                _Process.client = Client(_by_environment())
-            made = _Process.client
-    return made
+    current = _ProcessState.client
+    if current is None:
+        with _CLIENT_LOCK:
+            if _ProcessState.client is None:
+                _ProcessState.client = Client(_settings_from_environment())
+            current = _ProcessState.client
+    return current
 
 
-def _by_environment() -> Settings:
+def _settings_from_environment() -> Settings:
     try:
-        return settings()
+        return resolve_settings()
     except ValueError as error:
         _log.warning("no errors are reported: FIRSTCAUSE_URL: %s", error)
         return Settings(url="")
@@ -114,7 +114,7 @@ def report(
     """
     exception = error if isinstance(error, BaseException) else sys.exception()
     if isinstance(error, str):
-        if code is None and _CODE.fullmatch(error):
+        if code is None and _CODE_PATTERN.fullmatch(error):
             code = error
         elif message is None:
             message = error

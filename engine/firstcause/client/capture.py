@@ -6,12 +6,12 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from firstcause.client import sanitize
-from firstcause.client.exception_info import calling, chain
+from firstcause.client.exception_info import capture_chain, find_caller
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from firstcause.client.exception_info import Place, Raised
+    from firstcause.client.exception_info import CapturedException, CodeLocation
 
 _SEVERITIES = frozenset({
     "DEBUG", "NOTICE", "INFO", "INFORMATION", "WARN", "WARNING", "ERR", "ERROR", "CRIT", "CRITICAL", "FATAL",
@@ -19,62 +19,69 @@ _SEVERITIES = frozenset({
 })  # fmt: skip
 
 
-class Seen(NamedTuple):
+class CapturedError(NamedTuple):
     """fields: of the event, plain already. at: seconds since 1970. where: None where raised knows it."""
 
     fields: dict[str, Any]
-    at: float
-    raised: tuple[Raised, ...] = ()
-    where: Place | None = None
+    timestamp: float
+    exceptions: tuple[CapturedException, ...] = ()
+    location: CodeLocation | None = None
 
 
-def seen(
+def capture_error(
     error: BaseException | None,
-    given: Mapping[str, Any],
-    bound: Mapping[str, Any] | None,
-    where: Place | None = None,
-    at: float | None = None,
-) -> Seen:
+    params: Mapping[str, Any],
+    context_fields: Mapping[str, Any] | None,
+    location: CodeLocation | None = None,
+    timestamp: float | None = None,
+) -> CapturedError:
     """given: fields of the event as the caller has them. bound: those that hold for all within a context."""
-    fields: dict[str, Any] = {"id": given["id"]}
-    more: dict[str, Any] = {}
+    fields: dict[str, Any] = {"id": params["id"]}
+    extra_details: dict[str, Any] = {}
     for key in ("code", "tenant", "service"):
-        value = given.get(key)
-        if value is None and bound is not None:
-            value = bound.get(key)
-        if (text := sanitize.name(value)) is not None:
+        value = params.get(key)
+        if value is None and context_fields is not None:
+            value = context_fields.get(key)
+        if (text := sanitize.to_name(value)) is not None:
             fields[key] = text
-    if given.get("message") is not None and (message := sanitize.words(given["message"]).strip()):
+    if params.get("message") is not None and (message := sanitize.to_text(params["message"]).strip()):
         fields["message"] = message
-    if (severity := given.get("severity")) is not None:
-        known = str(severity).strip().upper()
-        (fields if known in _SEVERITIES else more)["severity"] = known[: sanitize.LONGEST_NAME]
-    if given.get("resolved"):
+    if (severity := params.get("severity")) is not None:
+        severity_name = str(severity).strip().upper()
+        (fields if severity_name in _SEVERITIES else extra_details)["severity"] = severity_name[
+            : sanitize.MAX_NAME_LENGTH
+        ]
+    if params.get("resolved"):
         fields["resolved"] = True
-    _add_particulars(fields, given, bound, more)
-    raised = chain(error) if error is not None else ()
-    if "code" not in fields and "message" not in fields and not raised:
+    _add_details(fields, params, context_fields, extra_details)
+    exceptions = capture_chain(error) if error is not None else ()
+    if "code" not in fields and "message" not in fields and not exceptions:
         fields["message"] = "an error without code and message was reported"
-    if where is None and not (raised and raised[0].steps):
-        return Seen(fields, time.time() if at is None else at, raised, calling())
-    return Seen(fields, time.time() if at is None else at, raised, where)
+    if location is None and not (exceptions and exceptions[0].frames):
+        return CapturedError(
+            fields, time.time() if timestamp is None else timestamp, exceptions, find_caller()
+        )
+    return CapturedError(fields, time.time() if timestamp is None else timestamp, exceptions, location)
 
 
-def _add_particulars(
-    fields: dict[str, Any], given: Mapping[str, Any], bound: Mapping[str, Any] | None, more: dict[str, Any]
+def _add_details(
+    fields: dict[str, Any],
+    params: Mapping[str, Any],
+    context_fields: Mapping[str, Any] | None,
+    extra_details: dict[str, Any],
 ) -> None:
-    details, tags = given.get("details"), given.get("tags")
-    if bound is not None:
-        details = {**(bound.get("details") or {}), **_mapping(details)}
-        tags = {**(bound.get("tags") or {}), **_mapping(tags)}
-    if details or more:
-        fields["details"] = {**sanitize.details(details), **more}
+    details, tags = params.get("details"), params.get("tags")
+    if context_fields is not None:
+        details = {**(context_fields.get("details") or {}), **_to_mapping(details)}
+        tags = {**(context_fields.get("tags") or {}), **_to_mapping(tags)}
+    if details or extra_details:
+        fields["details"] = {**sanitize.sanitize_details(details), **extra_details}
     if tags:
-        found = sanitize.details(tags)
+        clean_tags = sanitize.sanitize_details(tags)
         fields["tags"] = {
-            key: sanitize.words(value, sanitize.LONGEST_TEXT // 4) for key, value in found.items()
+            key: sanitize.to_text(value, sanitize.MAX_TEXT_LENGTH // 4) for key, value in clean_tags.items()
         }
 
 
-def _mapping(value: Any) -> dict[str, Any]:
+def _to_mapping(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, dict) else {"value": value} if value else {}

@@ -12,17 +12,17 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from firstcause.client.capture import Seen, seen
-from firstcause.client.context import bound
-from firstcause.client.loss_counter import Losses
+from firstcause.client.capture import CapturedError, capture_error
+from firstcause.client.context import get_bound_fields
+from firstcause.client.loss_counter import LossCounter
 
 if TYPE_CHECKING:
-    from firstcause.client.exception_info import Place
+    from firstcause.client.exception_info import CodeLocation
     from firstcause.client.settings import Settings
     from firstcause.client.worker import Worker
 
-_MARK = "_firstcause_reported"
-_SAME = 60.0
+_REPORTED_ATTRIBUTE = "_firstcause_reported"
+_REPEAT_WINDOW_S = 60.0
 """Seconds within which an exception that is passed on is not reported again by those it passes."""
 
 
@@ -31,30 +31,30 @@ class Client:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._begin()
+        self._reset_state()
         _CLIENTS.add(self)
 
-    def _begin(self) -> None:
+    def _reset_state(self) -> None:
         """As if there were nothing yet: also in a forked child, where the parent's thread does not run."""
-        self.losses = Losses()
-        self._queue: queue.SimpleQueue[Seen | threading.Event | None] = queue.SimpleQueue()
-        self._busy = threading.local()
+        self.losses = LossCounter()
+        self._queue: queue.SimpleQueue[CapturedError | threading.Event | None] = queue.SimpleQueue()
+        self._reporting = threading.local()
         # Reentrant: a signal's handler may report while the thread is started.
-        self._starting = threading.RLock()
+        self._start_lock = threading.RLock()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._worker: Worker | None = None
         self._prefix = os.urandom(8).hex()
-        self._numbers = itertools.count(1)
+        self._id_counter = itertools.count(1)
 
     def report(
         self,
         error: BaseException | None = None,
         *,
         once: bool = False,
-        where: Place | None = None,
-        at: float | None = None,
-        **given: Any,
+        location: CodeLocation | None = None,
+        timestamp: float | None = None,
+        **fields: Any,
     ) -> str | None:
         """The id of the event, None where there is none. given: its fields.
 
@@ -63,59 +63,61 @@ class Client:
         """
         if not self.settings.url:
             return None
-        if getattr(self._busy, "on", False):
+        if getattr(self._reporting, "on", False):
             # A __str__ that logs an error, or the worker itself: it could go on for ever.
             if threading.current_thread() is not self._thread:
                 self.losses.add("reported while another was")
             return None
-        self._busy.on = True
+        self._reporting.on = True
         try:
-            if error is not None and self._reported(error) and once:
+            if error is not None and self._was_just_reported(error) and once:
                 return None
             if self._queue.qsize() >= self.settings.queue_size:
                 self.losses.add("the queue was full")
                 return None
-            name = given["id"] = str(given.get("id") or self.new_id())
-            self._queue.put(seen(error, given, bound(), where, at))
+            event_id = fields["id"] = str(fields.get("id") or self.new_id())
+            self._queue.put(capture_error(error, fields, get_bound_fields(), location, timestamp))
             if self._thread is None:
                 self.start()
         except Exception:  # noqa: BLE001 - what reports errors must not be one
             self.losses.add("could not be taken")
             return None
         else:
-            return name
+            return event_id
         finally:
-            self._busy.on = False
+            self._reporting.on = False
 
     def new_id(self) -> str:
-        return f"{self._prefix}-{next(self._numbers)}"
+        return f"{self._prefix}-{next(self._id_counter)}"
 
-    def _reported(self, error: BaseException) -> bool:
+    def _was_just_reported(self, error: BaseException) -> bool:
         """Whether it was a moment ago; from now on it is."""
         now = time.monotonic()
         try:
-            before = getattr(error, _MARK, None)
-            setattr(error, _MARK, now)
+            previous = getattr(error, _REPORTED_ATTRIBUTE, None)
+            setattr(error, _REPORTED_ATTRIBUTE, now)
         except Exception:  # noqa: BLE001 - some take no attributes
             return False
-        return type(before) is float and now - before < _SAME
+        return type(previous) is float and now - previous < _REPEAT_WINDOW_S
 
     def start(self) -> None:
         """The thread, where it is not there."""
-        with self._starting:
+        with self._start_lock:
             if self._thread is None:
                 self._closing = threading.Event()
-                self._thread = threading.Thread(target=self._work, name="firstcause-client", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._run_worker, name="firstcause-client", daemon=True
+                )
                 self._thread.start()
                 _close_at_exit()
 
-    def _work(self) -> None:
+    def _run_worker(self) -> None:
         # Nothing that is reported on this thread is: it would be about the reporting.
-        self._busy.on = True
-        self._made().run()
+        self._reporting.on = True
+        self._create_worker().run()
 
-    def _made(self) -> Worker:
-        with _LOADING:
+    def _create_worker(self) -> Worker:
+        with _IMPORT_LOCK:
             # Only here: an application that reports nothing pays for no HTTP, JSON and gzip.
             from firstcause.client.worker import Worker
         self._worker = Worker(self.settings, self._queue, self.losses, self.new_id, self._closing)
@@ -126,13 +128,13 @@ class Client:
         if self._thread is None and self._queue.empty():
             return True
         self.start()
-        asked = threading.Event()
-        self._queue.put(asked)
-        return asked.wait(self.settings.timeout if timeout is None else timeout)
+        flushed = threading.Event()
+        self._queue.put(flushed)
+        return flushed.wait(self.settings.timeout if timeout is None else timeout)
 
     def close(self, timeout: float | None = None) -> None:
         """Send what there is; what is not sent by then goes to disk. What is reported later begins anew."""
-        with self._starting:
+        with self._start_lock:
             thread, self._thread = self._thread, None
         if thread is None:
             return
@@ -142,13 +144,13 @@ class Client:
         if self._worker is not None:
             self._worker.abandon()
 
-    def reborn(self) -> None:
+    def reset_after_fork(self) -> None:
         """In a forked child: what waits is the parent's, who still has it."""
-        self._begin()
+        self._reset_state()
 
 
 _CLIENTS: weakref.WeakSet[Client] = weakref.WeakSet()
-_LOADING = threading.Lock()
+_IMPORT_LOCK = threading.Lock()
 """Held while modules are loaded on the thread; a child that is forked in the midst could never load them."""
 
 _registered = {"exit": False}
@@ -170,14 +172,16 @@ def _close_at_exit() -> None:
         atexit.register(close_all)
 
 
-def _in_child() -> None:
-    _LOADING.release()
+def _reset_in_child() -> None:
+    _IMPORT_LOCK.release()
     spool = sys.modules.get("firstcause.client.spool")
     if spool is not None:
         spool.forget_locks()
     for client in list(_CLIENTS):
-        client.reborn()
+        client.reset_after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_LOADING.acquire, after_in_parent=_LOADING.release, after_in_child=_in_child)
+    os.register_at_fork(
+        before=_IMPORT_LOCK.acquire, after_in_parent=_IMPORT_LOCK.release, after_in_child=_reset_in_child
+    )

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_BOUND: ContextVar[Mapping[str, Any] | None] = ContextVar("firstcause_context", default=None)
+_BOUND_FIELDS: ContextVar[Mapping[str, Any] | None] = ContextVar("firstcause_context", default=None)
 
 
-def bound() -> Mapping[str, Any] | None:
-    return _BOUND.get()
+def get_bound_fields() -> Mapping[str, Any] | None:
+    return _BOUND_FIELDS.get()
 
 
 @contextmanager
@@ -26,13 +26,13 @@ def context(
     tags: Mapping[str, object] | None = None,
 ) -> Iterator[None]:
     """Whatever is reported within has these, unless it says otherwise; an inner block adds to an outer."""
-    outer = _BOUND.get() or {}
-    given = {"tenant": tenant, "service": service, "code": code}
-    inner: dict[str, Any] = {**outer, **{name: value for name, value in given.items() if value is not None}}
+    outer = _BOUND_FIELDS.get() or {}
+    fields = {"tenant": tenant, "service": service, "code": code}
+    inner: dict[str, Any] = {**outer, **{name: value for name, value in fields.items() if value is not None}}
     inner["details"] = {**outer.get("details", {}), **(details or {})}
     inner["tags"] = {**outer.get("tags", {}), **(tags or {})}
-    token = _BOUND.set(inner)
+    token = _BOUND_FIELDS.set(inner)
     try:
         yield
     finally:
-        _BOUND.reset(token)
+        _BOUND_FIELDS.reset(token)

@@ -20,39 +20,41 @@ def install(loop: asyncio.AbstractEventLoop | None = None) -> None:
     loop: an asyncio loop to watch, else the one that is running, if any; so call it within the main
     coroutine too.
     """
-    if not isinstance(sys.excepthook, _Program):
-        sys.excepthook = _Program(sys.excepthook)
-    if not isinstance(threading.excepthook, _Thread):
-        threading.excepthook = _Thread(threading.excepthook)
-    loop = loop or _running()
-    if loop is not None and not isinstance(loop.get_exception_handler(), _Loop):
-        loop.set_exception_handler(_Loop(loop.get_exception_handler()))
+    if not isinstance(sys.excepthook, _ProgramHook):
+        sys.excepthook = _ProgramHook(sys.excepthook)
+    if not isinstance(threading.excepthook, _ThreadHook):
+        threading.excepthook = _ThreadHook(threading.excepthook)
+    loop = loop or _find_running_loop()
+    if loop is not None and not isinstance(loop.get_exception_handler(), _LoopHandler):
+        loop.set_exception_handler(_LoopHandler(loop.get_exception_handler()))
 
 
-def _running() -> asyncio.AbstractEventLoop | None:
-    found = sys.modules.get("asyncio")
-    if found is None:
+def _find_running_loop() -> asyncio.AbstractEventLoop | None:
+    asyncio_module = sys.modules.get("asyncio")
+    if asyncio_module is None:
         return None
     try:
-        running: asyncio.AbstractEventLoop = found.get_running_loop()
+        running_loop: asyncio.AbstractEventLoop = asyncio_module.get_running_loop()
     except RuntimeError:
         return None
-    return running
+    return running_loop
 
 
-class _Program:
-    def __init__(self, before: Callable[..., Any]) -> None:
-        self._before = before
+class _ProgramHook:
+    def __init__(self, previous: Callable[..., Any]) -> None:
+        self._previous = previous
 
-    def __call__(self, kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+    def __call__(
+        self, kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+    ) -> None:
         if isinstance(error, Exception):
             client().report(error, once=True, details={"caught_by": "sys.excepthook"})
-        self._before(kind, error, where)
+        self._previous(kind, error, traceback)
 
 
-class _Thread:
-    def __init__(self, before: Callable[..., Any]) -> None:
-        self._before = before
+class _ThreadHook:
+    def __init__(self, previous: Callable[..., Any]) -> None:
+        self._previous = previous
 
     def __call__(self, args: threading.ExceptHookArgs) -> None:
         if isinstance(args.exc_value, Exception):
@@ -60,21 +62,21 @@ class _Thread:
             client().report(
                 args.exc_value, once=True, details={"caught_by": "threading.excepthook", "thread": thread}
             )
-        self._before(args)
+        self._previous(args)
 
 
-class _Loop:
-    def __init__(self, before: Callable[..., Any] | None) -> None:
-        self._before = before
+class _LoopHandler:
+    def __init__(self, previous: Callable[..., Any] | None) -> None:
+        self._previous = previous
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        said = str(context.get("message") or "asyncio reports an error")
+        message = str(context.get("message") or "asyncio reports an error")
         if isinstance(error, Exception):
-            client().report(error, once=True, details={"caught_by": "asyncio", "asyncio": said})
+            client().report(error, once=True, details={"caught_by": "asyncio", "asyncio": message})
         elif error is None:
-            client().report(message=said, details={"caught_by": "asyncio"})
-        if self._before is not None:
-            self._before(loop, context)
+            client().report(message=message, details={"caught_by": "asyncio"})
+        if self._previous is not None:
+            self._previous(loop, context)
         else:
             loop.default_exception_handler(context)

@@ -6,31 +6,31 @@ import threading
 from collections import Counter
 
 
-class Losses:
+class LossCounter:
     """Counted by any thread. total: since the start. What was told is not told again."""
 
     def __init__(self) -> None:
         # Reentrant: a finalizer that reports may run within.
         self._lock = threading.RLock()
-        self._untold = Counter[str]()
+        self._unreported = Counter[str]()
         self.total = Counter[str]()
 
-    def add(self, why: str, count: int = 1) -> None:
+    def add(self, reason: str, count: int = 1) -> None:
         if count > 0:
             with self._lock:
-                self._untold[why] += count
-                self.total[why] += count
+                self._unreported[reason] += count
+                self.total[reason] += count
 
-    def untold(self) -> dict[str, int]:
+    def unreported(self) -> dict[str, int]:
         with self._lock:
-            return {why: count for why, count in self._untold.items() if count}
+            return {reason: count for reason, count in self._unreported.items() if count}
 
-    def told(self, these: dict[str, int]) -> None:
+    def mark_reported(self, reported: dict[str, int]) -> None:
         with self._lock:
-            self._untold.subtract(these)
+            self._unreported.subtract(reported)
 
 
-def sentence(these: dict[str, int]) -> str:
-    count = sum(these.values())
-    reasons = ", ".join(f"{why}: {each}" for why, each in sorted(these.items()))
+def format_losses(losses: dict[str, int]) -> str:
+    count = sum(losses.values())
+    reasons = ", ".join(f"{reason}: {number}" for reason, number in sorted(losses.items()))
     return f"{count} error{'s were' if count != 1 else ' was'} not reported ({reasons})"

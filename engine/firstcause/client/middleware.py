@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-def _report(error: Exception, given: dict[str, Any], particulars: Callable[[], dict[str, Any]]) -> None:
+def _report_error(
+    error: Exception, fields: dict[str, Any], build_details: Callable[[], dict[str, Any]]
+) -> None:
     try:
-        details = particulars()
+        details = build_details()
     except Exception:  # noqa: BLE001 - a request of whatever shape
         details = {}
-    client().report(error, once=True, details=details, **given)
+    client().report(error, once=True, details=details, **fields)
 
 
 class AsgiMiddleware:
@@ -38,8 +40,8 @@ class AsgiMiddleware:
         try:
             await self._app(scope, receive, send)
         except Exception as error:
-            given = {"service": self._service, "tenant": _told(self._tenant, scope)}
-            _report(error, given, lambda: _of_scope(scope))
+            fields = {"service": self._service, "tenant": _resolve_tenant(self._tenant, scope)}
+            _report_error(error, fields, lambda: _describe_scope(scope))
             raise
 
 
@@ -59,17 +61,17 @@ class WsgiMiddleware:
         try:
             body = self._app(environ, start_response)
         except Exception as error:
-            self.failed(error, environ)
+            self.report_failure(error, environ)
             raise
-        return body if isinstance(body, list | tuple) else _Body(self, environ, body)
+        return body if isinstance(body, list | tuple) else _WatchedBody(self, environ, body)
 
-    def failed(self, error: Exception, environ: dict[str, Any]) -> None:
+    def report_failure(self, error: Exception, environ: dict[str, Any]) -> None:
         """Report what a request of that environ raised."""
-        given = {"service": self._service, "tenant": _told(self._tenant, environ)}
-        _report(error, given, lambda: _of_environ(environ))
+        fields = {"service": self._service, "tenant": _resolve_tenant(self._tenant, environ)}
+        _report_error(error, fields, lambda: _describe_environ(environ))
 
 
-class _Body:
+class _WatchedBody:
     """A response whose making may yet fail."""
 
     def __init__(self, middleware: WsgiMiddleware, environ: dict[str, Any], body: Iterable[bytes]) -> None:
@@ -87,7 +89,7 @@ class _Body:
         except StopIteration:
             raise
         except Exception as error:
-            self._middleware.failed(error, self._environ)
+            self._middleware.report_failure(error, self._environ)
             raise
 
     def close(self) -> None:
@@ -97,11 +99,11 @@ class _Body:
         try:
             close()
         except Exception as error:
-            self._middleware.failed(error, self._environ)
+            self._middleware.report_failure(error, self._environ)
             raise
 
 
-def _told(tenant: Callable[[Any], str | None] | None, request: Any) -> str | None:
+def _resolve_tenant(tenant: Callable[[Any], str | None] | None, request: Any) -> str | None:
     if tenant is None:
         return None
     try:
@@ -110,24 +112,24 @@ def _told(tenant: Callable[[Any], str | None] | None, request: Any) -> str | Non
         return None
 
 
-def _of_scope(scope: Scope) -> dict[str, Any]:
+def _describe_scope(scope: Scope) -> dict[str, Any]:
     path = scope.get("path")
-    found = {"method": scope.get("method"), "path": path, "route": _path_of(scope.get("route"))}
-    return {name: value for name, value in found.items() if value}
+    details = {"method": scope.get("method"), "path": path, "route": _extract_route(scope.get("route"))}
+    return {name: value for name, value in details.items() if value}
 
 
-def _of_environ(environ: dict[str, Any]) -> dict[str, Any]:
+def _describe_environ(environ: dict[str, Any]) -> dict[str, Any]:
     path = str(environ.get("SCRIPT_NAME") or "") + str(environ.get("PATH_INFO") or "")
     rule = getattr(environ.get("werkzeug.request"), "url_rule", None) or environ.get("bottle.route")
-    found = {
+    details = {
         "method": environ.get("REQUEST_METHOD"),
         # WSGI hands UTF-8 on as if it were Latin-1.
         "path": path.encode("latin-1", "replace").decode("utf-8", "replace"),
-        "route": _path_of(rule),
+        "route": _extract_route(rule),
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in details.items() if value}
 
 
-def _path_of(route: object) -> str | None:
-    found = getattr(route, "path", None) or getattr(route, "rule", None)
-    return found if isinstance(found, str) else None
+def _extract_route(route: object) -> str | None:
+    pattern = getattr(route, "path", None) or getattr(route, "rule", None)
+    return pattern if isinstance(pattern, str) else None

@@ -8,122 +8,126 @@ from functools import lru_cache
 from typing import Any
 
 MASKED = "[masked]"
-CUT = "..."
-LONGEST_NAME = 200
-LONGEST_TEXT = 8192
+ELLIPSIS = "..."
+MAX_NAME_LENGTH = 200
+MAX_TEXT_LENGTH = 8192
 
-_ROOM = 32_768
+_MAX_DETAILS_LENGTH = 32_768
 """Characters of one event's details together."""
 
-_MOST_ITEMS = 500
-_DEEPEST = 6
-_LARGEST_INT = 2**63
-_SECRET = (
+_MAX_ITEMS = 500
+_MAX_DEPTH = 6
+_MAX_INT = 2**63
+_SECRET_WORDS = (
     "password", "passwd", "passphrase", "pwd", "secret", "apikey", "accesskey", "privatekey", "authorization",
     "token", "cookie", "credential",
 )  # fmt: skip
 
 
-def cut(text: str, longest: int = LONGEST_TEXT) -> str:
-    return text if len(text) <= longest else text[: longest - len(CUT)] + CUT
+def truncate(text: str, max_length: int = MAX_TEXT_LENGTH) -> str:
+    return text if len(text) <= max_length else text[: max_length - len(ELLIPSIS)] + ELLIPSIS
 
 
-def words(value: object, longest: int = LONGEST_TEXT) -> str:
+def to_text(value: object, max_length: int = MAX_TEXT_LENGTH) -> str:
     """As text, whatever its __str__ does."""
     if type(value) is str:
-        return cut(value, longest)
+        return truncate(value, max_length)
     try:
-        return cut(str(value), longest)
+        return truncate(str(value), max_length)
     except Exception as error:  # noqa: BLE001 - the application's own __str__
         return f"<{type(value).__name__} whose __str__ raises {type(error).__name__}>"
 
 
-def name(value: object) -> str | None:
+def to_name(value: object) -> str | None:
     """A code, a tenant, a service: None where it says nothing."""
-    return (words(value, LONGEST_NAME).strip() or None) if value is not None else None
+    return (to_text(value, MAX_NAME_LENGTH).strip() or None) if value is not None else None
 
 
-def details(given: object) -> dict[str, Any]:
+def sanitize_details(value: object) -> dict[str, Any]:
     """A copy of a mapping that nobody can change any more; something else is under `value`."""
-    if not given:
+    if not value:
         return {}
-    if not isinstance(given, Mapping):
-        given = {"value": given}
-    found = _Copy().value(given, 0)
-    return found if isinstance(found, dict) else {"value": found}
+    if not isinstance(value, Mapping):
+        value = {"value": value}
+    copied = _BoundedCopier().copy_value(value, 0)
+    return copied if isinstance(copied, dict) else {"value": copied}
 
 
 @lru_cache(maxsize=1024)
-def _is_secret(key: str) -> bool:
+def _is_secret_key(key: str) -> bool:
     plain = key.lower().replace("_", "").replace("-", "").replace(" ", "")
-    return any(part in plain for part in _SECRET)
+    return any(part in plain for part in _SECRET_WORDS)
 
 
-_CONTAINERS = (dict, list, tuple, set, frozenset, Mapping)
+_CONTAINER_TYPES = (dict, list, tuple, set, frozenset, Mapping)
 
 
-def _hides(value: object) -> bool:
+def _holds_value(value: object) -> bool:
     """That a secret is missing is often the cause looked for."""
     return value is not None and type(value) is not bool and value != ""
 
 
-class _Copy:
+class _BoundedCopier:
     """One copying. What is too deep, too long or too many is cut, and shows it."""
 
     def __init__(self) -> None:
-        self._room = _ROOM
-        self._items = _MOST_ITEMS
+        self._remaining_length = _MAX_DETAILS_LENGTH
+        self._remaining_items = _MAX_ITEMS
 
-    def value(self, value: object, depth: int) -> Any:
+    def copy_value(self, value: object, depth: int) -> Any:
         kind = type(value)
         if kind is str:
-            return self._text(value)
+            return self._copy_text(value)
         if value is None or kind is bool:
             return value
         if kind is int:
-            return value if -_LARGEST_INT <= value < _LARGEST_INT else self._text(value)  # type: ignore[operator]
+            return value if -_MAX_INT <= value < _MAX_INT else self._copy_text(value)  # type: ignore[operator]
         if kind is float:
             return value if math.isfinite(value) else str(value)  # type: ignore[arg-type]
-        if isinstance(value, _CONTAINERS):
-            return self._several(value, depth)
-        return self._text(value)
+        if isinstance(value, _CONTAINER_TYPES):
+            return self._copy_container(value, depth)
+        return self._copy_text(value)
 
-    def _several(self, value: Mapping[Any, Any] | Iterable[Any], depth: int) -> Any:
-        if depth >= _DEEPEST:
-            return CUT
+    def _copy_container(self, value: Mapping[Any, Any] | Iterable[Any], depth: int) -> Any:
+        if depth >= _MAX_DEPTH:
+            return ELLIPSIS
         try:
             if isinstance(value, Mapping):
-                return self._mapping(value, depth)
-            return self._list(value, depth)
+                return self._copy_mapping(value, depth)
+            return self._copy_items(value, depth)
         except Exception as error:  # noqa: BLE001 - a container of the application's, perhaps just changing
             return f"<{type(value).__name__}: {type(error).__name__}>"
 
-    def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+    def _copy_mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        copied: dict[str, Any] = {}
         for key, item in value.items():
-            if not self._may_go_on():
-                found[CUT] = CUT
+            if not self._consume_item():
+                copied[ELLIPSIS] = ELLIPSIS
                 break
-            plain = words(key, LONGEST_NAME)
-            found[plain] = MASKED if _is_secret(plain) and _hides(item) else self.value(item, depth + 1)
-        return found
+            key_text = to_text(key, MAX_NAME_LENGTH)
+            copied[key_text] = (
+                MASKED
+                if _is_secret_key(key_text) and _holds_value(item)
+                else self.copy_value(item, depth + 1)
+            )
+        return copied
 
-    def _list(self, value: Iterable[Any], depth: int) -> list[Any]:
-        found: list[Any] = []
+    def _copy_items(self, value: Iterable[Any], depth: int) -> list[Any]:
+        copied: list[Any] = []
         for item in value:
-            if not self._may_go_on():
-                found.append(CUT)
+            if not self._consume_item():
+                copied.append(ELLIPSIS)
                 break
-            found.append(self.value(item, depth + 1))
-        return found
+            copied.append(self.copy_value(item, depth + 1))
+        return copied
 
-    def _may_go_on(self) -> bool:
-        self._items -= 1
-        return self._items >= 0 and self._room > 0
+    def _consume_item(self) -> bool:
+        self._remaining_items -= 1
+        return self._remaining_items >= 0 and self._remaining_length > 0
 
-    def _text(self, value: object) -> str:
+    def _copy_text(self, value: object) -> str:
         if type(value) is bytes:
-            value = value[:LONGEST_TEXT].decode("utf-8", "replace")
-        text = words(value, max(len(CUT), min(LONGEST_TEXT, self._room)))
-        self._room -= len(text)
+            value = value[:MAX_TEXT_LENGTH].decode("utf-8", "replace")
+        text = to_text(value, max(len(ELLIPSIS), min(MAX_TEXT_LENGTH, self._remaining_length)))
+        self._remaining_length -= len(text)
         return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
-DAEMON = "http://127.0.0.1:8377"
+DEFAULT_URL = "http://127.0.0.1:8377"
 
 MIB = 1024 * 1024
 
@@ -19,7 +19,7 @@ class Settings(NamedTuple):
     that may wait in memory. timeout: seconds for one answer. exit_within: seconds at the process's end.
     """
 
-    url: str = DAEMON
+    url: str = DEFAULT_URL
     token: str | None = None
     token_file: str | None = None
     service: str | None = None
@@ -34,28 +34,28 @@ class Settings(NamedTuple):
     exit_within: float = 2.0
 
 
-_VARIABLES = ("url", "token", "token_file", "service", "tenant", "environment", "release", "spool")
+_ENV_SETTINGS = ("url", "token", "token_file", "service", "tenant", "environment", "release", "spool")
 
 
-def from_environment() -> dict[str, str]:
+def read_environment() -> dict[str, str]:
     """Settings by FIRSTCAUSE_URL, FIRSTCAUSE_TOKEN and so on, those that are set."""
-    named = {name: os.environ.get(f"FIRSTCAUSE_{name.upper()}") for name in _VARIABLES}
-    return {name: value.strip() for name, value in named.items() if value is not None}
+    variables = {name: os.environ.get(f"FIRSTCAUSE_{name.upper()}") for name in _ENV_SETTINGS}
+    return {name: value.strip() for name, value in variables.items() if value is not None}
 
 
-def settings(**given: Any) -> Settings:
+def resolve_settings(**overrides: Any) -> Settings:
     """What is given, over the environment, over the defaults. ValueError that says what is wrong."""
-    said = {name: value for name, value in given.items() if value is not None}
-    found = Settings(**(from_environment() | said))
-    if found.url:
-        _check_url(found.url)
+    explicit = {name: value for name, value in overrides.items() if value is not None}
+    resolved = Settings(**(read_environment() | explicit))
+    if resolved.url:
+        _check_url(resolved.url)
     for name in ("spool_bytes", "queue_size", "timeout", "exit_within"):
-        value = getattr(found, name)
+        value = getattr(resolved, name)
         if not isinstance(value, int | float) or value < 0:
             msg = f"{name} is {value!r}; give a number that is not negative"
             raise ValueError(msg)
-    in_app = (found.in_app,) if isinstance(found.in_app, str) else tuple(found.in_app)
-    return found._replace(url=found.url.rstrip("/"), in_app=in_app)
+    in_app = (resolved.in_app,) if isinstance(resolved.in_app, str) else tuple(resolved.in_app)
+    return resolved._replace(url=resolved.url.rstrip("/"), in_app=in_app)
 
 
 def _check_url(url: str) -> None:
@@ -63,10 +63,10 @@ def _check_url(url: str) -> None:
 
     try:
         parts = urlsplit(url)
-        wrong = parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0
+        is_invalid = parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0
     except ValueError:
-        wrong = True
-    if wrong:
+        is_invalid = True
+    if is_invalid:
         # Not the URL itself: a password may stand in it.
-        msg = f"the url of the daemon must be like {DAEMON}"
+        msg = f"the url of the daemon must be like {DEFAULT_URL}"
         raise ValueError(msg)

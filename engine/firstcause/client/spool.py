@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 SEGMENT_BYTES = 256 * 1024
-_OLDEST = 7 * 86400.0
-_PATIENCE = 1.0
-_OPEN: set[int] = set()
+_MAX_AGE_S = 7 * 86400.0
+_LOCK_TIMEOUT_S = 1.0
+_HELD_LOCKS: set[int] = set()
 """Locks that are held now, for a forked child to let go."""
 
 
@@ -31,39 +31,39 @@ class Segment(NamedTuple):
 
 def forget_locks() -> None:
     """In a child after a fork: the parent's locks stay the parent's, and must not outlive it by us."""
-    for fd in list(_OPEN):
+    for fd in list(_HELD_LOCKS):
         with contextlib.suppress(OSError):
             os.close(fd)
-    _OPEN.clear()
+    _HELD_LOCKS.clear()
 
 
-def folder_for(url: str, given: str | None) -> Path:
+def prepare_folder(url: str, configured: str | None) -> Path:
     """The folder of what waits for the daemon of that url. OSError where none can be had."""
     name = hashlib.blake2b(url.encode(), digest_size=6).hexdigest()
-    if given is not None:
-        return _made(Path(given) / name)
+    if configured is not None:
+        return _create_folder(Path(configured) / name)
     try:
-        return _made(_state() / "firstcause-spool" / name)
+        return _create_folder(_find_state_folder() / "firstcause-spool" / name)
     except (OSError, RuntimeError):
         shared = Path(tempfile.gettempdir()) / f"firstcause-spool-{os.getuid()}"
         shared.mkdir(mode=0o700, exist_ok=True)
-        found = shared.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        status = shared.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
             # In a folder that all may write to, somebody else may have put it there.
             msg = f"{shared} is not a folder of this user's own"
             raise PermissionError(msg) from None
-        return _made(shared / name)
+        return _create_folder(shared / name)
 
 
-def _state() -> Path:
+def _find_state_folder() -> Path:
     """systemd's state folder where it gave one, else the user's."""
-    if given := os.environ.get("STATE_DIRECTORY"):
-        return Path(given.partition(":")[0])
-    named = os.environ.get("XDG_STATE_HOME")
-    return Path(named) if named else Path.home() / ".local" / "state"
+    if state_directories := os.environ.get("STATE_DIRECTORY"):
+        return Path(state_directories.partition(":")[0])
+    state_home = os.environ.get("XDG_STATE_HOME")
+    return Path(state_home) if state_home else Path.home() / ".local" / "state"
 
 
-def _made(folder: Path) -> Path:
+def _create_folder(folder: Path) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK | os.X_OK):
         msg = f"{folder} cannot be written to"
@@ -74,56 +74,56 @@ def _made(folder: Path) -> Path:
 class Spool:
     """most_bytes: of all files together. Safe with several processes; every method may raise OSError."""
 
-    def __init__(self, folder: Path, most_bytes: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int) -> None:
         self.folder = folder
-        self._most = most_bytes
+        self._max_bytes = max_bytes
 
-    def pending(self) -> bool:
-        return bool(self._segments())
+    def has_pending(self) -> bool:
+        return bool(self._list_segments())
 
     def append(self, lines: Sequence[bytes]) -> int:
         """How many of the lines there was room for; they are on disk then."""
-        with _locked(self.folder / "lock", _PATIENCE) as ours:
-            if not ours:
+        with _hold_lock(self.folder / "lock", _LOCK_TIMEOUT_S) as is_locked:
+            if not is_locked:
                 msg = f"{self.folder / 'lock'} is held by another process"
                 raise TimeoutError(msg)
-            segments = self._segments()
-            room = self._most - sum(_size(path) for path in segments)
-            fitting = _fitting(lines, room)
+            segments = self._list_segments()
+            free_bytes = self._max_bytes - sum(_file_size(path) for path in segments)
+            fitting = _select_fitting(lines, free_bytes)
             if fitting:
-                self._write(b"".join(line + b"\n" for line in fitting), segments)
+                self._write_data(b"".join(line + b"\n" for line in fitting), segments)
             return len(fitting)
 
     @contextlib.contextmanager
-    def oldest(self) -> Iterator[Segment | None]:
+    def claim_oldest(self) -> Iterator[Segment | None]:
         """The first segment, which nobody else reads or writes meanwhile; None where there is none."""
-        with _locked(self.folder / "sending", 0) as ours:
-            yield self._sealed() if ours else None
+        with _hold_lock(self.folder / "sending", 0) as is_locked:
+            yield self._seal_oldest() if is_locked else None
 
-    def done(self, segment: Segment) -> None:
+    def remove(self, segment: Segment) -> None:
         segment.path.unlink(missing_ok=True)
 
     def expire(self, now: float) -> int:
         """Throws away what is a week old; how many events that were."""
-        gone = 0
-        with _locked(self.folder / "sending", 0) as ours:
-            for path in self._segments() if ours else ():
-                if int(path.name.partition("-")[0]) / 1e9 < now - _OLDEST:
-                    gone += path.read_bytes().count(b"\n")
+        expired_count = 0
+        with _hold_lock(self.folder / "sending", 0) as is_locked:
+            for path in self._list_segments() if is_locked else ():
+                if int(path.name.partition("-")[0]) / 1e9 < now - _MAX_AGE_S:
+                    expired_count += path.read_bytes().count(b"\n")
                     path.unlink(missing_ok=True)
-        return gone
+        return expired_count
 
-    def _segments(self) -> list[Path]:
+    def _list_segments(self) -> list[Path]:
         try:
             names = os.listdir(self.folder)  # noqa: PTH208 - names are enough
         except FileNotFoundError:
             return []
-        ours = [name for name in names if name.endswith((".open", ".sealed"))]
-        return [self.folder / name for name in sorted(ours) if name.partition("-")[0].isdecimal()]
+        segment_names = [name for name in names if name.endswith((".open", ".sealed"))]
+        return [self.folder / name for name in sorted(segment_names) if name.partition("-")[0].isdecimal()]
 
-    def _write(self, data: bytes, segments: list[Path]) -> None:
+    def _write_data(self, data: bytes, segments: list[Path]) -> None:
         last = segments[-1] if segments else None
-        if last is None or last.suffix != ".open" or _size(last) > SEGMENT_BYTES or _torn(last):
+        if last is None or last.suffix != ".open" or _file_size(last) > SEGMENT_BYTES or _is_torn(last):
             newest = int(last.name.partition("-")[0]) if last else 0
             # A clock that was put back must not bring the new before the old.
             last = self.folder / f"{max(time.time_ns(), newest + 1):020d}-{os.getpid()}.open"
@@ -137,37 +137,37 @@ class Spool:
         finally:
             os.close(fd)
 
-    def _sealed(self) -> Segment | None:
+    def _seal_oldest(self) -> Segment | None:
         """The oldest, no longer written to."""
-        with _locked(self.folder / "lock", _PATIENCE) as ours:
-            segments = self._segments() if ours else []
+        with _hold_lock(self.folder / "lock", _LOCK_TIMEOUT_S) as is_locked:
+            segments = self._list_segments() if is_locked else []
             if not segments:
                 return None
             path = segments[0]
             if path.suffix == ".open":
                 path = path.rename(path.with_suffix(".sealed"))
-        *whole, _torn_line = path.read_bytes().split(b"\n")
-        return Segment(path, whole)
+        *lines, _torn_line = path.read_bytes().split(b"\n")
+        return Segment(path, lines)
 
 
-def _fitting(lines: Sequence[bytes], room: int) -> list[bytes]:
-    found = []
+def _select_fitting(lines: Sequence[bytes], free_bytes: int) -> list[bytes]:
+    fitting = []
     for line in lines:
-        room -= len(line) + 1
-        if room < 0:
+        free_bytes -= len(line) + 1
+        if free_bytes < 0:
             break
-        found.append(line)
-    return found
+        fitting.append(line)
+    return fitting
 
 
-def _size(path: Path) -> int:
+def _file_size(path: Path) -> int:
     try:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
 
 
-def _torn(path: Path) -> bool:
+def _is_torn(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             file.seek(-1, os.SEEK_END)
@@ -177,23 +177,23 @@ def _torn(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _locked(path: Path, patience: float) -> Iterator[bool]:
+def _hold_lock(path: Path, timeout: float) -> Iterator[bool]:
     """Whether the lock could be had within so many seconds. It ends with the process that holds it."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    _OPEN.add(fd)
+    _HELD_LOCKS.add(fd)
     try:
-        ours = _lock(fd, time.monotonic() + patience)
+        is_locked = _try_lock(fd, time.monotonic() + timeout)
         try:
-            yield ours
+            yield is_locked
         finally:
-            if ours:
+            if is_locked:
                 fcntl.flock(fd, fcntl.LOCK_UN)
     finally:
-        _OPEN.discard(fd)
+        _HELD_LOCKS.discard(fd)
         os.close(fd)
 
 
-def _lock(fd: int, deadline: float) -> bool:
+def _try_lock(fd: int, deadline: float) -> bool:
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,15 +7,15 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from firstcause.client.api import client
-from firstcause.client.exception_info import calling
-from firstcause.client.logging_handler import severity_of
+from firstcause.client.exception_info import find_caller
+from firstcause.client.logging_handler import severity_for_level
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-_LEVELS = {"exception": logging.ERROR, "fatal": logging.CRITICAL, "warn": logging.WARNING}
-_FIELDS = ("code", "tenant", "service", "severity", "tags", "id", "resolved")
-_LEFT_OUT = frozenset({"event", "exc_info", "level", "timestamp", "stack_info", *_FIELDS})
+_LEVEL_NUMBERS = {"exception": logging.ERROR, "fatal": logging.CRITICAL, "warn": logging.WARNING}
+_EVENT_FIELDS = ("code", "tenant", "service", "severity", "tags", "id", "resolved")
+_EXCLUDED_KEYS = frozenset({"event", "exc_info", "level", "timestamp", "stack_info", *_EVENT_FIELDS})
 
 
 class StructlogProcessor:
@@ -27,40 +27,40 @@ class StructlogProcessor:
     def __init__(
         self, level: str = "error", *, tenant: str | None = None, service: str | None = None
     ) -> None:
-        self._least = _level(level)
-        self._given = {"tenant": tenant, "service": service}
+        self._min_level = _parse_level(level)
+        self._defaults = {"tenant": tenant, "service": service}
 
     def __call__(
         self, logger: Any, method: str, event_dict: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
         _ = logger
-        level = _level(method)
-        if level >= self._least:
+        level = _parse_level(method)
+        if level >= self._min_level:
             try:
-                self._report(level, event_dict)
+                self._report_event(level, event_dict)
             except Exception:  # noqa: BLE001 - an event of whatever shape
                 client().losses.add("could not be taken")
         return event_dict
 
-    def _report(self, level: int, event: MutableMapping[str, Any]) -> None:
-        named = {key: event[key] for key in _FIELDS if event.get(key) is not None}
-        given: dict[str, Any] = {**self._given, "severity": severity_of(level), **named}
+    def _report_event(self, level: int, event: MutableMapping[str, Any]) -> None:
+        event_fields = {key: event[key] for key in _EVENT_FIELDS if event.get(key) is not None}
+        fields: dict[str, Any] = {**self._defaults, "severity": severity_for_level(level), **event_fields}
         client().report(
-            _error(event.get("exc_info")),
-            once="code" not in named,
-            where=calling("structlog."),
+            _extract_error(event.get("exc_info")),
+            once="code" not in event_fields,
+            location=find_caller("structlog."),
             message=event.get("event"),
-            details={key: value for key, value in event.items() if key not in _LEFT_OUT},
-            **given,
+            details={key: value for key, value in event.items() if key not in _EXCLUDED_KEYS},
+            **fields,
         )
 
 
-def _level(name: str) -> int:
-    found = _LEVELS.get(name.lower()) or logging.getLevelName(name.upper())
-    return found if isinstance(found, int) else logging.NOTSET
+def _parse_level(name: str) -> int:
+    number = _LEVEL_NUMBERS.get(name.lower()) or logging.getLevelName(name.upper())
+    return number if isinstance(number, int) else logging.NOTSET
 
 
-def _error(exc_info: object) -> BaseException | None:
+def _extract_error(exc_info: object) -> BaseException | None:
     if isinstance(exc_info, BaseException):
         return exc_info
     if isinstance(exc_info, tuple):

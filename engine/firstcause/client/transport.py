@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
     from firstcause.client.settings import Settings
 
-_PACKED_FROM = 1024
-_LONGEST_ANSWER = 1024 * 1024
-_LONGEST_WAIT = 3600.0
-_LATER = frozenset({408, 425, 429})
-_NOT_OF_THE_BATCH = frozenset({401, 403, 404, 405, 407})
+_MIN_GZIP_BYTES = 1024
+_MAX_RESPONSE_BYTES = 1024 * 1024
+_MAX_WAIT_S = 3600.0
+_RETRY_STATUSES = frozenset({408, 425, 429})
+_SETUP_ERROR_STATUSES = frozenset({401, 403, 404, 405, 407})
 """The token, the address or a proxy is wrong: with that mended, the same batch is taken."""
 
 
-class Fate(Enum):
+class SendResult(Enum):
     """What becomes of a batch."""
 
-    TAKEN = "taken"
-    LATER = "later"
+    ACCEPTED = "taken"
+    RETRY = "later"
     TOO_LARGE = "too large"
-    REFUSED = "refused"
+    REJECTED = "refused"
 
 
-class Answer(NamedTuple):
+class SendResponse(NamedTuple):
     """rejected: events of a taken batch that were not. retry_after: seconds, where it said so."""
 
-    fate: Fate
-    why: str = ""
+    result: SendResult
+    reason: str = ""
     rejected: int = 0
     retry_after: float | None = None
 
@@ -52,30 +52,30 @@ class Transport:
         parts = urlsplit(settings.url)
         self._host, self._port = parts.hostname or "", parts.port
         self._path = f"{parts.path.rstrip('/')}/api/v1/events"
-        self._secure = parts.scheme == "https"
+        self._is_https = parts.scheme == "https"
         self._connection: http.client.HTTPConnection | None = None
         self._token: str | None = None
 
-    def post(self, lines: Sequence[bytes]) -> Answer:
+    def post(self, lines: Sequence[bytes]) -> SendResponse:
         """The answer; a connection that fails is LATER, and says why."""
         body = b"\n".join(lines)
         headers = {"Content-Type": "application/x-ndjson", "User-Agent": "firstcause-client"}
-        if len(body) >= _PACKED_FROM:
+        if len(body) >= _MIN_GZIP_BYTES:
             body = gzip.compress(body, 1)
             headers["Content-Encoding"] = "gzip"
-        again = self._connection is not None
+        is_reused = self._connection is not None
         try:
-            return self._post(body, headers)
+            return self._send_request(body, headers)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
             # One that was kept open may have been closed meanwhile; only a new one tells.
-            if not again or isinstance(error, TimeoutError):
-                return Answer(Fate.LATER, _reason(error))
+            if not is_reused or isinstance(error, TimeoutError):
+                return SendResponse(SendResult.RETRY, _format_reason(error))
         try:
-            return self._post(body, headers)
+            return self._send_request(body, headers)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
-            return Answer(Fate.LATER, _reason(error))
+            return SendResponse(SendResult.RETRY, _format_reason(error))
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -83,20 +83,20 @@ class Transport:
             with contextlib.suppress(OSError):
                 connection.close()
 
-    def _post(self, body: bytes, headers: dict[str, str]) -> Answer:
+    def _send_request(self, body: bytes, headers: dict[str, str]) -> SendResponse:
         if self._connection is None:
             self._token = self._read_token()
-            kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-            self._connection = kind(self._host, self._port, timeout=self._settings.timeout)
+            connection_type = http.client.HTTPSConnection if self._is_https else http.client.HTTPConnection
+            self._connection = connection_type(self._host, self._port, timeout=self._settings.timeout)
         if self._token:
             headers = {**headers, "Authorization": f"Bearer {self._token}"}
         self._connection.request("POST", self._path, body, headers)
         response = self._connection.getresponse()
-        text = response.read(_LONGEST_ANSWER)
-        answer = _meaning(response.status, response.getheader("Retry-After"), text)
-        if response.will_close or answer.fate is not Fate.TAKEN or not response.isclosed():
+        text = response.read(_MAX_RESPONSE_BYTES)
+        result = _interpret_response(response.status, response.getheader("Retry-After"), text)
+        if response.will_close or result.result is not SendResult.ACCEPTED or not response.isclosed():
             self.close()
-        return answer
+        return result
 
     def _read_token(self) -> str | None:
         if self._settings.token_file:
@@ -104,43 +104,43 @@ class Transport:
         return self._settings.token
 
 
-def _reason(error: Exception) -> str:
+def _format_reason(error: Exception) -> str:
     # A ValueError is of the token that no header can hold, and might show it.
     if isinstance(error, ValueError):
         return "the token cannot be sent: it must be one line of ASCII"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def _meaning(status: int, retry_after: str | None, text: bytes) -> Answer:
-    said = _json(text)
-    why = f"it answers {status}" + (f": {str(said['error'])[:300]}" if "error" in said else "")
+def _interpret_response(status: int, retry_after: str | None, text: bytes) -> SendResponse:
+    payload = _parse_json(text)
+    reason = f"it answers {status}" + (f": {str(payload['error'])[:300]}" if "error" in payload else "")
     if 200 <= status < 300:  # noqa: PLR2004 - HTTP's own
-        rejected = said.get("rejected")
-        return Answer(Fate.TAKEN, rejected=len(rejected) if isinstance(rejected, list) else 0)
+        rejected = payload.get("rejected")
+        return SendResponse(SendResult.ACCEPTED, rejected=len(rejected) if isinstance(rejected, list) else 0)
     if status == 413:  # noqa: PLR2004
-        return Answer(Fate.TOO_LARGE, why)
-    if status in _LATER or status >= 500 or status in _NOT_OF_THE_BATCH or status < 400:  # noqa: PLR2004
-        return Answer(Fate.LATER, why, retry_after=seconds(retry_after, time.time()))
-    return Answer(Fate.REFUSED, why)
+        return SendResponse(SendResult.TOO_LARGE, reason)
+    if status in _RETRY_STATUSES or status >= 500 or status in _SETUP_ERROR_STATUSES or status < 400:  # noqa: PLR2004
+        return SendResponse(SendResult.RETRY, reason, retry_after=parse_retry_after(retry_after, time.time()))
+    return SendResponse(SendResult.REJECTED, reason)
 
 
-def seconds(retry_after: str | None, now: float) -> float | None:
+def parse_retry_after(retry_after: str | None, now: float) -> float | None:
     """Of a header Retry-After, in either form, at most an hour; None where it says nothing."""
     if not retry_after:
         return None
     try:
-        wait = float(retry_after)
+        wait_s = float(retry_after)
     except ValueError:
         try:
-            wait = parsedate_to_datetime(retry_after).timestamp() - now
+            wait_s = parsedate_to_datetime(retry_after).timestamp() - now
         except (ValueError, TypeError, OverflowError):
             return None
-    return min(max(wait, 0.0), _LONGEST_WAIT) if wait == wait else None  # noqa: PLR0124 - NaN
+    return min(max(wait_s, 0.0), _MAX_WAIT_S) if wait_s == wait_s else None  # noqa: PLR0124 - NaN
 
 
-def _json(text: bytes) -> dict[str, object]:
+def _parse_json(text: bytes) -> dict[str, object]:
     try:
-        found = json.loads(text)
+        parsed = json.loads(text)
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return parsed if isinstance(parsed, dict) else {}

@@ -32,7 +32,7 @@ class watch:  # noqa: N801 - used as a function is
         details: Mapping[str, Any] | None = None,
         tags: Mapping[str, object] | None = None,
     ) -> None:
-        self._given: dict[str, Any] = {
+        self._fields: dict[str, Any] = {
             "code": code,
             "message": message,
             "tenant": tenant,
@@ -46,19 +46,19 @@ class watch:  # noqa: N801 - used as a function is
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if isinstance(error, Exception):
-            once = self._given["code"] is None
-            client().report(error, once=once, **self._given)
+            once = self._fields["code"] is None
+            client().report(error, once=once, **self._fields)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.__exit__(kind, error, where)
+        self.__exit__(kind, error, traceback)
 
     def __call__(self, function: _Function) -> _Function:
         """As a decorator, of functions, coroutines and generators. TypeError for what it cannot watch."""
@@ -68,9 +68,9 @@ class watch:  # noqa: N801 - used as a function is
             msg = f"watch() cannot decorate {function!r}; write `with watch(...):` within it"
             raise TypeError(msg)
         if inspect.iscoroutinefunction(function):
-            return cast("_Function", self._coroutine(function))
+            return cast("_Function", self._wrap_coroutine(function))
         if inspect.isgeneratorfunction(function):
-            return cast("_Function", self._generator(function))
+            return cast("_Function", self._wrap_generator(function))
 
         @functools.wraps(function)
         def watched(*args: Any, **kwargs: Any) -> Any:
@@ -79,7 +79,7 @@ class watch:  # noqa: N801 - used as a function is
 
         return cast("_Function", watched)
 
-    def _coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap_coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         async def watched(*args: Any, **kwargs: Any) -> Any:
             with self:
@@ -87,7 +87,7 @@ class watch:  # noqa: N801 - used as a function is
 
         return watched
 
-    def _generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def watched(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
             with self:

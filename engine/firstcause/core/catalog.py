@@ -9,8 +9,8 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from firstcause.core.model import Category, Frozen, Priority, Reach, Revenue, Severity
-from firstcause.core.text.similarity import THRESHOLD, Found, Page, Similar
+from firstcause.core.model import Category, Frozen, Priority, Revenue, Severity, TenantScope
+from firstcause.core.text.similarity import MIN_SCORE, IndexedEntry, NearestEntry, SimilarityIndex
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=120)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -37,7 +37,7 @@ class EntryImpact(Frozen):
     """What the error hits by its nature, before anything is seen of a given case."""
 
     features: tuple[Text, ...] = ()
-    tenants: Reach = Reach.NONE
+    tenants: TenantScope = TenantScope.NONE
     revenue: Revenue = Revenue.NONE
     priority: Priority = Priority.P2
 
@@ -71,13 +71,13 @@ Matcher = Callable[[str], str | None]
 """From an error text to the code whose `match` fits, None where none does."""
 
 
-_REMEMBERED = 4096
+_MAX_CACHED_TEXTS = 4096
 """Texts whose nearest entry is remembered: a storm asks for the same few again and again."""
 
 
-def _page(entry: Entry) -> Page:
+def _to_indexed_entry(entry: Entry) -> IndexedEntry:
     lists = (entry.common_causes, entry.fix.steps, entry.reproduce, entry.verify.steps)
-    return Page(entry.code, entry.title, "\n".join((entry.component, *chain.from_iterable(lists))))
+    return IndexedEntry(entry.code, entry.title, "\n".join((entry.component, *chain.from_iterable(lists))))
 
 
 class Catalog:
@@ -91,43 +91,43 @@ class Catalog:
         self,
         entries: Iterable[Entry],
         match: Matcher = lambda _text: None,
-        likeness: float = THRESHOLD,
+        likeness: float = MIN_SCORE,
     ) -> None:
         self.entries: Mapping[str, Entry] = {entry.code: entry for entry in entries}
         self._match = match
         self._likeness = likeness
-        self._nearest: dict[str, Found | None] = {}
+        self._nearest_by_text: dict[str, NearestEntry | None] = {}
 
     @cached_property
-    def _similar(self) -> Similar:
-        return Similar(_page(entry) for entry in self.entries.values())
+    def _similarity_index(self) -> SimilarityIndex:
+        return SimilarityIndex(_to_indexed_entry(entry) for entry in self.entries.values())
 
-    def nearest(self, text: str) -> Found | None:
+    def find_nearest(self, text: str) -> NearestEntry | None:
         """The entry whose words a text has, and how like it is; None where none is near enough.
 
         Asked anew for each text: give what is the same for all occurrences of an error.
         """
-        if text not in self._nearest:
-            if len(self._nearest) >= _REMEMBERED:
-                self._nearest.clear()
-            self._nearest[text] = self._similar.sure(text, self._likeness)
-        return self._nearest[text]
+        if text not in self._nearest_by_text:
+            if len(self._nearest_by_text) >= _MAX_CACHED_TEXTS:
+                self._nearest_by_text.clear()
+            self._nearest_by_text[text] = self._similarity_index.find_confident(text, self._likeness)
+        return self._nearest_by_text[text]
 
     def get(self, code: str | None) -> Entry | None:
         return self.entries.get(code) if code is not None else None
 
     @cached_property
-    def _features(self) -> Mapping[str, tuple[str, ...]]:
-        found: dict[str, dict[str, None]] = {}
+    def _features_by_component(self) -> Mapping[str, tuple[str, ...]]:
+        collected: dict[str, dict[str, None]] = {}
         for entry in self.entries.values():
-            found.setdefault(entry.component, {}).update(dict.fromkeys(entry.impact.features))
-        return {component: tuple(features) for component, features in found.items()}
+            collected.setdefault(entry.component, {}).update(dict.fromkeys(entry.impact.features))
+        return {component: tuple(features) for component, features in collected.items()}
 
     def features_of(self, component: str | None) -> tuple[str, ...]:
         """What stands on a component, by all that its entries say."""
-        return self._features.get(component, ()) if component is not None else ()
+        return self._features_by_component.get(component, ()) if component is not None else ()
 
-    def by_message(self, text: str | None) -> Entry | None:
+    def match_message(self, text: str | None) -> Entry | None:
         """The entry whose pattern fits the text; the first in the order of the files."""
         return self.get(self._match(text)) if text else None
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firstcause.core.model import Severity
-from firstcause.core.root_cause.attribution import Candidate, candidates
+from firstcause.core.root_cause.attribution import Candidate, find_candidates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -14,28 +14,34 @@ if TYPE_CHECKING:
 
     from firstcause.core.catalog import Catalog
     from firstcause.core.model import Alert, Fact, Reading
-    from firstcause.core.notify.silences import Found, Silence
+    from firstcause.core.notify.silences import FullMatch, Silence
     from firstcause.core.root_cause.graphs import CauseGraph
 
 
-def tenants_hit(active: Iterable[Alert]) -> dict[str, int]:
+def count_affected_tenants(active: Iterable[Alert]) -> dict[str, int]:
     """Fault -> how many tenants report it; asked once for all scopes, since a scope sees only its own."""
-    seen: dict[str, set[str]] = {}
+    tenants_by_fault: dict[str, set[str]] = {}
     for alert in active:
         if alert.tenant is not None:
-            seen.setdefault(alert.fault, set()).add(alert.tenant)
-    return {fault: len(tenants) for fault, tenants in seen.items()}
+            tenants_by_fault.setdefault(alert.fault, set()).add(alert.tenant)
+    return {fault: len(tenants) for fault, tenants in tenants_by_fault.items()}
 
 
 def scope_facts(
-    visible: Sequence[Alert], graph: CauseGraph, catalog: Catalog, hit: Mapping[str, int], now: datetime
+    visible_alerts: Sequence[Alert],
+    graph: CauseGraph,
+    catalog: Catalog,
+    affected_tenants: Mapping[str, int],
+    now: datetime,
 ) -> list[Fact]:
     """The alert and edge facts of one scope."""
-    facts = [alert_fact(alert, catalog, hit.get(alert.fault, 0), now) for alert in visible]
-    return facts + [edge_fact(candidate) for candidate in candidates(visible, graph)]
+    facts = [
+        alert_fact(alert, catalog, affected_tenants.get(alert.fault, 0), now) for alert in visible_alerts
+    ]
+    return facts + [edge_fact(candidate) for candidate in find_candidates(visible_alerts, graph)]
 
 
-def alert_fact(alert: Alert, catalog: Catalog, hit: int, now: datetime) -> Fact:
+def alert_fact(alert: Alert, catalog: Catalog, affected_tenants: int, now: datetime) -> Fact:
     fact: Fact = {
         "kind": "alert",
         "id": alert.fingerprint,
@@ -45,7 +51,7 @@ def alert_fact(alert: Alert, catalog: Catalog, hit: int, now: datetime) -> Fact:
         "severity": alert.severity.value,
         "catalogued": alert.catalogued,
         "count": alert.count,
-        "tenants_hit": hit,
+        "tenants_hit": affected_tenants,
         "age_s": (now - alert.first_seen).total_seconds(),
         "tenant": alert.tenant,
         "service": alert.service,
@@ -83,7 +89,7 @@ def edge_fact(candidate: Candidate) -> Fact:
         "cause_code": cause.code,
         "effect_code": effect.code,
         "hops": candidate.hops,
-        "best": candidate.best,
+        "best": candidate.is_best,
         "scope": "platform" if cause.tenant is None else "tenant",
         "lag_s": candidate.lag_s,
     }
@@ -128,77 +134,82 @@ class Change:
     name: str
     before: str
     after: str
-    at: datetime
+    changed_at: datetime
 
 
 def change_fact(change: Change, now: datetime) -> Fact:
     fact: Fact = {
         "kind": "change",
-        "id": f"change:{change.category}:{change.name}:{change.at.timestamp()}",
+        "id": f"change:{change.category}:{change.name}:{change.changed_at.timestamp()}",
         "category": change.category,
         "name": change.name,
         "before": change.before,
         "after": change.after,
-        "age_s": (now - change.at).total_seconds(),
+        "age_s": (now - change.changed_at).total_seconds(),
     }
     return fact if change.component is None else fact | {"component": change.component}
 
 
-def tenant_fact(name: str, own: Sequence[Alert]) -> Fact:
+def tenant_fact(name: str, tenant_alerts: Sequence[Alert]) -> Fact:
     """own: the tenant's active alerts."""
     return {
         "kind": "tenant",
         "id": f"tenant:{name}",
         "name": name,
-        "alerts": len(own),
-        "codes": len({alert.code for alert in own}),
-        "critical": sum(alert.severity is Severity.CRITICAL for alert in own),
+        "alerts": len(tenant_alerts),
+        "codes": len({alert.code for alert in tenant_alerts}),
+        "critical": sum(alert.severity is Severity.CRITICAL for alert in tenant_alerts),
     }
 
 
 @dataclass(frozen=True)
-class History:
+class CodeHistory:
     """What the store knows of a code. seen: occurrences ever; incidents: resolved ones that it was root of.
 
     last_resolved, last_fix: of the latest of these; None where there is none.
     """
 
     code: str
-    seen: int
+    occurrences: int
     first_seen: datetime
     incidents: int = 0
     last_resolved: datetime | None = None
     last_fix: str | None = None
 
 
-def history_facts(known: Iterable[History], now: datetime) -> list[Fact]:
-    return [_history_fact(each, now) for each in known]
+def history_facts(histories: Iterable[CodeHistory], now: datetime) -> list[Fact]:
+    return [_history_fact(history, now) for history in histories]
 
 
-def _history_fact(known: History, now: datetime) -> Fact:
+def _history_fact(history: CodeHistory, now: datetime) -> Fact:
     fact: Fact = {
         "kind": "history",
-        "id": f"history:{known.code}",
-        "code": known.code,
-        "seen": known.seen,
-        "known_s": (now - known.first_seen).total_seconds(),
-        "incidents": known.incidents,
-        "last_fix": known.last_fix,
-        "resolved_s": (now - known.last_resolved).total_seconds() if known.last_resolved else None,
+        "id": f"history:{history.code}",
+        "code": history.code,
+        "seen": history.occurrences,
+        "known_s": (now - history.first_seen).total_seconds(),
+        "incidents": history.incidents,
+        "last_fix": history.last_fix,
+        "resolved_s": (now - history.last_resolved).total_seconds() if history.last_resolved else None,
     }
     return {name: value for name, value in fact.items() if value is not None}
 
 
-def silence_facts(active: Iterable[Alert], silences: Sequence[Silence], found: Found) -> list[Fact]:
+def silence_facts(active: Iterable[Alert], silences: Sequence[Silence], full_match: FullMatch) -> list[Fact]:
     """One for each pair of an alert and a silence that fits it."""
-    return [_silence_fact(alert, each) for each in silences for alert in active if each.fits(alert, found)]
+    return [
+        _silence_fact(alert, silence)
+        for silence in silences
+        for alert in active
+        if silence.matches(alert, full_match)
+    ]
 
 
 def _silence_fact(alert: Alert, silence: Silence) -> Fact:
     fact: Fact = {
         "kind": "silence",
-        "id": f"silence:{silence.number}:{alert.fingerprint}",
-        "silence": str(silence.number),
+        "id": f"silence:{silence.silence_id}:{alert.fingerprint}",
+        "silence": str(silence.silence_id),
         "alert": alert.fingerprint,
         "code": alert.code,
         "tenant": alert.tenant,
@@ -210,11 +221,11 @@ def _silence_fact(alert: Alert, silence: Silence) -> Fact:
     return {name: value for name, value in fact.items() if value is not None}
 
 
-def past_root_facts(counted: Mapping[str, int]) -> list[Fact]:
+def past_root_facts(counts: Mapping[str, int]) -> list[Fact]:
     """counted: component -> of how many incidents it was the root of late."""
     return [
-        {"kind": "past_root", "id": f"past_root:{name}", "component": name, "incidents": number}
-        for name, number in sorted(counted.items())
+        {"kind": "past_root", "id": f"past_root:{name}", "component": name, "incidents": count}
+        for name, count in sorted(counts.items())
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-_SUBJECT = 120
+_MAX_SUBJECT_LENGTH = 120
 
 Scalar = str | int | float | bool
 FactValue = Scalar | None | list[str]
@@ -39,7 +39,7 @@ class Severity(StrEnum):
         return SEVERITY_NAMES.get(value.strip().upper()) if isinstance(value, str) else None
 
 
-_SEVERITY_RANKS = {severity: place for place, severity in enumerate(Severity)}
+_SEVERITY_RANKS = {severity: rank for rank, severity in enumerate(Severity)}
 
 SEVERITY_NAMES = {
     "DEBUG": Severity.INFO,
@@ -106,7 +106,7 @@ class Revenue(StrEnum):
         return list(Revenue).index(self)
 
 
-class Reach(StrEnum):
+class TenantScope(StrEnum):
     """Which tenants an error hits."""
 
     NONE = "NONE"
@@ -115,7 +115,7 @@ class Reach(StrEnum):
 
     @property
     def rank(self) -> int:
-        return list(Reach).index(self)
+        return list(TenantScope).index(self)
 
 
 class Impact(Frozen):
@@ -128,7 +128,7 @@ class Impact(Frozen):
     priority: Priority = Priority.P2
     revenue: Revenue = Revenue.NONE
     features: tuple[str, ...] = ()
-    tenants: Reach = Reach.NONE
+    tenants: TenantScope = TenantScope.NONE
     customer_facing: bool = False
     companies: tuple[str, ...] = ()
     companies_known: int = 0
@@ -213,7 +213,7 @@ class VerdictKind(StrEnum):
     KNOWN_GOOD = "known_good"
 
 
-class Raised(Frozen):
+class RaisedError(Frozen):
     """The error that something is which is no alert. rollback: what to put back, in words."""
 
     code: str
@@ -239,7 +239,7 @@ class Verdict(Frozen):
     confidence: float = 1.0
     priority: int = 0
     impact: Impact | None = None
-    raises: Raised | None = None
+    raises: RaisedError | None = None
     facts: dict[str, Fact] = Field(default_factory=dict)
 
     @property
@@ -393,14 +393,14 @@ class Notification(Frozen):
     def subject(self) -> str:
         """At most 120 characters, for where a message has a title: "[P0] CRITICAL: what it is (#12)"."""
         label, colon, _ = self.text.partition(": ")
-        words = _one_line(f"{label}: {self.title}" if colon else self.title)
-        head, end = f"[{self.priority}] ", f" (#{self.incident_id})"
-        room = _SUBJECT - len(head) - len(end)
-        return f"{head}{words if len(words) <= room else f'{words[: room - 3]}...'}{end}"
+        content = _one_line(f"{label}: {self.title}" if colon else self.title)
+        prefix, suffix = f"[{self.priority}] ", f" (#{self.incident_id})"
+        available = _MAX_SUBJECT_LENGTH - len(prefix) - len(suffix)
+        return f"{prefix}{content if len(content) <= available else f'{content[: available - 3]}...'}{suffix}"
 
 
-def _one_line(words: str) -> str:
-    return " ".join("".join(char if char.isprintable() else " " for char in words).split())
+def _one_line(text: str) -> str:
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 class Problem(Frozen):
@@ -423,4 +423,4 @@ class Reading(Frozen):
     latency_ms: float | None = None
     code: str | None = None
     data: dict[str, Scalar | None] = Field(default_factory=dict)
-    further: tuple[Problem, ...] = ()
+    problems: tuple[Problem, ...] = ()

@@ -17,51 +17,51 @@ from firstcause.web.app import create_app
 
 if TYPE_CHECKING:
     from firstcause.app.application import Service
-    from firstcause.web.app import Site
+    from firstcause.web.app import WebApplication
 
 log = logging.getLogger("firstcause")
 
-_BACKLOG = 2048
+_LISTEN_BACKLOG = 2048
 
 
-def listen(host: str, port: int) -> socket.socket:
+def open_listening_socket(host: str, port: int) -> socket.socket:
     """A listening socket; ConfigError where the address is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening_socket = socket.socket(family, socket.SOCK_STREAM)
+    listening_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind((host, port))
+        listening_socket.bind((host, port))
         # From here on callers wait in the queue; without it they are refused until uvicorn is up.
-        bound.listen(_BACKLOG)
+        listening_socket.listen(_LISTEN_BACKLOG)
     except OSError as error:
-        bound.close()
+        listening_socket.close()
         msg = f"[web] cannot listen on {host}:{port}: {error.strerror}; stop what is there, or set [web] port"
         raise ConfigError(msg) from error
-    return bound
+    return listening_socket
 
 
-def web_server(daemon: Daemon) -> uvicorn.Server:
-    site = create_app(daemon, daemon.service.settings, daemon.service.host.formats())
+def create_web_server(daemon: Daemon) -> uvicorn.Server:
+    web_app = create_app(daemon, daemon.service.settings, daemon.service.host.formats())
     config = uvicorn.Config(
-        site,
+        web_app,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=10,
         lifespan="off",
     )
-    return _Server(config, site)
+    return _WebServer(config, web_app)
 
 
-class _Server(uvicorn.Server):
+class _WebServer(uvicorn.Server):
     """Ends the streams of its browsers first, which else would keep it up to its patience's end."""
 
-    def __init__(self, config: uvicorn.Config, site: Site) -> None:
+    def __init__(self, config: uvicorn.Config, web_app: WebApplication) -> None:
         super().__init__(config)
-        self._site = site
+        self._web_app = web_app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._site.close()
+        self._web_app.close()
         await super().shutdown(sockets)
 
 
@@ -69,20 +69,20 @@ def serve(service: Service) -> None:
     """Run until SIGTERM or Ctrl-C. SIGHUP reloads the rules."""
     web = service.settings.web
     daemon = Daemon(service)
-    server = web_server(daemon)
-    bound = listen(web.host, web.port)
+    server = create_web_server(daemon)
+    listening_socket = open_listening_socket(web.host, web.port)
     return_freed_memory()
-    with bound:
+    with listening_socket:
         daemon.start()
         tune_interpreter()
         signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=daemon.reload, daemon=True).start())
-        for ending in (signal.SIGTERM, signal.SIGINT):
+        for signal_number in (signal.SIGTERM, signal.SIGINT):
             # uvicorn sends itself the signal once more when it is done; the default would end us undrained.
-            signal.signal(ending, lambda *_: setattr(server, "should_exit", True))
-        host, port = bound.getsockname()[:2]
-        log.info("firstcause listens on http://%s:%s, store %s", host, port, service.database.shown_url)
+            signal.signal(signal_number, lambda *_: setattr(server, "should_exit", True))
+        host, port = listening_socket.getsockname()[:2]
+        log.info("firstcause listens on http://%s:%s, store %s", host, port, service.database.display_url)
         try:
-            server.run(sockets=[bound])
+            server.run(sockets=[listening_socket])
         finally:
             daemon.stop()
     log.info("stopped; all that was accepted is stored")

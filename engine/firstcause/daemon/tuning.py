@@ -6,10 +6,10 @@ import ctypes
 import gc
 import sys
 
-SWITCH = 0.0002
+SWITCH_INTERVAL_S = 0.0002
 """Seconds after which a thread that computes lets another on."""
 
-_MALLOC = {-8: 2, -3: 256 * 1024, -1: 256 * 1024}
+_MALLOPT_OPTIONS = {-8: 2, -3: 256 * 1024, -1: 256 * 1024}
 """mallopt's M_ARENA_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD: the default is a pool for each thread, and
 the larger what was freed once, the more of what is free is kept."""
 
@@ -21,7 +21,7 @@ def return_freed_memory() -> None:
     except (OSError, AttributeError):
         # Not glibc.
         return
-    for option, value in _MALLOC.items():
+    for option, value in _MALLOPT_OPTIONS.items():
         mallopt(option, value)
 
 
@@ -32,4 +32,4 @@ def tune_interpreter() -> None:
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
     # By default whoever has an answer to give waits 5 ms for triage to let go, at every step.
-    sys.setswitchinterval(SWITCH)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)

@@ -80,28 +80,28 @@ class FakeTwilio:
 
     # What the handler asks
 
-    def account(self, sid: str, login: tuple[str, str] | None) -> Account | Refusal:
+    def authenticate(self, sid: str, login: tuple[str, str] | None) -> Account | Refusal:
         with self._lock:
-            found = self._accounts.get(sid)
-        if found is None or login != (sid, found.token):
+            account = self._accounts.get(sid)
+        if account is None or login != (sid, account.token):
             return Refusal(401, 20003, "Authenticate")
-        return found
+        return account
 
-    def take(self, account: Account, form: dict[str, str]) -> Message | Refusal:
+    def accept_message(self, account: Account, form: dict[str, str]) -> Message | Refusal:
         """A message, by Messages.json."""
         with self._lock:
-            needed = {"To": 21604, "Body": 21602, "From": 21603}
-            if refusal := self._refused(account, form, needed, not_yours=21606):
+            required = {"To": 21604, "Body": 21602, "From": 21603}
+            if refusal := self._find_refusal(account, form, required, not_owned_code=21606):
                 return refusal
             sid = f"SM{len(self.messages) + 1:032x}"
             self.messages.append(Message(sid, form["From"], form["To"], form["Body"]))
             return self.messages[-1]
 
-    def ring(self, account: Account, form: dict[str, str]) -> Call | Refusal:
+    def accept_call(self, account: Account, form: dict[str, str]) -> Call | Refusal:
         """A call, by Calls.json."""
         with self._lock:
-            needed = {"To": 21201, "From": 21213, "Twiml": 21205}
-            if refusal := self._refused(account, form, needed, not_yours=21210):
+            required = {"To": 21201, "From": 21213, "Twiml": 21205}
+            if refusal := self._find_refusal(account, form, required, not_owned_code=21210):
                 return refusal
             if not is_twiml(form["Twiml"]):
                 return Refusal(400, 12100, "Document parse failure")
@@ -109,16 +109,18 @@ class FakeTwilio:
             self.calls.append(Call(sid, form["From"], form["To"], form["Twiml"]))
             return self.calls[-1]
 
-    def _refused(
-        self, account: Account, form: dict[str, str], needed: dict[str, int], not_yours: int
+    def _find_refusal(
+        self, account: Account, form: dict[str, str], required: dict[str, int], not_owned_code: int
     ) -> Refusal | None:
         if self._refusals:
             return self._refusals.pop(0)
-        for name, code in needed.items():
+        for name, code in required.items():
             if not form.get(name):
                 return Refusal(400, code, f"A '{name}' is required.")
         if form["From"] not in account.numbers:
-            return Refusal(400, not_yours, f"The 'From' phone number provided ({form['From']}) is not yours.")
+            return Refusal(
+                400, not_owned_code, f"The 'From' phone number provided ({form['From']}) is not yours."
+            )
         if not form["To"].startswith("+"):
             return Refusal(400, 21211, f"Invalid 'To' Phone Number: {form['To']}")
         return None
@@ -132,57 +134,62 @@ class _Handler(BaseHTTPRequestHandler):
         return cast("_Server", self.server).twilio
 
     def do_GET(self) -> None:
-        sid, _, resource = self._sid(".json").partition("/")
-        account = self._twilio.account(sid, self._login())
+        sid, _, resource = self._parse_resource_path(".json").partition("/")
+        account = self._twilio.authenticate(sid, self._parse_login())
         if isinstance(account, Refusal):
-            self._refuse(account)
+            self._send_refusal(account)
         elif not resource:
-            self._answer(200, {"sid": sid, "status": account.status, "friendly_name": "app", "type": "Full"})
+            self._send_json(
+                200, {"sid": sid, "status": account.status, "friendly_name": "app", "type": "Full"}
+            )
         elif resource == "Balance" and account.balance is not None:
-            self._answer(200, {"account_sid": sid, "balance": account.balance, "currency": "USD"})
+            self._send_json(200, {"account_sid": sid, "balance": account.balance, "currency": "USD"})
         elif resource == "IncomingPhoneNumbers":
-            asked = parse_qs(urlsplit(self.path).query).get("PhoneNumber", list(account.numbers))
-            owned = [number for number in account.numbers if number in asked]
-            listed = [{"sid": f"PN{at:032x}", "phone_number": number} for at, number in enumerate(owned)]
-            self._answer(200, {"incoming_phone_numbers": listed, "page": 0, "page_size": 50})
+            requested_numbers = parse_qs(urlsplit(self.path).query).get("PhoneNumber", list(account.numbers))
+            owned_numbers = [number for number in account.numbers if number in requested_numbers]
+            entries = [
+                {"sid": f"PN{index:032x}", "phone_number": number}
+                for index, number in enumerate(owned_numbers)
+            ]
+            self._send_json(200, {"incoming_phone_numbers": entries, "page": 0, "page_size": 50})
         else:
-            self._refuse(Refusal(404, 20404, f"The requested resource {self.path} was not found"))
+            self._send_refusal(Refusal(404, 20404, f"The requested resource {self.path} was not found"))
 
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         fields = parse_qs(self.rfile.read(length).decode())
         form = {name: values[0] for name, values in fields.items()}
-        sid, _, resource = self._sid(".json").partition("/")
-        account = self._twilio.account(sid, self._login())
+        sid, _, resource = self._parse_resource_path(".json").partition("/")
+        account = self._twilio.authenticate(sid, self._parse_login())
         if isinstance(account, Refusal):
-            self._refuse(account)
+            self._send_refusal(account)
         elif resource == "Messages":
-            self._created(sid, self._twilio.take(account, form))
+            self._send_created(sid, self._twilio.accept_message(account, form))
         elif resource == "Calls":
-            self._created(sid, self._twilio.ring(account, form))
+            self._send_created(sid, self._twilio.accept_call(account, form))
         else:
-            self._refuse(Refusal(404, 20404, f"The requested resource {self.path} was not found"))
+            self._send_refusal(Refusal(404, 20404, f"The requested resource {self.path} was not found"))
 
-    def _created(self, account: str, taken: Message | Call | Refusal) -> None:
-        if isinstance(taken, Refusal):
-            self._refuse(taken)
+    def _send_created(self, account: str, result: Message | Call | Refusal) -> None:
+        if isinstance(result, Refusal):
+            self._send_refusal(result)
         else:
-            self._answer(201, taken.shown(account))
+            self._send_json(201, result.to_json(account))
 
-    def _sid(self, end: str) -> str:
-        return urlsplit(self.path).path.removeprefix("/2010-04-01/Accounts/").removesuffix(end)
+    def _parse_resource_path(self, suffix: str) -> str:
+        return urlsplit(self.path).path.removeprefix("/2010-04-01/Accounts/").removesuffix(suffix)
 
-    def _login(self) -> tuple[str, str] | None:
-        scheme, _, coded = self.headers.get("Authorization", "").partition(" ")
+    def _parse_login(self) -> tuple[str, str] | None:
+        scheme, _, encoded = self.headers.get("Authorization", "").partition(" ")
         if scheme != "Basic":
             return None
-        sid, _, token = base64.b64decode(coded).decode().partition(":")
+        sid, _, token = base64.b64decode(encoded).decode().partition(":")
         return sid, token
 
-    def _refuse(self, refusal: Refusal) -> None:
-        self._answer(refusal.status, refusal.shown())
+    def _send_refusal(self, refusal: Refusal) -> None:
+        self._send_json(refusal.status, refusal.to_json())
 
-    def _answer(self, status: int, value: dict[str, Any]) -> None:
+    def _send_json(self, status: int, value: dict[str, Any]) -> None:
         body = json.dumps(value).encode()
         self.send_response(status, HTTPStatus(status).phrase)
         self.send_header("Content-Type", "application/json")

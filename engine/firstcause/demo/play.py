@@ -16,7 +16,7 @@ import httpx
 
 from firstcause.app.application import Service
 from firstcause.config import Settings
-from firstcause.daemon.server import listen, web_server
+from firstcause.daemon.server import create_web_server, open_listening_socket
 from firstcause.daemon.supervisor import Daemon
 from firstcause.demo import scenario
 from firstcause.demo.fake_twilio import FakeTwilio
@@ -25,7 +25,7 @@ from firstcause.errors import FirstcauseError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_PATIENCE = 30.0
+_STEP_TIMEOUT_S = 30.0
 
 
 def settings_for(folder: Path, twilio_url: str) -> Settings:
@@ -56,75 +56,80 @@ def settings_for(folder: Path, twilio_url: str) -> Settings:
     )
 
 
-def play(*, once: bool, as_json: bool) -> None:
+def play_demo(*, once: bool, as_json: bool) -> None:
     """The demo. Errors with one line where a step does not come about."""
     logging.basicConfig(level=logging.CRITICAL)
     started = time.monotonic()
-    say = (lambda *_args, **_kinds: None) if as_json else click.secho
+    echo = (lambda *_args, **_kinds: None) if as_json else click.secho
     with tempfile.TemporaryDirectory(prefix="firstcause-demo-") as name, FakeTwilio() as twilio:
         folder = Path(name)
-        (folder / "app.env").write_text(scenario.env_file(whole=True), encoding="utf-8")
+        (folder / "app.env").write_text(scenario.env_file(has_credentials=True), encoding="utf-8")
         twilio.add_account(scenario.APP_SID, scenario.APP_TOKEN, [scenario.APP_NUMBER])
         twilio.add_account(scenario.OWN_SID, scenario.OWN_TOKEN, [scenario.OWN_NUMBER])
-        with _running(settings_for(folder, twilio.url)) as (daemon, url):
-            say(f"firstcause listens on {url}; a Twilio of its own on {twilio.url}\n", dim=True)
-            _scenario(daemon, url, twilio, folder, say)
+        with _run_daemon(settings_for(folder, twilio.url)) as (daemon, url):
+            echo(f"firstcause listens on {url}; a Twilio of its own on {twilio.url}\n", dim=True)
+            _play_scenario(daemon, url, twilio, folder, echo)
             seconds = round(time.monotonic() - started, 1)
             if as_json:
-                sms = [{"to": each.to, "from": each.from_, "body": each.body} for each in twilio.messages]
-                found = daemon.incidents(None, 50)
-                click.echo(json.dumps({"incidents": found, "sms": sms, "seconds": seconds}, indent=2))
+                sms = [
+                    {"to": message.to, "from": message.from_, "body": message.body}
+                    for message in twilio.messages
+                ]
+                incidents = daemon.incidents(None, 50)
+                click.echo(json.dumps({"incidents": incidents, "sms": sms, "seconds": seconds}, indent=2))
             else:
-                say(f"\n{seconds} s, one cause, {len(twilio.messages)} messages.", bold=True)
+                echo(f"\n{seconds} s, one cause, {len(twilio.messages)} messages.", bold=True)
             if not once:
-                _go_on(url)
+                _keep_running(url)
 
 
-def _scenario(daemon: Daemon, url: str, twilio: FakeTwilio, folder: Path, say: Callable[..., None]) -> None:
-    _until(lambda: daemon.health()["status"] == "UP", "the first health check")
-    say("1. All is well. Now a deployment loses the application's Twilio credentials.", bold=True)
-    (folder / "app.env").write_text(scenario.env_file(whole=False), encoding="utf-8")
-    storm = scenario.storm()
+def _play_scenario(
+    daemon: Daemon, url: str, twilio: FakeTwilio, folder: Path, echo: Callable[..., None]
+) -> None:
+    _wait_until(lambda: daemon.health()["status"] == "UP", "the first health check")
+    echo("1. All is well. Now a deployment loses the application's Twilio credentials.", bold=True)
+    (folder / "app.env").write_text(scenario.env_file(has_credentials=False), encoding="utf-8")
+    storm = scenario.build_storm()
     for part in (storm[:3], storm[3:5], storm[5:]):
-        answer = httpx.post(f"{url}/api/v1/events", json=part, timeout=10)
-        answer.raise_for_status()
-        say(f"   {answer.json()['accepted']:>3} errors reported, first {part[0]['code']}")
+        response = httpx.post(f"{url}/api/v1/events", json=part, timeout=10)
+        response.raise_for_status()
+        echo(f"   {response.json()['accepted']:>3} errors reported, first {part[0]['code']}")
         time.sleep(0.3)
-    say("2. The phone rings once:", bold=True)
-    _until(lambda: len(twilio.messages) >= 1, "the first SMS")
-    say(f"   SMS  {twilio.messages[0].body}\n", fg="red")
-    number = daemon.incidents("open", 1)[0]["id"]
-    say(daemon.debug_as(number, "text"))
-    say("3. The credentials are put back.", bold=True)
-    (folder / "app.env").write_text(scenario.env_file(whole=True), encoding="utf-8")
-    _until(lambda: daemon.incident(number)["status"] == "resolved", "the recovery")
-    _until(lambda: len(twilio.messages) >= 2, "the second SMS")  # noqa: PLR2004 - one before, one after
-    say(f"   SMS  {twilio.messages[1].body}", fg="green")
+    echo("2. The phone rings once:", bold=True)
+    _wait_until(lambda: len(twilio.messages) >= 1, "the first SMS")
+    echo(f"   SMS  {twilio.messages[0].body}\n", fg="red")
+    incident_id = daemon.incidents("open", 1)[0]["id"]
+    echo(daemon.render_debug_report(incident_id, "text"))
+    echo("3. The credentials are put back.", bold=True)
+    (folder / "app.env").write_text(scenario.env_file(has_credentials=True), encoding="utf-8")
+    _wait_until(lambda: daemon.incident(incident_id)["status"] == "resolved", "the recovery")
+    _wait_until(lambda: len(twilio.messages) >= 2, "the second SMS")  # noqa: PLR2004 - one before, one after
+    echo(f"   SMS  {twilio.messages[1].body}", fg="green")
     # Nothing more may follow; a third message would be a bug that the demo must show.
     time.sleep(1)
 
 
-def _until(happened: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not happened():
+def _wait_until(condition: Callable[[], bool], description: str) -> None:
+    deadline = time.monotonic() + _STEP_TIMEOUT_S
+    while not condition():
         if time.monotonic() > deadline:
-            msg = f"the demo waited {_PATIENCE:g} s in vain for {what}; please report this"
+            msg = f"the demo waited {_STEP_TIMEOUT_S:g} s in vain for {description}; please report this"
             raise FirstcauseError(msg)
         time.sleep(0.05)
 
 
 @contextlib.contextmanager
-def _running(settings: Settings) -> Iterator[tuple[Daemon, str]]:
+def _run_daemon(settings: Settings) -> Iterator[tuple[Daemon, str]]:
     """The daemon and its web server, on a free port of loopback."""
     service = Service(settings)
     daemon = Daemon(service)
-    server = web_server(daemon)
-    with listen(settings.web.host, settings.web.port) as bound:
+    server = create_web_server(daemon)
+    with open_listening_socket(settings.web.host, settings.web.port) as listening_socket:
         daemon.start()
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening_socket]}, daemon=True)
         thread.start()
         try:
-            yield daemon, f"http://{settings.web.host}:{bound.getsockname()[1]}"
+            yield daemon, f"http://{settings.web.host}:{listening_socket.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join()
@@ -132,7 +137,7 @@ def _running(settings: Settings) -> Iterator[tuple[Daemon, str]]:
             service.close()
 
 
-def _go_on(url: str) -> None:
+def _keep_running(url: str) -> None:
     click.secho(
         f"\nThe daemon goes on at {url} with this store; Ctrl-C ends it. Try, in another terminal:", bold=True
     )

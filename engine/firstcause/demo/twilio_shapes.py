@@ -7,7 +7,7 @@ from email.utils import formatdate
 from typing import Any
 from xml.etree import ElementTree as ET
 
-_DOCS = "https://www.twilio.com/docs/errors"
+_DOCS_URL = "https://www.twilio.com/docs/errors"
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Message:
     to: str
     body: str
 
-    def shown(self, account: str) -> dict[str, Any]:
+    def to_json(self, account: str) -> dict[str, Any]:
         return {
             "sid": self.sid,
             "account_sid": account,
@@ -51,7 +51,7 @@ class Call:
     to: str
     twiml: str
 
-    def shown(self, account: str) -> dict[str, Any]:
+    def to_json(self, account: str) -> dict[str, Any]:
         path = f"/2010-04-01/Accounts/{account}/Calls/{self.sid}"
         now = formatdate(usegmt=False)
         return {
@@ -93,11 +93,11 @@ class Refusal:
     code: int
     text: str
 
-    def shown(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {
             "code": self.code,
             "message": self.text,
-            "more_info": f"{_DOCS}/{self.code}",
+            "more_info": f"{_DOCS_URL}/{self.code}",
             "status": self.status,
         }
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from firstcause.core.health.baseline import Normal, judged
-from firstcause.core.health.comparison import Difference, extreme, unusual
-from firstcause.core.health.outlier import Extremes, Reach
+from firstcause.core.health.baseline import BaselineSettings, score_deviation
+from firstcause.core.health.comparison import Difference, baseline_difference, outlier_difference
+from firstcause.core.health.outlier import OutlierDetector, OutlierSettings
 from firstcause.store import snapshots
 
 if TYPE_CHECKING:
@@ -20,86 +20,110 @@ if TYPE_CHECKING:
 
     from firstcause.core.health.snapshot import Snapshot
 
-PREFIX = "normal_"
+BASELINE_PREFIX = "normal_"
 """How the names of thresholds begin that say what is normal; see `core.series.Normal`."""
 
-REACH_PREFIX = "extreme_"
+OUTLIER_PREFIX = "extreme_"
 """The same, of what is beyond all that it was; see `core.extremes.Reach`."""
 
-DAYS = 14
+LOOKBACK_DAYS = 14
 """So many days back this hour is looked at."""
 
-_AN_HOUR = timedelta(hours=1)
-_A_DAY = 12
+_ONE_HOUR = timedelta(hours=1)
+_MAX_SNAPSHOTS_PER_DAY = 12
 """Snapshots of one day's hour that are looked at."""
 
-_KEPT = 1000
+_MAX_RELOADED_SNAPSHOTS = 1000
 """Snapshots that are read again after a start, at most."""
 
-Numbers = dict[str, dict[str, float]]
+ComponentMeasurements = dict[str, dict[str, float]]
 """Component -> name -> value."""
 
 
 @dataclass
-class Normals:
+class Baselines:
     """Filled from the store when it is first asked, and from then on with every snapshot."""
 
-    _recent: deque[Numbers] | None = None
-    _reach: Reach = field(default_factory=Reach)
-    _extremes: dict[tuple[str, str], Extremes] = field(default_factory=dict)
-    _same_hour: list[Numbers] = field(default_factory=list)
-    _hour: datetime | None = None
+    _recent_measurements: deque[ComponentMeasurements] | None = None
+    _outlier_settings: OutlierSettings = field(default_factory=OutlierSettings)
+    _outlier_detectors: dict[tuple[str, str], OutlierDetector] = field(default_factory=dict)
+    _same_hour: list[ComponentMeasurements] = field(default_factory=list)
+    _loaded_hour: datetime | None = None
 
-    def judge(
-        self, conn: sa.Connection, taken: Snapshot, normal: Normal, reach: Reach
+    def find_deviations(
+        self,
+        conn: sa.Connection,
+        snapshot: Snapshot,
+        baseline_settings: BaselineSettings,
+        outlier_settings: OutlierSettings,
     ) -> Iterator[Difference]:
         """A difference for each number that is extreme, and for each component that is unusual together."""
-        recent = self._filled(conn, taken.taken_at, int(normal.window + normal.over), reach)
-        recent.append(numbers(taken))
-        yield from self._extreme(recent[-1])
-        self._look_back(conn, taken.taken_at)
+        recent = self._load_recent(
+            conn, snapshot.taken_at, int(baseline_settings.window + baseline_settings.over), outlier_settings
+        )
+        recent.append(group_measurements(snapshot))
+        yield from self._detect_outliers(recent[-1])
+        self._load_same_hour(conn, snapshot.taken_at)
         for component in recent[-1]:
-            own = [each[component] for each in recent if component in each]
-            same = [each[component] for each in self._same_hour if component in each]
-            found = judged(own, same, normal)
-            if found is not None and found.score >= normal.score:
-                yield unusual(component, found)
+            recent_values = [measurements[component] for measurements in recent if component in measurements]
+            same_hour_values = [
+                measurements[component] for measurements in self._same_hour if component in measurements
+            ]
+            deviation = score_deviation(recent_values, same_hour_values, baseline_settings)
+            if deviation is not None and deviation.score >= baseline_settings.score:
+                yield baseline_difference(component, deviation)
 
-    def _filled(self, conn: sa.Connection, now: datetime, most: int, reach: Reach) -> deque[Numbers]:
-        if self._recent is None or self._recent.maxlen != most or reach != self._reach:
-            kept = snapshots.latest(conn, min(_KEPT, max(most, int(reach.window))))
-            points = [numbers(each) for each in kept if each.taken_at <= now]
-            self._recent, self._reach, self._extremes = deque(points, most), reach, {}
+    def _load_recent(
+        self, conn: sa.Connection, now: datetime, max_snapshots: int, outlier_settings: OutlierSettings
+    ) -> deque[ComponentMeasurements]:
+        if (
+            self._recent_measurements is None
+            or self._recent_measurements.maxlen != max_snapshots
+            or outlier_settings != self._outlier_settings
+        ):
+            history = snapshots.load_latest(
+                conn, min(_MAX_RELOADED_SNAPSHOTS, max(max_snapshots, int(outlier_settings.window)))
+            )
+            points = [group_measurements(snapshot) for snapshot in history if snapshot.taken_at <= now]
+            self._recent_measurements, self._outlier_settings, self._outlier_detectors = (
+                deque(points, max_snapshots),
+                outlier_settings,
+                {},
+            )
             for point in points:
-                for _ in self._extreme(point):
+                for _ in self._detect_outliers(point):
                     pass
-        return self._recent
+        return self._recent_measurements
 
-    def _extreme(self, point: Numbers) -> Iterator[Difference]:
-        for component, own in point.items():
-            for name, value in own.items():
-                history = self._extremes.setdefault((component, name), Extremes(self._reach))
-                found = history.next(value)
-                if found is not None:
-                    yield extreme(component, name, found)
+    def _detect_outliers(self, point: ComponentMeasurements) -> Iterator[Difference]:
+        for component, measurements in point.items():
+            for name, value in measurements.items():
+                detector = self._outlier_detectors.setdefault(
+                    (component, name), OutlierDetector(self._outlier_settings)
+                )
+                outlier = detector.detect(value)
+                if outlier is not None:
+                    yield outlier_difference(component, name, outlier)
 
-    def _look_back(self, conn: sa.Connection, now: datetime) -> None:
+    def _load_same_hour(self, conn: sa.Connection, now: datetime) -> None:
         """Once an hour."""
         hour = now.replace(minute=0, second=0, microsecond=0)
-        if hour == self._hour:
+        if hour == self._loaded_hour:
             return
-        self._hour = hour
+        self._loaded_hour = hour
         self._same_hour = []
-        for days in range(1, DAYS + 1):
+        for days in range(1, LOOKBACK_DAYS + 1):
             start = hour - timedelta(days=days)
-            kept = snapshots.between(conn, start, start + _AN_HOUR, most=_A_DAY)
-            self._same_hour += [numbers(each) for each in kept]
+            day_snapshots = snapshots.iter_between(
+                conn, start, start + _ONE_HOUR, max_count=_MAX_SNAPSHOTS_PER_DAY
+            )
+            self._same_hour += [group_measurements(snapshot) for snapshot in day_snapshots]
 
 
-def numbers(snapshot: Snapshot) -> Numbers:
+def group_measurements(snapshot: Snapshot) -> ComponentMeasurements:
     """What was measured of each component."""
-    found: Numbers = {}
+    by_component: ComponentMeasurements = {}
     for probe, name, value in snapshot.measurements():
-        own = found.setdefault(snapshot.infrastructure[probe].component, {})
-        own[f"{probe}.{name}"] = value
-    return found
+        measurements = by_component.setdefault(snapshot.infrastructure[probe].component, {})
+        measurements[f"{probe}.{name}"] = value
+    return by_component

@@ -7,8 +7,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from firstcause.core.facts import dependency_fact
-from firstcause.core.health.comparison import DEPLOYMENT, Changed, Difference, compared, dated, differences
-from firstcause.core.incidents.change_ranking import Ranking, candidates, likelihoods
+from firstcause.core.health.comparison import (
+    DEPLOYMENT,
+    AssessedDifference,
+    Difference,
+    assess,
+    find_differences,
+    with_first_seen,
+)
+from firstcause.core.incidents.change_ranking import ChangeWeights, rank_changes, select_candidates
 from firstcause.core.model import VerdictKind
 from firstcause.store import dependencies, releases, snapshots
 
@@ -19,93 +26,105 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from firstcause.core.model import Incident, Verdict
-    from firstcause.rulebase.rulebase import Knowledge
+    from firstcause.rulebase.rulebase import Rulebase
 
-CHANGE = "change_"
+CHANGE_PREFIX = "change_"
 """How the names of thresholds begin that weigh changes; see `core.changes.Ranking`."""
 
-SHOWN = 5
+MAX_CHANGES = 5
 """So many changes are told of an incident."""
 
 RELEASE = "release"
 
-LATE = timedelta(minutes=1)
+RELEASE_GRACE = timedelta(minutes=1)
 """So long after an onset the first error of a new release may still come."""
 
-UNKNOWN = timedelta(days=1)
+RELEASE_LOOKBACK = timedelta(days=1)
 """So far back releases count where no good state is known."""
 
-_FARTHEST = 6
+_MAX_HOPS = 6
 
 
-def deployments(conn: sa.Connection, since: datetime, until: datetime) -> list[Difference]:
+def find_deployments(conn: sa.Connection, since: datetime, until: datetime) -> list[Difference]:
     """New releases in that time, one a service: what was before all of them, and the last."""
-    found: dict[str, Difference] = {}
-    for each in releases.deployed(conn, since, until):
-        name = ".".join(filter(None, (each.service, RELEASE)))
-        before = found[name].before if name in found else each.before
-        found[name] = Difference(DEPLOYMENT, each.service, name, before, each.after, since=each.at)
-    return list(found.values())
+    by_name: dict[str, Difference] = {}
+    for release in releases.list_deployments(conn, since, until):
+        name = ".".join(filter(None, (release.service, RELEASE)))
+        before = by_name[name].before if name in by_name else release.before
+        by_name[name] = Difference(DEPLOYMENT, release.service, name, before, release.after, since=release.at)
+    return list(by_name.values())
 
 
 @dataclass(frozen=True)
-class WhatChanged:
+class ChangeFinder:
     """learned_for: seconds that a call counts which was learned from errors."""
 
-    knowledge: Knowledge
-    learned_for: float
+    rulebase: Rulebase
+    learned_ttl_s: float
 
-    def ranked(
-        self, conn: sa.Connection, found: Sequence[Difference], suffering: Collection[str], onset: datetime
+    def rank(
+        self, conn: sa.Connection, changes: Sequence[Difference], affected: Collection[str], onset: datetime
     ) -> dict[str, float]:
         """Key of each difference -> how likely it is why these components suffer."""
-        since = onset - timedelta(seconds=self.learned_for)
-        learned = [dependency_fact(*call) for call in dependencies.known_since(conn, since)]
-        graph = self.knowledge.method(learned).graph
+        since = onset - timedelta(seconds=self.learned_ttl_s)
+        learned_facts = [dependency_fact(*call) for call in dependencies.list_since(conn, since)]
+        graph = self.rulebase.diagnosis_inputs(learned_facts).graph
 
-        def steps(changed: str, suffers: str) -> int | None:
-            return 0 if changed == suffers else graph.below(suffers, _FARTHEST).get(changed)
+        def count_hops(changed_component: str, affected_component: str) -> int | None:
+            return (
+                0
+                if changed_component == affected_component
+                else graph.dependencies_of(affected_component, _MAX_HOPS).get(changed_component)
+            )
 
-        return likelihoods(found, suffering, onset, steps, self.knowledge.book.tuned(Ranking, CHANGE))
+        return rank_changes(
+            changes,
+            affected,
+            onset,
+            count_hops,
+            self.rulebase.book.from_thresholds(ChangeWeights, CHANGE_PREFIX),
+        )
 
-    def explaining(
-        self, conn: sa.Connection, found: Sequence[Difference], verdicts: Iterable[Verdict], now: datetime
+    def rank_regression_causes(
+        self, conn: sa.Connection, changes: Sequence[Difference], verdicts: Iterable[Verdict], now: datetime
     ) -> dict[str, float]:
         """Key of each difference -> how likely it is why others are regressions by these verdicts."""
-        regressions = {each.of for each in verdicts if each.verdict is VerdictKind.REGRESSION}
-        worse = [each for each in found if f"difference:{each.key}" in regressions]
-        if not worse:
+        regressions = {verdict.of for verdict in verdicts if verdict.verdict is VerdictKind.REGRESSION}
+        regressed_changes = [change for change in changes if f"difference:{change.key}" in regressions]
+        if not regressed_changes:
             return {}
-        onset = min([each.since or now for each in worse if not each.setting] or [now])
-        suffering = {each.component for each in worse if each.component is not None}
-        return self.ranked(conn, candidates(found, worse), suffering, onset)
+        onset = min([change.since or now for change in regressed_changes if not change.is_setting] or [now])
+        affected = {change.component for change in regressed_changes if change.component is not None}
+        return self.rank(conn, select_candidates(changes, regressed_changes), affected, onset)
 
-    def before(self, conn: sa.Connection, incident: Incident) -> tuple[Changed, ...]:
+    def find_changes_before(self, conn: sa.Connection, incident: Incident) -> tuple[AssessedDifference, ...]:
         """The changes that may have led to an incident; only releases where no good state is known."""
         onset = incident.opened_at
         if incident.drill:
             return ()
-        known = self._since_good(conn, onset)
-        suffering = self._suffering(incident)
+        changes = self._find_changes_since_good(conn, onset)
+        affected = self._find_affected_components(incident)
         # How its own component fares is the incident itself.
-        others = [each for each in known if each.setting or each.component not in suffering]
-        likely = self.ranked(conn, others, suffering, onset)
-        shown = [each for each in others if each.key in likely]
-        found = compared(shown, (), likely, None, onset)
-        return found.changes[:SHOWN]
+        other_changes = [
+            change for change in changes if change.is_setting or change.component not in affected
+        ]
+        likelihood_by_key = self.rank(conn, other_changes, affected, onset)
+        likely_changes = [change for change in other_changes if change.key in likelihood_by_key]
+        assessed = assess(likely_changes, (), likelihood_by_key, None, onset)
+        return assessed.changes[:MAX_CHANGES]
 
-    def _since_good(self, conn: sa.Connection, onset: datetime) -> list[Difference]:
-        good = snapshots.last_good(conn, before=onset)
-        after = snapshots.at(conn, onset)
-        if good is None or after is None:
-            return deployments(conn, onset - UNKNOWN, onset + LATE)
-        known = dated(
-            differences(good.snapshot, after.snapshot, self.knowledge.notable),
-            after.snapshot.since,
-            after.snapshot.taken_at,
+    def _find_changes_since_good(self, conn: sa.Connection, onset: datetime) -> list[Difference]:
+        last_good = snapshots.load_last_good(conn, before=onset)
+        at_onset = snapshots.load_nearest(conn, onset)
+        if last_good is None or at_onset is None:
+            return find_deployments(conn, onset - RELEASE_LOOKBACK, onset + RELEASE_GRACE)
+        changes = with_first_seen(
+            find_differences(last_good.snapshot, at_onset.snapshot, self.rulebase.min_notable_change),
+            at_onset.snapshot.since,
+            at_onset.snapshot.taken_at,
         )
-        return [*known, *deployments(conn, good.snapshot.taken_at, onset + LATE)]
+        return [*changes, *find_deployments(conn, last_good.snapshot.taken_at, onset + RELEASE_GRACE)]
 
-    def _suffering(self, incident: Incident) -> set[str]:
-        entry = self.knowledge.catalog.get(incident.root.code)
+    def _find_affected_components(self, incident: Incident) -> set[str]:
+        entry = self.rulebase.catalog.get(incident.root.code)
         return {name for name in (entry.component if entry else None, incident.root.service) if name}

@@ -22,7 +22,7 @@ _KEY_FILE = "checksum.key"
 _KEY_BYTES = 32
 
 
-def presence(names: Iterable[str], env_file: Path | None) -> dict[str, bool]:
+def read_presence(names: Iterable[str], env_file: Path | None) -> dict[str, bool]:
     """Name -> whether the application's dotenv file sets it to something.
 
     Empty where no file is named, and where it cannot be read, which is no word on what stands in it.
@@ -30,17 +30,17 @@ def presence(names: Iterable[str], env_file: Path | None) -> dict[str, bool]:
     """
     if env_file is None:
         return {}
-    values = _values(env_file)
+    values = _read_values(env_file)
     return {} if values is None else {name: bool(values.get(name)) for name in sorted(names)}
 
 
-def checksums(names: Iterable[str], env_file: Path | None, key: bytes) -> dict[str, str]:
+def compute_checksums(names: Iterable[str], env_file: Path | None, key: bytes) -> dict[str, str]:
     """Name -> the first 12 hex digits of HMAC-SHA256 of the value in the application's dotenv file.
 
     Two of the same value are alike, and nobody without the key can try values out. Variables that are not
     set are left out; empty where no file is named or it cannot be read.
     """
-    values = (None if env_file is None else _values(env_file)) or {}
+    values = (None if env_file is None else _read_values(env_file)) or {}
     return {
         name: hmac.new(key, f"{name}={value}".encode(), "sha256").hexdigest()[:12]
         for name in sorted(names)
@@ -48,16 +48,16 @@ def checksums(names: Iterable[str], env_file: Path | None, key: bytes) -> dict[s
     }
 
 
-def checksum_key(folder: Path) -> bytes | None:
+def load_checksum_key(folder: Path) -> bytes | None:
     """The key of our checksums, made when it is first asked for; None where the folder cannot hold it."""
     path = folder / _KEY_FILE
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
             # Only its owner may read it, from the first moment on.
-            made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            os.write(made, secrets.token_bytes(_KEY_BYTES))
-            os.close(made)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            os.write(descriptor, secrets.token_bytes(_KEY_BYTES))
+            os.close(descriptor)
         key = path.read_bytes()
     except OSError as error:
         log.warning("no checksums of settings, %s cannot be used: %s", path, error.strerror)
@@ -65,25 +65,25 @@ def checksum_key(folder: Path) -> bytes | None:
     return key if len(key) == _KEY_BYTES else None
 
 
-def secret_values(names: Iterable[str], env_file: Path | None) -> list[str]:
+def read_secret_values(names: Iterable[str], env_file: Path | None) -> list[str]:
     """The values of these variables wherever we can see them; nothing that we keep may contain one."""
-    values = (None if env_file is None else _values(env_file)) or {}
-    found = [value for name in names for value in (values.get(name), os.environ.get(name)) if value]
-    return sorted(set(found))
+    values = (None if env_file is None else _read_values(env_file)) or {}
+    visible_values = [value for name in names for value in (values.get(name), os.environ.get(name)) if value]
+    return sorted(set(visible_values))
 
 
-def stamp(env_file: Path | None) -> tuple[int, ...] | None:
+def read_file_stamp(env_file: Path | None) -> tuple[int, ...] | None:
     """Another one where the file may have changed; None where there is none."""
     if env_file is None:
         return None
     try:
-        found = env_file.stat()
+        file_status = env_file.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return file_status.st_mtime_ns, file_status.st_size, file_status.st_ino
 
 
-def _values(env_file: Path) -> dict[str, str | None] | None:
+def _read_values(env_file: Path) -> dict[str, str | None] | None:
     """What the file sets, nothing where it is gone; None where it cannot be read."""
     try:
         return dotenv_values(env_file) if env_file.is_file() else {}

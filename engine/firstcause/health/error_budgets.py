@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from firstcause.core.model import Reading, Status
-from firstcause.core.text.durations import spoken
+from firstcause.core.text.durations import format_duration
 from firstcause.hookspecs.types import Probe
 from firstcause.store import event_counts
 
@@ -17,40 +17,40 @@ if TYPE_CHECKING:
     from firstcause.config import Budget
     from firstcause.store.database import Database
 
-CODE = "PREDICTED_FAILURE"
+BUDGET_CODE = "PREDICTED_FAILURE"
 """What is reported where the store cannot be asked; a budget itself only ever foretells."""
 
-LEFT = "budget_left"
+REMAINING_METRIC = "budget_left"
 
-_EVERY = 60.0
+_CHECK_INTERVAL_S = 60.0
 
 
-def _now() -> datetime:
+def _get_utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def probes(
-    budgets: Mapping[str, Budget], database: Database, clock: Callable[[], datetime] = _now
+def create_budget_probes(
+    budgets: Mapping[str, Budget], database: Database, clock: Callable[[], datetime] = _get_utc_now
 ) -> list[Probe]:
     """One for each, by its name. What is measured is `NAME.budget_left`, which forecasts look at."""
     return [
         Probe(
             name=name,
             component=budget.component,
-            check=partial(_look, budget, database, clock),
-            code=CODE,
-            interval=_EVERY,
+            check=partial(_check_budget, budget, database, clock),
+            code=BUDGET_CODE,
+            interval=_CHECK_INTERVAL_S,
         )
         for name, budget in budgets.items()
     ]
 
 
-def _look(budget: Budget, database: Database, clock: Callable[[], datetime]) -> Reading:
+def _check_budget(budget: Budget, database: Database, clock: Callable[[], datetime]) -> Reading:
     now = clock()
     with database.read() as conn:
         since = now - timedelta(seconds=budget.over)
-        came = event_counts.total(conn, since, now, budget.codes, budget.severities)
-    left = max(0, budget.errors - came)
+        error_count = event_counts.sum_occurrences(conn, since, now, budget.codes, budget.severities)
+    remaining = max(0, budget.errors - error_count)
     # UP though nothing be left: that lasts for weeks, and says nothing of how things are now.
-    words = f"{left} of {budget.errors} errors in {spoken(budget.over)} are left"
-    return Reading(status=Status.UP, detail=words, data={LEFT: left})
+    message = f"{remaining} of {budget.errors} errors in {format_duration(budget.over)} are left"
+    return Reading(status=Status.UP, detail=message, data={REMAINING_METRIC: remaining})

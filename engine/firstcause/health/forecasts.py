@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from firstcause.core.health.trend import Forecast, forecast
+from firstcause.core.health.trend import Forecast, forecast_limit
 from firstcause.core.model import Event, Fact, VerdictKind
-from firstcause.core.text.durations import spoken
+from firstcause.core.text.durations import format_duration
 from firstcause.store import snapshots
 
 if TYPE_CHECKING:
@@ -17,113 +17,123 @@ if TYPE_CHECKING:
 
     from firstcause.core.health.snapshot import Snapshot
     from firstcause.core.model import Verdict
-    from firstcause.rulebase.rulebase import Knowledge
-    from firstcause.rulefiles.thresholds import Value
+    from firstcause.rulebase.rulebase import Rulebase
+    from firstcause.rulefiles.thresholds import ThresholdValue
     from firstcause.store.database import Database
 
 FORECAST = "forecast"
 """What reports and ends predictions, as a probe does."""
 
-EVERY = timedelta(minutes=15)
+FORECAST_INTERVAL = timedelta(minutes=15)
 """How often it is looked what is about to be used up."""
 
-POINTS = 300
+MAX_POINTS = 300
 """Snapshots that one forecast looks at."""
 
-FULL, EMPTY, BACK = "forecast_full", "forecast_empty", "forecast_back"
+FULL_THRESHOLD, EMPTY_THRESHOLD, LOOKBACK_THRESHOLD = "forecast_full", "forecast_empty", "forecast_back"
 """The thresholds of the endings of what is used up at 1, of what runs out at 0, and how far back to look."""
 
 
-def limit_of(metric: str, thresholds: Mapping[str, Value]) -> float | None:
+def find_limit(metric: str, thresholds: Mapping[str, ThresholdValue]) -> float | None:
     """Where the metric ends by the rule files, None where they say nothing of it."""
-    for name, limit in ((FULL, 1.0), (EMPTY, 0.0)):
-        given = thresholds.get(name, ())
-        if metric.endswith(tuple(str(each) for each in given) if isinstance(given, tuple) else str(given)):
+    for name, limit in ((FULL_THRESHOLD, 1.0), (EMPTY_THRESHOLD, 0.0)):
+        suffixes = thresholds.get(name, ())
+        if metric.endswith(
+            tuple(str(suffix) for suffix in suffixes) if isinstance(suffixes, tuple) else str(suffixes)
+        ):
             return limit
     return None
 
 
-def evidence(metric: str, found: Forecast) -> str:
+def format_evidence(metric: str, prediction: Forecast) -> str:
     """Why somebody should believe it, in a sentence."""
-    sooner, likeliest = spoken(found.earliest_s), spoken(found.in_s)
-    later = spoken(found.latest_s) if found.latest_s is not None else "never"
+    earliest, likeliest = format_duration(prediction.earliest_s), format_duration(prediction.in_s)
+    latest = format_duration(prediction.latest_s) if prediction.latest_s is not None else "never"
     return (
-        f"{metric} is {found.value:.4g} and goes {found.per_hour:+.3g} an hour over {found.points} points, "
-        f"so it is {found.limit:g} in {likeliest} (8 times of 10 between {sooner} and {later})"
+        f"{metric} is {prediction.value:.4g} and goes {prediction.per_hour:+.3g} an hour over {prediction.points} points, "
+        f"so it is {prediction.limit:g} in {likeliest} (8 times of 10 between {earliest} and {latest})"
     )
 
 
 @dataclass(frozen=True)
-class Forecasting:
+class Forecaster:
     """Looks at every measurement that has an end."""
 
     database: Database
-    knowledge: Knowledge
+    rulebase: Rulebase
 
     def run(self, now: datetime, new_id: Callable[[], str]) -> list[Event]:
         """The errors that will be, one a component: the one that comes first."""
-        facts = {str(fact["id"]): fact for fact in self._facts(now)}
-        said = [
+        facts = {str(fact["id"]): fact for fact in self._build_facts(now)}
+        predictions = [
             verdict
-            for verdict in self.knowledge.inference.evaluate(list(facts.values()))
+            for verdict in self.rulebase.inference.evaluate(list(facts.values()))
             if verdict.verdict is VerdictKind.PREDICT
         ]
-        first: dict[object, Verdict] = {}
-        for verdict in sorted(said, key=lambda each: (facts[each.of]["in_s"], -each.priority, each.of)):
-            first.setdefault(facts[verdict.of].get("component"), verdict)
-        return [_event(verdict, facts[verdict.of], now, new_id()) for verdict in first.values()]
+        first_by_component: dict[object, Verdict] = {}
+        for verdict in sorted(
+            predictions, key=lambda verdict: (facts[verdict.of]["in_s"], -verdict.priority, verdict.of)
+        ):
+            first_by_component.setdefault(facts[verdict.of].get("component"), verdict)
+        return [
+            _build_event(verdict, facts[verdict.of], now, new_id()) for verdict in first_by_component.values()
+        ]
 
-    def _facts(self, now: datetime) -> list[Fact]:
-        back = self.knowledge.book.thresholds.get(BACK)
-        since = now - timedelta(seconds=float(back) if isinstance(back, int | float) else 0.0)
+    def _build_facts(self, now: datetime) -> list[Fact]:
+        lookback = self.rulebase.book.thresholds.get(LOOKBACK_THRESHOLD)
+        since = now - timedelta(seconds=float(lookback) if isinstance(lookback, int | float) else 0.0)
         with self.database.read() as conn:
-            kept = list(snapshots.between(conn, since, now, most=POINTS))
-        return list(filter(None, (self._fact(kept, probe, name) for probe, name in _measured(kept))))
+            history = list(snapshots.iter_between(conn, since, now, max_count=MAX_POINTS))
+        return list(
+            filter(
+                None, (self._forecast_metric(history, probe, name) for probe, name in _list_metrics(history))
+            )
+        )
 
-    def _fact(self, kept: list[Snapshot], probe: str, name: str) -> Fact | None:
+    def _forecast_metric(self, history: list[Snapshot], probe: str, name: str) -> Fact | None:
         metric = f"{probe}.{name}"
-        limit = limit_of(metric, self.knowledge.book.thresholds)
+        limit = find_limit(metric, self.rulebase.book.thresholds)
         if limit is None:
             return None
         points = [
-            (each.taken_at.timestamp(), each.infrastructure[probe].numbers[name])
-            for each in kept
-            if probe in each.infrastructure and name in each.infrastructure[probe].numbers
+            (snapshot.taken_at.timestamp(), snapshot.infrastructure[probe].numbers[name])
+            for snapshot in history
+            if probe in snapshot.infrastructure and name in snapshot.infrastructure[probe].numbers
         ]
-        found = forecast(points, limit)
-        if found is None:
+        prediction = forecast_limit(points, limit)
+        if prediction is None:
             return None
-        return _fact(metric, probe, kept[-1].infrastructure[probe].component, found)
+        return _build_forecast_fact(metric, probe, history[-1].infrastructure[probe].component, prediction)
 
 
-def _measured(kept: list[Snapshot]) -> list[tuple[str, str]]:
-    return [(probe, name) for probe, name, _ in kept[-1].measurements()] if kept else []
+def _list_metrics(history: list[Snapshot]) -> list[tuple[str, str]]:
+    return [(probe, name) for probe, name, _ in history[-1].measurements()] if history else []
 
 
-def _fact(metric: str, probe: str, component: str, found: Forecast) -> Fact:
+def _build_forecast_fact(metric: str, probe: str, component: str, prediction: Forecast) -> Fact:
     fact: Fact = {
         "kind": "forecast",
         "id": f"forecast:{metric}",
         "metric": metric,
         "probe": probe,
         "component": component,
-        "value": found.value,
-        "limit": found.limit,
-        "per_hour": found.per_hour,
-        "in_s": found.in_s,
-        "earliest_s": found.earliest_s,
-        "latest_s": found.latest_s,
-        "evidence": evidence(metric, found),
+        "value": prediction.value,
+        "limit": prediction.limit,
+        "per_hour": prediction.per_hour,
+        "in_s": prediction.in_s,
+        "earliest_s": prediction.earliest_s,
+        "latest_s": prediction.latest_s,
+        "evidence": format_evidence(metric, prediction),
     }
     return {name: value for name, value in fact.items() if value is not None}
 
 
-def _event(verdict: Verdict, fact: Fact, now: datetime, number: str) -> Event:
+def _build_event(verdict: Verdict, fact: Fact, now: datetime, event_id: str) -> Event:
     details: dict[str, Any] = {
         name: value for name, value in fact.items() if name not in {"kind", "id", "component"}
     }
     return Event(
-        id=number,
+        id=event_id,
         time=now,
         code=verdict.raises.code if verdict.raises is not None else None,
         message=verdict.because,

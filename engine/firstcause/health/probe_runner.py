@@ -14,9 +14,9 @@ from concurrent.futures import TimeoutError as Unfinished
 from typing import TYPE_CHECKING
 
 from firstcause.core.model import Reading, Status
-from firstcause.health.stdout_capture import HUSHED, hush
-from firstcause.health.thread_leaks import MOST, Leftovers
-from firstcause.plugins.timeouts import described
+from firstcause.health.stdout_capture import CAPTURED_THREAD_PREFIX, install_stdout_capture
+from firstcause.health.thread_leaks import MAX_LEAKED_THREADS, ThreadLeakTracker
+from firstcause.plugins.timeouts import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,99 +26,103 @@ if TYPE_CHECKING:
 log = logging.getLogger("firstcause.health")
 
 
-class Check:
+class ProbeRun:
     """One run of a probe. Times: seconds of the monotonic clock, so that a clock that is set does no harm."""
 
-    def __init__(self, probe: Probe, leftovers: Leftovers) -> None:
+    def __init__(self, probe: Probe, thread_leaks: ThreadLeakTracker) -> None:
         self.probe = probe
-        self._leftovers = leftovers
+        self._thread_leaks = thread_leaks
         self.future: Future[Reading] = Future()
         self._started = time.monotonic()
 
-    def begin(self, finished: Callable[[], None]) -> None:
+    def begin(self, on_finished: Callable[[], None]) -> None:
         """finished: called once it is over, in the check's own thread."""
-        self.future.add_done_callback(lambda _future: finished())
+        self.future.add_done_callback(lambda _future: on_finished())
         # A daemon thread: one that hangs must not keep the program from ending.
-        threading.Thread(target=self._run, name=f"{HUSHED}{self.probe.name}", daemon=True).start()
+        threading.Thread(
+            target=self._run_check, name=f"{CAPTURED_THREAD_PREFIX}{self.probe.name}", daemon=True
+        ).start()
 
-    def _run(self) -> None:
-        before = threading.enumerate()
+    def _run_check(self) -> None:
+        threads_before = threading.enumerate()
         try:
-            found = self._checked()
+            reading = self._call_check()
         except BaseException as error:  # noqa: BLE001 - sys.exit in a check ends the check, not us
-            found = _down(self.probe, f"the check failed: {described(error)}")
-        self._leftovers.claim(self.probe.name, before)
-        self.future.set_result(found)
+            reading = _build_down_reading(self.probe, f"the check failed: {describe_error(error)}")
+        self._thread_leaks.claim(self.probe.name, threads_before)
+        self.future.set_result(reading)
 
-    def refused(self, why: str) -> Check:
+    def reject(self, reason: str) -> ProbeRun:
         """It is not run, and the probe is DOWN."""
-        self.future.set_result(_down(self.probe, why))
+        self.future.set_result(_build_down_reading(self.probe, reason))
         return self
 
-    def _checked(self) -> Reading:
+    def _call_check(self) -> Reading:
         reading = self.probe.check()
         if not isinstance(reading, Reading):
-            return _down(self.probe, f"the check returned {type(reading).__name__}, not a Reading")
+            return _build_down_reading(
+                self.probe, f"the check returned {type(reading).__name__}, not a Reading"
+            )
         if reading.latency_ms is None:
-            reading = reading.model_copy(update={"latency_ms": round(self.ran * 1000, 1)})
+            reading = reading.model_copy(update={"latency_ms": round(self.elapsed_s * 1000, 1)})
         return reading
 
     @property
-    def ran(self) -> float:
+    def elapsed_s(self) -> float:
         """Seconds since it began."""
         return time.monotonic() - self._started
 
     @property
     def overdue(self) -> bool:
-        return self.ran >= self.probe.timeout
+        return self.elapsed_s >= self.probe.timeout
 
     @property
-    def over(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether there is a reading without waiting for it."""
         return self.overdue or self.future.done()
 
-    def reading(self) -> Reading:
+    def wait_for_reading(self) -> Reading:
         """What it saw, as soon as it is there or its time is up."""
         try:
-            return self.future.result(max(0.0, self.probe.timeout - self.ran))
+            return self.future.result(max(0.0, self.probe.timeout - self.elapsed_s))
         except Unfinished:
-            return _down(self.probe, f"no answer within {self.probe.timeout:g} s")
+            return _build_down_reading(self.probe, f"no answer within {self.probe.timeout:g} s")
 
 
-class Prober:
+class ProbeRunner:
     """Starts checks; whoever asks for one that runs already gets that one. Any thread may ask."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: dict[str, Check] = {}
-        self._leftovers = Leftovers()
+        self._running: dict[str, ProbeRun] = {}
+        self._thread_leaks = ThreadLeakTracker()
 
-    def begin(self, probe: Probe, finished: Callable[[], None] = lambda: None) -> Check:
+    def begin(self, probe: Probe, on_finished: Callable[[], None] = lambda: None) -> ProbeRun:
         """The check of a probe, which runs from now on. finished: called once it is over."""
-        hush()
-        left = self._leftovers.count(probe.name)
+        install_stdout_capture()
+        leaked_count = self._thread_leaks.count(probe.name)
         with self._lock:
             running = self._running.get(probe.name)
-            if (running is None or running.future.done()) and left <= MOST:
-                fresh = self._running[probe.name] = Check(probe, self._leftovers)
-                fresh.begin(finished)
-                return fresh
-        if running is not None and not running.over:
-            running.future.add_done_callback(lambda _future: finished())
+            if (running is None or running.future.done()) and leaked_count <= MAX_LEAKED_THREADS:
+                new_run = self._running[probe.name] = ProbeRun(probe, self._thread_leaks)
+                new_run.begin(on_finished)
+                return new_run
+        if running is not None and not running.is_finished:
+            running.future.add_done_callback(lambda _future: on_finished())
             return running
-        why = f"its checks left {left} threads behind that still run; it is not asked again before they end"
+        reason = f"its checks left {leaked_count} threads behind that still run; it is not asked again before they end"
         if running is not None and not running.future.done():
-            why = f"an earlier check still hangs, for {running.ran:.0f} s now"
-        refused = Check(probe, self._leftovers).refused(why)
-        finished()
-        return refused
+            reason = f"an earlier check still hangs, for {running.elapsed_s:.0f} s now"
+        rejected = ProbeRun(probe, self._thread_leaks).reject(reason)
+        on_finished()
+        return rejected
 
     def read(self, probes: Iterable[Probe]) -> Mapping[str, Reading]:
         """One reading each, by name, in the order given, once all are there."""
-        checks = [self.begin(probe) for probe in probes]
-        return {check.probe.name: check.reading() for check in checks}
+        runs = [self.begin(probe) for probe in probes]
+        return {run.probe.name: run.wait_for_reading() for run in runs}
 
 
-def _down(probe: Probe, detail: str) -> Reading:
+def _build_down_reading(probe: Probe, detail: str) -> Reading:
     log.warning("probe %s: %s", probe.name, detail)
     return Reading(status=Status.DOWN, detail=detail, code=probe.code)

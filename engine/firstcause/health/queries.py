@@ -6,34 +6,34 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from firstcause.core.health.comparison import compared, dated, difference_facts, differences
-from firstcause.core.health.trend import forecast
+from firstcause.core.health.comparison import assess, difference_facts, find_differences, with_first_seen
+from firstcause.core.health.trend import forecast_limit
 from firstcause.errors import NotFoundError
-from firstcause.health.change_finder import deployments
-from firstcause.health.forecasts import limit_of
+from firstcause.health.change_finder import find_deployments
+from firstcause.health.forecasts import find_limit
 from firstcause.health.serializers import (
-    comparison_answer,
-    forecast_answer,
-    row_answer,
-    snapshot_answer,
-    trend_answer,
+    serialize_comparison,
+    serialize_forecast,
+    serialize_snapshot,
+    serialize_snapshot_row,
+    serialize_trend,
 )
-from firstcause.rulefiles.validation_messages import nearest
+from firstcause.rulefiles.validation_messages import suggest_nearest
 from firstcause.store import audit, event_counts, snapshots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from firstcause.health.change_finder import WhatChanged
-    from firstcause.rulebase.rulebase import Knowledge
+    from firstcause.health.change_finder import ChangeFinder
+    from firstcause.rulebase.rulebase import Rulebase
     from firstcause.store.database import Database
-    from firstcause.store.snapshots import Stored
+    from firstcause.store.snapshots import StoredSnapshot
 
-ERRORS = "errors"
+ERROR_METRIC = "errors"
 """The metric of all errors; `errors.WORD` is of one severity or of one code."""
 
-MOST = 2000
+MAX_POINTS = 2000
 """Points that a series has at most."""
 
 _LATEST = "latest"
@@ -41,125 +41,139 @@ _GOOD = "good"
 
 
 @dataclass(frozen=True)
-class History:
+class HealthHistory:
     """Reads what was kept; only pinning writes."""
 
     database: Database
-    knowledge: Knowledge
-    what_changed: WhatChanged
+    rulebase: Rulebase
+    change_finder: ChangeFinder
 
-    def snapshots(self, limit: int) -> list[dict[str, Any]]:
+    def list_snapshots(self, limit: int) -> list[dict[str, Any]]:
         """The latest first."""
         with self.database.read() as conn:
-            good = snapshots.last_good(conn)
-            rows = snapshots.listed(conn, limit)
-        return [row_answer(row, good.number if good else None) for row in rows]
+            good = snapshots.load_last_good(conn)
+            rows = snapshots.list_snapshots(conn, limit)
+        return [serialize_snapshot_row(row, good.snapshot_id if good else None) for row in rows]
 
-    def snapshot(self, name: str) -> dict[str, Any]:
+    def get_snapshot(self, name: str) -> dict[str, Any]:
         """name: a number, `latest`, or `good` for the last known good state. NotFoundError."""
         with self.database.read() as conn:
-            good = snapshots.last_good(conn)
-        return snapshot_answer(self._named(name), good.number if good else None)
+            good = snapshots.load_last_good(conn)
+        return serialize_snapshot(self._get_stored(name), good.snapshot_id if good else None)
 
-    def _named(self, name: str) -> Stored:
+    def _get_stored(self, name: str) -> StoredSnapshot:
         with self.database.read() as conn:
             if name == _LATEST:
-                found = snapshots.last(conn)
+                stored = snapshots.load_last(conn)
             elif name == _GOOD:
-                found = snapshots.last_good(conn)
+                stored = snapshots.load_last_good(conn)
             else:
-                found = snapshots.get(conn, name)
-        if found is None:
-            there = "no snapshot yet" if name == _LATEST else "no state is known to be good yet"
-            msg = f"{there}; `firstcause check` takes one"
+                stored = snapshots.get(conn, name)
+        if stored is None:
+            missing = "no snapshot yet" if name == _LATEST else "no state is known to be good yet"
+            msg = f"{missing}; `firstcause check` takes one"
             raise NotFoundError(msg)
-        return found
+        return stored
 
-    def pin(self, name: str, now: datetime, by: str) -> dict[str, Any]:
+    def pin(self, name: str, now: datetime, actor: str) -> dict[str, Any]:
         """Let a snapshot be the last known good state, whatever comes later."""
-        chosen = self._named(name)
+        chosen = self._get_stored(name)
         with self.database.write() as conn:
-            snapshots.pin(conn, chosen.number, now, by)
-            audit.add(conn, now, by, "pinned as the last known good state", about=f"snapshot {chosen.number}")
-        return self.snapshot(str(chosen.number))
+            snapshots.pin(conn, chosen.snapshot_id, now, actor)
+            audit.add(
+                conn,
+                now,
+                actor,
+                "pinned as the last known good state",
+                about=f"snapshot {chosen.snapshot_id}",
+            )
+        return self.get_snapshot(str(chosen.snapshot_id))
 
-    def unpin(self, now: datetime, by: str) -> bool:
+    def unpin(self, now: datetime, actor: str) -> bool:
         """Let the rules choose the last known good state again; False where none was pinned."""
         with self.database.write() as conn:
             changed = snapshots.unpin(conn) > 0
             if changed:
-                audit.add(conn, now, by, "let the rules choose the last known good state again")
+                audit.add(conn, now, actor, "let the rules choose the last known good state again")
             return changed
 
-    def diff(self, one: str, other: str) -> dict[str, Any]:
+    def diff(self, before_name: str, after_name: str) -> dict[str, Any]:
         """The second against the first, with what the rules say of the differences."""
-        before, after = self._named(one), self._named(other)
-        found = dated(
-            differences(before.snapshot, after.snapshot, self.knowledge.notable),
+        before, after = self._get_stored(before_name), self._get_stored(after_name)
+        changes = with_first_seen(
+            find_differences(before.snapshot, after.snapshot, self.rulebase.min_notable_change),
             after.snapshot.since,
             after.snapshot.taken_at,
         )
         with self.database.read() as conn:
-            found += deployments(conn, before.snapshot.taken_at, after.snapshot.taken_at)
-        verdicts = self.knowledge.inference.evaluate(difference_facts(found))
-        good = str(before.number), before.snapshot.taken_at
+            changes += find_deployments(conn, before.snapshot.taken_at, after.snapshot.taken_at)
+        verdicts = self.rulebase.inference.evaluate(difference_facts(changes))
+        baseline = str(before.snapshot_id), before.snapshot.taken_at
         now = after.snapshot.taken_at
         with self.database.read() as conn:
-            likely = self.what_changed.explaining(conn, found, verdicts, now)
-        than = f"snapshot {before.number}"
-        comparison = compared(found, verdicts, likely, good, now, than)
-        return comparison_answer(str(before.number), str(after.number), comparison)
+            likelihood_by_key = self.change_finder.rank_regression_causes(conn, changes, verdicts, now)
+        baseline_name = f"snapshot {before.snapshot_id}"
+        comparison = assess(changes, verdicts, likelihood_by_key, baseline, now, baseline_name)
+        return serialize_comparison(str(before.snapshot_id), str(after.snapshot_id), comparison)
 
-    def series(self, metric: str, since: datetime, until: datetime) -> list[tuple[datetime, float]]:
+    def get_series(self, metric: str, since: datetime, until: datetime) -> list[tuple[datetime, float]]:
         """The values of a metric in that time, in order. NotFoundError where nothing has that name."""
-        if metric == ERRORS or metric.startswith(f"{ERRORS}."):
-            found = self._errors(metric, since, until)
-            if found is not None:
-                return found
+        if metric == ERROR_METRIC or metric.startswith(f"{ERROR_METRIC}."):
+            error_series = self._count_errors(metric, since, until)
+            if error_series is not None:
+                return error_series
         with self.database.read() as conn:
-            kept = list(snapshots.between(conn, since, until, most=MOST))
-        points = [(each.taken_at, each.metrics[metric]) for each in kept if metric in each.metrics]
+            history = list(snapshots.iter_between(conn, since, until, max_count=MAX_POINTS))
+        points = [
+            (snapshot.taken_at, snapshot.metrics[metric])
+            for snapshot in history
+            if metric in snapshot.metrics
+        ]
         if not points:
-            self._check_known(metric)
+            self._require_metric(metric)
         return points
 
-    def trend(self, metric: str, minutes: float, now: datetime) -> dict[str, Any]:
+    def get_trend(self, metric: str, minutes: float, now: datetime) -> dict[str, Any]:
         """A metric over the last minutes: its points, its usual values, where it goes."""
-        points = self.series(metric, now - timedelta(minutes=minutes), now)
-        return trend_answer(metric, minutes, points)
+        points = self.get_series(metric, now - timedelta(minutes=minutes), now)
+        return serialize_trend(metric, minutes, points)
 
     def forecast(self, metric: str, limit: float | None, minutes: float, now: datetime) -> dict[str, Any]:
         """When a metric reaches a limit, by its last minutes. limit: None for what the rule files say."""
-        end = limit if limit is not None else limit_of(metric, self.knowledge.book.thresholds)
-        points = self.series(metric, now - timedelta(minutes=minutes), now)
-        if end is None:
+        threshold = limit if limit is not None else find_limit(metric, self.rulebase.book.thresholds)
+        points = self.get_series(metric, now - timedelta(minutes=minutes), now)
+        if threshold is None:
             msg = f"no rule file says where {metric} ends; name the limit"
             raise NotFoundError(msg)
-        found = forecast([(at.timestamp(), value) for at, value in points], end)
-        return forecast_answer(metric, end, points, found)
+        prediction = forecast_limit([(time.timestamp(), value) for time, value in points], threshold)
+        return serialize_forecast(metric, threshold, points, prediction)
 
-    def _errors(self, metric: str, since: datetime, until: datetime) -> list[tuple[datetime, float]] | None:
+    def _count_errors(
+        self, metric: str, since: datetime, until: datetime
+    ) -> list[tuple[datetime, float]] | None:
         """Errors by the minute, the quiet minutes too; None where the name is of no error."""
-        which = metric.partition(".")[2]
+        selector = metric.partition(".")[2]
         with self.database.read() as conn:
-            counted = event_counts.since(conn, since, until)
-        known = {each.code for each in counted} | {each.severity.lower() for each in counted}
-        if which and which not in known:
+            rows = event_counts.load_between(conn, since, until)
+        names = {row.code for row in rows} | {row.severity.lower() for row in rows}
+        if selector and selector not in names:
             return None
-        return event_counts.by_minute(
-            [each for each in counted if which in {"", each.code, each.severity.lower()}], since, until
+        return event_counts.group_by_minute(
+            [row for row in rows if selector in {"", row.code, row.severity.lower()}], since, until
         )
 
-    def _check_known(self, metric: str) -> None:
-        known = self.metrics()
-        if metric in known:
+    def _require_metric(self, metric: str) -> None:
+        available = self.list_metrics()
+        if metric in available:
             return
-        mend = nearest(metric, known) or (f"; there are: {', '.join(known)}" if known else "; none yet")
-        msg = f"no metric {metric!r}{mend}"
+        hint = suggest_nearest(metric, available) or (
+            f"; there are: {', '.join(available)}" if available else "; none yet"
+        )
+        msg = f"no metric {metric!r}{hint}"
         raise NotFoundError(msg)
 
-    def metrics(self) -> Sequence[str]:
+    def list_metrics(self) -> Sequence[str]:
         """The names of all that the latest snapshot measured."""
         with self.database.read() as conn:
-            last = snapshots.last(conn)
+            last = snapshots.load_last(conn)
         return sorted(last.snapshot.metrics) if last is not None else []

@@ -6,74 +6,76 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from firstcause.core.health.comparison import Comparison, details
-from firstcause.core.health.snapshot import COUNT, percentile
-from firstcause.core.health.trend import Forecast, trend
+from firstcause.core.health.comparison import Comparison, comparison_details
+from firstcause.core.health.snapshot import COUNT_UNIT, percentile
+from firstcause.core.health.trend import Forecast, detect_trend
 from firstcause.core.text.timestamps import format_time
-from firstcause.health.forecasts import evidence
+from firstcause.health.forecasts import format_evidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from firstcause.core.health.snapshot import Observed, Snapshot
-    from firstcause.store.snapshots import Stored
+    from firstcause.core.health.snapshot import ProbeObservation, Snapshot
+    from firstcause.store.snapshots import StoredSnapshot
 
 UNKNOWN = "UNKNOWN"
 
-_FARTHEST = 100 * 365 * 86400.0
+_MAX_FORECAST_S = 100 * 365 * 86400.0
 """Seconds ahead, beyond which a moment is as good as never."""
 
 
-def infrastructure(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
+def serialize_infrastructure(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
     """Probe -> what it saw."""
-    return {name: _observed(each) for name, each in snapshot.infrastructure.items()}
+    return {name: _serialize_observed(observed) for name, observed in snapshot.infrastructure.items()}
 
 
-def _observed(each: Observed) -> dict[str, Any]:
+def _serialize_observed(observed: ProbeObservation) -> dict[str, Any]:
     return {
-        "status": each.status.value,
-        "component": each.component,
-        "latency_ms": each.latency_ms,
-        "detail": each.detail,
-        **({"code": each.code} if each.code else {}),
-        **({"data": each.data} if each.data else {}),
+        "status": observed.status.value,
+        "component": observed.component,
+        "latency_ms": observed.latency_ms,
+        "detail": observed.detail,
+        **({"code": observed.code} if observed.code else {}),
+        **({"data": observed.data} if observed.data else {}),
     }
 
 
-def check_answer(
-    snapshot: Snapshot, number: str | None = None, comparison: Comparison | None = None
+def serialize_check(
+    snapshot: Snapshot, snapshot_id: str | None = None, comparison: Comparison | None = None
 ) -> dict[str, Any]:
     """A health check as `check --json` shows it. Without a comparison where not everything was looked at."""
-    found = details(comparison or Comparison(message="not all probes were asked, so nothing is compared"))
-    found.pop("last_known_good_at")
+    comparison_fields = comparison_details(
+        comparison or Comparison(message="not all probes were asked, so nothing is compared")
+    )
+    comparison_fields.pop("last_known_good_at")
     return {
-        "status": _status(snapshot),
-        "infrastructure": infrastructure(snapshot),
-        "snapshot_id": number,
+        "status": _format_status(snapshot),
+        "infrastructure": serialize_infrastructure(snapshot),
+        "snapshot_id": snapshot_id,
         "checked_at": format_time(snapshot.taken_at),
-        "comparison": found,
-        "time_since_last_good": found["time_since_last_good"],
-        "last_known_good": found["last_known_good"],
+        "comparison": comparison_fields,
+        "time_since_last_good": comparison_fields["time_since_last_good"],
+        "last_known_good": comparison_fields["last_known_good"],
         "last_known_good_at": format_time(comparison.good_at) if comparison is not None else None,
-        "message": found["message"],
+        "message": comparison_fields["message"],
     }
 
 
-def _status(snapshot: Snapshot) -> str:
+def _format_status(snapshot: Snapshot) -> str:
     return snapshot.status.value if snapshot.status is not None else UNKNOWN
 
 
-def health_answer(stored: Stored) -> dict[str, Any]:
+def serialize_health(stored: StoredSnapshot) -> dict[str, Any]:
     """The last full check."""
     return {
-        "status": _status(stored.snapshot),
-        "infrastructure": infrastructure(stored.snapshot),
-        "snapshot_id": str(stored.number),
+        "status": _format_status(stored.snapshot),
+        "infrastructure": serialize_infrastructure(stored.snapshot),
+        "snapshot_id": str(stored.snapshot_id),
         "checked_at": format_time(stored.snapshot.taken_at),
     }
 
 
-def row_answer(row: Mapping[str, Any], last_good: int | None) -> dict[str, Any]:
+def serialize_snapshot_row(row: Mapping[str, Any], last_good: int | None) -> dict[str, Any]:
     """A snapshot as lists show it."""
     return {
         "id": str(row["id"]),
@@ -86,22 +88,24 @@ def row_answer(row: Mapping[str, Any], last_good: int | None) -> dict[str, Any]:
     }
 
 
-def snapshot_answer(stored: Stored, last_good: int | None) -> dict[str, Any]:
+def serialize_snapshot(stored: StoredSnapshot, last_good: int | None) -> dict[str, Any]:
     """A whole snapshot, in the six parts that the seed names."""
     snapshot = stored.snapshot
     errors = snapshot.errors
     row = {
-        "id": stored.number,
+        "id": stored.snapshot_id,
         "taken_at": snapshot.taken_at,
-        "status": _status(snapshot),
+        "status": _format_status(snapshot),
         "good": stored.good,
         "pinned_by": stored.pinned_by,
         "pinned_at": stored.pinned_at,
     }
-    return row_answer(row, last_good) | {
-        "infrastructure": infrastructure(snapshot),
+    return serialize_snapshot_row(row, last_good) | {
+        "infrastructure": serialize_infrastructure(snapshot),
         "data": {
-            f"{probe}.{name}": value for probe, name, value in snapshot.measurements() if name.endswith(COUNT)
+            f"{probe}.{name}": value
+            for probe, name, value in snapshot.measurements()
+            if name.endswith(COUNT_UNIT)
         },
         "errors": {
             "seconds": errors.seconds,
@@ -113,64 +117,66 @@ def snapshot_answer(stored: Stored, last_good: int | None) -> dict[str, Any]:
             "new": list(errors.new),
         },
         "performance": {
-            name: {"latency_ms": each.latency_ms, "p95_ms": each.p95_ms, "p99_ms": each.p99_ms}
-            for name, each in snapshot.infrastructure.items()
+            name: {"latency_ms": observed.latency_ms, "p95_ms": observed.p95_ms, "p99_ms": observed.p99_ms}
+            for name, observed in snapshot.infrastructure.items()
         },
         "configuration": dict(snapshot.configuration),
-        "alerts": [each.model_dump(mode="json", exclude_none=True) for each in snapshot.alerts],
+        "alerts": [alert.model_dump(mode="json", exclude_none=True) for alert in snapshot.alerts],
         "alerts_open": snapshot.alerts_open,
         "critical_open": snapshot.critical_open,
     }
 
 
-def trend_answer(metric: str, minutes: float, points: Sequence[tuple[datetime, float]]) -> dict[str, Any]:
+def serialize_trend(metric: str, minutes: float, points: Sequence[tuple[datetime, float]]) -> dict[str, Any]:
     """A metric over time. Numbers are None where there are no points, and the trend where there are few."""
     values = [value for _, value in points]
-    found = trend([(at.timestamp(), value) for at, value in points])
+    fitted = detect_trend([(time.timestamp(), value) for time, value in points])
     return {
         "metric": metric,
         "minutes": minutes,
-        "points": [{"time": format_time(at), "value": value} for at, value in points],
+        "points": [{"time": format_time(time), "value": value} for time, value in points],
         "count": len(points),
         "min": min(values, default=None),
         "median": median(values) if values else None,
         "p95": percentile(values, 0.95),
         "max": max(values, default=None),
         "last": values[-1] if values else None,
-        "direction": found.direction if found is not None else None,
-        "per_hour": found.per_hour if found is not None else None,
-        "chance": found.chance if found is not None else None,
+        "direction": fitted.direction if fitted is not None else None,
+        "per_hour": fitted.per_hour if fitted is not None else None,
+        "chance": fitted.p_value if fitted is not None else None,
     }
 
 
-def forecast_answer(
-    metric: str, limit: float, points: Sequence[tuple[datetime, float]], found: Forecast | None
+def serialize_forecast(
+    metric: str, limit: float, points: Sequence[tuple[datetime, float]], prediction: Forecast | None
 ) -> dict[str, Any]:
     """When a metric reaches its limit. reached_at: None where it has no trend that leads there."""
     last = points[-1][0] if points else None
 
-    def moment(ahead: float | None) -> str | None:
-        if last is None or ahead is None or ahead > _FARTHEST:
+    def format_moment(seconds_ahead: float | None) -> str | None:
+        if last is None or seconds_ahead is None or seconds_ahead > _MAX_FORECAST_S:
             return None
-        return format_time(last + timedelta(seconds=ahead))
+        return format_time(last + timedelta(seconds=seconds_ahead))
 
     return {
         "metric": metric,
         "limit": limit,
         "count": len(points),
         "value": points[-1][1] if points else None,
-        "per_hour": found.per_hour if found else None,
-        "reached_at": moment(found.in_s if found else None),
-        "earliest": moment(found.earliest_s if found else None),
-        "latest": moment(found.latest_s if found else None),
-        "confidence": found.confidence if found else None,
-        "evidence": evidence(metric, found) if found else f"{metric} has no trend that leads to {limit:g}",
+        "per_hour": prediction.per_hour if prediction else None,
+        "reached_at": format_moment(prediction.in_s if prediction else None),
+        "earliest": format_moment(prediction.earliest_s if prediction else None),
+        "latest": format_moment(prediction.latest_s if prediction else None),
+        "confidence": prediction.confidence if prediction else None,
+        "evidence": format_evidence(metric, prediction)
+        if prediction
+        else f"{metric} has no trend that leads to {limit:g}",
     }
 
 
-def comparison_answer(before: str, after: str, comparison: Comparison) -> dict[str, Any]:
+def serialize_comparison(before: str, after: str, comparison: Comparison) -> dict[str, Any]:
     """Two snapshots side by side."""
-    found = details(comparison)
+    comparison_fields = comparison_details(comparison)
     for name in ("last_known_good", "last_known_good_at", "time_since_last_good"):
-        found.pop(name)
-    return {"before": before, "after": after, **found}
+        comparison_fields.pop(name)
+    return {"before": before, "after": after, **comparison_fields}

@@ -9,31 +9,31 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from firstcause.core.health import comparison as compare
-from firstcause.core.health.baseline import Normal
+from firstcause.core.health.baseline import BaselineSettings
 from firstcause.core.health.comparison import (
     Comparison,
     Difference,
-    compared,
-    dated,
+    assess,
     difference_facts,
-    differences,
+    find_differences,
+    with_first_seen,
 )
-from firstcause.core.health.outlier import Reach
+from firstcause.core.health.outlier import OutlierSettings
 from firstcause.core.health.snapshot import (
     ABSENT,
-    LISTED,
+    MAX_LISTED,
+    MAX_TOP_CODES,
     PRESENT,
-    TOP,
-    Active,
-    Errors,
+    ActiveAlert,
+    ErrorSummary,
     Snapshot,
     snapshot_fact,
 )
 from firstcause.core.model import Event, Severity, VerdictKind
 from firstcause.core.root_cause.attribution import strongest
-from firstcause.core.text.durations import spoken
-from firstcause.health.baselines import PREFIX, REACH_PREFIX
-from firstcause.health.change_finder import WhatChanged, deployments
+from firstcause.core.text.durations import format_duration
+from firstcause.health.baselines import BASELINE_PREFIX, OUTLIER_PREFIX
+from firstcause.health.change_finder import ChangeFinder, find_deployments
 from firstcause.store import alerts, clock_adjustment, event_counts, snapshots
 
 if TYPE_CHECKING:
@@ -44,136 +44,168 @@ if TYPE_CHECKING:
 
     from firstcause.config import Health, Topology
     from firstcause.core.model import Alert, Verdict
-    from firstcause.health.baselines import Normals
-    from firstcause.health.system_state import World
-    from firstcause.rulebase.rulebase import Knowledge
+    from firstcause.health.baselines import Baselines
+    from firstcause.health.system_state import SystemState
+    from firstcause.rulebase.rulebase import Rulebase
     from firstcause.store.database import Database
-    from firstcause.store.snapshots import Stored
+    from firstcause.store.snapshots import StoredSnapshot
 
 log = logging.getLogger("firstcause.health")
 
 COMPARISON = "comparison"
 """What reports and ends regressions, as a probe does."""
 
-SKEW = timedelta(minutes=1)
+MAX_CLOCK_SKEW = timedelta(minutes=1)
 """By how much the clocks of two that take snapshots may differ."""
 
-WINDOW = 300.0
+ERROR_WINDOW_S = 300.0
 """Seconds over which errors are counted, where snapshots are taken more often."""
 
 
 @dataclass(frozen=True)
-class Checked:
+class SnapshotResult:
     """A snapshot as it was stored, and how it compares."""
 
-    number: str
+    snapshot_id: str
     snapshot: Snapshot
     comparison: Comparison
 
 
 @dataclass(frozen=True)
-class Checking:
+class SnapshotCheck:
     """Takes one snapshot; everything that it needs is handed in."""
 
     database: Database
-    knowledge: Knowledge
-    world: World
-    normals: Normals
+    rulebase: Rulebase
+    system_state: SystemState
+    baselines: Baselines
     health: Health
     topology: Topology
 
-    def run(self, now: datetime) -> Checked:
+    def run(self, now: datetime) -> SnapshotResult:
         with self.database.write(exclusive=False) as conn:
-            before, good = snapshots.last(conn), snapshots.last_good(conn)
-            if before is not None:
-                _mind_the_clock(conn, before.snapshot.taken_at - now, now)
-            taken = self._taken(conn, before, good, now)
-            book = self.knowledge.book
-            normal, reach = book.tuned(Normal, PREFIX), book.tuned(Reach, REACH_PREFIX)
-            strange = list(self.normals.judge(conn, taken, normal, reach))
-            found = self._differences(conn, good, taken, before, strange, now)
-            taken = taken.model_copy(update={"since": {each.key: each.since for each in found if each.since}})
-            verdicts = self._judged(taken, found)
-            known = (str(good.number), good.snapshot.taken_at) if good is not None else None
-            what = WhatChanged(self.knowledge, self.topology.learned_for)
-            comparison = compared(found, verdicts, what.explaining(conn, found, verdicts, now), known, now)
-            called = strongest(verdicts, VerdictKind.KNOWN_GOOD)
-            if good is None and called is not None:
+            previous, last_good = snapshots.load_last(conn), snapshots.load_last_good(conn)
+            if previous is not None:
+                _correct_clock(conn, previous.snapshot.taken_at - now, now)
+            snapshot = self._take_snapshot(conn, previous, last_good, now)
+            book = self.rulebase.book
+            baseline_settings, outlier_settings = (
+                book.from_thresholds(BaselineSettings, BASELINE_PREFIX),
+                book.from_thresholds(OutlierSettings, OUTLIER_PREFIX),
+            )
+            deviations = list(
+                self.baselines.find_deviations(conn, snapshot, baseline_settings, outlier_settings)
+            )
+            changes = self._find_changes(conn, last_good, snapshot, previous, deviations, now)
+            snapshot = snapshot.model_copy(
+                update={"since": {change.key: change.since for change in changes if change.since}}
+            )
+            verdicts = self._evaluate_rules(snapshot, changes)
+            baseline = (
+                (str(last_good.snapshot_id), last_good.snapshot.taken_at) if last_good is not None else None
+            )
+            change_finder = ChangeFinder(self.rulebase, self.topology.learned_for)
+            comparison = assess(
+                changes,
+                verdicts,
+                change_finder.rank_regression_causes(conn, changes, verdicts, now),
+                baseline,
+                now,
+            )
+            good_verdict = strongest(verdicts, VerdictKind.KNOWN_GOOD)
+            if last_good is None and good_verdict is not None:
                 message = f"{comparison.message}; this one is good, and the next is compared with it"
                 comparison = comparison.model_copy(update={"message": message})
-            number = snapshots.add(conn, taken, called.because if called is not None else None)
-        self.world.compared(found, {f"{one.category}:{one.name}" for one in comparison.regressions})
-        return Checked(str(number), taken, comparison)
+            snapshot_id = snapshots.add(
+                conn, snapshot, good_verdict.because if good_verdict is not None else None
+            )
+        self.system_state.update_comparison(
+            changes, {f"{regression.category}:{regression.name}" for regression in comparison.regressions}
+        )
+        return SnapshotResult(str(snapshot_id), snapshot, comparison)
 
-    def _taken(
-        self, conn: sa.Connection, before: Stored | None, good: Stored | None, now: datetime
+    def _take_snapshot(
+        self,
+        conn: sa.Connection,
+        previous: StoredSnapshot | None,
+        last_good: StoredSnapshot | None,
+        now: datetime,
     ) -> Snapshot:
-        active = alerts.active(conn)
-        past = good or before
+        active = alerts.load_active(conn)
+        reference = last_good or previous
         return Snapshot(
             taken_at=now,
-            infrastructure=self.world.observed(),
-            errors=self._errors(conn, past.snapshot.taken_at if past is not None else now, now),
-            configuration=self._configuration(),
-            alerts=tuple(_active(each) for each in sorted(active, key=_first)[:LISTED]),
+            infrastructure=self.system_state.take_observations(),
+            errors=self._count_errors(
+                conn, reference.snapshot.taken_at if reference is not None else now, now
+            ),
+            configuration=self._collect_configuration(),
+            alerts=tuple(_summarize_alert(alert) for alert in sorted(active, key=_get_sort_key)[:MAX_LISTED]),
             alerts_open=len(active),
-            critical_open=sum(each.severity is Severity.CRITICAL for each in active),
+            critical_open=sum(alert.severity is Severity.CRITICAL for alert in active),
         )
 
-    def _configuration(self) -> dict[str, str]:
+    def _collect_configuration(self) -> dict[str, str]:
         """Of each variable its checksum; where there is none, whether it is set."""
-        world = self.world
-        plain = {name: PRESENT if is_set else ABSENT for name, is_set in world.presence.items()}
-        return plain | {name: each for name, each in world.checksums.items() if name in plain}
+        system_state = self.system_state
+        presence = {name: PRESENT if is_set else ABSENT for name, is_set in system_state.presence.items()}
+        return presence | {
+            name: checksum for name, checksum in system_state.checksums.items() if name in presence
+        }
 
-    def _errors(self, conn: sa.Connection, known: datetime, now: datetime) -> Errors:
+    def _count_errors(self, conn: sa.Connection, reference_time: datetime, now: datetime) -> ErrorSummary:
         """known: codes first seen after that time are new."""
-        start = now - timedelta(seconds=max(WINDOW, self.health.interval))
-        counted = event_counts.since(conn, start, now)
+        start = now - timedelta(seconds=max(ERROR_WINDOW_S, self.health.interval))
+        rows = event_counts.load_between(conn, start, now)
         by_code: Counter[str] = Counter()
         by_severity: Counter[str] = Counter()
-        for each in counted:
-            by_code[each.code] += each.count
-            by_severity[each.severity.lower()] += each.count
-        return Errors(
+        for row in rows:
+            by_code[row.code] += row.count
+            by_severity[row.severity.lower()] += row.count
+        return ErrorSummary(
             seconds=(now - start).total_seconds(),
-            top=tuple(by_code.most_common(TOP)),
-            new=tuple(event_counts.first_seen_after(conn, known, LISTED)),
+            top=tuple(by_code.most_common(MAX_TOP_CODES)),
+            new=tuple(event_counts.find_new_codes(conn, reference_time, MAX_LISTED)),
             **by_severity,
         )
 
-    def _differences(
+    def _find_changes(
         self,
         conn: sa.Connection,
-        good: Stored | None,
-        taken: Snapshot,
-        before: Stored | None,
-        strange: Sequence[Difference],
+        last_good: StoredSnapshot | None,
+        snapshot: Snapshot,
+        previous: StoredSnapshot | None,
+        deviations: Sequence[Difference],
         now: datetime,
     ) -> list[Difference]:
-        if good is None:
+        if last_good is None:
             return []
-        found = [*differences(good.snapshot, taken, self.knowledge.notable), *strange]
-        found = dated(found, before.snapshot.since if before is not None else {}, now)
-        return [*found, *deployments(conn, good.snapshot.taken_at, now)]
+        changes = [
+            *find_differences(last_good.snapshot, snapshot, self.rulebase.min_notable_change),
+            *deviations,
+        ]
+        changes = with_first_seen(changes, previous.snapshot.since if previous is not None else {}, now)
+        return [*changes, *find_deployments(conn, last_good.snapshot.taken_at, now)]
 
-    def _judged(self, taken: Snapshot, found: Sequence[Difference]) -> list[Verdict]:
-        return self.knowledge.inference.evaluate([snapshot_fact(taken), *difference_facts(found)])
+    def _evaluate_rules(self, snapshot: Snapshot, changes: Sequence[Difference]) -> list[Verdict]:
+        return self.rulebase.inference.evaluate([snapshot_fact(snapshot), *difference_facts(changes)])
 
 
-def _mind_the_clock(conn: sa.Connection, ahead: timedelta, now: datetime) -> None:
+def _correct_clock(conn: sa.Connection, ahead: timedelta, now: datetime) -> None:
     """ahead: by how much the snapshot before is later than this one."""
-    if ahead > SKEW:
-        log.warning("the clock was set back by %s; what waits is set back too", spoken(ahead.total_seconds()))
-        clock_adjustment.set_back(conn, ahead, now)
+    if ahead > MAX_CLOCK_SKEW:
+        log.warning(
+            "the clock was set back by %s; what waits is set back too", format_duration(ahead.total_seconds())
+        )
+        clock_adjustment.adjust_times(conn, ahead, now)
 
 
-def _first(alert: Alert) -> tuple[int, datetime]:
+def _get_sort_key(alert: Alert) -> tuple[int, datetime]:
     return -alert.severity.rank, alert.first_seen
 
 
-def _active(alert: Alert) -> Active:
-    return Active(
+def _summarize_alert(alert: Alert) -> ActiveAlert:
+    return ActiveAlert(
         code=alert.code,
         severity=alert.severity,
         service=alert.service,
@@ -182,16 +214,16 @@ def _active(alert: Alert) -> Active:
     )
 
 
-def event_of(comparison: Comparison, now: datetime, number: str) -> Event | None:
+def build_regression_event(comparison: Comparison, now: datetime, event_id: str) -> Event | None:
     """The error that a regression is, None where there is none. number: the event's id."""
     if comparison.code is None:
         return None
     return Event(
-        id=number,
+        id=event_id,
         time=now,
         code=comparison.code,
         message=comparison.message,
         severity=comparison.severity,
-        details=compare.details(comparison),
+        details=compare.comparison_details(comparison),
         probe=COMPARISON,
     )

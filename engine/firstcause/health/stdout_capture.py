@@ -10,11 +10,11 @@ from typing import TextIO
 
 log = logging.getLogger("firstcause.health")
 
-HUSHED = "probe "
+CAPTURED_THREAD_PREFIX = "probe "
 """How the names of threads begin whose prints go to the log."""
 
 
-class Hushed(io.TextIOBase):
+class ProbeStdout(io.TextIOBase):
     """Stands before a stream: what checks write goes to the log, all else passes."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -22,7 +22,7 @@ class Hushed(io.TextIOBase):
 
     def write(self, text: str) -> int:
         name = threading.current_thread().name
-        if not name.startswith(HUSHED):
+        if not name.startswith(CAPTURED_THREAD_PREFIX):
             return self._stream.write(text)
         if text.strip():
             log.info("%s printed: %s", name, text.strip()[:500])
@@ -35,7 +35,7 @@ class Hushed(io.TextIOBase):
         return getattr(self._stream, name)
 
 
-def hush() -> None:
+def install_stdout_capture() -> None:
     """From here on nothing that a check prints gets through."""
-    if not isinstance(sys.stdout, Hushed):
-        sys.stdout = Hushed(sys.stdout)
+    if not isinstance(sys.stdout, ProbeStdout):
+        sys.stdout = ProbeStdout(sys.stdout)

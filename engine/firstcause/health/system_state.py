@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING
 from firstcause.core import facts
 from firstcause.core.facts import Change
 from firstcause.core.health.comparison import DEPLOYMENT, difference_facts
-from firstcause.core.health.snapshot import observed
+from firstcause.core.health.snapshot import to_observation
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from firstcause.core.health.comparison import Difference
-    from firstcause.core.health.snapshot import Observed
+    from firstcause.core.health.snapshot import ProbeObservation
     from firstcause.core.model import Fact, Reading
 
-LATENCIES = 1000
+MAX_LATENCIES = 1000
 """How many checks of a probe count for the percentiles of one snapshot."""
 
-REMEMBERED = timedelta(hours=1)
+CHANGE_TTL = timedelta(hours=1)
 """How long a change is a fact."""
 
 
 @dataclass
-class World:
+class SystemState:
     """The last readings by probe, each with its component, and which settings are present.
 
     checksums: of those that are, by their values. latencies: milliseconds of each probe's checks since the
@@ -40,66 +40,85 @@ class World:
     presence: Mapping[str, bool] = field(default_factory=dict)
     checksums: Mapping[str, str] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
-    told: list[Fact] | None = None
+    replayed_facts: list[Fact] | None = None
     latencies: dict[str, list[float]] = field(default_factory=dict)
     differences: list[Fact] = field(default_factory=list)
 
-    def probed(self, readings: Mapping[str, tuple[str, Reading]], now: datetime) -> None:
+    def update_readings(self, readings: Mapping[str, tuple[str, Reading]], now: datetime) -> None:
         """Take new readings; one of another status than before is a change."""
         for name, (component, reading) in readings.items():
-            before = self.readings.get(name)
-            if before is not None and before[1].status is not reading.status:
-                self._changed(
-                    Change("infrastructure", component, name, before[1].status, reading.status, now)
+            previous = self.readings.get(name)
+            if previous is not None and previous[1].status is not reading.status:
+                self._record_change(
+                    Change("infrastructure", component, name, previous[1].status, reading.status, now)
                 )
             if reading.latency_ms is not None:
-                kept = self.latencies.setdefault(name, [])
-                kept.append(reading.latency_ms)
-                del kept[:-LATENCIES]
+                latencies = self.latencies.setdefault(name, [])
+                latencies.append(reading.latency_ms)
+                del latencies[:-MAX_LATENCIES]
         self.readings |= readings
 
-    def observed(self) -> dict[str, Observed]:
+    def take_observations(self) -> dict[str, ProbeObservation]:
         """What probes saw last, as a snapshot keeps it; their latencies since the snapshot before."""
-        seen = {
-            name: observed(component, reading, self.latencies.get(name, ()))
+        observations = {
+            name: to_observation(component, reading, self.latencies.get(name, ()))
             for name, (component, reading) in self.readings.items()
         }
         self.latencies.clear()
-        return seen
+        return observations
 
-    def compared(self, found: Iterable[Difference], regressions: Collection[str]) -> None:
+    def update_comparison(self, differences: Iterable[Difference], regressions: Collection[str]) -> None:
         """Take how it is against the last known good state, with what changed since, even before we ran."""
-        listed = [each for each in found if each.key in regressions or not each.measured]
-        self.differences = difference_facts(listed, regressions)
-        known = {(each.category, each.name) for each in self.changes}
+        relevant = [
+            difference
+            for difference in differences
+            if difference.key in regressions or not difference.is_measured
+        ]
+        self.differences = difference_facts(relevant, regressions)
+        recorded = {(recorded_change.category, recorded_change.name) for recorded_change in self.changes}
         # Releases are facts by themselves, as soon as they are seen.
-        changed = [each for each in listed if each.setting and each.category != DEPLOYMENT]
-        for each in changed:
-            if each.since is not None and (each.category, each.name) not in known:
+        changed_settings = [
+            difference
+            for difference in relevant
+            if difference.is_setting and difference.category != DEPLOYMENT
+        ]
+        for difference in changed_settings:
+            if difference.since is not None and (difference.category, difference.name) not in recorded:
                 change = Change(
-                    each.category, each.component, each.name, str(each.before), str(each.after), each.since
+                    difference.category,
+                    difference.component,
+                    difference.name,
+                    str(difference.before),
+                    str(difference.after),
+                    difference.since,
                 )
-                self._changed(change)
+                self._record_change(change)
 
-    def looked(self, presence: Mapping[str, bool], now: datetime) -> None:
+    def update_environment(self, presence: Mapping[str, bool], now: datetime) -> None:
         """Take which settings are present; one that came or went is a change."""
         for name, present in presence.items():
-            before = self.presence.get(name)
-            if before is not None and before is not present:
-                words = {True: "present", False: "absent"}
-                self._changed(Change("environment", None, name, words[before], words[present], now))
+            previous = self.presence.get(name)
+            if previous is not None and previous is not present:
+                labels = {True: "present", False: "absent"}
+                self._record_change(Change("environment", None, name, labels[previous], labels[present], now))
         self.presence = presence
 
-    def _changed(self, change: Change) -> None:
-        self.changes = [each for each in self.changes if change.at - each.at <= REMEMBERED] + [change]
+    def _record_change(self, change: Change) -> None:
+        self.changes = [
+            earlier for earlier in self.changes if change.changed_at - earlier.changed_at <= CHANGE_TTL
+        ] + [change]
 
-    def facts(self, now: datetime) -> list[Fact]:
-        if self.told is not None:
-            return self.told
-        found: list[Fact] = []
+    def build_facts(self, now: datetime) -> list[Fact]:
+        if self.replayed_facts is not None:
+            return self.replayed_facts
+        collected: list[Fact] = []
         for probe, (component, reading) in self.readings.items():
-            found.append(facts.reading_fact(probe, component, reading))
-            found += facts.metric_facts(probe, component, reading)
-        recent = (each for each in self.changes if now - each.at <= REMEMBERED)
-        found += self.differences
-        return [*found, *facts.env_facts(self.presence), *(facts.change_fact(each, now) for each in recent)]
+            collected.append(facts.reading_fact(probe, component, reading))
+            collected += facts.metric_facts(probe, component, reading)
+        recent = (change for change in self.changes if now - change.changed_at <= CHANGE_TTL)
+        collected += self.differences
+        return [
+            *collected,
+            *facts.env_facts(self.presence),
+            *(facts.change_fact(change, now) for change in recent),
+        ]

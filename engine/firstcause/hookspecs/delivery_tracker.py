@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from firstcause.core.model import Notification
 
-_REMEMBERED = 1000
+_MAX_NOTIFICATIONS = 1000
 
 
-class Delivered:
+class DeliveryTracker:
     """Remembers who of a message's receivers has it, so that trying again tells only the others.
 
     In memory, of the latest 1000 messages. Any thread may ask.
@@ -20,13 +20,13 @@ class Delivered:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._latest: OrderedDict[str, dict[str, str]] = OrderedDict()
+        self._latest_receipts: OrderedDict[str, dict[str, str]] = OrderedDict()
 
-    def of(self, notification: Notification) -> dict[str, str]:
+    def receipts_for(self, notification: Notification) -> dict[str, str]:
         """Each receiver that has this message -> the reference for it. The notifier writes into it."""
         with self._lock:
-            told = self._latest.setdefault(notification.id, {})
-            self._latest.move_to_end(notification.id)
-            while len(self._latest) > _REMEMBERED:
-                self._latest.popitem(last=False)
-            return told
+            receipts = self._latest_receipts.setdefault(notification.id, {})
+            self._latest_receipts.move_to_end(notification.id)
+            while len(self._latest_receipts) > _MAX_NOTIFICATIONS:
+                self._latest_receipts.popitem(last=False)
+            return receipts

@@ -24,22 +24,22 @@ class Findings:
         """The clock begins anew: what came before, such as connecting, is not the answer's."""
         self._started = time.perf_counter()
 
-    def answered(self, degraded_ms: float | None = None, code: str | None = None) -> None:
+    def record_latency(self, degraded_ms: float | None = None, code: str | None = None) -> None:
         """It answered just now; slower than degraded_ms is a problem of that code."""
         self.latency_ms = round((time.perf_counter() - self._started) * 1000, 2)
         if degraded_ms is not None and self.latency_ms > degraded_ms:
             self.degraded(f"answered in {self.latency_ms:g} ms, over {degraded_ms:g} ms", code)
 
     def measure(
-        self, name: str, value: Scalar | None, *, most: float | None = None, code: str | None = None
+        self, name: str, value: Scalar | None, *, maximum: float | None = None, code: str | None = None
     ) -> None:
         """Keep a measurement, the unit at the end of its name; None is none. Over `most` is a problem."""
         if value is None:
             return
-        kept = round(value, 4) if isinstance(value, float) else value
-        self.data[name] = kept
-        if most is not None and isinstance(kept, int | float) and kept > most:
-            self.degraded(f"{name.replace('_', ' ')} is {kept:g}, over {most:g}", code)
+        rounded = round(value, 4) if isinstance(value, float) else value
+        self.data[name] = rounded
+        if maximum is not None and isinstance(rounded, int | float) and rounded > maximum:
+            self.degraded(f"{name.replace('_', ' ')} is {rounded:g}, over {maximum:g}", code)
 
     def degraded(self, detail: str, code: str | None = None) -> None:
         """It works, and something about it does not."""
@@ -52,15 +52,15 @@ class Findings:
     def reading(self, well: str) -> Reading:
         """The reading. well: its one line where there is no problem."""
         # Of equals the first holds: the sort keeps their order.
-        ordered = sorted(self._problems, key=lambda each: -each[0].rank)
-        if not ordered:
+        sorted_problems = sorted(self._problems, key=lambda entry: -entry[0].rank)
+        if not sorted_problems:
             return Reading(status=Status.UP, detail=well, latency_ms=self.latency_ms, data=dict(self.data))
-        (status, worst), *others = ordered
+        (status, worst), *others = sorted_problems
         return Reading(
             status=status,
             detail=worst.detail,
             latency_ms=self.latency_ms,
             code=worst.code,
             data=dict(self.data),
-            further=tuple(problem for _status, problem in others),
+            problems=tuple(problem for _status, problem in others),
         )

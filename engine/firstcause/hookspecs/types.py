@@ -33,11 +33,11 @@ class Probe:
     timeout: float = 10.0
     jitter: float = 0.1
     close: Callable[[], None] | None = None
-    action: str | None = None
+    button_label: str | None = None
 
     @property
     def button(self) -> str:
-        return self.action or f"Test {self.name} connection now"
+        return self.button_label or f"Test {self.name} connection now"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Notifier:
 
     name: str
     send: Send
-    stands_on: frozenset[str] = frozenset()
+    depends_on: frozenset[str] = frozenset()
     last_resort: bool = False
     default: bool = True
     timeout: float = 15.0
@@ -106,7 +106,7 @@ class Remedy:
 
 
 @dataclass(frozen=True)
-class Taken:
+class IntakeResult:
     """What a request brought, for a format that has more in it than errors.
 
     passed: what was let go, by its kind -> how many. lost: what the sender says that it dropped itself
@@ -114,12 +114,12 @@ class Taken:
     """
 
     events: Sequence[Event] = ()
-    passed: Mapping[str, int] = field(default_factory=dict)
-    lost: Mapping[str, int] = field(default_factory=dict)
+    ignored: Mapping[str, int] = field(default_factory=dict)
+    dropped_by_sender: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class IntakeOutcome:
     """What became of a request. status: the HTTP status that we would answer.
 
     accepted: how many events are on disk now; ids: theirs. rejected: (place in the request, reason).
@@ -135,7 +135,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Answer:
+class IntakeResponse:
     """How a sender is answered over HTTP. A value of `body` that is no bytes is sent as JSON."""
 
     status: int
@@ -160,9 +160,9 @@ class IntakeFormat:
     """
 
     path: str
-    parse: Callable[[bytes, Mapping[str, str]], Sequence[Event] | Taken]
-    also: tuple[str, ...] = ()
-    answer: Callable[[Outcome, Mapping[str, str]], Answer | None] | None = None
+    parse: Callable[[bytes, Mapping[str, str]], Sequence[Event] | IntakeResult]
+    extra_paths: tuple[str, ...] = ()
+    answer: Callable[[IntakeOutcome, Mapping[str, str]], IntakeResponse | None] | None = None
     token: Callable[[bytes, Mapping[str, str]], str | None] | None = None
     origins: tuple[str, ...] = ()
 

@@ -6,13 +6,13 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.model import Alert, Incident, Role, Verdict, VerdictKind
-from firstcause.core.root_cause import suspects as suspicion
-from firstcause.core.root_cause.attribution import parents, ranked, root_of, strongest
+from firstcause.core.root_cause import suspects as suspect_ranking
+from firstcause.core.root_cause.attribution import choose_causes, rank_verdicts, root_of, strongest
 from firstcause.errors import NotFoundError
-from firstcause.incidents.serializers import suspect_answer
-from firstcause.inference.near_misses import Miss, nearest_miss
-from firstcause.inference.variables import reference
-from firstcause.rulebase.evaluation import Scopes, common_facts
+from firstcause.incidents.serializers import serialize_suspect
+from firstcause.inference.near_misses import NearMiss, find_nearest_miss
+from firstcause.inference.variables import parse_reference
+from firstcause.rulebase.evaluation import ScopeEvaluator, collect_common_facts
 from firstcause.store import alerts, incidents, recorded_facts
 
 if TYPE_CHECKING:
@@ -23,87 +23,91 @@ if TYPE_CHECKING:
 
     from firstcause.core.model import Fact
     from firstcause.inference.language import PlacedRule
-    from firstcause.rulebase.rulebase import Knowledge
+    from firstcause.rulebase.rulebase import Rulebase
 
-NEAR = 2
+MAX_FAILED_CONDITIONS = 2
 """Conditions that may fail in a rule that is still said to have come near."""
 
-_MISSES = 5
-_SCOPES = 5
-_SUSPECTS = 5
-_ALWAYS = ("code", "tenant", "service", "name", "verdict")
+_MAX_MISSES = 5
+_MAX_SCOPES = 5
+_MAX_SUSPECTS = 5
+_IDENTIFYING_FIELDS = ("code", "tenant", "service", "name", "verdict")
 
 
 class Explainer:
     """Explains from what is stored, by the rules that are live."""
 
-    def __init__(self, conn: sa.Connection, knowledge: Knowledge, now: datetime) -> None:
+    def __init__(self, conn: sa.Connection, rulebase: Rulebase, now: datetime) -> None:
         self._conn = conn
-        self._knowledge = knowledge
+        self._rulebase = rulebase
         self._now = now
-        self._rules = {each.rule.id: each for each in knowledge.book.rules}
+        self._rules = {placed.rule.id: placed for placed in rulebase.book.rules}
 
-    def incident(self, number: str) -> dict[str, Any]:
+    def explain_incident(self, incident_id: str) -> dict[str, Any]:
         """{incident, root, tree: [nodes], suspects, missed}; a node is alerts of one code under one cause.
 
         suspects: the components that may be the root by their graph, likeliest first.
         """
-        found = incidents.get(self._conn, number)
-        members = self._members(found)
+        incident = incidents.get(self._conn, incident_id)
+        members = self._load_members(incident)
         children: dict[str | None, list[Alert]] = defaultdict(list)
         for alert in members:
             children[None if alert.role is Role.ROOT else alert.caused_by].append(alert)
-        said = {verdict.fact_id: verdict for alert in members for verdict in alert.verdicts}
+        verdict_by_fact = {verdict.fact_id: verdict for alert in members for verdict in alert.verdicts}
         return {
-            "incident": str(found.stored_id),
-            "status": found.status.value,
-            "root": found.root.model_dump(),
-            "priority": found.priority.value,
-            "tree": self._nodes(children[None], children, said),
-            "suspects": self._suspects(found, members),
-            "missed": self._missed(found, members),
+            "incident": str(incident.stored_id),
+            "status": incident.status.value,
+            "root": incident.root.model_dump(),
+            "priority": incident.priority.value,
+            "tree": self._build_nodes(children[None], children, verdict_by_fact),
+            "suspects": self._rank_suspects(incident, members),
+            "missed": self._find_near_misses(incident, members),
         }
 
-    def _suspects(self, incident: Incident, members: Sequence[Alert]) -> list[dict[str, Any]]:
-        told = recorded_facts.at(self._conn, incident.resolved_at or self._now)
-        suspects = suspicion.ranked(members, self._knowledge.method(told), told)
-        return [suspect_answer(each) for each in suspects[:_SUSPECTS]]
+    def _rank_suspects(self, incident: Incident, members: Sequence[Alert]) -> list[dict[str, Any]]:
+        facts = recorded_facts.load_at(self._conn, incident.resolved_at or self._now)
+        suspects = suspect_ranking.rank_suspects(members, self._rulebase.diagnosis_inputs(facts), facts)
+        return [serialize_suspect(suspect) for suspect in suspects[:_MAX_SUSPECTS]]
 
-    def _members(self, incident: Incident) -> list[Alert]:
-        row = incident.row_id
-        return alerts.of_incidents(self._conn, [row])[row]
+    def _load_members(self, incident: Incident) -> list[Alert]:
+        incident_id = incident.row_id
+        return alerts.load_by_incident(self._conn, [incident_id])[incident_id]
 
-    def _nodes(
+    def _build_nodes(
         self,
         members: Sequence[Alert],
         children: Mapping[str | None, Sequence[Alert]],
-        said: Mapping[str, Verdict],
+        verdict_by_fact: Mapping[str, Verdict],
     ) -> list[dict[str, Any]]:
         by_code: dict[str, list[Alert]] = defaultdict(list)
         for alert in members:
             by_code[alert.fault].append(alert)
-        return [self._node(alike, children, said) for alike in by_code.values()]
+        return [self._build_node(group, children, verdict_by_fact) for group in by_code.values()]
 
-    def _node(
+    def _build_node(
         self,
-        alike: Sequence[Alert],
+        group: Sequence[Alert],
         children: Mapping[str | None, Sequence[Alert]],
-        said: Mapping[str, Verdict],
+        verdict_by_fact: Mapping[str, Verdict],
     ) -> dict[str, Any]:
-        first = alike[0]
-        below = [child for alert in alike for child in children.get(alert.fingerprint, ())]
+        first = group[0]
+        below = [child for alert in group for child in children.get(alert.fingerprint, ())]
         return {
             "code": first.code,
             "title": first.title,
             "role": first.role.value,
-            "alerts": len(alike),
-            "events": sum(alert.count for alert in alike),
-            "tenants": sorted({alert.tenant for alert in alike if alert.tenant is not None}),
-            "verdicts": [self._verdict(each, first, said) for each in _in_force(first)],
-            "causes": self._nodes(below, children, said),
+            "alerts": len(group),
+            "events": sum(alert.count for alert in group),
+            "tenants": sorted({alert.tenant for alert in group if alert.tenant is not None}),
+            "verdicts": [
+                self._serialize_verdict(verdict, first, verdict_by_fact) for verdict in _order_verdicts(first)
+            ],
+            "causes": self._build_nodes(below, children, verdict_by_fact),
         }
 
-    def _verdict(self, verdict: Verdict, of: Alert, said: Mapping[str, Verdict]) -> dict[str, Any]:
+    def _serialize_verdict(
+        self, verdict: Verdict, alert: Alert, verdict_by_fact: Mapping[str, Verdict]
+    ) -> dict[str, Any]:
         rule = self._rules.get(verdict.rule)
         return {
             "verdict": verdict.verdict.value,
@@ -114,57 +118,60 @@ class Explainer:
             "because": verdict.because,
             "confidence": verdict.confidence,
             "priority": verdict.priority,
-            "holds": verdict is _holding(of, verdict.verdict),
+            "holds": verdict is _find_effective_verdict(alert, verdict.verdict),
             "facts": {
-                name: {"kind": fact["kind"], **_looked_at(name, fact, rule)}
+                name: {"kind": fact["kind"], **_select_fields(name, fact, rule)}
                 for name, fact in verdict.facts.items()
             },
             "from": [
-                self._verdict(said[str(fact["id"])], of, said)
+                self._serialize_verdict(verdict_by_fact[str(fact["id"])], alert, verdict_by_fact)
                 for fact in verdict.facts.values()
-                if fact["id"] in said
+                if fact["id"] in verdict_by_fact
             ],
         }
 
     # What did not fire
 
-    def _missed(self, incident: Incident, members: Sequence[Alert]) -> list[dict[str, Any]]:
+    def _find_near_misses(self, incident: Incident, members: Sequence[Alert]) -> list[dict[str, Any]]:
         """Rules that came near to saying something of this incident, the nearest first."""
-        own = {alert.fingerprint for alert in members}
-        spoke = {verdict.rule for alert in members for verdict in alert.verdicts}
-        scopes = self._scopes(incident, members)
-        tenants = sorted({alert.tenant for alert in members}, key=str)[:_SCOPES]
-        seen = [scopes.facts(tenant) for tenant in tenants]
+        member_fingerprints = {alert.fingerprint for alert in members}
+        fired_rules = {verdict.rule for alert in members for verdict in alert.verdicts}
+        scopes = self._build_scopes(incident, members)
+        tenants = sorted({alert.tenant for alert in members}, key=str)[:_MAX_SCOPES]
+        fact_sets = [scopes.build_facts(tenant) for tenant in tenants]
         misses = [
-            min((nearest_miss(each, facts) for facts in seen), key=lambda miss: miss.distance)
-            for each in self._knowledge.book.rules
-            if each.rule.id not in spoke and seen
+            min((find_nearest_miss(placed, facts) for facts in fact_sets), key=lambda miss: miss.distance)
+            for placed in self._rulebase.book.rules
+            if placed.rule.id not in fired_rules and fact_sets
         ]
-        near = [
+        near_misses = [
             miss
             for miss in misses
-            if 0 < len(miss.failed) <= NEAR and any(fact["id"] in own for fact in miss.facts.values())
+            if 0 < len(miss.failed_conditions) <= MAX_FAILED_CONDITIONS
+            and any(fact["id"] in member_fingerprints for fact in miss.facts.values())
         ]
-        near.sort(key=lambda miss: miss.distance)
-        return [_miss(each) for each in near[:_MISSES]]
+        near_misses.sort(key=lambda miss: miss.distance)
+        return [_serialize_miss(miss) for miss in near_misses[:_MAX_MISSES]]
 
-    def rule(self, name: str) -> dict[str, Any]:
+    def explain_rule(self, name: str) -> dict[str, Any]:
         """Whether a rule fires on what is open now, on what, and else what comes nearest."""
         placed = self._rules.get(name)
         if placed is None:
-            known = ", ".join(sorted(self._rules)) or "none"
-            msg = f"no rule {name!r}; there are: {known}"
+            available = ", ".join(sorted(self._rules)) or "none"
+            msg = f"no rule {name!r}; there are: {available}"
             raise NotFoundError(msg)
-        active = {alert.fingerprint: alert for alert in alerts.active(self._conn)}
-        scopes = Scopes(self._knowledge, active, self._common(active.values(), self._now), self._now)
+        active = {alert.fingerprint: alert for alert in alerts.load_active(self._conn)}
+        scopes = ScopeEvaluator(
+            self._rulebase, active, self._load_common_facts(active.values(), self._now), self._now
+        )
         fired = [
-            {"because": verdict.because, "verdict": verdict.verdict.value, "code": active[of].code}
-            for of, verdicts in scopes.derive(active).items()
+            {"because": verdict.because, "verdict": verdict.verdict.value, "code": active[fingerprint].code}
+            for fingerprint, verdicts in scopes.derive_verdicts(active).items()
             for verdict in verdicts
             if verdict.rule == name
         ]
         tenants = sorted({alert.tenant for alert in active.values()}, key=str) or [None]
-        misses = [nearest_miss(placed, scopes.facts(tenant)) for tenant in tenants]
+        misses = [find_nearest_miss(placed, scopes.build_facts(tenant)) for tenant in tenants]
         nearest = min(misses, key=lambda miss: miss.distance)
         return {
             "rule": name,
@@ -172,84 +179,90 @@ class Explainer:
             "file": placed.file,
             "line": placed.line,
             "fires": fired,
-            "nearest": None if fired else _miss(nearest),
+            "nearest": None if fired else _serialize_miss(nearest),
         }
 
     # What if
 
-    def without(self, code: str) -> dict[str, Any]:
+    def simulate_fix(self, code: str) -> dict[str, Any]:
         """Which open alerts would go if the errors of this code were mended, and which would stay."""
-        active = {alert.fingerprint: alert for alert in alerts.active(self._conn)}
-        mended = {name for name, alert in active.items() if alert.code == code}
-        if not mended:
-            there = ", ".join(sorted({alert.code for alert in active.values()})) or "nothing"
-            msg = f"{code} is not open, so mending it would change nothing; open: {there}"
+        active = {alert.fingerprint: alert for alert in alerts.load_active(self._conn)}
+        fixed = {name for name, alert in active.items() if alert.code == code}
+        if not fixed:
+            open_codes = ", ".join(sorted({alert.code for alert in active.values()})) or "nothing"
+            msg = f"{code} is not open, so mending it would change nothing; open: {open_codes}"
             raise NotFoundError(msg)
-        chosen = {name: alert.caused_by for name, alert in active.items()}
-        below = {name for name in active if name not in mended and _stands_on(name, mended, chosen)}
-        rest = {name: alert for name, alert in active.items() if name not in mended}
-        scopes = Scopes(self._knowledge, rest, self._common(rest.values(), self._now), self._now)
-        then = parents(rest, scopes.derive(rest))
+        cause_of = {name: alert.caused_by for name, alert in active.items()}
+        downstream = {name for name in active if name not in fixed and _depends_on(name, fixed, cause_of)}
+        remaining = {name: alert for name, alert in active.items() if name not in fixed}
+        scopes = ScopeEvaluator(
+            self._rulebase, remaining, self._load_common_facts(remaining.values(), self._now), self._now
+        )
+        new_causes = choose_causes(remaining, scopes.derive_verdicts(remaining))
         # What nothing else explains was explained by what is mended, and goes with it.
-        goes = {name for name in below if root_of(name, then) in below}
+        resolved = {name for name in downstream if root_of(name, new_causes) in downstream}
         return {
             "fixed": code,
-            "goes": _counted(active[name] for name in mended | goes),
-            "stays": _counted(active[name] for name in rest.keys() - goes),
+            "goes": _count_by_code(active[name] for name in fixed | resolved),
+            "stays": _count_by_code(active[name] for name in remaining.keys() - resolved),
         }
 
     # Facts
 
-    def _scopes(self, incident: Incident, members: Sequence[Alert]) -> Scopes:
+    def _build_scopes(self, incident: Incident, members: Sequence[Alert]) -> ScopeEvaluator:
         """The scopes as they are, or as they were while the incident was open."""
         if incident.resolved_at is None:
-            seen, now = alerts.active(self._conn), self._now
+            visible_alerts, now = alerts.load_active(self._conn), self._now
         else:
-            seen, now = list(members), incident.resolved_at
-        active = {alert.fingerprint: alert for alert in seen}
-        return Scopes(self._knowledge, active, self._common(active.values(), now), now)
+            visible_alerts, now = list(members), incident.resolved_at
+        active = {alert.fingerprint: alert for alert in visible_alerts}
+        return ScopeEvaluator(self._rulebase, active, self._load_common_facts(active.values(), now), now)
 
-    def _common(self, active: Iterable[Alert], now: datetime) -> list[Fact]:
-        told = recorded_facts.at(self._conn, now)
-        return common_facts(self._conn, self._knowledge, told, active, now)
+    def _load_common_facts(self, active: Iterable[Alert], now: datetime) -> list[Fact]:
+        facts = recorded_facts.load_at(self._conn, now)
+        return collect_common_facts(self._conn, self._rulebase, facts, active, now)
 
 
-def _in_force(alert: Alert) -> list[Verdict]:
+def _order_verdicts(alert: Alert) -> list[Verdict]:
     """What was said of an alert: of its cause first, by rank, then of the rest."""
-    about_cause = ranked(alert.verdicts)
-    return [*about_cause, *(each for each in alert.verdicts if each not in about_cause)]
+    about_cause = rank_verdicts(alert.verdicts)
+    return [*about_cause, *(verdict for verdict in alert.verdicts if verdict not in about_cause)]
 
 
-def _holding(alert: Alert, kind: VerdictKind) -> Verdict | None:
+def _find_effective_verdict(alert: Alert, kind: VerdictKind) -> Verdict | None:
     if kind not in {VerdictKind.ROOT_CAUSE, VerdictKind.CASCADE}:
         return strongest(alert.verdicts, kind)
     return next(
         (
-            each
-            for each in ranked(alert.verdicts)
-            if each.by == alert.caused_by or (each.by is None and alert.caused_by is None)
+            verdict
+            for verdict in rank_verdicts(alert.verdicts)
+            if verdict.by == alert.caused_by or (verdict.by is None and alert.caused_by is None)
         ),
         None,
     )
 
 
-def _looked_at(name: str, fact: Fact, rule: PlacedRule | None) -> Fact:
+def _select_fields(name: str, fact: Fact, rule: PlacedRule | None) -> Fact:
     """The fields of a fact that the rule looks at, and those that say which fact it is."""
-    fields = set(fact) if rule is None or name not in rule.rule.when else {*_fields(name, rule), *_ALWAYS}
+    fields = (
+        set(fact)
+        if rule is None or name not in rule.rule.when
+        else {*_find_used_fields(name, rule), *_IDENTIFYING_FIELDS}
+    )
     # Codes say more to people than the ids of alerts do.
     fields = {f"{field}_code" if f"{field}_code" in fact else field for field in fields}
     return {key: value for key, value in fact.items() if key in fields - {"kind", "id"}}
 
 
-def _fields(name: str, rule: PlacedRule) -> Iterator[str]:
+def _find_used_fields(name: str, rule: PlacedRule) -> Iterator[str]:
     yield from rule.rule.when[name].root
     for pattern in (*rule.rule.when.values(), *rule.rule.unless.values()):
         for test in pattern.root.values():
-            if (joined := reference(test)) and joined[0] == name:
+            if (joined := parse_reference(test)) and joined[0] == name:
                 yield joined[1]
 
 
-def _miss(miss: Miss) -> dict[str, Any]:
+def _serialize_miss(miss: NearMiss) -> dict[str, Any]:
     return {
         "rule": miss.rule.rule.id,
         "about": miss.rule.rule.about,
@@ -257,42 +270,42 @@ def _miss(miss: Miss) -> dict[str, Any]:
         "line": miss.rule.line,
         "failed": [
             {
-                "where": ".".join(each.where),
-                "wanted": each.wanted,
-                "got": each.got,
-                "short": each.short,
-                "text": str(each),
+                "where": ".".join(failure.location),
+                "wanted": failure.expected,
+                "got": failure.actual,
+                "short": failure.shortfall,
+                "text": str(failure),
             }
-            for each in miss.failed
+            for failure in miss.failed_conditions
         ],
         "facts": {
-            name: {"kind": fact["kind"], **_looked_at(name, fact, miss.rule)}
+            name: {"kind": fact["kind"], **_select_fields(name, fact, miss.rule)}
             for name, fact in miss.facts.items()
         },
     }
 
 
-def _stands_on(name: str, causes: set[str], chosen: Mapping[str, str | None]) -> bool:
-    at: str | None = name
-    while at is not None:
-        if at in causes:
+def _depends_on(name: str, targets: set[str], cause_of: Mapping[str, str | None]) -> bool:
+    current: str | None = name
+    while current is not None:
+        if current in targets:
             return True
-        at = chosen.get(at)
+        current = cause_of.get(current)
     return False
 
 
-def _counted(found: Iterable[Alert]) -> list[dict[str, Any]]:
+def _count_by_code(members: Iterable[Alert]) -> list[dict[str, Any]]:
     """The alerts by code, the most frequent first."""
     by_code: dict[str, list[Alert]] = defaultdict(list)
-    for alert in found:
+    for alert in members:
         by_code[alert.code].append(alert)
-    counted = [
+    rows = [
         {
             "code": code,
-            "alerts": len(alike),
-            "tenants": sorted({alert.tenant for alert in alike if alert.tenant is not None}),
-            "incidents": sorted({str(alert.incident_id) for alert in alike if alert.incident_id is not None}),
+            "alerts": len(group),
+            "tenants": sorted({alert.tenant for alert in group if alert.tenant is not None}),
+            "incidents": sorted({str(alert.incident_id) for alert in group if alert.incident_id is not None}),
         }
-        for code, alike in by_code.items()
+        for code, group in by_code.items()
     ]
-    return sorted(counted, key=lambda one: (-int(str(one["alerts"])), str(one["code"])))
+    return sorted(rows, key=lambda row: (-int(str(row["alerts"])), str(row["code"])))

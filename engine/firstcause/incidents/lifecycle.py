@@ -19,24 +19,36 @@ if TYPE_CHECKING:
 log = logging.getLogger("firstcause.incidents")
 
 
-class Announcer(Protocol):
+class NotificationSink(Protocol):
     """Whoever has the end of an incident said."""
 
-    def announce(
+    def enqueue(
         self, conn: sa.Connection, incident: Incident, components: Collection[str], now: datetime
     ) -> None: ...
 
 
 def close_incident(
-    conn: sa.Connection, incident: Incident, now: datetime, announcer: Announcer, *, actor: str, reason: str
+    conn: sa.Connection,
+    incident: Incident,
+    now: datetime,
+    notifications: NotificationSink,
+    *,
+    actor: str,
+    reason: str,
 ) -> Incident:
     """Resolve an incident and its alerts, and have it said once."""
-    number = incident.row_id
-    over = incident.model_copy(update={"status": IncidentStatus.RESOLVED, "resolved_at": now})
-    incidents.save(conn, over)
-    components = {each.component for each in alerts.of_incidents(conn, [number])[number] if each.component}
-    alerts.end(conn, number, now)
-    incidents.note(conn, number, now, "resolved, with its cascades", reason=reason, actor=actor)
-    announcer.announce(conn, over, components, now)
-    log.info("incident %s resolved: %s", number, reason)
-    return over
+    incident_id = incident.row_id
+    resolved = incident.model_copy(update={"status": IncidentStatus.RESOLVED, "resolved_at": now})
+    incidents.save(conn, resolved)
+    components = {
+        alert.component
+        for alert in alerts.load_by_incident(conn, [incident_id])[incident_id]
+        if alert.component
+    }
+    alerts.resolve_all(conn, incident_id, now)
+    incidents.add_timeline_entry(
+        conn, incident_id, now, "resolved, with its cascades", reason=reason, actor=actor
+    )
+    notifications.enqueue(conn, resolved, components, now)
+    log.info("incident %s resolved: %s", incident_id, reason)
+    return resolved

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from firstcause.errors import NotFoundError
-from firstcause.plugins.timeouts import OverdueError, call, described
+from firstcause.plugins.timeouts import CallTimeoutError, call_with_timeout, describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,54 +15,54 @@ if TYPE_CHECKING:
 
     from firstcause.core.privacy.masking import Mask
     from firstcause.hookspecs.types import Remedy
-    from firstcause.incidents.actions import Acting
+    from firstcause.incidents.actions import IncidentActions
 
-PATIENCE = 60.0
+REMEDY_TIMEOUT_S = 60.0
 """Seconds that a remedy has."""
 
-_MILLISECONDS = 1000
+_MS_PER_SECOND = 1000
 
 
 @dataclass(frozen=True)
-class Remedying:
+class RemedyRunner:
     """remedies: by name, as plugins offer them."""
 
     remedies: Mapping[str, Remedy]
-    acting: Acting
+    actions: IncidentActions
     mask: Mask
 
-    def listed(self) -> list[dict[str, Any]]:
+    def list_remedies(self) -> list[dict[str, Any]]:
         """Their names and components; what each would do is asked with `plan`."""
-        return [{"name": each.name, "component": each.component} for each in self.remedies.values()]
+        return [{"name": remedy.name, "component": remedy.component} for remedy in self.remedies.values()]
 
     def plan(self, name: str) -> dict[str, Any]:
         """What it would do, in words. Changes nothing."""
-        return {"name": name, "component": self._named(name).component} | self._tried(name, "plan")
+        return {"name": name, "component": self._get_remedy(name).component} | self._call_remedy(name, "plan")
 
-    def run(self, name: str, now: datetime, by: str) -> dict[str, Any]:
+    def run(self, name: str, now: datetime, actor: str) -> dict[str, Any]:
         """{name, ok, text, ms}: done, or why not. Taken down in the audit log before it begins."""
-        self._named(name)
-        self.acting.note(now, by, "began", about=f"remedy {name}")
-        done = self._tried(name, "run")
-        outcome = "done" if done["ok"] else "failed"
-        self.acting.note(now, by, f"{outcome}: {done['text']}", about=f"remedy {name}")
-        return {"name": name, **done}
+        self._get_remedy(name)
+        self.actions.record_audit(now, actor, "began", about=f"remedy {name}")
+        result = self._call_remedy(name, "run")
+        outcome = "done" if result["ok"] else "failed"
+        self.actions.record_audit(now, actor, f"{outcome}: {result['text']}", about=f"remedy {name}")
+        return {"name": name, **result}
 
-    def _named(self, name: str) -> Remedy:
+    def _get_remedy(self, name: str) -> Remedy:
         if name not in self.remedies:
-            known = ", ".join(self.remedies) or "none; plugins offer them"
-            msg = f"no remedy {name!r}; there are: {known}"
+            available = ", ".join(self.remedies) or "none; plugins offer them"
+            msg = f"no remedy {name!r}; there are: {available}"
             raise NotFoundError(msg)
         return self.remedies[name]
 
-    def _tried(self, name: str, what: str) -> dict[str, Any]:
-        asked: Callable[[], str] = getattr(self._named(name), what)
-        began = time.monotonic()
+    def _call_remedy(self, name: str, step: str) -> dict[str, Any]:
+        function: Callable[[], str] = getattr(self._get_remedy(name), step)
+        started = time.monotonic()
         try:
-            text, well = str(call(asked, PATIENCE, f"remedy {name}")), True
-        except OverdueError as error:
-            text, well = str(error), False
+            text, succeeded = str(call_with_timeout(function, REMEDY_TIMEOUT_S, f"remedy {name}")), True
+        except CallTimeoutError as error:
+            text, succeeded = str(error), False
         except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
-            text, well = described(error), False
-        lasted = round((time.monotonic() - began) * _MILLISECONDS, 1)
-        return {"ok": well, "text": self.mask.text(text), "ms": lasted}
+            text, succeeded = describe_error(error), False
+        duration_ms = round((time.monotonic() - started) * _MS_PER_SECOND, 1)
+        return {"ok": succeeded, "text": self.mask.mask_text(text), "ms": duration_ms}

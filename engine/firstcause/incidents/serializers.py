@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.model import Alert, Incident, Role
-from firstcause.core.text.sizes import spoken
+from firstcause.core.text.sizes import format_size
 from firstcause.core.text.timestamps import format_time
 from firstcause.errors import RuleFileError
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from firstcause.core.catalog import Entry
     from firstcause.core.incidents.suggestions import Suggestion
     from firstcause.core.root_cause.ranking import Suspect
-    from firstcause.rulebase.rulebase import Refused
+    from firstcause.rulebase.rulebase import RejectedReload
     from firstcause.rulefiles.load import RuleBook
 
 
-def rules_answer(book: RuleBook, refused: Refused | None) -> dict[str, Any]:
+def serialize_rules(book: RuleBook, rejected: RejectedReload | None) -> dict[str, Any]:
     """The rules that are live, and where newer files were not taken, why."""
     answer: dict[str, Any] = {
         "files": len(book.files),
@@ -28,17 +28,17 @@ def rules_answer(book: RuleBook, refused: Refused | None) -> dict[str, Any]:
         "rules": len(book.rules),
         "refused": None,
     }
-    if refused is not None:
-        mistakes = refused.error.mistakes if isinstance(refused.error, RuleFileError) else ()
+    if rejected is not None:
+        mistakes = rejected.error.mistakes if isinstance(rejected.error, RuleFileError) else ()
         answer["refused"] = {
-            "at": format_time(refused.at),
-            "error": str(refused.error),
-            "mistakes": [vars(each) for each in mistakes],
+            "at": format_time(rejected.rejected_at),
+            "error": str(rejected.error),
+            "mistakes": [vars(mistake) for mistake in mistakes],
         }
     return answer
 
 
-def incident_answer(
+def serialize_incident(
     incident: Incident,
     members: Sequence[Alert],
     notifications: Sequence[Mapping[str, Any]],
@@ -65,20 +65,20 @@ def incident_answer(
         "acknowledged_at": format_time(incident.acknowledged_at),
         "acknowledged_by": incident.acknowledged_by,
         "drill": incident.drill,
-        "silenced_by": _silenced_by(members),
+        "silenced_by": _list_silence_ids(members),
         "fix": incident.fix,
         "how_to_fix": entry.fix.model_dump(mode="json") if entry is not None else None,
         "events": sum(alert.count for alert in members),
-        "alerts": [_alert(alert, ids) for alert in ordered],
+        "alerts": [_serialize_alert(alert, ids) for alert in ordered],
         "impact": incident.impact.model_dump(mode="json"),
-        "verdicts": _verdicts(ordered, ids),
-        "suggestions": [each.model_dump(mode="json") for each in suggestions],
-        "notifications": [_times(each) for each in notifications],
-        "timeline": [_times(each) for each in timeline],
+        "verdicts": _serialize_verdicts(ordered, ids),
+        "suggestions": [suggestion.model_dump(mode="json") for suggestion in suggestions],
+        "notifications": [_format_times(notification) for notification in notifications],
+        "timeline": [_format_times(line) for line in timeline],
     }
 
 
-def _silenced_by(members: Sequence[Alert]) -> list[str]:
+def _list_silence_ids(members: Sequence[Alert]) -> list[str]:
     """Numbers of the silences that rules took into account."""
     facts = (
         fact
@@ -90,7 +90,7 @@ def _silenced_by(members: Sequence[Alert]) -> list[str]:
     return sorted({str(fact["silence"]) for fact in facts if fact["kind"] == "silence"}, key=int)
 
 
-def _alert(alert: Alert, ids: Mapping[str, str]) -> dict[str, Any]:
+def _serialize_alert(alert: Alert, ids: Mapping[str, str]) -> dict[str, Any]:
     return {
         "id": str(alert.stored_id),
         "code": alert.code,
@@ -111,7 +111,7 @@ def _alert(alert: Alert, ids: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _verdicts(members: Sequence[Alert], ids: Mapping[str, str]) -> list[dict[str, Any]]:
+def _serialize_verdicts(members: Sequence[Alert], ids: Mapping[str, str]) -> list[dict[str, Any]]:
     return [
         {
             "rule": verdict.rule,
@@ -129,39 +129,35 @@ def _verdicts(members: Sequence[Alert], ids: Mapping[str, str]) -> list[dict[str
     ]
 
 
-def suspect_answer(suspect: Suspect) -> dict[str, Any]:
+def serialize_suspect(suspect: Suspect) -> dict[str, Any]:
     """A component that may be the root, with what speaks for and against it, heaviest first."""
     return {
         "component": suspect.component,
         "confidence": round(suspect.confidence, 3),
         "silent": suspect.silent,
         "for": [
-            {"text": each.text, "weight": round(each.weight, 2)}
-            for each in suspect.grounds
-            if each.weight > 0
+            {"text": term.text, "weight": round(term.weight, 2)} for term in suspect.terms if term.weight > 0
         ],
         "against": [
-            {"text": each.text, "weight": round(each.weight, 2)}
-            for each in suspect.grounds
-            if each.weight < 0
+            {"text": term.text, "weight": round(term.weight, 2)} for term in suspect.terms if term.weight < 0
         ],
     }
 
 
-def entry_answer(entry: Entry) -> dict[str, Any]:
+def serialize_entry(entry: Entry) -> dict[str, Any]:
     """A catalog entry with the fields of a rule file."""
     return entry.model_dump(mode="json")
 
 
-def over_limit(over: int, limit: int) -> str:
+def format_over_limit(excess_bytes: int, max_bytes: int) -> str:
     """Why the store stays above [store] max_bytes, and the mend. Both in bytes."""
     return (
-        f"what may not go takes {spoken(over)} more than [store] max_bytes, {spoken(limit)}: the events of "
+        f"what may not go takes {format_size(excess_bytes)} more than [store] max_bytes, {format_size(max_bytes)}: the events of "
         "active alerts and open incidents, and what is no event; resolve what is over, or raise max_bytes"
     )
 
 
-def _times(values: Mapping[str, Any]) -> dict[str, Any]:
+def _format_times(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: format_time(value) if isinstance(value, datetime) else value for name, value in values.items()
     }

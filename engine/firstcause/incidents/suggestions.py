@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firstcause.core.incidents.suggestions import Experience, Suggestion, Trust
+from firstcause.core.incidents.suggestions import FixHistory, FixWeights, Suggestion
 from firstcause.store import incidents
 
 if TYPE_CHECKING:
@@ -15,28 +15,35 @@ if TYPE_CHECKING:
 
     from firstcause.core.model import Incident
 
-FIX = "fix_"
+FIX_PREFIX = "fix_"
 """How the names of thresholds begin that weigh fixes; see `core.learning.Trust`."""
 
-_LOOKED_AT = 200
+_MAX_INCIDENTS = 200
 """Incidents of a code, the newest: what is older counts next to nothing."""
 
 
 @dataclass(frozen=True)
-class Learned:
+class FixSuggestions:
     """What people did before."""
 
-    trust: Trust
+    weights: FixWeights
 
-    def of(self, conn: sa.Connection, incident: Incident) -> tuple[Suggestion, ...]:
+    def suggest(self, conn: sa.Connection, incident: Incident) -> tuple[Suggestion, ...]:
         """The likeliest fix first; none for a drill."""
-        return self.of_all(conn, [incident])[0]
+        return self.suggest_all(conn, [incident])[0]
 
-    def of_all(self, conn: sa.Connection, found: Sequence[Incident]) -> list[tuple[Suggestion, ...]]:
+    def suggest_all(self, conn: sa.Connection, selected: Sequence[Incident]) -> list[tuple[Suggestion, ...]]:
         """Of each incident, in their order."""
-        codes = incidents.codes_with_fix(conn, {each.root.code for each in found if not each.drill})
-        known = {code: Experience(incidents.with_root(conn, code, _LOOKED_AT), self.trust) for code in codes}
+        codes = incidents.find_codes_with_fix(
+            conn, {incident.root.code for incident in selected if not incident.drill}
+        )
+        histories = {
+            code: FixHistory(incidents.list_with_root(conn, code, _MAX_INCIDENTS), self.weights)
+            for code in codes
+        }
         return [
-            known[each.root.code].suggestions(each) if each.root.code in known and not each.drill else ()
-            for each in found
+            histories[incident.root.code].suggest(incident)
+            if incident.root.code in histories and not incident.drill
+            else ()
+            for incident in selected
         ]

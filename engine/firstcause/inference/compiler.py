@@ -13,27 +13,27 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.model import Fact, FactValue, VerdictKind
-from firstcause.inference.language import OF, Cascade, Comparison, Condition, Pattern, Rule
-from firstcause.inference.patterns import compile_pattern, impossible
-from firstcause.inference.predicates import Predicate, identity, predicate
-from firstcause.inference.variables import placeholders, reference
+from firstcause.inference.language import SUBJECT_KINDS, Cascade, Comparison, Condition, Pattern, Rule
+from firstcause.inference.patterns import compile_pattern, is_impossible
+from firstcause.inference.predicates import Predicate, compile_predicate, equality_key
+from firstcause.inference.variables import find_placeholders, parse_reference
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 Location = tuple[str | int, ...]
 Problem = tuple[Location, str]
-Asserted = dict[str, str | int]
+AssertedFact = dict[str, str | int]
 Definition = dict[str, Any]
 
-ALERT = "alert"
+ALERT_KIND = "alert"
 
-GATE: Asserted = {"id": "gate", "gate": 1}
+GATE_FACT: AssertedFact = {"id": "gate", "gate": 1}
 """The fact that is asserted last; no other has its field, and no rule fires before it."""
 
 
 @dataclass
-class _Kind:
+class _KindVocabulary:
     """How facts of one kind are told to durable-rules: their fields and marks, under short names."""
 
     word: str
@@ -45,183 +45,193 @@ class Vocabulary:
     """The short words that stand for kinds, fields, values and tests, shared by all rules."""
 
     def __init__(self) -> None:
-        self._kinds: dict[str, _Kind] = {}
+        self._kinds: dict[str, _KindVocabulary] = {}
         self._words: dict[Hashable, str] = {}
-        self._marks = 0
+        self._mark_count = 0
 
-    def kind(self, kind: str) -> str:
-        return self._kind(kind).word
+    def encode_kind(self, kind: str) -> str:
+        return self._get_kind(kind).word
 
-    def field(self, kind: str, name: str) -> str:
-        fields = self._kind(kind).fields
+    def encode_field(self, kind: str, name: str) -> str:
+        fields = self._get_kind(kind).fields
         return fields.setdefault(name, f"f{len(fields)}")
 
-    def mark(self, kind: str, name: str, test: Comparison) -> str:
-        marks = self._kind(kind).marks
+    def encode_test(self, kind: str, name: str, test: Comparison) -> str:
+        marks = self._get_kind(kind).marks
         key = (name, test.model_dump_json())
         if key not in marks:
-            marks[key] = f"m{self._marks}", predicate(test)
-            self._marks += 1
+            marks[key] = f"m{self._mark_count}", compile_predicate(test)
+            self._mark_count += 1
         return marks[key][0]
 
-    def word(self, literal: FactValue) -> str:
-        return self._words.setdefault(identity(literal), f"v{len(self._words)}")
+    def encode_value(self, literal: FactValue) -> str:
+        return self._words.setdefault(equality_key(literal), f"v{len(self._words)}")
 
-    def assertable(self, facts: Sequence[Fact]) -> list[Asserted]:
+    def encode_facts(self, facts: Sequence[Fact]) -> list[AssertedFact]:
         """What durable-rules is told of the facts: `id` is the number of the fact, then the gate.
 
         Facts of kinds that no rule asks for are left out.
         """
-        fresh: dict[Hashable, str] = {}
-        told = [
-            self._asserted(number, fact, self._kinds[str(fact["kind"])], fresh)
-            for number, fact in enumerate(facts)
+        new_words: dict[Hashable, str] = {}
+        asserted = [
+            self._encode_fact(index, fact, self._kinds[str(fact["kind"])], new_words)
+            for index, fact in enumerate(facts)
             if str(fact["kind"]) in self._kinds
         ]
-        return [*told, dict(GATE)]
+        return [*asserted, dict(GATE_FACT)]
 
-    def _kind(self, kind: str) -> _Kind:
-        return self._kinds.setdefault(kind, _Kind(f"k{len(self._kinds)}"))
+    def _get_kind(self, kind: str) -> _KindVocabulary:
+        return self._kinds.setdefault(kind, _KindVocabulary(f"k{len(self._kinds)}"))
 
-    def _asserted(self, number: int, fact: Fact, kind: _Kind, fresh: dict[Hashable, str]) -> Asserted:
-        asserted: Asserted = {"id": str(number), "k": kind.word}
+    def _encode_fact(
+        self, index: int, fact: Fact, kind: _KindVocabulary, new_words: dict[Hashable, str]
+    ) -> AssertedFact:
+        asserted: AssertedFact = {"id": str(index), "k": kind.word}
         for name, short in kind.fields.items():
-            key = identity(fact.get(name))
+            key = equality_key(fact.get(name))
             if key is not None:
-                asserted[short] = self._words.get(key) or fresh.setdefault(key, f"x{len(fresh)}")
+                asserted[short] = self._words.get(key) or new_words.setdefault(key, f"x{len(new_words)}")
         for (name, _test), (mark, holds) in kind.marks.items():
             if holds(fact.get(name)):
                 asserted[mark] = 1
         return asserted
 
 
-def definition(rule: Rule, vocabulary: Vocabulary) -> Definition:
+def compile_rule(rule: Rule, vocabulary: Vocabulary) -> Definition:
     """The rule for durable-rules: its names are A0, A1, ... in the order of `when`."""
     kinds = {name: pattern.kind for name, pattern in rule.when.items()}
-    short = {name: f"A{number}" for number, name in enumerate(rule.when)}
-    when = [{short[name]: _tests(each, kinds, short, vocabulary)} for name, each in rule.when.items()]
+    short_names = {name: f"A{index}" for index, name in enumerate(rule.when)}
+    when = [
+        {short_names[name]: _compile_tests(pattern, kinds, short_names, vocabulary)}
+        for name, pattern in rule.when.items()
+    ]
     unless = [
-        {f"N{number}$not": _tests(each, kinds, short, vocabulary)}
-        for number, each in enumerate(rule.unless.values())
+        {f"N{index}$not": _compile_tests(pattern, kinds, short_names, vocabulary)}
+        for index, pattern in enumerate(rule.unless.values())
     ]
     return {"all": [*when, {"G": {"gate": 1}}, *unless]}
 
 
-def _tests(
-    pattern: Pattern, kinds: Mapping[str, str], short: Mapping[str, str], vocabulary: Vocabulary
+def _compile_tests(
+    pattern: Pattern, kinds: Mapping[str, str], short_names: Mapping[str, str], vocabulary: Vocabulary
 ) -> Definition:
-    found: list[Definition] = [{"k": vocabulary.kind(pattern.kind)}]
+    tests: list[Definition] = [{"k": vocabulary.encode_kind(pattern.kind)}]
     for name, test in pattern.root.items():
-        if joined := reference(test):
-            other, its_field = joined
-            theirs = vocabulary.field(kinds[other], its_field)
-            found.append({vocabulary.field(pattern.kind, name): {short[other]: theirs}})
+        if join := parse_reference(test):
+            other, other_field = join
+            other_word = vocabulary.encode_field(kinds[other], other_field)
+            tests.append({vocabulary.encode_field(pattern.kind, name): {short_names[other]: other_word}})
         elif name != "kind":
-            found.append(_test(pattern.kind, name, test, vocabulary))
-    return {"$and": found} if len(found) > 1 else found[0]
+            tests.append(_compile_test(pattern.kind, name, test, vocabulary))
+    return {"$and": tests} if len(tests) > 1 else tests[0]
 
 
-def _test(kind: str, name: str, test: Condition, vocabulary: Vocabulary) -> Definition:
+def _compile_test(kind: str, name: str, test: Condition, vocabulary: Vocabulary) -> Definition:
     if isinstance(test, Comparison):
-        return {vocabulary.mark(kind, name, test): 1}
-    return {vocabulary.field(kind, name): vocabulary.word(test)}
+        return {vocabulary.encode_test(kind, name, test): 1}
+    return {vocabulary.encode_field(kind, name): vocabulary.encode_value(test)}
 
 
-def validate(rule: Rule) -> list[Problem]:
+def validate_rule(rule: Rule) -> list[Problem]:
     """What is wrong with a rule beyond its shape: (place within the rule, what and the mend)."""
-    return [*_patterns(rule), *_verdicts(rule)]
+    return [*_check_patterns(rule), *_check_verdicts(rule)]
 
 
-def _patterns(rule: Rule) -> Iterator[Problem]:
+def _check_patterns(rule: Rule) -> Iterator[Problem]:
     earlier: list[str] = []
     for part, patterns in (("when", rule.when), ("unless", rule.unless)):
         for name, pattern in patterns.items():
-            yield from _pattern(pattern, (part, name), earlier)
+            yield from _check_pattern(pattern, (part, name), earlier)
             if part == "when":
                 earlier.append(name)
             elif name in rule.when:
                 yield (part, name), f"`when` has a {name} too; give this one another name"
 
 
-def _pattern(pattern: Pattern, place: Location, earlier: Sequence[str]) -> Iterator[Problem]:
+def _check_pattern(pattern: Pattern, location: Location, earlier: Sequence[str]) -> Iterator[Problem]:
     kind = pattern.root.get("kind")
     if kind is None:
-        yield place, "says no kind; add `kind: alert`, or another kind of docs/rules.md"
+        yield location, "says no kind; add `kind: alert`, or another kind of docs/rules.md"
     elif not isinstance(kind, str) or kind.startswith("$"):
-        yield (*place, "kind"), "kind is one word as it stands, such as `alert`; write one pattern a kind"
+        yield (*location, "kind"), "kind is one word as it stands, such as `alert`; write one pattern a kind"
     for name, test in pattern.root.items():
         if name == "kind":
             continue
         if isinstance(test, Comparison):
-            yield from _comparison(test, (*place, name))
+            yield from _check_comparison(test, (*location, name))
         elif isinstance(test, str) and test.startswith("$"):
-            yield from _join(test, (*place, name), earlier)
+            yield from _check_join(test, (*location, name), earlier)
 
 
-def _join(test: str, place: Location, earlier: Sequence[str]) -> Iterator[Problem]:
-    joined = reference(test)
-    if joined is None:
-        yield place, f"{test!r} is no join; write $name.field"
-    elif joined[0] not in earlier:
-        known = ", ".join(f"${each}" for each in earlier) or "none"
-        yield place, f"{test!r} names no earlier fact of `when`; earlier ones: {known}"
+def _check_join(test: str, location: Location, earlier: Sequence[str]) -> Iterator[Problem]:
+    join = parse_reference(test)
+    if join is None:
+        yield location, f"{test!r} is no join; write $name.field"
+    elif join[0] not in earlier:
+        names = ", ".join(f"${name}" for name in earlier) or "none"
+        yield location, f"{test!r} names no earlier fact of `when`; earlier ones: {names}"
 
 
-def _comparison(test: Comparison, place: Location) -> Iterator[Problem]:
+def _check_comparison(test: Comparison, location: Location) -> Iterator[Problem]:
     if test.in_ is not None and not test.in_:
-        yield (*place, "in"), "an empty list is never fulfilled; list what the field may be"
-    for number, each in enumerate(test.in_ or ()):
-        if isinstance(each, str) and each.startswith("$"):
+        yield (*location, "in"), "an empty list is never fulfilled; list what the field may be"
+    for index, option in enumerate(test.in_ or ()):
+        if isinstance(option, str) and option.startswith("$"):
             yield (
-                (*place, "in", number),
-                f"{each!r} cannot be looked up in a list; write a rule for each join",
+                (*location, "in", index),
+                f"{option!r} cannot be looked up in a list; write a rule for each join",
             )
     if test.matches is not None:
         try:
             compile_pattern(test.matches)
         except ValueError as error:
-            yield (*place, "matches"), str(error)
+            yield (*location, "matches"), str(error)
         else:
-            if impossible(test.matches):
-                yield (*place, "matches"), "nothing stands after $ or before ^, so this is found in no text"
+            if is_impossible(test.matches):
+                yield (
+                    (*location, "matches"),
+                    "nothing stands after $ or before ^, so this is found in no text",
+                )
 
 
-def _verdicts(rule: Rule) -> Iterator[Problem]:
-    for number, then in enumerate(rule.then):
-        place: Location = ("then", number, then.kind.value)
+def _check_verdicts(rule: Rule) -> Iterator[Problem]:
+    for index, then in enumerate(rule.then):
+        location: Location = ("then", index, then.kind.value)
         for key, value in then.verdict:
             if key in {"of", "by"}:
-                yield from _about(value, (*place, key), rule, OF.get(then.kind, ALERT))
+                yield from _check_subject(
+                    value, (*location, key), rule, SUBJECT_KINDS.get(then.kind, ALERT_KIND)
+                )
             elif key in {"reason", "rollback"}:
-                yield from _reason(value or "", (*place, key), rule)
+                yield from _check_template(value or "", (*location, key), rule)
             elif then.kind is VerdictKind.IMPACT:
-                yield from _value(value, (*place, key), rule)
+                yield from _check_value(value, (*location, key), rule)
         if isinstance(then.verdict, Cascade) and then.verdict.of == then.verdict.by:
-            yield (*place, "by"), f"{then.verdict.by} cannot cause itself; name another alert"
+            yield (*location, "by"), f"{then.verdict.by} cannot cause itself; name another alert"
 
 
-def _about(value: str, place: Location, rule: Rule, kind: str) -> Iterator[Problem]:
-    found = [f"${name}" for name, each in rule.when.items() if each.root.get("kind") == kind]
-    if value not in found:
-        yield place, f"{value} is no {kind} of `when`; there are: {', '.join(found) or 'none'}"
+def _check_subject(value: str, location: Location, rule: Rule, kind: str) -> Iterator[Problem]:
+    subjects = [f"${name}" for name, pattern in rule.when.items() if pattern.root.get("kind") == kind]
+    if value not in subjects:
+        yield location, f"{value} is no {kind} of `when`; there are: {', '.join(subjects) or 'none'}"
 
 
-def _reason(template: str, place: Location, rule: Rule) -> Iterator[Problem]:
-    for written, name in placeholders(template):
+def _check_template(template: str, location: Location, rule: Rule) -> Iterator[Problem]:
+    for placeholder, name in find_placeholders(template):
         if name is None:
-            yield place, f"{written} is no {{name.field}} of a fact of `when`"
+            yield location, f"{placeholder} is no {{name.field}} of a fact of `when`"
         elif name not in rule.when:
-            yield place, f"{written} names no fact of `when`; there are: {', '.join(rule.when)}"
+            yield location, f"{placeholder} names no fact of `when`; there are: {', '.join(rule.when)}"
 
 
-def _value(value: object, place: Location, rule: Rule) -> Iterator[Problem]:
+def _check_value(value: object, location: Location, rule: Rule) -> Iterator[Problem]:
     if isinstance(value, tuple):
-        for number, each in enumerate(value):
-            if str(each).startswith("$"):
-                yield (*place, number), f"{each!r} cannot be one of a list; write {place[-1]}: {each}"
+        for index, item in enumerate(value):
+            if str(item).startswith("$"):
+                yield (*location, index), f"{item!r} cannot be one of a list; write {location[-1]}: {item}"
     elif isinstance(value, str) and value.startswith("$"):
-        joined = reference(value)
-        if joined is None:
-            yield place, f"{value!r} is no field of a fact; write $name.field"
-        elif joined[0] not in rule.when:
-            yield place, f"{value!r} names no fact of `when`; there are: {', '.join(rule.when)}"
+        join = parse_reference(value)
+        if join is None:
+            yield location, f"{value!r} is no field of a fact; write $name.field"
+        elif join[0] not in rule.when:
+            yield location, f"{value!r} names no fact of `when`; there are: {', '.join(rule.when)}"

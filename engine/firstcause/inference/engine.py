@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from firstcause.core.model import Fact, Impact, Raised, Verdict
+from firstcause.core.model import Fact, Impact, RaisedError, Verdict
 from firstcause.errors import InferenceUnavailableError, Mistake, RuleFileError
-from firstcause.inference.compiler import Vocabulary, definition, validate
+from firstcause.inference.compiler import Vocabulary, compile_rule, validate_rule
 from firstcause.inference.durable_engine import RuleSet
 from firstcause.inference.language import (
     Cascade,
@@ -26,15 +26,15 @@ from firstcause.inference.language import (
     RootCause,
     Then,
 )
-from firstcause.inference.stratification import KIND, circles, strata
-from firstcause.inference.variables import fill, reference
+from firstcause.inference.stratification import VERDICT_FACT_KIND, find_cycles, stratify
+from firstcause.inference.variables import fill_template, parse_reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 log = logging.getLogger("firstcause.inference")
 
-SHARD = 200
+MAX_RULES_PER_SET = 200
 """Rules in one rule set: beyond about 500 durable-rules never returns from creating one."""
 
 
@@ -47,47 +47,49 @@ class Inference:
 
     def __init__(self, rules: Sequence[PlacedRule]) -> None:
         self._rules = tuple(rules)
-        _refuse_wrong(self._rules)
+        _reject_invalid(self._rules)
         self._vocabulary = Vocabulary()
         self._lock = threading.Lock()
-        self._complained: set[int] = set()
+        self._warned_rules: set[int] = set()
         self._closed = False
-        self.runs = 0
+        self.evaluation_count = 0
         self._strata: list[list[RuleSet]] = []
         try:
-            for numbers in strata([each.rule for each in self._rules]):
+            for indexes in stratify([placed.rule for placed in self._rules]):
                 self._strata.append([])
-                for start in range(0, len(numbers), SHARD):
-                    self._strata[-1].append(self._rule_set(numbers[start : start + SHARD]))
+                for start in range(0, len(indexes), MAX_RULES_PER_SET):
+                    self._strata[-1].append(
+                        self._compile_rule_set(indexes[start : start + MAX_RULES_PER_SET])
+                    )
         except BaseException:
             self.close()
             raise
 
-    def _rule_set(self, numbers: Sequence[int]) -> RuleSet:
+    def _compile_rule_set(self, indexes: Sequence[int]) -> RuleSet:
         return RuleSet(
-            {str(number): definition(self._rules[number].rule, self._vocabulary) for number in numbers}
+            {str(index): compile_rule(self._rules[index].rule, self._vocabulary) for index in indexes}
         )
 
     @property
     def kinds(self) -> frozenset[str]:
         """The kinds of facts that any rule looks at."""
-        return frozenset(pattern.kind for pattern in self._patterns())
+        return frozenset(pattern.kind for pattern in self._iterate_patterns())
 
     def limits(self, kind: str, field: str) -> tuple[float, ...]:
         """The numbers that rules compare a field of such facts with, in order."""
-        return self._limits.get((kind, field), ())
+        return self._limits_by_field.get((kind, field), ())
 
     @cached_property
-    def _limits(self) -> dict[tuple[str, str], tuple[float, ...]]:
-        found: dict[tuple[str, str], set[float]] = {}
-        for pattern in self._patterns():
+    def _limits_by_field(self) -> dict[tuple[str, str], tuple[float, ...]]:
+        limits: dict[tuple[str, str], set[float]] = {}
+        for pattern in self._iterate_patterns():
             for field, test in pattern.root.items():
-                found.setdefault((pattern.kind, field), set()).update(_numbers(test))
-        return {place: tuple(sorted(numbers)) for place, numbers in found.items()}
+                limits.setdefault((pattern.kind, field), set()).update(_select_numbers(test))
+        return {key: tuple(sorted(values)) for key, values in limits.items()}
 
-    def _patterns(self) -> Iterator[Pattern]:
-        for each in self._rules:
-            yield from (*each.rule.when.values(), *each.rule.unless.values())
+    def _iterate_patterns(self) -> Iterator[Pattern]:
+        for placed in self._rules:
+            yield from (*placed.rule.when.values(), *placed.rule.unless.values())
 
     def evaluate(self, facts: Sequence[Fact]) -> list[Verdict]:
         """The verdicts of all rules on these facts, in the order of the rules, then by `of` and `by`.
@@ -98,56 +100,56 @@ class Inference:
         distinct: dict[str, Fact] = {}
         for fact in facts:
             distinct.setdefault(str(fact["id"]), fact)
-        numbered = list(distinct.values())
+        known_facts = list(distinct.values())
         verdicts: list[tuple[int, Verdict]] = []
         with self._lock:
             if self._closed:
                 msg = "these rules are closed; take the ones that replaced them"
                 raise InferenceUnavailableError(msg)
-            self.runs += 1
+            self.evaluation_count += 1
             for sets in self._strata:
-                given = self._run(sets, numbered)
-                numbered += [verdict_fact(each, distinct) for _rule, each in given]
-                verdicts += given
+                stratum_verdicts = self._run_stratum(sets, known_facts)
+                known_facts += [verdict_fact(verdict, distinct) for _rule, verdict in stratum_verdicts]
+                verdicts += stratum_verdicts
         return [verdict for _rule, verdict in sorted(verdicts, key=lambda pair: pair[0])]
 
-    def _run(self, sets: Sequence[RuleSet], facts: Sequence[Fact]) -> list[tuple[int, Verdict]]:
+    def _run_stratum(self, sets: Sequence[RuleSet], facts: Sequence[Fact]) -> list[tuple[int, Verdict]]:
         """The verdicts of one stratum, each with the number of its rule."""
-        told = self._vocabulary.assertable(facts)
-        matches = [match for each in sets for match in each.run(told)]
+        asserted = self._vocabulary.encode_facts(facts)
+        matches = [match for rule_set in sets for match in rule_set.run(asserted)]
         matched = sorted((int(rule), sorted(ids.items())) for rule, ids in matches)
         return [
             (rule, verdict)
-            for rule, ids in _together(matched)
-            for verdict in self._in_order(rule, ids, facts)
+            for rule, ids in _group_by_rule(matched)
+            for verdict in self._build_verdicts(rule, ids, facts)
         ]
 
-    def _in_order(
-        self, number: int, found: Sequence[Sequence[tuple[str, str]]], facts: Sequence[Fact]
+    def _build_verdicts(
+        self, rule_index: int, matches: Sequence[Sequence[tuple[str, str]]], facts: Sequence[Fact]
     ) -> list[Verdict]:
-        placed = self._rules[number]
+        placed = self._rules[rule_index]
         names = dict(zip((f"A{n}" for n in range(len(placed.rule.when))), placed.rule.when, strict=True))
         verdicts = [
             verdict
-            for ids in found
-            for verdict in self._verdicts(
-                number, {names[short]: facts[int(fact)] for short, fact in ids if short in names}
+            for ids in matches
+            for verdict in self._derive_verdicts(
+                rule_index, {names[short]: facts[int(fact)] for short, fact in ids if short in names}
             )
         ]
         return sorted(verdicts, key=lambda verdict: (verdict.of, verdict.by or ""))
 
-    def _verdicts(self, number: int, matched: Mapping[str, Fact]) -> Iterator[Verdict]:
-        for then in self._rules[number].rule.then:
+    def _derive_verdicts(self, rule_index: int, matched: Mapping[str, Fact]) -> Iterator[Verdict]:
+        for then in self._rules[rule_index].rule.then:
             try:
-                yield _verdict(self._rules[number], then, matched)
+                yield _build_verdict(self._rules[rule_index], then, matched)
             except ValidationError as error:
-                self._complain(number, error)
+                self._warn_once(rule_index, error)
 
-    def _complain(self, number: int, error: ValidationError) -> None:
-        if number in self._complained:
+    def _warn_once(self, rule_index: int, error: ValidationError) -> None:
+        if rule_index in self._warned_rules:
             return
-        self._complained.add(number)
-        placed, first = self._rules[number], error.errors(include_url=False)[0]
+        self._warned_rules.add(rule_index)
+        placed, first = self._rules[rule_index], error.errors(include_url=False)[0]
         log.warning(
             "%s:%d: rule %s: %s: %s; this verdict is left out",
             placed.file,
@@ -166,26 +168,26 @@ class Inference:
                     sets.pop().close()
 
 
-def _numbers(test: Condition) -> Iterator[float]:
-    given: tuple[Literal | None, ...]
+def _select_numbers(test: Condition) -> Iterator[float]:
+    values: tuple[Literal | None, ...]
     if isinstance(test, Comparison):
-        given = (test.gt, test.gte, test.lt, test.lte, *(test.in_ or ()))
+        values = (test.gt, test.gte, test.lt, test.lte, *(test.in_ or ()))
     else:
-        given = (test,)
-    for value in given:
+        values = (test,)
+    for value in values:
         if isinstance(value, int | float) and not isinstance(value, bool):
             yield value
 
 
-def _refuse_wrong(rules: Sequence[PlacedRule]) -> None:
+def _reject_invalid(rules: Sequence[PlacedRule]) -> None:
     mistakes = [
-        Mistake(each.file, each.line, 0, f"rule {each.rule.id}: {'.'.join(map(str, place))}: {text}")
-        for each in rules
-        for place, text in validate(each.rule)
+        Mistake(placed.file, placed.line, 0, f"rule {placed.rule.id}: {'.'.join(map(str, location))}: {text}")
+        for placed in rules
+        for location, text in validate_rule(placed.rule)
     ]
     mistakes += [
-        Mistake(rules[number].file, rules[number].line, 0, text)
-        for number, text in circles([each.rule for each in rules])
+        Mistake(rules[index].file, rules[index].line, 0, text)
+        for index, text in find_cycles([placed.rule for placed in rules])
     ]
     if mistakes:
         raise RuleFileError(mistakes)
@@ -194,7 +196,7 @@ def _refuse_wrong(rules: Sequence[PlacedRule]) -> None:
 def verdict_fact(verdict: Verdict, facts: Mapping[str, Fact]) -> Fact:
     """A verdict as a fact for later rules. facts: by id, those that it may be about."""
     fact: Fact = {
-        "kind": KIND,
+        "kind": VERDICT_FACT_KIND,
         "id": verdict.fact_id,
         "verdict": verdict.verdict.value,
         "rule": verdict.rule,
@@ -209,7 +211,7 @@ def verdict_fact(verdict: Verdict, facts: Mapping[str, Fact]) -> Fact:
     return {name: value for name, value in fact.items() if value is not None}
 
 
-def _together(
+def _group_by_rule(
     matched: Sequence[tuple[int, list[tuple[str, str]]]],
 ) -> Iterator[tuple[int, list[list[tuple[str, str]]]]]:
     by_rule: dict[int, list[list[tuple[str, str]]]] = {}
@@ -218,38 +220,40 @@ def _together(
     yield from by_rule.items()
 
 
-def _verdict(placed: PlacedRule, then: Then, matched: Mapping[str, Fact]) -> Verdict:
-    said = then.verdict
-    by = str(matched[said.by.removeprefix("$")]["id"]) if isinstance(said, Cascade) else None
+def _build_verdict(placed: PlacedRule, then: Then, matched: Mapping[str, Fact]) -> Verdict:
+    spec = then.verdict
+    by = str(matched[spec.by.removeprefix("$")]["id"]) if isinstance(spec, Cascade) else None
     return Verdict(
         rule=placed.rule.id,
         file=placed.file,
         line=placed.line,
         verdict=then.kind,
-        of=str(matched[said.of.removeprefix("$")]["id"]),
+        of=str(matched[spec.of.removeprefix("$")]["id"]),
         by=by,
-        because=fill(said.reason or placed.rule.about, matched),
-        confidence=said.confidence if isinstance(said, RootCause | Cascade) else 1.0,
+        because=fill_template(spec.reason or placed.rule.about, matched),
+        confidence=spec.confidence if isinstance(spec, RootCause | Cascade) else 1.0,
         priority=placed.rule.priority,
-        impact=_impact(said, matched) if isinstance(said, ImpactVerdict) else None,
-        raises=_raised(said, matched) if isinstance(said, Regression | Predict) else None,
+        impact=_build_impact(spec, matched) if isinstance(spec, ImpactVerdict) else None,
+        raises=_build_raised(spec, matched) if isinstance(spec, Regression | Predict) else None,
         facts=dict(matched),
     )
 
 
-def _raised(said: Regression | Predict, matched: Mapping[str, Fact]) -> Raised:
-    advice = said.rollback if isinstance(said, Regression) else None
-    rollback = fill(advice, matched) if advice else None
-    return Raised(code=said.code, severity=said.severity, rollback=rollback)
+def _build_raised(spec: Regression | Predict, matched: Mapping[str, Fact]) -> RaisedError:
+    advice = spec.rollback if isinstance(spec, Regression) else None
+    rollback = fill_template(advice, matched) if advice else None
+    return RaisedError(code=spec.code, severity=spec.severity, rollback=rollback)
 
 
-def _impact(said: ImpactVerdict, matched: Mapping[str, Fact]) -> Impact:
-    values = {name: _resolved(value, matched) for name, value in said if name not in {"of", "reason"}}
+def _build_impact(spec: ImpactVerdict, matched: Mapping[str, Fact]) -> Impact:
+    values = {
+        name: _resolve_reference(value, matched) for name, value in spec if name not in {"of", "reason"}
+    }
     if isinstance(values.get("features"), str):
         values["features"] = [values["features"]]
     return Impact.model_validate({name: value for name, value in values.items() if value is not None})
 
 
-def _resolved(value: object, matched: Mapping[str, Fact]) -> object:
-    joined = reference(value)
-    return matched[joined[0]].get(joined[1]) if joined else value
+def _resolve_reference(value: object, matched: Mapping[str, Fact]) -> object:
+    join = parse_reference(value)
+    return matched[join[0]].get(join[1]) if join else value

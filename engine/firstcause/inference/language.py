@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Discriminator, Field, RootModel, StringConstraints, Tag, model_validator
 
 from firstcause.core.catalog import Code
-from firstcause.core.model import Frozen, Priority, Reach, Revenue, Severity, VerdictKind
+from firstcause.core.model import Frozen, Priority, Revenue, Severity, TenantScope, VerdictKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,24 +40,25 @@ class Comparison(Frozen):
     exists: bool | None = None
 
     @model_validator(mode="after")
-    def _says_something(self) -> Comparison:
-        if not self.given:
+    def _require_test(self) -> Comparison:
+        if not self.present_tests:
             msg = "an empty test; give one of gt, gte, lt, lte, in, matches, exists"
             raise ValueError(msg)
         return self
 
     @property
-    def given(self) -> set[str]:
+    def present_tests(self) -> set[str]:
         """The names of the tests that are there."""
         return {name for name in type(self).model_fields if getattr(self, name) is not None}
 
 
-def _shape(value: object) -> str:
+def _condition_tag(value: object) -> str:
     return "comparison" if isinstance(value, dict | Comparison) else "literal"
 
 
 Condition = Annotated[
-    Annotated[Literal, Tag("literal")] | Annotated[Comparison, Tag("comparison")], Discriminator(_shape)
+    Annotated[Literal, Tag("literal")] | Annotated[Comparison, Tag("comparison")],
+    Discriminator(_condition_tag),
 ]
 
 
@@ -97,7 +98,7 @@ class ImpactVerdict(Frozen):
     priority: Priority | Text | None = None
     revenue: Revenue | Text | None = None
     features: tuple[Text, ...] | Text | None = None
-    tenants: Reach | Text | None = None
+    tenants: TenantScope | Text | None = None
     customer_facing: bool | Text | None = None
 
 
@@ -137,7 +138,7 @@ class KnownGood(Frozen):
     reason: Text
 
 
-OF: Mapping[VerdictKind, str] = MappingProxyType(
+SUBJECT_KINDS: Mapping[VerdictKind, str] = MappingProxyType(
     {
         VerdictKind.REGRESSION: "difference",
         VerdictKind.PREDICT: "forecast",
@@ -147,7 +148,7 @@ OF: Mapping[VerdictKind, str] = MappingProxyType(
 """The kind of fact that a verdict is about; of all others an alert."""
 
 
-Said = RootCause | Cascade | ImpactVerdict | Suppress | Regression | Predict | KnownGood
+VerdictSpec = RootCause | Cascade | ImpactVerdict | Suppress | Regression | Predict | KnownGood
 
 
 class Then(Frozen):
@@ -162,7 +163,7 @@ class Then(Frozen):
     known_good: KnownGood | None = None
 
     @model_validator(mode="after")
-    def _one(self) -> Then:
+    def _require_one_verdict(self) -> Then:
         if len(self.model_fields_set) != 1:
             msg = f"one verdict a list item, of {', '.join(VerdictKind)}"
             raise ValueError(msg)
@@ -173,7 +174,7 @@ class Then(Frozen):
         return VerdictKind(next(iter(self.model_fields_set)))
 
     @property
-    def verdict(self) -> Said:
+    def verdict(self) -> VerdictSpec:
         verdict: Any = getattr(self, self.kind)
         return verdict  # type: ignore[no-any-return]
 

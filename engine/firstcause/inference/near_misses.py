@@ -6,41 +6,41 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from firstcause.inference.language import Comparison, Condition, Pattern, PlacedRule
-from firstcause.inference.predicates import identity, predicate
-from firstcause.inference.variables import reference, shown
+from firstcause.inference.predicates import compile_predicate, equality_key
+from firstcause.inference.variables import format_value, parse_reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from firstcause.core.model import Fact, FactValue
 
-_KEPT = 64
+_MAX_PARTIALS = 64
 """Beginnings of an answer that are followed further, the best ones."""
 
 _LIMITS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
 @dataclass(frozen=True)
-class Failed:
+class FailedCondition:
     """One condition that does not hold.
 
     where: "when" or "unless", the name of the pattern, the field; no field where there is no such fact
     at all, or where there is one that must not be. short: by how much a number misses its limit.
     """
 
-    where: tuple[str, ...]
-    wanted: str
-    got: str
-    short: float | None = None
+    location: tuple[str, ...]
+    expected: str
+    actual: str
+    shortfall: float | None = None
 
     def __str__(self) -> str:
-        way = "short" if self.wanted.startswith(">") else "too much"
-        by = "" if self.short is None else f", {self.short:g} {way}"
-        return f"{'.'.join(self.where)}: wanted {self.wanted}, got {self.got}{by}"
+        direction = "short" if self.expected.startswith(">") else "too much"
+        shortfall_note = "" if self.shortfall is None else f", {self.shortfall:g} {direction}"
+        return f"{'.'.join(self.location)}: wanted {self.expected}, got {self.actual}{shortfall_note}"
 
 
 @dataclass(frozen=True)
-class Miss:
+class NearMiss:
     """The facts that come nearest, by their names in the rule, and what fails; nothing where it fires.
 
     distance: 0 where it fires; a condition more always counts more than a number that is further off.
@@ -48,100 +48,122 @@ class Miss:
 
     rule: PlacedRule
     facts: Mapping[str, Fact]
-    failed: tuple[Failed, ...]
+    failed_conditions: tuple[FailedCondition, ...]
     distance: float
 
 
 @dataclass(frozen=True)
-class _Partial:
-    found: Mapping[str, Fact] = field(default_factory=dict)
-    failed: tuple[Failed, ...] = ()
+class _PartialMatch:
+    matched: Mapping[str, Fact] = field(default_factory=dict)
+    failed_conditions: tuple[FailedCondition, ...] = ()
     cost: float = 0.0
 
 
-def nearest_miss(placed: PlacedRule, facts: Sequence[Fact]) -> Miss:
+def find_nearest_miss(placed: PlacedRule, facts: Sequence[Fact]) -> NearMiss:
     """The best assignment of facts to the names of the rule; of equal ones that of the earlier facts."""
-    partials = [_Partial()]
+    partials = [_PartialMatch()]
     for name, pattern in placed.rule.when.items():
         partials = sorted(
-            (each for partial in partials for each in _with(partial, name, pattern, facts)),
-            key=lambda each: each.cost,
-        )[:_KEPT]
-    best = min((_without(each, placed, facts) for each in partials), key=lambda each: each.cost)
-    return Miss(placed, best.found, best.failed, best.cost)
+            (candidate for partial in partials for candidate in _extend_with(partial, name, pattern, facts)),
+            key=lambda candidate: candidate.cost,
+        )[:_MAX_PARTIALS]
+    best = min(
+        (_apply_unless(candidate, placed, facts) for candidate in partials),
+        key=lambda candidate: candidate.cost,
+    )
+    return NearMiss(placed, best.matched, best.failed_conditions, best.cost)
 
 
-def _with(partial: _Partial, name: str, pattern: Pattern, facts: Sequence[Fact]) -> Iterator[_Partial]:
+def _extend_with(
+    partial: _PartialMatch, name: str, pattern: Pattern, facts: Sequence[Fact]
+) -> Iterator[_PartialMatch]:
     """The partial answer with each fact that the pattern could mean, and with none."""
-    taken = {fact["id"] for fact in partial.found.values()}
+    used_ids = {fact["id"] for fact in partial.matched.values()}
     for fact in facts:
-        if fact["kind"] != pattern.kind or fact["id"] in taken:
+        if fact["kind"] != pattern.kind or fact["id"] in used_ids:
             continue
-        failed = tuple(_failures(pattern, fact, partial.found, ("when", name)))
-        cost = sum(1.0 + _share(each) for each in failed)
-        yield _Partial({**partial.found, name: fact}, partial.failed + failed, partial.cost + cost)
-    none = Failed(("when", name), _pattern_text(pattern), "no such fact")
-    yield _Partial(partial.found, (*partial.failed, none), partial.cost + 1.5 + len(pattern.root))
+        failed_conditions = tuple(_find_failures(pattern, fact, partial.matched, ("when", name)))
+        cost = sum(1.0 + _shortfall_cost(condition) for condition in failed_conditions)
+        yield _PartialMatch(
+            {**partial.matched, name: fact},
+            partial.failed_conditions + failed_conditions,
+            partial.cost + cost,
+        )
+    missing = FailedCondition(("when", name), _format_pattern(pattern), "no such fact")
+    yield _PartialMatch(
+        partial.matched, (*partial.failed_conditions, missing), partial.cost + 1.5 + len(pattern.root)
+    )
 
 
-def _without(partial: _Partial, placed: PlacedRule, facts: Sequence[Fact]) -> _Partial:
+def _apply_unless(partial: _PartialMatch, placed: PlacedRule, facts: Sequence[Fact]) -> _PartialMatch:
     """The answer with what must not be there and is."""
-    taken = {fact["id"] for fact in partial.found.values()}
-    there = tuple(
-        Failed(("unless", name), "none", _fact_text(fact))
+    used_ids = {fact["id"] for fact in partial.matched.values()}
+    present = tuple(
+        FailedCondition(("unless", name), "none", _format_fact(fact))
         for name, pattern in placed.rule.unless.items()
         for fact in facts
         if fact["kind"] == pattern.kind
-        and fact["id"] not in taken
-        and not list(_failures(pattern, fact, partial.found, ()))
+        and fact["id"] not in used_ids
+        and not list(_find_failures(pattern, fact, partial.matched, ()))
     )
-    return _Partial(partial.found, partial.failed + there, partial.cost + len(there))
+    return _PartialMatch(partial.matched, partial.failed_conditions + present, partial.cost + len(present))
 
 
-def _failures(
-    pattern: Pattern, fact: Fact, found: Mapping[str, Fact], where: tuple[str, ...]
-) -> Iterator[Failed]:
+def _find_failures(
+    pattern: Pattern, fact: Fact, matched: Mapping[str, Fact], prefix: tuple[str, ...]
+) -> Iterator[FailedCondition]:
     for name, test in pattern.root.items():
         if name == "kind":
             continue
-        value, place = fact.get(name), (*where, name)
-        if joined := reference(test):
-            theirs = found.get(joined[0], {}).get(joined[1])
-            if identity(value) is None or identity(value) != identity(theirs):
-                yield Failed(place, f"{test} ({_got(theirs)})", _got(value))
+        value, location = fact.get(name), (*prefix, name)
+        if join := parse_reference(test):
+            other_value = matched.get(join[0], {}).get(join[1])
+            if equality_key(value) is None or equality_key(value) != equality_key(other_value):
+                yield FailedCondition(
+                    location, f"{test} ({_format_actual(other_value)})", _format_actual(value)
+                )
         elif isinstance(test, Comparison):
-            yield from _unfulfilled(test, value, place)
-        elif identity(value) != identity(test):
-            yield Failed(place, shown(test), _got(value))
+            yield from _find_unmet_parts(test, value, location)
+        elif equality_key(value) != equality_key(test):
+            yield FailedCondition(location, format_value(test), _format_actual(value))
 
 
-def _unfulfilled(test: Comparison, value: FactValue, place: tuple[str, ...]) -> Iterator[Failed]:
+def _find_unmet_parts(
+    test: Comparison, value: FactValue, location: tuple[str, ...]
+) -> Iterator[FailedCondition]:
     """Each part of a comparison by itself."""
-    for word in sorted(test.given):
+    for word in sorted(test.present_tests):
         part = Comparison.model_validate({"in" if word == "in_" else word: getattr(test, word)})
-        if predicate(part)(value):
+        if compile_predicate(part)(value):
             continue
         limit = getattr(test, word)
-        number = word in _LIMITS and isinstance(value, int | float) and not isinstance(value, bool)
-        yield Failed(place, condition_text(part), _got(value), abs(limit - value) if number else None)
+        is_numeric = word in _LIMITS and isinstance(value, int | float) and not isinstance(value, bool)
+        yield FailedCondition(
+            location,
+            format_condition(part),
+            _format_actual(value),
+            abs(limit - value) if is_numeric else None,
+        )
 
 
-def _got(value: FactValue) -> str:
-    return "nothing" if value is None else shown(value)
+def _format_actual(value: FactValue) -> str:
+    return "nothing" if value is None else format_value(value)
 
 
-def _share(failed: Failed) -> float:
+def _shortfall_cost(condition: FailedCondition) -> float:
     """Nearer numbers are nearer misses: below 1, so that a condition more always weighs more."""
-    return 0.95 if failed.short is None else 0.9 * failed.short / (1.0 + failed.short)
+    return 0.95 if condition.shortfall is None else 0.9 * condition.shortfall / (1.0 + condition.shortfall)
 
 
-def condition_text(test: Condition) -> str:
+def format_condition(test: Condition) -> str:
     """A condition in words: `> 5`, `one of a, b`."""
     if not isinstance(test, Comparison):
-        return shown(test)
-    parts = [f"{sign} {getattr(test, word):g}" for word, sign in _LIMITS.items() if word in test.given]
+        return format_value(test)
+    parts = [
+        f"{sign} {getattr(test, word):g}" for word, sign in _LIMITS.items() if word in test.present_tests
+    ]
     if test.in_ is not None:
-        parts.append(f"one of {', '.join(map(shown, test.in_))}")
+        parts.append(f"one of {', '.join(map(format_value, test.in_))}")
     if test.matches is not None:
         parts.append(f"/{test.matches}/ in it")
     if test.exists is not None:
@@ -149,11 +171,11 @@ def condition_text(test: Condition) -> str:
     return " and ".join(parts)
 
 
-def _pattern_text(pattern: Pattern) -> str:
-    tests = [f"{name} {condition_text(test)}" for name, test in pattern.root.items() if name != "kind"]
+def _format_pattern(pattern: Pattern) -> str:
+    tests = [f"{name} {format_condition(test)}" for name, test in pattern.root.items() if name != "kind"]
     return f"{pattern.kind} with {', '.join(tests)}" if tests else pattern.kind
 
 
-def _fact_text(fact: Fact) -> str:
-    parts = [f"{name} {shown(value)}" for name, value in fact.items() if name not in {"kind", "id"}]
+def _format_fact(fact: Fact) -> str:
+    parts = [f"{name} {format_value(value)}" for name, value in fact.items() if name not in {"kind", "id"}]
     return f"{fact['kind']} {', '.join(parts[:4])}"

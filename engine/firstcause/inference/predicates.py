@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Predicate = Callable[[FactValue], bool]
 
 
-def identity(value: FactValue) -> Hashable | None:
+def equality_key(value: FactValue) -> Hashable | None:
     """What two values share exactly if they are equal as users mean it: true is not 1, and 2 is 2.0.
 
     None for what equals nothing: no value, a list, not-a-number.
@@ -27,15 +27,15 @@ def identity(value: FactValue) -> Hashable | None:
     return None
 
 
-def predicate(test: Comparison) -> Predicate:
+def compile_predicate(test: Comparison) -> Predicate:
     """All of the test. A field without a value passes only `exists: false`."""
-    tests = list(_parts(test))
+    tests = list(_compile_parts(test))
     return lambda value: all(holds(value) for holds in tests)
 
 
-def _parts(test: Comparison) -> list[Predicate]:
-    found = [
-        _ordered(compare, limit)
+def _compile_parts(test: Comparison) -> list[Predicate]:
+    predicates = [
+        _compile_ordering(compare, limit)
         for compare, limit in (
             (operator.gt, test.gt),
             (operator.ge, test.gte),
@@ -45,18 +45,18 @@ def _parts(test: Comparison) -> list[Predicate]:
         if limit is not None
     ]
     if test.in_ is not None:
-        among = {identity(each) for each in test.in_} - {None}
-        found.append(lambda value: identity(value) in among)
+        allowed = {equality_key(option) for option in test.in_} - {None}
+        predicates.append(lambda value: equality_key(value) in allowed)
     if test.matches is not None:
         pattern = compile_pattern(test.matches)
-        found.append(lambda value: isinstance(value, str) and pattern.found(value))
+        predicates.append(lambda value: isinstance(value, str) and pattern.occurs_in(value))
     if test.exists is not None:
-        wanted = test.exists
-        found.append(lambda value: (value is not None) is wanted)
-    return found
+        must_exist = test.exists
+        predicates.append(lambda value: (value is not None) is must_exist)
+    return predicates
 
 
-def _ordered(compare: Callable[[float, float], bool], limit: float) -> Predicate:
+def _compile_ordering(compare: Callable[[float, float], bool], limit: float) -> Predicate:
     def holds(value: FactValue) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool) and compare(value, limit)
 

@@ -10,79 +10,82 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from firstcause.inference.language import Comparison, Condition, Pattern, Rule
-from firstcause.inference.predicates import identity, predicate
-from firstcause.inference.variables import reference
+from firstcause.inference.predicates import compile_predicate, equality_key
+from firstcause.inference.variables import parse_reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-KIND = "verdict"
+VERDICT_FACT_KIND = "verdict"
 """The kind of fact that verdicts are to later rules."""
 
 
-def strata(rules: Sequence[Rule]) -> list[list[int]]:
+def stratify(rules: Sequence[Rule]) -> list[list[int]]:
     """Numbers of the rules, in groups that run one after the other. CycleError: see `circles`."""
-    sorter = TopologicalSorter(feeds(rules))
+    sorter = TopologicalSorter(find_dependencies(rules))
     sorter.prepare()
-    found: list[list[int]] = []
+    groups: list[list[int]] = []
     while sorter.is_active():
         ready = sorted(sorter.get_ready())
-        found.append(ready)
+        groups.append(ready)
         sorter.done(*ready)
-    return found
+    return groups
 
 
-def circles(rules: Sequence[Rule]) -> Iterator[tuple[int, str]]:
+def find_cycles(rules: Sequence[Rule]) -> Iterator[tuple[int, str]]:
     """Each circle of verdicts once: the number of one of its rules, and the circle with the mend."""
-    graph = feeds(rules)
-    while found := _circle(graph):
-        named = [rules[number].id for number in (*found, found[0])]
-        text = f"verdicts go in a circle: {' looks at '.join(named)}; have one of them look at less"
-        yield found[0], text
-        graph[found[0]].discard(found[1 % len(found)])
+    graph = find_dependencies(rules)
+    while cycle := _find_cycle(graph):
+        rule_ids = [rules[index].id for index in (*cycle, cycle[0])]
+        text = f"verdicts go in a circle: {' looks at '.join(rule_ids)}; have one of them look at less"
+        yield cycle[0], text
+        graph[cycle[0]].discard(cycle[1 % len(cycle)])
 
 
-def _circle(graph: Mapping[int, set[int]]) -> list[int]:
+def _find_cycle(graph: Mapping[int, set[int]]) -> list[int]:
     """Numbers of rules of which each looks at verdicts of the next, and the last at the first's; or none."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         # graphlib's circle goes from what feeds to what is fed, and names its first twice.
-        found = [int(number) for number in reversed(error.args[1][1:])]
-        start = found.index(min(found))
-        return found[start:] + found[:start]
+        cycle = [int(index) for index in reversed(error.args[1][1:])]
+        start = cycle.index(min(cycle))
+        return cycle[start:] + cycle[:start]
     return []
 
 
-def feeds(rules: Sequence[Rule]) -> dict[int, set[int]]:
+def find_dependencies(rules: Sequence[Rule]) -> dict[int, set[int]]:
     """Number of each rule -> numbers of the rules that could give a verdict that it looks for."""
     return {
-        number: {
-            other for pattern in _looks(rule) for other, giver in enumerate(rules) if gives(giver, pattern)
+        index: {
+            other_index
+            for pattern in _select_verdict_patterns(rule)
+            for other_index, producer in enumerate(rules)
+            if can_produce(producer, pattern)
         }
-        for number, rule in enumerate(rules)
+        for index, rule in enumerate(rules)
     }
 
 
-def _looks(rule: Rule) -> Iterator[Pattern]:
+def _select_verdict_patterns(rule: Rule) -> Iterator[Pattern]:
     for pattern in (*rule.when.values(), *rule.unless.values()):
-        if pattern.root.get("kind") == KIND:
+        if pattern.root.get("kind") == VERDICT_FACT_KIND:
             yield pattern
 
 
-def gives(rule: Rule, pattern: Pattern) -> bool:
+def can_produce(rule: Rule, pattern: Pattern) -> bool:
     """Whether a verdict of the rule could be what the pattern looks for, by its kind and its rule."""
     return any(
-        _passes(pattern.root, {"verdict": then.kind.value, "rule": rule.id, "priority": rule.priority})
+        _match_known(pattern.root, {"verdict": then.kind.value, "rule": rule.id, "priority": rule.priority})
         for then in rule.then
     )
 
 
-def _passes(tests: Mapping[str, Condition], known: Mapping[str, str | int]) -> bool:
-    return all(name not in tests or _holds(tests[name], value) for name, value in known.items())
+def _match_known(tests: Mapping[str, Condition], known_fields: Mapping[str, str | int]) -> bool:
+    return all(name not in tests or _test_holds(tests[name], value) for name, value in known_fields.items())
 
 
-def _holds(test: Condition, value: str | int) -> bool:
+def _test_holds(test: Condition, value: str | int) -> bool:
     if isinstance(test, Comparison):
-        return predicate(test)(value)
-    return reference(test) is not None or identity(test) == identity(value)
+        return compile_predicate(test)(value)
+    return parse_reference(test) is not None or equality_key(test) == equality_key(value)

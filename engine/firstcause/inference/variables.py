@@ -10,30 +10,32 @@ if TYPE_CHECKING:
 
     from firstcause.core.model import Fact, FactValue
 
-_REFERENCE = re.compile(r"\$([a-z][a-z0-9_]*)\.([A-Za-z_][A-Za-z0-9_]*)")
-_TEMPLATE = re.compile(r"\{([a-z][a-z0-9_]*)\.([A-Za-z_][A-Za-z0-9_]*)\}")
+_REFERENCE_SYNTAX = re.compile(r"\$([a-z][a-z0-9_]*)\.([A-Za-z_][A-Za-z0-9_]*)")
+_PLACEHOLDER_SYNTAX = re.compile(r"\{([a-z][a-z0-9_]*)\.([A-Za-z_][A-Za-z0-9_]*)\}")
 _BRACES = re.compile(r"\{[^{}]*\}")
 
 
-def reference(value: object) -> tuple[str, str] | None:
+def parse_reference(value: object) -> tuple[str, str] | None:
     """(name, field) of `$name.field`, None for anything else."""
-    found = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
-    return (found[1], found[2]) if found else None
+    match = _REFERENCE_SYNTAX.fullmatch(value) if isinstance(value, str) else None
+    return (match[1], match[2]) if match else None
 
 
-def placeholders(template: str) -> Iterator[tuple[str, str | None]]:
+def find_placeholders(template: str) -> Iterator[tuple[str, str | None]]:
     """Each `{...}` as written, with the name it takes a field of; None where it is no `{name.field}`."""
-    for written in _BRACES.findall(template):
-        found = _TEMPLATE.fullmatch(written)
-        yield written, found[1] if found else None
+    for placeholder in _BRACES.findall(template):
+        match = _PLACEHOLDER_SYNTAX.fullmatch(placeholder)
+        yield placeholder, match[1] if match else None
 
 
-def fill(template: str, facts: Mapping[str, Fact]) -> str:
+def fill_template(template: str, facts: Mapping[str, Fact]) -> str:
     """A reason with `{name.field}` filled from the facts; `?` where a fact lacks the field."""
-    return _TEMPLATE.sub(lambda found: shown(facts.get(found[1], {}).get(found[2])), template)
+    return _PLACEHOLDER_SYNTAX.sub(
+        lambda match: format_value(facts.get(match[1], {}).get(match[2])), template
+    )
 
 
-def shown(value: FactValue) -> str:
+def format_value(value: FactValue) -> str:
     """A fact's value as people read it; `?` where it has none."""
     if value is None:
         return "?"

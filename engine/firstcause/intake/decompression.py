@@ -9,45 +9,45 @@ import zstandard
 
 from firstcause.errors import IntakeError
 
-_GZIP = 16 + zlib.MAX_WBITS
-_HEADER = 0x0F
-_DEFLATE = 8
+_GZIP_WBITS = 16 + zlib.MAX_WBITS
+_METHOD_MASK = 0x0F
+_DEFLATE_METHOD = 8
 
-_WINDOW = 8 << 20
+_MAX_WINDOW_BYTES = 8 << 20
 """What a zstd frame may make us remember at most; RFC 8878 asks for no more of a receiver."""
 
-_BITE = 256
+_CHUNK_SIZE = 256
 """Bytes of zstd at a time: it has no limit of output, and four bytes may become 128 KiB."""
 
 
-def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
+def decompress(body: bytes, encoding: str, limit: int) -> bytes:
     """The body without its Content-Encoding: gzip, deflate, br, zstd or none. IntakeError 400, 413 or 415."""
     match encoding.strip().lower():
         case "" | "identity":
             plain = body
         case "gzip" | "x-gzip":
-            plain = _inflated(body, _GZIP, limit)
+            plain = _inflate_zlib(body, _GZIP_WBITS, limit)
         case "deflate":
             # RFC 9110 means zlib's format; some send the bare stream.
-            zlib_format = bool(body) and body[0] & _HEADER == _DEFLATE
-            plain = _inflated(body, zlib.MAX_WBITS if zlib_format else -zlib.MAX_WBITS, limit)
+            zlib_format = bool(body) and body[0] & _METHOD_MASK == _DEFLATE_METHOD
+            plain = _inflate_zlib(body, zlib.MAX_WBITS if zlib_format else -zlib.MAX_WBITS, limit)
         case "br":
-            plain = _of_brotli(body, limit)
+            plain = _decompress_brotli(body, limit)
         case "zstd":
-            plain = _of_zstd(body, limit)
+            plain = _decompress_zstd(body, limit)
         case other:
             msg = f"Content-Encoding {other[:40]!r} is not known here; use gzip, deflate, br, zstd or none"
             raise IntakeError(msg, 415)
     if len(plain) > limit:
-        raise too_large(limit)
+        raise too_large_error(limit)
     return plain
 
 
-def too_large(limit: int) -> IntakeError:
+def too_large_error(limit: int) -> IntakeError:
     return IntakeError(f"the request is over {limit} bytes; send it in parts", 413)
 
 
-def _of_brotli(body: bytes, limit: int) -> bytes:
+def _decompress_brotli(body: bytes, limit: int) -> bytes:
     stream = brotli.Decompressor()
     try:
         plain: bytes = stream.process(body, output_buffer_limit=limit + 1)
@@ -55,54 +55,54 @@ def _of_brotli(body: bytes, limit: int) -> bytes:
         while len(plain) <= limit and not stream.can_accept_more_data():
             plain += stream.process(b"", output_buffer_limit=limit + 1 - len(plain))
     except brotli.error as error:
-        raise _not_so(error) from None
+        raise _corrupt_body_error(error) from None
     if len(plain) > limit:
-        raise too_large(limit)
+        raise too_large_error(limit)
     if not stream.is_finished():
-        raise _cut_off()
+        raise _truncated_body_error()
     return plain
 
 
-def _of_zstd(body: bytes, limit: int) -> bytes:
-    plain, left = b"", body
-    while left:
+def _decompress_zstd(body: bytes, limit: int) -> bytes:
+    plain, remaining = b"", body
+    while remaining:
         # Several frames may follow each other.
-        stream = zstandard.ZstdDecompressor(max_window_size=_WINDOW).decompressobj()
-        at = 0
+        stream = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES).decompressobj()
+        position = 0
         try:
-            while at < len(left) and not stream.eof:
-                plain += stream.decompress(left[at : at + _BITE])
-                at += _BITE
+            while position < len(remaining) and not stream.eof:
+                plain += stream.decompress(remaining[position : position + _CHUNK_SIZE])
+                position += _CHUNK_SIZE
                 if len(plain) > limit:
-                    raise too_large(limit)
+                    raise too_large_error(limit)
         except zstandard.ZstdError as error:
-            raise _not_so(error) from None
+            raise _corrupt_body_error(error) from None
         if not stream.eof:
-            raise _cut_off()
-        left = stream.unused_data + left[at:]
+            raise _truncated_body_error()
+        remaining = stream.unused_data + remaining[position:]
     return plain
 
 
-def _not_so(error: Exception) -> IntakeError:
+def _corrupt_body_error(error: Exception) -> IntakeError:
     return IntakeError(f"the body is not compressed as Content-Encoding says: {error}")
 
 
-def _cut_off() -> IntakeError:
+def _truncated_body_error() -> IntakeError:
     return IntakeError("the compressed body is cut off")
 
 
-def _inflated(body: bytes, window: int, limit: int) -> bytes:
-    plain, left = b"", body
-    while left:
+def _inflate_zlib(body: bytes, wbits: int, limit: int) -> bytes:
+    plain, remaining = b"", body
+    while remaining:
         # A gzip file may be several one after the other.
-        stream = zlib.decompressobj(window)
+        stream = zlib.decompressobj(wbits)
         try:
-            plain += stream.decompress(left, limit + 1 - len(plain))
+            plain += stream.decompress(remaining, limit + 1 - len(plain))
         except zlib.error as error:
-            raise _not_so(error) from None
+            raise _corrupt_body_error(error) from None
         if len(plain) > limit:
-            raise too_large(limit)
+            raise too_large_error(limit)
         if not stream.eof:
-            raise _cut_off()
-        left = stream.unused_data
+            raise _truncated_body_error()
+        remaining = stream.unused_data
     return plain

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from firstcause.errors import FirstcauseError, IntakeError
 from firstcause.intake import plugin_events
-from firstcause.plugins.timeouts import described
+from firstcause.plugins.timeouts import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,29 +17,29 @@ if TYPE_CHECKING:
 
     from firstcause.core.model import Event
     from firstcause.hookspecs.types import Listener
-    from firstcause.intake.metrics import Counts
+    from firstcause.intake.metrics import IntakeMetrics
 
 log = logging.getLogger("firstcause.listening")
 
-_FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0
-_STORED_WITHIN = 30.0
-_UNAVAILABLE = 503
+_INITIAL_BACKOFF_S, _MAX_BACKOFF_S = 1.0, 60.0
+_STORE_TIMEOUT_S = 30.0
+_STATUS_UNAVAILABLE = 503
 
 
-class Listening:
+class ListenerSupervisor:
     """store: takes events and is done once they are on disk. stop: set when all is to end."""
 
     def __init__(
         self,
         listeners: Sequence[Listener],
         store: Callable[[Sequence[Event]], Future[None]],
-        counts: Counts,
+        metrics: IntakeMetrics,
         clock: Callable[[], datetime],
         max_event_bytes: int,
     ) -> None:
         self._listeners = listeners
         self._store = store
-        self._counts = counts
+        self._metrics = metrics
         self._clock = clock
         self._max_event_bytes = max_event_bytes
         self._stop = threading.Event()
@@ -47,45 +47,49 @@ class Listening:
 
     def start(self) -> None:
         self._threads = [
-            threading.Thread(target=self._keep, args=(each,), name=f"listener {each.name}", daemon=True)
-            for each in self._listeners
+            threading.Thread(
+                target=self._run_listener, args=(listener,), name=f"listener {listener.name}", daemon=True
+            )
+            for listener in self._listeners
         ]
         for thread in self._threads:
             thread.start()
 
-    def stop(self, within: float) -> None:
+    def stop(self, timeout_s: float) -> None:
         """Ask all to end, and wait so many seconds for each."""
         self._stop.set()
         for thread in self._threads:
-            thread.join(within)
+            thread.join(timeout_s)
 
-    def _keep(self, listener: Listener) -> None:
-        wait = _FIRST_WAIT
+    def _run_listener(self, listener: Listener) -> None:
+        backoff_s = _INITIAL_BACKOFF_S
         while not self._stop.is_set():
             try:
-                listener.run(lambda events: self._submit(listener.name, events), self._stop)
-                said = "it returned"
+                listener.run(lambda events: self._submit_events(listener.name, events), self._stop)
+                reason = "it returned"
             except BaseException as error:  # noqa: BLE001 - a stranger's code may raise anything
-                said = described(error)
+                reason = describe_error(error)
             if not self._stop.is_set():
-                log.error("listener %s stopped: %s; it begins anew in %g s", listener.name, said, wait)
-                self._stop.wait(wait)
-                wait = min(wait * 2, _LONGEST_WAIT)
+                log.error("listener %s stopped: %s; it begins anew in %g s", listener.name, reason, backoff_s)
+                self._stop.wait(backoff_s)
+                backoff_s = min(backoff_s * 2, _MAX_BACKOFF_S)
 
-    def _submit(self, name: str, events: Sequence[Event]) -> None:
+    def _submit_events(self, name: str, events: Sequence[Event]) -> None:
         """Returns when they are on disk. FirstcauseError where they are not."""
         try:
-            parsed = plugin_events.taken(events, now=self._clock(), max_event_bytes=self._max_event_bytes)
+            parsed = plugin_events.sanitize_events(
+                events, now=self._clock(), max_event_bytes=self._max_event_bytes
+            )
             if parsed.events:
-                self._store(parsed.events).result(_STORED_WITHIN)
+                self._store(parsed.events).result(_STORE_TIMEOUT_S)
         except TimeoutError:
-            self._counts.refused(name, _UNAVAILABLE, len(events))
-            msg = f"the store did not take them within {_STORED_WITHIN:g} s"
-            raise IntakeError(msg, _UNAVAILABLE, retry_after=_FIRST_WAIT) from None
+            self._metrics.record_rejected(name, _STATUS_UNAVAILABLE, len(events))
+            msg = f"the store did not take them within {_STORE_TIMEOUT_S:g} s"
+            raise IntakeError(msg, _STATUS_UNAVAILABLE, retry_after=_INITIAL_BACKOFF_S) from None
         except FirstcauseError as error:
-            status = error.status if isinstance(error, IntakeError) else _UNAVAILABLE
-            self._counts.refused(name, status, len(events))
+            status = error.status if isinstance(error, IntakeError) else _STATUS_UNAVAILABLE
+            self._metrics.record_rejected(name, status, len(events))
             raise
-        self._counts.took(name, len(parsed.events), {}, {})
-        for each in parsed.rejected:
-            self._counts.refused(name, each.status)
+        self._metrics.record_accepted(name, len(parsed.events), {}, {})
+        for rejected in parsed.rejected:
+            self._metrics.record_rejected(name, rejected.status)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Pair = tuple[str, str]
+LabelPair = tuple[str, str]
 
-_MOST = 500
+_MAX_KINDS = 500
 """Kinds that are told apart; senders invent names, and memory is bounded."""
 
-_OTHER = "other"
+_OTHER_KIND = "other"
 
-REASONS = {
+REJECTION_REASONS = {
     400: "malformed",
     401: "no token",
     403: "wrong token or origin",
@@ -29,7 +29,7 @@ REASONS = {
 """HTTP status -> the word for it."""
 
 
-class Counts:
+class IntakeMetrics:
     """Any thread may count.
 
     accepted: format -> events on disk. rejected: format and reason -> events and whole requests that were
@@ -40,20 +40,22 @@ class Counts:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._accepted: Counter[str] = Counter()
-        self._rejected: Counter[Pair] = Counter()
-        self._passed: Counter[Pair] = Counter()
-        self._lost: Counter[Pair] = Counter()
+        self._rejected: Counter[LabelPair] = Counter()
+        self._ignored: Counter[LabelPair] = Counter()
+        self._dropped_by_sender: Counter[LabelPair] = Counter()
 
-    def took(self, form: str, events: int, passed: Mapping[str, int], lost: Mapping[str, int]) -> None:
+    def record_accepted(
+        self, format_name: str, events: int, ignored: Mapping[str, int], dropped_by_sender: Mapping[str, int]
+    ) -> None:
         with self._lock:
-            self._accepted[form] += events
-            for counter, found in ((self._passed, passed), (self._lost, lost)):
-                for kind, number in found.items():
-                    _add(counter, form, kind, number)
+            self._accepted[format_name] += events
+            for counter, counts in ((self._ignored, ignored), (self._dropped_by_sender, dropped_by_sender)):
+                for kind, count in counts.items():
+                    _add_count(counter, format_name, kind, count)
 
-    def refused(self, form: str, status: int, number: int = 1) -> None:
+    def record_rejected(self, format_name: str, status: int, count: int = 1) -> None:
         with self._lock:
-            _add(self._rejected, form, REASONS.get(status, str(status)), number)
+            _add_count(self._rejected, format_name, REJECTION_REASONS.get(status, str(status)), count)
 
     @property
     def accepted(self) -> dict[str, int]:
@@ -61,37 +63,37 @@ class Counts:
             return dict(self._accepted)
 
     @property
-    def rejected(self) -> dict[Pair, int]:
+    def rejected(self) -> dict[LabelPair, int]:
         with self._lock:
             return dict(self._rejected)
 
     @property
-    def passed(self) -> dict[Pair, int]:
+    def ignored(self) -> dict[LabelPair, int]:
         with self._lock:
-            return dict(self._passed)
+            return dict(self._ignored)
 
     @property
-    def lost(self) -> dict[Pair, int]:
+    def dropped_by_sender(self) -> dict[LabelPair, int]:
         with self._lock:
-            return dict(self._lost)
+            return dict(self._dropped_by_sender)
 
-    def answer(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As `status` shows it."""
         return {
             "accepted": self.accepted,
-            "rejected": _nested(self.rejected),
-            "passed": _nested(self.passed),
-            "lost_by_senders": _nested(self.lost),
+            "rejected": _nest_by_format(self.rejected),
+            "passed": _nest_by_format(self.ignored),
+            "lost_by_senders": _nest_by_format(self.dropped_by_sender),
         }
 
 
-def _add(counter: Counter[Pair], form: str, kind: str, number: int) -> None:
-    known = (form, kind) in counter or len(counter) < _MOST
-    counter[form, kind if known else _OTHER] += max(number, 0)
+def _add_count(counter: Counter[LabelPair], format_name: str, kind: str, count: int) -> None:
+    is_tracked = (format_name, kind) in counter or len(counter) < _MAX_KINDS
+    counter[format_name, kind if is_tracked else _OTHER_KIND] += max(count, 0)
 
 
-def _nested(found: Mapping[Pair, int]) -> dict[str, dict[str, int]]:
-    told: dict[str, dict[str, int]] = {}
-    for (form, kind), number in sorted(found.items()):
-        told.setdefault(form, {})[kind] = number
-    return told
+def _nest_by_format(counts: Mapping[LabelPair, int]) -> dict[str, dict[str, int]]:
+    nested: dict[str, dict[str, int]] = {}
+    for (format_name, kind), count in sorted(counts.items()):
+        nested.setdefault(format_name, {})[kind] = count
+    return nested

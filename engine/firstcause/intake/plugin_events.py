@@ -6,41 +6,48 @@ from typing import TYPE_CHECKING, Any
 
 from firstcause.core.model import Event
 from firstcause.errors import IntakeError
-from firstcause.intake.native_format import MOST, Parsed, Rejected, happened, size, storable
+from firstcause.intake.native_format import (
+    MAX_EVENTS,
+    ParseResult,
+    RejectedEvent,
+    clamp_event_time,
+    json_size,
+    make_storable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
 
-def taken(events: Sequence[Event], *, now: datetime, max_event_bytes: int) -> Parsed:
+def sanitize_events(events: Sequence[Event], *, now: datetime, max_event_bytes: int) -> ParseResult:
     """Those that are small enough, as they can be stored. IntakeError 413 where they are too many."""
-    if len(events) > MOST:
-        msg = f"the request has {len(events)} events, more than {MOST}; send it in parts"
+    if len(events) > MAX_EVENTS:
+        msg = f"the request has {len(events)} events, more than {MAX_EVENTS}; send it in parts"
         raise IntakeError(msg, 413)
-    parsed = Parsed()
+    parsed = ParseResult()
     for index, event in enumerate(events):
         try:
-            sent = _small(event, max_event_bytes)
+            storable_fields = _to_storable_fields(event, max_event_bytes)
         except IntakeError as error:
-            parsed.rejected.append(Rejected(index, str(error), error.status))
+            parsed.rejected.append(RejectedEvent(index, str(error), error.status))
             continue
-        time, apart = happened(event.time, now)
-        fields = {**sent, "time": time, "details": {**sent["details"], **apart}}
+        time, extra_details = clamp_event_time(event.time, now)
+        fields = {**storable_fields, "time": time, "details": {**storable_fields["details"], **extra_details}}
         # No sender speaks for our own probes and drills.
         parsed.events.append(Event.model_validate(fields | {"probe": None, "drill": False}))
     return parsed
 
 
-def _small(event: Event, most: int) -> dict[str, Any]:
+def _to_storable_fields(event: Event, max_bytes: int) -> dict[str, Any]:
     """The event as it can be stored. IntakeError where it is too large or nested too deeply."""
     try:
-        sent: dict[str, Any] = storable(event.model_dump(mode="json"))
+        storable_fields: dict[str, Any] = make_storable(event.model_dump(mode="json"))
     except (ValueError, RecursionError):
         # pydantic gives up where it is nested far too deeply, and takes that for a circle.
         msg = "the event is nested too deeply"
         raise IntakeError(msg, 422) from None
-    if size(sent) > most:
-        msg = f"the event is over {most} bytes"
+    if json_size(storable_fields) > max_bytes:
+        msg = f"the event is over {max_bytes} bytes"
         raise IntakeError(msg, 413)
-    return sent
+    return storable_fields

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MOST = 10_000
+MAX_SOURCES = 10_000
 """Sources that are remembered; of more, the one that was quiet for longest begins anew."""
 
 
-_ONE = 1 - 1e-9
+_ONE_EVENT = 1 - 1e-9
 """An event, but for what adding up small numbers loses."""
 
 
-class Rates:
+class RateLimiter:
     """rate: events a second that one source may send for long, 0 for any. burst: so many at once.
 
     A request is let in while its source has an event left, and may take more than that: the source then
@@ -30,7 +30,7 @@ class Rates:
         self._burst = float(burst)
         self._clock = clock
         self._lock = threading.Lock()
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def admit(self, source: str) -> float:
         """0 where the source may send now, which counts as one event; else the seconds until it may."""
@@ -38,10 +38,10 @@ class Rates:
             return 0.0
         now = self._clock()
         with self._lock:
-            left = self._now(source, now)
-            if left < _ONE:
-                return (1 - left) / self._rate
-            self._keep(source, left - 1, now)
+            tokens = self._current_tokens(source, now)
+            if tokens < _ONE_EVENT:
+                return (1 - tokens) / self._rate
+            self._store_tokens(source, tokens - 1, now)
         return 0.0
 
     def spend(self, source: str, events: int) -> None:
@@ -50,14 +50,14 @@ class Rates:
             return
         now = self._clock()
         with self._lock:
-            self._keep(source, self._now(source, now) - events, now)
+            self._store_tokens(source, self._current_tokens(source, now) - events, now)
 
-    def _keep(self, source: str, left: float, now: float) -> None:
-        self._left[source] = (left, now)
-        self._left.move_to_end(source)
-        while len(self._left) > MOST:
-            self._left.popitem(last=False)
+    def _store_tokens(self, source: str, tokens: float, now: float) -> None:
+        self._buckets[source] = (tokens, now)
+        self._buckets.move_to_end(source)
+        while len(self._buckets) > MAX_SOURCES:
+            self._buckets.popitem(last=False)
 
-    def _now(self, source: str, now: float) -> float:
-        left, at = self._left.get(source, (self._burst, now))
-        return min(self._burst, left + (now - at) * self._rate)
+    def _current_tokens(self, source: str, now: float) -> float:
+        tokens, updated_at = self._buckets.get(source, (self._burst, now))
+        return min(self._burst, tokens + (now - updated_at) * self._rate)

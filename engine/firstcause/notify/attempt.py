@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firstcause.errors import DeliveryError
-from firstcause.plugins.timeouts import OverdueError, call, described
+from firstcause.plugins.timeouts import CallTimeoutError, call_with_timeout, describe_error
 
 if TYPE_CHECKING:
     from firstcause.core.model import Notification
     from firstcause.hookspecs.types import Notifier
 
-FIRST_WAIT = 1.0
-LONGEST_WAIT = 300.0
+INITIAL_BACKOFF_S = 1.0
+MAX_BACKOFF_S = 300.0
 
 
 @dataclass(frozen=True)
-class Outcome:
+class AttemptResult:
     """error None: delivered, and reference is the receiver's word for it."""
 
     reference: str | None = None
@@ -27,45 +27,49 @@ class Outcome:
     retry_after: float | None = None
 
 
-def attempt(notifier: Notifier, notification: Notification) -> Outcome:
+def attempt(notifier: Notifier, notification: Notification) -> AttemptResult:
     """Let a notifier try, within its time. Never raises."""
     try:
-        said = call(lambda: notifier.send(notification), notifier.timeout, f"notifier {notifier.name}")
+        reference = call_with_timeout(
+            lambda: notifier.send(notification), notifier.timeout, f"notifier {notifier.name}"
+        )
     except DeliveryError as error:
-        return Outcome(error=str(error), permanent=error.permanent, retry_after=_wait(error.retry_after))
-    except OverdueError:
-        return Outcome(error=f"no answer within {notifier.timeout:g} s")
+        return AttemptResult(
+            error=str(error), permanent=error.permanent, retry_after=_parse_retry_after(error.retry_after)
+        )
+    except CallTimeoutError:
+        return AttemptResult(error=f"no answer within {notifier.timeout:g} s")
     except Exception as error:  # noqa: BLE001 - a notifier is a stranger's code
-        return Outcome(error=described(error))
+        return AttemptResult(error=describe_error(error))
     # Delivered is delivered, whatever a stranger's code returns as the reference.
-    return Outcome(reference=str(said) if isinstance(said, str | int) else None)
+    return AttemptResult(reference=str(reference) if isinstance(reference, str | int) else None)
 
 
-def _wait(asked: object) -> float | None:
+def _parse_retry_after(value: object) -> float | None:
     """The wait that the receiver asked for; None where the notifier made no number of seconds of it."""
-    return asked if isinstance(asked, int | float) and not math.isnan(asked) else None
+    return value if isinstance(value, int | float) and not math.isnan(value) else None
 
 
 @dataclass(frozen=True)
-class Again:
+class Retry:
     """Try again in `wait` seconds with the notifier at `position`, which then had `attempts` tries."""
 
-    wait: float
+    delay_s: float
     position: int
     attempts: int
 
 
-def after_failure(
-    outcome: Outcome, *, position: int, attempts: int, notifiers: int, tries: int
-) -> Again | None:
+def plan_retry(
+    result: AttemptResult, *, position: int, attempts: int, notifiers: int, max_attempts: int
+) -> Retry | None:
     """What to do after a failed try, None to give up.
 
     attempts: tries that this notifier had before this one; tries: how many each may have. The wait doubles;
     a notifier that cannot, or had its tries, hands over to the next of the route at once.
     """
-    if not outcome.permanent and attempts + 1 < tries:
-        wait = outcome.retry_after if outcome.retry_after is not None else FIRST_WAIT * 2**attempts
-        return Again(min(max(wait, 0.0), LONGEST_WAIT), position, attempts + 1)
+    if not result.permanent and attempts + 1 < max_attempts:
+        delay_s = result.retry_after if result.retry_after is not None else INITIAL_BACKOFF_S * 2**attempts
+        return Retry(min(max(delay_s, 0.0), MAX_BACKOFF_S), position, attempts + 1)
     if position + 1 < notifiers:
-        return Again(0.0, position + 1, 0)
+        return Retry(0.0, position + 1, 0)
     return None

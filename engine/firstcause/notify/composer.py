@@ -5,9 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firstcause.core.incidents.debug_report import as_text, debug_report, why_root
+from firstcause.core.incidents.debug_report import as_text, build_debug_report, find_root_verdict
 from firstcause.core.model import IncidentStatus, Notification, NotifyReason, Role
-from firstcause.core.notify.message import Brief, Held, body, digest_body, digest_text, digest_title, text
+from firstcause.core.notify.message import (
+    DigestItem,
+    MessageContext,
+    format_body,
+    format_digest_body,
+    format_digest_text,
+    format_digest_title,
+    format_text,
+)
 from firstcause.store import alerts, incidents
 
 if TYPE_CHECKING:
@@ -21,43 +29,43 @@ if TYPE_CHECKING:
     from firstcause.core.incidents.suggestions import Suggestion
     from firstcause.core.model import Alert, Incident
     from firstcause.core.privacy.masking import Mask
-    from firstcause.health.change_finder import WhatChanged
-    from firstcause.incidents.suggestions import Learned
-    from firstcause.store.outbox import Waiting
+    from firstcause.health.change_finder import ChangeFinder
+    from firstcause.incidents.suggestions import FixSuggestions
+    from firstcause.store.outbox import PendingMessage
 
 
 @dataclass(frozen=True)
-class Wording:
+class MessageComposer:
     """link: base URL of the page."""
 
     catalog: Catalog
-    what_changed: WhatChanged
-    learned: Learned
+    change_finder: ChangeFinder
+    fix_suggestions: FixSuggestions
     mask: Mask
     link: str | None = None
 
-    def of(
-        self, conn: sa.Connection, row: Waiting, incident: Incident, now: datetime, *, worse: bool
+    def compose(
+        self, conn: sa.Connection, row: PendingMessage, incident: Incident, now: datetime, *, worse: bool
     ) -> tuple[Notification, DebugReport]:
         """One message about one incident. worse: it is more urgent than what its readers were told."""
-        members = alerts.of_incidents(conn, [row.incident_id])[row.incident_id]
-        timeline = incidents.timeline_of(conn, row.incident_id)
-        changes = self.what_changed.before(conn, incident)
-        known = self.learned.of(conn, incident)
-        report = debug_report(
-            incident, members, self.catalog, now, timeline=timeline, changes=changes, suggestions=known
+        members = alerts.load_by_incident(conn, [row.incident_id])[row.incident_id]
+        timeline = incidents.load_timeline(conn, row.incident_id)
+        changes = self.change_finder.find_changes_before(conn, incident)
+        suggestions = self.fix_suggestions.suggest(conn, incident)
+        report = build_debug_report(
+            incident, members, self.catalog, now, timeline=timeline, changes=changes, suggestions=suggestions
         )
-        brief = self._brief(row, incident, members, known, now, worse=worse)
+        context = self._build_context(row, incident, members, suggestions, now, worse=worse)
         notification = Notification(
-            id=_id(row, incident),
+            id=_build_message_id(row, incident),
             incident_id=str(row.incident_id),
             reason=row.reason,
             priority=incident.priority,
             severity=incident.severity,
             code=incident.root.code,
             title=incident.title,
-            text=self.mask.text(text(brief)),
-            body=self.mask.text(body(brief, as_text(report))),
+            text=self.mask.mask_text(format_text(context)),
+            body=self.mask.mask_text(format_body(context, as_text(report))),
             opened_at=incident.opened_at,
             incidents=(str(row.incident_id),),
             drill=incident.drill,
@@ -65,50 +73,56 @@ class Wording:
         )
         return notification, report
 
-    def together(self, row: Waiting, found: Sequence[Incident], since: datetime) -> Notification:
+    def compose_digest(
+        self, row: PendingMessage, ordered_incidents: Sequence[Incident], since: datetime
+    ) -> Notification:
         """One message about several incidents, the most urgent first. row: the one that stands for all."""
-        held = [_held(each) for each in found]
-        lead = found[0]
-        links = {each.incident_id: self._page(each.incident_id) for each in held} if self.link else {}
+        items = [_build_digest_item(incident) for incident in ordered_incidents]
+        lead = ordered_incidents[0]
+        links = (
+            {item.incident_id: self._build_incident_url(item.incident_id) for item in items}
+            if self.link
+            else {}
+        )
         return Notification(
-            id=f"{_id(row, lead)}-{len(held)}",
+            id=f"{_build_message_id(row, lead)}-{len(items)}",
             incident_id=str(lead.stored_id),
             reason=NotifyReason.DIGEST,
             priority=lead.priority,
             severity=lead.severity,
             code=lead.root.code,
-            title=digest_title(held, since),
-            text=self.mask.text(digest_text(held, since)),
-            body=self.mask.text(digest_body(held, since, links)),
+            title=format_digest_title(items, since),
+            text=self.mask.mask_text(format_digest_text(items, since)),
+            body=self.mask.mask_text(format_digest_body(items, since, links)),
             opened_at=lead.opened_at,
-            incidents=tuple(each.incident_id for each in held),
+            incidents=tuple(item.incident_id for item in items),
             maybe_repeat=row.maybe_repeat,
         )
 
-    def _page(self, number: str) -> str:
-        return f"{(self.link or '').rstrip('/')}/incidents/{number}"
+    def _build_incident_url(self, incident_id: str) -> str:
+        return f"{(self.link or '').rstrip('/')}/incidents/{incident_id}"
 
-    def _brief(
+    def _build_context(
         self,
-        row: Waiting,
+        row: PendingMessage,
         incident: Incident,
         members: Sequence[Alert],
-        known: Sequence[Suggestion],
+        suggestions: Sequence[Suggestion],
         now: datetime,
         *,
         worse: bool,
-    ) -> Brief:
+    ) -> MessageContext:
         entry = self.catalog.get(incident.root.code)
-        best = why_root(incident, members)
-        over = incident.resolved_at
-        return Brief(
+        root_verdict = find_root_verdict(incident, members)
+        resolved_at = incident.resolved_at
+        return MessageContext(
             incident_id=str(row.incident_id),
             reason=row.reason,
             severity=incident.severity,
             priority=incident.priority,
             code=incident.root.code,
             title=incident.title,
-            because=best.because if best else None,
+            cause=root_verdict.because if root_verdict else None,
             services=tuple(sorted({alert.service for alert in members if alert.service is not None})),
             companies=incident.impact.companies,
             companies_known=incident.impact.companies_known,
@@ -116,26 +130,26 @@ class Wording:
             events=sum(alert.count for alert in members),
             first_step=entry.fix.steps[0] if entry and entry.fix.steps else None,
             fix_url=entry.fix.url if entry else None,
-            last_time=f"{known[0].fix} ({known[0].because})" if known else None,
-            link=self._page(str(row.incident_id)) if self.link else None,
+            past_fix=f"{suggestions[0].fix} ({suggestions[0].because})" if suggestions else None,
+            link=self._build_incident_url(str(row.incident_id)) if self.link else None,
             opened_at=incident.opened_at,
             now=now,
-            duration=(over - incident.opened_at).total_seconds() if over is not None else None,
-            worse=worse,
+            duration=(resolved_at - incident.opened_at).total_seconds() if resolved_at is not None else None,
+            more_urgent=worse,
             drill=incident.drill,
             maybe_repeat=row.maybe_repeat,
         )
 
 
-def _held(incident: Incident) -> Held:
-    return Held(
+def _build_digest_item(incident: Incident) -> DigestItem:
+    return DigestItem(
         incident_id=str(incident.stored_id),
         priority=incident.priority,
         title=incident.title,
-        over=incident.status is not IncidentStatus.OPEN,
+        resolved=incident.status is not IncidentStatus.OPEN,
     )
 
 
-def _id(row: Waiting, incident: Incident) -> str:
+def _build_message_id(row: PendingMessage, incident: Incident) -> str:
     """Stores count from 1, so the time tells one store's messages from those of another."""
     return f"{row.incident_id}-{row.id}-{incident.opened_at:%Y%m%dT%H%M%S}"

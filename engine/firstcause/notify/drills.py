@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from firstcause.core.catalog import Catalog
     from firstcause.store.database import Database
 
-DRILL = "FIRSTCAUSE_DRILL"
+DRILL_CODE = "FIRSTCAUSE_DRILL"
 """The code of a drill where no other is named."""
 
 
-def event_of(
+def build_drill_event(
     code: str, route: str | None, catalog: Catalog, routes: Collection[str], now: datetime, event_id: str
 ) -> Event:
     """The event of a drill. NotFoundError where there is no such entry or route."""
@@ -29,31 +29,31 @@ def event_of(
         msg = f"no catalog entry {code!r}; `firstcause catalog list` has them, and any will do"
         raise NotFoundError(msg)
     if route is not None and route not in routes:
-        there = ", ".join(routes) or "none; without routes there is nothing to name"
-        msg = f"no route {route!r} in [[notify.routes]]; there are: {there}"
+        available = ", ".join(routes) or "none; without routes there is nothing to name"
+        msg = f"no route {route!r} in [[notify.routes]]; there are: {available}"
         raise NotFoundError(msg)
     tags = {ROUTE_TAG: route} if route is not None else {}
     return Event(id=event_id, time=now, code=code, message="This is a drill.", tags=tags, drill=True)
 
 
-def came_of(database: Database, event_id: str) -> dict[str, Any]:
+def get_drill_outcome(database: Database, event_id: str) -> dict[str, Any]:
     """What came of a drill so far, as `drill --json` shows it. over: nothing more will come."""
     with database.read() as conn:
-        number = incidents.of_event(conn, event_id)
-        if number is None:
-            nothing: dict[str, Any] = {"incident": None, "code": None, "routes": [], "tries": []}
-            return nothing | {"over": False, "delivered": False}
-        found = incidents.get(conn, str(number))
-        routes = outbox.outcomes(conn, number)
-        tries = incidents.notifications_of(conn, number)
+        incident_id = incidents.find_by_event(conn, event_id)
+        if incident_id is None:
+            empty: dict[str, Any] = {"incident": None, "code": None, "routes": [], "tries": []}
+            return empty | {"over": False, "delivered": False}
+        incident = incidents.get(conn, str(incident_id))
+        routes = outbox.list_outcomes(conn, incident_id)
+        attempts = incidents.load_notifications(conn, incident_id)
     return {
-        "incident": str(number),
-        "code": found.root.code,
+        "incident": str(incident_id),
+        "code": incident.root.code,
         "routes": routes,
         "tries": [
-            {name: each[name] for name in ("notifier", "status", "reference", "error", "text")}
-            for each in tries
+            {name: attempt[name] for name in ("notifier", "status", "reference", "error", "text")}
+            for attempt in attempts
         ],
-        "over": found.status is not IncidentStatus.OPEN,
-        "delivered": bool(routes) and all(each["outcome"] == "sent" for each in routes),
+        "over": incident.status is not IncidentStatus.OPEN,
+        "delivered": bool(routes) and all(route["outcome"] == "sent" for route in routes),
     }

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firstcause.core.model import Incident, IncidentStatus
-from firstcause.core.notify.policy import Told, decide
-from firstcause.notify.routes import routes_for
+from firstcause.core.notify.policy import NotificationState, decide
+from firstcause.notify.routes import match_routes
 from firstcause.store import incidents, notification_state, outbox
 
 if TYPE_CHECKING:
@@ -22,44 +22,57 @@ if TYPE_CHECKING:
 ROUTE_TAG = "firstcause.route"
 """The tag of a drill that names the route which it is to test."""
 
-_TOO_SHORT = "it was over before the message was due"
+_ENDED_EARLY_REASON = "it was over before the message was due"
 
 
 @dataclass(frozen=True)
-class Announcer:
+class NotificationQueue:
     """Queues what policy decides to say. group_wait: seconds."""
 
     routes: Mapping[str, Route]
     notifiers: Mapping[str, Notifier]
     group_wait: float
 
-    def announce(
+    def enqueue(
         self,
         conn: sa.Connection,
         incident: Incident,
         components: Collection[str],
         now: datetime,
         doubtful: Collection[tuple[str, str]] = (),
-        only: str | None = None,
+        only_route: str | None = None,
     ) -> None:
         """only: the route that a drill asks for."""
-        number = incident.row_id
-        told = notification_state.told(conn, number)
-        fitting = routes_for(incident, components, self.routes, self.notifiers, only)
-        for route in {**told, **fitting}:
-            so_far = told.get(route, Told())
-            sure = (incident.fault, so_far.said_fault) not in doubtful
-            decision = decide(incident, so_far, now, self.group_wait, fits=route in fitting, sure=sure)
-            if decision.cancel and outbox.cancel(conn, number, route) and _ended_unsaid(incident, so_far):
-                incidents.note(conn, number, now, f"route {route}: nobody was told", reason=_TOO_SHORT)
+        incident_id = incident.row_id
+        states = notification_state.load_state(conn, incident_id)
+        matching_routes = match_routes(incident, components, self.routes, self.notifiers, only_route)
+        for route in {**states, **matching_routes}:
+            state = states.get(route, NotificationState())
+            sure = (incident.fault, state.notified_fault) not in doubtful
+            decision = decide(
+                incident,
+                state,
+                now,
+                self.group_wait,
+                route_matches=route in matching_routes,
+                is_confident=sure,
+            )
+            if (
+                decision.cancel
+                and outbox.cancel(conn, incident_id, route)
+                and _ended_unnotified(incident, state)
+            ):
+                incidents.add_timeline_entry(
+                    conn, incident_id, now, f"route {route}: nobody was told", reason=_ENDED_EARLY_REASON
+                )
             if decision.reason is None or decision.due_at is None:
                 continue
-            if decision.sooner:
-                outbox.hasten(conn, number, route, decision.due_at)
+            if decision.advance:
+                outbox.advance(conn, incident_id, route, decision.due_at)
             else:
-                names = fitting.get(route, so_far.notifiers)
-                outbox.add(conn, number, decision.reason, decision.due_at, {route: names})
+                notifier_names = matching_routes.get(route, state.notifiers)
+                outbox.add(conn, incident_id, decision.reason, decision.due_at, {route: notifier_names})
 
 
-def _ended_unsaid(incident: Incident, told: Told) -> bool:
-    return incident.status is IncidentStatus.RESOLVED and told.said_fault is None
+def _ended_unnotified(incident: Incident, state: NotificationState) -> bool:
+    return incident.status is IncidentStatus.RESOLVED and state.notified_fault is None

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firstcause.core.model import NotifyReason
-from firstcause.core.notify.policy import Told, overdue, unanswered
-from firstcause.core.text.durations import spoken
+from firstcause.core.notify.policy import NotificationState, needs_escalation, reminder_due
+from firstcause.core.text.durations import format_duration
 from firstcause.store import incidents, notification_state, outbox
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Further:
+class DueMessage:
     """Something to queue: by a route, for a reason. note: a line for the timeline."""
 
     route: str
@@ -32,47 +32,53 @@ class _Further:
 
 
 @dataclass(frozen=True)
-class Reminding:
+class ReminderScheduler:
     """Looks at all open incidents, and queues what is due by now."""
 
     database: Database
-    notify: Notify
+    settings: Notify
 
     def run(self, now: datetime) -> None:
         with self.database.read() as conn:
-            if not any(self._all_due(conn, now)):
+            if not any(self._find_all_due(conn, now)):
                 return
         # Looked at anew, as another process may have queued it since.
         with self.database.write() as conn:
-            for incident, due in self._all_due(conn, now):
-                number = incident.row_id
-                outbox.add(conn, number, due.reason, now, {due.route: due.notifiers})
+            for incident, due in self._find_all_due(conn, now):
+                incident_id = incident.row_id
+                outbox.add(conn, incident_id, due.reason, now, {due.route: due.notifiers})
                 if due.note is not None:
-                    incidents.note(conn, number, now, f"{due.route} is told too", reason=due.note)
+                    incidents.add_timeline_entry(
+                        conn, incident_id, now, f"{due.route} is told too", reason=due.note
+                    )
 
-    def _all_due(self, conn: sa.Connection, now: datetime) -> Iterator[tuple[Incident, _Further]]:
-        told = notification_state.of_open(conn)
-        for incident in incidents.still_open(conn):
-            for due in self._due(incident, told.get(incident.row_id, {}), now):
+    def _find_all_due(self, conn: sa.Connection, now: datetime) -> Iterator[tuple[Incident, DueMessage]]:
+        states_by_incident = notification_state.load_open_states(conn)
+        for incident in incidents.load_open(conn):
+            for due in self._find_due(incident, states_by_incident.get(incident.row_id, {}), now):
                 yield incident, due
 
-    def _due(self, incident: Incident, told: Mapping[str, Told], now: datetime) -> Iterator[_Further]:
-        routes = self.notify.by_name
-        for name, so_far in told.items():
-            reason = overdue(incident, so_far, now, self._interval(routes.get(name))).reason
+    def _find_due(
+        self, incident: Incident, states: Mapping[str, NotificationState], now: datetime
+    ) -> Iterator[DueMessage]:
+        routes = self.settings.by_name
+        for name, state in states.items():
+            reason = reminder_due(incident, state, now, self._get_repeat_interval(routes.get(name))).reason
             if reason is not None:
-                yield _Further(name, so_far.notifiers, reason)
+                yield DueMessage(name, state.notifiers, reason)
             route = routes.get(name)
             if route is None or route.escalate_to is None:
                 continue
-            further = route.escalate_to
-            after = route.escalate_after
-            if unanswered(incident, so_far, told.get(further, Told()), now, after):
-                why = f"{name} could not be told"
-                if so_far.since is not None:
-                    why = f"nobody acknowledged it within {spoken(after)}"
-                yield _Further(further, routes[further].notifiers, NotifyReason.ESCALATED, why)
+            next_route = route.escalate_to
+            escalate_after_s = route.escalate_after
+            if needs_escalation(
+                incident, state, states.get(next_route, NotificationState()), now, escalate_after_s
+            ):
+                note = f"{name} could not be told"
+                if state.notified_since is not None:
+                    note = f"nobody acknowledged it within {format_duration(escalate_after_s)}"
+                yield DueMessage(next_route, routes[next_route].notifiers, NotifyReason.ESCALATED, note)
 
-    def _interval(self, route: Route | None) -> float:
-        own = route.repeat_interval if route is not None else None
-        return own if own is not None else self.notify.repeat_interval
+    def _get_repeat_interval(self, route: Route | None) -> float:
+        route_interval = route.repeat_interval if route is not None else None
+        return route_interval if route_interval is not None else self.settings.repeat_interval

@@ -15,34 +15,34 @@ if TYPE_CHECKING:
 log = logging.getLogger("firstcause.notify")
 
 
-def routes_for(
+def match_routes(
     incident: Incident,
     components: Collection[str],
     routes: Mapping[str, Route],
     notifiers: Mapping[str, Notifier],
-    only: str | None = None,
+    only_route: str | None = None,
 ) -> dict[str, tuple[str, ...]]:
     """Name of each route taken -> its notifiers in order. The first that fits, and on where it says so.
 
     Without routes in the configuration there is one: every notifier that speaks by default, those of last
     resort at the end. only: the route that a drill asks for, whether it fits or not.
     """
-    if only is not None and only in routes:
-        return {only: routes[only].notifiers}
+    if only_route is not None and only_route in routes:
+        return {only_route: routes[only_route].notifiers}
     if not routes:
-        speaking = (each for each in notifiers.values() if each.default)
-        ordered = sorted(speaking, key=lambda each: (each.last_resort, each.name))
-        return {"default": tuple(each.name for each in ordered)} if ordered else {}
-    taken: dict[str, tuple[str, ...]] = {}
+        default_notifiers = (notifier for notifier in notifiers.values() if notifier.default)
+        ordered = sorted(default_notifiers, key=lambda notifier: (notifier.last_resort, notifier.name))
+        return {"default": tuple(notifier.name for notifier in ordered)} if ordered else {}
+    matched: dict[str, tuple[str, ...]] = {}
     for name, route in routes.items():
-        if route.direct and fits(route, incident, components):
-            taken[name] = route.notifiers
+        if route.direct and matches_route(route, incident, components):
+            matched[name] = route.notifiers
             if not route.then_continue:
                 break
-    return taken
+    return matched
 
 
-def fits(route: Route, incident: Incident, components: Collection[str]) -> bool:
+def matches_route(route: Route, incident: Incident, components: Collection[str]) -> bool:
     """An empty list in a route means any."""
     return (
         (not route.priorities or incident.priority in route.priorities)
@@ -52,21 +52,28 @@ def fits(route: Route, incident: Incident, components: Collection[str]) -> bool:
     )
 
 
-def first_able(
-    names: Sequence[str], position: int, broken: Collection[str], notifiers: Mapping[str, Notifier]
+def pick_notifier(
+    notifier_names: Sequence[str],
+    position: int,
+    broken_components: Collection[str],
+    notifiers: Mapping[str, Notifier],
 ) -> int | None:
     """The place in the route of the first notifier, from `position` on, that can speak.
 
     It can where it does not stand on what is broken.
     """
-    for place in range(position, len(names)):
-        notifier = notifiers.get(names[place])
+    for index in range(position, len(notifier_names)):
+        notifier = notifiers.get(notifier_names[index])
         if notifier is None:
-            log.error("route names notifier %s, which no plugin offers; the next takes over", names[place])
-        elif shared := notifier.stands_on.intersection(broken):
+            log.error(
+                "route names notifier %s, which no plugin offers; the next takes over", notifier_names[index]
+            )
+        elif shared := notifier.depends_on.intersection(broken_components):
             log.warning(
-                "notifier %s stands on %s, which is broken; the next takes over", names[place], min(shared)
+                "notifier %s stands on %s, which is broken; the next takes over",
+                notifier_names[index],
+                min(shared),
             )
         else:
-            return place
+            return index
     return None

@@ -8,8 +8,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from firstcause.core.grouping.aggregation import is_late
-from firstcause.core.grouping.legacy_fingerprint import former
-from firstcause.core.grouping.overflow import Limits, Room, bounded, counts, homes
+from firstcause.core.grouping.legacy_fingerprint import legacy_fingerprint
+from firstcause.core.grouping.overflow import (
+    KindBudget,
+    KindLimits,
+    apply_limits,
+    can_overflow,
+    overflow_fingerprints,
+)
 from firstcause.store import alerts, cardinality
 
 if TYPE_CHECKING:
@@ -24,69 +30,86 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("firstcause.triage")
 
-_WINDOW = timedelta(hours=1)
+_CARDINALITY_WINDOW = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Standing:
+class MatchedAlerts:
     """The active alerts and the latest ended ones, with those in which further kinds count; by fingerprint.
 
     renamed: those that had a name of an earlier version until now.
     """
 
-    known: dict[str, Alert]
+    active: dict[str, Alert]
     ended: dict[str, Alert]
     renamed: frozenset[str]
 
 
-def standing(conn: sa.Connection, occurrences: Sequence[Occurrence], since: datetime) -> Standing:
+def match_alerts(conn: sa.Connection, occurrences: Sequence[Occurrence], since: datetime) -> MatchedAlerts:
     """since: what an earlier version named goes on if it is active, or ended after that."""
-    names = {each.fingerprint for each in occurrences} | homes(occurrences)
-    known = alerts.active_by_fingerprint(conn, names)
-    ended = alerts.last_ended(conn, names - known.keys())
-    unknown = names - known.keys() - ended.keys()
-    renamed = _continued(conn, [each for each in occurrences if each.fingerprint in unknown], since)
-    for name, alert in renamed.items():
-        (known if alert.active else ended)[name] = alert
-    return Standing(known, ended, frozenset(renamed))
+    fingerprints = {occurrence.fingerprint for occurrence in occurrences} | overflow_fingerprints(occurrences)
+    active = alerts.load_active_by_fingerprint(conn, fingerprints)
+    ended = alerts.load_last_ended(conn, fingerprints - active.keys())
+    unmatched = fingerprints - active.keys() - ended.keys()
+    renamed = _rename_legacy_alerts(
+        conn, [occurrence for occurrence in occurrences if occurrence.fingerprint in unmatched], since
+    )
+    for fingerprint, alert in renamed.items():
+        (active if alert.active else ended)[fingerprint] = alert
+    return MatchedAlerts(active, ended, frozenset(renamed))
 
 
-def _continued(conn: sa.Connection, occurrences: Sequence[Occurrence], since: datetime) -> dict[str, Alert]:
+def _rename_legacy_alerts(
+    conn: sa.Connection, occurrences: Sequence[Occurrence], since: datetime
+) -> dict[str, Alert]:
     """Rename what these errors were under an earlier version; the oldest alert where there are several."""
-    named = {old.fingerprint: (old, each) for each in occurrences if (old := former(each)) is not None}
-    if not named:
+    by_legacy_fingerprint = {
+        legacy.fingerprint: (legacy, occurrence)
+        for occurrence in occurrences
+        if (legacy := legacy_fingerprint(occurrence)) is not None
+    }
+    if not by_legacy_fingerprint:
         return {}
-    found = alerts.active_by_fingerprint(conn, named)
-    over = alerts.last_ended(conn, named.keys() - found.keys())
-    found |= {name: each for name, each in over.items() if each.resolved_at and each.resolved_at >= since}
-    continued: dict[str, Alert] = {}
-    for name, before in sorted(found.items(), key=lambda each: each[1].stored_id or 0):
-        old, each = named[name]
-        if each.fingerprint in continued or before.fault not in {old.fault, each.fault}:
+    matches = alerts.load_active_by_fingerprint(conn, by_legacy_fingerprint)
+    ended = alerts.load_last_ended(conn, by_legacy_fingerprint.keys() - matches.keys())
+    matches |= {
+        name: alert for name, alert in ended.items() if alert.resolved_at and alert.resolved_at >= since
+    }
+    renamed: dict[str, Alert] = {}
+    for name, previous in sorted(matches.items(), key=lambda item: item[1].stored_id or 0):
+        legacy, occurrence = by_legacy_fingerprint[name]
+        if occurrence.fingerprint in renamed or previous.fault not in {legacy.fault, occurrence.fault}:
             continue
-        names = {"fingerprint": each.fingerprint, "fault": each.fault, "former": before.fingerprint}
-        after = before.model_copy(update=names)
-        cardinality.rename(conn, before, after, since)
-        continued[each.fingerprint] = after
-    if continued:
-        log.info("%d alerts go on under the names of a newer version", len(continued))
-    return continued
+        identity = {
+            "fingerprint": occurrence.fingerprint,
+            "fault": occurrence.fault,
+            "former": previous.fingerprint,
+        }
+        updated = previous.model_copy(update=identity)
+        cardinality.rename_alert(conn, previous, updated, since)
+        renamed[occurrence.fingerprint] = updated
+    if renamed:
+        log.info("%d alerts go on under the names of a newer version", len(renamed))
+    return renamed
 
 
-def within_limits(
+def enforce_limits(
     conn: sa.Connection,
     occurrences: Sequence[Occurrence],
-    known: Mapping[str, Alert],
-    over: Mapping[str, datetime],
+    existing: Mapping[str, Alert],
+    grace_until: Mapping[str, datetime],
     intake: Intake,
     now: datetime,
 ) -> list[Occurrence]:
     """The occurrences, of those that would open an alert beyond the limits as one that counts in another."""
 
-    def opens(each: Occurrence) -> bool:
-        return each.fingerprint not in known and not is_late(each, over)
+    def opens_alert(occurrence: Occurrence) -> bool:
+        return occurrence.fingerprint not in existing and not is_late(occurrence, grace_until)
 
-    if not any(counts(each) and opens(each) for each in occurrences):
+    if not any(can_overflow(occurrence) and opens_alert(occurrence) for occurrence in occurrences):
         return list(occurrences)
-    room = Room(Limits(intake.kinds, intake.kinds_in_all), cardinality.kinds(conn, now - _WINDOW))
-    return bounded(occurrences, opens, room)
+    budget = KindBudget(
+        KindLimits(intake.kinds, intake.kinds_in_all),
+        cardinality.count_kinds(conn, now - _CARDINALITY_WINDOW),
+    )
+    return apply_limits(occurrences, opens_alert, budget)

@@ -10,10 +10,10 @@ from firstcause.intake import fast_path
 from firstcause.store import inbox
 
 if TYPE_CHECKING:
-    from firstcause.store.inbox import Waiting
+    from firstcause.store.inbox import PendingPayload
 
 
-class Received(NamedTuple):
+class DecodedEvent(NamedTuple):
     """An event to triage. event None: what was stored cannot be read, problem says why; raw: what it is."""
 
     event_id: str
@@ -22,45 +22,47 @@ class Received(NamedTuple):
     raw: Any = None
 
 
-def unpacked(waiting: Waiting) -> list[Received]:
+def decode(pending: PendingPayload) -> list[DecodedEvent]:
     """Those of the parcel that are to be taken now."""
-    parcel = waiting.parcel
+    payload = pending.payload
     try:
-        if parcel.as_sent:
-            events = fast_path.events(parcel.body, parcel.key, waiting.received_at)
+        if payload.verbatim:
+            events = fast_path.decode_events(payload.body, payload.key, pending.received_at)
         else:
-            events = inbox.events_of.validate_json(parcel.body)
+            events = inbox.event_list_adapter.validate_json(payload.body)
     except ValueError as error:
-        received = _piecemeal(waiting, error)
+        decoded = _decode_separately(pending, error)
     else:
-        received = [Received(each.id, each) for each in events]
+        decoded = [DecodedEvent(event.id, event) for event in events]
     # However many can be read, there are as many as were counted.
-    lacking = (_lacking(waiting, place) for place in range(len(received), parcel.events))
-    return [*received, *lacking][: parcel.events][waiting.done : waiting.done + waiting.take]
+    missing = (_build_missing_event(pending, index) for index in range(len(decoded), payload.event_count))
+    return [*decoded, *missing][: payload.event_count][
+        pending.processed : pending.processed + pending.to_process
+    ]
 
 
-def _piecemeal(waiting: Waiting, whole: ValueError) -> list[Received]:
+def _decode_separately(pending: PendingPayload, error: ValueError) -> list[DecodedEvent]:
     try:
-        read = json.loads(waiting.parcel.body)
+        parsed = json.loads(pending.payload.body)
     except (ValueError, RecursionError):
         return []
-    if waiting.parcel.as_sent or not isinstance(read, list):
-        name = _name(waiting, 0)
-        return [Received(name, None, str(whole), read)]
-    return [_one(value, _name(waiting, place)) for place, value in enumerate(read)]
+    if pending.payload.verbatim or not isinstance(parsed, list):
+        event_id = _build_event_id(pending, 0)
+        return [DecodedEvent(event_id, None, str(error), parsed)]
+    return [_decode_one(value, _build_event_id(pending, index)) for index, value in enumerate(parsed)]
 
 
-def _one(value: Any, name: str) -> Received:
+def _decode_one(value: Any, event_id: str) -> DecodedEvent:
     try:
         event = Event.model_validate(value)
     except ValueError as error:
-        return Received(name, None, str(error), value)
-    return Received(event.id, event)
+        return DecodedEvent(event_id, None, str(error), value)
+    return DecodedEvent(event.id, event)
 
 
-def _lacking(waiting: Waiting, place: int) -> Received:
-    return Received(_name(waiting, place), None, "the parcel that it came in cannot be read")
+def _build_missing_event(pending: PendingPayload, index: int) -> DecodedEvent:
+    return DecodedEvent(_build_event_id(pending, index), None, "the parcel that it came in cannot be read")
 
 
-def _name(waiting: Waiting, place: int) -> str:
-    return f"{waiting.parcel.key}-{place}"
+def _build_event_id(pending: PendingPayload, index: int) -> str:
+    return f"{pending.payload.key}-{index}"

@@ -13,89 +13,93 @@ if TYPE_CHECKING:
 
     from firstcause.core.model import Alert, Incident, Verdict
 
-    Said = Mapping[str, Sequence[Verdict]]
+    VerdictsByAlert = Mapping[str, Sequence[Verdict]]
 
-_NAMED = 5
+_MAX_LISTED = 5
 
 
-class Note(NamedTuple):
+class TimelineEntry(NamedTuple):
     """One line of a timeline."""
 
     what: str
     reason: str | None = None
 
 
-def named(incident: Incident) -> str:
+def format_root(incident: Incident) -> str:
     """The root, with its place where one is known."""
     root = incident.root
     return f"{root.code} at {root.service}" if root.service is not None else root.code
 
 
-def changed(
-    before: Incident | None, after: Incident, members: Sequence[Alert], verdicts: Said
-) -> Iterator[Note]:
+def describe_changes(
+    before: Incident | None, after: Incident, members: Sequence[Alert], verdicts: VerdictsByAlert
+) -> Iterator[TimelineEntry]:
     """What is otherwise with an incident than before, None where it is new. members: its active alerts."""
     roots = [alert for alert in members if alert.fault == after.fault]
-    because = _why(roots, verdicts, VerdictKind.ROOT_CAUSE)
+    because = _find_reason(roots, verdicts, VerdictKind.ROOT_CAUSE)
     if before is None:
-        yield Note(f"opened: {named(after)}", because)
+        yield TimelineEntry(f"opened: {format_root(after)}", because)
         return
     if before.fault != after.fault:
-        yield Note(f"root is now {named(after)}, no longer {named(before)}", because)
+        yield TimelineEntry(f"root is now {format_root(after)}, no longer {format_root(before)}", because)
     if before.suppressed != after.suppressed:
         what = "nobody is told" if after.suppressed else "people are told again"
-        yield Note(what, _why(roots, verdicts, VerdictKind.SUPPRESS))
+        yield TimelineEntry(what, _find_reason(roots, verdicts, VerdictKind.SUPPRESS))
     if before.priority != after.priority:
-        yield Note(
-            f"priority {before.priority} -> {after.priority}", _why_so_urgent(after, members, verdicts)
+        yield TimelineEntry(
+            f"priority {before.priority} -> {after.priority}", _find_priority_reason(after, members, verdicts)
         )
     if before.acknowledged_at is not None and after.acknowledged_at is None:
-        yield Note("no longer acknowledged", "it is more urgent than when it was acknowledged")
+        yield TimelineEntry("no longer acknowledged", "it is more urgent than when it was acknowledged")
 
 
-def came(joined: Iterable[Alert], after: Incident) -> Iterator[Note]:
+def describe_joined(joined: Iterable[Alert], after: Incident) -> Iterator[TimelineEntry]:
     """New alerts that follow from the root, by code. joined: as they were before."""
-    counts = Counter(each.code for each in joined if each.incident_id is None and each.fault != after.fault)
+    counts = Counter(
+        alert.code for alert in joined if alert.incident_id is None and alert.fault != after.fault
+    )
     for code, count in sorted(counts.items()):
-        yield Note(f"{code} joined{_times(count)}", f"cascade of {named(after)}")
+        yield TimelineEntry(f"{code} joined{_format_alert_count(count)}", f"cascade of {format_root(after)}")
 
 
-def moved(joined: Iterable[Alert], after: Incident, gone: Collection[int]) -> Iterator[tuple[int, Note]]:
+def describe_moved(
+    joined: Iterable[Alert], after: Incident, merged_ids: Collection[int]
+) -> Iterator[tuple[int, TimelineEntry]]:
     """Alerts that were attributed to another incident, with its number. gone: those that merged."""
     counts = Counter(
-        (each.incident_id, each.code, each.fault == after.fault)
-        for each in joined
-        if each.incident_id is not None and each.incident_id not in gone
+        (alert.incident_id, alert.code, alert.fault == after.fault)
+        for alert in joined
+        if alert.incident_id is not None and alert.incident_id not in merged_ids
     )
-    for (number, code, is_root), count in sorted(counts.items()):
-        reason = "it has a cause of its own" if is_root else f"cascade of {named(after)}"
-        yield number, Note(f"{code}{_times(count)}", reason)
+    for (incident_id, code, is_root), count in sorted(counts.items()):
+        reason = "it has a cause of its own" if is_root else f"cascade of {format_root(after)}"
+        yield incident_id, TimelineEntry(f"{code}{_format_alert_count(count)}", reason)
 
 
-def listed(numbers: Sequence[int]) -> str:
+def format_incident_list(incident_ids: Sequence[int]) -> str:
     """`incident 2`, `incidents 2, 3 and 4 more`."""
-    shown = ", ".join(map(str, numbers[:_NAMED]))
-    more = f" and {len(numbers) - _NAMED} more" if len(numbers) > _NAMED else ""
-    return f"incident{'s' if len(numbers) > 1 else ''} {shown}{more}"
+    shown = ", ".join(map(str, incident_ids[:_MAX_LISTED]))
+    suffix = f" and {len(incident_ids) - _MAX_LISTED} more" if len(incident_ids) > _MAX_LISTED else ""
+    return f"incident{'s' if len(incident_ids) > 1 else ''} {shown}{suffix}"
 
 
-def _times(count: int) -> str:
+def _format_alert_count(count: int) -> str:
     return f" ({count} alerts)" if count > 1 else ""
 
 
-def _why(alerts: Iterable[Alert], verdicts: Said, kind: VerdictKind) -> str | None:
+def _find_reason(alerts: Iterable[Alert], verdicts: VerdictsByAlert, kind: VerdictKind) -> str | None:
     """The strongest reason that a rule gave, of one kind."""
-    said = (verdict for alert in alerts for verdict in verdicts.get(alert.fingerprint, ()))
-    best = strongest(said, kind)
-    return best.because if best else None
+    candidates = (verdict for alert in alerts for verdict in verdicts.get(alert.fingerprint, ()))
+    strongest_verdict = strongest(candidates, kind)
+    return strongest_verdict.because if strongest_verdict else None
 
 
-def _why_so_urgent(after: Incident, members: Iterable[Alert], verdicts: Said) -> str | None:
-    said = (
+def _find_priority_reason(after: Incident, members: Iterable[Alert], verdicts: VerdictsByAlert) -> str | None:
+    candidates = (
         verdict
         for alert in members
         for verdict in verdicts.get(alert.fingerprint, ())
         if verdict.impact is not None and verdict.impact.priority is after.priority
     )
-    best = strongest(said, VerdictKind.IMPACT)
-    return best.because if best else None
+    strongest_verdict = strongest(candidates, VerdictKind.IMPACT)
+    return strongest_verdict.because if strongest_verdict else None

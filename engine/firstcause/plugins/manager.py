@@ -16,20 +16,20 @@ from firstcause import hookspecs
 from firstcause.core.model import Event
 from firstcause.errors import IntakeError
 from firstcause.hookspecs.types import (
-    Answer,
     Enrichment,
     EventContext,
     FactContext,
     IntakeFormat,
+    IntakeResponse,
+    IntakeResult,
     Listener,
     Notifier,
     Probe,
     Remedy,
     SuppliedFact,
-    Taken,
 )
 from firstcause.plugins.discovery import Plugin, PluginState, configure, discover
-from firstcause.plugins.timeouts import OverdueError, call, described
+from firstcause.plugins.timeouts import CallTimeoutError, call_with_timeout, describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -41,27 +41,29 @@ log = logging.getLogger("firstcause.host")
 
 T = TypeVar("T")
 
-HOOK_TIMEOUT = 5.0
+HOOK_TIMEOUT_S = 5.0
 """Seconds that one plugin has for one hook, for a whole batch of events too."""
 
-_HANDED = {"config"}
-_events: TypeAdapter[list[Event]] = TypeAdapter(list[Annotated[Event, InstanceOf()]])
+_CONFIG_ARGUMENTS = {"config"}
+_events_adapter: TypeAdapter[list[Event]] = TypeAdapter(list[Annotated[Event, InstanceOf()]])
 
 
-class Host:
+class PluginManager:
     """The plugins. Every question is put to each alone, for a limited time, and its answer is checked."""
 
-    def __init__(self, plugins: Sequence[Plugin], timeout: float = HOOK_TIMEOUT) -> None:
+    def __init__(self, plugins: Sequence[Plugin], timeout: float = HOOK_TIMEOUT_S) -> None:
         self._timeout = timeout
         self._plugins: dict[str, Plugin] = {}
         self._manager = pluggy.PluginManager(hookspecs.GROUP)
         self._manager.add_hookspecs(hookspecs)
-        self._hanging: dict[str, threading.Event] = {}
+        self._hanging_calls: dict[str, threading.Event] = {}
         for plugin in plugins:
-            self._add(plugin)
+            self._add_plugin(plugin)
 
     @classmethod
-    def load(cls, settings: Mapping[str, Mapping[str, Any]], *, disabled: Collection[str] = ()) -> Host:
+    def load(
+        cls, settings: Mapping[str, Mapping[str, Any]], *, disabled: Collection[str] = ()
+    ) -> PluginManager:
         """All installed plugins. settings: the [plugins] tables by name."""
         return cls(discover(settings, disabled))
 
@@ -69,12 +71,12 @@ class Host:
         """Add a plugin that no entry point names, as tests do."""
         plugin = Plugin(name, module=module)
         configure(plugin, table or {})
-        self._add(plugin)
+        self._add_plugin(plugin)
 
-    def _add(self, plugin: Plugin) -> None:
-        taken = self._plugins.setdefault(plugin.name, plugin)
-        if taken is not plugin:
-            taken.problem("another plugin of the same name is left out")
+    def _add_plugin(self, plugin: Plugin) -> None:
+        existing = self._plugins.setdefault(plugin.name, plugin)
+        if existing is not plugin:
+            existing.add_problem("another plugin of the same name is left out")
             return
         if plugin.module is None:
             return
@@ -85,12 +87,12 @@ class Host:
             if self._manager.has_plugin(plugin.name):
                 self._manager.unregister(name=plugin.name)
             plugin.module = None
-            plugin.problem(f"its hooks do not fit: {described(error)}")
+            plugin.add_problem(f"its hooks do not fit: {describe_error(error)}")
 
     def states(self) -> list[PluginState]:
-        return [self._state(plugin) for plugin in self._plugins.values()]
+        return [self._build_state(plugin) for plugin in self._plugins.values()]
 
-    def _state(self, plugin: Plugin) -> PluginState:
+    def _build_state(self, plugin: Plugin) -> PluginState:
         hooks: tuple[str, ...] = ()
         if plugin.module is not None:
             callers = self._manager.get_hookcallers(plugin.module) or []
@@ -101,233 +103,251 @@ class Host:
 
     def secrets(self) -> list[str]:
         """The values of the plugins' settings that their models declare as secret."""
-        return [secret for plugin in self._plugins.values() for secret in _secrets(plugin.config)]
+        return [secret for plugin in self._plugins.values() for secret in _iter_secrets(plugin.config)]
 
     def probes(self) -> list[Probe]:
-        return self._unique(self._listed("firstcause_probes", Probe))
+        return self._drop_duplicates(self._collect("firstcause_probes", Probe))
 
     def notifiers(self) -> list[Notifier]:
-        return self._unique(self._listed("firstcause_notifiers", Notifier))
+        return self._drop_duplicates(self._collect("firstcause_notifiers", Notifier))
 
     def remedies(self) -> list[Remedy]:
-        return self._unique(self._listed("firstcause_remedies", Remedy))
+        return self._drop_duplicates(self._collect("firstcause_remedies", Remedy))
 
     def formats(self) -> list[IntakeFormat]:
         """Each reads for a limited time, and raises IntakeError for whatever it cannot read."""
         return [
             replace(
-                each,
-                parse=partial(self._read, plugin, each),
-                answer=each.answer and partial(self._aside, plugin, each.answer, Answer),
-                token=each.token and partial(self._aside, plugin, each.token, str),
+                form,
+                parse=partial(self._parse_body, plugin, form),
+                answer=form.answer and partial(self._call_format_hook, plugin, form.answer, IntakeResponse),
+                token=form.token and partial(self._call_format_hook, plugin, form.token, str),
             )
-            for plugin, each in self._listed("firstcause_intake", IntakeFormat)
+            for plugin, form in self._collect("firstcause_intake", IntakeFormat)
         ]
 
-    def _aside(self, plugin: Plugin, function: Callable[..., Any], kind: type[T], *given: object) -> T | None:
+    def _call_format_hook(
+        self, plugin: Plugin, function: Callable[..., Any], kind: type[T], *arguments: object
+    ) -> T | None:
         """What a format's function says, None where it fails or says something else."""
         try:
-            found = function(*given)
+            result = function(*arguments)
         except IntakeError:
             raise
         except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
-            plugin.problem(f"a format's {kind.__name__} failed: {described(error)}")
+            plugin.add_problem(f"a format's {kind.__name__} failed: {describe_error(error)}")
             return None
-        if found is None or isinstance(found, kind):
-            return found
-        plugin.problem(f"a format gave a {type(found).__name__}, not a {kind.__name__}")
+        if result is None or isinstance(result, kind):
+            return result
+        plugin.add_problem(f"a format gave a {type(result).__name__}, not a {kind.__name__}")
         return None
 
     def listeners(self) -> list[Listener]:
         """What stops one, or does not let it begin, is taken down as its plugin's problem."""
         return [
-            replace(each, run=partial(self._listen, plugin, each))
-            for plugin, each in self._listed("firstcause_listeners", Listener)
+            replace(listener, run=partial(self._run_listener, plugin, listener))
+            for plugin, listener in self._collect("firstcause_listeners", Listener)
         ]
 
-    def _listen(self, plugin: Plugin, each: Listener, submit: Submit, stop: threading.Event) -> None:
+    def _run_listener(
+        self, plugin: Plugin, listener: Listener, submit: Submit, stop: threading.Event
+    ) -> None:
         try:
-            each.run(submit, stop)
+            listener.run(submit, stop)
         except BaseException as error:
-            plugin.problem(f"{each.name} stopped: {described(error)}")
+            plugin.add_problem(f"{listener.name} stopped: {describe_error(error)}")
             raise
 
-    def _read(
+    def _parse_body(
         self, plugin: Plugin, form: IntakeFormat, body: bytes, headers: Mapping[str, str]
-    ) -> list[Event] | Taken:
+    ) -> list[Event] | IntakeResult:
         try:
-            given = self._limited(plugin, f"reading {form.path}", partial(form.parse, body, headers))
-            if isinstance(given, Taken):
-                return replace(given, events=_events.validate_python(given.events))
-            return _events.validate_python(given)
+            result = self._call_limited(plugin, f"reading {form.path}", partial(form.parse, body, headers))
+            if isinstance(result, IntakeResult):
+                return replace(result, events=_events_adapter.validate_python(result.events))
+            return _events_adapter.validate_python(result)
         except IntakeError:
             raise
-        except OverdueError:
+        except CallTimeoutError:
             msg = f"the plugin {plugin.name} is not done with what it was given; try again later"
             raise IntakeError(msg, 429, retry_after=self._timeout) from None
         except Exception as error:
-            plugin.problem(f"reading {form.path} failed: {described(error)}")
+            plugin.add_problem(f"reading {form.path} failed: {describe_error(error)}")
             msg = f"the plugin {plugin.name} cannot read this; the log says why"
             raise IntakeError(msg, 422) from error
 
     def rule_folders(self) -> list[Path]:
-        return [each for _plugin, each in self._listed("firstcause_rules", Path)]
+        return [folder for _plugin, folder in self._collect("firstcause_rules", Path)]
 
     def facts(self, context: FactContext) -> list[Fact]:
         """The plugins' facts for one evaluation."""
-        found: list[Fact] = []
-        for number, (plugin, each) in enumerate(
-            self._listed("firstcause_facts", SuppliedFact, context=context)
+        facts: list[Fact] = []
+        for index, (plugin, supplied_fact) in enumerate(
+            self._collect("firstcause_facts", SuppliedFact, context=context)
         ):
-            known = {name: value for name, value in each.fields.items() if value is not None}
-            found.append({**known, "kind": each.kind, "id": f"{plugin.name}:{number}"})
-        return found
+            values = {name: value for name, value in supplied_fact.fields.items() if value is not None}
+            facts.append({**values, "kind": supplied_fact.kind, "id": f"{plugin.name}:{index}"})
+        return facts
 
     def enrich(self, events: Sequence[Event], catalogued: Sequence[bool]) -> list[Event]:
         """The events with what plugins know of them. Each plugin has its time for the whole batch."""
         current = list(events)
         if not current:
             return current
-        for plugin, implementation in self._implementations("firstcause_enrich"):
+        for plugin, implementation in self._find_implementations("firstcause_enrich"):
             batch = list(zip(current, catalogued, strict=True))
-            done: list[Event] = []
-            enrich = partial(_enrich, plugin, implementation, batch, done)
-            self._guarded(plugin, "firstcause_enrich", enrich)
+            enriched: list[Event] = []
+            enrich_batch = partial(_enrich_batch, plugin, implementation, batch, enriched)
+            self._call_hook(plugin, "firstcause_enrich", enrich_batch)
             # A plugin that hangs in the middle has enriched those before, and may yet append to `done`.
-            finished = list(done)
+            finished = list(enriched)
             current[: len(finished)] = finished
         return current
 
-    def _listed(self, hook: str, kind: type[T], **asked: object) -> list[tuple[Plugin, T]]:
-        found: list[tuple[Plugin, T]] = []
-        for plugin, implementation in self._implementations(hook):
-            given = {**asked, "config": plugin.config}
-            answer = self._guarded(plugin, hook, partial(_ask, implementation, given))
-            if answer is None:
+    def _collect(self, hook: str, kind: type[T], **arguments: object) -> list[tuple[Plugin, T]]:
+        results: list[tuple[Plugin, T]] = []
+        for plugin, implementation in self._find_implementations(hook):
+            call_arguments = {**arguments, "config": plugin.config}
+            returned = self._call_hook(
+                plugin, hook, partial(_call_implementation, implementation, call_arguments)
+            )
+            if returned is None:
                 continue
-            if not isinstance(answer, list | tuple):
-                plugin.problem(f"{hook} returned {type(answer).__name__}, not a list of {kind.__name__}")
+            if not isinstance(returned, list | tuple):
+                plugin.add_problem(
+                    f"{hook} returned {type(returned).__name__}, not a list of {kind.__name__}"
+                )
                 continue
-            for each in answer:
-                if not isinstance(each, kind):
-                    plugin.problem(f"{hook} returned a {type(each).__name__} among its {kind.__name__}s")
+            for value in returned:
+                if not isinstance(value, kind):
+                    plugin.add_problem(f"{hook} returned a {type(value).__name__} among its {kind.__name__}s")
                     continue
                 try:
-                    found.append((plugin, _checked(each, kind)))
+                    results.append((plugin, _validate_fields(value, kind)))
                 except ValidationError as error:
-                    plugin.problem(f"{hook} returned a {kind.__name__} with wrong fields: {_wrong(error)}")
-        return found
+                    plugin.add_problem(
+                        f"{hook} returned a {kind.__name__} with wrong fields: {_format_errors(error)}"
+                    )
+        return results
 
-    def _implementations(self, hook: str) -> list[tuple[Plugin, pluggy.HookImpl]]:
-        found = []
+    def _find_implementations(self, hook: str) -> list[tuple[Plugin, pluggy.HookImpl]]:
+        implementations = []
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
             plugin = self._plugins[implementation.plugin_name]
-            if plugin.configured or _HANDED.isdisjoint(implementation.argnames):
-                found.append((plugin, implementation))
-        return sorted(found, key=lambda pair: pair[0].name)
+            if plugin.configured or _CONFIG_ARGUMENTS.isdisjoint(implementation.argnames):
+                implementations.append((plugin, implementation))
+        return sorted(implementations, key=lambda pair: pair[0].name)
 
-    def _guarded(self, plugin: Plugin, hook: str, function: Callable[[], Any]) -> Any:
+    def _call_hook(self, plugin: Plugin, hook: str, function: Callable[[], Any]) -> Any:
         """The answer, or None where the plugin failed or one of its calls still hangs."""
         try:
-            return self._limited(plugin, hook, function)
-        except OverdueError:
+            return self._call_limited(plugin, hook, function)
+        except CallTimeoutError:
             return None
         except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
-            plugin.problem(f"{hook} raised {described(error)}")
+            plugin.add_problem(f"{hook} raised {describe_error(error)}")
         return None
 
-    def _limited(self, plugin: Plugin, what: str, function: Callable[[], Any]) -> Any:
+    def _call_limited(self, plugin: Plugin, description: str, function: Callable[[], Any]) -> Any:
         """The answer. OverdueError where it does not come in time, and while an earlier call still hangs."""
-        hanging = self._hanging.get(plugin.name)
+        hanging = self._hanging_calls.get(plugin.name)
         if hanging is not None and not hanging.is_set():
             msg = f"{plugin.name} still hangs"
-            raise OverdueError(msg)
-        finished = threading.Event()
+            raise CallTimeoutError(msg)
+        is_finished = threading.Event()
 
         def run() -> Any:
             try:
                 return function()
             finally:
-                finished.set()
+                is_finished.set()
 
         try:
-            return call(run, self._timeout, f"{plugin.name}.{what}")
-        except OverdueError:
-            self._hanging[plugin.name] = finished
-            plugin.problem(f"{what} gave no answer within {self._timeout:g} s and is left out while it hangs")
+            return call_with_timeout(run, self._timeout, f"{plugin.name}.{description}")
+        except CallTimeoutError:
+            self._hanging_calls[plugin.name] = is_finished
+            plugin.add_problem(
+                f"{description} gave no answer within {self._timeout:g} s and is left out while it hangs"
+            )
             raise
 
-    def _unique(self, found: list[tuple[Plugin, Any]]) -> list[Any]:
-        taken: dict[str, Any] = {}
-        for plugin, each in found:
-            if each.name in taken:
-                plugin.problem(f"the name {each.name!r} is taken by another plugin; this one is left out")
+    def _drop_duplicates(self, entries: list[tuple[Plugin, Any]]) -> list[Any]:
+        values_by_name: dict[str, Any] = {}
+        for plugin, value in entries:
+            if value.name in values_by_name:
+                plugin.add_problem(
+                    f"the name {value.name!r} is taken by another plugin; this one is left out"
+                )
             else:
-                taken[each.name] = each
-        return list(taken.values())
+                values_by_name[value.name] = value
+        return list(values_by_name.values())
 
 
-def _ask(implementation: pluggy.HookImpl, given: Mapping[str, object]) -> Any:
-    return implementation.function(*(given[name] for name in implementation.argnames))
+def _call_implementation(implementation: pluggy.HookImpl, arguments: Mapping[str, object]) -> Any:
+    return implementation.function(*(arguments[name] for name in implementation.argnames))
 
 
 @cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def _get_adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def _checked(each: Any, kind: Any) -> Any:
+def _validate_fields(value: Any, kind: Any) -> Any:
     """The value with its fields checked. ValidationError where one is not of its type."""
     if kind is Path:
-        return each
-    given = {field.name: getattr(each, field.name) for field in fields(kind)}
-    return _adapter(kind).validate_python(given)
+        return value
+    values = {field.name: getattr(value, field.name) for field in fields(kind)}
+    return _get_adapter(kind).validate_python(values)
 
 
-def _wrong(error: ValidationError) -> str:
-    found = error.errors(include_url=False, include_input=False)
-    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)
+def _format_errors(error: ValidationError) -> str:
+    details = error.errors(include_url=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in details)
 
 
-def _enrich(
-    plugin: Plugin, implementation: pluggy.HookImpl, batch: list[tuple[Event, bool]], done: list[Event]
+def _enrich_batch(
+    plugin: Plugin, implementation: pluggy.HookImpl, batch: list[tuple[Event, bool]], enriched: list[Event]
 ) -> None:
     """Append each event, enriched where the plugin could. One it fails on costs the others nothing."""
-    for event, known in batch:
+    for event, is_catalogued in batch:
         try:
-            given = _ask(implementation, {"event": event, "context": EventContext(known)})
-            done.append(_merged(event, given))
+            enrichment = _call_implementation(
+                implementation, {"event": event, "context": EventContext(is_catalogued)}
+            )
+            enriched.append(_merge_enrichment(event, enrichment))
         except ValidationError as error:
-            plugin.problem(f"firstcause_enrich returned an Enrichment with wrong fields: {_wrong(error)}")
-            done.append(event)
+            plugin.add_problem(
+                f"firstcause_enrich returned an Enrichment with wrong fields: {_format_errors(error)}"
+            )
+            enriched.append(event)
         except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
-            plugin.problem(f"firstcause_enrich raised {described(error)}")
-            done.append(event)
+            plugin.add_problem(f"firstcause_enrich raised {describe_error(error)}")
+            enriched.append(event)
 
 
-def _merged(event: Event, given: object) -> Event:
-    if given is None:
+def _merge_enrichment(event: Event, enrichment: object) -> Event:
+    if enrichment is None:
         return event
-    if not isinstance(given, Enrichment):
-        raise TypeError(f"{type(given).__name__} returned, not an Enrichment")
-    sound: Enrichment = _checked(given, Enrichment)
+    if not isinstance(enrichment, Enrichment):
+        raise TypeError(f"{type(enrichment).__name__} returned, not an Enrichment")
+    validated: Enrichment = _validate_fields(enrichment, Enrichment)
     return Event.model_validate(
         {
             **dict(event),
-            "tenant": sound.tenant or event.tenant,
-            "service": sound.service or event.service,
-            "details": {**event.details, **sound.details},
-            "tags": {**event.tags, **sound.tags},
+            "tenant": validated.tenant or event.tenant,
+            "service": validated.service or event.service,
+            "details": {**event.details, **validated.details},
+            "tags": {**event.tags, **validated.tags},
         }
     )
 
 
-def _secrets(value: object) -> Iterator[str]:
+def _iter_secrets(value: object) -> Iterator[str]:
     if isinstance(value, SecretStr):
         yield value.get_secret_value()
     elif isinstance(value, BaseModel):
         for _name, field in value:
-            yield from _secrets(field)
+            yield from _iter_secrets(field)
     elif isinstance(value, dict | list | tuple):
         for item in value.values() if isinstance(value, dict) else value:
-            yield from _secrets(item)
+            yield from _iter_secrets(item)

@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LONGEST = 500
+_MAX_DESCRIPTION_LENGTH = 500
 
 
-class OverdueError(TimeoutError):
+class CallTimeoutError(TimeoutError):
     """No answer within the time given; not a TimeoutError that the code itself raised."""
 
 
-def call(function: Callable[[], T], timeout: float, name: str) -> T:
+def call_with_timeout(function: Callable[[], T], timeout: float, name: str) -> T:
     """The function's result. OverdueError after `timeout` seconds; its thread, which no one can end, is left.
 
     What the function raises is raised here; SystemExit, which is no error of ours, as RuntimeError.
@@ -38,17 +38,17 @@ def call(function: Callable[[], T], timeout: float, name: str) -> T:
         error = errors[0]
         if isinstance(error, Exception):
             raise error
-        raise RuntimeError(f"{name} raised {described(error)}") from error
+        raise RuntimeError(f"{name} raised {describe_error(error)}") from error
     if not results:
-        raise OverdueError(f"{name} gave no answer within {timeout:g} s")
+        raise CallTimeoutError(f"{name} gave no answer within {timeout:g} s")
     return results[0]
 
 
-def described(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Its type and text on one line of at most 500 characters. Never raises, whatever its __str__ does."""
     kind = type(error).__name__
     try:
         text = " ".join(str(error).split())
     except Exception:  # noqa: BLE001 - a stranger's __str__ may raise anything
         return kind
-    return f"{kind}: {text}"[:_LONGEST] if text else kind
+    return f"{kind}: {text}"[:_MAX_DESCRIPTION_LENGTH] if text else kind

@@ -8,10 +8,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from firstcause.core.root_cause.graphs import CauseGraph, ComponentGraph
-from firstcause.core.root_cause.suspects import Method
+from firstcause.core.root_cause.suspects import DiagnosisInputs
 from firstcause.errors import ConfigError, FirstcauseError
 from firstcause.inference.engine import Inference
-from firstcause.resources import shipped
+from firstcause.resources import shipped_path
 from firstcause.rulefiles.load import load
 
 if TYPE_CHECKING:
@@ -22,96 +22,102 @@ if TYPE_CHECKING:
     from firstcause.core.catalog import Catalog
     from firstcause.core.model import Fact
     from firstcause.rulefiles.load import RuleBook
-    from firstcause.rulefiles.thresholds import Value
+    from firstcause.rulefiles.thresholds import ThresholdValue
 
-SHIPPED = "shipped"
+SHIPPED_RULES = "shipped"
 
-NOTABLE = "compare_notable"
+NOTABLE_THRESHOLD = "compare_notable"
 """The name of that threshold."""
 
-_Edges = tuple[tuple[str, str], ...]
+_EdgePairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Knowledge:
+class Rulebase:
     """One consistent set of rules. close() frees the rule engine's memory once nobody uses the set."""
 
     book: RuleBook
     graph: CauseGraph
     inference: Inference
     depends_on: Mapping[str, tuple[str, ...]]
-    _graphs: dict[_Edges, ComponentGraph] = field(default_factory=dict, repr=False, compare=False)
+    _graphs: dict[_EdgePairs, ComponentGraph] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def catalog(self) -> Catalog:
         return self.book.catalog
 
     @property
-    def notable(self) -> float:
+    def min_notable_change(self) -> float:
         """The share by which a number must differ from what it was before rules are asked about it."""
-        least = self.book.thresholds.get(NOTABLE)
-        return float(least) if isinstance(least, int | float) else 0.0
+        value = self.book.thresholds.get(NOTABLE_THRESHOLD)
+        return float(value) if isinstance(value, int | float) else 0.0
 
-    def method(self, told: Iterable[Fact]) -> Method:
+    def diagnosis_inputs(self, facts: Iterable[Fact]) -> DiagnosisInputs:
         """How to find roots. told: facts besides the alerts, of which `dependency` ones add to the graph."""
-        further = tuple((str(fact["component"]), str(fact["on"])) for fact in told if _depends(fact))
-        return Method(self._graph_with(further), self.book.signals, self.book.weights)
+        extra_edges = tuple(
+            (str(fact["component"]), str(fact["on"])) for fact in facts if _is_dependency(fact)
+        )
+        return DiagnosisInputs(self._graph_with(extra_edges), self.book.signals, self.book.weights)
 
-    def _graph_with(self, further: _Edges) -> ComponentGraph:
-        if further not in self._graphs:
+    def _graph_with(self, extra_edges: _EdgePairs) -> ComponentGraph:
+        if extra_edges not in self._graphs:
             self._graphs.clear()
             edges = {name: list(others) for name, others in self.depends_on.items()}
-            for component, on in further:
-                edges.setdefault(component, []).append(on)
-            self._graphs[further] = ComponentGraph(edges)
-        return self._graphs[further]
+            for component, dependency in extra_edges:
+                edges.setdefault(component, []).append(dependency)
+            self._graphs[extra_edges] = ComponentGraph(edges)
+        return self._graphs[extra_edges]
 
     def close(self) -> None:
         self.inference.close()
 
 
-def _depends(fact: Fact) -> bool:
+def _is_dependency(fact: Fact) -> bool:
     return fact.get("kind") == "dependency" and "component" in fact and "on" in fact
 
 
 @dataclass(frozen=True)
-class Refused:
+class RejectedReload:
     """Rule files that were not taken, so that older ones stay live. at: when they were read."""
 
-    at: datetime
+    rejected_at: datetime
     error: FirstcauseError
 
 
-def rule_folders(settings: Settings, supplied: Sequence[Path]) -> list[Path]:
+def resolve_rule_folders(settings: Settings, plugin_folders: Sequence[Path]) -> list[Path]:
     """The folders of [rules] paths in order, then those of plugins."""
-    folders = [rule_folder(settings, path) for path in settings.rules.paths]
+    folders = [resolve_rule_folder(settings, path) for path in settings.rules.paths]
     for folder in folders:
         if not folder.is_dir():
             msg = f"[rules] paths: no folder {folder}; make it with `firstcause init`, or correct the path"
             raise ConfigError(msg)
-    return [*folders, *supplied]
+    return [*folders, *plugin_folders]
 
 
-def rule_folder(settings: Settings, path: str) -> Path:
+def resolve_rule_folder(settings: Settings, path: str) -> Path:
     """The folder of one of [rules] paths."""
-    return shipped("rules") if path == SHIPPED else (settings.folder / Path(path).expanduser()).resolve()
+    return (
+        shipped_path("rules")
+        if path == SHIPPED_RULES
+        else (settings.folder / Path(path).expanduser()).resolve()
+    )
 
 
-def learn(
+def load_rulebase(
     folders: Sequence[Path],
-    thresholds: Mapping[str, Value],
+    thresholds: Mapping[str, ThresholdValue],
     *,
-    whole: bool = True,
+    all_files: bool = True,
     depends_on: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
-) -> Knowledge:
+) -> Rulebase:
     """Read and compile all rule files. RuleFileError with every mistake where any is wrong.
 
     thresholds, whole: see `load`. depends_on: a site's own, besides what the files say.
     """
-    book = load(folders, thresholds, whole=whole)
+    book = load(folders, thresholds, complete=all_files)
     causes = {code: entry.causes for code, entry in book.catalog.entries.items()}
     edges = {
         name: (*book.depends_on.get(name, ()), *depends_on.get(name, ()))
         for name in dict.fromkeys((*book.depends_on, *depends_on))
     }
-    return Knowledge(book, CauseGraph(causes), Inference(book.rules), edges)
+    return Rulebase(book, CauseGraph(causes), Inference(book.rules), edges)

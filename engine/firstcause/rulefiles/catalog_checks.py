@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel
 
 from firstcause.core.grouping.fingerprint import UNCATALOGUED
-from firstcause.core.model import Priority, Reach, Revenue
-from firstcause.inference.compiler import validate
+from firstcause.core.model import Priority, Revenue, TenantScope
+from firstcause.inference.compiler import validate_rule
 from firstcause.inference.language import Comparison, Condition, Rule, Then
-from firstcause.inference.patterns import compile_pattern, impossible
+from firstcause.inference.patterns import compile_pattern, is_impossible
 from firstcause.rulefiles import fact_schema
-from firstcause.rulefiles.rule_checks import rule_mistakes
-from firstcause.rulefiles.thresholds import NAME
-from firstcause.rulefiles.validation_messages import nearest
+from firstcause.rulefiles.rule_checks import check_rules
+from firstcause.rulefiles.thresholds import THRESHOLDS_NAME
+from firstcause.rulefiles.validation_messages import suggest_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,101 +25,107 @@ if TYPE_CHECKING:
 
     from firstcause.core.catalog import EntryBody
     from firstcause.errors import Mistake
-    from firstcause.rulefiles.rule_file import Item, Source
+    from firstcause.rulefiles.rule_file import RuleSource, SourceItem
     from firstcause.rulefiles.schema import RuleTest
-    from firstcause.rulefiles.yaml_reader import Path
+    from firstcause.rulefiles.yaml_reader import YamlPath
 
 M = TypeVar("M", bound=BaseModel)
 
-_IMPACT_WORDS: Mapping[str, type[StrEnum]] = {"priority": Priority, "revenue": Revenue, "tenants": Reach}
+_IMPACT_ENUMS: Mapping[str, type[StrEnum]] = {
+    "priority": Priority,
+    "revenue": Revenue,
+    "tenants": TenantScope,
+}
 
 
-def check(sources: Sequence[Source]) -> Iterator[Mistake]:
+def check_sources(sources: Sequence[RuleSource]) -> Iterator[Mistake]:
     """All mistakes between files, and those within rules that their shape does not show."""
     codes = {UNCATALOGUED}.union(*(source.codes for source in sources))
     entries = list(chain.from_iterable(source.entries for source in sources))
     rules = list(chain.from_iterable(source.rules for source in sources))
-    yield from _twice(((item, item.value.code) for item in entries), ("code",), "the code")
-    yield from _twice(((item, item.value.id) for item in rules), ("id",), "the rule id")
+    yield from _find_duplicates(((item, item.value.code) for item in entries), ("code",), "the code")
+    yield from _find_duplicates(((item, item.value.id) for item in rules), ("id",), "the rule id")
     signals = list(chain.from_iterable(source.signals for source in sources))
-    yield from _twice(((item, item.value.name) for item in signals), ("name",), "the signal")
+    yield from _find_duplicates(((item, item.value.name) for item in signals), ("name",), "the signal")
     for signal in signals:
-        yield from _patterns(signal, signal.value.match)
-    yield from _circles(entries)
+        yield from _check_patterns(signal, signal.value.match)
+    yield from _check_cause_cycles(entries)
     for item in entries:
-        yield from _entry(item, codes)
+        yield from _check_entry(item, codes)
     for rule in rules:
-        yield from _rule(rule, codes)
+        yield from _check_rule(rule, codes)
     if all(source.usable for source in sources):
         # What is missing from a broken file would look as if nobody had written it.
         components = [
-            (item, source.head.component) for source in sources if source.head for item in source.entries
+            (item, source.header.component) for source in sources if source.header for item in source.entries
         ]
-        yield from rule_mistakes(rules, components)
+        yield from check_rules(rules, components)
     for test in chain.from_iterable(source.tests for source in sources):
-        yield from _test(test, codes)
+        yield from _check_test(test, codes)
 
 
-def _twice(named: Iterable[tuple[Item[M], str]], loc: Path, what: str) -> Iterator[Mistake]:
-    seen: dict[str, Item[M]] = {}
-    for item, name in named:
-        first = seen.setdefault(name, item)
+def _find_duplicates(
+    named_items: Iterable[tuple[SourceItem[M], str]], loc: YamlPath, label: str
+) -> Iterator[Mistake]:
+    first_by_name: dict[str, SourceItem[M]] = {}
+    for item, name in named_items:
+        first = first_by_name.setdefault(name, item)
         if first is not item:
-            where = f"{first.source.path}:{first.line}"
-            yield item.mistake(loc, f"{what} '{name}' is taken, by {where}; rename or remove one")
+            location = f"{first.source.path}:{first.line}"
+            yield item.build_mistake(loc, f"{label} '{name}' is taken, by {location}; rename or remove one")
 
 
-def _entry(item: Item[EntryBody], codes: set[str]) -> Iterator[Mistake]:
+def _check_entry(item: SourceItem[EntryBody], codes: set[str]) -> Iterator[Mistake]:
     entry = item.value
     for name, others in (("causes", entry.causes), ("related", entry.related)):
         for index, code in enumerate(others):
             if code not in codes:
-                yield item.mistake((name, index), _unknown_code(code, codes))
+                yield item.build_mistake((name, index), _format_unknown_code(code, codes))
             elif name == "related" and code == entry.code:
-                yield item.mistake((name, index), f"{code} is related to itself; remove it")
+                yield item.build_mistake((name, index), f"{code} is related to itself; remove it")
             elif code in others[:index]:
-                yield item.mistake((name, index), f"{code} is listed twice; remove one")
-    yield from _patterns(item, entry.match)
+                yield item.build_mistake((name, index), f"{code} is listed twice; remove one")
+    yield from _check_patterns(item, entry.match)
 
 
-def _patterns(item: Item[M], patterns: Sequence[str]) -> Iterator[Mistake]:
+def _check_patterns(item: SourceItem[M], patterns: Sequence[str]) -> Iterator[Mistake]:
     for index, pattern in enumerate(patterns):
-        if wrong := _useless(pattern):
-            yield item.mistake(("match", index), wrong)
+        if problem := _describe_pattern_problem(pattern):
+            yield item.build_mistake(("match", index), problem)
 
 
-def _useless(pattern: str) -> str | None:
+def _describe_pattern_problem(pattern: str) -> str | None:
     try:
         compiled = compile_pattern(pattern)
     except ValueError as error:
         return f"the pattern does not compile: {error}"
-    if compiled.found(""):
+    if compiled.occurs_in(""):
         return f"the pattern {pattern!r} is found in every text; make it say more"
-    if impossible(pattern):
+    if is_impossible(pattern):
         return f"the pattern {pattern!r} is found in no text: nothing stands after $ or before ^; remove it"
     return None
 
 
-def _unknown_code(code: str, codes: set[str]) -> str:
-    mend = nearest(code, sorted(codes)) or "; add it to a catalog, or correct it"
-    return f"unknown code '{code}'{mend}"
+def _format_unknown_code(code: str, codes: set[str]) -> str:
+    hint = suggest_nearest(code, sorted(codes)) or "; add it to a catalog, or correct it"
+    return f"unknown code '{code}'{hint}"
 
 
-def _circles(entries: Sequence[Item[EntryBody]]) -> Iterator[Mistake]:
+def _check_cause_cycles(entries: Sequence[SourceItem[EntryBody]]) -> Iterator[Mistake]:
     """One mistake for each circle, until the graph without their closing edges has none."""
     items = {item.value.code: item for item in reversed(entries)}
     graph = {code: set(item.value.causes) & items.keys() for code, item in items.items()}
-    while circle := _circle(graph):
-        start = circle.index(min(circle))
-        ordered = circle[start:] + circle[:start]
+    while cycle := _find_cycle(graph):
+        start = cycle.index(min(cycle))
+        ordered = cycle[start:] + cycle[:start]
         last, first = ordered[-1], ordered[0]
         graph[last].discard(first)
         item = items[last]
         text = f"causes go in a circle: {' -> '.join([*ordered, first])}; remove one of them"
-        yield item.mistake(("causes", item.value.causes.index(first)), text)
+        yield item.build_mistake(("causes", item.value.causes.index(first)), text)
 
 
-def _circle(graph: Mapping[str, set[str]]) -> list[str]:
+def _find_cycle(graph: Mapping[str, set[str]]) -> list[str]:
     """Codes of one circle in the order of cause and effect, empty where there is none."""
     try:
         TopologicalSorter({code: sorted(causes) for code, causes in graph.items()}).prepare()
@@ -129,53 +135,55 @@ def _circle(graph: Mapping[str, set[str]]) -> list[str]:
     return []
 
 
-def _rule(item: Item[Rule], codes: set[str]) -> Iterator[Mistake]:
-    for loc, text in validate(item.value):
-        yield item.mistake(tuple(loc), text)
+def _check_rule(item: SourceItem[Rule], codes: set[str]) -> Iterator[Mistake]:
+    for loc, text in validate_rule(item.value):
+        yield item.build_mistake(tuple(loc), text)
     for part, patterns in (("when", item.value.when), ("unless", item.value.unless)):
         for alias, pattern in patterns.items():
-            if alias == NAME:
-                yield item.mistake(
-                    (part, alias), f"'{NAME}' is the name of the thresholds; take another", key=True
+            if alias == THRESHOLDS_NAME:
+                yield item.build_mistake(
+                    (part, alias),
+                    f"'{THRESHOLDS_NAME}' is the name of the thresholds; take another",
+                    key=True,
                 )
             kind = pattern.root.get("kind")
             for name, condition in pattern.root.items():
                 if name != "kind" and isinstance(kind, str):
-                    yield from _condition(item, (part, alias, name), kind, condition, codes)
+                    yield from _check_condition(item, (part, alias, name), kind, condition, codes)
     for index, then in enumerate(item.value.then):
-        yield from _raised(item, index, then, codes)
-        for name, enum in _IMPACT_WORDS.items() if then.impact else ():
-            word = getattr(then.impact, name)
-            if isinstance(word, str) and word not in tuple(enum) and not word.startswith("$"):
-                text = _not_among(word, (*enum, f"a fact's field such as $alert.{name}"))
-                yield item.mistake(("then", index, "impact", name), text)
+        yield from _check_verdict_code(item, index, then, codes)
+        for name, enum in _IMPACT_ENUMS.items() if then.impact else ():
+            value = getattr(then.impact, name)
+            if isinstance(value, str) and value not in tuple(enum) and not value.startswith("$"):
+                text = _format_invalid_value(value, (*enum, f"a fact's field such as $alert.{name}"))
+                yield item.build_mistake(("then", index, "impact", name), text)
 
 
-def _raised(item: Item[Rule], index: int, then: Then, codes: set[str]) -> Iterator[Mistake]:
+def _check_verdict_code(item: SourceItem[Rule], index: int, then: Then, codes: set[str]) -> Iterator[Mistake]:
     code = getattr(then.verdict, "code", None)
     if code is not None and code not in codes:
-        yield item.mistake(("then", index, then.kind.value, "code"), _unknown_code(code, codes))
+        yield item.build_mistake(("then", index, then.kind.value, "code"), _format_unknown_code(code, codes))
 
 
-def _condition(
-    item: Item[Rule], loc: Path, kind: str, condition: Condition, codes: set[str]
+def _check_condition(
+    item: SourceItem[Rule], loc: YamlPath, kind: str, condition: Condition, codes: set[str]
 ) -> Iterator[Mistake]:
     name = str(loc[-1])
-    fields = fact_schema.FIELDS.get(kind, {})
-    if kind in fact_schema.CLOSED and name not in fields:
-        mend = nearest(name, fields) or f"; it has {', '.join(fields)}"
-        yield item.mistake(loc, f"no {kind} has a field '{name}'{mend}", key=True)
-    for inner, literal in _literals(condition):
+    fields = fact_schema.FIELDS_BY_KIND.get(kind, {})
+    if kind in fact_schema.CLOSED_KINDS and name not in fields:
+        hint = suggest_nearest(name, fields) or f"; it has {', '.join(fields)}"
+        yield item.build_mistake(loc, f"no {kind} has a field '{name}'{hint}", key=True)
+    for sub_path, literal in _iter_literals(condition):
         if literal.startswith("$"):
             continue
-        if (kind, name) in fact_schema.CODES and literal not in codes:
-            yield item.mistake((*loc, *inner), _unknown_code(literal, codes))
-        words = fields.get(name)
-        if words and literal not in words:
-            yield item.mistake((*loc, *inner), _not_among(literal, words))
+        if (kind, name) in fact_schema.CODE_FIELDS and literal not in codes:
+            yield item.build_mistake((*loc, *sub_path), _format_unknown_code(literal, codes))
+        allowed_values = fields.get(name)
+        if allowed_values and literal not in allowed_values:
+            yield item.build_mistake((*loc, *sub_path), _format_invalid_value(literal, allowed_values))
 
 
-def _literals(condition: Condition) -> Iterator[tuple[Path, str]]:
+def _iter_literals(condition: Condition) -> Iterator[tuple[YamlPath, str]]:
     if isinstance(condition, str):
         yield (), condition
     elif isinstance(condition, Comparison):
@@ -184,17 +192,17 @@ def _literals(condition: Condition) -> Iterator[tuple[Path, str]]:
                 yield ("in", index), literal
 
 
-def _not_among(word: str, words: Sequence[str]) -> str:
-    found = get_close_matches(word.upper(), words, n=1)
-    mend = f"; did you mean '{found[0]}'?" if found else ""
-    return f"'{word}' is not one of {', '.join(words)}{mend}"
+def _format_invalid_value(value: str, allowed_values: Sequence[str]) -> str:
+    matches = get_close_matches(value.upper(), allowed_values, n=1)
+    hint = f"; did you mean '{matches[0]}'?" if matches else ""
+    return f"'{value}' is not one of {', '.join(allowed_values)}{hint}"
 
 
-def _test(item: Item[RuleTest], codes: set[str]) -> Iterator[Mistake]:
+def _check_test(item: SourceItem[RuleTest], codes: set[str]) -> Iterator[Mistake]:
     test = item.value
-    known = codes | {step.event.code for step in test.given if step.event and step.event.code}
-    if test.expect.root and test.expect.root not in known:
-        yield item.mistake(("expect", "root"), _unknown_code(test.expect.root, known))
+    defined_codes = codes | {step.event.code for step in test.given if step.event and step.event.code}
+    if test.expect.root and test.expect.root not in defined_codes:
+        yield item.build_mistake(("expect", "root"), _format_unknown_code(test.expect.root, defined_codes))
     for index, code in enumerate(test.expect.cascades or ()):
-        if code not in known:
-            yield item.mistake(("expect", "cascades", index), _unknown_code(code, known))
+        if code not in defined_codes:
+            yield item.build_mistake(("expect", "cascades", index), _format_unknown_code(code, defined_codes))

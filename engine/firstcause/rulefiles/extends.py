@@ -6,109 +6,121 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.catalog import EntryBody
-from firstcause.rulefiles.rule_file import Item, Source, validated
-from firstcause.rulefiles.validation_messages import nearest
+from firstcause.rulefiles.rule_file import RuleSource, SourceItem, validate_part
+from firstcause.rulefiles.validation_messages import suggest_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from firstcause.rulefiles.yaml_reader import Path
+    from firstcause.rulefiles.yaml_reader import YamlPath
 
-WORD = "extends"
+EXTENDS_KEY = "extends"
 
 
 @dataclass(frozen=True)
 class _Extension:
     """An entry with `extends`. Without a code of its own it changes the entry that it extends."""
 
-    source: Source
-    path: Path
+    source: RuleSource
+    path: YamlPath
     raw: dict[str, Any]
 
     @property
     def base(self) -> Any:
-        return self.raw[WORD]
+        return self.raw[EXTENDS_KEY]
 
     @property
-    def changes(self) -> bool:
+    def is_override(self) -> bool:
         return "code" not in self.raw or bool(self.raw["code"] == self.base)
 
 
-def inherit(sources: Sequence[Source]) -> None:
+def apply_extensions(sources: Sequence[RuleSource]) -> None:
     """Put every extension in its place among the entries of the sources, or among their mistakes.
 
     A change stands where the entry stood that it changes, of several the last holds; entries that
     extend an entry see it changed.
     """
-    pending = [each for source in sources for each in _extensions(source)]
+    pending = [extension for source in sources for extension in _collect_extensions(source)]
     if not pending:
         return
-    broken: set[str] = {code for source in sources for code in source.codes}
-    while ready := _ready(pending, _by_code(sources)):
-        for each in ready:
-            _apply(each, _by_code(sources)[each.base])
-        pending = [each for each in pending if each not in ready]
-    known = _by_code(sources)
-    for each in pending:
-        if each.base in broken - known.keys() and not _circular(each, pending):
+    all_codes: set[str] = {code for source in sources for code in source.codes}
+    while ready := _select_ready(pending, _locate_entries(sources)):
+        for extension in ready:
+            _apply_extension(extension, _locate_entries(sources)[extension.base])
+        pending = [extension for extension in pending if extension not in ready]
+    entry_locations = _locate_entries(sources)
+    for extension in pending:
+        if extension.base in all_codes - entry_locations.keys() and not _is_circular(extension, pending):
             continue  # what it extends has mistakes of its own, which are said there
-        each.source.mistakes.append(each.source.mistake((*each.path, WORD), _unfit(each, pending, known)))
+        extension.source.mistakes.append(
+            extension.source.build_mistake(
+                (*extension.path, EXTENDS_KEY), _describe_problem(extension, pending, entry_locations)
+            )
+        )
 
 
-def _extensions(source: Source) -> list[_Extension]:
-    parts = source.document.data.get("catalog") if source.document.data else None
+def _collect_extensions(source: RuleSource) -> list[_Extension]:
+    raw_entries = source.document.data.get("catalog") if source.document.data else None
     return [
-        _Extension(source, ("catalog", number), part)
-        for number, part in enumerate(parts if isinstance(parts, list) else ())
-        if isinstance(part, dict) and WORD in part
+        _Extension(source, ("catalog", index), raw_entry)
+        for index, raw_entry in enumerate(raw_entries if isinstance(raw_entries, list) else ())
+        if isinstance(raw_entry, dict) and EXTENDS_KEY in raw_entry
     ]
 
 
-def _by_code(sources: Iterable[Source]) -> dict[Any, tuple[Source, int]]:
+def _locate_entries(sources: Iterable[RuleSource]) -> dict[Any, tuple[RuleSource, int]]:
     """Where each entry stands: its source, and its number among the source's entries."""
     return {
-        item.value.code: (source, number)
+        item.value.code: (source, index)
         for source in sources
-        for number, item in reversed(list(enumerate(source.entries)))
+        for index, item in reversed(list(enumerate(source.entries)))
     }
 
 
-def _ready(pending: Sequence[_Extension], known: dict[Any, tuple[Source, int]]) -> list[_Extension]:
+def _select_ready(
+    pending: Sequence[_Extension], entry_locations: dict[Any, tuple[RuleSource, int]]
+) -> list[_Extension]:
     """Changes of entries that are there; else new entries whose base is there and changes no more."""
-    there = [each for each in pending if isinstance(each.base, str) and each.base in known]
-    return [each for each in there if each.changes] or there
+    candidates = [
+        extension
+        for extension in pending
+        if isinstance(extension.base, str) and extension.base in entry_locations
+    ]
+    return [extension for extension in candidates if extension.is_override] or candidates
 
 
-def _apply(extension: _Extension, place: tuple[Source, int]) -> None:
-    home, number = place
-    base = home.entries[number]
-    own = {key: value for key, value in extension.raw.items() if key != WORD}
-    merged = _merged(base.raw, own)
-    value = validated(extension.source, extension.path, merged, EntryBody)
+def _apply_extension(extension: _Extension, location: tuple[RuleSource, int]) -> None:
+    base_source, index = location
+    base = base_source.entries[index]
+    overrides = {key: value for key, value in extension.raw.items() if key != EXTENDS_KEY}
+    merged = _merge_values(base.raw, overrides)
+    value = validate_part(extension.source, extension.path, merged, EntryBody)
     if value is None:
         return
-    item = Item(extension.source, extension.path, value, merged)
-    if extension.changes:
-        home.entries[number] = item
+    item = SourceItem(extension.source, extension.path, value, merged)
+    if extension.is_override:
+        base_source.entries[index] = item
     else:
         extension.source.entries.append(item)
 
 
-def _merged(base: Any, own: Any) -> Any:
+def _merge_values(base: Any, overrides: Any) -> Any:
     """Mappings are merged key by key; anything else is replaced."""
-    if not (isinstance(base, dict) and isinstance(own, dict)):
-        return own
-    return {**base, **{key: _merged(base.get(key), value) for key, value in own.items()}}
+    if not (isinstance(base, dict) and isinstance(overrides, dict)):
+        return overrides
+    return {**base, **{key: _merge_values(base.get(key), value) for key, value in overrides.items()}}
 
 
-def _circular(extension: _Extension, pending: Sequence[_Extension]) -> bool:
+def _is_circular(extension: _Extension, pending: Sequence[_Extension]) -> bool:
     return any(other.raw.get("code") == extension.base for other in pending)
 
 
-def _unfit(extension: _Extension, pending: Sequence[_Extension], known: dict[Any, Any]) -> str:
+def _describe_problem(
+    extension: _Extension, pending: Sequence[_Extension], entry_locations: dict[Any, Any]
+) -> str:
     if not isinstance(extension.base, str):
         return "extends names the code of one entry, such as TWILIO_API_FAILURE"
-    if _circular(extension, pending):
+    if _is_circular(extension, pending):
         return f"extends goes in a circle by way of {extension.base}; write one of the entries out"
-    mend = nearest(extension.base, sorted(known)) or "; add it to a catalog, or correct it"
-    return f"unknown code '{extension.base}'{mend}"
+    hint = suggest_nearest(extension.base, sorted(entry_locations)) or "; add it to a catalog, or correct it"
+    return f"unknown code '{extension.base}'{hint}"

@@ -8,21 +8,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from firstcause.core.health.comparison import CATEGORIES
-from firstcause.core.model import Category, Priority, Reach, Revenue, Severity, Status, VerdictKind
+from firstcause.core.model import Category, Priority, Revenue, Severity, Status, TenantScope, VerdictKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from enum import StrEnum
 
-Words = tuple[str, ...] | None
+AllowedValues = tuple[str, ...] | None
 """What a text field may hold; None: anything."""
 
 
-def _words(enum: type[StrEnum]) -> Words:
+def _list_enum_values(enum: type[StrEnum]) -> AllowedValues:
     return tuple(enum)
 
 
-FIELDS: Mapping[str, Mapping[str, Words]] = {
+FIELDS_BY_KIND: Mapping[str, Mapping[str, AllowedValues]] = {
     "alert": {
         "id": None,
         "code": None,
@@ -31,15 +31,15 @@ FIELDS: Mapping[str, Mapping[str, Words]] = {
         "tenant": None,
         "service": None,
         "component": None,
-        "category": _words(Category),
-        "severity": _words(Severity),
+        "category": _list_enum_values(Category),
+        "severity": _list_enum_values(Severity),
         "state": ("active",),
         "count": None,
         "catalogued": None,
         "customer_facing": None,
-        "priority": _words(Priority),
-        "revenue": _words(Revenue),
-        "tenants": _words(Reach),
+        "priority": _list_enum_values(Priority),
+        "revenue": _list_enum_values(Revenue),
+        "tenants": _list_enum_values(TenantScope),
         "features": None,
         "component_features": None,
         "tenants_hit": None,
@@ -87,7 +87,7 @@ FIELDS: Mapping[str, Mapping[str, Words]] = {
     "symptom": {"id": None, "component": None, "metric": None},
     "verdict": {
         "id": None,
-        "verdict": _words(VerdictKind),
+        "verdict": _list_enum_values(VerdictKind),
         "rule": None,
         "of": None,
         "by": None,
@@ -102,7 +102,7 @@ FIELDS: Mapping[str, Mapping[str, Words]] = {
         "id": None,
         "probe": None,
         "component": None,
-        "status": _words(Status),
+        "status": _list_enum_values(Status),
         "latency_ms": None,
     },
     "metric": {"id": None, "name": None, "probe": None, "component": None, "value": None},
@@ -179,7 +179,7 @@ FIELDS: Mapping[str, Mapping[str, Words]] = {
 }
 """Kind to field to words. `deploy`, `dependency` and `symptom` come from plugins."""
 
-CLOSED = frozenset(
+CLOSED_KINDS = frozenset(
     {
         "alert",
         "difference",
@@ -196,7 +196,7 @@ CLOSED = frozenset(
 )
 """Kinds whose fields are all listed, so that any other can never be found."""
 
-CODES = frozenset(
+CODE_FIELDS = frozenset(
     {
         ("alert", "code"),
         ("silence", "code"),

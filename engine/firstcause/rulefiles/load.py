@@ -11,30 +11,30 @@ from typing import TYPE_CHECKING, TypeVar
 from firstcause.core.catalog import Catalog, Entry, EntryBody
 from firstcause.core.root_cause.ranking import Weights
 from firstcause.core.root_cause.signals import Signals
-from firstcause.core.text.similarity import THRESHOLD
+from firstcause.core.text.similarity import MIN_SCORE
 from firstcause.errors import Mistake, RuleFileError
 from firstcause.inference.language import PlacedRule
-from firstcause.inference.patterns import matcher
-from firstcause.rulefiles.catalog_checks import check
-from firstcause.rulefiles.extends import inherit
-from firstcause.rulefiles.rule_file import Item, Source, fill_source, open_source
-from firstcause.rulefiles.thresholds import gather
+from firstcause.inference.patterns import compile_matcher
+from firstcause.rulefiles.catalog_checks import check_sources
+from firstcause.rulefiles.extends import apply_extensions
+from firstcause.rulefiles.rule_file import RuleSource, SourceItem, fill_source, open_source
+from firstcause.rulefiles.thresholds import collect_thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from firstcause.rulefiles.schema import RuleTest
-    from firstcause.rulefiles.thresholds import Value
+    from firstcause.rulefiles.thresholds import ThresholdValue
 
 T = TypeVar("T")
 
-LIKENESS = "message_likeness"
+LIKENESS_THRESHOLD = "message_likeness"
 """The threshold from which on a text that no pattern fits is taken for the entry's whose words it has."""
 
-DIAGNOSIS = "diagnosis_"
+DIAGNOSIS_PREFIX = "diagnosis_"
 """How the names of thresholds begin that weigh evidence; see `core.diagnosis.Weights`."""
 
-RETIRED = "deprecated"
+RETIRED_FOLDER = "deprecated"
 """A folder of this name keeps what is no longer loaded."""
 
 
@@ -70,19 +70,19 @@ class RuleBook:
     weights: Weights
     files: tuple[str, ...]
     tests: tuple[PlacedTest, ...] = ()
-    thresholds: Mapping[str, Value] = field(default_factory=dict)
+    thresholds: Mapping[str, ThresholdValue] = field(default_factory=dict)
     paths: Mapping[str, Path] = field(default_factory=dict)
 
-    def tuned(self, kind: type[T], prefix: str) -> T:
+    def from_thresholds(self, settings_class: type[T], prefix: str) -> T:
         """A dataclass of numbers, each from the threshold named so after the prefix, where there is one."""
-        return _tuned(kind, prefix, self.thresholds)
+        return _build_from_thresholds(settings_class, prefix, self.thresholds)
 
 
 def load(
     folders: Sequence[Path | RuleFolder],
-    thresholds: Mapping[str, Value] = MappingProxyType({}),
+    thresholds: Mapping[str, ThresholdValue] = MappingProxyType({}),
     *,
-    whole: bool = True,
+    complete: bool = True,
 ) -> RuleBook:
     """Reads every *.yaml and *.yml under the folders, in order. RuleFileError: with all mistakes.
 
@@ -93,120 +93,133 @@ def load(
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return _load(folders, thresholds, whole=whole)
+        return _load_rule_book(folders, thresholds, complete=complete)
     finally:
         if collecting:
             gc.enable()
 
 
-def _load(folders: Sequence[Path | RuleFolder], thresholds: Mapping[str, Value], *, whole: bool) -> RuleBook:
-    sources: list[Source] = []
+def _load_rule_book(
+    folders: Sequence[Path | RuleFolder], thresholds: Mapping[str, ThresholdValue], *, complete: bool
+) -> RuleBook:
+    sources: list[RuleSource] = []
     mistakes: list[Mistake] = []
-    seen: set[Path] = set()
+    processed: set[Path] = set()
     for folder in folders:
-        place = folder if isinstance(folder, RuleFolder) else RuleFolder(folder)
+        rule_folder = folder if isinstance(folder, RuleFolder) else RuleFolder(folder)
         try:
-            files = [file for file in rule_files(place.path) if file.resolve() not in seen]
+            files = [file for file in find_rule_files(rule_folder.path) if file.resolve() not in processed]
         except OSError as error:
-            mistakes.append(Mistake(str(place.path), 0, 0, f"cannot be read: {error.strerror}"))
+            mistakes.append(Mistake(str(rule_folder.path), 0, 0, f"cannot be read: {error.strerror}"))
             continue
-        if not place.path.exists():
+        if not rule_folder.path.exists():
             mistakes.append(
-                Mistake(str(place.path), 0, 0, "no such folder of rules; make it, or correct the path")
+                Mistake(str(rule_folder.path), 0, 0, "no such folder of rules; make it, or correct the path")
             )
-        seen.update(file.resolve() for file in files)
-        sources += [open_source(file, _shown(place, file)) for file in files]
-    values, wrong = gather(sources, thresholds, whole=whole)
+        processed.update(file.resolve() for file in files)
+        sources += [open_source(file, _format_display_name(rule_folder, file)) for file in files]
+    values, threshold_mistakes = collect_thresholds(sources, thresholds, complete=complete)
     for source in sources:
         fill_source(source, values)
-    inherit(sources)
-    mistakes += wrong
+    apply_extensions(sources)
+    mistakes += threshold_mistakes
     mistakes += [mistake for source in sources for mistake in source.mistakes]
-    mistakes += check(sources)
+    mistakes += check_sources(sources)
     if mistakes:
-        raise RuleFileError(_in_order(mistakes, [source.path for source in sources]))
-    return _book(sources, values)
+        raise RuleFileError(_sort_mistakes(mistakes, [source.path for source in sources]))
+    return _build_rule_book(sources, values)
 
 
-def rule_files(folder: Path) -> list[Path]:
+def find_rule_files(folder: Path) -> list[Path]:
     """Rule files under the folder, or the one file it is; hidden and retired ones left out."""
     if folder.is_file():
         return [folder]
-    found = [file for file in folder.rglob("*") if file.suffix in {".yaml", ".yml"} and file.is_file()]
-    return sorted(file for file in found if not _skipped(file.relative_to(folder)))
+    yaml_files = [file for file in folder.rglob("*") if file.suffix in {".yaml", ".yml"} and file.is_file()]
+    return sorted(file for file in yaml_files if not _is_skipped(file.relative_to(folder)))
 
 
-def _skipped(relative: Path) -> bool:
-    return RETIRED in relative.parts or any(part.startswith(".") for part in relative.parts)
+def _is_skipped(relative: Path) -> bool:
+    return RETIRED_FOLDER in relative.parts or any(part.startswith(".") for part in relative.parts)
 
 
-def _shown(folder: RuleFolder, file: Path) -> str:
+def _format_display_name(folder: RuleFolder, file: Path) -> str:
     root = folder.path.resolve()
     if folder.path.is_file():
         return f"{folder.name or root.parent.name}/{file.name}"
     return f"{folder.name or root.name}/{file.relative_to(folder.path).as_posix()}"
 
 
-def _in_order(mistakes: Iterable[Mistake], paths: list[str]) -> list[Mistake]:
-    rank = {path: number for number, path in enumerate(paths)}
+def _sort_mistakes(mistakes: Iterable[Mistake], paths: list[str]) -> list[Mistake]:
+    rank = {path: index for index, path in enumerate(paths)}
     return sorted(
-        set(mistakes), key=lambda one: (rank.get(one.path, -1), one.path, one.line, one.column, one.text)
+        set(mistakes),
+        key=lambda mistake: (
+            rank.get(mistake.path, -1),
+            mistake.path,
+            mistake.line,
+            mistake.column,
+            mistake.text,
+        ),
     )
 
 
-def _signals(sources: Sequence[Source]) -> Signals:
-    found = [item.value for source in sources for item in source.signals]
-    return Signals(found, matcher([(signal.name, signal.match) for signal in found if signal.match]))
+def _build_signals(sources: Sequence[RuleSource]) -> Signals:
+    signals = [item.value for source in sources for item in source.signals]
+    return Signals(
+        signals, compile_matcher([(signal.name, signal.match) for signal in signals if signal.match])
+    )
 
 
-def _tuned(kind: type[T], prefix: str, values: Mapping[str, Value]) -> T:
-    names = (each.name for each in fields(kind))  # type: ignore[arg-type]
-    given = {name: values.get(prefix + name) for name in names}
-    return kind(**{name: value for name, value in given.items() if isinstance(value, int | float)})
+def _build_from_thresholds(settings_class: type[T], prefix: str, values: Mapping[str, ThresholdValue]) -> T:
+    names = (dataclass_field.name for dataclass_field in fields(settings_class))  # type: ignore[arg-type]
+    overrides = {name: values.get(prefix + name) for name in names}
+    return settings_class(
+        **{name: value for name, value in overrides.items() if isinstance(value, int | float)}
+    )
 
 
-def _likeness(values: Mapping[str, Value]) -> float:
-    value = values.get(LIKENESS)
-    return float(value) if isinstance(value, int | float) else THRESHOLD
+def _read_likeness(values: Mapping[str, ThresholdValue]) -> float:
+    value = values.get(LIKENESS_THRESHOLD)
+    return float(value) if isinstance(value, int | float) else MIN_SCORE
 
 
-def _book(sources: Sequence[Source], values: Mapping[str, Value]) -> RuleBook:
+def _build_rule_book(sources: Sequence[RuleSource], values: Mapping[str, ThresholdValue]) -> RuleBook:
     entries = [
-        _entry(item, source.head.component if source.head else "")
+        _build_entry(item, source.header.component if source.header else "")
         for source in sources
         for item in source.entries
     ]
     depends_on: dict[str, tuple[str, ...]] = {}
     for source in sources:
-        if source.head is not None:
-            name = source.head.component
-            depends_on[name] = tuple(dict.fromkeys((*depends_on.get(name, ()), *source.head.depends_on)))
+        if source.header is not None:
+            name = source.header.component
+            depends_on[name] = tuple(dict.fromkeys((*depends_on.get(name, ()), *source.header.depends_on)))
     return RuleBook(
         catalog=Catalog(
             entries,
-            matcher([(entry.code, entry.match) for entry in entries if entry.match]),
-            _likeness(values),
+            compile_matcher([(entry.code, entry.match) for entry in entries if entry.match]),
+            _read_likeness(values),
         ),
         rules=tuple(
-            PlacedRule(item.value, item.source.shown, item.line)
+            PlacedRule(item.value, item.source.display_name, item.line)
             for source in sources
             for item in source.rules
         ),
         depends_on=depends_on,
-        signals=_signals(sources),
-        weights=_tuned(Weights, DIAGNOSIS, values),
-        files=tuple(source.shown for source in sources),
-        tests=tuple(_tests(sources)),
+        signals=_build_signals(sources),
+        weights=_build_from_thresholds(Weights, DIAGNOSIS_PREFIX, values),
+        files=tuple(source.display_name for source in sources),
+        tests=tuple(_iter_tests(sources)),
         thresholds=values,
-        paths={source.shown: Path(source.path) for source in sources},
+        paths={source.display_name: Path(source.path) for source in sources},
     )
 
 
-def _entry(item: Item[EntryBody], component: str) -> Entry:
+def _build_entry(item: SourceItem[EntryBody], component: str) -> Entry:
     return Entry(component=component, **{name: getattr(item.value, name) for name in EntryBody.model_fields})
 
 
-def _tests(sources: Sequence[Source]) -> Iterator[PlacedTest]:
+def _iter_tests(sources: Sequence[RuleSource]) -> Iterator[PlacedTest]:
     for source in sources:
         for item in source.tests:
-            yield PlacedTest(item.value, source.shown, item.line, Path(source.path))
+            yield PlacedTest(item.value, source.display_name, item.line, Path(source.path))

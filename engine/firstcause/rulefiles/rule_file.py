@@ -14,70 +14,70 @@ from firstcause.core.root_cause.signals import Signal
 from firstcause.errors import Mistake
 from firstcause.inference.language import Rule
 from firstcause.rulefiles.schema import RuleFile, RuleTest
-from firstcause.rulefiles.thresholds import filled
-from firstcause.rulefiles.validation_messages import explain
-from firstcause.rulefiles.yaml_reader import MAX_BYTES, Document, read
+from firstcause.rulefiles.thresholds import fill_thresholds
+from firstcause.rulefiles.validation_messages import explain_errors
+from firstcause.rulefiles.yaml_reader import MAX_BYTES, Document, read_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path as FilePath
 
-    from firstcause.rulefiles.thresholds import Value
-    from firstcause.rulefiles.yaml_reader import Path
+    from firstcause.rulefiles.thresholds import ThresholdValue
+    from firstcause.rulefiles.yaml_reader import YamlPath
 
 M = TypeVar("M", bound=BaseModel)
 
-_LISTS = ("catalog", "signals", "rules", "tests")
-_LEFT_OUT = object()
-_CODE = re.compile(r"\bcode:\s*['\"]?([A-Z][A-Z0-9_]*)")
+_LIST_KEYS = ("catalog", "signals", "rules", "tests")
+_OMITTED = object()
+_CODE_PATTERN = re.compile(r"\bcode:\s*['\"]?([A-Z][A-Z0-9_]*)")
 
 
 @dataclass(frozen=True)
-class Item(Generic[M]):
+class SourceItem(Generic[M]):
     """One good entry, rule or test of a file, where it stands, and the plain data that it is made of."""
 
-    source: Source
-    path: Path
+    source: RuleSource
+    path: YamlPath
     value: M
     raw: Any
 
     @property
     def line(self) -> int:
-        return self.source.document.place(self.path)[0]
+        return self.source.document.get_position(self.path)[0]
 
-    def mistake(self, loc: Path, text: str, *, key: bool = False) -> Mistake:
+    def build_mistake(self, loc: YamlPath, text: str, *, key: bool = False) -> Mistake:
         """A mistake at that place within the item."""
-        return self.source.mistake((*self.path, *loc), text, key=key)
+        return self.source.build_mistake((*self.path, *loc), text, key=key)
 
 
 @dataclass
-class Source:
+class RuleSource:
     """What could be used of one file. shown: its name in verdicts; codes: all that it may define."""
 
     path: str
-    shown: str
+    display_name: str
     document: Document = field(default_factory=lambda: Document(None))
-    head: RuleFile | None = None
-    entries: list[Item[EntryBody]] = field(default_factory=list)
-    signals: list[Item[Signal]] = field(default_factory=list)
-    rules: list[Item[Rule]] = field(default_factory=list)
-    tests: list[Item[RuleTest]] = field(default_factory=list)
+    header: RuleFile | None = None
+    entries: list[SourceItem[EntryBody]] = field(default_factory=list)
+    signals: list[SourceItem[Signal]] = field(default_factory=list)
+    rules: list[SourceItem[Rule]] = field(default_factory=list)
+    tests: list[SourceItem[RuleTest]] = field(default_factory=list)
     codes: set[str] = field(default_factory=set)
     mistakes: list[Mistake] = field(default_factory=list)
 
     @property
     def usable(self) -> bool:
         """Whether nothing of the file was left out."""
-        return self.head is not None and not self.mistakes
+        return self.header is not None and not self.mistakes
 
-    def mistake(self, path: Path, text: str, *, key: bool = False) -> Mistake:
-        place = self.document.key(path) if key else self.document.place(path)
-        return Mistake(self.path, *place, text)
+    def build_mistake(self, path: YamlPath, text: str, *, key: bool = False) -> Mistake:
+        position = self.document.get_key_position(path) if key else self.document.get_position(path)
+        return Mistake(self.path, *position, text)
 
 
-def open_source(file: FilePath, shown: str) -> Source:
+def open_source(file: FilePath, display_name: str) -> RuleSource:
     """Reads one file: its document and its head. Never raises for what is in it: see `mistakes`."""
-    source = Source(str(file), shown)
+    source = RuleSource(str(file), display_name)
     try:
         with file.open("rb") as stream:
             # One byte more than may be: a file of any size costs no more memory than that.
@@ -85,65 +85,71 @@ def open_source(file: FilePath, shown: str) -> Source:
     except OSError as error:
         source.mistakes.append(Mistake(source.path, 0, 0, f"cannot be read: {error.strerror}"))
         return source
-    source.codes.update(_CODE.findall(raw.decode("utf-8", "replace")))
-    document, source.mistakes = read(raw, source.path)
+    source.codes.update(_CODE_PATTERN.findall(raw.decode("utf-8", "replace")))
+    document, source.mistakes = read_document(raw, source.path)
     if document is None:
         return source
     source.document = document
-    source.codes = {code for code in _raw_codes(document.data) if isinstance(code, str)}
+    source.codes = {code for code in _list_raw_codes(document.data) if isinstance(code, str)}
     rest = {
-        key: [] if key in _LISTS and isinstance(value, list) else value
+        key: [] if key in _LIST_KEYS and isinstance(value, list) else value
         for key, value in document.data.items()
     }
-    source.head = validated(source, (), rest, RuleFile)
+    source.header = validate_part(source, (), rest, RuleFile)
     return source
 
 
-def fill_source(source: Source, thresholds: Mapping[str, Value]) -> None:
+def fill_source(source: RuleSource, thresholds: Mapping[str, ThresholdValue]) -> None:
     """Takes what can be used of the document's lists: entries without `extends`, signals, rules, tests."""
-    source.entries = _items(source, "catalog", EntryBody, _whole)
+    source.entries = _build_items(source, "catalog", EntryBody, _omit_extensions)
 
-    def with_values(part: Any, path: Path) -> Any:
-        whole, wrong = filled(part, thresholds)
-        source.mistakes += [source.mistake((*path, *where), text) for where, text in wrong]
-        return _LEFT_OUT if wrong else whole
+    def fill_part(part: Any, path: YamlPath) -> Any:
+        filled_part, unknown_names = fill_thresholds(part, thresholds)
+        source.mistakes += [
+            source.build_mistake((*path, *sub_path), text) for sub_path, text in unknown_names
+        ]
+        return _OMITTED if unknown_names else filled_part
 
-    source.signals = _items(source, "signals", Signal, with_values)
-    source.rules = _items(source, "rules", Rule, with_values)
-    source.tests = _items(source, "tests", RuleTest)
-
-
-def _whole(part: Any, _path: Path) -> Any:
-    return _LEFT_OUT if isinstance(part, dict) and "extends" in part else part
+    source.signals = _build_items(source, "signals", Signal, fill_part)
+    source.rules = _build_items(source, "rules", Rule, fill_part)
+    source.tests = _build_items(source, "tests", RuleTest)
 
 
-def _raw_codes(data: dict[str, Any]) -> list[Any]:
+def _omit_extensions(part: Any, _path: YamlPath) -> Any:
+    return _OMITTED if isinstance(part, dict) and "extends" in part else part
+
+
+def _list_raw_codes(data: dict[str, Any]) -> list[Any]:
     entries = data.get("catalog")
-    return [one.get("code") for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
+    return (
+        [entry.get("code") for entry in entries if isinstance(entry, dict)]
+        if isinstance(entries, list)
+        else []
+    )
 
 
-def _items(
-    source: Source,
+def _build_items(
+    source: RuleSource,
     key: str,
     model: type[M],
-    prepare: Callable[[Any, Path], Any] = lambda part, _path: part,
-) -> list[Item[M]]:
+    prepare: Callable[[Any, YamlPath], Any] = lambda part, _path: part,
+) -> list[SourceItem[M]]:
     parts = source.document.data.get(key) if source.document.data else None
-    good: list[Item[M]] = []
-    for index, written in enumerate(parts if isinstance(parts, list) else ()):
-        part = prepare(written, (key, index))
-        value = None if part is _LEFT_OUT else validated(source, (key, index), part, model)
+    items: list[SourceItem[M]] = []
+    for index, raw in enumerate(parts if isinstance(parts, list) else ()):
+        part = prepare(raw, (key, index))
+        value = None if part is _OMITTED else validate_part(source, (key, index), part, model)
         if value is not None:
-            good.append(Item(source, (key, index), value, part))
-    return good
+            items.append(SourceItem(source, (key, index), value, part))
+    return items
 
 
-def validated(source: Source, path: Path, part: Any, model: type[M]) -> M | None:
+def validate_part(source: RuleSource, path: YamlPath, part: Any, model: type[M]) -> M | None:
     """The part as the model, or None and its mistakes in the source."""
     try:
         # By way of JSON, because strict takes words for enums and lists for tuples only there.
         return model.model_validate_json(json.dumps(part), strict=True)
     except ValidationError as error:
-        found = explain(error.errors(include_url=False), part, path)
-        source.mistakes += [source.mistake(where, text, key=key) for where, key, text in found]
+        problems = explain_errors(error.errors(include_url=False), part, path)
+        source.mistakes += [source.build_mistake(location, text, key=key) for location, key, text in problems]
         return None

@@ -12,7 +12,7 @@ from firstcause.core.model import Category, FactValue, Frozen, MaybeName, Priori
 from firstcause.core.root_cause.signals import Signal
 from firstcause.core.text.durations import Duration
 from firstcause.inference.language import Alias, Literal, Rule
-from firstcause.rulefiles.fact_schema import FIELDS
+from firstcause.rulefiles.fact_schema import FIELDS_BY_KIND
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Component = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]*$", max_length=120)]
@@ -37,7 +37,7 @@ class TestEvent(Frozen):
     resolved: bool = False
 
     @model_validator(mode="after")
-    def _names_an_error(self) -> TestEvent:
+    def _require_code_or_message(self) -> TestEvent:
         if self.code is None and self.message is None:
             raise ValueError("an event needs a `code` or a `message`")
         return self
@@ -54,7 +54,7 @@ class Step(Frozen):
     facts: tuple[dict[str, FactValue], ...] | None = None
 
     @model_validator(mode="after")
-    def _one(self) -> Step:
+    def _check_event_or_facts(self) -> Step:
         if self.event is not None and self.facts is not None:
             raise ValueError("a step has an `event` or `facts`; make it two steps")
         if not all(isinstance(fact.get("kind"), str) for fact in self.facts or ()):
@@ -79,7 +79,7 @@ class Expect(Frozen):
     predictions: tuple[Text, ...] | None = None
 
     @model_validator(mode="after")
-    def _says_something(self) -> Expect:
+    def _require_expectation(self) -> Expect:
         if not self.model_fields_set:
             raise ValueError(f"nothing is expected; give one of {', '.join(type(self).model_fields)}")
         return self
@@ -93,7 +93,7 @@ class RuleTest(Frozen):
     expect: Expect
 
     @model_validator(mode="after")
-    def _in_order(self) -> RuleTest:
+    def _check_time_order(self) -> RuleTest:
         times = [step.at for step in self.given]
         if times != sorted(times):
             raise ValueError("the steps of `given` go back in time; put them in order of `at`")
@@ -136,44 +136,45 @@ class RuleFile(Frozen):
     tests: tuple[RuleTest, ...] = ()
 
     @model_validator(mode="after")
-    def _not_itself(self) -> RuleFile:
+    def _reject_self_dependency(self) -> RuleFile:
         if self.component in self.depends_on:
             raise ValueError(f"{self.component} depends on itself; remove it from depends_on")
         return self
 
 
-_THRESHOLD = {"type": "string", "pattern": r"^\$thresholds\.[a-z][a-z0-9_]*$"}
+_THRESHOLD_REFERENCE = {"type": "string", "pattern": r"^\$thresholds\.[a-z][a-z0-9_]*$"}
 
 
-def json_schema() -> dict[str, Any]:
+def build_json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a rule file, for editors."""
-    plain = RuleFile.model_json_schema(by_alias=True)
-    of_rules = {"Comparison", "RootCause", "Cascade", "ImpactVerdict"}
+    schema = RuleFile.model_json_schema(by_alias=True)
+    threshold_models = {"Comparison", "RootCause", "Cascade", "ImpactVerdict"}
     # Plugins may bring other kinds, so these are offered, not demanded.
-    plain["$defs"]["Pattern"]["properties"] = {
-        "kind": {"anyOf": [{"enum": list(FIELDS)}, {"type": "string"}]}
+    schema["$defs"]["Pattern"]["properties"] = {
+        "kind": {"anyOf": [{"enum": list(FIELDS_BY_KIND)}, {"type": "string"}]}
     }
-    plain["$defs"] = {
-        name: _with_thresholds(part) if name in of_rules else part for name, part in plain["$defs"].items()
+    schema["$defs"] = {
+        name: _allow_thresholds(part) if name in threshold_models else part
+        for name, part in schema["$defs"].items()
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **plain,
+        **schema,
         "title": "firstcause rule file",
     }
 
 
-def schema_text() -> str:
+def format_schema_text() -> str:
     """The schema as it is written to a file."""
-    return json.dumps(json_schema(), indent=2) + "\n"
+    return json.dumps(build_json_schema(), indent=2) + "\n"
 
 
-def _with_thresholds(part: Any) -> Any:
+def _allow_thresholds(part: Any) -> Any:
     """Wherever a number or a list may stand, so may the name of a threshold."""
     if isinstance(part, list):
-        return [_with_thresholds(each) for each in part]
+        return [_allow_thresholds(item) for item in part]
     if not isinstance(part, dict):
         return part
     if part.get("type") in {"number", "integer", "array"}:
-        return {"anyOf": [part, _THRESHOLD]}
-    return {key: _with_thresholds(value) for key, value in part.items()}
+        return {"anyOf": [part, _THRESHOLD_REFERENCE]}
+    return {key: _allow_thresholds(value) for key, value in part.items()}

@@ -7,76 +7,80 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from firstcause.errors import Mistake
-from firstcause.rulefiles.validation_messages import nearest
-from firstcause.rulefiles.yaml_reader import resolve
+from firstcause.rulefiles.validation_messages import suggest_nearest
+from firstcause.rulefiles.yaml_reader import resolve_scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from firstcause.inference.language import Literal
-    from firstcause.rulefiles.rule_file import Source
-    from firstcause.rulefiles.yaml_reader import Path
+    from firstcause.rulefiles.rule_file import RuleSource
+    from firstcause.rulefiles.yaml_reader import YamlPath
 
-    Value = Literal | tuple[Literal, ...]
+    ThresholdValue = Literal | tuple[Literal, ...]
 
-NAME = "thresholds"
+THRESHOLDS_NAME = "thresholds"
 """What stands before the dot; no fact of a rule may have this name."""
 
-SITE = "[rules] thresholds"
+SITE_SETTING = "[rules] thresholds"
 """Where a site's own values are, for messages."""
 
-_WHOLE = re.compile(rf"\${NAME}\.(\w+)")
-_WITHIN = re.compile(rf"\{{{NAME}\.(\w+)\}}")
+_WHOLE_REFERENCE = re.compile(rf"\${THRESHOLDS_NAME}\.(\w+)")
+_EMBEDDED_REFERENCE = re.compile(rf"\{{{THRESHOLDS_NAME}\.(\w+)\}}")
 
 
-def gather(
-    sources: Sequence[Source], site: Mapping[str, Value], *, whole: bool
-) -> tuple[dict[str, Value], list[Mistake]]:
+def collect_thresholds(
+    sources: Sequence[RuleSource], site: Mapping[str, ThresholdValue], *, complete: bool
+) -> tuple[dict[str, ThresholdValue], list[Mistake]]:
     """All thresholds by name, the site's values over those of the files; and what is wrong with them.
 
     whole: a value of the site for a threshold that no file names is wrong, else left out.
     """
     values: dict[str, Any] = {}
     mistakes: list[Mistake] = []
-    places: dict[str, str] = {}
+    locations: dict[str, str] = {}
     for source in sources:
-        for name, value in (source.head.thresholds if source.head else {}).items():
+        for name, value in (source.header.thresholds if source.header else {}).items():
             if name in values:
-                text = f"the threshold '{name}' is taken, by {places[name]}; rename or remove one"
-                mistakes.append(source.mistake((NAME, name), text, key=True))
+                text = f"the threshold '{name}' is taken, by {locations[name]}; rename or remove one"
+                mistakes.append(source.build_mistake((THRESHOLDS_NAME, name), text, key=True))
             else:
                 values[name] = value
-                line, _column = source.document.key((NAME, name))
-                places[name] = f"{source.path}:{line}"
-    for name, given in site.items():
-        if name not in values and not whole:
+                line, _column = source.document.get_key_position((THRESHOLDS_NAME, name))
+                locations[name] = f"{source.path}:{line}"
+    for name, site_value in site.items():
+        if name not in values and not complete:
             continue
-        value = _read(given, values.get(name))
-        if wrong := _misfit(name, value, values):
-            mistakes.append(Mistake(SITE, 0, 0, wrong))
+        value = _parse_site_value(site_value, values.get(name))
+        if problem := _describe_mismatch(name, value, values):
+            mistakes.append(Mistake(SITE_SETTING, 0, 0, problem))
         else:
             values[name] = value
     return values, mistakes
 
 
-def _read(given: Value, ours: Value | None) -> Value:
+def _parse_site_value(value: ThresholdValue, default: ThresholdValue | None) -> ThresholdValue:
     """What comes from the environment is all text; a number is meant where ours is one."""
-    if isinstance(given, str) and not isinstance(ours, str):
+    if isinstance(value, str) and not isinstance(default, str):
         with suppress(ValueError):
-            read = resolve(given)
-            return given if read is None else read
-    return given
+            parsed = resolve_scalar(value)
+            return value if parsed is None else parsed
+    return value
 
 
-def _misfit(name: str, value: Value, values: Mapping[str, Value]) -> str | None:
+def _describe_mismatch(name: str, value: ThresholdValue, values: Mapping[str, ThresholdValue]) -> str | None:
     if name not in values:
-        known = f"; there are {', '.join(sorted(values)) or 'none'}"
-        return f"no rule file has a threshold '{name}'{nearest(name, values) or known}"
-    wanted, given = _sort(values[name]), _sort(value)
-    return None if wanted == given else f"'{name}' is {wanted}, not {given}; give {wanted}"
+        hint = f"; there are {', '.join(sorted(values)) or 'none'}"
+        return f"no rule file has a threshold '{name}'{suggest_nearest(name, values) or hint}"
+    expected_type, actual_type = _describe_type(values[name]), _describe_type(value)
+    return (
+        None
+        if expected_type == actual_type
+        else f"'{name}' is {expected_type}, not {actual_type}; give {expected_type}"
+    )
 
 
-def _sort(value: Value) -> str:
+def _describe_type(value: ThresholdValue) -> str:
     match value:
         case bool():
             return "true or false"
@@ -87,40 +91,50 @@ def _sort(value: Value) -> str:
     return "a list"
 
 
-def filled(part: Any, values: Mapping[str, Value]) -> tuple[Any, list[tuple[Path, str]]]:
+def fill_thresholds(
+    part: Any, values: Mapping[str, ThresholdValue]
+) -> tuple[Any, list[tuple[YamlPath, str]]]:
     """A rule as written, with the values in place of their names; and each name that there is not."""
-    wrong: list[tuple[Path, str]] = []
-    return _filled(part, values, (), wrong), wrong
+    problems: list[tuple[YamlPath, str]] = []
+    return _fill_part(part, values, (), problems), problems
 
 
-def _filled(part: Any, values: Mapping[str, Value], path: Path, wrong: list[tuple[Path, str]]) -> Any:
+def _fill_part(
+    part: Any, values: Mapping[str, ThresholdValue], path: YamlPath, problems: list[tuple[YamlPath, str]]
+) -> Any:
     match part:
         case dict():
-            return {key: _filled(value, values, (*path, key), wrong) for key, value in part.items()}
+            return {key: _fill_part(value, values, (*path, key), problems) for key, value in part.items()}
         case list():
-            return [_filled(value, values, (*path, number), wrong) for number, value in enumerate(part)]
+            return [_fill_part(value, values, (*path, index), problems) for index, value in enumerate(part)]
         case str():
-            wrong += [(path, _unknown(name, values)) for name in _names(part) if name not in values]
-            whole = _WHOLE.fullmatch(part)
-            if whole and whole[1] in values:
-                value = values[whole[1]]
+            problems += [
+                (path, _format_unknown_threshold(name, values))
+                for name in _iter_names(part)
+                if name not in values
+            ]
+            reference = _WHOLE_REFERENCE.fullmatch(part)
+            if reference and reference[1] in values:
+                value = values[reference[1]]
                 return list(value) if isinstance(value, tuple) else value
-            return _WITHIN.sub(lambda found: _shown(values.get(found[1], found[0])), part)
+            return _EMBEDDED_REFERENCE.sub(
+                lambda embedded: _format_value(values.get(embedded[1], embedded[0])), part
+            )
     return part
 
 
-def _names(text: str) -> Iterator[str]:
-    if whole := _WHOLE.fullmatch(text):
-        yield whole[1]
-    yield from _WITHIN.findall(text)
+def _iter_names(text: str) -> Iterator[str]:
+    if reference := _WHOLE_REFERENCE.fullmatch(text):
+        yield reference[1]
+    yield from _EMBEDDED_REFERENCE.findall(text)
 
 
-def _unknown(name: str, values: Mapping[str, Value]) -> str:
-    mend = nearest(name, values) or f"; add it to `{NAME}:` of this file"
-    return f"no rule file has a threshold '{name}'{mend}"
+def _format_unknown_threshold(name: str, values: Mapping[str, ThresholdValue]) -> str:
+    hint = suggest_nearest(name, values) or f"; add it to `{THRESHOLDS_NAME}:` of this file"
+    return f"no rule file has a threshold '{name}'{hint}"
 
 
-def _shown(value: Value) -> str:
+def _format_value(value: ThresholdValue) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value) if isinstance(value, str | int | float) else ", ".join(map(_shown, value))
+    return str(value) if isinstance(value, str | int | float) else ", ".join(map(_format_value, value))

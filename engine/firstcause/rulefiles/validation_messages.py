@@ -8,16 +8,16 @@ from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from firstcause.rulefiles.schema import json_schema
+from firstcause.rulefiles.schema import build_json_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pydantic_core import ErrorDetails
 
-    from firstcause.rulefiles.yaml_reader import Path
+    from firstcause.rulefiles.yaml_reader import YamlPath
 
-_EXPECTED = {
+_EXPECTED_TYPES = {
     "string_type": "text",
     "bool_type": "true or false",
     "int_type": "a whole number",
@@ -28,7 +28,7 @@ _EXPECTED = {
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
 }
-_SHAPES = {
+_PATTERN_DESCRIPTIONS = {
     r"^[A-Z][A-Z0-9_]*$": "an error code: capitals, digits and _, such as TWILIO_API_FAILURE",
     r"^[a-z0-9][a-z0-9._-]*$": "a rule id: small letters, digits and . _ -, such as redis-url-missing",
     r"^[a-z][a-z0-9_]*$": "a name for a fact: small letters, digits and _, such as alert",
@@ -37,7 +37,7 @@ _SHAPES = {
 }
 
 
-_LENGTHS = {
+_LENGTH_MESSAGES = {
     "string_too_short": "an empty text; say something, or remove the key",
     "string_too_long": "longer than {max_length} characters; shorten it",
     "too_short": "empty; at least {min_length} is needed",
@@ -45,84 +45,86 @@ _LENGTHS = {
 }
 
 
-def nearest(word: str, words: Iterable[str]) -> str:
+def suggest_nearest(word: str, words: Iterable[str]) -> str:
     """`; did you mean 'x'?` where a word is near enough, else nothing."""
     by_fold = {other.casefold(): other for other in words}
-    found = get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.6)
-    return f"; did you mean '{by_fold[found[0]]}'?" if found else ""
+    matches = get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.6)
+    return f"; did you mean '{by_fold[matches[0]]}'?" if matches else ""
 
 
-def explain(errors: Sequence[ErrorDetails], data: Any, top: Path) -> Iterator[tuple[Path, bool, str]]:
+def explain_errors(
+    errors: Sequence[ErrorDetails], data: Any, top: YamlPath
+) -> Iterator[tuple[YamlPath, bool, str]]:
     """Each mistake once: its path in the file, whether it is the key that is wrong, and the text.
 
     data: what was validated; top: where in the file it stands.
     """
-    groups: dict[Path, list[ErrorDetails]] = defaultdict(list)
+    groups: dict[YamlPath, list[ErrorDetails]] = defaultdict(list)
     for error in errors:
-        groups[_written(data, error["loc"])].append(error)
+        groups[_locate_in_data(data, error["loc"])].append(error)
     for path, group in groups.items():
-        unknown = [str(error["loc"][-1]) for error in errors if error["type"] == "extra_forbidden"]
-        yield from _group(group, top, path, data, unknown)
+        unknown_keys = [str(error["loc"][-1]) for error in errors if error["type"] == "extra_forbidden"]
+        yield from _explain_group(group, top, path, data, unknown_keys)
 
 
-def _group(
-    group: list[ErrorDetails], top: Path, path: Path, data: Any, unknown: list[str]
-) -> Iterator[tuple[Path, bool, str]]:
-    whole = (*top, *path)
-    expected = [words for error in group if (words := _expects(error))]
+def _explain_group(
+    group: list[ErrorDetails], top: YamlPath, path: YamlPath, data: Any, unknown_keys: list[str]
+) -> Iterator[tuple[YamlPath, bool, str]]:
+    full_path = (*top, *path)
+    expected = [words for error in group if (words := _describe_expected(error))]
     if len(expected) == len(group):
-        yield whole, False, _wrong_kind(expected, _at(data, path))
+        yield full_path, False, _format_wrong_type(expected, _get_value(data, path))
         return
     for error in group:
         kind, name = error["type"], str(error["loc"][-1]) if error["loc"] else ""
         if kind == "missing":
-            if not any(f"'{name}'" in nearest(key, [name]) for key in unknown):
-                yield whole, False, f"'{name}' is missing; add `{name}: ...`"
+            if not any(f"'{name}'" in suggest_nearest(key, [name]) for key in unknown_keys):
+                yield full_path, False, f"'{name}' is missing; add `{name}: ...`"
         elif kind == "extra_forbidden":
-            keys = known_keys(whole[:-1])
-            mend = nearest(name, keys) or f"; the keys here are {', '.join(keys)}"
-            yield whole, True, f"unknown key '{name}'{mend}"
-        elif not (kind == "too_short" and _at(data, path)):
-            yield whole, error["loc"][-1:] == ("[key]",), _other(error)
+            keys = list_known_keys(full_path[:-1])
+            hint = suggest_nearest(name, keys) or f"; the keys here are {', '.join(keys)}"
+            yield full_path, True, f"unknown key '{name}'{hint}"
+        elif not (kind == "too_short" and _get_value(data, path)):
+            yield full_path, error["loc"][-1:] == ("[key]",), _format_error(error)
 
 
-def _other(error: ErrorDetails) -> str:
+def _format_error(error: ErrorDetails) -> str:
     context: Mapping[str, Any] = error.get("ctx") or {}
     match error["type"]:
         case "enum":
             words = re.findall(r"'([^']*)'", str(context["expected"]))
-            given = str(error["input"])
-            return f"'{given}' is not one of {', '.join(words)}{nearest(given, words)}"
+            value = str(error["input"])
+            return f"'{value}' is not one of {', '.join(words)}{suggest_nearest(value, words)}"
         case "string_pattern_mismatch":
-            shape = _SHAPES.get(context["pattern"], f"of the form {context['pattern']}")
+            shape = _PATTERN_DESCRIPTIONS.get(context["pattern"], f"of the form {context['pattern']}")
             return f"'{error['input']}' is not {shape}"
         case "string_too_short" | "string_too_long" | "too_short" | "too_long":
-            return _LENGTHS[error["type"]].format(**context)
+            return _LENGTH_MESSAGES[error["type"]].format(**context)
     return error["msg"].removeprefix("Value error, ").removeprefix("Input ")
 
 
-def _expects(error: ErrorDetails) -> str:
-    words = _EXPECTED.get(error["type"], "")
+def _describe_expected(error: ErrorDetails) -> str:
+    words = _EXPECTED_TYPES.get(error["type"], "")
     if not words and error["type"] == "enum" and not isinstance(error["input"], str):
         words = "one of " + ", ".join(re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected"))))
     return words
 
 
-def _wrong_kind(expected: list[str], value: Any) -> str:
-    wanted = list(dict.fromkeys(expected))
-    if "a number" in wanted and "a whole number" in wanted:
-        wanted.remove("a whole number")
-    text = f"expected {' or '.join(wanted)}, got {_describe(value)}"
-    if wanted == ["text"] and isinstance(value, bool | int | float):
+def _format_wrong_type(expected: list[str], value: Any) -> str:
+    expected_types = list(dict.fromkeys(expected))
+    if "a number" in expected_types and "a whole number" in expected_types:
+        expected_types.remove("a whole number")
+    text = f"expected {' or '.join(expected_types)}, got {_describe_value(value)}"
+    if expected_types == ["text"] and isinstance(value, bool | int | float):
         return f"{text}; put it in quotes"
-    if wanted == ["a list"] and isinstance(value, str):
+    if expected_types == ["a list"] and isinstance(value, str):
         return f"{text}; put it in brackets: [...]"
-    if wanted == ["true or false"] and str(value).casefold() in {"yes", "no", "on", "off"}:
+    if expected_types == ["true or false"] and str(value).casefold() in {"yes", "no", "on", "off"}:
         return f"{text}; write {'true' if str(value).casefold() in {'yes', 'on'} else 'false'}"
     return text
 
 
-def _describe(value: Any) -> str:
+def _describe_value(value: Any) -> str:
     match value:
         case None:
             return "nothing"
@@ -137,9 +139,9 @@ def _describe(value: Any) -> str:
     return "a mapping"
 
 
-def _written(data: Any, loc: tuple[int | str, ...]) -> Path:
+def _locate_in_data(data: Any, loc: tuple[int | str, ...]) -> YamlPath:
     """The part of pydantic's loc that stands in the data, without the names of union members."""
-    path: Path = ()
+    path: YamlPath = ()
     for step in loc:
         inside = (
             step in data if isinstance(data, dict) else isinstance(data, list) and step in range(len(data))
@@ -150,26 +152,26 @@ def _written(data: Any, loc: tuple[int | str, ...]) -> Path:
     return path
 
 
-def _at(data: Any, path: Path) -> Any:
+def _get_value(data: Any, path: YamlPath) -> Any:
     for step in path:
         data = data[step]
     return data
 
 
 @cache
-def _schema() -> dict[str, Any]:
-    return json_schema()
+def _load_schema() -> dict[str, Any]:
+    return build_json_schema()
 
 
-def known_keys(path: Path) -> list[str]:
+def list_known_keys(path: YamlPath) -> list[str]:
     """The keys that a rule file may have in the mapping at the path."""
-    schemas = _plain([_schema()])
+    schemas = _flatten_schemas([_load_schema()])
     for step in path:
-        schemas = _plain([child for one in schemas for child in _children(one, step)])
-    return [key for one in schemas for key in one.get("properties", {})]
+        schemas = _flatten_schemas([child for schema in schemas for child in _iter_children(schema, step)])
+    return [key for schema in schemas for key in schema.get("properties", {})]
 
 
-def _children(schema: dict[str, Any], step: str | int) -> Iterator[dict[str, Any]]:
+def _iter_children(schema: dict[str, Any], step: str | int) -> Iterator[dict[str, Any]]:
     if isinstance(step, int):
         yield from (schema[key] for key in ("items",) if isinstance(schema.get(key), dict))
     elif step in schema.get("properties", {}):
@@ -180,12 +182,12 @@ def _children(schema: dict[str, Any], step: str | int) -> Iterator[dict[str, Any
         yield from schema.get("patternProperties", {}).values()
 
 
-def _plain(schemas: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def _flatten_schemas(schemas: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The schemas with references followed and alternatives side by side."""
-    plain: list[dict[str, Any]] = []
+    flattened: list[dict[str, Any]] = []
     for schema in schemas:
         parts = [part for word in ("anyOf", "oneOf", "allOf") for part in schema.get(word, ())]
         if "$ref" in schema:
-            parts.append(_schema()["$defs"][schema["$ref"].rsplit("/", 1)[-1]])
-        plain += [schema, *_plain(parts)]
-    return plain
+            parts.append(_load_schema()["$defs"][schema["$ref"].rsplit("/", 1)[-1]])
+        flattened += [schema, *_flatten_schemas(parts)]
+    return flattened

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from firstcause.core.model import Role
 from firstcause.core.text.timestamps import format_time
-from firstcause.simulation.simulator import Moment, Rehearsal
+from firstcause.simulation.simulator import Simulator, Step
 from firstcause.store import alerts, event_log, incidents, recorded_facts
 
 if TYPE_CHECKING:
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from firstcause.core.model import Alert, Incident
-    from firstcause.rulebase.rulebase import Knowledge
+    from firstcause.rulebase.rulebase import Rulebase
     from firstcause.store.database import Database
 
 
 @dataclass(frozen=True)
-class Outcome:
+class IncidentOutcome:
     """What became of some events: one incident. said: reasons for which people were told, None: unknown."""
 
     incident: Incident
     members: Sequence[Alert]
-    said: Sequence[str] | None
+    notified_reasons: Sequence[str] | None
 
     @property
     def cascades(self) -> set[str]:
@@ -40,20 +40,22 @@ class Outcome:
     def verdicts(self) -> set[tuple[str, str, str]]:
         """(rule, verdict, code)"""
         return {
-            (each.rule, each.verdict.value, alert.code) for alert in self.members for each in alert.verdicts
+            (verdict.rule, verdict.verdict.value, alert.code)
+            for alert in self.members
+            for verdict in alert.verdicts
         }
 
 
 @dataclass(frozen=True)
-class History:
+class OutcomeHistory:
     """All outcomes by incident, and which incident each event belongs to."""
 
-    outcomes: Mapping[int, Outcome]
-    of_events: Mapping[str, int]
+    outcomes: Mapping[int, IncidentOutcome]
+    incident_by_event: Mapping[str, int]
 
 
 @dataclass
-class Report:
+class BacktestReport:
     """What a backtest found. differences: as `rules backtest --json` shows them."""
 
     events: int
@@ -61,140 +63,167 @@ class Report:
     differences: list[dict[str, Any]] = field(default_factory=list)
 
 
-def backtest(
-    database: Database, knowledge: Knowledge, group_wait: float, since: datetime, now: datetime
-) -> Report:
+def run_backtest(
+    database: Database, rulebase: Rulebase, group_wait: float, since: datetime, now: datetime
+) -> BacktestReport:
     """Play the history from `since` on by this knowledge, and compare with what really happened.
 
     group_wait: seconds, as it was in force.
     """
     with database.read() as conn:
-        start = event_log.begin(conn, since)
-        happened = _history(conn, start, since, now)
+        start = event_log.find_replay_start(conn, since)
+        actual = _load_history(conn, start, since, now)
         events = event_log.count(conn, start)
-        rehearsal = Rehearsal(knowledge, group_wait=group_wait)
+        simulator = Simulator(rulebase, group_wait=group_wait)
         try:
-            rehearsal.play(_moments(conn, start), until=now)
-            with rehearsal.database.read() as replayed:
-                would = _history(replayed, start, since, now)
+            simulator.run(_iter_steps(conn, start), until=now)
+            with simulator.database.read() as simulated_conn:
+                simulated = _load_history(simulated_conn, start, since, now)
         finally:
-            rehearsal.close()
-    return Report(events, len(happened.outcomes), list(_differences(happened, would)))
+            simulator.close()
+    return BacktestReport(events, len(actual.outcomes), list(_compare_histories(actual, simulated)))
 
 
-def _moments(conn: sa.Connection, start: datetime) -> Iterator[Moment]:
+def _iter_steps(conn: sa.Connection, start: datetime) -> Iterator[Step]:
     """In order of time: what people closed, what was known besides, and the batches."""
-    closed = (Moment(at, (), closed=names) for at, names in event_log.closed_by_hand(conn, start))
-    known = (Moment(at, (), facts) for at, facts in recorded_facts.noted(conn, start))
-    batches = (Moment(batch.at, batch.events) for batch in event_log.batches(conn, start))
+    closures = (
+        Step(when, (), resolved_fingerprints=fingerprints)
+        for when, fingerprints in event_log.iter_manual_closures(conn, start)
+    )
+    fact_changes = (Step(when, (), facts) for when, facts in recorded_facts.iter_changes(conn, start))
+    batches = (Step(batch.triaged_at, batch.events) for batch in event_log.iter_batches(conn, start))
     # Of one time they come in this order: heapq.merge keeps it.
-    merged = heapq.merge(closed, known, batches, key=lambda moment: moment.now)
-    for now, together in groupby(merged, key=lambda moment: moment.now):
+    merged = heapq.merge(closures, fact_changes, batches, key=lambda step: step.now)
+    for now, group in groupby(merged, key=lambda step: step.now):
         facts = None
-        for moment in together:
-            if moment.facts is not None:
+        for step in group:
+            if step.facts is not None:
                 # Written down when the batch of the same time was triaged, if there is one.
-                facts = moment.facts
+                facts = step.facts
             else:
-                yield replace(moment, facts=facts) if moment.events else moment
-                facts = None if moment.events else facts
+                yield replace(step, facts=facts) if step.events else step
+                facts = None if step.events else facts
         if facts is not None:
-            yield Moment(now, (), facts)
+            yield Step(now, (), facts)
 
 
-def _history(conn: sa.Connection, start: datetime, since: datetime, now: datetime) -> History:
-    listed = [
-        each
-        for each in incidents.listed(conn, None, None)
-        if each.opened_at >= start
-        and (each.resolved_at is None or each.resolved_at >= since)
-        and not each.drill
+def _load_history(conn: sa.Connection, start: datetime, since: datetime, now: datetime) -> OutcomeHistory:
+    matching = [
+        incident
+        for incident in incidents.list_incidents(conn, None, None)
+        if incident.opened_at >= start
+        and (incident.resolved_at is None or incident.resolved_at >= since)
+        and not incident.drill
     ]
-    members = alerts.of_incidents(conn, [each.row_id for each in listed])
-    said = event_log.said(conn, now)
-    return History(
+    members = alerts.load_by_incident(conn, [incident.row_id for incident in matching])
+    reasons_by_incident = event_log.load_notified_reasons(conn, now)
+    return OutcomeHistory(
         {
-            number: Outcome(each, members[number], said.get(number, []))
-            for each in reversed(listed)
-            if (number := each.stored_id) is not None
+            incident_id: IncidentOutcome(
+                incident, members[incident_id], reasons_by_incident.get(incident_id, [])
+            )
+            for incident in reversed(matching)
+            if (incident_id := incident.stored_id) is not None
         },
-        event_log.incident_of_events(conn, start),
+        event_log.map_events_to_incidents(conn, start),
     )
 
 
-def _differences(happened: History, would: History) -> Iterator[dict[str, Any]]:
+def _compare_histories(actual: OutcomeHistory, simulated: OutcomeHistory) -> Iterator[dict[str, Any]]:
     """Incidents that share most events are the same one; what has no other is gained or lost."""
-    pairs = _pairs(happened, would)
-    for number, outcome in happened.outcomes.items():
-        other = pairs.get(number)
-        if other is None:
-            yield {"incident": str(number), "change": "lost", **_told(outcome), "changes": {}}
-        elif changes := _changes(outcome, would.outcomes[other]):
-            yield {"incident": str(number), "change": "differs", **_told(outcome), "changes": changes}
-    for number in would.outcomes.keys() - set(pairs.values()):
-        yield {"incident": None, "change": "gained", **_told(would.outcomes[number]), "changes": {}}
+    pairs = _match_incidents(actual, simulated)
+    for incident_id, outcome in actual.outcomes.items():
+        match_id = pairs.get(incident_id)
+        if match_id is None:
+            yield {
+                "incident": str(incident_id),
+                "change": "lost",
+                **_describe_outcome(outcome),
+                "changes": {},
+            }
+        elif changes := _describe_changes(outcome, simulated.outcomes[match_id]):
+            yield {
+                "incident": str(incident_id),
+                "change": "differs",
+                **_describe_outcome(outcome),
+                "changes": changes,
+            }
+    for incident_id in simulated.outcomes.keys() - set(pairs.values()):
+        yield {
+            "incident": None,
+            "change": "gained",
+            **_describe_outcome(simulated.outcomes[incident_id]),
+            "changes": {},
+        }
 
 
-def _pairs(happened: History, would: History) -> dict[int, int]:
+def _match_incidents(actual: OutcomeHistory, simulated: OutcomeHistory) -> dict[int, int]:
     shared = Counter(
-        (was, now)
-        for event, was in happened.of_events.items()
-        if was in happened.outcomes and (now := would.of_events.get(event)) in would.outcomes
+        (actual_id, simulated_id)
+        for event_id, actual_id in actual.incident_by_event.items()
+        if actual_id in actual.outcomes
+        and (simulated_id := simulated.incident_by_event.get(event_id)) in simulated.outcomes
     )
 
-    def rank(each: tuple[tuple[int, int | None], int]) -> tuple[int, bool, str]:
-        (was, now), count = each
-        other = would.outcomes[now or 0].incident.root.code
-        return -count, happened.outcomes[was].incident.root.code != other, str((was, now))
+    def rank(pair: tuple[tuple[int, int | None], int]) -> tuple[int, bool, str]:
+        (actual_id, simulated_id), count = pair
+        simulated_root = simulated.outcomes[simulated_id or 0].incident.root.code
+        return (
+            -count,
+            actual.outcomes[actual_id].incident.root.code != simulated_root,
+            str((actual_id, simulated_id)),
+        )
 
     pairs: dict[int, int] = {}
-    taken: set[int] = set()
-    for (was, now), _count in sorted(shared.items(), key=rank):
-        if was not in pairs and now not in taken and now is not None:
-            pairs[was] = now
-            taken.add(now)
+    matched_ids: set[int] = set()
+    for (actual_id, simulated_id), _count in sorted(shared.items(), key=rank):
+        if actual_id not in pairs and simulated_id not in matched_ids and simulated_id is not None:
+            pairs[actual_id] = simulated_id
+            matched_ids.add(simulated_id)
     return pairs
 
 
-def _told(outcome: Outcome) -> dict[str, Any]:
-    each = outcome.incident
+def _describe_outcome(outcome: IncidentOutcome) -> dict[str, Any]:
+    incident = outcome.incident
     return {
-        "opened_at": format_time(each.opened_at),
-        "root": each.root.code,
-        "priority": each.priority.value,
+        "opened_at": format_time(incident.opened_at),
+        "root": incident.root.code,
+        "priority": incident.priority.value,
         "events": sum(alert.count for alert in outcome.members),
-        "said": None if outcome.said is None else list(outcome.said),
+        "said": None if outcome.notified_reasons is None else list(outcome.notified_reasons),
     }
 
 
-def _changes(was: Outcome, now: Outcome) -> dict[str, Any]:
+def _describe_changes(actual: IncidentOutcome, simulated: IncidentOutcome) -> dict[str, Any]:
     """Only what differs: of single values what it was and would be, of several which come and go."""
-    found: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     for name, before, after in (
-        ("root", was.incident.root.code, now.incident.root.code),
-        ("priority", was.incident.priority.value, now.incident.priority.value),
-        ("suppressed", was.incident.suppressed, now.incident.suppressed),
+        ("root", actual.incident.root.code, simulated.incident.root.code),
+        ("priority", actual.incident.priority.value, simulated.incident.priority.value),
+        ("suppressed", actual.incident.suppressed, simulated.incident.suppressed),
     ):
         if before != after:
-            found[name] = {"was": before, "would_be": after}
+            changes[name] = {"was": before, "would_be": after}
     for name, before_all, after_all in (
-        ("cascades", was.cascades, now.cascades),
-        ("notifications", *_known(was.said, now.said)),
+        ("cascades", actual.cascades, simulated.cascades),
+        ("notifications", *_comparable_reasons(actual.notified_reasons, simulated.notified_reasons)),
     ):
         if before_all != after_all:
-            found[name] = {"gained": sorted(after_all - before_all), "lost": sorted(before_all - after_all)}
-    if was.verdicts != now.verdicts:
-        found["verdicts"] = {
-            "gained": [_verdict(each) for each in sorted(now.verdicts - was.verdicts)],
-            "lost": [_verdict(each) for each in sorted(was.verdicts - now.verdicts)],
+            changes[name] = {"gained": sorted(after_all - before_all), "lost": sorted(before_all - after_all)}
+    if actual.verdicts != simulated.verdicts:
+        changes["verdicts"] = {
+            "gained": [_format_verdict(verdict) for verdict in sorted(simulated.verdicts - actual.verdicts)],
+            "lost": [_format_verdict(verdict) for verdict in sorted(actual.verdicts - simulated.verdicts)],
         }
-    return found
+    return changes
 
 
-def _known(was: Sequence[str] | None, now: Sequence[str] | None) -> tuple[set[str], set[str]]:
-    return (set(), set()) if was is None or now is None else (set(was), set(now))
+def _comparable_reasons(
+    actual: Sequence[str] | None, simulated: Sequence[str] | None
+) -> tuple[set[str], set[str]]:
+    return (set(), set()) if actual is None or simulated is None else (set(actual), set(simulated))
 
 
-def _verdict(each: tuple[str, str, str]) -> dict[str, str]:
-    rule, verdict, code = each
+def _format_verdict(verdict_key: tuple[str, str, str]) -> dict[str, str]:
+    rule, verdict, code = verdict_key
     return {"rule": rule, "verdict": verdict, "code": code}

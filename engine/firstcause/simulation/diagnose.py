@@ -4,44 +4,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from firstcause.incidents.serializers import suspect_answer
-from firstcause.simulation.simulator import Moment, Rehearsal
+from firstcause.incidents.serializers import serialize_suspect
+from firstcause.simulation.simulator import Simulator, Step
 
 if TYPE_CHECKING:
-    from firstcause.rulebase.rulebase import Knowledge
-    from firstcause.simulation.recorded_storm import Storm
+    from firstcause.rulebase.rulebase import Rulebase
+    from firstcause.simulation.recorded_storm import RecordedStorm
 
-_TOLD = 5
+_MAX_SUSPECTS = 5
 
 
 class Diagnoser:
     """Diagnoses storms one after the other. The knowledge is the caller's and stays open."""
 
-    def __init__(self, knowledge: Knowledge) -> None:
-        self._rehearsal = Rehearsal(knowledge)
+    def __init__(self, rulebase: Rulebase) -> None:
+        self._simulator = Simulator(rulebase)
 
     def close(self) -> None:
-        self._rehearsal.close()
+        self._simulator.close()
 
-    def diagnose(self, storm: Storm) -> dict[str, Any]:
+    def diagnose(self, storm: RecordedStorm) -> dict[str, Any]:
         """{id, ranked, root, because, against, confidence, suspects, incidents, notifications}."""
-        told = storm.facts()
+        facts = storm.build_facts()
         timeline = [
-            Moment(now, events, told if not number else None)
-            for number, (now, events) in enumerate(storm.moments())
+            Step(now, events, facts if not index else None)
+            for index, (now, events) in enumerate(storm.iter_batches())
         ]
-        rehearsal = self._rehearsal
-        rehearsal.play(timeline)
-        suspects = rehearsal.suspects(timeline[-1].now)
+        simulator = self._simulator
+        simulator.run(timeline)
+        suspects = simulator.rank_suspects(timeline[-1].now)
         best = suspects[0]
         return {
             "id": storm.id,
-            "ranked": [each.component for each in suspects],
+            "ranked": [suspect.component for suspect in suspects],
             "root": best.component,
             "because": best.because,
             "against": best.against,
             "confidence": round(best.confidence, 3),
-            "suspects": [suspect_answer(each) for each in suspects[:_TOLD]],
-            "incidents": len(rehearsal.incidents()),
-            "notifications": len(rehearsal.notifications),
+            "suspects": [serialize_suspect(suspect) for suspect in suspects[:_MAX_SUSPECTS]],
+            "incidents": len(simulator.list_incidents()),
+            "notifications": len(simulator.notifications),
         }

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from firstcause.core.model import Fact
 
-_START = datetime(2026, 1, 1, tzinfo=UTC)
-_MOST_TIMES = 1000
-_TOGETHER = 5
+_START_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+_MAX_REPEATS = 1000
+_BATCH_WINDOW_S = 5
 """Seconds of a storm that are triaged together, as a daemon under load does."""
-_NO_CODE = re.compile(r"[^A-Z0-9]+")
+_NON_CODE_CHARACTERS = re.compile(r"[^A-Z0-9]+")
 
 
 class StormAlert(BaseModel):
@@ -44,7 +44,7 @@ class Symptom(BaseModel):
     metric: str
 
 
-class Storm(BaseModel):
+class RecordedStorm(BaseModel):
     """One recorded storm. edges: [caller, callee]. What else the line has is not looked at."""
 
     model_config = ConfigDict(extra="ignore")
@@ -55,21 +55,21 @@ class Storm(BaseModel):
     alerts: list[StormAlert] = Field(min_length=1)
     symptom: Symptom | None = None
 
-    def moments(self) -> Iterator[tuple[datetime, list[Event]]]:
+    def iter_batches(self) -> Iterator[tuple[datetime, list[Event]]]:
         """The alerts as events, in batches of a few seconds, each with the time at its end."""
         by_time: dict[float, list[Event]] = {}
-        for number, alert in enumerate(self.alerts):
-            end = math.ceil(alert.t / _TOGETHER) * _TOGETHER
-            by_time.setdefault(end, []).extend(_events(alert, number))
+        for index, alert in enumerate(self.alerts):
+            end = math.ceil(alert.t / _BATCH_WINDOW_S) * _BATCH_WINDOW_S
+            by_time.setdefault(end, []).extend(_build_events(alert, index))
         for seconds in sorted(by_time):
-            yield _time(seconds), by_time[seconds]
+            yield _offset_time(seconds), by_time[seconds]
 
-    def facts(self) -> list[Fact]:
+    def build_facts(self) -> list[Fact]:
         """The call graph, and what users notice, as rules are told of them."""
-        told: list[Fact] = [dependency_fact(caller, callee) for caller, callee in dict.fromkeys(self.edges)]
+        facts: list[Fact] = [dependency_fact(caller, callee) for caller, callee in dict.fromkeys(self.edges)]
         if self.symptom is not None:
             symptom = self.symptom
-            told.append(
+            facts.append(
                 {
                     "kind": "symptom",
                     "id": "symptom",
@@ -77,41 +77,41 @@ class Storm(BaseModel):
                     "metric": symptom.metric,
                 }
             )
-        return told
+        return facts
 
 
-def _time(seconds: float) -> datetime:
-    return _START + timedelta(seconds=seconds)
+def _offset_time(seconds: float) -> datetime:
+    return _START_TIME + timedelta(seconds=seconds)
 
 
-def _events(alert: StormAlert, number: int) -> list[Event]:
-    code = _NO_CODE.sub("_", alert.kind.upper()).strip("_") or "ALERT"
+def _build_events(alert: StormAlert, alert_index: int) -> list[Event]:
+    code = _NON_CODE_CHARACTERS.sub("_", alert.kind.upper()).strip("_") or "ALERT"
     details: dict[str, Any] = {} if alert.score is None else {"score": alert.score}
     return [
         Event(
-            id=f"{number}:{time}",
-            time=_time(alert.t),
+            id=f"{alert_index}:{repetition}",
+            time=_offset_time(alert.t),
             code=code if code[0].isalpha() else f"A_{code}",
             message=alert.detail or None,
             service=alert.service,
             severity=Severity.WARNING,
             details=details,
         )
-        for time in range(min(alert.count, _MOST_TIMES))
+        for repetition in range(min(alert.count, _MAX_REPEATS))
     ]
 
 
-def parse(line: str) -> Storm:
+def parse(line: str) -> RecordedStorm:
     """IntakeError with what is wrong."""
     try:
-        return Storm.model_validate(json.loads(line))
+        return RecordedStorm.model_validate(json.loads(line))
     except ValueError as error:
         if not isinstance(error, ValidationError):
             msg = f"no JSON: {error}"
             raise IntakeError(msg) from None
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        msg = f"{where or 'the line'}: {first['msg']}"
+        location = ".".join(map(str, first["loc"]))
+        msg = f"{location or 'the line'}: {first['msg']}"
         raise IntakeError(msg) from None
     except RecursionError:
         msg = "nested too deeply"

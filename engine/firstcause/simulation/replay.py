@@ -8,52 +8,52 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from firstcause.errors import StoreError
-from firstcause.simulation.simulator import Moment, Rehearsal
+from firstcause.simulation.simulator import Simulator, Step
 from firstcause.store import outbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from firstcause.core.model import Event
-    from firstcause.rulebase.rulebase import Knowledge
+    from firstcause.rulebase.rulebase import Rulebase
 
-_TOGETHER = timedelta(seconds=1)
+_BATCH_WINDOW = timedelta(seconds=1)
 """Events of so long are triaged together, as a daemon under load does."""
 
 
 @dataclass(frozen=True)
-class Replayed:
+class ReplayResult:
     """incidents: as `incident ID --json` shows them, as they were opened. said: how many messages."""
 
     incidents: Sequence[dict[str, Any]]
-    said: int
+    notification_count: int
 
 
 def replay(
-    events: Iterable[Event], knowledge: Knowledge, group_wait: float, store: str | None = None
-) -> Replayed:
+    events: Iterable[Event], rulebase: Rulebase, group_wait: float, store: str | None = None
+) -> ReplayResult:
     """What comes of them; nobody is told. The knowledge is the caller's and stays open.
 
     group_wait: seconds. store: URL of where it is to be kept, None for one in memory. StoreError where a
     daemon runs on that, or where it holds messages that are still to be sent: they would be lost.
     """
-    rehearsal = Rehearsal(knowledge, group_wait, store, sweeping=True)
-    with closing(rehearsal), rehearsal.database.only_daemon():
-        with rehearsal.database.read() as conn:
-            if waiting := outbox.count_waiting(conn):
-                msg = f"{waiting} messages still wait to be sent from that store; name another with --store"
+    simulator = Simulator(rulebase, group_wait, store, sweep_quiet_alerts=True)
+    with closing(simulator), simulator.database.hold_daemon_lock():
+        with simulator.database.read() as conn:
+            if pending_count := outbox.count_pending(conn):
+                msg = f"{pending_count} messages still wait to be sent from that store; name another with --store"
                 raise StoreError(msg)
-        rehearsal.go_on(moments(events))
-        return Replayed(rehearsal.incidents(), len(rehearsal.notifications))
+        simulator.resume(group_steps(events))
+        return ReplayResult(simulator.list_incidents(), len(simulator.notifications))
 
 
-def moments(events: Iterable[Event]) -> Iterator[Moment]:
+def group_steps(events: Iterable[Event]) -> Iterator[Step]:
     """In the order of their times, those of a second together at the time of the last."""
     batch: list[Event] = []
-    for event in sorted(events, key=lambda each: each.time):
-        if batch and event.time - batch[0].time > _TOGETHER:
-            yield Moment(batch[-1].time, batch)
+    for event in sorted(events, key=lambda event: event.time):
+        if batch and event.time - batch[0].time > _BATCH_WINDOW:
+            yield Step(batch[-1].time, batch)
             batch = []
         batch.append(event)
     if batch:
-        yield Moment(batch[-1].time, batch)
+        yield Step(batch[-1].time, batch)

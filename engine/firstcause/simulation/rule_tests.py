@@ -8,21 +8,21 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.model import Event, VerdictKind
-from firstcause.simulation.simulator import Moment, Rehearsal
+from firstcause.simulation.simulator import Simulator, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from firstcause.core.model import Fact, Notification
-    from firstcause.rulebase.rulebase import Knowledge
+    from firstcause.rulebase.rulebase import Rulebase
     from firstcause.rulefiles.load import PlacedTest
     from firstcause.rulefiles.schema import Expect, RuleTest
 
-_START = datetime(2026, 1, 1, tzinfo=UTC)
+_START_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Difference:
+class Mismatch:
     """One thing that was expected and came otherwise; both as a person reads them."""
 
     field: str
@@ -31,100 +31,112 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Result:
+class RuleTestResult:
     """What came of one test. why: the incidents and the rules that spoke, for a test that failed."""
 
     test: PlacedTest
-    differences: tuple[Difference, ...]
-    why: tuple[str, ...] = ()
+    differences: tuple[Mismatch, ...]
+    explanation: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
         return not self.differences
 
 
-def run(knowledge: Knowledge, tests: Sequence[PlacedTest]) -> Iterator[Result]:
+def run_rule_tests(rulebase: Rulebase, tests: Sequence[PlacedTest]) -> Iterator[RuleTestResult]:
     """The results in the order of the tests, each as soon as it is there."""
-    rehearsal = Rehearsal(knowledge)
+    simulator = Simulator(rulebase)
     try:
-        for placed in tests:
-            rehearsal.play(_timeline(placed.test))
-            incidents = rehearsal.incidents()
-            found = (
-                *_compared(placed.test.expect, incidents, rehearsal.notifications),
-                *_judged(placed.test, knowledge),
+        for placed_test in tests:
+            simulator.run(_build_timeline(placed_test.test))
+            incidents = simulator.list_incidents()
+            mismatches = (
+                *_compare_incidents(placed_test.test.expect, incidents, simulator.notifications),
+                *_compare_verdicts(placed_test.test, rulebase),
             )
-            yield Result(placed, found, tuple(_why(incidents, rehearsal.notifications)) if found else ())
+            yield RuleTestResult(
+                placed_test,
+                mismatches,
+                tuple(_explain_result(incidents, simulator.notifications)) if mismatches else (),
+            )
     finally:
-        rehearsal.close()
+        simulator.close()
 
 
-def _timeline(test: RuleTest) -> Iterator[Moment]:
+def _build_timeline(test: RuleTest) -> Iterator[Step]:
     facts: list[Fact] = []
     numbered = list(enumerate(test.given))
-    for at, together in groupby(numbered, key=lambda pair: pair[1].at):
-        now = _START + timedelta(seconds=at)
+    for offset_s, group in groupby(numbered, key=lambda pair: pair[1].at):
+        now = _START_TIME + timedelta(seconds=offset_s)
         events = []
-        for number, step in together:
+        for step_index, step in group:
             if step.facts is not None:
-                facts = [{"id": f"fact {n}", **fact} for n, fact in enumerate(step.facts)]
+                facts = [{"id": f"fact {fact_index}", **fact} for fact_index, fact in enumerate(step.facts)]
             if step.event is not None:
-                given = step.event.model_dump(exclude_none=True)
-                events.append(Event.model_validate({"id": f"event {number}", **given, "time": now}))
-        yield Moment(now, events, facts)
+                fields = step.event.model_dump(exclude_none=True)
+                events.append(Event.model_validate({"id": f"event {step_index}", **fields, "time": now}))
+        yield Step(now, events, facts)
 
 
-def _compared(
-    expect: Expect, incidents: Sequence[dict[str, Any]], said: Sequence[Notification]
-) -> Iterator[Difference]:
+def _compare_incidents(
+    expect: Expect, incidents: Sequence[dict[str, Any]], notifications: Sequence[Notification]
+) -> Iterator[Mismatch]:
     """root chooses the incident that cascades and priority speak of; without it, all are meant."""
-    meant = [one for one in incidents if expect.root in {None, one["root"]["code"]}]
-    cascades = {each["code"] for one in meant for each in one["alerts"] if each["role"] == "cascade"}
+    matching = [incident for incident in incidents if expect.root in {None, incident["root"]["code"]}]
+    cascades = {
+        alert["code"] for incident in matching for alert in incident["alerts"] if alert["role"] == "cascade"
+    }
     pairs: list[tuple[str, object, object]] = [
         ("incidents", expect.incidents, len(incidents)),
-        ("notifications", expect.notifications, len(said)),
+        ("notifications", expect.notifications, len(notifications)),
     ]
-    if expect.root is not None and not meant:
-        pairs.append(("root", expect.root, _listed(one["root"]["code"] for one in incidents)))
+    if expect.root is not None and not matching:
+        pairs.append(("root", expect.root, _format_list(incident["root"]["code"] for incident in incidents)))
     else:
-        pairs.append(("priority", expect.priority, _listed(one["priority"] for one in meant)))
+        pairs.append(
+            ("priority", expect.priority, _format_list(incident["priority"] for incident in matching))
+        )
         if expect.cascades is not None:
-            pairs.append(("cascades", _listed(expect.cascades), _listed(cascades)))
-    for name, expected, got in pairs:
-        if expected is not None and str(expected) != str(got):
-            yield Difference(name, str(expected), str(got))
+            pairs.append(("cascades", _format_list(expect.cascades), _format_list(cascades)))
+    for name, expected, actual in pairs:
+        if expected is not None and str(expected) != str(actual):
+            yield Mismatch(name, str(expected), str(actual))
 
 
-def _judged(test: RuleTest, knowledge: Knowledge) -> Iterator[Difference]:
+def _compare_verdicts(test: RuleTest, rulebase: Rulebase) -> Iterator[Mismatch]:
     """What the rules say of the last facts, where the test asks for that."""
     expect = test.expect
     if expect.regressions is None and expect.known_good is None and expect.predictions is None:
         return
-    told = [step.facts for step in test.given if step.facts is not None]
-    facts: list[Fact] = [{"id": f"fact {n}", **fact} for n, fact in enumerate(told[-1] if told else ())]
-    named = {str(fact["id"]): str(fact.get("name") or fact.get("metric") or "") for fact in facts}
-    said: dict[VerdictKind, set[str]] = {}
-    for verdict in knowledge.inference.evaluate(facts):
-        said.setdefault(verdict.verdict, set()).add(named.get(verdict.of, ""))
+    fact_sets = [step.facts for step in test.given if step.facts is not None]
+    facts: list[Fact] = [
+        {"id": f"fact {index}", **fact} for index, fact in enumerate(fact_sets[-1] if fact_sets else ())
+    ]
+    fact_names = {str(fact["id"]): str(fact.get("name") or fact.get("metric") or "") for fact in facts}
+    names_by_verdict: dict[VerdictKind, set[str]] = {}
+    for verdict in rulebase.inference.evaluate(facts):
+        names_by_verdict.setdefault(verdict.verdict, set()).add(fact_names.get(verdict.of, ""))
     for field, expected, kind in (
         ("regressions", expect.regressions, VerdictKind.REGRESSION),
         ("predictions", expect.predictions, VerdictKind.PREDICT),
     ):
-        if expected is not None and set(expected) != said.get(kind, set()):
-            yield Difference(field, _listed(expected), _listed(said.get(kind, ())))
-    if expect.known_good not in {None, good := VerdictKind.KNOWN_GOOD in said}:
-        yield Difference("known_good", str(expect.known_good).lower(), str(good).lower())
+        if expected is not None and set(expected) != names_by_verdict.get(kind, set()):
+            yield Mismatch(field, _format_list(expected), _format_list(names_by_verdict.get(kind, ())))
+    if expect.known_good not in {None, is_good := VerdictKind.KNOWN_GOOD in names_by_verdict}:
+        yield Mismatch("known_good", str(expect.known_good).lower(), str(is_good).lower())
 
 
-def _listed(values: Any) -> str:
+def _format_list(values: Any) -> str:
     return ", ".join(sorted(set(map(str, values)))) or "none"
 
 
-def _why(incidents: Sequence[dict[str, Any]], said: Sequence[Notification]) -> Iterator[str]:
-    for one in incidents:
-        yield f"incident {one['id']}: {one['root']['code']}, {one['priority']}, {one['status']}"
-        for verdict in one["verdicts"]:
-            place = f"{verdict['file']}:{verdict['line']}"
-            yield f"  {verdict['code']}: {verdict['verdict']} ({verdict['because']}) [{place}]"
-    for each in said:
-        yield f"said: {each.text}"
+def _explain_result(
+    incidents: Sequence[dict[str, Any]], notifications: Sequence[Notification]
+) -> Iterator[str]:
+    for incident in incidents:
+        yield f"incident {incident['id']}: {incident['root']['code']}, {incident['priority']}, {incident['status']}"
+        for verdict in incident["verdicts"]:
+            location = f"{verdict['file']}:{verdict['line']}"
+            yield f"  {verdict['code']}: {verdict['verdict']} ({verdict['because']}) [{location}]"
+    for notification in notifications:
+        yield f"said: {notification.text}"

@@ -10,7 +10,7 @@ from firstcause.app.application import Service
 from firstcause.config import Settings
 from firstcause.hookspecs import hookimpl
 from firstcause.hookspecs.types import Notifier
-from firstcause.plugins.manager import Host
+from firstcause.plugins.manager import PluginManager
 from firstcause.store import alerts, outbox
 from firstcause.store.tables import metadata
 
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
 
     from firstcause.core.model import Event, Fact, Notification
     from firstcause.core.root_cause.ranking import Suspect
-    from firstcause.rulebase.rulebase import Knowledge
+    from firstcause.rulebase.rulebase import Rulebase
     from firstcause.store.database import Database
 
 
-_AFTER = timedelta(milliseconds=1)
+_AGE_MARGIN = timedelta(milliseconds=1)
 """How long after its birthday an alert is looked at: then both `gt` and `gte` hold."""
 
 
-class _Listener:
+class _RecordingPlugin:
     """A plugin whose notifier writes down what it is given."""
 
     def __init__(self) -> None:
-        self.heard: list[Notification] = []
+        self.notifications: list[Notification] = []
 
     @hookimpl
     def firstcause_notifiers(self) -> list[Notifier]:
         # A limit is no matter of the rules: the last resort has none.
-        return [Notifier(name="rehearsal", send=self.heard.append, last_resort=True)]
+        return [Notifier(name="rehearsal", send=self.notifications.append, last_resort=True)]
 
 
 @dataclass(frozen=True)
-class Moment:
+class Step:
     """Events that came at one time, and what else was known then; None: as before.
 
     closed: fingerprints of the alerts of an incident that a person resolved.
@@ -50,10 +50,10 @@ class Moment:
     now: datetime
     events: Sequence[Event]
     facts: Sequence[Fact] | None = None
-    closed: frozenset[str] = frozenset()
+    resolved_fingerprints: frozenset[str] = frozenset()
 
 
-class Rehearsal:
+class Simulator:
     """What comes of events under given rules.
 
     group_wait: seconds, None for the default. store: its URL, None for one in memory. sweeping: alerts that
@@ -62,94 +62,98 @@ class Rehearsal:
 
     def __init__(
         self,
-        knowledge: Knowledge,
+        rulebase: Rulebase,
         group_wait: float | None = None,
         store: str | None = None,
         *,
-        sweeping: bool = False,
+        sweep_quiet_alerts: bool = False,
     ) -> None:
-        self._listener = _Listener()
-        host = Host([])
-        host.register(self._listener, "rehearsal")
+        self._recorder = _RecordingPlugin()
+        host = PluginManager([])
+        host.register(self._recorder, "rehearsal")
         # Nobody acknowledges anything here, so nobody is reminded.
         notify: dict[str, float] = {"repeat_interval": 0}
         if group_wait is not None:
             notify["group_wait"] = group_wait
         settings = Settings.model_validate({"store": {"url": store or "sqlite://"}, "notify": notify})
-        self._patience = timedelta(seconds=2 * settings.notify.group_wait)
-        self._ages = knowledge.inference.limits("alert", "age_s")
-        self._quiet_after = settings.intake.quiet_after if sweeping else None
-        self._service = Service(settings, host, knowledge)
+        self._settle_time = timedelta(seconds=2 * settings.notify.group_wait)
+        self._age_limits_s = rulebase.inference.limits("alert", "age_s")
+        self._quiet_after_s = settings.intake.quiet_after if sweep_quiet_alerts else None
+        self._service = Service(settings, host, rulebase)
         self._service.database.prepare()
 
     @property
     def database(self) -> Database:
         return self._service.database
 
-    def play(self, timeline: Iterable[Moment], until: datetime | None = None) -> None:
+    def run(self, timeline: Iterable[Step], until: datetime | None = None) -> None:
         """Moments in order, then on until that time, or until all that waits is said. Starts from nothing."""
-        self._clear()
-        self.go_on(timeline, until)
+        self._clear_store()
+        self.resume(timeline, until)
 
-    def go_on(self, timeline: Iterable[Moment], until: datetime | None = None) -> None:
+    def resume(self, timeline: Iterable[Step], until: datetime | None = None) -> None:
         """As `play`, from what the store holds."""
-        last = None
-        self._service.world.told = []
-        for moment in timeline:
-            self._pass(last, moment.now)
-            self._close(moment)
-            if moment.facts is not None:
-                self._service.world.told = list(moment.facts)
-                if not moment.events:
-                    self._service.reconsider(moment.now)
-            if moment.events:
-                self._service.accept(moment.events, moment.now)
-                self._service.triage_all(moment.now)
-            last = moment.now
-        if last is not None:
-            self._pass(last, last + self._patience if until is None else until)
+        previous_time = None
+        self._service.world.replayed_facts = []
+        for step in timeline:
+            self._advance_to(previous_time, step.now)
+            self._resolve_incidents(step)
+            if step.facts is not None:
+                self._service.world.replayed_facts = list(step.facts)
+                if not step.events:
+                    self._service.reconsider(step.now)
+            if step.events:
+                self._service.accept(step.events, step.now)
+                self._service.triage_all(step.now)
+            previous_time = step.now
+        if previous_time is not None:
+            self._advance_to(previous_time, previous_time + self._settle_time if until is None else until)
 
-    def _pass(self, since: datetime | None, until: datetime) -> None:
+    def _advance_to(self, since: datetime | None, until: datetime) -> None:
         """Let time go by: say what is due, and ask rules when an alert gets as old as they want it."""
-        for at in self._birthdays(since, until) if self._ages and since is not None else ():
-            self._deliver(at)
-            self._service.reconsider(at)
-        for at in self._quiet(since, until) if self._quiet_after and since is not None else ():
-            self._deliver(at)
-            self._service.sweep(at)
-            self._service.triage_all(at)
-        self._deliver(until)
+        for when in self._age_thresholds(since, until) if self._age_limits_s and since is not None else ():
+            self._deliver_due(when)
+            self._service.reconsider(when)
+        for when in self._list_quiet_times(since, until) if self._quiet_after_s and since is not None else ():
+            self._deliver_due(when)
+            self._service.sweep(when)
+            self._service.triage_all(when)
+        self._deliver_due(until)
 
-    def _quiet(self, since: datetime, until: datetime) -> list[datetime]:
-        length = timedelta(seconds=self._quiet_after or 0) + _AFTER
+    def _list_quiet_times(self, since: datetime, until: datetime) -> list[datetime]:
+        length = timedelta(seconds=self._quiet_after_s or 0) + _AGE_MARGIN
         with self.database.read() as conn:
-            ends = {alert.last_seen + length for alert in alerts.active(conn)}
-        return sorted(at for at in ends if since < at < until)
+            ends = {alert.last_seen + length for alert in alerts.load_active(conn)}
+        return sorted(when for when in ends if since < when < until)
 
-    def _birthdays(self, since: datetime, until: datetime) -> list[datetime]:
+    def _age_thresholds(self, since: datetime, until: datetime) -> list[datetime]:
         with self.database.read() as conn:
-            begun = {alert.first_seen for alert in alerts.active(conn)}
-        passed = {first + timedelta(seconds=age) + _AFTER for first in begun for age in self._ages}
-        return sorted(at for at in passed if since < at < until)
+            first_seen_times = {alert.first_seen for alert in alerts.load_active(conn)}
+        threshold_times = {
+            first_seen + timedelta(seconds=age) + _AGE_MARGIN
+            for first_seen in first_seen_times
+            for age in self._age_limits_s
+        }
+        return sorted(when for when in threshold_times if since < when < until)
 
-    def _close(self, moment: Moment) -> None:
-        if not moment.closed:
+    def _resolve_incidents(self, step: Step) -> None:
+        if not step.resolved_fingerprints:
             return
-        for one in self._service.incidents("open", limit=None):
-            if moment.closed & set(self._service.fingerprints(one["id"])):
-                self._service.resolve(one["id"], moment.now, fix=None, actor="rehearsal")
+        for incident in self._service.incidents("open", limit=None):
+            if step.resolved_fingerprints & set(self._service.fingerprints(incident["id"])):
+                self._service.resolve(incident["id"], step.now, fix=None, actor="rehearsal")
 
     @property
     def notifications(self) -> Sequence[Notification]:
         """What was said, in order."""
-        return tuple(self._listener.heard)
+        return tuple(self._recorder.notifications)
 
-    def incidents(self) -> list[dict[str, Any]]:
+    def list_incidents(self) -> list[dict[str, Any]]:
         """As `incident ID --json` shows them, in the order of their opening."""
-        listed = self._service.incidents(limit=None)
-        return [self._service.incident(one["id"]) for one in reversed(listed)]
+        rows = self._service.incidents(limit=None)
+        return [self._service.incident(row["id"]) for row in reversed(rows)]
 
-    def suspects(self, now: datetime) -> list[Suspect]:
+    def rank_suspects(self, now: datetime) -> list[Suspect]:
         """All that may be the root of what is active, likeliest first."""
         return self._service.suspects(now)
 
@@ -157,7 +161,7 @@ class Rehearsal:
         """The knowledge is the caller's and stays open."""
         self._service.database.close()
 
-    def _deliver(self, now: datetime) -> None:
+    def _deliver_due(self, now: datetime) -> None:
         """What is due by then, each message at its own time."""
         while (due := self._next_due()) is not None and due <= now:
             if not self._service.deliver(due):
@@ -165,10 +169,10 @@ class Rehearsal:
 
     def _next_due(self) -> datetime | None:
         with self.database.read() as conn:
-            return outbox.next_due(conn)
+            return outbox.find_next_due(conn)
 
-    def _clear(self) -> None:
-        self._listener.heard.clear()
+    def _clear_store(self) -> None:
+        self._recorder.notifications.clear()
         with self._service.database.write() as conn:
             for table in reversed(metadata.sorted_tables):
                 conn.execute(table.delete())

@@ -25,7 +25,7 @@ def add(
     conn.execute(audit.insert().values(at=now, actor=actor, what=what, about=about, reason=reason))
 
 
-def listed(conn: sa.Connection, limit: int) -> list[dict[str, Any]]:
+def list_entries(conn: sa.Connection, limit: int) -> list[dict[str, Any]]:
     """The latest first: at, actor, what, about, reason."""
     columns = audit.c.at, audit.c.actor, audit.c.what, audit.c.about, audit.c.reason
     return [

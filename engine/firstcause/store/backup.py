@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from firstcause.errors import StoreError
-from firstcause.store.database import ACCEPTED, HEAD, Database
-from firstcause.store.inbox_journal import Journal, on_disk
+from firstcause.store.database import HEAD, JOURNAL_SUFFIX, Database
+from firstcause.store.inbox_journal import JournalInbox, fsync_path
 from firstcause.store.tables import journal, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_AT_ONCE = 1000
+_CHUNK_SIZE = 1000
 
 
 def back_up(database: Database, target: Path, *, replace: bool = False) -> int:
@@ -30,7 +30,7 @@ def back_up(database: Database, target: Path, *, replace: bool = False) -> int:
     StoreError where it is there already, unless it is to be replaced, or cannot be written.
     """
     if target.exists():
-        if _is_its_own(database, target):
+        if _is_same_file(database, target):
             raise StoreError(f"{target} is there already; name another file")
         if not replace:
             raise StoreError(f"{target} is there already; name another file, or say --replace")
@@ -38,40 +38,45 @@ def back_up(database: Database, target: Path, *, replace: bool = False) -> int:
     try:
         # Nobody else may read it, as nobody else may read the store.
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        _fill(database, part)
-        on_disk(part)
+        _write_copy(database, part)
+        fsync_path(part)
         part.replace(target)
-        on_disk(target.parent)
+        fsync_path(target.parent)
         return target.stat().st_size
     except (OSError, sqlite3.Error) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        msg = f"{target} cannot be written: {why}; check that its folder is there and that its disk has room"
+        reason = error.strerror if isinstance(error, OSError) else error
+        msg = (
+            f"{target} cannot be written: {reason}; check that its folder is there and that its disk has room"
+        )
         raise StoreError(msg) from error
     finally:
-        for left in (part, *(Path(f"{part}{suffix}") for suffix in ("-wal", "-shm", "-journal"))):
-            left.unlink(missing_ok=True)
-        shutil.rmtree(f"{part}{ACCEPTED}", ignore_errors=True)
+        for leftover in (part, *(Path(f"{part}{suffix}") for suffix in ("-wal", "-shm", "-journal"))):
+            leftover.unlink(missing_ok=True)
+        shutil.rmtree(f"{part}{JOURNAL_SUFFIX}", ignore_errors=True)
 
 
-def _is_its_own(database: Database, target: Path) -> bool:
+def _is_same_file(database: Database, target: Path) -> bool:
     own = Path(database.engine.url.database or "") if database.is_sqlite else None
     return own is not None and own.is_file() and target.samefile(own)
 
 
-def _fill(database: Database, part: Path) -> None:
+def _write_copy(database: Database, part: Path) -> None:
     copy = Database(f"sqlite:///{part}")
     with closing(copy):
         if database.is_sqlite:
             # First: what is triaged from here on may be deleted here, but not there.
-            if isinstance(database.inbox, Journal):
-                database.inbox.copy(Path(f"{part}{ACCEPTED}"))
-            with closing(database.engine.raw_connection()) as source, closing(sqlite3.connect(part)) as into:
+            if isinstance(database.inbox, JournalInbox):
+                database.inbox.copy(Path(f"{part}{JOURNAL_SUFFIX}"))
+            with (
+                closing(database.engine.raw_connection()) as source,
+                closing(sqlite3.connect(part)) as target,
+            ):
                 plain = source.driver_connection
                 if not isinstance(plain, sqlite3.Connection):
-                    msg = f"{database.shown_url} is used by a driver that cannot copy it"
+                    msg = f"{database.display_url} is used by a driver that cannot copy it"
                     raise StoreError(msg)
                 # In one go: a copy in steps begins anew whenever somebody writes.
-                plain.backup(into)
+                plain.backup(target)
         else:
             _copy_rows(database, copy)
         copy.empty_journal()
@@ -81,23 +86,23 @@ def _fill(database: Database, part: Path) -> None:
 
 
 def _copy_rows(database: Database, copy: Database) -> None:
-    if (version := database.version()) != HEAD:
-        msg = f"{database.shown_url} has schema {version or 'none'}; run `firstcause db upgrade` first"
+    if (version := database.read_version()) != HEAD:
+        msg = f"{database.display_url} has schema {version or 'none'}; run `firstcause db upgrade` first"
         raise StoreError(msg)
     copy.upgrade()
-    with database.read() as source, copy.write() as into:
+    with database.read() as source, copy.write() as target:
         # All of one moment.
         source.execution_options(isolation_level="REPEATABLE READ")
         # Of an incident that lives on in a later one, that comes later.
-        into.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+        target.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
         for table in metadata.sorted_tables:
             if table is not journal:
-                into.execute(table.delete())
-                for rows in _rows(source, table):
-                    into.execute(table.insert(), rows)
+                target.execute(table.delete())
+                for rows in _iter_row_chunks(source, table):
+                    target.execute(table.insert(), rows)
 
 
-def _rows(source: sa.Connection, table: sa.Table) -> Iterator[list[dict[str, object]]]:
-    found = source.execution_options(yield_per=_AT_ONCE).execute(sa.select(table))
-    for part in found.mappings().partitions():
-        yield [dict(row) for row in part]
+def _iter_row_chunks(source: sa.Connection, table: sa.Table) -> Iterator[list[dict[str, object]]]:
+    result = source.execution_options(yield_per=_CHUNK_SIZE).execute(sa.select(table))
+    for chunk in result.mappings().partitions():
+        yield [dict(row) for row in chunk]

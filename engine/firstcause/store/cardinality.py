@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from firstcause.core.grouping.overflow import FURTHER
+from firstcause.core.grouping.overflow import OVERFLOW_CODE
 from firstcause.core.model import IncidentStatus
-from firstcause.store.event_counts import OTHERS
+from firstcause.store.event_counts import OTHER_CODES
 from firstcause.store.tables import alert, incident, notification_registry, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from firstcause.core.grouping.overflow import Place
+    from firstcause.core.grouping.overflow import ServiceTenant
     from firstcause.core.model import Alert
 
 
-def kinds(conn: sa.Connection, since: datetime) -> dict[Place, int]:
+def count_kinds(conn: sa.Connection, since: datetime) -> dict[ServiceTenant, int]:
     """Alerts without an entry by service and tenant: those that are active, or were opened since then."""
     rows = conn.execute(
         sa.select(alert.c.service, alert.c.tenant, sa.func.count())
@@ -28,14 +28,14 @@ def kinds(conn: sa.Connection, since: datetime) -> dict[Place, int]:
             sa.or_(alert.c.resolved_at.is_(None), alert.c.opened_at >= since),
             alert.c.catalogued.is_(False),
             alert.c.drill.is_(False),
-            alert.c.code != FURTHER,
+            alert.c.code != OVERFLOW_CODE,
         )
         .group_by(alert.c.service, alert.c.tenant)
     )
-    return {(service, tenant): int(number) for service, tenant, number in rows}
+    return {(service, tenant): int(total) for service, tenant, total in rows}
 
 
-def rename(conn: sa.Connection, before: Alert, after: Alert, since: datetime) -> None:
+def rename_alert(conn: sa.Connection, before: Alert, after: Alert, since: datetime) -> None:
     """Give an alert, and what refers to it, the names of a newer version.
 
     since: as far back as ended incidents may go on. The other alerts of its fault follow: else they would
@@ -52,48 +52,54 @@ def rename(conn: sa.Connection, before: Alert, after: Alert, since: datetime) ->
 
 
 def _rename_fault(conn: sa.Connection, before: str, after: str, since: datetime) -> None:
-    alike = alert.c.fault == before, sa.or_(alert.c.resolved_at.is_(None), alert.c.resolved_at >= since)
-    conn.execute(alert.update().where(*alike).values(fault=after))
+    same_fault = alert.c.fault == before, sa.or_(alert.c.resolved_at.is_(None), alert.c.resolved_at >= since)
+    conn.execute(alert.update().where(*same_fault).values(fault=after))
     is_open = incident.c.status == IncidentStatus.OPEN.value
-    taken = conn.execute(sa.select(incident.c.id).where(incident.c.fault == after, is_open)).first()
-    alive = incident.c.resolved_at >= since if taken else sa.or_(is_open, incident.c.resolved_at >= since)
-    found = sa.select(incident.c.id).where(incident.c.fault == before, alive)
-    rows = list(conn.execute(found).scalars())
-    if rows:
-        conn.execute(incident.update().where(incident.c.id.in_(rows)).values(fault=after))
-        said = outbox.c.incident_id.in_(rows), outbox.c.said_fault == before
-        conn.execute(outbox.update().where(*said).values(said_fault=after))
+    existing = conn.execute(sa.select(incident.c.id).where(incident.c.fault == after, is_open)).first()
+    in_scope = (
+        incident.c.resolved_at >= since if existing else sa.or_(is_open, incident.c.resolved_at >= since)
+    )
+    query = sa.select(incident.c.id).where(incident.c.fault == before, in_scope)
+    incident_ids = list(conn.execute(query).scalars())
+    if incident_ids:
+        conn.execute(incident.update().where(incident.c.id.in_(incident_ids)).values(fault=after))
+        notified = outbox.c.incident_id.in_(incident_ids), outbox.c.said_fault == before
+        conn.execute(outbox.update().where(*notified).values(said_fault=after))
 
 
-def thin_registry(conn: sa.Connection, most: int) -> None:
+def prune_registry(conn: sa.Connection, max_codes: int) -> None:
     """Keep so many codes without an entry, those seen last; the others are counted together."""
     columns = notification_registry.c
-    mine = columns.catalogued.is_(False), columns.code != OTHERS
-    number = conn.execute(sa.select(sa.func.count()).select_from(notification_registry).where(*mine))
-    if number.scalar_one() <= most:
+    uncatalogued = columns.catalogued.is_(False), columns.code != OTHER_CODES
+    total = conn.execute(sa.select(sa.func.count()).select_from(notification_registry).where(*uncatalogued))
+    if total.scalar_one() <= max_codes:
         return
-    oldest = sa.select(notification_registry).where(*mine)
-    gone = conn.execute(oldest.order_by(columns.last_seen.desc(), columns.code).offset(most)).mappings().all()
-    _count_others(conn, gone)
-    for at in range(0, len(gone), 500):
-        codes = [row["code"] for row in gone[at : at + 500]]
+    oldest = sa.select(notification_registry).where(*uncatalogued)
+    removed = (
+        conn.execute(oldest.order_by(columns.last_seen.desc(), columns.code).offset(max_codes))
+        .mappings()
+        .all()
+    )
+    _merge_into_others(conn, removed)
+    for start in range(0, len(removed), 500):
+        codes = [row["code"] for row in removed[start : start + 500]]
         conn.execute(notification_registry.delete().where(columns.code.in_(codes)))
 
 
-def _count_others(conn: sa.Connection, gone: Sequence[sa.RowMapping]) -> None:
+def _merge_into_others(conn: sa.Connection, removed: Sequence[sa.RowMapping]) -> None:
     insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
     statement = insert(notification_registry).values(
-        code=OTHERS,
+        code=OTHER_CODES,
         title="codes without an entry that were not seen for long",
         catalogued=False,
-        severity=gone[0]["severity"],
-        first_seen=min(row["first_seen"] for row in gone),
-        last_seen=max(row["last_seen"] for row in gone),
-        count=sum(row["count"] for row in gone),
+        severity=removed[0]["severity"],
+        first_seen=min(row["first_seen"] for row in removed),
+        last_seen=max(row["last_seen"] for row in removed),
+        count=sum(row["count"] for row in removed),
     )
     columns = notification_registry.c
-    counted = {
+    updates = {
         "count": columns.count + statement.excluded.count,
         "last_seen": statement.excluded.last_seen,
     }
-    conn.execute(statement.on_conflict_do_update(index_elements=["code"], set_=counted))
+    conn.execute(statement.on_conflict_do_update(index_elements=["code"], set_=updates))

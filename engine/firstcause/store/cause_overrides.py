@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Ruling:
+class CauseOverride:
     """effect, cause: rows of alerts; cause None: it is a root."""
 
-    effect: int
-    cause: int | None
+    effect_id: int
+    cause_id: int | None
     at: datetime
     actor: str
     reason: str | None = None
 
 
-def add(conn: sa.Connection, new: Ruling) -> None:
+def add(conn: sa.Connection, new: CauseOverride) -> None:
     values = {
-        "effect_id": new.effect,
-        "cause_id": new.cause,
+        "effect_id": new.effect_id,
+        "cause_id": new.cause_id,
         "at": new.at,
         "actor": new.actor,
         "reason": new.reason,
@@ -35,7 +35,7 @@ def add(conn: sa.Connection, new: Ruling) -> None:
     conn.execute(ruling.insert().values(values))
 
 
-def in_force(conn: sa.Connection) -> list[Ruling]:
+def load_active(conn: sa.Connection) -> list[CauseOverride]:
     """The last word on each alert that is active."""
     rows = conn.execute(
         sa.select(ruling)
@@ -43,5 +43,8 @@ def in_force(conn: sa.Connection) -> list[Ruling]:
         .where(alert.c.resolved_at.is_(None))
         .order_by(ruling.c.id)
     )
-    last = {row.effect_id: Ruling(row.effect_id, row.cause_id, row.at, row.actor, row.reason) for row in rows}
+    last = {
+        row.effect_id: CauseOverride(row.effect_id, row.cause_id, row.at, row.actor, row.reason)
+        for row in rows
+    }
     return list(last.values())

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def of(conn: sa.Connection) -> Sequence[object]:
+def read_change_token(conn: sa.Connection) -> Sequence[object]:
     """Other values than before whenever something was added, ended or counted."""
     newest = [
         sa.select(sa.func.max(table.c.id)).scalar_subquery()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-_PAST = {
+_PAST_COLUMNS = {
     tables.incident: ("opened_at", "resolved_at", "acknowledged_at"),
     tables.alert: ("first_seen", "last_seen", "resolved_at"),
     tables.outbox: ("claimed_at", "closed_at"),
@@ -21,18 +21,18 @@ _PAST = {
 """What has happened, and so cannot be later than now."""
 
 
-def set_back(conn: sa.Connection, by: timedelta, now: datetime) -> None:
+def adjust_times(conn: sa.Connection, offset: timedelta, now: datetime) -> None:
     """The clock was set back by so much: nothing has happened later than now, and what waits comes sooner.
 
     Else an error that ended in that future would be taken for a straggler until then, and messages would
     wait until then.
     """
-    for table, names in _PAST.items():
+    for table, names in _PAST_COLUMNS.items():
         for name in names:
             column = table.c[name]
             conn.execute(table.update().where(column > now).values({name: now}))
-    waiting = tables.outbox.c
-    rows = conn.execute(tables.outbox.select().where(waiting.outcome.is_(None), waiting.due_at > now)).all()
+    columns = tables.outbox.c
+    rows = conn.execute(tables.outbox.select().where(columns.outcome.is_(None), columns.due_at > now)).all()
     for row in rows:
-        sooner = max(now, row.due_at - by)
-        conn.execute(tables.outbox.update().where(waiting.id == row.id).values(due_at=sooner))
+        due_at = max(now, row.due_at - offset)
+        conn.execute(tables.outbox.update().where(columns.id == row.id).values(due_at=due_at))

@@ -13,38 +13,39 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-MOST = 1000
+MAX_CALLS = 1000
 """Of so many at most: a sender that invents names must not fill the store."""
 
 Call = tuple[str, str]
 
 
-def learn(conn: sa.Connection, calls: Iterable[Call], now: datetime) -> None:
+def record(conn: sa.Connection, calls: Iterable[Call], now: datetime) -> None:
     """Write down who called whom. calls: (caller, callee)."""
-    listed = sorted(set(calls))
-    if not listed:
+    pairs = sorted(set(calls))
+    if not pairs:
         return
-    room = MOST - conn.execute(sa.select(sa.func.count()).select_from(dependency)).scalar_one()
+    capacity = MAX_CALLS - conn.execute(sa.select(sa.func.count()).select_from(dependency)).scalar_one()
     pair = sa.tuple_(dependency.c.caller, dependency.c.callee)
-    known = {
-        (row.caller, row.callee) for row in conn.execute(sa.select(dependency).where(pair.in_(listed[:MOST])))
+    existing = {
+        (row.caller, row.callee)
+        for row in conn.execute(sa.select(dependency).where(pair.in_(pairs[:MAX_CALLS])))
     }
-    fresh = [each for each in listed if each not in known][: max(room, 0)]
-    rows = [{"caller": caller, "callee": callee, "last_seen": now} for caller, callee in {*known, *fresh}]
+    fresh = [call for call in pairs if call not in existing][: max(capacity, 0)]
+    rows = [{"caller": caller, "callee": callee, "last_seen": now} for caller, callee in {*existing, *fresh}]
     insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
     statement = insert(dependency)
     if rows:
-        taken = {"last_seen": statement.excluded.last_seen}
-        conn.execute(statement.on_conflict_do_update(index_elements=["caller", "callee"], set_=taken), rows)
+        updates = {"last_seen": statement.excluded.last_seen}
+        conn.execute(statement.on_conflict_do_update(index_elements=["caller", "callee"], set_=updates), rows)
 
 
-def known_since(conn: sa.Connection, since: datetime) -> list[Call]:
+def list_since(conn: sa.Connection, since: datetime) -> list[Call]:
     """(caller, callee) of those seen at that time or later, in order."""
-    seen = sa.select(dependency).where(dependency.c.last_seen >= since)
-    rows = conn.execute(seen.order_by(dependency.c.caller, dependency.c.callee))
+    query = sa.select(dependency).where(dependency.c.last_seen >= since)
+    rows = conn.execute(query.order_by(dependency.c.caller, dependency.c.callee))
     return [(row.caller, row.callee) for row in rows]
 
 
-def forget(conn: sa.Connection, before: datetime) -> None:
+def prune(conn: sa.Connection, before: datetime) -> None:
     """Drop the calls that nobody has seen since."""
     conn.execute(dependency.delete().where(dependency.c.last_seen < before))

@@ -25,38 +25,38 @@ import sqlalchemy as sa
 
 from firstcause.errors import StoreError
 from firstcause.store import inbox
-from firstcause.store.inbox import Parcel, TakenError, Waiting
+from firstcause.store.inbox import AlreadyClaimedError, EventPayload, PendingPayload
 from firstcause.store.tables import journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from firstcause.store.inbox import Batch, Rows
+    from firstcause.store.inbox import PendingBatch, TableInbox
 
 log = logging.getLogger("firstcause.store")
 
-SEGMENT = 32 * 1024 * 1024
+MAX_SEGMENT_BYTES = 32 * 1024 * 1024
 """Bytes after which a writer begins another segment."""
 
-_SUFFIX = ".frames"
-_MARK = b"fcj1"
-_FRAME = struct.Struct(">4sII")
+_SEGMENT_SUFFIX = ".frames"
+_FRAME_MAGIC = b"fcj1"
+_FRAME_HEADER = struct.Struct(">4sII")
 """The mark, the length of the rest, and its CRC-32."""
-_CONTENT = struct.Struct(">qI")
+_CONTENT_HEADER = struct.Struct(">qI")
 """When it was received, in microseconds since 1970, and how many events it has; the parcels follow."""
-_PARCEL = struct.Struct(">IIBB")
+_PAYLOAD_HEADER = struct.Struct(">IIBB")
 """How many events, the lengths of body and key, and whether it is as sent; key and body follow."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TICK = timedelta(microseconds=1)
-_GONE = -1
+_MICROSECOND = timedelta(microseconds=1)
+_NO_FILE = -1
 
 
-class Place(NamedTuple):
+class ReadPosition(NamedTuple):
     """How far a segment is triaged: up to the frame at `offset`, and of that so many events."""
 
     offset: int = 0
-    done: int = 0
+    processed: int = 0
 
 
 class _Frame(NamedTuple):
@@ -65,115 +65,121 @@ class _Frame(NamedTuple):
     start: int
     end: int
     received_at: datetime
-    events: int
-    parcels: bytes
+    event_count: int
+    packed_payloads: bytes
 
 
-class Journal:
+class JournalInbox:
     """The inbox of a store, in a folder of its own. rows: its table, where older versions put theirs."""
 
-    def __init__(self, folder: Path, rows: Rows) -> None:
+    def __init__(self, folder: Path, rows: TableInbox) -> None:
         self._folder = folder
         self._rows = rows
         self._lock = threading.Lock()
-        self._writer: _Writer | None = None
+        self._writer: _SegmentWriter | None = None
 
-    def store(self, parcels: Sequence[Parcel], now: datetime) -> None:
+    def store(self, payloads: Sequence[EventPayload], now: datetime) -> None:
         """See `Inbox`."""
-        if not parcels:
+        if not payloads:
             return
-        frame = _framed(parcels, now)
-        with self._lock, self._said():
+        frame = _encode_frame(payloads, now)
+        with self._lock, self._translate_os_errors():
             if self._writer is None or self._writer.deleted:
-                self._leave()
-                self._writer = _Writer(self._folder)
+                self._close_writer()
+                self._writer = _SegmentWriter(self._folder)
             try:
                 self._writer.append(frame)
             except OSError:
-                self._leave()
+                self._close_writer()
                 raise
-            if self._writer.size >= SEGMENT:
-                self._leave()
+            if self._writer.size >= MAX_SEGMENT_BYTES:
+                self._close_writer()
 
-    def waiting(self, conn: sa.Connection, limit: int) -> Batch:
+    def load_pending(self, conn: sa.Connection, limit: int) -> PendingBatch:
         """See `Inbox`."""
-        older = self._rows.waiting(conn, limit)
-        return older if older.parcels else self.written(conn, limit) or older
+        older = self._rows.load_pending(conn, limit)
+        return older if older.payloads else self.load_from_segments(conn, limit) or older
 
-    def written(self, conn: sa.Connection, limit: int) -> JournalBatch | None:
+    def load_from_segments(self, conn: sa.Connection, limit: int) -> JournalBatch | None:
         """The oldest of the journal itself, of one segment at a time; None where nothing waits."""
-        places = _places(conn)
-        with self._said():
-            for name in self._segments():
-                before = places.get(name, Place())
-                with _opened(self._folder / name) as fd:
-                    parcels, after = _read(fd, before, limit)
-                    if parcels:
-                        return JournalBatch(parcels, self._folder / name, before, after)
-                    self._forget(name, fd, before)
+        positions = _load_positions(conn)
+        with self._translate_os_errors():
+            for name in self._list_segments():
+                before = positions.get(name, ReadPosition())
+                with _open_segment(self._folder / name) as fd:
+                    payloads, after = _read_pending(fd, before, limit)
+                    if payloads:
+                        return JournalBatch(payloads, self._folder / name, before, after)
+                    self._delete_segment(name, fd, before)
         return None
 
-    def count_waiting(self, conn: sa.Connection) -> int:
+    def count_pending(self, conn: sa.Connection) -> int:
         """See `Inbox`."""
-        events = self._rows.count_waiting(conn)
-        places = _places(conn)
-        with self._said():
-            for name in self._segments():
-                place = places.get(name, Place())
-                with _opened(self._folder / name) as fd:
-                    events += sum(each.events for each in _frames(fd, place.offset, whole=False)) - place.done
+        events = self._rows.count_pending(conn)
+        positions = _load_positions(conn)
+        with self._translate_os_errors():
+            for name in self._list_segments():
+                position = positions.get(name, ReadPosition())
+                with _open_segment(self._folder / name) as fd:
+                    events += (
+                        sum(
+                            frame.event_count
+                            for frame in _iter_frames(fd, position.offset, with_content=False)
+                        )
+                        - position.processed
+                    )
         return events
 
-    def bytes_waiting(self, conn: sa.Connection) -> int:
+    def pending_bytes(self, conn: sa.Connection) -> int:
         """See `Inbox`."""
-        places, taken = _places(conn), self._rows.bytes_waiting(conn)
-        with self._said():
-            for name in self._segments():
+        positions, total = _load_positions(conn), self._rows.pending_bytes(conn)
+        with self._translate_os_errors():
+            for name in self._list_segments():
                 with suppress(FileNotFoundError):
                     size = (self._folder / name).stat().st_size
-                    taken += max(0, size - places.get(name, Place()).offset)
-        return taken
+                    total += max(0, size - positions.get(name, ReadPosition()).offset)
+        return total
 
     def copy(self, folder: Path) -> None:
         """The segments, as they are now, into another folder, where they stay when they go here."""
         folder.mkdir(mode=0o700)
-        for name in self._segments():
+        for name in self._list_segments():
             # One that has gone meanwhile is triaged.
             with suppress(FileNotFoundError):
-                _copied(self._folder / name, folder / name)
+                _copy_segment(self._folder / name, folder / name)
 
     def close(self) -> None:
         """What waits stays, for whoever triages next."""
         with self._lock:
-            self._leave()
+            self._close_writer()
 
-    def _leave(self) -> None:
+    def _close_writer(self) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
 
-    def _segments(self) -> list[str]:
+    def _list_segments(self) -> list[str]:
         """The oldest first."""
         try:
-            return sorted(path.name for path in self._folder.iterdir() if path.suffix == _SUFFIX)
+            return sorted(path.name for path in self._folder.iterdir() if path.suffix == _SEGMENT_SUFFIX)
         except FileNotFoundError:
             return []
 
-    def _forget(self, name: str, fd: int, place: Place) -> None:
+    def _delete_segment(self, name: str, fd: int, position: ReadPosition) -> None:
         """Delete a segment of which nothing waits, unless its writer still has it."""
-        if fd == _GONE:
+        if fd == _NO_FILE:
             return
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
-        if next(_frames(fd, place.offset), None) is None:
-            if torn := os.fstat(fd).st_size - place.offset:
+        if next(_iter_frames(fd, position.offset), None) is None:
+            if torn := os.fstat(fd).st_size - position.offset:
                 log.warning("the last %d bytes of %s were cut off before they were acknowledged", torn, name)
             (self._folder / name).unlink(missing_ok=True)
 
     @contextmanager
-    def _said(self) -> Iterator[None]:
+    def _translate_os_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -188,39 +194,39 @@ class Journal:
 class JournalBatch:
     """before, after: how far the segment was and will be triaged."""
 
-    parcels: Sequence[Waiting]
+    payloads: Sequence[PendingPayload]
     segment: Path
-    before: Place
-    after: Place
+    before: ReadPosition
+    after: ReadPosition
 
-    def take(self, conn: sa.Connection) -> None:
+    def mark_processed(self, conn: sa.Connection) -> None:
         """See `Batch`."""
-        places = _places(conn)
-        mine = self.segment.name
+        positions = _load_positions(conn)
+        segment_name = self.segment.name
         # Of a segment that is gone there may be no row any more.
-        if places.get(mine, Place()) != self.before or not self.segment.exists():
-            raise TakenError
-        values = {"place": self.after.offset, "done": self.after.done}
-        if mine in places:
-            conn.execute(journal.update().where(journal.c.segment == mine).values(values))
+        if positions.get(segment_name, ReadPosition()) != self.before or not self.segment.exists():
+            raise AlreadyClaimedError
+        values = {"place": self.after.offset, "done": self.after.processed}
+        if segment_name in positions:
+            conn.execute(journal.update().where(journal.c.segment == segment_name).values(values))
         else:
-            conn.execute(journal.insert().values({"segment": mine, **values}))
-        gone = [name for name in places if not self.segment.with_name(name).exists()]
-        if gone:
-            conn.execute(journal.delete().where(journal.c.segment.in_(gone)))
+            conn.execute(journal.insert().values({"segment": segment_name, **values}))
+        missing = [name for name in positions if not self.segment.with_name(name).exists()]
+        if missing:
+            conn.execute(journal.delete().where(journal.c.segment.in_(missing)))
 
 
-class _Writer:
+class _SegmentWriter:
     """Appends to a segment of its own."""
 
     def __init__(self, folder: Path) -> None:
         if not folder.exists():
             folder.mkdir(mode=0o700, exist_ok=True)
-            on_disk(folder.parent)
-        self._fd = _begun(folder)
+            fsync_path(folder.parent)
+        self._fd = _create_segment(folder)
         self.size = 0
         try:
-            on_disk(folder)
+            fsync_path(folder)
         except OSError:
             self.close()
             raise
@@ -232,10 +238,10 @@ class _Writer:
 
     def append(self, frame: bytes) -> None:
         """On disk when it returns; OSError where it is not, and nothing is there."""
-        left = memoryview(frame)
+        remaining = memoryview(frame)
         try:
-            while left:
-                left = left[os.write(self._fd, left) :]
+            while remaining:
+                remaining = remaining[os.write(self._fd, remaining) :]
             os.fdatasync(self._fd)
         except OSError:
             with suppress(OSError):
@@ -247,20 +253,20 @@ class _Writer:
         os.close(self._fd)
 
 
-def _copied(segment: Path, to: Path) -> None:
-    if segment.stat().st_size >= SEGMENT:
+def _copy_segment(segment: Path, target: Path) -> None:
+    if segment.stat().st_size >= MAX_SEGMENT_BYTES:
         # Nobody writes to it any more, so it need not be there twice; unless it is another disk.
         with suppress(OSError):
-            to.hardlink_to(segment)
+            target.hardlink_to(segment)
             return
-    shutil.copyfile(segment, to)
+    shutil.copyfile(segment, target)
 
 
-def _begun(folder: Path) -> int:
+def _create_segment(folder: Path) -> int:
     """A new segment, locked."""
     while True:
         # Never a name that was there before: the store may still hold how far that one was triaged.
-        path = folder / f"{time.time_ns():020d}-{secrets.token_hex(4)}{_SUFFIX}"
+        path = folder / f"{time.time_ns():020d}-{secrets.token_hex(4)}{_SEGMENT_SUFFIX}"
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(fd, fcntl.LOCK_EX)
         if os.fstat(fd).st_nlink:
@@ -269,7 +275,7 @@ def _begun(folder: Path) -> int:
         os.close(fd)
 
 
-def on_disk(path: Path) -> None:
+def fsync_path(path: Path) -> None:
     """What is in a file, or what a folder lists, is on disk only after this."""
     fd = os.open(path, os.O_RDONLY)
     try:
@@ -279,12 +285,12 @@ def on_disk(path: Path) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[int]:
+def _open_segment(path: Path) -> Iterator[int]:
     """_GONE where it has been deleted."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        yield _GONE
+        yield _NO_FILE
         return
     try:
         yield fd
@@ -292,95 +298,109 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(fd)
 
 
-def _places(conn: sa.Connection) -> dict[str, Place]:
+def _load_positions(conn: sa.Connection) -> dict[str, ReadPosition]:
     rows = conn.execute(sa.select(journal.c.segment, journal.c.place, journal.c.done))
-    return {segment: Place(offset, done) for segment, offset, done in rows}
+    return {segment: ReadPosition(offset, done) for segment, offset, done in rows}
 
 
-def _framed(parcels: Sequence[Parcel], now: datetime) -> bytes:
-    parts = [_CONTENT.pack((now - _EPOCH) // _TICK, sum(each.events for each in parcels))]
-    for each in parcels:
-        key = each.key.encode()
-        parts += (_PARCEL.pack(each.events, len(each.body), len(key), each.as_sent), key, each.body)
+def _encode_frame(payloads: Sequence[EventPayload], now: datetime) -> bytes:
+    parts = [
+        _CONTENT_HEADER.pack((now - _EPOCH) // _MICROSECOND, sum(payload.event_count for payload in payloads))
+    ]
+    for payload in payloads:
+        key = payload.key.encode()
+        parts += (
+            _PAYLOAD_HEADER.pack(payload.event_count, len(payload.body), len(key), payload.verbatim),
+            key,
+            payload.body,
+        )
     content = b"".join(parts)
-    return _FRAME.pack(_MARK, len(content), zlib.crc32(content)) + content
+    return _FRAME_HEADER.pack(_FRAME_MAGIC, len(content), zlib.crc32(content)) + content
 
 
-def _unframed(frame: _Frame) -> Iterator[Parcel]:
-    at, parcels = 0, frame.parcels
-    while at < len(parcels):
-        events, size, name, as_sent = _PARCEL.unpack_from(parcels, at)
-        start = at + _PARCEL.size + name
-        at = start + size
-        yield Parcel(parcels[start:at], events, bool(as_sent), parcels[start - name : start].decode())
+def _decode_frame(frame: _Frame) -> Iterator[EventPayload]:
+    position, packed = 0, frame.packed_payloads
+    while position < len(packed):
+        events, size, key_size, as_sent = _PAYLOAD_HEADER.unpack_from(packed, position)
+        start = position + _PAYLOAD_HEADER.size + key_size
+        position = start + size
+        yield EventPayload(
+            packed[start:position], events, bool(as_sent), packed[start - key_size : start].decode()
+        )
 
 
-def _frames(fd: int, offset: int, *, whole: bool = True) -> Iterator[_Frame]:
+def _iter_frames(fd: int, offset: int, *, with_content: bool = True) -> Iterator[_Frame]:
     """Those from an offset on that are sound. whole: False for heads only, unchecked."""
-    while fd != _GONE:
-        frame = _frame(fd, offset, whole=whole)
+    while fd != _NO_FILE:
+        frame = _read_frame(fd, offset, with_content=with_content)
         if frame is None:
-            sound = _next(fd, offset + 1)
-            if sound is None:
+            next_offset = _find_next_frame(fd, offset + 1)
+            if next_offset is None:
                 return
             # The writer may have written there, and behind it, after the first look: the search must not
             # jump over what it finished meanwhile. Bytes appear in order, so that a second look settles it.
-            if _frame(fd, offset, whole=whole) is not None:
+            if _read_frame(fd, offset, with_content=with_content) is not None:
                 continue
-            log.error("%d bytes of the inbox cannot be read; triage goes on behind them", sound - offset)
-            offset = sound
+            log.error(
+                "%d bytes of the inbox cannot be read; triage goes on behind them", next_offset - offset
+            )
+            offset = next_offset
             continue
         yield frame
         offset = frame.end
 
 
-def _frame(fd: int, offset: int, *, whole: bool) -> _Frame | None:
+def _read_frame(fd: int, offset: int, *, with_content: bool) -> _Frame | None:
     """None where none is, or one that is not sound."""
-    head = os.pread(fd, _FRAME.size, offset)
-    if len(head) < _FRAME.size or not head.startswith(_MARK):
+    head = os.pread(fd, _FRAME_HEADER.size, offset)
+    if len(head) < _FRAME_HEADER.size or not head.startswith(_FRAME_MAGIC):
         return None
-    _, length, checksum = _FRAME.unpack(head)
+    _, length, checksum = _FRAME_HEADER.unpack(head)
     end = offset + len(head) + length
-    if length < _CONTENT.size or end > os.fstat(fd).st_size:
+    if length < _CONTENT_HEADER.size or end > os.fstat(fd).st_size:
         return None
-    content = os.pread(fd, length if whole else _CONTENT.size, offset + len(head))
-    if whole and zlib.crc32(content) != checksum:
+    content = os.pread(fd, length if with_content else _CONTENT_HEADER.size, offset + len(head))
+    if with_content and zlib.crc32(content) != checksum:
         return None
-    received, events = _CONTENT.unpack_from(content)
-    return _Frame(offset, end, _EPOCH + received * _TICK, events, content[_CONTENT.size :])
+    received, events = _CONTENT_HEADER.unpack_from(content)
+    return _Frame(offset, end, _EPOCH + received * _MICROSECOND, events, content[_CONTENT_HEADER.size :])
 
 
-def _next(fd: int, offset: int) -> int | None:
+def _find_next_frame(fd: int, offset: int) -> int | None:
     """Where the next sound frame begins."""
     rest = os.pread(fd, os.fstat(fd).st_size, offset)
-    at = rest.find(_MARK)
-    while at >= 0:
-        if _frame(fd, offset + at, whole=True) is not None:
-            return offset + at
-        at = rest.find(_MARK, at + 1)
+    index = rest.find(_FRAME_MAGIC)
+    while index >= 0:
+        if _read_frame(fd, offset + index, with_content=True) is not None:
+            return offset + index
+        index = rest.find(_FRAME_MAGIC, index + 1)
     return None
 
 
-def _read(fd: int, place: Place, limit: int) -> tuple[list[Waiting], Place]:
+def _read_pending(fd: int, position: ReadPosition, limit: int) -> tuple[list[PendingPayload], ReadPosition]:
     """What waits from a place on, and the place behind it."""
-    found: list[Waiting] = []
+    pending: list[PendingPayload] = []
     events = size = 0
-    for frame in _frames(fd, place.offset):
-        if frame.start != place.offset:
-            place = Place(frame.start)
-        passed = 0
-        for parcel in _unframed(frame):
-            mine = min(max(place.done - passed, 0), parcel.events)
-            left = parcel.events - mine
-            if found and left and (events + left > limit or size + len(parcel.body) > inbox.MOST_BYTES):
-                return found, place
-            take = min(left, limit)
-            if left:
-                found.append(Waiting(parcel, frame.received_at, mine, take))
-                events, size = events + take, size + len(parcel.body)
-                place = Place(frame.start, passed + mine + take)
-            if take < left:
-                return found, place
-            passed += parcel.events
-        place = Place(frame.end)
-    return found, place
+    for frame in _iter_frames(fd, position.offset):
+        if frame.start != position.offset:
+            position = ReadPosition(frame.start)
+        events_before = 0
+        for payload in _decode_frame(frame):
+            processed = min(max(position.processed - events_before, 0), payload.event_count)
+            remaining = payload.event_count - processed
+            if (
+                pending
+                and remaining
+                and (events + remaining > limit or size + len(payload.body) > inbox.MAX_BATCH_BYTES)
+            ):
+                return pending, position
+            to_process = min(remaining, limit)
+            if remaining:
+                pending.append(PendingPayload(payload, frame.received_at, processed, to_process))
+                events, size = events + to_process, size + len(payload.body)
+                position = ReadPosition(frame.start, events_before + processed + to_process)
+            if to_process < remaining:
+                return pending, position
+            events_before += payload.event_count
+        position = ReadPosition(frame.end)
+    return pending, position

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
-_DIGITS = 15
+_MAX_ID_DIGITS = 15
 
-OURSELVES = "firstcause"
+SYSTEM_ACTOR = "firstcause"
 """The actor of what no person did."""
 
-_LIVES = (incident.c.status != IncidentStatus.MERGED.value, incident.c.drill.is_(False))
+_NEITHER_MERGED_NOR_DRILL = (incident.c.status != IncidentStatus.MERGED.value, incident.c.drill.is_(False))
 """Neither a drill, nor one that lives on in another."""
 
 
-def _incident(row: Any) -> Incident:
+def _to_incident(row: Any) -> Incident:
     return Incident(
         fault=row.fault,
         root=Root(code=row.root_code, service=row.root_service, tenant=row.root_tenant),
@@ -44,79 +44,84 @@ def _incident(row: Any) -> Incident:
     )
 
 
-def still_open(conn: sa.Connection, *, drill: bool = False) -> list[Incident]:
+def load_open(conn: sa.Connection, *, drill: bool = False) -> list[Incident]:
     """drill: those of drills in place of all others."""
-    wanted = incident.c.status == IncidentStatus.OPEN.value, incident.c.drill.is_(drill)
+    conditions = incident.c.status == IncidentStatus.OPEN.value, incident.c.drill.is_(drill)
     return [
-        _incident(row) for row in conn.execute(sa.select(incident).where(*wanted).order_by(incident.c.id))
+        _to_incident(row)
+        for row in conn.execute(sa.select(incident).where(*conditions).order_by(incident.c.id))
     ]
 
 
-def listed(conn: sa.Connection, status: str | None, limit: int | None) -> list[Incident]:
+def list_incidents(conn: sa.Connection, status: str | None, limit: int | None) -> list[Incident]:
     """Newest first. status None: all but those that live on in another. limit None: all."""
-    wanted = incident.c.status == status if status else incident.c.status != IncidentStatus.MERGED.value
-    rows = conn.execute(sa.select(incident).where(wanted).order_by(incident.c.id.desc()).limit(limit))
-    return [_incident(row) for row in rows]
+    condition = incident.c.status == status if status else incident.c.status != IncidentStatus.MERGED.value
+    rows = conn.execute(sa.select(incident).where(condition).order_by(incident.c.id.desc()).limit(limit))
+    return [_to_incident(row) for row in rows]
 
 
-def get(conn: sa.Connection, number: str) -> Incident:
+def get(conn: sa.Connection, incident_id: str) -> Incident:
     """The incident of that id, or the one in which it lives on after a merge."""
     row = None
-    at: int | None = int(number) if number.isascii() and number.isdigit() and len(number) <= _DIGITS else None
-    while at is not None:
-        row = conn.execute(sa.select(incident).where(incident.c.id == at)).first()
-        at = row.merged_into if row else None
+    next_id: int | None = (
+        int(incident_id)
+        if incident_id.isascii() and incident_id.isdigit() and len(incident_id) <= _MAX_ID_DIGITS
+        else None
+    )
+    while next_id is not None:
+        row = conn.execute(sa.select(incident).where(incident.c.id == next_id)).first()
+        next_id = row.merged_into if row else None
     if row is None:
-        msg = f"no incident {number!r}; `firstcause incidents` lists them"
+        msg = f"no incident {incident_id!r}; `firstcause incidents` lists them"
         raise NotFoundError(msg)
-    return _incident(row)
+    return _to_incident(row)
 
 
-def save(conn: sa.Connection, each: Incident) -> int:
+def save(conn: sa.Connection, record: Incident) -> int:
     """Insert or update; returns the row."""
     values = {
-        "fault": each.fault,
-        "status": each.status.value,
-        "root_code": each.root.code,
-        "root_service": each.root.service,
-        "root_tenant": each.root.tenant,
-        "title": each.title,
-        "priority": each.priority.value,
-        "severity": each.severity.value,
-        "impact": each.impact.model_dump(mode="json"),
-        "suppressed": each.suppressed,
-        "opened_at": each.opened_at,
-        "resolved_at": each.resolved_at,
-        "fix": each.fix,
-        "acknowledged_at": each.acknowledged_at,
-        "acknowledged_by": each.acknowledged_by,
-        "drill": each.drill,
+        "fault": record.fault,
+        "status": record.status.value,
+        "root_code": record.root.code,
+        "root_service": record.root.service,
+        "root_tenant": record.root.tenant,
+        "title": record.title,
+        "priority": record.priority.value,
+        "severity": record.severity.value,
+        "impact": record.impact.model_dump(mode="json"),
+        "suppressed": record.suppressed,
+        "opened_at": record.opened_at,
+        "resolved_at": record.resolved_at,
+        "fix": record.fix,
+        "acknowledged_at": record.acknowledged_at,
+        "acknowledged_by": record.acknowledged_by,
+        "drill": record.drill,
     }
-    if each.stored_id is None:
+    if record.stored_id is None:
         return int(conn.execute(incident.insert().values(values).returning(incident.c.id)).scalar_one())
-    conn.execute(incident.update().where(incident.c.id == each.stored_id).values(values))
-    return each.stored_id
+    conn.execute(incident.update().where(incident.c.id == record.stored_id).values(values))
+    return record.stored_id
 
 
-def _by_hand() -> sa.Exists:
+def _was_closed_manually() -> sa.Exists:
     """Whether it was a person's word that ended an incident."""
     ending = sa.select(timeline.c.actor).where(
         timeline.c.incident_id == incident.c.id,
         timeline.c.at == incident.c.resolved_at,
-        timeline.c.actor != OURSELVES,
+        timeline.c.actor != SYSTEM_ACTOR,
     )
     return ending.exists()
 
 
-def closed_by_hand(conn: sa.Connection, numbers: Collection[int | None]) -> set[int]:
+def find_manually_closed(conn: sa.Connection, incident_ids: Collection[int | None]) -> set[int]:
     """Those of the incidents that a person closed."""
-    if not numbers:
+    if not incident_ids:
         return set()
-    closed = sa.select(incident.c.id).where(incident.c.id.in_(numbers), _by_hand())
+    closed = sa.select(incident.c.id).where(incident.c.id.in_(incident_ids), _was_closed_manually())
     return set(conn.execute(closed).scalars())
 
 
-def past_roots(conn: sa.Connection, since: datetime) -> dict[str, int]:
+def count_past_roots(conn: sa.Connection, since: datetime) -> dict[str, int]:
     """Service -> of how many incidents that were resolved since then it was the root."""
     rows = conn.execute(
         sa.select(incident.c.root_service, sa.func.count())
@@ -129,10 +134,10 @@ def past_roots(conn: sa.Connection, since: datetime) -> dict[str, int]:
         .group_by(incident.c.root_service)
         .order_by(incident.c.root_service)
     )
-    return {str(service): int(number) for service, number in rows}
+    return {str(service): int(total) for service, total in rows}
 
 
-def ended_lately(conn: sa.Connection, fault: str, since: datetime) -> Incident | None:
+def find_recently_ended(conn: sa.Connection, fault: str, since: datetime) -> Incident | None:
     """The last incident of a fault that ended by itself, not by a person's word, at that time or later."""
     row = conn.execute(
         sa.select(incident)
@@ -140,69 +145,71 @@ def ended_lately(conn: sa.Connection, fault: str, since: datetime) -> Incident |
             incident.c.fault == fault,
             incident.c.status == IncidentStatus.RESOLVED.value,
             incident.c.resolved_at >= since,
-            ~_by_hand(),
+            ~_was_closed_manually(),
         )
         .order_by(incident.c.id.desc())
         .limit(1)
     ).first()
-    return _incident(row) if row is not None else None
+    return _to_incident(row) if row is not None else None
 
 
-def merge(conn: sa.Connection, gone: int, into: int, now: datetime) -> None:
+def merge(conn: sa.Connection, merged_id: int, target_id: int, now: datetime) -> None:
     conn.execute(
         incident.update()
-        .where(incident.c.id == gone)
-        .values(status=IncidentStatus.MERGED.value, merged_into=into, resolved_at=now)
+        .where(incident.c.id == merged_id)
+        .values(status=IncidentStatus.MERGED.value, merged_into=target_id, resolved_at=now)
     )
-    conn.execute(alert.update().where(alert.c.incident_id == gone).values(incident_id=into))
+    conn.execute(alert.update().where(alert.c.incident_id == merged_id).values(incident_id=target_id))
 
 
-def note(
+def add_timeline_entry(
     conn: sa.Connection,
-    number: int,
+    incident_id: int,
     now: datetime,
     what: str,
     *,
     reason: str | None = None,
-    actor: str = OURSELVES,
+    actor: str = SYSTEM_ACTOR,
 ) -> None:
     """One line of an incident's timeline; what a person did is in the audit log too."""
-    conn.execute(timeline.insert().values(incident_id=number, at=now, actor=actor, what=what, reason=reason))
-    if actor != OURSELVES:
-        audit.add(conn, now, actor, what, about=f"incident {number}", reason=reason)
+    conn.execute(
+        timeline.insert().values(incident_id=incident_id, at=now, actor=actor, what=what, reason=reason)
+    )
+    if actor != SYSTEM_ACTOR:
+        audit.add(conn, now, actor, what, about=f"incident {incident_id}", reason=reason)
 
 
-def timeline_of(conn: sa.Connection, number: int) -> list[dict[str, Any]]:
+def load_timeline(conn: sa.Connection, incident_id: int) -> list[dict[str, Any]]:
     """What happened to an incident and to those that live on in it, which say their number, in order."""
-    one = sa.select(incident.c.id).where(incident.c.id == number).cte(recursive=True)
-    all_ = one.union(sa.select(incident.c.id).join(one, incident.c.merged_into == one.c.id))
+    own_id = sa.select(incident.c.id).where(incident.c.id == incident_id).cte(recursive=True)
+    merged_ids = own_id.union(sa.select(incident.c.id).join(own_id, incident.c.merged_into == own_id.c.id))
     column = timeline.c
     rows = conn.execute(
         sa.select(column.incident_id, column.at, column.actor, column.what, column.reason)
-        .where(column.incident_id.in_(sa.select(all_.c.id)))
+        .where(column.incident_id.in_(sa.select(merged_ids.c.id)))
         .order_by(column.id)
     )
-    return [_line(row, number) for row in rows]
+    return [_format_entry(row, incident_id) for row in rows]
 
 
-def _line(row: Any, number: int) -> dict[str, Any]:
-    what = row.what if row.incident_id == number else f"incident {row.incident_id}: {row.what}"
+def _format_entry(row: Any, incident_id: int) -> dict[str, Any]:
+    what = row.what if row.incident_id == incident_id else f"incident {row.incident_id}: {row.what}"
     return {"at": row.at, "actor": row.actor, "what": what, "reason": row.reason}
 
 
-def notifications_of(conn: sa.Connection, number: int) -> list[dict[str, Any]]:
+def load_notifications(conn: sa.Connection, incident_id: int) -> list[dict[str, Any]]:
     log = notification_log.c
     rows = conn.execute(
         sa.select(
             log.at, log.reason, log.notifier, log.status, log.text, log.reference, log.error, log.maybe_repeat
         )
-        .where(log.incident_id == number)
+        .where(log.incident_id == incident_id)
         .order_by(log.id)
     )
     return [dict(row._mapping) for row in rows]  # noqa: SLF001
 
 
-def of_event(conn: sa.Connection, event_id: str) -> int | None:
+def find_by_event(conn: sa.Connection, event_id: str) -> int | None:
     """The incident whose alert an event was folded into, None where there is none."""
     newest = (
         sa.select(alert.c.incident_id)
@@ -217,7 +224,7 @@ def of_event(conn: sa.Connection, event_id: str) -> int | None:
     return conn.execute(newest).scalar()
 
 
-def counted(conn: sa.Connection, numbers: Collection[int]) -> list[dict[str, Any]]:
+def summarize_alerts(conn: sa.Connection, incident_ids: Collection[int]) -> list[dict[str, Any]]:
     """The alerts of incidents by role and code: incident_id, role, code, title, alerts, events, active."""
     active = sa.func.sum(sa.case((alert.c.resolved_at.is_(None), 1), else_=0))
     rows = conn.execute(
@@ -231,64 +238,68 @@ def counted(conn: sa.Connection, numbers: Collection[int]) -> list[dict[str, Any
             active.label("active"),
             sa.func.max(alert.c.last_seen).label("last_seen"),
         )
-        .where(alert.c.incident_id.in_(numbers))
+        .where(alert.c.incident_id.in_(incident_ids))
         .group_by(alert.c.incident_id, alert.c.role, alert.c.code)
         .order_by(alert.c.incident_id, sa.desc("events"), alert.c.code)
     )
     return [dict(row) | {"events": int(row["events"])} for row in rows.mappings()]
 
 
-def of_tenant(conn: sa.Connection, tenant: str, limit: int) -> list[Incident]:
+def list_for_tenant(conn: sa.Connection, tenant: str, limit: int) -> list[Incident]:
     """The latest incidents that hit a tenant, the newest first."""
     hit = sa.select(alert.c.incident_id).where(alert.c.tenant == tenant, alert.c.incident_id.is_not(None))
-    wanted = sa.select(incident).where(incident.c.id.in_(hit)).order_by(incident.c.id.desc()).limit(limit)
-    return [_incident(row) for row in conn.execute(wanted)]
+    query = sa.select(incident).where(incident.c.id.in_(hit)).order_by(incident.c.id.desc()).limit(limit)
+    return [_to_incident(row) for row in conn.execute(query)]
 
 
-def resolved_with(conn: sa.Connection, codes: Collection[str], but: int, limit: int) -> list[Incident]:
+def list_resolved_with(
+    conn: sa.Connection, codes: Collection[str], excluded_id: int, limit: int
+) -> list[Incident]:
     """The latest that are over and had one of these codes as their root. but: not this one."""
-    wanted = sa.select(incident).where(
+    query = sa.select(incident).where(
         incident.c.root_code.in_(codes),
         incident.c.status == IncidentStatus.RESOLVED.value,
-        incident.c.id != but,
+        incident.c.id != excluded_id,
         incident.c.drill.is_(False),
     )
-    return [_incident(row) for row in conn.execute(wanted.order_by(incident.c.id.desc()).limit(limit))]
+    return [_to_incident(row) for row in conn.execute(query.order_by(incident.c.id.desc()).limit(limit))]
 
 
-def opened_since(conn: sa.Connection, since: datetime | None) -> list[int]:
+def list_ids_opened_since(conn: sa.Connection, since: datetime | None) -> list[int]:
     """The numbers of those that began then or later, in order; merged ones live on in others."""
-    wanted = sa.select(incident.c.id).where(incident.c.status != IncidentStatus.MERGED.value)
+    query = sa.select(incident.c.id).where(incident.c.status != IncidentStatus.MERGED.value)
     if since is not None:
-        wanted = wanted.where(incident.c.opened_at >= since)
-    return list(conn.execute(wanted.order_by(incident.c.id)).scalars())
+        query = query.where(incident.c.opened_at >= since)
+    return list(conn.execute(query.order_by(incident.c.id)).scalars())
 
 
-def codes_with_fix(conn: sa.Connection, codes: Collection[str]) -> list[str]:
+def find_codes_with_fix(conn: sa.Connection, codes: Collection[str]) -> list[str]:
     """Those of which somebody wrote how an incident was mended."""
-    wanted = sa.select(incident.c.root_code).where(
+    query = sa.select(incident.c.root_code).where(
         incident.c.root_code.in_(codes), incident.c.fix.is_not(None), incident.c.drill.is_(False)
     )
-    return sorted(conn.execute(wanted.distinct()).scalars())
+    return sorted(conn.execute(query.distinct()).scalars())
 
 
-def with_root(conn: sa.Connection, code: str, limit: int) -> list[Incident]:
+def list_with_root(conn: sa.Connection, code: str, limit: int) -> list[Incident]:
     """The latest whose root has that code, open or over; those that live on in another are left out."""
-    wanted = sa.select(incident).where(incident.c.root_code == code, *_LIVES)
-    return [_incident(row) for row in conn.execute(wanted.order_by(incident.c.id.desc()).limit(limit))]
+    query = sa.select(incident).where(incident.c.root_code == code, *_NEITHER_MERGED_NOR_DRILL)
+    return [_to_incident(row) for row in conn.execute(query.order_by(incident.c.id.desc()).limit(limit))]
 
 
-def opened_between(conn: sa.Connection, since: datetime, until: datetime, limit: int) -> list[Incident]:
+def list_opened_between(conn: sa.Connection, since: datetime, until: datetime, limit: int) -> list[Incident]:
     """Those that began in that time, the newest first; drills left out."""
-    within = incident.c.opened_at >= since, incident.c.opened_at <= until, *_LIVES
-    listed = sa.select(incident).where(*within).order_by(incident.c.id.desc()).limit(limit)
-    return [_incident(row) for row in conn.execute(listed)]
+    conditions = incident.c.opened_at >= since, incident.c.opened_at <= until, *_NEITHER_MERGED_NOR_DRILL
+    query = sa.select(incident).where(*conditions).order_by(incident.c.id.desc()).limit(limit)
+    return [_to_incident(row) for row in conn.execute(query)]
 
 
-def ended_last(conn: sa.Connection, limit: int) -> list[Incident]:
+def list_last_ended(conn: sa.Connection, limit: int) -> list[Incident]:
     """The latest that are over, the newest first; drills left out."""
-    over = incident.c.status == IncidentStatus.RESOLVED.value, incident.c.drill.is_(False)
+    conditions = incident.c.status == IncidentStatus.RESOLVED.value, incident.c.drill.is_(False)
     return [
-        _incident(row)
-        for row in conn.execute(sa.select(incident).where(*over).order_by(incident.c.id.desc()).limit(limit))
+        _to_incident(row)
+        for row in conn.execute(
+            sa.select(incident).where(*conditions).order_by(incident.c.id.desc()).limit(limit)
+        )
     ]

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-LEASE = 90.0
+LEASE_S = 90.0
 """Seconds after which a claimed row whose sender said nothing is taken to have crashed."""
 
 
 @dataclass(frozen=True)
-class Waiting:
+class PendingMessage:
     """One row to deliver. position: which notifier of the route is next. attempts: with that notifier."""
 
     id: int
@@ -60,18 +60,18 @@ def add(
 
 def cancel(conn: sa.Connection, incident_id: int, route: str | None = None) -> int:
     """Drop what waits and was never tried, of one route or of all; returns how much that was."""
-    waiting = [
+    conditions = [
         outbox.c.incident_id == incident_id,
         outbox.c.outcome.is_(None),
         outbox.c.said_fault.is_(None),
         outbox.c.held_by.is_(None),
     ]
     if route is not None:
-        waiting.append(outbox.c.route == route)
-    return conn.execute(outbox.update().where(*waiting).values(outcome="cancelled")).rowcount
+        conditions.append(outbox.c.route == route)
+    return conn.execute(outbox.update().where(*conditions).values(outcome="cancelled")).rowcount
 
 
-def hasten(conn: sa.Connection, incident_id: int, route: str, due_at: datetime) -> None:
+def advance(conn: sa.Connection, incident_id: int, route: str, due_at: datetime) -> None:
     """The first message of a route, which waits for a later time, is due by then."""
     conn.execute(
         outbox.update()
@@ -88,17 +88,19 @@ def hasten(conn: sa.Connection, incident_id: int, route: str, due_at: datetime) 
     )
 
 
-def move(conn: sa.Connection, gone: int, into: int) -> None:
+def move(conn: sa.Connection, merged_id: int, target_id: int) -> None:
     """What was said of a merged incident counts for the one in which it lives on."""
-    conn.execute(outbox.update().where(outbox.c.incident_id == gone).values(incident_id=into))
+    conn.execute(outbox.update().where(outbox.c.incident_id == merged_id).values(incident_id=target_id))
     conn.execute(
-        notification_log.update().where(notification_log.c.incident_id == gone).values(incident_id=into)
+        notification_log.update()
+        .where(notification_log.c.incident_id == merged_id)
+        .values(incident_id=target_id)
     )
 
 
-def claim(conn: sa.Connection, now: datetime, limit: int = 20) -> list[Waiting]:
+def claim(conn: sa.Connection, now: datetime, limit: int = 20) -> list[PendingMessage]:
     """Take rows that are due, and rows whose sender crashed; those may have been sent, and say so."""
-    free = sa.or_(outbox.c.claimed_at.is_(None), outbox.c.claimed_at < now - timedelta(seconds=LEASE))
+    free = sa.or_(outbox.c.claimed_at.is_(None), outbox.c.claimed_at < now - timedelta(seconds=LEASE_S))
     rows = conn.execute(
         sa.select(outbox)
         .where(outbox.c.outcome.is_(None), outbox.c.due_at <= now, free)
@@ -106,19 +108,19 @@ def claim(conn: sa.Connection, now: datetime, limit: int = 20) -> list[Waiting]:
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
-    return [_claimed(conn, row, now) for row in rows]
+    return [_claim_row(conn, row, now) for row in rows]
 
 
-def count_waiting(conn: sa.Connection) -> int:
+def count_pending(conn: sa.Connection) -> int:
     """How many messages are still to be said."""
-    waiting = sa.select(sa.func.count()).select_from(outbox).where(outbox.c.outcome.is_(None))
-    return conn.execute(waiting).scalar_one()
+    query = sa.select(sa.func.count()).select_from(outbox).where(outbox.c.outcome.is_(None))
+    return conn.execute(query).scalar_one()
 
 
-def next_due(conn: sa.Connection) -> datetime | None:
+def find_next_due(conn: sa.Connection) -> datetime | None:
     """When the next message that waits is due."""
-    soonest = sa.select(outbox.c.due_at).where(outbox.c.outcome.is_(None)).order_by(outbox.c.due_at)
-    return conn.execute(soonest.limit(1)).scalar()
+    query = sa.select(outbox.c.due_at).where(outbox.c.outcome.is_(None)).order_by(outbox.c.due_at)
+    return conn.execute(query.limit(1)).scalar()
 
 
 def release_all(conn: sa.Connection) -> None:
@@ -130,10 +132,12 @@ def release_all(conn: sa.Connection) -> None:
     )
 
 
-def _claimed(conn: sa.Connection, row: Any, now: datetime) -> Waiting:
-    repeat = row.maybe_repeat or row.claimed_at is not None
-    conn.execute(outbox.update().where(outbox.c.id == row.id).values(claimed_at=now, maybe_repeat=repeat))
-    return Waiting(
+def _claim_row(conn: sa.Connection, row: Any, now: datetime) -> PendingMessage:
+    maybe_repeat = row.maybe_repeat or row.claimed_at is not None
+    conn.execute(
+        outbox.update().where(outbox.c.id == row.id).values(claimed_at=now, maybe_repeat=maybe_repeat)
+    )
+    return PendingMessage(
         id=row.id,
         incident_id=row.incident_id,
         reason=NotifyReason(row.reason),
@@ -141,12 +145,12 @@ def _claimed(conn: sa.Connection, row: Any, now: datetime) -> Waiting:
         notifiers=tuple(row.notifiers),
         position=row.position,
         attempts=row.attempts,
-        maybe_repeat=repeat,
+        maybe_repeat=maybe_repeat,
         held_by=row.held_by,
     )
 
 
-def claim_held(conn: sa.Connection, notifier: str, now: datetime) -> list[Waiting]:
+def claim_held(conn: sa.Connection, notifier: str, now: datetime) -> list[PendingMessage]:
     """Take all that the limit of a notifier holds back, due or not, for one message."""
     rows = conn.execute(
         sa.select(outbox)
@@ -154,68 +158,68 @@ def claim_held(conn: sa.Connection, notifier: str, now: datetime) -> list[Waitin
         .order_by(outbox.c.id)
         .with_for_update(skip_locked=True)
     ).all()
-    return [_claimed(conn, row, now) for row in rows]
+    return [_claim_row(conn, row, now) for row in rows]
 
 
-def under_way(conn: sa.Connection, row: int, fault: str, priority: Priority) -> None:
+def mark_sending(conn: sa.Connection, row_id: int, fault: str, priority: Priority) -> None:
     """The text is made and names this root; from here on the incident counts as told."""
-    said = {"said_fault": fault, "said_priority": priority.value, "held_by": None}
-    conn.execute(outbox.update().where(outbox.c.id == row).values(said))
+    values = {"said_fault": fault, "said_priority": priority.value, "held_by": None}
+    conn.execute(outbox.update().where(outbox.c.id == row_id).values(values))
 
 
-def close(conn: sa.Connection, row: int, outcome: str, now: datetime, error: str | None = None) -> None:
+def close(conn: sa.Connection, row_id: int, outcome: str, now: datetime, error: str | None = None) -> None:
     """outcome: sent, cancelled, or given up; only what was sent was said."""
     values: dict[str, Any] = {"outcome": outcome, "error": error, "claimed_at": None, "closed_at": now}
     if outcome != "sent":
         values["said_fault"] = None
-    conn.execute(outbox.update().where(outbox.c.id == row).values(values))
+    conn.execute(outbox.update().where(outbox.c.id == row_id).values(values))
 
 
-def wait(
+def defer(
     conn: sa.Connection,
-    row: Waiting,
+    message: PendingMessage,
     due_at: datetime,
     position: int | None = None,
     held_by: str | None = None,
 ) -> None:
     """Put a claimed row back until then. held_by: the notifier whose limit is reached, at `position`."""
-    place = row.position if position is None else position
-    free = {"due_at": due_at, "position": place, "held_by": held_by, "claimed_at": None}
-    conn.execute(outbox.update().where(outbox.c.id == row.id).values(free))
+    new_position = message.position if position is None else position
+    values = {"due_at": due_at, "position": new_position, "held_by": held_by, "claimed_at": None}
+    conn.execute(outbox.update().where(outbox.c.id == message.id).values(values))
 
 
-def waits(conn: sa.Connection, row: int) -> bool:
+def is_pending(conn: sa.Connection, row_id: int) -> bool:
     """Whether a claimed row is still to be said; it may have been cancelled since."""
-    found = sa.select(outbox.c.id).where(outbox.c.id == row, outbox.c.outcome.is_(None))
-    return conn.execute(found).first() is not None
+    query = sa.select(outbox.c.id).where(outbox.c.id == row_id, outbox.c.outcome.is_(None))
+    return conn.execute(query).first() is not None
 
 
-def waits_for(conn: sa.Connection, incident_id: int) -> bool:
+def has_pending(conn: sa.Connection, incident_id: int) -> bool:
     """Whether anything of an incident is still to be said."""
-    waiting = sa.select(outbox.c.id).where(outbox.c.incident_id == incident_id, outbox.c.outcome.is_(None))
-    return conn.execute(waiting.limit(1)).first() is not None
+    query = sa.select(outbox.c.id).where(outbox.c.incident_id == incident_id, outbox.c.outcome.is_(None))
+    return conn.execute(query.limit(1)).first() is not None
 
 
-def outcomes(conn: sa.Connection, incident_id: int) -> list[dict[str, Any]]:
+def list_outcomes(conn: sa.Connection, incident_id: int) -> list[dict[str, Any]]:
     """Of each message of an incident: route, outcome (None while it waits), error."""
     columns = outbox.c.route, outbox.c.outcome, outbox.c.error
     rows = conn.execute(sa.select(*columns).where(outbox.c.incident_id == incident_id).order_by(outbox.c.id))
     return [dict(row) for row in rows.mappings()]
 
 
-def sent_since(conn: sa.Connection, notifier: str, since: datetime) -> list[datetime]:
+def list_sent_since(conn: sa.Connection, notifier: str, since: datetime) -> list[datetime]:
     """When a notifier delivered, after that time; the oldest first."""
-    sent = sa.select(notification_log.c.at).where(
+    query = sa.select(notification_log.c.at).where(
         notification_log.c.notifier == notifier,
         notification_log.c.status == "sent",
         notification_log.c.at > since,
     )
-    return list(conn.execute(sent.order_by(notification_log.c.at)).scalars())
+    return list(conn.execute(query.order_by(notification_log.c.at)).scalars())
 
 
-def later(
+def schedule_retry(
     conn: sa.Connection,
-    row: int,
+    row_id: int,
     *,
     due_at: datetime,
     position: int,
@@ -226,7 +230,7 @@ def later(
     """Try again at due_at, with the notifier at `position`. A failed attempt said nothing to anybody."""
     conn.execute(
         outbox.update()
-        .where(outbox.c.id == row)
+        .where(outbox.c.id == row_id)
         .values(
             due_at=due_at,
             position=position,
@@ -239,5 +243,5 @@ def later(
     )
 
 
-def log(conn: sa.Connection, values: Mapping[str, Any]) -> None:
+def add_log_entry(conn: sa.Connection, values: Mapping[str, Any]) -> None:
     conn.execute(notification_log.insert().values(**values))

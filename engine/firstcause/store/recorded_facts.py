@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from firstcause.core.model import Fact
 
 
-def note(conn: sa.Connection, now: datetime, facts: Sequence[Fact]) -> None:
+def record(conn: sa.Connection, now: datetime, facts: Sequence[Fact]) -> None:
     """Write the facts down, unless they are the same as the last."""
-    last = sa.select(observation.c.facts).order_by(observation.c.id.desc()).limit(1)
-    if conn.execute(last).scalar() != list(facts):
+    query = sa.select(observation.c.facts).order_by(observation.c.id.desc()).limit(1)
+    if conn.execute(query).scalar() != list(facts):
         conn.execute(observation.insert().values(at=now, facts=list(facts)))
 
 
-def at(conn: sa.Connection, now: datetime) -> list[Fact]:
+def load_at(conn: sa.Connection, now: datetime) -> list[Fact]:
     """What was known at that time; nothing where nothing was written down by then."""
-    last = sa.select(observation.c.facts).where(observation.c.at <= now).order_by(observation.c.id.desc())
-    facts: list[Fact] | None = conn.execute(last.limit(1)).scalar()
+    query = sa.select(observation.c.facts).where(observation.c.at <= now).order_by(observation.c.id.desc())
+    facts: list[Fact] | None = conn.execute(query.limit(1)).scalar()
     return facts or []
 
 
-def noted(conn: sa.Connection, since: datetime) -> Iterator[tuple[datetime, list[Fact]]]:
+def iter_changes(conn: sa.Connection, since: datetime) -> Iterator[tuple[datetime, list[Fact]]]:
     """What was known at `since`, then each change of it, in order."""
-    first = sa.select(sa.func.max(observation.c.id)).where(observation.c.at <= since).scalar_subquery()
+    first_id = sa.select(sa.func.max(observation.c.id)).where(observation.c.at <= since).scalar_subquery()
     rows = conn.execute(
         sa.select(observation.c.at, observation.c.facts)
-        .where(sa.or_(observation.c.id == first, observation.c.at > since))
+        .where(sa.or_(observation.c.id == first_id, observation.c.at > since))
         .order_by(observation.c.id)
     )
     for row in rows:

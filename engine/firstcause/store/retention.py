@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 
     from firstcause.store.database import Database
 
-EVENTS_AT_ONCE = 5000
-INCIDENTS_AT_ONCE = 100
+EVENT_CHUNK_SIZE = 5000
+INCIDENT_CHUNK_SIZE = 100
 
 
 @dataclass(frozen=True)
-class Past:
+class RetentionLimits:
     """What may go: events from before `events`, and so many that no more than `most` stay; incidents that
     ended before `incidents`; then the oldest events, until no more than `room` bytes are used, None for any.
     """
 
-    events: datetime
-    incidents: datetime
-    most: int
-    room: int | None = None
+    events_before: datetime
+    incidents_before: datetime
+    max_events: int
+    max_bytes: int | None = None
 
 
-class Going(NamedTuple):
+class PruneCount(NamedTuple):
     """How many go. over: bytes that are used above the room even so, where nothing more may go."""
 
     events: int
     incidents: int
-    over: int = 0
+    excess_bytes: int = 0
 
 
-def _needed() -> sa.Select[tuple[str]]:
+def _select_protected() -> sa.Select[tuple[str]]:
     """Fingerprints whose events stay."""
     return (
         sa.select(alert.c.fingerprint)
@@ -53,136 +53,150 @@ def _needed() -> sa.Select[tuple[str]]:
     )
 
 
-def _free() -> sa.ColumnElement[bool]:
-    return sa.or_(event.c.fingerprint.is_(None), event.c.fingerprint.not_in(_needed()))
+def _is_prunable() -> sa.ColumnElement[bool]:
+    return sa.or_(event.c.fingerprint.is_(None), event.c.fingerprint.not_in(_select_protected()))
 
 
-def _old_events(conn: sa.Connection, past: Past) -> sa.ColumnElement[bool]:
+def _are_old_events(conn: sa.Connection, limits: RetentionLimits) -> sa.ColumnElement[bool]:
     newest = conn.execute(sa.select(sa.func.max(event.c.id))).scalar() or 0
-    too_many = event.c.id <= newest - past.most
-    return sa.or_(event.c.triaged_at < past.events, too_many)
+    too_many = event.c.id <= newest - limits.max_events
+    return sa.or_(event.c.triaged_at < limits.events_before, too_many)
 
 
-def _old_incidents(past: Past) -> sa.ColumnElement[bool]:
+def _are_old_incidents(limits: RetentionLimits) -> sa.ColumnElement[bool]:
     return sa.and_(
-        incident.c.status == IncidentStatus.RESOLVED.value, incident.c.resolved_at < past.incidents
+        incident.c.status == IncidentStatus.RESOLVED.value, incident.c.resolved_at < limits.incidents_before
     )
 
 
-def _old_alerts(past: Past) -> sa.ColumnElement[bool]:
+def _are_old_alerts(limits: RetentionLimits) -> sa.ColumnElement[bool]:
     """Those that never belonged to an incident."""
-    return sa.and_(alert.c.incident_id.is_(None), alert.c.resolved_at < past.incidents)
+    return sa.and_(alert.c.incident_id.is_(None), alert.c.resolved_at < limits.incidents_before)
 
 
-def count(conn: sa.Connection, past: Past) -> Going:
+def count_prunable(conn: sa.Connection, limits: RetentionLimits) -> PruneCount:
     """What would go. How many events the room costs is an estimate, by their sizes."""
-    old = _old_events(conn, past)
-    events = conn.execute(sa.select(sa.func.count()).select_from(event).where(_free(), old)).scalar_one()
-    ended = sa.select(sa.func.count()).select_from(incident).where(_old_incidents(past))
+    old = _are_old_events(conn, limits)
+    events = conn.execute(
+        sa.select(sa.func.count()).select_from(event).where(_is_prunable(), old)
+    ).scalar_one()
+    ended = sa.select(sa.func.count()).select_from(incident).where(_are_old_incidents(limits))
     incidents = conn.execute(ended).scalar_one()
-    over = 0 if past.room is None else disk_usage.over(conn, past.room)
-    if over:
-        freed = conn.execute(sa.select(sa.func.sum(disk_usage.of_event(conn))).where(_free(), old)).scalar()
-        over -= int(freed or 0)
-    if over <= 0:
-        return Going(events, incidents)
-    own = disk_usage.of_event(conn)
-    before = sa.func.sum(own).over(order_by=event.c.id) - own
-    further = sa.select(own.label("own"), before.label("before")).where(_free(), ~old).subquery()
-    going = sa.select(sa.func.count(), sa.func.sum(further.c.own)).where(further.c.before < over)
-    more, freed = conn.execute(going).one()
-    return Going(events + more, incidents, max(0, over - int(freed or 0)))
+    excess = 0 if limits.max_bytes is None else disk_usage.measure_excess(conn, limits.max_bytes)
+    if excess:
+        freed = conn.execute(
+            sa.select(sa.func.sum(disk_usage.estimate_event_size(conn))).where(_is_prunable(), old)
+        ).scalar()
+        excess -= int(freed or 0)
+    if excess <= 0:
+        return PruneCount(events, incidents)
+    size = disk_usage.estimate_event_size(conn)
+    before = sa.func.sum(size).over(order_by=event.c.id) - size
+    remaining = sa.select(size.label("own"), before.label("before")).where(_is_prunable(), ~old).subquery()
+    query = sa.select(sa.func.count(), sa.func.sum(remaining.c.own)).where(remaining.c.before < excess)
+    extra_events, freed = conn.execute(query).one()
+    return PruneCount(events + extra_events, incidents, max(0, excess - int(freed or 0)))
 
 
-def prune(database: Database, past: Past) -> Iterator[Going]:
+def prune(database: Database, limits: RetentionLimits) -> Iterator[PruneCount]:
     """After each transaction what it took; ends when nothing is left to go."""
-    yield from _prune_old(database, past)
+    yield from _prune_old(database, limits)
     while True:
         with database.write() as conn:
-            numbers, alone = _prune_incidents(conn, past)
-        if not numbers and not alone:
+            incident_count, alert_count = _prune_incidents(conn, limits)
+        if not incident_count and not alert_count:
             break
-        yield Going(0, numbers)
-    if past.room is not None:
-        yield from _make_room(database, past.room)
+        yield PruneCount(0, incident_count)
+    if limits.max_bytes is not None:
+        yield from _prune_to_size(database, limits.max_bytes)
 
 
-def _prune_old(database: Database, past: Past) -> Iterator[Going]:
-    after = 0
+def _prune_old(database: Database, limits: RetentionLimits) -> Iterator[PruneCount]:
+    last_id = 0
     while True:
         with database.read() as conn:
-            wanted = sa.select(event.c.id).where(event.c.id > after, _free(), _old_events(conn, past))
-            ids = list(conn.execute(wanted.order_by(event.c.id).limit(EVENTS_AT_ONCE)).scalars())
+            query = sa.select(event.c.id).where(
+                event.c.id > last_id, _is_prunable(), _are_old_events(conn, limits)
+            )
+            ids = list(conn.execute(query.order_by(event.c.id).limit(EVENT_CHUNK_SIZE)).scalars())
         if not ids:
             return
-        after = ids[-1]
-        yield Going(_forget(database, ids), 0)
+        last_id = ids[-1]
+        yield PruneCount(_delete_events(database, ids), 0)
 
 
-def _make_room(database: Database, room: int) -> Iterator[Going]:
-    after = need = 0
+def _prune_to_size(database: Database, max_bytes: int) -> Iterator[PruneCount]:
+    last_id = needed_bytes = 0
     while True:
         with database.read() as conn:
             # Measured again after what should have been enough: sizes of events are estimates.
-            need = need if need > 0 else disk_usage.over(conn, room)
-            wanted = sa.select(event.c.id, disk_usage.of_event(conn)).where(event.c.id > after, _free())
-            in_order = wanted.order_by(event.c.id).limit(EVENTS_AT_ONCE)
-            rows = conn.execute(in_order).all() if need else []
-            over = disk_usage.over(conn, room) if need and not rows else 0
+            needed_bytes = needed_bytes if needed_bytes > 0 else disk_usage.measure_excess(conn, max_bytes)
+            query = sa.select(event.c.id, disk_usage.estimate_event_size(conn)).where(
+                event.c.id > last_id, _is_prunable()
+            )
+            in_order = query.order_by(event.c.id).limit(EVENT_CHUNK_SIZE)
+            rows = conn.execute(in_order).all() if needed_bytes else []
+            excess = disk_usage.measure_excess(conn, max_bytes) if needed_bytes and not rows else 0
         if not rows:
-            if over:
-                yield Going(0, 0, over)
+            if excess:
+                yield PruneCount(0, 0, excess)
             return
-        ids, freed = enough(rows, need)
-        after, need = ids[-1], need - freed
-        yield Going(_forget(database, ids), 0)
+        ids, freed = select_until_freed(rows, needed_bytes)
+        last_id, needed_bytes = ids[-1], needed_bytes - freed
+        yield PruneCount(_delete_events(database, ids), 0)
 
 
-def enough(rows: Iterable[tuple[int, int]], need: int) -> tuple[list[int], int]:
+def select_until_freed(rows: Iterable[tuple[int, int]], needed_bytes: int) -> tuple[list[int], int]:
     """The first of the ids that take so many bytes together, all where they take less; and what they take."""
     ids, freed = [], 0
-    for number, own in rows:
-        if freed >= need:
+    for row_id, size in rows:
+        if freed >= needed_bytes:
             break
-        ids.append(number)
-        freed += own
+        ids.append(row_id)
+        freed += size
     return ids, freed
 
 
-def _forget(database: Database, ids: Collection[int]) -> int:
+def _delete_events(database: Database, ids: Collection[int]) -> int:
     """How many of these events went. They were looked for without keeping others from writing."""
     with database.write() as conn:
-        still = list(conn.execute(sa.select(event.c.id).where(event.c.id.in_(ids), _free())).scalars())
-        _delete(conn, event, event.c.id, still)
-    return len(still)
+        deletable = list(
+            conn.execute(sa.select(event.c.id).where(event.c.id.in_(ids), _is_prunable())).scalars()
+        )
+        _delete_rows(conn, event, event.c.id, deletable)
+    return len(deletable)
 
 
-def _prune_incidents(conn: sa.Connection, past: Past) -> tuple[int, int]:
+def _prune_incidents(conn: sa.Connection, limits: RetentionLimits) -> tuple[int, int]:
     """How many incidents and lone alerts went."""
-    wanted = sa.select(incident.c.id).where(_old_incidents(past)).order_by(incident.c.id)
-    numbers = list(conn.execute(wanted.limit(INCIDENTS_AT_ONCE)).scalars())
+    query = sa.select(incident.c.id).where(_are_old_incidents(limits)).order_by(incident.c.id)
+    incident_ids = list(conn.execute(query.limit(INCIDENT_CHUNK_SIZE)).scalars())
     # Those that live on in one that goes, and what lives on in these.
-    merged = numbers
+    merged = incident_ids
     while merged:
-        into = sa.select(incident.c.id).where(incident.c.merged_into.in_(merged))
-        merged = list(conn.execute(into).scalars())
-        numbers = [*merged, *numbers]
-    members = sa.select(alert.c.id).where(alert.c.incident_id.in_(numbers))
-    lone = sa.select(alert.c.id).where(_old_alerts(past)).order_by(alert.c.id).limit(EVENTS_AT_ONCE)
-    alone = list(conn.execute(lone).scalars())
-    rows = [*conn.execute(members).scalars(), *alone]
-    _delete(conn, ruling, ruling.c.effect_id, rows)
-    _delete(conn, ruling, ruling.c.cause_id, rows)
-    _delete(conn, alert, alert.c.id, rows)
+        merged_query = sa.select(incident.c.id).where(incident.c.merged_into.in_(merged))
+        merged = list(conn.execute(merged_query).scalars())
+        incident_ids = [*merged, *incident_ids]
+    members = sa.select(alert.c.id).where(alert.c.incident_id.in_(incident_ids))
+    lone_query = (
+        sa.select(alert.c.id).where(_are_old_alerts(limits)).order_by(alert.c.id).limit(EVENT_CHUNK_SIZE)
+    )
+    lone_ids = list(conn.execute(lone_query).scalars())
+    alert_ids = [*conn.execute(members).scalars(), *lone_ids]
+    _delete_rows(conn, ruling, ruling.c.effect_id, alert_ids)
+    _delete_rows(conn, ruling, ruling.c.cause_id, alert_ids)
+    _delete_rows(conn, alert, alert.c.id, alert_ids)
     for table in (notification_log, outbox, timeline):
-        _delete(conn, table, table.c.incident_id, numbers)
-    conn.execute(incident.update().where(incident.c.id.in_(numbers)).values(merged_into=None))
-    _delete(conn, incident, incident.c.id, numbers)
-    return len(numbers), len(alone)
+        _delete_rows(conn, table, table.c.incident_id, incident_ids)
+    conn.execute(incident.update().where(incident.c.id.in_(incident_ids)).values(merged_into=None))
+    _delete_rows(conn, incident, incident.c.id, incident_ids)
+    return len(incident_ids), len(lone_ids)
 
 
-def _delete(conn: sa.Connection, table: sa.Table, column: sa.Column[int], values: Collection[int]) -> None:
+def _delete_rows(
+    conn: sa.Connection, table: sa.Table, column: sa.Column[int], values: Collection[int]
+) -> None:
     if values:
         conn.execute(
-            table.delete().where(column == sa.bindparam("gone")), [{"gone": each} for each in values]
+            table.delete().where(column == sa.bindparam("gone")), [{"gone": value} for value in values]
         )

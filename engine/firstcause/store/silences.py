@@ -13,10 +13,10 @@ from firstcause.store.tables import silence
 if TYPE_CHECKING:
     from datetime import datetime
 
-_DIGITS = 15
+_MAX_ID_DIGITS = 15
 
 
-def _silence(row: Any) -> Silence:
+def _to_silence(row: Any) -> Silence:
     return Silence(
         matchers=row.matchers,
         starts_at=row.starts_at,
@@ -24,7 +24,7 @@ def _silence(row: Any) -> Silence:
         created_at=row.created_at,
         created_by=row.created_by,
         comment=row.comment,
-        number=row.id,
+        silence_id=row.id,
     )
 
 
@@ -41,33 +41,33 @@ def add(conn: sa.Connection, new: Silence) -> int:
     return int(conn.execute(silence.insert().values(values).returning(silence.c.id)).scalar_one())
 
 
-def end(conn: sa.Connection, number: str, now: datetime) -> Silence:
+def expire(conn: sa.Connection, silence_id: str, now: datetime) -> Silence:
     """End it now, if it has not ended. NotFoundError where there is none."""
-    found = get(conn, number)
-    if found.state(now) != "expired":
-        ends = {"ends_at": now, "starts_at": min(found.starts_at, now)}
-        conn.execute(silence.update().where(silence.c.id == found.number).values(ends))
-    return get(conn, number)
+    current = get(conn, silence_id)
+    if current.state(now) != "expired":
+        values = {"ends_at": now, "starts_at": min(current.starts_at, now)}
+        conn.execute(silence.update().where(silence.c.id == current.silence_id).values(values))
+    return get(conn, silence_id)
 
 
-def get(conn: sa.Connection, number: str) -> Silence:
+def get(conn: sa.Connection, silence_id: str) -> Silence:
     row = None
-    if number.isascii() and number.isdigit() and len(number) <= _DIGITS:
-        row = conn.execute(sa.select(silence).where(silence.c.id == int(number))).first()
+    if silence_id.isascii() and silence_id.isdigit() and len(silence_id) <= _MAX_ID_DIGITS:
+        row = conn.execute(sa.select(silence).where(silence.c.id == int(silence_id))).first()
     if row is None:
-        msg = f"no silence {number!r}; `firstcause silence list --all` has them"
+        msg = f"no silence {silence_id!r}; `firstcause silence list --all` has them"
         raise NotFoundError(msg)
-    return _silence(row)
+    return _to_silence(row)
 
 
-def listed(conn: sa.Connection, now: datetime | None) -> list[Silence]:
+def list_silences(conn: sa.Connection, now: datetime | None) -> list[Silence]:
     """Those that have not ended by then, or all where None; the newest first."""
-    wanted = sa.select(silence).order_by(silence.c.id.desc())
+    query = sa.select(silence).order_by(silence.c.id.desc())
     if now is not None:
-        wanted = wanted.where(silence.c.ends_at > now)
-    return [_silence(row) for row in conn.execute(wanted)]
+        query = query.where(silence.c.ends_at > now)
+    return [_to_silence(row) for row in conn.execute(query)]
 
 
-def active(conn: sa.Connection, now: datetime) -> list[Silence]:
-    wanted = sa.select(silence).where(silence.c.starts_at <= now, silence.c.ends_at > now)
-    return [_silence(row) for row in conn.execute(wanted.order_by(silence.c.id))]
+def load_active(conn: sa.Connection, now: datetime) -> list[Silence]:
+    query = sa.select(silence).where(silence.c.starts_at <= now, silence.c.ends_at > now)
+    return [_to_silence(row) for row in conn.execute(query.order_by(silence.c.id))]

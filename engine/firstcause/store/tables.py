@@ -35,44 +35,44 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 # Postgres stores neither, and one such character would keep a whole batch out: NUL, and halves of characters.
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_UNSTORABLE_CHARS = re.compile("[\x00\ud800-\udfff]")
 
 
 # The same in JSON text, and the numbers that JSON lacks. Pairs of halves, which are characters, as well.
-_SUSPECT = re.compile(r"\\u0000|\\ud[89a-f]|NaN|Infinity")
+_UNSTORABLE_JSON = re.compile(r"\\u0000|\\ud[89a-f]|NaN|Infinity")
 
 
-def storable(value: Any) -> Any:
+def to_storable(value: Any) -> Any:
     # Nearly every document is fine as it is, and a look at its text is quicker than a walk through it.
-    return value if is_storable(json.dumps(value)) else _cleaned(value)
+    return value if is_storable(json.dumps(value)) else _replace_unstorable(value)
 
 
 def is_storable(text: str) -> bool:
     """Whether every database stores this JSON text as it is."""
     # Nearly none has any of these, and to see that takes a tenth of what the pattern takes.
     plain = "\\u" not in text and "NaN" not in text and "Infinity" not in text
-    return plain or _SUSPECT.search(text) is None
+    return plain or _UNSTORABLE_JSON.search(text) is None
 
 
-def document_text(models: TypeAdapter[Any], value: Any) -> str:
+def to_json_text(adapter: TypeAdapter[Any], value: Any) -> str:
     """Models as JSON text that every database stores, cleaned as documents are; defaults are left out."""
     try:
-        text = models.dump_json(value, exclude_defaults=True).decode()
+        text = adapter.dump_json(value, exclude_defaults=True).decode()
     except PydanticSerializationError:
         # Halves of characters have no UTF-8.
         text = ""
     if text and is_storable(text):
         return text
-    return json.dumps(_cleaned(models.dump_python(value, mode="json", exclude_defaults=True)))
+    return json.dumps(_replace_unstorable(adapter.dump_python(value, mode="json", exclude_defaults=True)))
 
 
-def _cleaned(value: Any) -> Any:
+def _replace_unstorable(value: Any) -> Any:
     if isinstance(value, str):
-        return _UNSTORABLE.sub("\ufffd", value)
+        return _UNSTORABLE_CHARS.sub("\ufffd", value)
     if isinstance(value, dict):
-        return {_cleaned(key): _cleaned(item) for key, item in value.items()}
+        return {_replace_unstorable(key): _replace_unstorable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_cleaned(item) for item in value]
+        return [_replace_unstorable(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
@@ -95,24 +95,24 @@ class UtcTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
-class Name(TypeDecorator[str]):
+class ShortText(TypeDecorator[str]):
     """A short text from outside; U+FFFD stands for what Postgres cannot store, on every database."""
 
     impl = String
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else str(_cleaned(value))
+        return None if value is None else str(_replace_unstorable(value))
 
 
-class Words(Name):
+class LongText(ShortText):
     """As Name, of any length."""
 
     impl = Text
     cache_ok = True
 
 
-class Document(TypeDecorator[Any]):
+class JsonDocument(TypeDecorator[Any]):
     """JSON. Its texts as in Name; NaN and the infinities, which JSON lacks, become null."""
 
     impl = JSON
@@ -122,7 +122,7 @@ class Document(TypeDecorator[Any]):
         return dialect.type_descriptor(JSONB() if dialect.name == "postgresql" else JSON())
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
-        return storable(value)
+        return to_storable(value)
 
 
 # SQLite counts up by itself only for a column of the type INTEGER.
@@ -161,11 +161,11 @@ event = Table(
     "event",
     metadata,
     Column("id", BigId, primary_key=True, autoincrement=True),
-    Column("event_id", Name(200), nullable=False, unique=True),
+    Column("event_id", ShortText(200), nullable=False, unique=True),
     Column("triaged_at", UtcTime, nullable=False),
     Column("fingerprint", String(40)),
-    Column("problem", Words),
-    Column("event", Document, nullable=False),
+    Column("problem", LongText),
+    Column("event", JsonDocument, nullable=False),
     Index("ix_event_triaged_at", "triaged_at"),
 )
 
@@ -175,19 +175,19 @@ incident = Table(
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("fault", String(40), nullable=False),
     Column("status", String(20), nullable=False),
-    Column("root_code", Name(200), nullable=False),
-    Column("root_service", Name(200)),
-    Column("root_tenant", Name(200)),
-    Column("title", Words, nullable=False),
+    Column("root_code", ShortText(200), nullable=False),
+    Column("root_service", ShortText(200)),
+    Column("root_tenant", ShortText(200)),
+    Column("title", LongText, nullable=False),
     Column("priority", String(2), nullable=False),
     Column("severity", String(20), nullable=False),
-    Column("impact", Document, nullable=False),
+    Column("impact", JsonDocument, nullable=False),
     Column("suppressed", Boolean, nullable=False),
     Column("opened_at", UtcTime, nullable=False),
     Column("resolved_at", UtcTime),
-    Column("fix", Words),
+    Column("fix", LongText),
     Column("acknowledged_at", UtcTime),
-    Column("acknowledged_by", Name(200)),
+    Column("acknowledged_by", ShortText(200)),
     Column("drill", Boolean, nullable=False, server_default=false()),
     Column("merged_into", BigId, ForeignKey("incident.id")),
     Index(
@@ -207,27 +207,27 @@ alert = Table(
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("fingerprint", String(40), nullable=False),
     Column("fault", String(40), nullable=False),
-    Column("code", Name(200), nullable=False),
+    Column("code", ShortText(200), nullable=False),
     Column("catalogued", Boolean, nullable=False),
-    Column("title", Words, nullable=False),
+    Column("title", LongText, nullable=False),
     Column("severity", String(20), nullable=False),
-    Column("component", Name(200)),
-    Column("tenant", Name(200)),
-    Column("service", Name(200)),
-    Column("probe", Name(200)),
+    Column("component", ShortText(200)),
+    Column("tenant", ShortText(200)),
+    Column("service", ShortText(200)),
+    Column("probe", ShortText(200)),
     Column("count", BigInteger, nullable=False),
     Column("first_seen", UtcTime, nullable=False),
     Column("last_seen", UtcTime, nullable=False),
     Column("resolved_at", UtcTime),
     Column("caused_by", String(40)),
     Column("role", String(20), nullable=False),
-    Column("sample", Document, nullable=False),
-    Column("verdicts", Document, nullable=False),
+    Column("sample", JsonDocument, nullable=False),
+    Column("verdicts", JsonDocument, nullable=False),
     Column("drill", Boolean, nullable=False, server_default=false()),
     Column("incident_id", BigId, ForeignKey("incident.id")),
     Column("former", String(40)),
     Column("opened_at", UtcTime),
-    Column("kinds", Words),
+    Column("kinds", LongText),
     Index(
         "uq_alert_active_fingerprint",
         "fingerprint",
@@ -253,9 +253,9 @@ timeline = Table(
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("incident_id", BigId, ForeignKey("incident.id"), nullable=False),
     Column("at", UtcTime, nullable=False),
-    Column("actor", Name(200), nullable=False),
-    Column("what", Words, nullable=False),
-    Column("reason", Words),
+    Column("actor", ShortText(200), nullable=False),
+    Column("what", LongText, nullable=False),
+    Column("reason", LongText),
     Index("ix_timeline_incident_id", "incident_id", "id"),
 )
 
@@ -265,8 +265,8 @@ outbox = Table(
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("incident_id", BigId, ForeignKey("incident.id"), nullable=False),
     Column("reason", String(20), nullable=False),
-    Column("route", Name(200), nullable=False),
-    Column("notifiers", Document, nullable=False),
+    Column("route", ShortText(200), nullable=False),
+    Column("notifiers", JsonDocument, nullable=False),
     Column("position", Integer, nullable=False, server_default="0"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("due_at", UtcTime, nullable=False),
@@ -276,8 +276,8 @@ outbox = Table(
     Column("said_priority", String(2)),
     Column("outcome", String(20)),
     Column("closed_at", UtcTime),
-    Column("held_by", Name(200)),
-    Column("error", Words),
+    Column("held_by", ShortText(200)),
+    Column("error", LongText),
     Index(
         "ix_outbox_waiting",
         "due_at",
@@ -295,16 +295,16 @@ notification_log = Table(
     Column("outbox_id", BigId, ForeignKey("outbox.id"), nullable=False),
     Column("at", UtcTime, nullable=False),
     Column("reason", String(20), nullable=False),
-    Column("notifier", Name(200), nullable=False),
+    Column("notifier", ShortText(200), nullable=False),
     Column("status", String(20), nullable=False),
-    Column("code", Name(200), nullable=False),
+    Column("code", ShortText(200), nullable=False),
     Column("severity", String(20), nullable=False),
     Column("priority", String(2), nullable=False),
-    Column("text", Words, nullable=False),
-    Column("reference", Words),
-    Column("error", Words),
+    Column("text", LongText, nullable=False),
+    Column("reference", LongText),
+    Column("error", LongText),
     Column("maybe_repeat", Boolean, nullable=False),
-    Column("intelligence", Document, nullable=False),
+    Column("intelligence", JsonDocument, nullable=False),
     Index("ix_notification_log_incident_id", "incident_id"),
     Index("ix_notification_log_notifier", "notifier", "at"),
 )
@@ -312,8 +312,8 @@ notification_log = Table(
 notification_registry = Table(
     "notification_registry",
     metadata,
-    Column("code", Name(200), primary_key=True),
-    Column("title", Words, nullable=False),
+    Column("code", ShortText(200), primary_key=True),
+    Column("title", LongText, nullable=False),
     Column("catalogued", Boolean, nullable=False),
     Column("severity", String(20), nullable=False),
     Column("first_seen", UtcTime, nullable=False),
@@ -325,12 +325,12 @@ silence = Table(
     "silence",
     metadata,
     Column("id", BigId, primary_key=True, autoincrement=True),
-    Column("matchers", Document, nullable=False),
+    Column("matchers", JsonDocument, nullable=False),
     Column("starts_at", UtcTime, nullable=False),
     Column("ends_at", UtcTime, nullable=False),
     Column("created_at", UtcTime, nullable=False),
-    Column("created_by", Name(200), nullable=False),
-    Column("comment", Words),
+    Column("created_by", ShortText(200), nullable=False),
+    Column("comment", LongText),
     Index("ix_silence_ends_at", "ends_at"),
 )
 
@@ -341,24 +341,24 @@ ruling = Table(
     Column("effect_id", BigId, ForeignKey("alert.id"), nullable=False),
     Column("cause_id", BigId, ForeignKey("alert.id")),
     Column("at", UtcTime, nullable=False),
-    Column("actor", Name(200), nullable=False),
-    Column("reason", Words),
+    Column("actor", ShortText(200), nullable=False),
+    Column("reason", LongText),
     Index("ix_ruling_effect_id", "effect_id"),
 )
 
 dependency = Table(
     "dependency",
     metadata,
-    Column("caller", Name(200), primary_key=True),
-    Column("callee", Name(200), primary_key=True),
+    Column("caller", ShortText(200), primary_key=True),
+    Column("callee", ShortText(200), primary_key=True),
     Column("last_seen", UtcTime, nullable=False),
 )
 
 release = Table(
     "release",
     metadata,
-    Column("service", Name(200), primary_key=True),
-    Column("name", Name(200), primary_key=True),
+    Column("service", ShortText(200), primary_key=True),
+    Column("name", ShortText(200), primary_key=True),
     Column("first_seen", UtcTime, nullable=False),
 )
 
@@ -367,7 +367,7 @@ observation = Table(
     metadata,
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("at", UtcTime, nullable=False),
-    Column("facts", Document, nullable=False),
+    Column("facts", JsonDocument, nullable=False),
     Index("ix_observation_at", "at"),
 )
 
@@ -377,9 +377,9 @@ health_snapshot = Table(
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("taken_at", UtcTime, nullable=False),
     Column("status", String(20), nullable=False),
-    Column("good", Words),
+    Column("good", LongText),
     Column("pinned_at", UtcTime),
-    Column("pinned_by", Name(200)),
+    Column("pinned_by", ShortText(200)),
     Column("rolled", Boolean, nullable=False, server_default=false()),
     Column("body", LargeBinary, nullable=False),
     Index("ix_health_snapshot_taken_at", "taken_at"),
@@ -389,7 +389,7 @@ tally = Table(
     "tally",
     metadata,
     Column("at", UtcTime, primary_key=True),
-    Column("code", Name(200), primary_key=True),
+    Column("code", ShortText(200), primary_key=True),
     Column("severity", String(20), primary_key=True),
     Column("count", BigInteger, nullable=False),
 )
@@ -399,8 +399,8 @@ audit = Table(
     metadata,
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("at", UtcTime, nullable=False),
-    Column("actor", Name(200), nullable=False),
-    Column("what", Words, nullable=False),
-    Column("about", Name(200)),
-    Column("reason", Words),
+    Column("actor", ShortText(200), nullable=False),
+    Column("what", LongText, nullable=False),
+    Column("about", ShortText(200)),
+    Column("reason", LongText),
 )

@@ -7,14 +7,14 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from firstcause.core.health.comparison import Difference, differences
-from firstcause.core.health.trend import forecast
+from firstcause.core.health.comparison import Difference, find_differences
+from firstcause.core.health.trend import forecast_limit
 from firstcause.core.text.timestamps import format_time
 from firstcause.errors import NotFoundError
-from firstcause.health.forecasts import limit_of
-from firstcause.health.serializers import forecast_answer, trend_answer
+from firstcause.health.forecasts import find_limit
+from firstcause.health.serializers import serialize_forecast, serialize_trend
 from firstcause.store import incidents, snapshots
-from firstcause.views.component_status import strips
+from firstcause.views.component_status import build_strips
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
     from firstcause.core.health.snapshot import Snapshot
     from firstcause.core.health.trend import Forecast
-    from firstcause.health.queries import History
+    from firstcause.health.queries import HealthHistory
 
-MARKS = 200
+MAX_MARKS = 200
 """Changes that a chart shows at most."""
 
-STRETCHES = 400
+MAX_SNAPSHOTS = 400
 """Snapshots that the health over time is drawn from."""
 
-_MINUTE = 60
-_AHEAD = 1.0
+_MINUTE_S = 60
+_MAX_RANGES_AHEAD = 1.0
 """A forecast is drawn so many ranges ahead at most."""
 
 
 @dataclass(frozen=True)
-class Span:
+class TimeSpan:
     """From when to when."""
 
     since: datetime
@@ -51,87 +51,91 @@ class Span:
 class Charts:
     """Reads what was kept."""
 
-    history: History
+    history: HealthHistory
 
-    def health(self, span: Span) -> dict[str, Any]:
+    def load_health(self, span: TimeSpan) -> dict[str, Any]:
         """{strips, marks}: how every component was, and what was changed."""
-        kept = self._kept(span)
-        return {"strips": strips(kept), "marks": list(self._marks(kept))}
+        kept_snapshots = self._load_snapshots(span)
+        return {"strips": build_strips(kept_snapshots), "marks": list(self._change_marks(kept_snapshots))}
 
-    def metric(self, name: str, span: Span) -> dict[str, Any]:
+    def load_metric(self, name: str, span: TimeSpan) -> dict[str, Any]:
         """A trend's answer, with `forecast`: None where nothing says where the metric ends."""
-        points = self.history.series(name, span.since, span.until)
-        answer = trend_answer(name, span.length.total_seconds() / _MINUTE, points)
-        limit = limit_of(name, self.history.knowledge.book.thresholds)
-        found = None
+        points = self.history.get_series(name, span.since, span.until)
+        answer = serialize_trend(name, span.length.total_seconds() / _MINUTE_S, points)
+        limit = find_limit(name, self.history.rulebase.book.thresholds)
+        prediction = None
         if limit is not None:
-            found = forecast([(at.timestamp(), value) for at, value in points], limit)
-        said = forecast_answer(name, limit, points, found) if limit is not None else None
-        return answer | {"forecast": said, "ahead": _ahead(points, found, span)}
+            prediction = forecast_limit([(time.timestamp(), value) for time, value in points], limit)
+        forecast_entry = serialize_forecast(name, limit, points, prediction) if limit is not None else None
+        return answer | {"forecast": forecast_entry, "ahead": _forecast_line(points, prediction, span)}
 
-    def series(self, names: Sequence[str], span: Span) -> list[tuple[str, list[tuple[datetime, float]]]]:
+    def load_series(
+        self, names: Sequence[str], span: TimeSpan
+    ) -> list[tuple[str, list[tuple[datetime, float]]]]:
         """The metrics of these that there are. NotFoundError where there is none of them."""
-        found, missing = [], None
+        result, missing = [], None
         for name in names:
             try:
-                found.append((name, self.history.series(name, span.since, span.until)))
+                result.append((name, self.history.get_series(name, span.since, span.until)))
             except NotFoundError as error:
                 missing = error
-        if missing is not None and not found:
+        if missing is not None and not result:
             raise missing
-        return found
+        return result
 
-    def marks(self, span: Span) -> list[dict[str, Any]]:
+    def list_marks(self, span: TimeSpan) -> list[dict[str, Any]]:
         """Settings, versions and deployments that changed, and incidents that began, in order of time."""
         with self.history.database.read() as conn:
-            opened = incidents.opened_between(conn, span.since, span.until, MARKS)
-        began = [
+            opened_incidents = incidents.list_opened_between(conn, span.since, span.until, MAX_MARKS)
+        incident_marks = [
             {
-                "time": format_time(each.opened_at),
+                "time": format_time(incident.opened_at),
                 "kind": "incident",
-                "text": each.title,
-                "id": each.stored_id,
+                "text": incident.title,
+                "id": incident.stored_id,
             }
-            for each in opened
+            for incident in opened_incidents
         ]
-        found = [*self._marks(self._kept(span)), *began]
-        return sorted(found, key=lambda each: str(each["time"]))[-MARKS:]
+        marks = [*self._change_marks(self._load_snapshots(span)), *incident_marks]
+        return sorted(marks, key=lambda mark: str(mark["time"]))[-MAX_MARKS:]
 
-    def _kept(self, span: Span) -> list[Snapshot]:
+    def _load_snapshots(self, span: TimeSpan) -> list[Snapshot]:
         with self.history.database.read() as conn:
-            return list(snapshots.between(conn, span.since, span.until, most=STRETCHES))
+            return list(snapshots.iter_between(conn, span.since, span.until, max_count=MAX_SNAPSHOTS))
 
-    def _marks(self, kept: Sequence[Snapshot]) -> Iterator[dict[str, Any]]:
-        notable = self.history.knowledge.notable
-        for before, after in pairwise(kept):
-            for each in differences(before, after, notable):
-                if each.setting:
+    def _change_marks(self, kept_snapshots: Sequence[Snapshot]) -> Iterator[dict[str, Any]]:
+        notable = self.history.rulebase.min_notable_change
+        for before, after in pairwise(kept_snapshots):
+            for difference in find_differences(before, after, notable):
+                if difference.is_setting:
                     yield {
                         "time": format_time(after.taken_at),
                         "kind": "change",
-                        "text": _said(each),
+                        "text": _describe_change(difference),
                         "id": None,
                     }
 
 
-def _said(each: Difference) -> str:
-    return f"{each.name}: {each.before} -> {each.after}"
+def _describe_change(difference: Difference) -> str:
+    return f"{difference.name}: {difference.before} -> {difference.after}"
 
 
-def _ahead(
-    points: Sequence[tuple[datetime, float]], found: Forecast | None, span: Span
+def _forecast_line(
+    points: Sequence[tuple[datetime, float]], prediction: Forecast | None, span: TimeSpan
 ) -> list[dict[str, Any]]:
     """Two points of the line that a forecast goes on with, each with its interval."""
-    if found is None or not points:
+    if prediction is None or not points:
         return []
-    last, value = points[-1]
-    reach = min(found.in_s, span.length.total_seconds() * _AHEAD)
-    share = reach / found.in_s if found.in_s else 1.0
-    end = value + (found.limit - value) * share
-    soon = value + (found.limit - value) * min(1.0, reach / found.earliest_s if found.earliest_s else 1.0)
-    late = value
-    if found.latest_s is not None:
-        late = value + (found.limit - value) * min(1.0, reach / found.latest_s)
-    start = {"time": format_time(last), "value": value, "soonest": value, "latest": value}
-    moment = format_time(last + timedelta(seconds=reach))
-    return [start, {"time": moment, "value": end, "soonest": soon, "latest": late}]
+    last_time, value = points[-1]
+    horizon_s = min(prediction.in_s, span.length.total_seconds() * _MAX_RANGES_AHEAD)
+    share = horizon_s / prediction.in_s if prediction.in_s else 1.0
+    end = value + (prediction.limit - value) * share
+    soonest = value + (prediction.limit - value) * min(
+        1.0, horizon_s / prediction.earliest_s if prediction.earliest_s else 1.0
+    )
+    latest = value
+    if prediction.latest_s is not None:
+        latest = value + (prediction.limit - value) * min(1.0, horizon_s / prediction.latest_s)
+    start = {"time": format_time(last_time), "value": value, "soonest": value, "latest": value}
+    end_time = format_time(last_time + timedelta(seconds=horizon_s))
+    return [start, {"time": end_time, "value": end, "soonest": soonest, "latest": latest}]

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 ROOT, CASCADE, HEALTHY, UNKNOWN, TROUBLED = "root", "cascade", "healthy", "unknown", "troubled"
 
-_BESIDE = 6
-_UNWATCHED = 2
+_MAX_NEIGHBOURS = 6
+_MAX_UNPROBED = 2
 """Components without an alert that are shown at most, and of them those that no probe looks at."""
 
 
-def neighbourhood(
+def build_neighbourhood(
     members: Sequence[Alert], graph: ComponentGraph, statuses: Mapping[str, Status]
 ) -> dict[str, list[dict[str, Any]]]:
     """{nodes: [{name, state, layer, codes, events}], edges: [{cause, effect, seen}]}.
@@ -27,65 +27,67 @@ def neighbourhood(
     statuses: by component, of those that a probe looks at. layer: 0 for roots, the effects to the right,
     what roots stand on to the left (-1). seen: whether the incident shows it, or only the rule files say so.
     """
-    at = {alert.fingerprint: place(alert) for alert in members}
+    locations = {alert.fingerprint: locate_alert(alert) for alert in members}
     states: dict[str, str] = {}
     for alert in members:
-        name = at[alert.fingerprint]
+        name = locations[alert.fingerprint]
         if states.get(name) != ROOT:
             states[name] = ROOT if alert.role is Role.ROOT else CASCADE
-    seen = {
-        (at[alert.caused_by], at[alert.fingerprint])
+    observed_edges = {
+        (locations[alert.caused_by], locations[alert.fingerprint])
         for alert in members
-        if alert.caused_by in at and at[alert.caused_by] != at[alert.fingerprint]
+        if alert.caused_by in locations and locations[alert.caused_by] != locations[alert.fingerprint]
     }
-    hit = set(states)
-    for name in _beside(states, graph, statuses):
-        states[name] = _state(statuses.get(name))
-    known = {
+    affected = set(states)
+    for name in _select_neighbours(states, graph, statuses):
+        states[name] = _node_state(statuses.get(name))
+    rule_edges = {
         (other, name)
         for name in states
         for other in graph.callees(name)
-        if other in states and not hit.isdisjoint((name, other))
+        if other in states and not affected.isdisjoint((name, other))
     }
     edges = [
-        {"cause": cause, "effect": effect, "seen": (cause, effect) in seen}
-        for cause, effect in sorted(seen | known)
+        {"cause": cause, "effect": effect, "seen": (cause, effect) in observed_edges}
+        for cause, effect in sorted(observed_edges | rule_edges)
     ]
-    layers = _layers(states, seen, seen | known)
+    layers = _assign_layers(states, observed_edges, observed_edges | rule_edges)
     nodes = [
-        {"name": name, "state": state, "layer": layers[name], **_counts(name, members, at)}
+        {"name": name, "state": state, "layer": layers[name], **_node_counts(name, members, locations)}
         for name, state in states.items()
     ]
     return {"nodes": nodes, "edges": edges}
 
 
-def place(alert: Alert) -> str:
+def locate_alert(alert: Alert) -> str:
     """Where in the system an alert is."""
     return alert.component or alert.service or alert.code
 
 
-def _beside(states: Mapping[str, str], graph: ComponentGraph, statuses: Mapping[str, Status]) -> list[str]:
+def _select_neighbours(
+    states: Mapping[str, str], graph: ComponentGraph, statuses: Mapping[str, Status]
+) -> list[str]:
     """Those next to what is hit: what a probe looks at first, for of it we know that it is well."""
-    near = (other for name in states for other in (*graph.callees(name), *graph.callers(name)))
-    found = [name for name in dict.fromkeys(near) if name not in states]
-    watched = [name for name in found if name in statuses]
-    return [*watched, *[name for name in found if name not in statuses][:_UNWATCHED]][:_BESIDE]
+    adjacent = (other for name in states for other in (*graph.callees(name), *graph.callers(name)))
+    candidates = [name for name in dict.fromkeys(adjacent) if name not in states]
+    probed = [name for name in candidates if name in statuses]
+    return [*probed, *[name for name in candidates if name not in statuses][:_MAX_UNPROBED]][:_MAX_NEIGHBOURS]
 
 
-def _state(status: Status | None) -> str:
+def _node_state(status: Status | None) -> str:
     if status is None:
         return UNKNOWN
     return HEALTHY if status is Status.UP else TROUBLED
 
 
-def _layers(
-    states: Mapping[str, str], seen: Iterable[tuple[str, str]], edges: Iterable[tuple[str, str]]
+def _assign_layers(
+    states: Mapping[str, str], observed_edges: Iterable[tuple[str, str]], edges: Iterable[tuple[str, str]]
 ) -> dict[str, int]:
     """Steps from a root along what the incident shows, then along the graph; the rest beside the root."""
     layers = {name: 0 for name, state in states.items() if state == ROOT}
-    for known in (list(seen), list(edges)):
+    for edge_list in (list(observed_edges), list(edges)):
         for _ in states:
-            for cause, effect in known:
+            for cause, effect in edge_list:
                 if cause in layers and effect not in layers:
                     layers[effect] = layers[cause] + 1
     for cause, effect in edges:
@@ -94,7 +96,7 @@ def _layers(
     return {name: layers.get(name, 1) for name in states}
 
 
-def _counts(name: str, members: Iterable[Alert], at: Mapping[str, str]) -> dict[str, Any]:
-    here = [alert for alert in members if at[alert.fingerprint] == name]
-    codes = sorted({alert.code for alert in here})
-    return {"codes": codes, "events": sum(alert.count for alert in here)}
+def _node_counts(name: str, members: Iterable[Alert], locations: Mapping[str, str]) -> dict[str, Any]:
+    local_alerts = [alert for alert in members if locations[alert.fingerprint] == name]
+    codes = sorted({alert.code for alert in local_alerts})
+    return {"codes": codes, "events": sum(alert.count for alert in local_alerts)}

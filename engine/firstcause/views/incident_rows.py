@@ -18,31 +18,35 @@ if TYPE_CHECKING:
     from firstcause.core.catalog import Catalog
     from firstcause.core.model import Alert, Incident
 
-_SIMILAR = 5
+_MAX_SIMILAR = 5
 
 
-def rows(conn: sa.Connection, catalog: Catalog, found: Sequence[Incident]) -> list[dict[str, Any]]:
+def build_rows(
+    conn: sa.Connection, catalog: Catalog, listed_incidents: Sequence[Incident]
+) -> list[dict[str, Any]]:
     """Incidents in that order, each with its cascades folded by code."""
-    numbers = [each.stored_id for each in found if each.stored_id is not None]
-    if not numbers:
+    incident_ids = [incident.stored_id for incident in listed_incidents if incident.stored_id is not None]
+    if not incident_ids:
         return []
-    counted: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for each in incidents.counted(conn, numbers):
-        counted[each["incident_id"]].append(each)
-    leading = alerts.leading(conn, numbers)
+    counts_by_incident: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for row in incidents.summarize_alerts(conn, incident_ids):
+        counts_by_incident[row["incident_id"]].append(row)
+    lead_alerts = alerts.load_lead_roots(conn, incident_ids)
     return [
-        _row(each, counted[each.stored_id], leading.get(each.stored_id), catalog)
-        for each in found
-        if each.stored_id is not None
+        _build_row(
+            incident, counts_by_incident[incident.stored_id], lead_alerts.get(incident.stored_id), catalog
+        )
+        for incident in listed_incidents
+        if incident.stored_id is not None
     ]
 
 
-def _row(
-    incident: Incident, counted: Sequence[Mapping[str, Any]], lead: Alert | None, catalog: Catalog
+def _build_row(
+    incident: Incident, code_counts: Sequence[Mapping[str, Any]], lead: Alert | None, catalog: Catalog
 ) -> dict[str, Any]:
     entry = catalog.get(incident.root.code)
-    said = strongest(lead.verdicts, VerdictKind.ROOT_CAUSE) if lead is not None else None
-    cascades = [dict(each) for each in counted if each["role"] == Role.CASCADE.value]
+    verdict = strongest(lead.verdicts, VerdictKind.ROOT_CAUSE) if lead is not None else None
+    cascades = [dict(row) for row in code_counts if row["role"] == Role.CASCADE.value]
     return {
         "id": str(incident.stored_id),
         "status": incident.status.value,
@@ -61,27 +65,34 @@ def _row(
         "suppressed": incident.suppressed,
         "drill": incident.drill,
         "fix": incident.fix,
-        "events": sum(each["events"] for each in counted),
+        "events": sum(row["events"] for row in code_counts),
         "cascades": cascades,
-        "because": said.because if said else None,
-        "confidence": said.confidence if said else None,
+        "because": verdict.because if verdict else None,
+        "confidence": verdict.confidence if verdict else None,
         "message": lead.sample.message if lead is not None and lead.sample else None,
         "first_step": entry.fix.steps[0] if entry and entry.fix.steps else None,
     }
 
 
-def by_urgency(found: Sequence[Incident]) -> list[Incident]:
+def sort_by_urgency(open_incidents: Sequence[Incident]) -> list[Incident]:
     """The most urgent first, of equal ones the oldest."""
-    return sorted(found, key=lambda each: (-each.priority.rank, -each.severity.rank, each.opened_at))
+    return sorted(
+        open_incidents,
+        key=lambda incident: (-incident.priority.rank, -incident.severity.rank, incident.opened_at),
+    )
 
 
-def similar(conn: sa.Connection, catalog: Catalog, incident: Incident) -> list[dict[str, Any]]:
+def find_similar(conn: sa.Connection, catalog: Catalog, incident: Incident) -> list[dict[str, Any]]:
     """Past incidents like this one: those of the same root first, then those of its component."""
-    number, code = incident.row_id, incident.root.code
-    found = incidents.resolved_with(conn, [code], number, _SIMILAR)
+    row_id, code = incident.row_id, incident.root.code
+    similar_incidents = incidents.list_resolved_with(conn, [code], row_id, _MAX_SIMILAR)
     entry = catalog.get(code)
-    if len(found) < _SIMILAR and entry is not None:
-        kin = [each.code for each in catalog.entries.values() if each.component == entry.component]
-        others = [each for each in kin if each != code]
-        found += incidents.resolved_with(conn, others, number, _SIMILAR - len(found))
-    return rows(conn, catalog, found)
+    if len(similar_incidents) < _MAX_SIMILAR and entry is not None:
+        component_codes = [
+            other.code for other in catalog.entries.values() if other.component == entry.component
+        ]
+        other_codes = [other_code for other_code in component_codes if other_code != code]
+        similar_incidents += incidents.list_resolved_with(
+            conn, other_codes, row_id, _MAX_SIMILAR - len(similar_incidents)
+        )
+    return build_rows(conn, catalog, similar_incidents)

@@ -15,94 +15,95 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from firstcause.rulebase.rulebase import Knowledge
+    from firstcause.rulebase.rulebase import Rulebase
 
 log = logging.getLogger("firstcause.service")
 
-_LONGEST = 20.0
+_STOP_TIMEOUT_S = 20.0
 """Seconds that one test may still go on when everything ends."""
 
 
 @dataclass
-class Progress:
+class RuleTestProgress:
     """What came of the tests so far."""
 
-    began: datetime
+    started_at: datetime
     total: int = 0
-    done: int = 0
+    completed: int = 0
     failed: list[dict[str, Any]] = field(default_factory=list)
-    over: bool = False
+    finished: bool = False
     error: str | None = None
 
-    def answer(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
-            "began": format_time(self.began),
+            "began": format_time(self.started_at),
             "total": self.total,
-            "done": self.done,
+            "done": self.completed,
             "failed": list(self.failed),
-            "over": self.over,
+            "over": self.finished,
             "error": self.error,
         }
 
 
-class RuleTesting:
+class RuleTestJob:
     """Runs them in a thread, by rules of its own: a reload meanwhile closes the daemon's."""
 
-    def __init__(self, learned: Callable[[], Knowledge]) -> None:
-        self._learned = learned
+    def __init__(self, load_rulebase: Callable[[], Rulebase]) -> None:
+        self._load_rulebase = load_rulebase
         self._lock = threading.Lock()
-        self._progress: Progress | None = None
-        self._stopped = threading.Event()
+        self._progress: RuleTestProgress | None = None
+        self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
     def progress(self) -> dict[str, Any] | None:
-        return self._progress.answer() if self._progress is not None else None
+        return self._progress.to_dict() if self._progress is not None else None
 
-    def begin(self, now: datetime) -> None:
+    def start(self, now: datetime) -> None:
         """Nothing where they run already."""
         with self._lock:
-            if self._progress is not None and not self._progress.over:
+            if self._progress is not None and not self._progress.finished:
                 return
-            self._progress = Progress(now)
-            given = (self._progress,)
-            self._thread = threading.Thread(target=self._run, args=given, name="rule tests", daemon=True)
+            self._progress = RuleTestProgress(now)
+            args = (self._progress,)
+            self._thread = threading.Thread(target=self._run_tests, args=args, name="rule tests", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
         """End after the test that runs now."""
-        self._stopped.set()
+        self._stopping.set()
         if self._thread is not None:
-            self._thread.join(_LONGEST)
+            self._thread.join(_STOP_TIMEOUT_S)
 
-    def _run(self, progress: Progress) -> None:
+    def _run_tests(self, progress: RuleTestProgress) -> None:
         try:
-            knowledge = self._learned()
+            rulebase = self._load_rulebase()
             try:
-                progress.total = len(knowledge.book.tests)
-                for result in rule_tests.run(knowledge, knowledge.book.tests):
-                    if self._stopped.is_set():
+                progress.total = len(rulebase.book.tests)
+                for result in rule_tests.run_rule_tests(rulebase, rulebase.book.tests):
+                    if self._stopping.is_set():
                         break
-                    progress.done += 1
+                    progress.completed += 1
                     if not result.passed:
-                        progress.failed.append(_failed(result))
+                        progress.failed.append(_describe_failure(result))
             finally:
-                knowledge.close()
+                rulebase.close()
         except FirstcauseError as error:
             progress.error = str(error)
         except Exception:
             log.exception("the tests of the rule files could not be run")
             progress.error = "firstcause made a mistake; its log says which"
         finally:
-            progress.over = True
+            progress.finished = True
 
 
-def _failed(result: rule_tests.Result) -> dict[str, Any]:
+def _describe_failure(result: rule_tests.RuleTestResult) -> dict[str, Any]:
     return {
         "name": result.test.test.name,
         "file": result.test.file,
         "line": result.test.line,
         "differences": [
-            f"{each.field}: expected {each.expected}, got {each.got}" for each in result.differences
+            f"{difference.field}: expected {difference.expected}, got {difference.got}"
+            for difference in result.differences
         ],
     }

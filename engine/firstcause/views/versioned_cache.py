@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MOST = 16
+MAX_ENTRIES = 16
 """Answers that are kept; each may hold all that is known of an incident."""
 
 
-class Remembered:
+class VersionedCache:
     """Made by one at a time: many who ask at once wait for the first, and cost no more than it."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, tuple[str, Any]] = OrderedDict()
+        self._entries: OrderedDict[str, tuple[str, Any]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def once(self, key: str, pulse: str, make: Callable[[], Any]) -> Any:
+    def get_or_compute(self, key: str, version: str, compute: Callable[[], Any]) -> Any:
         """The answer of that pulse, made where there is none yet. What make raises is not kept."""
         with self._lock:
-            known = self._kept.get(key)
-            if known is not None and known[0] == pulse:
-                return known[1]
-            made = make()
-            self._kept[key] = pulse, made
-            self._kept.move_to_end(key)
-            while len(self._kept) > MOST:
-                self._kept.popitem(last=False)
-            return made
+            cached = self._entries.get(key)
+            if cached is not None and cached[0] == version:
+                return cached[1]
+            value = compute()
+            self._entries[key] = version, value
+            self._entries.move_to_end(key)
+            while len(self._entries) > MAX_ENTRIES:
+                self._entries.popitem(last=False)
+            return value

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from firstcause.authoring.coverage import coverage
+from firstcause.authoring.coverage import measure_coverage
 from firstcause.core.text.timestamps import format_time
 from firstcause.errors import FirstcauseError, NotFoundError
-from firstcause.incidents.serializers import entry_answer
+from firstcause.incidents.serializers import serialize_entry
 from firstcause.store import alerts, audit, incidents, snapshots
-from firstcause.store import change_token as pulse
+from firstcause.store import change_token as store_token
 from firstcause.store.database import HEAD
 from firstcause.views import incident_rows
 from firstcause.views.charts import Charts
-from firstcause.views.component_status import KEPT, components
-from firstcause.views.incident_graph import neighbourhood
-from firstcause.views.rule_test_job import RuleTesting
-from firstcause.views.versioned_cache import Remembered
+from firstcause.views.component_status import SPARKLINE_SNAPSHOTS, list_components
+from firstcause.views.incident_graph import build_neighbourhood
+from firstcause.views.rule_test_job import RuleTestJob
+from firstcause.views.versioned_cache import VersionedCache
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from firstcause.core.catalog import Entry
     from firstcause.core.model import Status
 
-OPEN = 100
+MAX_OPEN_INCIDENTS = 100
 """Open incidents that are shown at most."""
 
-_ENDED = 5
-_OF_TENANT = 50
-_UNCOVERED = 20
-_LONGEST_FILE = 2_000_000
+_MAX_ENDED = 5
+_MAX_TENANT_INCIDENTS = 50
+_MAX_UNCOVERED = 20
+_MAX_FILE_LENGTH = 2_000_000
 
 
 class Views:
@@ -45,71 +45,86 @@ class Views:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._remembered = Remembered()
-        self.rule_testing = RuleTesting(service.learn)
+        self._cache = VersionedCache()
+        self.rule_test_job = RuleTestJob(service.learn)
 
-    def pulse(self) -> str:
+    def change_token(self) -> str:
         """Another text whenever anything that the page shows has changed."""
         service = self._service
         with service.database.read() as conn:
-            stored = pulse.of(conn)
-        seen = sorted((name, reading.status.value) for name, (_, reading) in service.world.readings.items())
-        parts = (stored, seen, service.rules_since, service.refused, self.rule_testing.progress)
+            stored = store_token.read_change_token(conn)
+        statuses = sorted(
+            (name, reading.status.value) for name, (_, reading) in service.world.readings.items()
+        )
+        parts = (stored, statuses, service.rules_since, service.refused, self.rule_test_job.progress)
         return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
 
     # Now and incidents
 
-    def now(self, pulse: str) -> dict[str, Any]:
+    def load_overview(self, change_token: str) -> dict[str, Any]:
         """{open, more, ended, drills}: incidents by urgency, those that ended last, open drills."""
-        found: dict[str, Any] = self._remembered.once("now", pulse, self._now)
-        return found
+        overview: dict[str, Any] = self._cache.get_or_compute("now", change_token, self._query_overview)
+        return overview
 
-    def _now(self) -> dict[str, Any]:
+    def _query_overview(self) -> dict[str, Any]:
         service = self._service
         with service.database.read() as conn:
-            found = incident_rows.by_urgency(incidents.still_open(conn))
-            rows = incident_rows.rows(conn, service.catalog, found[:OPEN])
-            ended = incident_rows.rows(conn, service.catalog, incidents.ended_last(conn, _ENDED))
-            drills = len(incidents.still_open(conn, drill=True))
-        return {"open": rows, "more": len(found) - len(rows), "ended": ended, "drills": drills}
+            open_incidents = incident_rows.sort_by_urgency(incidents.load_open(conn))
+            open_rows = incident_rows.build_rows(conn, service.catalog, open_incidents[:MAX_OPEN_INCIDENTS])
+            ended_rows = incident_rows.build_rows(
+                conn, service.catalog, incidents.list_last_ended(conn, _MAX_ENDED)
+            )
+            drill_count = len(incidents.load_open(conn, drill=True))
+        return {
+            "open": open_rows,
+            "more": len(open_incidents) - len(open_rows),
+            "ended": ended_rows,
+            "drills": drill_count,
+        }
 
-    def past(self) -> list[dict[str, Any]]:
+    def list_past_incidents(self) -> list[dict[str, Any]]:
         """The latest incidents, whatever became of them."""
         with self._service.database.read() as conn:
-            return incident_rows.rows(conn, self._service.catalog, incidents.listed(conn, None, OPEN))
+            return incident_rows.build_rows(
+                conn, self._service.catalog, incidents.list_incidents(conn, None, MAX_OPEN_INCIDENTS)
+            )
 
-    def incident(self, number: str, now: datetime, pulse: str) -> dict[str, Any]:
+    def load_incident(self, incident_id: str, now: datetime, change_token: str) -> dict[str, Any]:
         """{incident, report, why, graph, similar, remedies, button}: all that is known of one.
 
         button: what runs the probe that proves the fix, None where there is no such probe.
         """
-        make = partial(self._incident, number, now)
-        found: dict[str, Any] = self._remembered.once(f"incident {number}", pulse, make)
-        return found
+        compute = partial(self._query_incident, incident_id, now)
+        details: dict[str, Any] = self._cache.get_or_compute(f"incident {incident_id}", change_token, compute)
+        return details
 
-    def _incident(self, number: str, now: datetime) -> dict[str, Any]:
+    def _query_incident(self, incident_id: str, now: datetime) -> dict[str, Any]:
         service = self._service
-        why = service.explain(number, now)
+        explanation = service.explain(incident_id, now)
         with service.database.read() as conn:
-            found = incidents.get(conn, number)
-            row = found.row_id
-            members = alerts.of_incidents(conn, [row])[row]
-            alike = incident_rows.similar(conn, service.catalog, found)
-        graph = service.knowledge.method(service.world.facts(now)).graph
-        report = service.debug(number, now)
-        touched = {alert.component for alert in members}
-        proof = service.probes.get(report.verify.probe or "")
+            incident = incidents.get(conn, incident_id)
+            row_id = incident.row_id
+            members = alerts.load_by_incident(conn, [row_id])[row_id]
+            similar_incidents = incident_rows.find_similar(conn, service.catalog, incident)
+        graph = service.knowledge.diagnosis_inputs(service.world.build_facts(now)).graph
+        report = service.debug(incident_id, now)
+        affected_components = {alert.component for alert in members}
+        verify_probe = service.probes.get(report.verify.probe or "")
         return {
-            "incident": service.incident(number),
+            "incident": service.incident(incident_id),
             "report": report,
-            "why": why,
-            "graph": neighbourhood(members, graph, self._statuses()),
-            "similar": alike,
-            "button": proof.button if proof is not None else None,
-            "remedies": [each for each in service.remedying.listed() if each["component"] in touched],
+            "why": explanation,
+            "graph": build_neighbourhood(members, graph, self._worst_statuses()),
+            "similar": similar_incidents,
+            "button": verify_probe.button if verify_probe is not None else None,
+            "remedies": [
+                remedy
+                for remedy in service.remedying.list_remedies()
+                if remedy["component"] in affected_components
+            ],
         }
 
-    def _statuses(self) -> dict[str, Status]:
+    def _worst_statuses(self) -> dict[str, Status]:
         """The worst of each component."""
         worst: dict[str, Status] = {}
         for component, reading in self._service.world.readings.values():
@@ -117,86 +132,93 @@ class Views:
                 worst[component] = reading.status
         return worst
 
-    def tenant(self, name: str) -> dict[str, Any]:
+    def load_tenant(self, name: str) -> dict[str, Any]:
         """{tenant, open, past}: the incidents that hit one company. NotFoundError where it never reported."""
         with self._service.database.read() as conn:
-            found = incidents.of_tenant(conn, name, _OF_TENANT)
-            rows = incident_rows.rows(conn, self._service.catalog, found)
+            tenant_incidents = incidents.list_for_tenant(conn, name, _MAX_TENANT_INCIDENTS)
+            rows = incident_rows.build_rows(conn, self._service.catalog, tenant_incidents)
         if not rows:
             msg = f"no company {name!r} has reported anything"
             raise NotFoundError(msg)
-        still = [each for each in rows if each["status"] == "open"]
+        open_rows = [row for row in rows if row["status"] == "open"]
         return {
             "tenant": name,
-            "open": still,
-            "past": [each for each in rows if each["status"] == "resolved"],
+            "open": open_rows,
+            "past": [row for row in rows if row["status"] == "resolved"],
         }
 
     # Health
 
-    def components(self) -> list[dict[str, Any]]:
+    def load_components(self) -> list[dict[str, Any]]:
         service = self._service
         with service.database.read() as conn:
-            kept = snapshots.latest(conn, KEPT)
-        return components(service.probes, dict(service.world.readings), kept)
+            recent_snapshots = snapshots.load_latest(conn, SPARKLINE_SNAPSHOTS)
+        return list_components(service.probes, dict(service.world.readings), recent_snapshots)
 
     @property
     def charts(self) -> Charts:
         return Charts(self._service.history)
 
-    def metrics(self) -> list[str]:
-        return list(self._service.history.metrics())
+    def list_metrics(self) -> list[str]:
+        return list(self._service.history.list_metrics())
 
     # Catalog and rules
 
-    def entry(self, code: str) -> dict[str, Any]:
+    def load_entry(self, code: str) -> dict[str, Any]:
         """One entry, and what came of it: {entry, caused_by, seen, similar}."""
         service = self._service
-        found = service.catalog.get(code)
-        if found is None:
+        entry = service.catalog.get(code)
+        if entry is None:
             msg = f"no catalog entry {code!r}"
             raise NotFoundError(msg)
         with service.database.read() as conn:
-            history = alerts.history(conn, [code])
-            past = incident_rows.rows(conn, service.catalog, incidents.resolved_with(conn, [code], 0, _ENDED))
-        causes = sorted(each.code for each in service.catalog.entries.values() if code in each.causes)
-        seen = history[0] if history else None
-        return {"entry": entry_answer(found), "caused_by": causes, "seen": seen, "past": past}
+            history = alerts.load_history(conn, [code])
+            past_incidents = incident_rows.build_rows(
+                conn, service.catalog, incidents.list_resolved_with(conn, [code], 0, _MAX_ENDED)
+            )
+        causes = sorted(other.code for other in service.catalog.entries.values() if code in other.causes)
+        code_history = history[0] if history else None
+        return {
+            "entry": serialize_entry(entry),
+            "caused_by": causes,
+            "seen": code_history,
+            "past": past_incidents,
+        }
 
-    def entries(self, text: str) -> list[Entry]:
+    def search_entries(self, text: str) -> list[Entry]:
         """Those in which every word of the text occurs, in the order of the files."""
         words = text.casefold().split()
-        return [each for each in self._service.catalog.entries.values() if _has(each, words)]
+        return [entry for entry in self._service.catalog.entries.values() if _matches_words(entry, words)]
 
-    def seen(self) -> dict[str, int]:
+    def count_by_code(self) -> dict[str, int]:
         """Code -> how often it was ever reported."""
         with self._service.database.read() as conn:
-            return {row["code"]: row["count"] for row in alerts.registered(conn)}
+            return {row["code"]: row["count"] for row in alerts.list_registered_codes(conn)}
 
-    def coverage(self) -> dict[str, Any]:
-        found = coverage(self._service.database, self._service.catalog)
-        return found.answer(found.uncovered[:_UNCOVERED])
+    def load_coverage(self) -> dict[str, Any]:
+        report = measure_coverage(self._service.database, self._service.catalog)
+        return report.to_dict(report.uncovered[:_MAX_UNCOVERED])
 
-    def rules(self) -> dict[str, Any]:
+    def list_rules(self) -> dict[str, Any]:
         """{rules, since, tests, files}: each rule with how many open alerts it speaks of now."""
         service = self._service
         with service.database.read() as conn:
-            spoken = alerts.spoken(conn)
+            alert_counts = alerts.count_alerts_by_rule(conn)
         book = service.knowledge.book
         rules = [
             {
-                "id": each.rule.id,
-                "about": each.rule.about,
-                "file": each.file,
-                "line": each.line,
-                "speaks": spoken.get(each.rule.id, 0),
+                "id": loaded_rule.rule.id,
+                "about": loaded_rule.rule.about,
+                "file": loaded_rule.file,
+                "line": loaded_rule.line,
+                "speaks": alert_counts.get(loaded_rule.rule.id, 0),
             }
-            for each in book.rules
+            for loaded_rule in book.rules
         ]
         since = format_time(service.rules_since)
         return {"rules": rules, "since": since, "tests": len(book.tests), "files": list(book.files)}
 
-    def rule_file(self, name: str) -> str:
+    def read_rule_file(self, name: str) -> str:
         """The text of a rule file by the name that verdicts give. NotFoundError where there is none."""
         path = self._service.knowledge.book.paths.get(name)
         if path is None:
@@ -204,25 +226,25 @@ class Views:
             raise NotFoundError(msg)
         try:
             with path.open(encoding="utf-8", errors="replace") as file:
-                return file.read(_LONGEST_FILE)
+                return file.read(_MAX_FILE_LENGTH)
         except OSError as error:
             msg = f"{path} cannot be read any more: {error.strerror}"
             raise FirstcauseError(msg) from error
 
     # Settings
 
-    def settings(self) -> dict[str, Any]:
+    def load_settings(self) -> dict[str, Any]:
         """{plugins, notifiers, routes, remedies, health, versions}: nothing in it is secret."""
         service = self._service
         notify = service.settings.notify
         return {
-            "plugins": [vars(each) for each in service.host.states()],
+            "plugins": [vars(state) for state in service.host.states()],
             "notifiers": sorted(service.notifiers),
             "routes": [{"name": name, "route": route} for name, route in notify.by_name.items()],
             "notify": notify,
             "health": service.settings.health,
             "intake": service.settings.intake,
-            "remedies": service.remedying.listed(),
+            "remedies": service.remedying.list_remedies(),
             "versions": {
                 "firstcause": version("firstcause"),
                 "Python": platform.python_version(),
@@ -231,11 +253,11 @@ class Views:
             },
         }
 
-    def audit(self, limit: int) -> list[dict[str, Any]]:
+    def list_audit_entries(self, limit: int) -> list[dict[str, Any]]:
         with self._service.database.read() as conn:
-            return [{**each, "at": format_time(each["at"])} for each in audit.listed(conn, limit)]
+            return [{**row, "at": format_time(row["at"])} for row in audit.list_entries(conn, limit)]
 
 
-def _has(entry: Entry, words: list[str]) -> bool:
+def _matches_words(entry: Entry, words: list[str]) -> bool:
     text = f"{entry.code}\n{entry.title}\n{entry.component}\n{entry.category}".casefold()
     return all(word in text for word in words)

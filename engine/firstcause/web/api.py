@@ -9,11 +9,11 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from firstcause.core.text.durations import Duration
-from firstcause.web.backend import Asked  # noqa: TC001 - FastAPI reads the annotations
+from firstcause.web.backend import AppDep  # noqa: TC001 - FastAPI reads the annotations
 
 router = APIRouter()
 
-_FORMS = {"text": "text/plain", "markdown": "text/markdown", "json": "application/json"}
+_MEDIA_TYPES = {"text": "text/plain", "markdown": "text/markdown", "json": "application/json"}
 _UNAVAILABLE = 503
 
 
@@ -75,140 +75,142 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 
 @router.get("/api/v1/incidents")
 def list_incidents(
-    backend: Asked, status: Literal["open", "resolved", "merged"] | None = None, limit: Limit = 50
+    backend: AppDep, status: Literal["open", "resolved", "merged"] | None = None, limit: Limit = 50
 ) -> dict[str, Any]:
     return {"incidents": backend.incidents(status, limit)}
 
 
 @router.get("/api/v1/incidents/{number}")
-def one_incident(number: str, backend: Asked) -> dict[str, Any]:
+def get_incident(number: str, backend: AppDep) -> dict[str, Any]:
     return backend.incident(number)
 
 
 @router.get("/api/v1/incidents/{number}/debug")
-def debug(
+def get_debug_report(
     number: str,
-    backend: Asked,
+    backend: AppDep,
     form: Annotated[Literal["text", "markdown", "json"], Query(alias="format")] = "json",
 ) -> Response:
-    return Response(backend.debug_as(number, form), media_type=f"{_FORMS[form]}; charset=utf-8")
+    return Response(
+        backend.render_debug_report(number, form), media_type=f"{_MEDIA_TYPES[form]}; charset=utf-8"
+    )
 
 
 @router.get("/api/v1/incidents/{number}/explain")
-def explain(number: str, backend: Asked) -> dict[str, Any]:
+def explain_incident(number: str, backend: AppDep) -> dict[str, Any]:
     return backend.explain(number)
 
 
 @router.post("/api/v1/incidents/{number}/resolve")
-def resolve(number: str, backend: Asked, fix: Fix = None, by: By = "web") -> dict[str, Any]:
+def resolve_incident(number: str, backend: AppDep, fix: Fix = None, by: By = "web") -> dict[str, Any]:
     return backend.resolve(number, fix, by)
 
 
 @router.post("/api/v1/incidents/{number}/ack")
-def acknowledge(number: str, backend: Asked, ack: Ack = Ack()) -> dict[str, Any]:  # noqa: B008 - a value
+def acknowledge_incident(number: str, backend: AppDep, ack: Ack = Ack()) -> dict[str, Any]:  # noqa: B008 - a value
     return backend.acknowledge(number, ack.by, ack.comment, undo=ack.undo)
 
 
 @router.post("/api/v1/incidents/{number}/merge")
-def merge(number: str, backend: Asked, wanted: Merge) -> dict[str, Any]:
-    return backend.merge(number, wanted.into, wanted.by, wanted.reason)
+def merge_incidents(number: str, backend: AppDep, body: Merge) -> dict[str, Any]:
+    return backend.merge(number, body.into, body.by, body.reason)
 
 
 @router.post("/api/v1/incidents/{number}/split")
-def split(number: str, backend: Asked, wanted: Split) -> dict[str, Any]:
-    return backend.split(number, wanted.alerts, wanted.by, wanted.reason)
+def split_incident(number: str, backend: AppDep, body: Split) -> dict[str, Any]:
+    return backend.split(number, body.alerts, body.by, body.reason)
 
 
 @router.get("/api/v1/silences")
-def list_silences(backend: Asked, ended: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002 - a query
+def list_silences(backend: AppDep, ended: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002 - a query
     return {"silences": backend.silences(ended=ended)}
 
 
 @router.post("/api/v1/silences", status_code=201)
-def add_silence(backend: Asked, wanted: NewSilence) -> dict[str, Any]:
-    return backend.silence(wanted.matchers, wanted.length, wanted.by, wanted.comment)
+def create_silence(backend: AppDep, body: NewSilence) -> dict[str, Any]:
+    return backend.silence(body.matchers, body.length, body.by, body.comment)
 
 
 @router.delete("/api/v1/silences/{number}")
 def end_silence(
-    number: str, backend: Asked, by: Annotated[str, Query(max_length=200)] = "web"
+    number: str, backend: AppDep, by: Annotated[str, Query(max_length=200)] = "web"
 ) -> dict[str, Any]:
     return backend.end_silence(number, by)
 
 
 @router.post("/api/v1/probes/{name}/run")
-def run_probe(name: str, backend: Asked) -> dict[str, Any]:
+def run_probe(name: str, backend: AppDep) -> dict[str, Any]:
     return backend.run_probe(name)
 
 
 @router.get("/api/v1/remedies")
-def remedies(backend: Asked) -> dict[str, Any]:
+def list_remedies(backend: AppDep) -> dict[str, Any]:
     return {"remedies": backend.remedies()}
 
 
 @router.get("/api/v1/remedies/{name}")
-def plan_remedy(name: str, backend: Asked) -> dict[str, Any]:
+def plan_remedy(name: str, backend: AppDep) -> dict[str, Any]:
     """What it would do."""
     return backend.plan_remedy(name)
 
 
 @router.post("/api/v1/remedies/{name}/run")
-def run_remedy(name: str, backend: Asked, by: By = "web") -> dict[str, Any]:
+def run_remedy(name: str, backend: AppDep, by: By = "web") -> dict[str, Any]:
     return backend.run_remedy(name, by)
 
 
 @router.get("/api/v1/catalog")
-def catalog(backend: Asked) -> dict[str, Any]:
+def list_catalog(backend: AppDep) -> dict[str, Any]:
     return {"entries": backend.catalog()}
 
 
 @router.get("/api/v1/health")
-def health(backend: Asked) -> dict[str, Any]:
+def get_health(backend: AppDep) -> dict[str, Any]:
     return backend.health()
 
 
 @router.post("/api/v1/check")
-def check(backend: Asked) -> dict[str, Any]:
+def run_check(backend: AppDep) -> dict[str, Any]:
     """One full health check, now."""
     return backend.check()
 
 
 @router.get("/api/v1/snapshots")
-def snapshots(backend: Asked, limit: Limit = 50) -> dict[str, Any]:
+def list_snapshots(backend: AppDep, limit: Limit = 50) -> dict[str, Any]:
     return {"snapshots": backend.snapshots(limit)}
 
 
 @router.get("/api/v1/snapshots/{name}")
-def snapshot(name: str, backend: Asked) -> dict[str, Any]:
+def get_snapshot(name: str, backend: AppDep) -> dict[str, Any]:
     """name: a number, `latest`, or `good` for the last known good state."""
     return backend.snapshot(name)
 
 
 @router.post("/api/v1/snapshots/{name}/pin")
-def pin(name: str, backend: Asked, given: Pin | None = None) -> dict[str, Any]:
-    said = given or Pin()
-    return backend.pin(name, said.by, undo=said.undo)
+def pin_snapshot(name: str, backend: AppDep, body: Pin | None = None) -> dict[str, Any]:
+    options = body or Pin()
+    return backend.pin(name, options.by, undo=options.undo)
 
 
 @router.get("/api/v1/diff")
-def diff(backend: Asked, before: str = "good", after: str = "latest") -> dict[str, Any]:
+def get_diff(backend: AppDep, before: str = "good", after: str = "latest") -> dict[str, Any]:
     return backend.diff(before, after)
 
 
 @router.get("/api/v1/trend")
-def trend(backend: Asked, metric: str, minutes: Minutes = 1440.0) -> dict[str, Any]:
+def get_trend(backend: AppDep, metric: str, minutes: Minutes = 1440.0) -> dict[str, Any]:
     return backend.trend(metric, minutes)
 
 
 @router.get("/api/v1/forecast")
-def forecast(
-    backend: Asked, metric: str, limit: float | None = None, minutes: Minutes = 1440.0
+def get_forecast(
+    backend: AppDep, metric: str, limit: float | None = None, minutes: Minutes = 1440.0
 ) -> dict[str, Any]:
     return backend.forecast(metric, limit, minutes)
 
 
 @router.get("/api/v1/status")
-def status(backend: Asked) -> dict[str, Any]:
+def get_status(backend: AppDep) -> dict[str, Any]:
     return backend.status()
 
 
@@ -219,10 +221,10 @@ async def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz")
-def readyz(backend: Asked) -> JSONResponse:
+def readyz(backend: AppDep) -> JSONResponse:
     """Every part works; else 503 and which does not."""
     parts = backend.ready()
-    well = all(said == "ok" for said in parts.values())
+    is_ready = all(state == "ok" for state in parts.values())
     return JSONResponse(
-        {"status": "ok" if well else "unready", "checks": parts}, 200 if well else _UNAVAILABLE
+        {"status": "ok" if is_ready else "unready", "checks": parts}, 200 if is_ready else _UNAVAILABLE
     )

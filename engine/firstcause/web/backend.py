@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Future
 
-    from firstcause.app.metrics import Measures
+    from firstcause.app.metrics import Metrics
     from firstcause.core.model import Event
-    from firstcause.intake.metrics import Counts
+    from firstcause.intake.metrics import IntakeMetrics
     from firstcause.views.views import Views
 
 
@@ -24,44 +24,52 @@ class Backend(Protocol):
 
     views: Views
 
-    counts: Counts
+    intake_metrics: IntakeMetrics
 
-    def measures(self) -> Measures:
+    def measures(self) -> Metrics:
         """What `/metrics` tells, as of now."""
 
     def submit(self, events: Sequence[Event]) -> Future[None]:
         """Done once the events are on disk."""
 
-    def submit_as_sent(self, body: bytes) -> tuple[int, Future[None]] | None:
+    def submit_verbatim(self, body: bytes) -> tuple[int, Future[None]] | None:
         """How many events a request has, done once they are on disk; None where `submit` must take them."""
 
     def incidents(self, status: str | None, limit: int) -> list[dict[str, Any]]: ...
 
-    def incident(self, number: str) -> dict[str, Any]: ...
+    def incident(self, incident_id: str) -> dict[str, Any]: ...
 
-    def debug_as(self, number: str, form: str) -> str:
+    def render_debug_report(self, incident_id: str, output_format: str) -> str:
         """form: text, markdown or json."""
 
-    def explain(self, number: str) -> dict[str, Any]: ...
+    def explain(self, incident_id: str) -> dict[str, Any]: ...
 
-    def resolve(self, number: str, fix: str | None, by: str) -> dict[str, Any]: ...
+    def resolve(self, incident_id: str, fix: str | None, actor: str) -> dict[str, Any]: ...
 
-    def acknowledge(self, number: str, by: str, comment: str | None, *, undo: bool) -> dict[str, Any]: ...
+    def acknowledge(
+        self, incident_id: str, actor: str, comment: str | None, *, undo: bool
+    ) -> dict[str, Any]: ...
 
-    def merge(self, number: str, into: str, by: str, reason: str | None) -> dict[str, Any]: ...
+    def merge(self, incident_id: str, into: str, actor: str, reason: str | None) -> dict[str, Any]: ...
 
-    def split(self, number: str, ids: Sequence[str], by: str, reason: str | None) -> dict[str, Any]:
+    def split(
+        self, incident_id: str, alert_ids: Sequence[str], actor: str, reason: str | None
+    ) -> dict[str, Any]:
         """ids: of alerts."""
 
     def silences(self, *, ended: bool) -> list[dict[str, Any]]: ...
 
-    def silence(self, matchers: Sequence[str], length: float, by: str, comment: str | None) -> dict[str, Any]:
+    def silence(
+        self, matchers: Sequence[str], length: float, actor: str, comment: str | None
+    ) -> dict[str, Any]:
         """length: seconds."""
 
-    def silence_incident(self, number: str, length: str, by: str, comment: str | None) -> dict[str, Any]:
+    def silence_incident(
+        self, incident_id: str, length: str, actor: str, comment: str | None
+    ) -> dict[str, Any]:
         """Silence its root. length: as people write it."""
 
-    def end_silence(self, number: str, by: str) -> dict[str, Any]: ...
+    def end_silence(self, silence_id: str, actor: str) -> dict[str, Any]: ...
 
     def catalog(self) -> list[dict[str, Any]]: ...
 
@@ -76,19 +84,19 @@ class Backend(Protocol):
     def snapshot(self, name: str) -> dict[str, Any]:
         """name: a number, `latest` or `good`."""
 
-    def pin(self, name: str, by: str, *, undo: bool) -> dict[str, Any]: ...
+    def pin(self, name: str, actor: str, *, undo: bool) -> dict[str, Any]: ...
 
-    def drill(self, route: str, by: str) -> str:
+    def drill(self, route: str, actor: str) -> str:
         """Send a test alert to a route; returns the id of its event."""
 
-    def drilled(self, event: str) -> dict[str, Any]:
+    def get_drill_result(self, event_id: str) -> dict[str, Any]:
         """What came of it so far."""
 
     def remedies(self) -> list[dict[str, Any]]: ...
 
     def plan_remedy(self, name: str) -> dict[str, Any]: ...
 
-    def run_remedy(self, name: str, by: str) -> dict[str, Any]: ...
+    def run_remedy(self, name: str, actor: str) -> dict[str, Any]: ...
 
     def test_rules(self) -> None:
         """Begin to run the tests of the rule files; `views.rule_testing` knows how far they are."""
@@ -105,9 +113,9 @@ class Backend(Protocol):
         """Part -> "ok", or what is wrong with it."""
 
 
-def backend(request: Request) -> Backend:
+def get_backend(request: Request) -> Backend:
     return cast("Backend", request.app.state.backend)
 
 
-Asked = Annotated[Backend, Depends(backend)]
+AppDep = Annotated[Backend, Depends(get_backend)]
 """A parameter that FastAPI fills with the backend."""

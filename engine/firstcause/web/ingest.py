@@ -15,12 +15,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 
-from firstcause.app.application import new_id
+from firstcause.app.application import generate_id
 from firstcause.errors import FirstcauseError, IntakeError
-from firstcause.hookspecs.types import Outcome, Taken
+from firstcause.hookspecs.types import IntakeOutcome, IntakeResult
 from firstcause.intake import native_format, plugin_events
-from firstcause.intake.decompression import decompressed, too_large
-from firstcause.web.ingest_auth import Gate, Sender, allowed_origin, check_origin
+from firstcause.intake.decompression import decompress, too_large_error
+from firstcause.web.ingest_auth import IngestAuthenticator, Sender, allowed_origin, check_origin
 
 if TYPE_CHECKING:
     import re
@@ -32,24 +32,24 @@ if TYPE_CHECKING:
     from firstcause.config import Settings
     from firstcause.core.model import Event
     from firstcause.hookspecs.types import IntakeFormat
-    from firstcause.intake.native_format import Parsed
+    from firstcause.intake.native_format import ParseResult
     from firstcause.web.backend import Backend
 
 log = logging.getLogger("firstcause.web")
 
-WEBHOOKS = "/api/v1/webhooks/"
-NATIVE = "native"
-_NO_TOKEN, _UNAVAILABLE = 401, 503
-_ANSWERS = {"202": {"description": "accepted, and rejected with the index and the error of each"}}
+WEBHOOK_PREFIX = "/api/v1/webhooks/"
+NATIVE_FORMAT = "native"
+_UNAUTHORIZED, _UNAVAILABLE = 401, 503
+_OPENAPI_RESPONSES = {"202": {"description": "accepted, and rejected with the index and the error of each"}}
 _NOT_ALLOWED = 405
-_PREFLIGHT = {"Access-Control-Allow-Methods": "POST", "Access-Control-Max-Age": "86400"}
+_PREFLIGHT_HEADERS = {"Access-Control-Allow-Methods": "POST", "Access-Control-Max-Age": "86400"}
 
 
-_AT_ONCE = 64 * 1024
+_MAX_INLINE_BYTES = 64 * 1024
 """Bytes of a request that are looked through without leaving the loop that serves all."""
 
 
-class Bell:
+class CompletionNotifier:
     """Wakes the loop that serves all once for whatever was stored together.
 
     `asyncio.wrap_future` would for each, and at each the thread that stores would wait for its turn to run.
@@ -57,174 +57,203 @@ class Bell:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._over: deque[asyncio.Future[None]] = deque()
-        self._rung = False
+        self._completed: deque[asyncio.Future[None]] = deque()
+        self._wake_scheduled = False
 
     async def wait(self, stored: Future[None]) -> None:
         """Until it is on disk; raises what kept it from there."""
         waiter = self.loop.create_future()
-        stored.add_done_callback(lambda _: self._ring(waiter))
+        stored.add_done_callback(lambda _: self._schedule_wake(waiter))
         await waiter
         stored.result()
 
-    def _ring(self, waiter: asyncio.Future[None]) -> None:
+    def _schedule_wake(self, waiter: asyncio.Future[None]) -> None:
         """By the thread that stored it."""
-        self._over.append(waiter)
-        if not self._rung:
-            self._rung = True
+        self._completed.append(waiter)
+        if not self._wake_scheduled:
+            self._wake_scheduled = True
             # A loop that has ended has nobody who waits.
             with suppress(RuntimeError):
-                self.loop.call_soon_threadsafe(self._heard)
+                self.loop.call_soon_threadsafe(self._resolve_waiters)
 
-    def _heard(self) -> None:
+    def _resolve_waiters(self) -> None:
         # First, so that what is added from now on rings again.
-        self._rung = False
-        while self._over:
-            waiter = self._over.popleft()
+        self._wake_scheduled = False
+        while self._completed:
+            waiter = self._completed.popleft()
             if not waiter.done():
                 waiter.set_result(None)
 
 
-class Read(NamedTuple):
+class ParsedRequest(NamedTuple):
     """A request, read: how it is answered once it is stored, and what it had besides events.
 
     refused: the HTTP status of each event that is not taken. stored: None where there is nothing to store.
     """
 
-    outcome: Outcome
+    outcome: IntakeOutcome
     stored: Future[None] | None
-    refused: tuple[int, ...] = ()
-    besides: Taken = Taken()
+    rejected_statuses: tuple[int, ...] = ()
+    intake_result: IntakeResult = IntakeResult()
 
 
 @dataclass(frozen=True)
-class Way:
+class IngestEndpoint:
     """One way in. form: the plugin's, None for our own. paths: where it is served.
 
     stored: returns once it is, see `Bell.wait`.
     """
 
     name: str
-    form: IntakeFormat | None
+    intake_format: IntakeFormat | None
     paths: tuple[str, ...]
-    gate: Gate
+    authenticator: IngestAuthenticator
     settings: Settings
     backend: Backend
-    stored: Callable[[Future[None]], Awaitable[None]]
+    wait_until_stored: Callable[[Future[None]], Awaitable[None]]
 
-    async def answer(self, scope: Scope, receive: Receive) -> Response | None:
+    async def handle_request(self, scope: Scope, receive: Receive) -> Response | None:
         """None where the sender has gone."""
-        headers = _headers(scope)
-        if scope["method"] == "OPTIONS" and self.form is not None and self.form.origins:
-            return self._preflight(headers)
+        headers = _decode_headers(scope)
+        if scope["method"] == "OPTIONS" and self.intake_format is not None and self.intake_format.origins:
+            return self._preflight_response(headers)
         if scope["method"] != "POST":
             return JSONResponse({"error": "send errors by POST"}, _NOT_ALLOWED, {"Allow": "POST"})
         try:
-            outcome = await self._outcome(headers, scope, receive)
+            outcome = await self._process_request(headers, scope, receive)
         except FirstcauseError as error:
-            outcome = _failed(error)
-            self.backend.counts.refused(self.name, outcome.status)
-        return self._answered(outcome, headers) if outcome is not None else None
+            outcome = _error_outcome(error)
+            self.backend.intake_metrics.record_rejected(self.name, outcome.status)
+        return self._build_response(outcome, headers) if outcome is not None else None
 
-    def _preflight(self, headers: Mapping[str, str]) -> Response:
+    def _preflight_response(self, headers: Mapping[str, str]) -> Response:
         """What a browser asks before it lets another site's page send."""
-        origin = allowed_origin(self.form, headers)
+        origin = allowed_origin(self.intake_format, headers)
         if origin is None:
             return JSONResponse({"error": "pages of this site may not send here"}, 403)
-        asked = headers.get("access-control-request-headers", "content-type")
-        return Response(headers=_PREFLIGHT | {"Access-Control-Allow-Headers": asked} | _told(origin))
+        requested_headers = headers.get("access-control-request-headers", "content-type")
+        return Response(
+            headers=_PREFLIGHT_HEADERS
+            | {"Access-Control-Allow-Headers": requested_headers}
+            | _cors_headers(origin)
+        )
 
-    async def _outcome(self, headers: Mapping[str, str], scope: Scope, receive: Receive) -> Outcome | None:
+    async def _process_request(
+        self, headers: Mapping[str, str], scope: Scope, receive: Receive
+    ) -> IntakeOutcome | None:
         """Returns once it is on disk."""
         client = scope["client"][0] if scope.get("client") else "local"
-        check_origin(self.form, headers)
-        sender = self.gate.sender(self.form, None, headers, client)
+        check_origin(self.intake_format, headers)
+        sender = self.authenticator.identify_sender(self.intake_format, None, headers, client)
         if sender is not None:
-            self.gate.admit(sender)
-        body = await _body(receive, self.settings.intake.max_request_bytes)
+            self.authenticator.admit(sender)
+        body = await _read_body(receive, self.settings.intake.max_request_bytes)
         if body is None:
             return None
-        read = None
-        if sender is not None and len(body) <= _AT_ONCE and "content-encoding" not in headers:
-            read = self._as_sent(body, headers, sender)
-        if read is None:
+        request = None
+        if sender is not None and len(body) <= _MAX_INLINE_BYTES and "content-encoding" not in headers:
+            request = self._submit_verbatim(body, headers, sender)
+        if request is None:
             # Reading and masking would hold up every other request.
-            read = await run_in_threadpool(self._read, body, headers, client, sender)
-        if read.stored is not None:
-            await self.stored(read.stored)
-        self.backend.counts.took(self.name, read.outcome.accepted, read.besides.passed, read.besides.lost)
-        for status in read.refused:
-            self.backend.counts.refused(self.name, status)
-        return read.outcome
+            request = await run_in_threadpool(self._read_request, body, headers, client, sender)
+        if request.stored is not None:
+            await self.wait_until_stored(request.stored)
+        self.backend.intake_metrics.record_accepted(
+            self.name,
+            request.outcome.accepted,
+            request.intake_result.ignored,
+            request.intake_result.dropped_by_sender,
+        )
+        for status in request.rejected_statuses:
+            self.backend.intake_metrics.record_rejected(self.name, status)
+        return request.outcome
 
-    def _as_sent(self, body: bytes, headers: Mapping[str, str], sender: Sender) -> Read | None:
+    def _submit_verbatim(
+        self, body: bytes, headers: Mapping[str, str], sender: Sender
+    ) -> ParsedRequest | None:
         """A request in our own format of which nothing need be changed; None where it is none."""
-        kind = headers.get("content-type", "").lower()
-        changed = sender.service is not None or sender.tenant is not None
-        if self.form is not None or changed or "ndjson" in kind or "jsonl" in kind:
+        content_type = headers.get("content-type", "").lower()
+        overrides_source = sender.service is not None or sender.tenant is not None
+        if (
+            self.intake_format is not None
+            or overrides_source
+            or "ndjson" in content_type
+            or "jsonl" in content_type
+        ):
             return None
         if len(body) > self.settings.intake.max_event_bytes:
             return None
-        found = self.backend.submit_as_sent(body)
-        if found is None:
+        submitted = self.backend.submit_verbatim(body)
+        if submitted is None:
             return None
-        accepted, stored = found
-        self.gate.spend(sender, accepted)
-        return Read(Outcome(202, accepted=accepted), stored)
+        accepted, stored = submitted
+        self.authenticator.spend(sender, accepted)
+        return ParsedRequest(IntakeOutcome(202, accepted=accepted), stored)
 
-    def _read(self, body: bytes, headers: Mapping[str, str], client: str, sender: Sender | None) -> Read:
-        plain = decompressed(
-            body, headers.get("content-encoding", ""), self.settings.intake.max_request_bytes
-        )
+    def _read_request(
+        self, body: bytes, headers: Mapping[str, str], client: str, sender: Sender | None
+    ) -> ParsedRequest:
+        plain = decompress(body, headers.get("content-encoding", ""), self.settings.intake.max_request_bytes)
         if sender is None:
-            sender = self.gate.sender(self.form, plain, headers, client)
+            sender = self.authenticator.identify_sender(self.intake_format, plain, headers, client)
             if sender is None:
-                raise IntakeError("the request brings no token", _NO_TOKEN)
-            self.gate.admit(sender)
-        if (read := self._as_sent(plain, headers, sender)) is not None:
-            return read
-        parsed, besides = self._parsed(plain, headers)
-        events = _of(sender, parsed.events)
-        self.gate.spend(sender, len(events))
+                raise IntakeError("the request brings no token", _UNAUTHORIZED)
+            self.authenticator.admit(sender)
+        if (request := self._submit_verbatim(plain, headers, sender)) is not None:
+            return request
+        parsed, intake_result = self._parse_events(plain, headers)
+        events = _apply_sender(sender, parsed.events)
+        self.authenticator.spend(sender, len(events))
         stored = self.backend.submit(events) if events else None
-        return Read(_done(parsed), stored, tuple(each.status for each in parsed.rejected), besides)
+        return ParsedRequest(
+            _build_outcome(parsed),
+            stored,
+            tuple(rejection.status for rejection in parsed.rejected),
+            intake_result,
+        )
 
-    def _parsed(self, body: bytes, headers: Mapping[str, str]) -> tuple[Parsed, Taken]:
+    def _parse_events(self, body: bytes, headers: Mapping[str, str]) -> tuple[ParseResult, IntakeResult]:
         now = datetime.now(UTC)
-        if self.form is None:
-            return self._native(body, headers, now), Taken()
-        given = self.form.parse(body, headers)
-        besides = given if isinstance(given, Taken) else Taken(given)
+        if self.intake_format is None:
+            return self._parse_native(body, headers, now), IntakeResult()
+        result = self.intake_format.parse(body, headers)
+        intake_result = result if isinstance(result, IntakeResult) else IntakeResult(result)
         limit = self.settings.intake.max_event_bytes
-        return plugin_events.taken(besides.events, now=now, max_event_bytes=limit), besides
+        return plugin_events.sanitize_events(
+            intake_result.events, now=now, max_event_bytes=limit
+        ), intake_result
 
-    def _native(self, body: bytes, headers: Mapping[str, str], now: datetime) -> Parsed:
+    def _parse_native(self, body: bytes, headers: Mapping[str, str], now: datetime) -> ParseResult:
         return native_format.parse(
             body,
             headers.get("content-type", "").lower(),
             now=now,
-            new_id=new_id,
+            new_id=generate_id,
             max_event_bytes=self.settings.intake.max_event_bytes,
         )
 
-    def _answered(self, outcome: Outcome, headers: Mapping[str, str]) -> Response:
-        own = self.form.answer(outcome, headers) if self.form is not None and self.form.answer else None
-        if own is None:
-            answer: Response = JSONResponse(_receipt(outcome), outcome.status)
-        elif isinstance(own.body, bytes):
-            answer = Response(own.body, own.status)
+    def _build_response(self, outcome: IntakeOutcome, headers: Mapping[str, str]) -> Response:
+        custom = (
+            self.intake_format.answer(outcome, headers)
+            if self.intake_format is not None and self.intake_format.answer
+            else None
+        )
+        if custom is None:
+            response: Response = JSONResponse(_build_receipt(outcome), outcome.status)
+        elif isinstance(custom.body, bytes):
+            response = Response(custom.body, custom.status)
         else:
-            answer = JSONResponse(dict(own.body), own.status)
-        answer.headers.update(own.headers if own is not None else {})
+            response = JSONResponse(dict(custom.body), custom.status)
+        response.headers.update(custom.headers if custom is not None else {})
         if outcome.retry_after is not None:
-            answer.headers["Retry-After"] = str(math.ceil(outcome.retry_after))
-        if outcome.status == _NO_TOKEN:
-            answer.headers["WWW-Authenticate"] = 'Bearer, Basic realm="firstcause"'
-        answer.headers.update(_told(allowed_origin(self.form, headers)))
-        return answer
+            response.headers["Retry-After"] = str(math.ceil(outcome.retry_after))
+        if outcome.status == _UNAUTHORIZED:
+            response.headers["WWW-Authenticate"] = 'Bearer, Basic realm="firstcause"'
+        response.headers.update(_cors_headers(allowed_origin(self.intake_format, headers)))
+        return response
 
 
-class Ways:
+class IngestMiddleware:
     """All ways in. Of two formats with the same path the first has it.
 
     They stand before the application, as what that does for each call is most of what a small one costs.
@@ -232,86 +261,95 @@ class Ways:
     """
 
     def __init__(
-        self, app: ASGIApp, backend: Backend, settings: Settings, forms: Sequence[IntakeFormat]
+        self, app: ASGIApp, backend: Backend, settings: Settings, formats: Sequence[IntakeFormat]
     ) -> None:
         self._app = app
-        self._bell: Bell | None = None
-        given = (Gate(settings), settings, backend, self._stored)
-        self._by_path: dict[str, Way] = {}
-        self._by_pattern: list[tuple[re.Pattern[str], Way]] = []
-        self.described: dict[str, Any] = {}
+        self._notifier: CompletionNotifier | None = None
+        shared = (IngestAuthenticator(settings), settings, backend, self._wait_until_stored)
+        self._by_path: dict[str, IngestEndpoint] = {}
+        self._by_pattern: list[tuple[re.Pattern[str], IngestEndpoint]] = []
+        self.openapi_paths: dict[str, Any] = {}
         """What OpenAPI says of them by path."""
-        self._add(Way(NATIVE, None, ("/api/v1/events",), *given))
-        for form in forms:
-            self._add(Way(form.path, form, (WEBHOOKS + form.path, *form.also), *given))
+        self._add_endpoint(IngestEndpoint(NATIVE_FORMAT, None, ("/api/v1/events",), *shared))
+        for intake_format in formats:
+            self._add_endpoint(
+                IngestEndpoint(
+                    intake_format.path,
+                    intake_format,
+                    (WEBHOOK_PREFIX + intake_format.path, *intake_format.extra_paths),
+                    *shared,
+                )
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        way = self.at(scope["path"]) if scope["type"] == "http" else None
-        if way is None:
+        endpoint = self.find_endpoint(scope["path"]) if scope["type"] == "http" else None
+        if endpoint is None:
             await self._app(scope, receive, send)
             return
         try:
-            answer = await way.answer(scope, receive)
+            response = await endpoint.handle_request(scope, receive)
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
-            answer = JSONResponse({"error": "firstcause made a mistake; its log says which"}, 500)
-        if answer is not None:
-            await answer(scope, receive, send)
+            response = JSONResponse({"error": "firstcause made a mistake; its log says which"}, 500)
+        if response is not None:
+            await response(scope, receive, send)
 
-    async def _stored(self, stored: Future[None]) -> None:
+    async def _wait_until_stored(self, stored: Future[None]) -> None:
         loop = asyncio.get_running_loop()
-        if self._bell is None or self._bell.loop is not loop:
-            self._bell = Bell(loop)
-        await self._bell.wait(stored)
+        if self._notifier is None or self._notifier.loop is not loop:
+            self._notifier = CompletionNotifier(loop)
+        await self._notifier.wait(stored)
 
-    def at(self, path: str) -> Way | None:
+    def find_endpoint(self, path: str) -> IngestEndpoint | None:
         """The way in that is served there, with or without a slash at its end."""
-        way = self._by_path.get(path) or self._by_path.get(path.rstrip("/"))
-        if way is not None:
-            return way
-        return next((each for pattern, each in self._by_pattern if pattern.match(path)), None)
+        endpoint = self._by_path.get(path) or self._by_path.get(path.rstrip("/"))
+        if endpoint is not None:
+            return endpoint
+        return next((candidate for pattern, candidate in self._by_pattern if pattern.match(path)), None)
 
-    def _add(self, way: Way) -> None:
-        for path in way.paths:
-            if path in self.described:
-                log.warning("two ways in would be served at %s; %s is left out there", path, way.name)
+    def _add_endpoint(self, endpoint: IngestEndpoint) -> None:
+        for path in endpoint.paths:
+            if path in self.openapi_paths:
+                log.warning("two ways in would be served at %s; %s is left out there", path, endpoint.name)
                 continue
-            self.described[path] = {"post": {"description": _about(way), "responses": _ANSWERS}}
+            self.openapi_paths[path] = {
+                "post": {"description": _describe_endpoint(endpoint), "responses": _OPENAPI_RESPONSES}
+            }
             if "{" in path:
-                self._by_pattern.append((compile_path(path)[0], way))
+                self._by_pattern.append((compile_path(path)[0], endpoint))
             else:
-                self._by_path[path.rstrip("/")] = way
+                self._by_path[path.rstrip("/")] = endpoint
 
 
-def _about(way: Way) -> str:
-    if way.form is None:
+def _describe_endpoint(endpoint: IngestEndpoint) -> str:
+    if endpoint.intake_format is None:
         return "Errors: one event, a list of them, or one a line. Answered once they are on disk."
-    return f"Errors as {way.name} sends them. Answered once they are on disk."
+    return f"Errors as {endpoint.name} sends them. Answered once they are on disk."
 
 
-def _of(sender: Sender, events: Sequence[Event]) -> list[Event]:
+def _apply_sender(sender: Sender, events: Sequence[Event]) -> list[Event]:
     """What a token says of its source holds against what the events say."""
-    known = {"service": sender.service, "tenant": sender.tenant}
-    fixed = {name: value for name, value in known.items() if value is not None}
-    return [each.model_copy(update=fixed) for each in events] if fixed else list(events)
+    source = {"service": sender.service, "tenant": sender.tenant}
+    overrides = {name: value for name, value in source.items() if value is not None}
+    return [event.model_copy(update=overrides) for event in events] if overrides else list(events)
 
 
-def _failed(error: FirstcauseError) -> Outcome:
+def _error_outcome(error: FirstcauseError) -> IntakeOutcome:
     if isinstance(error, IntakeError):
-        return Outcome(error.status, error=str(error), retry_after=error.retry_after)
+        return IntakeOutcome(error.status, error=str(error), retry_after=error.retry_after)
     log.error("%s", error)
-    return Outcome(_UNAVAILABLE, error=str(error))
+    return IntakeOutcome(_UNAVAILABLE, error=str(error))
 
 
-def _done(parsed: Parsed) -> Outcome:
-    rejected = tuple((each.index, each.error) for each in parsed.rejected)
+def _build_outcome(parsed: ParseResult) -> IntakeOutcome:
+    rejected = tuple((rejection.index, rejection.error) for rejection in parsed.rejected)
     if rejected and not parsed.events:
-        return Outcome(parsed.rejected[0].status, rejected=rejected, error=rejected[0][1])
-    ids = tuple(each.id for each in parsed.events)
-    return Outcome(202, accepted=len(ids), ids=ids, rejected=rejected)
+        return IntakeOutcome(parsed.rejected[0].status, rejected=rejected, error=rejected[0][1])
+    ids = tuple(event.id for event in parsed.events)
+    return IntakeOutcome(202, accepted=len(ids), ids=ids, rejected=rejected)
 
 
-def _receipt(outcome: Outcome) -> dict[str, Any]:
+def _build_receipt(outcome: IntakeOutcome) -> dict[str, Any]:
     if outcome.error is not None and not outcome.rejected:
         return {"error": outcome.error}
     rejected = [{"index": index, "error": error} for index, error in outcome.rejected]
@@ -319,19 +357,19 @@ def _receipt(outcome: Outcome) -> dict[str, Any]:
     return receipt | ({"error": outcome.error} if outcome.error is not None else {})
 
 
-def _told(origin: str | None) -> dict[str, str]:
+def _cors_headers(origin: str | None) -> dict[str, str]:
     if origin is None:
         return {}
     return {"Access-Control-Allow-Origin": origin} | ({} if origin == "*" else {"Vary": "Origin"})
 
 
-def _headers(scope: Scope) -> dict[str, str]:
+def _decode_headers(scope: Scope) -> dict[str, str]:
     """Of two with the same name the first, as everywhere."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
     return headers | {":path": scope["path"], ":query": scope["query_string"].decode("latin-1")}
 
 
-async def _body(receive: Receive, limit: int) -> bytes | None:
+async def _read_body(receive: Receive, limit: int) -> bytes | None:
     """None where the sender has gone before the end of it."""
     chunks: list[bytes] = []
     size = 0
@@ -342,6 +380,6 @@ async def _body(receive: Receive, limit: int) -> bytes | None:
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
         if size > limit:
-            raise too_large(limit)
+            raise too_large_error(limit)
         if not message.get("more_body", False):
             return b"".join(chunks)

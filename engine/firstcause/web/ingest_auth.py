@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from firstcause.errors import IntakeError
-from firstcause.intake.rate_limiter import Rates
+from firstcause.intake.rate_limiter import RateLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from firstcause.config import Settings
     from firstcause.hookspecs.types import IntakeFormat
 
-ANY = "*"
+ANY_ORIGIN = "*"
 
 
 @dataclass(frozen=True)
@@ -30,44 +30,44 @@ class Sender:
     tenant: str | None = None
 
 
-class Gate:
+class IngestAuthenticator:
     """Tokens, origins and rates of the ways in. IntakeError 401, 403 or 429 for whom it keeps out."""
 
     def __init__(self, settings: Settings) -> None:
         intake = settings.intake
         self._senders = [
-            (each.token.get_secret_value().encode(), Sender(f"token {name}", each.service, each.tenant))
-            for name, each in intake.tokens.items()
+            (source.token.get_secret_value().encode(), Sender(f"token {name}", source.service, source.tenant))
+            for name, source in intake.tokens.items()
         ]
         if settings.web_token is not None:
             self._senders.append((settings.web_token.encode(), Sender("token of [web]")))
         # Who locks the page means that not everybody may send.
-        self._open = not self._senders and settings.web.password is None
-        self._rates = Rates(intake.rate, intake.burst)
+        self._allows_anonymous = not self._senders and settings.web.password is None
+        self._rate_limiter = RateLimiter(intake.rate, intake.burst)
 
-    def sender(
-        self, form: IntakeFormat | None, body: bytes | None, headers: Mapping[str, str], client: str
+    def identify_sender(
+        self, intake_format: IntakeFormat | None, body: bytes | None, headers: Mapping[str, str], client: str
     ) -> Sender | None:
         """Who sends. body: None before it is read; None is then the answer where it may hold the token."""
-        if self._open:
+        if self._allows_anonymous:
             return Sender(client)
-        token = _authorized(headers.get("authorization", ""))
-        if form is not None and form.token is not None and token is None:
-            token = form.token(body or b"", headers)
+        token = _extract_token(headers.get("authorization", ""))
+        if intake_format is not None and intake_format.token is not None and token is None:
+            token = intake_format.token(body or b"", headers)
             if token is None and body is None:
                 return None
         if token is None:
             msg = "bring a token: Authorization: Bearer TOKEN, or https://any:TOKEN@host/..."
             raise IntakeError(msg, 401)
-        given = token.encode()
-        known = [sender for held, sender in self._senders if hmac.compare_digest(held, given)]
-        if not known:
+        token_bytes = token.encode()
+        matches = [sender for secret, sender in self._senders if hmac.compare_digest(secret, token_bytes)]
+        if not matches:
             raise IntakeError("the token is not one of [intake.tokens], nor that of [web] token_file", 403)
-        return known[0]
+        return matches[0]
 
     def admit(self, sender: Sender) -> None:
         """IntakeError 429 where it has sent too much."""
-        wait = self._rates.admit(sender.name)
+        wait = self._rate_limiter.admit(sender.name)
         if wait > 0:
             msg = f"{sender.name} sends more than [intake] rate allows; come again in {wait:.0f} s"
             raise IntakeError(msg, 429, retry_after=wait)
@@ -75,34 +75,34 @@ class Gate:
     def spend(self, sender: Sender, events: int) -> None:
         """It sent so many in a request, of which one was counted when it was let in."""
         if events > 1:
-            self._rates.spend(sender.name, events - 1)
+            self._rate_limiter.spend(sender.name, events - 1)
 
 
-def check_origin(form: IntakeFormat | None, headers: Mapping[str, str]) -> None:
+def check_origin(intake_format: IntakeFormat | None, headers: Mapping[str, str]) -> None:
     """IntakeError 403 for a page of another site that may not send here."""
     origin = headers.get("origin")
-    own = origin is None or urlsplit(origin).netloc == headers.get("host", "")
-    if not own and allowed_origin(form, headers) is None:
+    same_site = origin is None or urlsplit(origin).netloc == headers.get("host", "")
+    if not same_site and allowed_origin(intake_format, headers) is None:
         raise IntakeError("another site's page may not do this (Origin differs from Host)", 403)
 
 
-def allowed_origin(form: IntakeFormat | None, headers: Mapping[str, str]) -> str | None:
+def allowed_origin(intake_format: IntakeFormat | None, headers: Mapping[str, str]) -> str | None:
     """What the page that asks may be told of, None where it may not."""
-    origins = form.origins if form is not None else ()
-    if ANY in origins:
-        return ANY
+    origins = intake_format.origins if intake_format is not None else ()
+    if ANY_ORIGIN in origins:
+        return ANY_ORIGIN
     origin = headers.get("origin")
     return origin if origin in origins else None
 
 
-def _authorized(given: str) -> str | None:
+def _extract_token(authorization: str) -> str | None:
     """The token of Bearer, or the password of Basic, which is what a URL with one becomes."""
-    scheme, _, rest = given.strip().partition(" ")
+    scheme, _, credentials = authorization.strip().partition(" ")
     if scheme.lower() == "bearer":
-        return rest.strip() or None
+        return credentials.strip() or None
     if scheme.lower() == "basic":
         try:
-            return base64.b64decode(rest.strip(), validate=True).decode().partition(":")[2] or None
+            return base64.b64decode(credentials.strip(), validate=True).decode().partition(":")[2] or None
         except (binascii.Error, UnicodeDecodeError):
             return None
     return None

@@ -17,78 +17,78 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("firstcause.web")
 
-EVERY = 1.0
+POLL_INTERVAL_S = 1.0
 """Seconds between looks, whoever watches."""
 
-CROWD = 20
+MAX_FULL_RATE_BROWSERS = 20
 """Browsers from which on the looks become rarer, so that many cost no more than so many."""
 
-CHANGED = "changed"
-_LONGEST = 64
+CHANGED_EVENT = "changed"
+_MAX_TOKEN_LENGTH = 64
 
 router = APIRouter()
 
 
-class Live:
+class ChangeStream:
     """Looks for all browsers at once, and only while there are any. pulse: another text after a change."""
 
-    def __init__(self, pulse: Callable[[], str], every: float = EVERY) -> None:
-        self._pulse = pulse
-        self._every = every
-        self._current: str | None = None
-        self._watchers = 0
-        self._looking: asyncio.Task[None] | None = None
-        self._news = asyncio.Event()
+    def __init__(self, read_token: Callable[[], str], interval_s: float = POLL_INTERVAL_S) -> None:
+        self._read_token = read_token
+        self._interval_s = interval_s
+        self._current_token: str | None = None
+        self._watcher_count = 0
+        self._poll_task: asyncio.Task[None] | None = None
+        self._change_event = asyncio.Event()
         self._closed = False
 
     def close(self) -> None:
         """End all streams."""
         self._closed = True
-        self._tell()
-        if self._looking is not None:
-            self._looking.cancel()
+        self._notify_watchers()
+        if self._poll_task is not None:
+            self._poll_task.cancel()
 
-    async def changes(self, seen: str) -> AsyncIterator[str]:
+    async def watch(self, last_token: str) -> AsyncIterator[str]:
         """The newest pulse, whenever it is another than the one seen last."""
-        self._watchers += 1
+        self._watcher_count += 1
         try:
             while not self._closed:
-                if self._looking is None or self._looking.done():
-                    self._looking = asyncio.create_task(self._look())
-                news = self._news
-                if self._current not in {None, seen}:
-                    seen = str(self._current)
-                    yield seen
+                if self._poll_task is None or self._poll_task.done():
+                    self._poll_task = asyncio.create_task(self._poll_changes())
+                change_event = self._change_event
+                if self._current_token not in {None, last_token}:
+                    last_token = str(self._current_token)
+                    yield last_token
                 else:
-                    await news.wait()
+                    await change_event.wait()
         finally:
-            self._watchers -= 1
+            self._watcher_count -= 1
 
-    async def _look(self) -> None:
-        while self._watchers and not self._closed:
+    async def _poll_changes(self) -> None:
+        while self._watcher_count and not self._closed:
             try:
-                found = await run_in_threadpool(self._pulse)
+                token = await run_in_threadpool(self._read_token)
             except FirstcauseError as error:
                 log.warning("the page cannot look for news: %s", error)
             else:
-                if found != self._current:
-                    self._current = found
-                    self._tell()
-            await asyncio.sleep(self._every * max(1.0, self._watchers / CROWD))
-        self._current = None
+                if token != self._current_token:
+                    self._current_token = token
+                    self._notify_watchers()
+            await asyncio.sleep(self._interval_s * max(1.0, self._watcher_count / MAX_FULL_RATE_BROWSERS))
+        self._current_token = None
 
-    def _tell(self) -> None:
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+    def _notify_watchers(self) -> None:
+        change_event, self._change_event = self._change_event, asyncio.Event()
+        change_event.set()
 
 
 @router.get("/live", include_in_schema=False, response_class=EventSourceResponse)
-async def live(
+async def stream_changes(
     request: Request,
     seen: str = "",
     last_event_id: Annotated[str, Header()] = "",
 ) -> AsyncIterator[ServerSentEvent]:
     """seen: the pulse of the page as it was drawn; a browser that comes back says itself what it knows."""
-    watching: Live = request.app.state.live
-    async for pulse in watching.changes((last_event_id or seen)[:_LONGEST]):
-        yield ServerSentEvent(event=CHANGED, data=pulse, id=pulse)
+    stream: ChangeStream = request.app.state.live
+    async for token in stream.watch((last_event_id or seen)[:_MAX_TOKEN_LENGTH]):
+        yield ServerSentEvent(event=CHANGED_EVENT, data=token, id=token)

@@ -11,77 +11,93 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from firstcause.core.model import Priority, Status
-from firstcause.web.backend import Asked  # noqa: TC001 - FastAPI reads the annotations
+from firstcause.web.backend import AppDep  # noqa: TC001 - FastAPI reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from prometheus_client.core import Metric
 
-    from firstcause.app.metrics import Measures
-    from firstcause.intake.metrics import Counts
+    from firstcause.app.metrics import Metrics
+    from firstcause.intake.metrics import IntakeMetrics
 
 router = APIRouter()
 
-_HEALTH = {Status.UP.value: 1.0, Status.DEGRADED.value: 0.5, Status.DOWN.value: 0.0}
+_STATUS_VALUES = {Status.UP.value: 1.0, Status.DEGRADED.value: 0.5, Status.DOWN.value: 0.0}
 
 
-class _Numbers(Collector):
+class _MetricsCollector(Collector):
     """Those of one moment."""
 
-    def __init__(self, counts: Counts, measures: Measures) -> None:
-        self._counts = counts
+    def __init__(self, intake_metrics: IntakeMetrics, measures: Metrics) -> None:
+        self._intake_metrics = intake_metrics
         self._measures = measures
 
     def collect(self) -> Iterator[Metric]:
-        yield from self._came_in()
-        yield from self._are_there()
+        yield from self._collect_intake()
+        yield from self._collect_state()
 
-    def _came_in(self) -> Iterator[Metric]:
-        counts = self._counts
-        accepted = {(form,): number for form, number in counts.accepted.items()}
-        yield _counter("events_accepted", "Events that are on disk.", ("format",), accepted)
-        what = "Events and whole requests that were refused."
-        yield _counter("events_rejected", what, ("format", "reason"), counts.rejected)
-        what = "What came besides and is no error."
-        yield _counter("items_passed", what, ("format", "kind"), counts.passed)
-        what = "What senders say that they dropped themselves."
-        yield _counter("sender_losses", what, ("format", "reason"), counts.lost)
+    def _collect_intake(self) -> Iterator[Metric]:
+        intake_metrics = self._intake_metrics
+        accepted = {(format_name,): count for format_name, count in intake_metrics.accepted.items()}
+        yield _build_counter("events_accepted", "Events that are on disk.", ("format",), accepted)
+        help_text = "Events and whole requests that were refused."
+        yield _build_counter("events_rejected", help_text, ("format", "reason"), intake_metrics.rejected)
+        help_text = "What came besides and is no error."
+        yield _build_counter("items_passed", help_text, ("format", "kind"), intake_metrics.ignored)
+        help_text = "What senders say that they dropped themselves."
+        yield _build_counter(
+            "sender_losses", help_text, ("format", "reason"), intake_metrics.dropped_by_sender
+        )
 
-    def _are_there(self) -> Iterator[Metric]:
-        seen = self._measures
-        yield GaugeMetricFamily("firstcause_events_waiting", "Events not yet triaged.", seen.waiting)
-        what = "What these events take on disk."
-        yield GaugeMetricFamily("firstcause_events_waiting_bytes", what, seen.waiting_bytes)
-        yield GaugeMetricFamily("firstcause_messages_waiting", "Messages not yet sent.", seen.unsent)
-        yield GaugeMetricFamily("firstcause_alerts_active", "Alerts that go on.", seen.alerts)
-        yield GaugeMetricFamily("firstcause_store_bytes", "What the store takes on disk.", seen.taken)
-        opened = {(each.value,): seen.incidents.get(each.value, 0) for each in Priority}
-        yield _gauge("incidents_open", "Open incidents.", ("priority",), opened)
-        probes = {(name, part): _HEALTH.get(said, 0.0) for name, (part, said) in seen.probes.items()}
-        yield _gauge("probe_up", "1 is UP, 0.5 DEGRADED, 0 DOWN.", ("probe", "component"), probes)
-        yield CounterMetricFamily("firstcause_events_triaged", "Events triaged.", seen.triaged)
-        yield CounterMetricFamily("firstcause_rule_runs", "Evaluations of the rules.", seen.rule_runs)
-        yield _counter("notifications", "Tries to deliver.", ("notifier", "result"), seen.notified)
+    def _collect_state(self) -> Iterator[Metric]:
+        measures = self._measures
+        yield GaugeMetricFamily(
+            "firstcause_events_waiting", "Events not yet triaged.", measures.pending_events
+        )
+        help_text = "What these events take on disk."
+        yield GaugeMetricFamily("firstcause_events_waiting_bytes", help_text, measures.pending_event_bytes)
+        yield GaugeMetricFamily(
+            "firstcause_messages_waiting", "Messages not yet sent.", measures.pending_notifications
+        )
+        yield GaugeMetricFamily("firstcause_alerts_active", "Alerts that go on.", measures.alerts)
+        yield GaugeMetricFamily(
+            "firstcause_store_bytes", "What the store takes on disk.", measures.store_bytes
+        )
+        opened = {(priority.value,): measures.incidents.get(priority.value, 0) for priority in Priority}
+        yield _build_gauge("incidents_open", "Open incidents.", ("priority",), opened)
+        probes = {
+            (name, part): _STATUS_VALUES.get(status, 0.0) for name, (part, status) in measures.probes.items()
+        }
+        yield _build_gauge("probe_up", "1 is UP, 0.5 DEGRADED, 0 DOWN.", ("probe", "component"), probes)
+        yield CounterMetricFamily("firstcause_events_triaged", "Events triaged.", measures.processed_events)
+        yield CounterMetricFamily(
+            "firstcause_rule_runs", "Evaluations of the rules.", measures.rule_evaluations
+        )
+        yield _build_counter(
+            "notifications", "Tries to deliver.", ("notifier", "result"), measures.delivery_attempts
+        )
 
 
-def _counter(name: str, what: str, labels: tuple[str, ...], found: Mapping[Any, float]) -> Metric:
-    return _labelled(CounterMetricFamily(f"firstcause_{name}", what, labels=labels), found)
+def _build_counter(
+    name: str, help_text: str, labels: tuple[str, ...], samples: Mapping[Any, float]
+) -> Metric:
+    return _add_samples(CounterMetricFamily(f"firstcause_{name}", help_text, labels=labels), samples)
 
 
-def _gauge(name: str, what: str, labels: tuple[str, ...], found: Mapping[Any, float]) -> Metric:
-    return _labelled(GaugeMetricFamily(f"firstcause_{name}", what, labels=labels), found)
+def _build_gauge(name: str, help_text: str, labels: tuple[str, ...], samples: Mapping[Any, float]) -> Metric:
+    return _add_samples(GaugeMetricFamily(f"firstcause_{name}", help_text, labels=labels), samples)
 
 
-def _labelled(family: CounterMetricFamily | GaugeMetricFamily, found: Mapping[Any, float]) -> Metric:
+def _add_samples(family: CounterMetricFamily | GaugeMetricFamily, samples: Mapping[Any, float]) -> Metric:
     """found: the labels' values, in order -> the number."""
-    for values, number in sorted(found.items()):
-        family.add_metric(values, number)
+    for label_values, value in sorted(samples.items()):
+        family.add_metric(label_values, value)
     return family
 
 
 @router.get("/metrics", include_in_schema=False)
-def metrics(backend: Asked) -> Response:
+def export_metrics(backend: AppDep) -> Response:
     registry = CollectorRegistry()
-    registry.register(_Numbers(backend.counts, backend.measures()))
+    registry.register(_MetricsCollector(backend.intake_metrics, backend.measures()))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

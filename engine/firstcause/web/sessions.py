@@ -20,34 +20,34 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-COOKIE = "firstcause"
+SESSION_COOKIE = "firstcause"
 NAME_COOKIE = "firstcause_name"
-NOBODY = "web"
+ANONYMOUS_ACTOR = "web"
 """Who acts where nobody gave a name."""
 
-TRIES = 5
+MAX_ATTEMPTS = 5
 """Wrong passwords that one address may give within WITHIN seconds."""
 
-WITHIN = 300.0
-_SESSIONS = 1000
-_ADDRESSES = 1000
-_LONGEST_NAME = 60
-_LONGEST_ID = 64
-_YEAR = 365 * 86400
+ATTEMPT_WINDOW_S = 300.0
+_MAX_SESSIONS = 1000
+_MAX_ADDRESSES = 1000
+_MAX_NAME_LENGTH = 60
+_MAX_ID_LENGTH = 64
+_NAME_COOKIE_MAX_AGE_S = 365 * 86400
 
 
 @dataclass(frozen=True)
-class Visitor:
+class BrowserSession:
     """One browser. csrf: the mark that its forms carry. fresh: it has no cookie of ours yet."""
 
     id: str
-    csrf: str
+    csrf_token: str
     name: str
     signed_in: bool
-    fresh: bool
+    is_new: bool
 
 
-class Door:
+class SessionManager:
     """token, password: what opens it, the password as its argon2 hash; with neither it stands open.
 
     lasts: seconds that a session lives.
@@ -57,85 +57,102 @@ class Door:
         self,
         token: str | None,
         password: str | None,
-        lasts: float,
+        lifetime_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._token = token
         self._password = password
-        self._lasts = lasts
+        self._lifetime_s = lifetime_s
         self._clock = clock
-        self._key = secrets.token_bytes(32)
+        self._csrf_key = secrets.token_bytes(32)
         self._sessions: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._failures: OrderedDict[str, list[float]] = OrderedDict()
         self._lock = threading.Lock()
-        self._verifying = threading.Lock()
+        self._verify_lock = threading.Lock()
 
     @property
-    def locked(self) -> bool:
+    def requires_login(self) -> bool:
         return self._token is not None or self._password is not None
 
-    def visitor(self, cookie: str) -> Visitor:
+    def identify_browser(self, cookie: str) -> BrowserSession:
         """cookie: the header, empty where there is none."""
-        values = _values(cookie)
-        known = values.get(COOKIE, "")[:_LONGEST_ID]
-        name = unquote(values.get(NAME_COOKIE, ""))[:_LONGEST_NAME].strip()
-        session = self._session(known)
-        number = known or secrets.token_urlsafe(24)
-        given = (session or name) or NOBODY
-        return Visitor(number, self._mark(number), given, session is not None, fresh=not known)
+        values = _parse_cookies(cookie)
+        cookie_id = values.get(SESSION_COOKIE, "")[:_MAX_ID_LENGTH]
+        name = unquote(values.get(NAME_COOKIE, ""))[:_MAX_NAME_LENGTH].strip()
+        session_name = self._lookup_name(cookie_id)
+        session_id = cookie_id or secrets.token_urlsafe(24)
+        display_name = (session_name or name) or ANONYMOUS_ACTOR
+        return BrowserSession(
+            session_id,
+            self._compute_csrf_token(session_id),
+            display_name,
+            session_name is not None,
+            is_new=not cookie_id,
+        )
 
-    def _session(self, number: str) -> str | None:
+    def _lookup_name(self, session_id: str) -> str | None:
         """The name of who has it, None where there is no such session, or it is over."""
         with self._lock:
-            name, until = self._sessions.get(number, (None, 0.0))
-            if name is not None and until < self._clock():
-                del self._sessions[number]
+            name, expires_at = self._sessions.get(session_id, (None, 0.0))
+            if name is not None and expires_at < self._clock():
+                del self._sessions[session_id]
                 return None
             return name
 
-    def _mark(self, number: str) -> str:
-        return hmac.new(self._key, number.encode(), hashlib.sha256).hexdigest()[:40]
+    def _compute_csrf_token(self, session_id: str) -> str:
+        return hmac.new(self._csrf_key, session_id.encode(), hashlib.sha256).hexdigest()[:40]
 
-    def is_ours(self, visitor: Visitor, mark: str) -> bool:
+    def has_valid_csrf_token(self, session: BrowserSession, csrf_token: str) -> bool:
         """Whether a form or call came from a page that this browser got from us."""
-        return not visitor.fresh and hmac.compare_digest(visitor.csrf.encode(), mark.encode())
+        return not session.is_new and hmac.compare_digest(session.csrf_token.encode(), csrf_token.encode())
 
     def sign_in(self, secret: str, name: str, address: str) -> str:
         """The number of a new session. IntakeError for a wrong secret, or after too many of them."""
-        self._wait(address)
-        if not self._fits(secret):
-            self._failed(address)
+        self._check_attempts(address)
+        if not self._verify_secret(secret):
+            self._record_failure(address)
             msg = "that is not the password"
             raise IntakeError(msg, 403)
-        number = secrets.token_urlsafe(32)
+        session_id = secrets.token_urlsafe(32)
         with self._lock:
             self._failures.pop(address, None)
-            self._sessions[number] = (name[:_LONGEST_NAME].strip() or NOBODY, self._clock() + self._lasts)
-            while len(self._sessions) > _SESSIONS:
+            self._sessions[session_id] = (
+                name[:_MAX_NAME_LENGTH].strip() or ANONYMOUS_ACTOR,
+                self._clock() + self._lifetime_s,
+            )
+            while len(self._sessions) > _MAX_SESSIONS:
                 self._sessions.popitem(last=False)
-        return number
+        return session_id
 
-    def sign_out(self, number: str) -> None:
+    def sign_out(self, session_id: str) -> None:
         with self._lock:
-            self._sessions.pop(number, None)
+            self._sessions.pop(session_id, None)
 
-    def _wait(self, address: str) -> None:
+    def _check_attempts(self, address: str) -> None:
         now = self._clock()
         with self._lock:
-            recent = [at for at in self._failures.get(address, ()) if now - at < WITHIN]
-            if len(recent) >= TRIES:
-                msg = f"too many wrong passwords; try again in {WITHIN - (now - recent[0]):.0f} s"
+            recent = [
+                failed_at
+                for failed_at in self._failures.get(address, ())
+                if now - failed_at < ATTEMPT_WINDOW_S
+            ]
+            if len(recent) >= MAX_ATTEMPTS:
+                msg = f"too many wrong passwords; try again in {ATTEMPT_WINDOW_S - (now - recent[0]):.0f} s"
                 raise IntakeError(msg, 429)
 
-    def _failed(self, address: str) -> None:
+    def _record_failure(self, address: str) -> None:
         now = self._clock()
         with self._lock:
-            recent = [at for at in self._failures.pop(address, ()) if now - at < WITHIN]
+            recent = [
+                failed_at
+                for failed_at in self._failures.pop(address, ())
+                if now - failed_at < ATTEMPT_WINDOW_S
+            ]
             self._failures[address] = [*recent, now]
-            while len(self._failures) > _ADDRESSES:
+            while len(self._failures) > _MAX_ADDRESSES:
                 self._failures.popitem(last=False)
 
-    def _fits(self, secret: str) -> bool:
+    def _verify_secret(self, secret: str) -> bool:
         if self._token is not None and hmac.compare_digest(secret.encode(), self._token.encode()):
             return True
         if self._password is None:
@@ -146,35 +163,42 @@ class Door:
 
         try:
             # One at a time: each takes memory and a processor, which is what makes guessing dear.
-            with self._verifying:
+            with self._verify_lock:
                 return PasswordHasher().verify(self._password, secret)
         except (VerificationError, InvalidHashError):
             return False
 
-    def cookies(self, answer: Response, number: str, *, secure: bool) -> None:
+    def set_session_cookie(self, response: Response, session_id: str, *, secure: bool) -> None:
         """Give the browser its number."""
-        answer.set_cookie(
-            COOKIE, number, max_age=int(self._lasts), httponly=True, samesite="strict", secure=secure
+        response.set_cookie(
+            SESSION_COOKIE,
+            session_id,
+            max_age=int(self._lifetime_s),
+            httponly=True,
+            samesite="strict",
+            secure=secure,
         )
 
 
-def remember_name(answer: Response, name: str, *, secure: bool) -> None:
+def set_name_cookie(response: Response, name: str, *, secure: bool) -> None:
     """How whoever sits there wants to be called; it is only shown, and opens nothing."""
-    value = quote(name.strip()[:_LONGEST_NAME])
-    answer.set_cookie(NAME_COOKIE, value, max_age=_YEAR, httponly=True, samesite="strict", secure=secure)
+    value = quote(name.strip()[:_MAX_NAME_LENGTH])
+    response.set_cookie(
+        NAME_COOKIE, value, max_age=_NAME_COOKIE_MAX_AGE_S, httponly=True, samesite="strict", secure=secure
+    )
 
 
-def hashed(password: str) -> str:
+def hash_password(password: str) -> str:
     """The argon2id hash that `[web] password_file` holds."""
     from argon2 import PasswordHasher  # noqa: PLC0415
 
     return PasswordHasher().hash(password)
 
 
-def _values(cookie: str) -> dict[str, str]:
-    found: SimpleCookie = SimpleCookie()
+def _parse_cookies(cookie: str) -> dict[str, str]:
+    jar: SimpleCookie = SimpleCookie()
     try:
-        found.load(cookie)
+        jar.load(cookie)
     except CookieError:
         return {}
-    return {name: each.value for name, each in found.items()}
+    return {name: morsel.value for name, morsel in jar.items()}

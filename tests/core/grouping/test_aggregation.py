@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.core.catalog import Catalog
-from firstcause.core.grouping.aggregation import Standing, counted, fold, until
+from firstcause.core.grouping.aggregation import ActiveAlertSummary, aggregate, belongs_until, count_only
 from firstcause.core.grouping.fingerprint import Occurrence, identify
 from firstcause.core.model import Alert, Event
 
@@ -20,26 +20,26 @@ def occurrence(code: str, at: float, **fields: object) -> Occurrence:
 
 
 def test_fifty_of_one_kind_are_one_alert_and_one_change() -> None:
-    folded = fold([occurrence("A", at) for at in range(50)], {}, {})
+    folded = aggregate([occurrence("A", at) for at in range(50)], {}, {})
     (alert,) = folded.alerts.values()
     assert (alert.count, alert.first_seen, alert.last_seen) == (50, START, START + timedelta(seconds=49))
     assert folded.changed == {alert.fingerprint}
 
 
 def test_more_of_the_same_changes_nothing_that_rules_see() -> None:
-    known = fold([occurrence("A", 0)], {}, {}).alerts
-    folded = fold([occurrence("A", 1), occurrence("A", 2)], known, {})
+    known = aggregate([occurrence("A", 0)], {}, {}).alerts
+    folded = aggregate([occurrence("A", 1), occurrence("A", 2)], known, {})
     assert folded.changed == set()
-    assert sum(folded.counted.values()) == 2
+    assert sum(folded.added_counts.values()) == 2
 
 
 def test_worse_severity_is_a_change() -> None:
-    known = fold([occurrence("A", 0, severity="WARNING")], {}, {}).alerts
-    assert fold([occurrence("A", 1, severity="CRITICAL")], known, {}).changed == set(known)
+    known = aggregate([occurrence("A", 0, severity="WARNING")], {}, {}).alerts
+    assert aggregate([occurrence("A", 1, severity="CRITICAL")], known, {}).changed == set(known)
 
 
 def test_the_sample_is_of_the_latest_event_whatever_the_order() -> None:
-    folded = fold([occurrence("A", 5, message="new"), occurrence("A", 1, message="old")], {}, {})
+    folded = aggregate([occurrence("A", 5, message="new"), occurrence("A", 1, message="old")], {}, {})
     (alert,) = folded.alerts.values()
     assert alert.sample is not None
     assert alert.sample.message == "new"
@@ -47,25 +47,25 @@ def test_the_sample_is_of_the_latest_event_whatever_the_order() -> None:
 
 
 def test_a_late_occurrence_of_an_ended_alert_opens_nothing() -> None:
-    known = fold([occurrence("A", 0)], {}, {}).alerts
-    ended = fold([occurrence("A", 10, resolved=True)], known, {}).alerts
-    over = {name: until(alert, cause_is_back=False, grace=60) for name, alert in ended.items()}
-    folded = fold([occurrence("A", 9)], {}, over)
-    assert (folded.alerts, sum(folded.late.values())) == ({}, 1)
-    assert fold([occurrence("A", 11)], {}, over).changed
+    known = aggregate([occurrence("A", 0)], {}, {}).alerts
+    ended = aggregate([occurrence("A", 10, resolved=True)], known, {}).alerts
+    over = {name: belongs_until(alert, cause_is_back=False, grace_s=60) for name, alert in ended.items()}
+    folded = aggregate([occurrence("A", 9)], {}, over)
+    assert (folded.alerts, sum(folded.late_counts.values())) == ({}, 1)
+    assert aggregate([occurrence("A", 11)], {}, over).changed
 
 
 def test_an_end_of_something_unknown_opens_nothing() -> None:
-    assert fold([occurrence("A", 0, resolved=True)], {}, {}).alerts == {}
+    assert aggregate([occurrence("A", 0, resolved=True)], {}, {}).alerts == {}
 
 
 @given(st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 100)), max_size=60), st.integers(1, 10))
 def test_counts_do_not_depend_on_how_events_are_batched(events: list[tuple[str, int]], size: int) -> None:
     occurrences = [occurrence(code, at) for code, at in events]
-    whole = fold(occurrences, {}, {}).alerts
+    whole = aggregate(occurrences, {}, {}).alerts
     known: dict[str, Alert] = {}
     for at in range(0, len(occurrences), size):
-        known = fold(occurrences[at : at + size], known, {}).alerts
+        known = aggregate(occurrences[at : at + size], known, {}).alerts
     assert {name: (a.count, a.first_seen, a.last_seen) for name, a in known.items()} == {
         name: (a.count, a.first_seen, a.last_seen) for name, a in whole.items()
     }
@@ -96,13 +96,13 @@ def test_counting_first_makes_of_a_batch_what_folding_alone_would(
     )
     known = {
         name: alert.model_copy(update={"stored_id": number})
-        for number, (name, alert) in enumerate(fold(first, {}, {}).alerts.items())
+        for number, (name, alert) in enumerate(aggregate(first, {}, {}).alerts.items())
         if alert.active
     }
     limits = (3.0, 5.0)
-    whole = fold(second, known, {}, limits)
+    whole = aggregate(second, known, {}, limits)
     standing = {
-        name: Standing(
+        name: ActiveAlertSummary(
             stored_id=alert.stored_id or 0,
             code=alert.code,
             title=alert.title,
@@ -113,8 +113,8 @@ def test_counting_first_makes_of_a_batch_what_folding_alone_would(
         )
         for name, alert in known.items()
     }
-    more = counted(second, standing, limits)
-    rest = fold([each for each in second if each.fingerprint not in more], known, {}, limits)
+    more = count_only(second, standing, limits)
+    rest = aggregate([each for each in second if each.fingerprint not in more], known, {}, limits)
     assert rest.changed == whole.changed
     for name, added in more.items():
         alert = rest.alerts[name]

@@ -8,10 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.core.catalog import Catalog, Entry
-from firstcause.core.grouping.aggregation import fold
-from firstcause.core.grouping.fingerprint import Occurrence, further, identify
-from firstcause.core.grouping.legacy_fingerprint import former
-from firstcause.core.grouping.overflow import FURTHER, Limits, Room, bounded, how_many, tell, title
+from firstcause.core.grouping.aggregation import aggregate
+from firstcause.core.grouping.fingerprint import Occurrence, identify, overflow_fingerprint
+from firstcause.core.grouping.legacy_fingerprint import legacy_fingerprint
+from firstcause.core.grouping.overflow import (
+    OVERFLOW_CODE,
+    KindBudget,
+    KindLimits,
+    apply_limits,
+    estimate_distinct,
+    format_title,
+    update_titles,
+)
 from firstcause.core.model import Alert, Event
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -27,7 +35,7 @@ def of(code: str, service: str | None = "shop", **fields: object) -> Occurrence:
 
 
 def kept(occurrences: list[Occurrence], each: int = 3, in_all: int = 100) -> list[Occurrence]:
-    return bounded(occurrences, lambda _one: True, Room(Limits(each, in_all), {}))
+    return apply_limits(occurrences, lambda _one: True, KindBudget(KindLimits(each, in_all), {}))
 
 
 def codes(occurrences: list[Occurrence]) -> list[str]:
@@ -36,8 +44,10 @@ def codes(occurrences: list[Occurrence]) -> list[str]:
 
 def test_the_first_kinds_have_their_own_alerts_and_the_others_count_in_one() -> None:
     found = kept([of(code) for code in ("A", "B", "A", "C", "D", "E", "A", "D")])
-    assert codes(found) == ["A", "B", "A", "C", FURTHER, FURTHER, "A", FURTHER]
-    assert {each.fingerprint for each in found if each.code == FURTHER} == {further("shop")[1]}
+    assert codes(found) == ["A", "B", "A", "C", OVERFLOW_CODE, OVERFLOW_CODE, "A", OVERFLOW_CODE]
+    assert {each.fingerprint for each in found if each.code == OVERFLOW_CODE} == {
+        overflow_fingerprint("shop")[1]
+    }
 
 
 def test_what_the_catalog_knows_what_ends_and_drills_are_never_folded_away() -> None:
@@ -48,27 +58,27 @@ def test_what_the_catalog_knows_what_ends_and_drills_are_never_folded_away() -> 
 
 def test_services_and_tenants_have_room_of_their_own_but_not_without_end() -> None:
     found = kept([of(code, service) for service in ("a", "b") for code in "ABCD"])
-    assert [each.event.service for each in found if each.code == FURTHER] == ["a", "b"]
+    assert [each.event.service for each in found if each.code == OVERFLOW_CODE] == ["a", "b"]
     many = kept([of("A", f"service-{number}") for number in range(50)], in_all=10)
-    assert codes(many)[9:11] == ["A", FURTHER]
+    assert codes(many)[9:11] == ["A", OVERFLOW_CODE]
     assert len({each.fingerprint for each in many}) == 11
-    assert title(40, None) == "40 further kinds of errors from many services"
+    assert format_title(40, None) == "40 further kinds of errors from many services"
 
 
 def test_the_alert_says_how_many_kinds_and_counts_every_error() -> None:
     found = kept([of(f"C{number % 50}") for number in range(1000)])
-    folded = fold(found, {}, {})
-    tell(folded, found)
-    alert = folded.alerts[further("shop")[1]]
+    folded = aggregate(found, {}, {})
+    update_titles(folded, found)
+    alert = folded.alerts[overflow_fingerprint("shop")[1]]
     assert (alert.title, alert.count) == ("47 further kinds of errors from shop", 940)
     assert sum(each.count for each in folded.alerts.values()) == 1000
 
 
 def batch(numbers: range, known: dict[str, Alert]) -> tuple[Alert, bool]:
     found = kept([of(f"C{number}") for number in numbers], each=0)
-    folded = fold(found, known, {})
-    tell(folded, found)
-    name = further("shop")[1]
+    folded = aggregate(found, known, {})
+    update_titles(folded, found)
+    name = overflow_fingerprint("shop")[1]
     known[name] = folded.alerts[name]
     return folded.alerts[name], name in folded.changed
 
@@ -87,20 +97,20 @@ def hashes(numbers: range) -> list[str]:
 
 @pytest.mark.parametrize("number", [1, 2047, 2048, 10_000, 100_000])
 def test_the_number_of_kinds_is_right_within_bounded_room(number: int) -> None:
-    from firstcause.core.grouping.overflow import _joined  # noqa: PLC0415 - the sketch by itself
+    from firstcause.core.grouping.overflow import _merge_sketch  # noqa: PLC0415 - the sketch by itself
 
-    sketch = _joined("", {each[:10] for each in hashes(range(number))})
-    found, exactly = how_many(sketch)
+    sketch = _merge_sketch("", {each[:10] for each in hashes(range(number))})
+    found, exactly = estimate_distinct(sketch)
     assert exactly == (number < 2048)
     assert abs(found - number) <= (0 if exactly else number * 0.1)
     assert len(sketch) <= 20_480
-    assert title(123_456, "x", exactly=False) == "about 120,000 further kinds of errors from x"
+    assert format_title(123_456, "x", exact=False) == "about 120,000 further kinds of errors from x"
 
 
 @given(st.lists(st.sampled_from("ABCDEF"), max_size=30), st.integers(1, 4))
 def test_no_error_is_lost_and_no_more_alerts_than_allowed(sent: list[str], each: int) -> None:
     found = kept([of(code) for code in sent], each=each)
-    folded = fold(found, {}, {})
+    folded = aggregate(found, {}, {})
     assert sum(alert.count for alert in folded.alerts.values()) == len(sent)
     assert len(folded.alerts) <= each + 1
 
@@ -108,6 +118,6 @@ def test_no_error_is_lost_and_no_more_alerts_than_allowed(sent: list[str], each:
 def test_version_1_named_them_so() -> None:
     # As stores have them: what version 1 of the fingerprints gave.
     event = Event(id="1", time=NOW, message="order 17 of 'acme' failed\nmore", service="shop", tenant="acme")
-    assert former(identify(event, CATALOG)) == ("588390b2cd108366d6df", "e853f165d12d554f3f3d")
-    assert former(of("A")) is None
-    assert former(of("DOWN")) is None
+    assert legacy_fingerprint(identify(event, CATALOG)) == ("588390b2cd108366d6df", "e853f165d12d554f3f3d")
+    assert legacy_fingerprint(of("A")) is None
+    assert legacy_fingerprint(of("DOWN")) is None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.grouping.stack_trace import called, kind_of, trace_of
+from firstcause.core.grouping.stack_trace import parse_exception_type, parse_trace, short_type_name
 
 PYTHON = """Traceback (most recent call last):
   File "/srv/shop/releases/20261101/orders/store.py", line 41, in save
@@ -120,7 +120,7 @@ THEIRS = (
 
 
 def key(stack: str) -> tuple[str, ...]:
-    trace = trace_of(stack)
+    trace = parse_trace(stack)
     assert trace is not None
     return trace.key
 
@@ -220,26 +220,31 @@ def test_the_same_name_in_another_folder_is_another_place() -> None:
 
 @pytest.mark.parametrize("text", ["", "no frames here", "a:\n b\n c", "at the end of the day", "File x"])
 def test_what_is_no_stack(text: str) -> None:
-    assert trace_of(text) is None
+    assert parse_trace(text) is None
 
 
 @given(st.lists(st.sampled_from([line for stack in STACKS for line in stack.split("\n")]), max_size=40))
 def test_any_mixture_of_lines_is_taken(lines: list[str]) -> None:
-    trace_of("\n".join(lines))
+    parse_trace("\n".join(lines))
 
 
 @given(st.text())
 def test_any_text_is_taken(text: str) -> None:
-    trace_of(text)
-    trace_of(f'  File "{text}", line 1, in {text}')
+    parse_trace(text)
+    parse_trace(f'  File "{text}", line 1, in {text}')
 
 
 def test_names_of_types() -> None:
-    assert [kind_of(name) for name in ("a.b.CError", "A::B", "Outer$Inner", None)] == [
+    assert [short_type_name(name) for name in ("a.b.CError", "A::B", "Outer$Inner", None)] == [
         "CError",
         "B",
         "Inner",
         "",
     ]
-    assert called("sqlalchemy.exc.OperationalError: no") == "OperationalError"
-    assert called("Warning sign: no") == called("Note: no") == called(None) == ""
+    assert parse_exception_type("sqlalchemy.exc.OperationalError: no") == "OperationalError"
+    assert (
+        parse_exception_type("Warning sign: no")
+        == parse_exception_type("Note: no")
+        == parse_exception_type(None)
+        == ""
+    )

@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 
 from firstcause.core.health.comparison import (
     Difference,
-    compared,
-    dated,
-    details,
+    assess,
+    comparison_details,
     difference_facts,
-    differences,
+    find_differences,
+    with_first_seen,
 )
-from firstcause.core.health.snapshot import Errors, Observed, Snapshot
-from firstcause.core.incidents.change_ranking import Ranking, candidates, likelihoods
-from firstcause.core.model import Raised, Severity, Verdict, VerdictKind
+from firstcause.core.health.snapshot import ErrorSummary, ProbeObservation, Snapshot
+from firstcause.core.incidents.change_ranking import ChangeWeights, rank_changes, select_candidates
+from firstcause.core.model import RaisedError, Severity, Verdict, VerdictKind
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 GOOD = ("7", NOW - timedelta(minutes=90))
@@ -25,8 +25,8 @@ def taken(**fields: object) -> Snapshot:
     return Snapshot.model_validate({"taken_at": NOW, **fields})
 
 
-def seen(status: str = "UP", component: str = "redis", **fields: object) -> Observed:
-    return Observed.model_validate({"status": status, "component": component, **fields})
+def seen(status: str = "UP", component: str = "redis", **fields: object) -> ProbeObservation:
+    return ProbeObservation.model_validate({"status": status, "component": component, **fields})
 
 
 def said(
@@ -40,7 +40,7 @@ def said(
         of=f"difference:{key}",
         because=f"{key} is worse",
         priority=priority,
-        raises=Raised(code="WORSE", severity=severity, rollback=rollback),
+        raises=RaisedError(code="WORSE", severity=severity, rollback=rollback),
     )
 
 
@@ -52,7 +52,7 @@ def test_each_of_the_kinds_of_difference() -> None:
             "gone": seen(),
         },
         configuration={"REDIS_URL": "present", "API_KEY": "aaaaaaaaaaaa"},
-        errors=Errors(seconds=300, warning=5),
+        errors=ErrorSummary(seconds=300, warning=5),
     )
     after = taken(
         infrastructure={
@@ -61,9 +61,9 @@ def test_each_of_the_kinds_of_difference() -> None:
             "fresh": seen("DOWN"),
         },
         configuration={"REDIS_URL": "absent", "API_KEY": "bbbbbbbbbbbb", "NEW": "present"},
-        errors=Errors(seconds=300, warning=50, top=(("NEW_ERROR", 30),), new=("NEW_ERROR", "ANOTHER")),
+        errors=ErrorSummary(seconds=300, warning=50, top=(("NEW_ERROR", 30),), new=("NEW_ERROR", "ANOTHER")),
     )
-    found = {(each.category, each.name): each for each in differences(before, after, 0.1)}
+    found = {(each.category, each.name): each for each in find_differences(before, after, 0.1)}
     assert {key: (each.before, each.after, each.component) for key, each in found.items()} == {
         ("environment", "REDIS_URL"): ("present", "absent", None),
         ("environment", "API_KEY"): ("aaaaaaaaaaaa", "bbbbbbbbbbbb", None),
@@ -77,34 +77,34 @@ def test_each_of_the_kinds_of_difference() -> None:
         ("performance", "redis.latency_ms"): (2, 9, "redis"),
     }
     latency, lost = found["performance", "redis.latency_ms"], found["data", "companies.company_count"]
-    assert (latency.ratio, latency.change, latency.worse) == (4.5, 7.0, False)
-    assert (lost.ratio, lost.change, found["infrastructure", "redis"].worse) == (0.0, -40.0, True)
+    assert (latency.ratio, latency.change, latency.is_worse) == (4.5, 7.0, False)
+    assert (lost.ratio, lost.change, found["infrastructure", "redis"].is_worse) == (0.0, -40.0, True)
     assert found["error_rate", "errors"].count == 50
 
 
 def test_what_older_snapshots_only_knew_to_be_set_has_not_changed() -> None:
     old, new = taken(configuration={"KEY": "present"}), taken(configuration={"KEY": "0123456789ab"})
-    assert differences(old, new, 0.1) == differences(new, old, 0.1) == []
-    assert len(differences(new, taken(configuration={"KEY": "absent"}), 0.1)) == 1
+    assert find_differences(old, new, 0.1) == find_differences(new, old, 0.1) == []
+    assert len(find_differences(new, taken(configuration={"KEY": "absent"}), 0.1)) == 1
 
 
 def test_a_probe_that_could_not_read_its_versions_has_not_lost_them() -> None:
     before = taken(infrastructure={"app": seen(data={"commit": "1f2e"})})
     after = taken(infrastructure={"app": seen("DOWN")})
-    assert [each.category for each in differences(before, after, 0.1)] == ["infrastructure"]
+    assert [each.category for each in find_differences(before, after, 0.1)] == ["infrastructure"]
 
 
 @given(st.dictionaries(st.text("abc", min_size=1), st.floats(0, 1e9), max_size=5))
 def test_nothing_differs_from_itself(data: dict[str, float]) -> None:
-    one = taken(infrastructure={"redis": seen(data=data)}, errors=Errors(seconds=60, info=1))
-    assert differences(one, one, 0.0) == []
+    one = taken(infrastructure={"redis": seen(data=data)}, errors=ErrorSummary(seconds=60, info=1))
+    assert find_differences(one, one, 0.0) == []
 
 
 def test_since_when_is_kept_from_one_snapshot_to_the_next() -> None:
     each = Difference("environment", None, "KEY", "present", "absent")
     earlier = NOW - timedelta(hours=2)
-    assert [one.since for one in dated([each], {}, NOW)] == [NOW]
-    assert [one.since for one in dated([each], {"environment:KEY": earlier}, NOW)] == [earlier]
+    assert [one.since for one in with_first_seen([each], {}, NOW)] == [NOW]
+    assert [one.since for one in with_first_seen([each], {"environment:KEY": earlier}, NOW)] == [earlier]
 
 
 def test_facts_have_only_the_fields_that_there_are() -> None:
@@ -131,7 +131,7 @@ def test_the_comparison_says_what_is_worse_and_what_to_put_back() -> None:
         said(slow.key, Severity.CRITICAL, priority=5),
     ]
     likely = {version.key: 0.6, lost.key: 0.3}
-    found = compared([noise, down, lost, version, slow], verdicts, likely, GOOD, NOW)
+    found = assess([noise, down, lost, version, slow], verdicts, likely, GOOD, NOW)
     assert (found.is_regression, found.code, found.severity) == (True, "WORSE", Severity.CRITICAL)
     assert [(one.name, one.severity) for one in found.regressions] == [
         ("KEY", "CRITICAL"), ("redis.latency_ms", "CRITICAL"),
@@ -139,7 +139,7 @@ def test_the_comparison_says_what_is_worse_and_what_to_put_back() -> None:
     assert [one.name for one in found.changes] == ["app.commit", "KEY", "redis.latency_ms", "redis"]
     assert found.rollback == "set KEY again; put app.commit back to what it was (1f2e)"
     assert found.message == "worse than the last known good state: environment:KEY is worse, and 1 more"
-    told = details(found)
+    told = comparison_details(found)
     assert (told["time_since_last_good"], told["last_known_good"]) == (90.0, "7")
     assert told["changes"][0] == {
         "category": "configuration", "component": "app", "name": "app.commit", "before": "1f2e",
@@ -150,13 +150,13 @@ def test_the_comparison_says_what_is_worse_and_what_to_put_back() -> None:
 
 def test_a_checksum_is_never_shown_as_something_to_go_back_to() -> None:
     other = Difference("environment", None, "KEY", "a" * 12, "b" * 12, since=NOW)
-    found = compared([other], [said("x")], {}, GOOD, NOW)
+    found = assess([other], [said("x")], {}, GOOD, NOW)
     assert found.changes[0].message == "KEY has another value"
     assert found.rollback == "put KEY back to what it was"
 
 
 def test_without_a_good_state_there_is_nothing_to_compare_with() -> None:
-    found = compared([], [], {}, None, NOW)
+    found = assess([], [], {}, None, NOW)
     assert not found.is_regression
     assert found.time_since_last_good is None
     assert found.message == "no state is known to be good yet, so there is nothing to compare with"
@@ -172,7 +172,7 @@ def change(category: str, component: str | None, ago: float, name: str = "x") ->
 
 
 def likely(*found: Difference) -> dict[str, float]:
-    return likelihoods(found, {"web"}, NOW, steps, Ranking())
+    return rank_changes(found, {"web"}, NOW, steps, ChangeWeights())
 
 
 def test_the_kind_the_time_and_the_distance_decide_what_likeliest_did_it() -> None:
@@ -200,17 +200,17 @@ def test_what_alone_is_worse_does_not_explain_itself() -> None:
     down = Difference("infrastructure", "web", "web", "UP", "DOWN", since=NOW)
     slow = Difference("performance", "redis", "redis.latency_ms", 1, 900, since=NOW)
     lost = change("environment", None, 0)
-    assert candidates([down], [down]) == []
-    assert candidates([down, lost], [down, lost]) == [lost]
-    assert candidates([down, slow], [down, slow]) == [down, slow]
-    assert candidates([down, slow], [down]) == [slow]
+    assert select_candidates([down], [down]) == []
+    assert select_candidates([down, lost], [down, lost]) == [lost]
+    assert select_candidates([down, slow], [down, slow]) == [down, slow]
+    assert select_candidates([down, slow], [down]) == [slow]
 
 
 def test_what_is_not_looked_at_any_more_is_said_and_explains_nothing() -> None:
     gone = Difference("infrastructure", "shop", "settings", "UP", "absent", since=NOW)
     down = Difference("infrastructure", "redis", "redis", "UP", "DOWN", since=NOW)
-    assert (gone.worse, down.worse) == (False, True)
-    assert candidates([gone, down], [down]) == []
-    (shown,) = compared([gone], [], {}, ("7", NOW), NOW).changes
+    assert (gone.is_worse, down.is_worse) == (False, True)
+    assert select_candidates([gone, down], [down]) == []
+    (shown,) = assess([gone], [], {}, ("7", NOW), NOW).changes
     assert shown.message == "settings is not looked at any more, and was UP"
-    assert compared([gone], [], {}, ("7", NOW), NOW).message.endswith("; one thing changed")
+    assert assess([gone], [], {}, ("7", NOW), NOW).message.endswith("; one thing changed")

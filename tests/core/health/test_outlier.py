@@ -6,23 +6,23 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.health.outlier import Extreme, Extremes, Reach
+from firstcause.core.health.outlier import Outlier, OutlierDetector, OutlierSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SMALL = Reach(window=20, fewest=5, beyond=0.1, floor=0.0, over=4, rest=6)
+SMALL = OutlierSettings(window=20, fewest=5, beyond=0.1, floor=0.0, over=4, rest=6)
 
 
-def run(values: Sequence[float], reach: Reach = SMALL) -> list[int]:
-    extremes = Extremes(reach)
-    return [at for at, value in enumerate(values) if extremes.next(value) is not None]
+def run(values: Sequence[float], reach: OutlierSettings = SMALL) -> list[int]:
+    extremes = OutlierDetector(reach)
+    return [at for at, value in enumerate(values) if extremes.detect(value) is not None]
 
 
 def test_a_value_beyond_all_that_was_is_told_with_the_range_that_it_left() -> None:
-    extremes = Extremes(SMALL)
-    assert [extremes.next(value) for value in (10, 20, 15, 12, 18, 20.5)] == [None] * 6, "less than a tenth"
-    assert extremes.next(31) == Extreme(value=31, low=10, high=20.5, score=1.0)
+    extremes = OutlierDetector(SMALL)
+    assert [extremes.detect(value) for value in (10, 20, 15, 12, 18, 20.5)] == [None] * 6, "less than a tenth"
+    assert extremes.detect(31) == Outlier(value=31, low=10, high=20.5, score=1.0)
 
 
 def test_lower_than_ever_counts_as_well() -> None:
@@ -48,14 +48,14 @@ def test_a_mean_as_never_before_tells_of_what_stays_at_the_edge() -> None:
 
 
 def test_a_number_that_never_moved_may_move_a_little() -> None:
-    reach = Reach(window=20, fewest=5, beyond=0.1, floor=0.2, over=4, rest=6)
+    reach = OutlierSettings(window=20, fewest=5, beyond=0.1, floor=0.2, over=4, rest=6)
     assert run([100.0] * 9 + [101], reach) == []
     assert run([100.0] * 9 + [110], reach) == [9]
 
 
 @given(st.lists(st.integers(-1000, 1000), max_size=120))
 def test_the_edges_are_those_of_the_window(values: list[int]) -> None:
-    reach = Reach(window=10, fewest=1, beyond=0.0001, floor=0.0, over=1, rest=0)
+    reach = OutlierSettings(window=10, fewest=1, beyond=0.0001, floor=0.0, over=1, rest=0)
     told = run([float(value) for value in values], reach)
     slow = [
         at
@@ -68,5 +68,5 @@ def test_the_edges_are_those_of_the_window(values: list[int]) -> None:
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=200), st.integers(0, 30))
 def test_it_never_speaks_twice_within_its_rest(values: list[float], rest: int) -> None:
-    told = run(values, Reach(window=20, fewest=5, rest=rest))
+    told = run(values, OutlierSettings(window=20, fewest=5, rest=rest))
     assert all(later - earlier > rest for earlier, later in pairwise(told))

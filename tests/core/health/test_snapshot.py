@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.health.snapshot import Active, Errors, Observed, Snapshot, observed, percentile, rolled
+from firstcause.core.health.snapshot import (
+    ActiveAlert,
+    ErrorSummary,
+    ProbeObservation,
+    Snapshot,
+    percentile,
+    roll_up_snapshots,
+    to_observation,
+)
 from firstcause.core.model import Reading, Severity, Status
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -16,8 +24,8 @@ def taken(after: float = 0, **fields: object) -> Snapshot:
     return Snapshot.model_validate({"taken_at": NOW + timedelta(seconds=after), **fields})
 
 
-def seen(status: str = "UP", **fields: object) -> Observed:
-    return Observed.model_validate({"status": status, "component": "redis", **fields})
+def seen(status: str = "UP", **fields: object) -> ProbeObservation:
+    return ProbeObservation.model_validate({"status": status, "component": "redis", **fields})
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=2), st.floats(0.01, 1))
@@ -42,7 +50,7 @@ def test_every_number_has_a_name_and_words_are_none() -> None:
             ),
             "main": seen("DOWN"),
         },
-        errors=Errors(seconds=300, critical=4, warning=6),
+        errors=ErrorSummary(seconds=300, critical=4, warning=6),
         alerts_open=3,
     )
     assert one.metrics == {
@@ -58,32 +66,32 @@ def test_every_number_has_a_name_and_words_are_none() -> None:
         "health": 0.5,
     }
     assert one.status is Status.DOWN
-    assert one.infrastructure["redis"].words == {"version": "7.0"}
+    assert one.infrastructure["redis"].texts == {"version": "7.0"}
     assert (taken().status, "health" in taken().metrics) == (None, False)
 
 
 def test_a_reading_is_kept_with_the_percentiles_of_its_checks() -> None:
     reading = Reading(status=Status.UP, latency_ms=5, data={"used": 3, "nothing": None})
-    kept = observed("redis", reading, [float(n) for n in range(1, 101)])
+    kept = to_observation("redis", reading, [float(n) for n in range(1, 101)])
     assert (kept.latency_ms, kept.p95_ms, kept.p99_ms, kept.data) == (5, 95, 99, {"used": 3})
 
 
 def test_rolled_up_the_worst_status_the_usual_number_and_all_errors_are_left() -> None:
-    alert = Active(code="A", severity=Severity.CRITICAL)
+    alert = ActiveAlert(code="A", severity=Severity.CRITICAL)
     several = [
         taken(
             300 * number,
             infrastructure={
                 "redis": seen(status, detail=status, latency_ms=ms, p95_ms=ms, data={"share": ms})
             },
-            errors=Errors(seconds=300, critical=number, top=(("A", number + 1),), new=(f"N{number}",)),
+            errors=ErrorSummary(seconds=300, critical=number, top=(("A", number + 1),), new=(f"N{number}",)),
             configuration={"KEY": f"{number}"},
             alerts_open=3 - number,
             alerts=(alert,) if number == 2 else (),
         )
         for number, (status, ms) in enumerate([("UP", 10.0), ("DOWN", 90.0), ("UP", 20.0)])
     ]
-    one = rolled(several)
+    one = roll_up_snapshots(several)
     assert one.infrastructure["redis"] == seen(
         "DOWN", detail="DOWN", latency_ms=20, p95_ms=90, data={"share": 20}
     )
@@ -93,13 +101,13 @@ def test_rolled_up_the_worst_status_the_usual_number_and_all_errors_are_left() -
 
 
 def test_errors_of_windows_that_overlap_are_not_counted_twice() -> None:
-    several = [taken(10 * number, errors=Errors(seconds=300, warning=30)) for number in range(31)]
-    one = rolled(several).errors
+    several = [taken(10 * number, errors=ErrorSummary(seconds=300, warning=30)) for number in range(31)]
+    one = roll_up_snapshots(several).errors
     assert (one.seconds, one.warning, one.per_minute) == (600, 60, 6.0)
 
 
 def test_one_alone_stays_as_it_is_and_none_is_a_mistake() -> None:
-    one = taken(infrastructure={"redis": seen(latency_ms=1)}, errors=Errors(seconds=300, info=2))
-    assert rolled([one]) == one
+    one = taken(infrastructure={"redis": seen(latency_ms=1)}, errors=ErrorSummary(seconds=300, info=2))
+    assert roll_up_snapshots([one]) == one
     with pytest.raises(ValueError, match="nothing to roll up"):
-        rolled([])
+        roll_up_snapshots([])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.core.catalog import Catalog, Entry
-from firstcause.core.incidents.debug_report import DebugReport, as_markdown, as_text, debug_report
+from firstcause.core.incidents.debug_report import DebugReport, as_markdown, as_text, build_debug_report
 from firstcause.core.model import Alert, Impact, Incident, Priority, Role, Root, Sample, Severity, Source
 
 START = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
@@ -41,7 +41,7 @@ def report(*members: Alert, entry: Entry | None = ENTRY, **changes: Any) -> Debu
         "opened_at": START, "stored_id": 1,
     }  # fmt: skip
     catalog = Catalog([entry] if entry else [])
-    return debug_report(Incident(**(fields | changes)), members, catalog, START + timedelta(minutes=5))
+    return build_debug_report(Incident(**(fields | changes)), members, catalog, START + timedelta(minutes=5))
 
 
 def sample(file: str) -> Sample:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.incidents.suggestions import SHOWN, Experience, Suggestion, Trust
+from firstcause.core.incidents.suggestions import MAX_SUGGESTIONS, FixHistory, FixWeights, Suggestion
 from firstcause.core.model import Impact, Incident, IncidentStatus, Priority, Root, Severity
 
 if TYPE_CHECKING:
@@ -37,9 +37,11 @@ def incident(
     )
 
 
-def suggested(*past: Incident, now: float = 100 * DAY, trust: Trust | None = None) -> tuple[Suggestion, ...]:
+def suggested(
+    *past: Incident, now: float = 100 * DAY, trust: FixWeights | None = None
+) -> tuple[Suggestion, ...]:
     this = incident(99, now, None)
-    return Experience([*past, this], trust or Trust()).suggestions(this)
+    return FixHistory([*past, this], trust or FixWeights()).suggest(this)
 
 
 def test_what_helped_more_often_comes_first() -> None:
@@ -89,7 +91,7 @@ def test_what_is_old_counts_less_until_nobody_is_told() -> None:
 def test_what_came_later_or_is_a_drill_or_open_teaches_nothing() -> None:
     this = incident(9, 10)
     later = incident(10, 20, fix="x")
-    assert Experience([this, later], Trust()).suggestions(this) == ()
+    assert FixHistory([this, later], FixWeights()).suggest(this) == ()
     assert suggested(incident(1, 0, fix="x", drill=True)) == ()
     assert suggested(incident(1, 0, None, fix="x")) == ()
 
@@ -108,7 +110,7 @@ PAST = st.lists(
 def test_two_that_are_equally_good_keep_their_order() -> None:
     past = [incident(1, 0, fix="restarted it"), incident(2, 0, fix="gave it more memory")]
     this = incident(9, 100, None)
-    found = [Experience(order, Trust()).suggestions(this) for order in (past, past[::-1])]
+    found = [FixHistory(order, FixWeights()).suggest(this) for order in (past, past[::-1])]
     assert found[0] == found[1]
     assert [each.fix for each in found[0]] == ["gave it more memory", "restarted it"]
 
@@ -120,13 +122,13 @@ def test_whatever_there_was(past: list[Any], chance: random.Random) -> None:
         for at, (opened, lasted, fix, service) in enumerate(past, 1)
     ]
     this = incident(99, 1500, None)
-    found = Experience([*known, this], Trust()).suggestions(this)
+    found = FixHistory([*known, this], FixWeights()).suggest(this)
     shuffled = [*known, this]
     chance.shuffle(shuffled)
-    assert Experience(shuffled, Trust()).suggestions(this) == found, "their order does not matter"
-    assert len(found) <= SHOWN
+    assert FixHistory(shuffled, FixWeights()).suggest(this) == found, "their order does not matter"
+    assert len(found) <= MAX_SUGGESTIONS
     assert len({each.fix.strip().rstrip(".").casefold() for each in found}) == len(found)
     for each in found:
-        assert Trust().least <= each.confidence < 1
+        assert FixWeights().least <= each.confidence < 1
         assert 1 <= each.held <= each.tried
         assert each.last_used <= this.opened_at

@@ -8,8 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.core.model import Notification, NotifyReason, Priority, Severity
-from firstcause.core.notify.message import Brief, Held, body, digest_body, digest_text, digest_title, text
-from firstcause.core.text.durations import seconds, spoken
+from firstcause.core.notify.message import (
+    DigestItem,
+    MessageContext,
+    format_body,
+    format_digest_body,
+    format_digest_text,
+    format_digest_title,
+    format_text,
+)
+from firstcause.core.text.durations import format_duration, parse_duration
 
 START = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
 EXTENSION = "^{}\\[~]|€"
@@ -19,8 +27,8 @@ GSM = (
 )
 
 
-def brief(**changes: Any) -> Brief:
-    given_: dict[str, Any] = {
+def brief(**changes: Any) -> MessageContext:
+    fields: dict[str, Any] = {
         "incident_id": "12",
         "reason": NotifyReason.FIRST,
         "severity": Severity.CRITICAL,
@@ -30,15 +38,15 @@ def brief(**changes: Any) -> Brief:
         "opened_at": START,
         "now": START + timedelta(seconds=30),
     }
-    return Brief(**(given_ | changes))
+    return MessageContext(**(fields | changes))
 
 
-def label(each: Brief) -> str:
+def label(each: MessageContext) -> str:
     """What a message begins with."""
     said = {
         "first": "CRITICAL",
         "new_root": "NEW CAUSE",
-        "escalated": "NOW P0" if each.worse else "NOBODY ANSWERED, CRITICAL",
+        "escalated": "NOW P0" if each.more_urgent else "NOBODY ANSWERED, CRITICAL",
         "reminder": "STILL OPEN after 30 s",
         "digest": "CRITICAL",
         "resolved": "RESOLVED",
@@ -50,22 +58,22 @@ words = st.text(max_size=300)
 briefs = st.builds(
     brief,
     title=words.filter(lambda title: title.strip()),
-    because=st.none() | words,
+    cause=st.none() | words,
     companies=st.lists(words, max_size=4).map(tuple),
     cascades=st.integers(0, 10**6),
     incident_id=st.integers(1, 10**9).map(str),
     reason=st.sampled_from(NotifyReason),
     link=st.none() | words,
     duration=st.none() | st.floats(0, 10**8),
-    worse=st.booleans(),
+    more_urgent=st.booleans(),
     drill=st.booleans(),
     maybe_repeat=st.booleans(),
 )
 
 
 @given(briefs)
-def test_it_is_always_one_sms_with_its_label_and_number(each: Brief) -> None:
-    said = text(each)
+def test_it_is_always_one_sms_with_its_label_and_number(each: MessageContext) -> None:
+    said = format_text(each)
     if all(char in GSM + EXTENSION for char in said):
         assert sum(2 if char in EXTENSION else 1 for char in said) <= 160
     else:
@@ -76,35 +84,35 @@ def test_it_is_always_one_sms_with_its_label_and_number(each: Brief) -> None:
 
 
 def test_what_it_says() -> None:
-    first = brief(because="TWILIO_ACCOUNT_SID is not set", companies=("acme", "bolt", "cora"), cascades=7)
-    assert text(first) == (
+    first = brief(cause="TWILIO_ACCOUNT_SID is not set", companies=("acme", "bolt", "cora"), cascades=7)
+    assert format_text(first) == (
         "CRITICAL: Twilio API connection failed. TWILIO_ACCOUNT_SID is not set. "
         "3 companies. 7 cascades. P0 #12"
     )
     over = brief(reason=NotifyReason.RESOLVED, duration=252)
-    assert text(over) == "RESOLVED: Twilio API connection failed, after 4 min 12 s #12"
-    assert text(brief(companies=("acme",), maybe_repeat=True)).endswith("acme. P0 #12 (may repeat)")
+    assert format_text(over) == "RESOLVED: Twilio API connection failed, after 4 min 12 s #12"
+    assert format_text(brief(companies=("acme",), maybe_repeat=True)).endswith("acme. P0 #12 (may repeat)")
 
 
 def test_typographic_characters_do_not_halve_its_length() -> None:
-    said = text(brief(title="It\u2019s down \u2014 caf\u00e9 \u0161 \u201cx\u201d", because="b" * 100))
+    said = format_text(brief(title="It\u2019s down \u2014 caf\u00e9 \u0161 \u201cx\u201d", cause="b" * 100))
     assert 'It\'s down - café s "x"' in said
     assert len(said) > 100
 
 
 def test_another_script_stays_readable() -> None:
-    assert "数据库" in text(brief(title="数据库连接失败"))
+    assert "数据库" in format_text(brief(title="数据库连接失败"))
 
 
 def test_the_whole_message_has_what_the_sms_has_no_room_for() -> None:
     each = brief(
-        because="b",
+        cause="b",
         first_step="do this",
         fix_url="https://x/",
         link="https://y/incidents/12",
         maybe_repeat=True,
     )
-    said = body(each, "THE REPORT")
+    said = format_body(each, "THE REPORT")
     for part in (
         "Cause: b",
         "First: do this",
@@ -129,21 +137,21 @@ def test_the_whole_message_has_what_the_sms_has_no_room_for() -> None:
     ],
 )
 def test_lengths_of_time(written: object, length: float) -> None:
-    assert seconds(written) == length
+    assert parse_duration(written) == length
 
 
 @pytest.mark.parametrize("written", ["soon", "", "5", "5 parsecs", -1, True, None, "1s1", "." * 50])
 def test_what_is_no_length_of_time(written: object) -> None:
     with pytest.raises(ValueError, match="write it like 30s"):
-        seconds(written)
+        parse_duration(written)
 
 
 @given(st.floats(0, 10**9))
 def test_spoken_is_near(length: float) -> None:
-    assert abs(seconds(spoken(length).replace("min", "m")) - length) <= max(1, length / 24)
+    assert abs(parse_duration(format_duration(length).replace("min", "m")) - length) <= max(1, length / 24)
 
 
-def notification(each: Brief) -> Notification:
+def notification(each: MessageContext) -> Notification:
     return Notification(
         id="1",
         incident_id=each.incident_id,
@@ -152,13 +160,13 @@ def notification(each: Brief) -> Notification:
         severity=each.severity,
         code=each.code,
         title=each.title,
-        text=text(each),
-        body=body(each, "report"),
+        text=format_text(each),
+        body=format_body(each, "report"),
     )
 
 
 @given(briefs)
-def test_the_subject_is_one_line_with_priority_label_and_number(each: Brief) -> None:
+def test_the_subject_is_one_line_with_priority_label_and_number(each: MessageContext) -> None:
     said = notification(each).subject
     assert said.startswith(f"[P0] {label(each).partition(': ')[0]}: ")
     assert said.endswith(f" (#{each.incident_id})")
@@ -175,30 +183,30 @@ def test_the_subject_holds_the_title_as_far_as_there_is_room() -> None:
 
 def test_what_it_says_when_it_is_worse_or_nobody_answers() -> None:
     four_hours = START + timedelta(hours=4)
-    worse = brief(reason=NotifyReason.ESCALATED, worse=True)
-    assert text(worse) == "NOW P0: Twilio API connection failed. P0 #12"
+    worse = brief(reason=NotifyReason.ESCALATED, more_urgent=True)
+    assert format_text(worse) == "NOW P0: Twilio API connection failed. P0 #12"
     unanswered = brief(reason=NotifyReason.ESCALATED, now=START + timedelta(minutes=15))
-    assert text(unanswered) == "NOBODY ANSWERED, CRITICAL: Twilio API connection failed. P0 #12"
-    assert "Open for 15 min, and nobody has acknowledged it." in body(unanswered, "")
+    assert format_text(unanswered) == "NOBODY ANSWERED, CRITICAL: Twilio API connection failed. P0 #12"
+    assert "Open for 15 min, and nobody has acknowledged it." in format_body(unanswered, "")
     reminder = brief(reason=NotifyReason.REMINDER, now=four_hours)
-    assert text(reminder) == "STILL OPEN after 4 h: Twilio API connection failed. P0 #12"
-    assert "Open for 4 h, and nobody has acknowledged it." in body(reminder, "")
-    assert text(brief(drill=True)) == "DRILL: CRITICAL: Twilio API connection failed. P0 #12"
+    assert format_text(reminder) == "STILL OPEN after 4 h: Twilio API connection failed. P0 #12"
+    assert "Open for 4 h, and nobody has acknowledged it." in format_body(reminder, "")
+    assert format_text(brief(drill=True)) == "DRILL: CRITICAL: Twilio API connection failed. P0 #12"
 
 
 def held(
     number: int, priority: Priority = Priority.P1, *, over: bool = False, title: str = "It is slow"
-) -> Held:
-    return Held(incident_id=str(number), priority=priority, title=title, over=over)
+) -> DigestItem:
+    return DigestItem(incident_id=str(number), priority=priority, title=title, resolved=over)
 
 
 def test_what_was_held_back_is_said_in_one_message() -> None:
     three = [held(7), held(9, Priority.P2, title="Disk\nfull"), held(8, over=True)]
-    assert digest_title(three, START) == "3 incidents since 03:00 UTC"
-    assert digest_text(three, START) == (
+    assert format_digest_title(three, START) == "3 incidents since 03:00 UTC"
+    assert format_digest_text(three, START) == (
         "HELD BACK: 3 incidents since 03:00 UTC. #7 P1 It is slow; #9 P2 Disk full; #8 P1 It is slow."
     )
-    assert digest_body(three, START, {"7": "https://x/incidents/7"}).splitlines() == [
+    assert format_digest_body(three, START, {"7": "https://x/incidents/7"}).splitlines() == [
         "HELD BACK: 3 incidents since 03:00 UTC", "",
         "#7 P1: It is slow https://x/incidents/7", "#9 P2: Disk full", "#8 P1, over by now: It is slow", "",
         "They are in one message as there were more than the limit allows.",
@@ -206,8 +214,8 @@ def test_what_was_held_back_is_said_in_one_message() -> None:
 
 
 @given(st.lists(st.builds(held, st.integers(1, 10**9), title=words), min_size=2, max_size=300))
-def test_what_was_held_back_is_one_sms_that_counts_what_it_leaves_out(many: list[Held]) -> None:
-    said = digest_text(many, START)
+def test_what_was_held_back_is_one_sms_that_counts_what_it_leaves_out(many: list[DigestItem]) -> None:
+    said = format_digest_text(many, START)
     if all(char in GSM + EXTENSION for char in said):
         assert sum(2 if char in EXTENSION else 1 for char in said) <= 160
     else:

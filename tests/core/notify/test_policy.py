@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.core.model import Impact, Incident, IncidentStatus, NotifyReason, Priority, Root
-from firstcause.core.notify.policy import AGAIN, Decision, Told, decide, overdue, still_worth, unanswered
+from firstcause.core.notify.policy import (
+    RETRY_DELAY_S,
+    Decision,
+    NotificationState,
+    decide,
+    needs_escalation,
+    reminder_due,
+    still_relevant,
+)
 
 OPENED = datetime(2026, 1, 1, tzinfo=UTC)
 INCIDENT = Incident.model_validate(
@@ -23,22 +31,24 @@ SILENCED = INCIDENT.model_copy(update={"suppressed": True})
 DRILL = INCIDENT.model_copy(update={"drill": True})
 WORSE = INCIDENT.model_copy(update={"priority": Priority.P0})
 HOUR = 3600.0
-SAID = Told(said_fault="f", said_priority=Priority.P1, since=OPENED, said_at=OPENED)
+SAID = NotificationState(
+    notified_fault="f", notified_priority=Priority.P1, notified_since=OPENED, last_notified_at=OPENED
+)
 
 
 def at(seconds: float) -> datetime:
     return OPENED + timedelta(seconds=seconds)
 
 
-def queued(*reasons: NotifyReason) -> Told:
-    return replace(SAID, queued=frozenset(reasons))
+def queued(*reasons: NotifyReason) -> NotificationState:
+    return replace(SAID, queued_reasons=frozenset(reasons))
 
 
-WAITS = Told(queued=frozenset({NotifyReason.FIRST}), first_due=at(30))
+WAITS = NotificationState(queued_reasons=frozenset({NotifyReason.FIRST}), first_due=at(30))
 
 
 def test_the_first_waits_group_wait_from_the_opening() -> None:
-    assert decide(INCIDENT, Told(), at(2), 30) == Decision(NotifyReason.FIRST, at(30))
+    assert decide(INCIDENT, NotificationState(), at(2), 30) == Decision(NotifyReason.FIRST, at(30))
 
 
 def test_nothing_is_queued_twice() -> None:
@@ -49,41 +59,43 @@ def test_nothing_is_queued_twice() -> None:
 
 def test_a_first_message_that_waits_longer_than_it_need_is_due_sooner() -> None:
     held = replace(WAITS, first_due=at(9 * HOUR))
-    assert decide(INCIDENT, held, at(2), 30) == Decision(NotifyReason.FIRST, at(30), sooner=True)
+    assert decide(INCIDENT, held, at(2), 30) == Decision(NotifyReason.FIRST, at(30), advance=True)
 
 
 def test_a_route_that_no_longer_fits_is_not_told_unless_it_was_before() -> None:
-    assert decide(INCIDENT, WAITS, OPENED, 30, fits=False) == Decision(cancel=True)
-    assert decide(WORSE, SAID, OPENED, 30, fits=False).reason is NotifyReason.ESCALATED
+    assert decide(INCIDENT, WAITS, OPENED, 30, route_matches=False) == Decision(cancel=True)
+    assert decide(WORSE, SAID, OPENED, 30, route_matches=False).reason is NotifyReason.ESCALATED
 
 
 def test_a_root_found_after_the_first_message_is_said() -> None:
-    other = replace(SAID, said_fault="other")
+    other = replace(SAID, notified_fault="other")
     assert decide(INCIDENT, other, OPENED, 30).reason is NotifyReason.NEW_ROOT
-    waits = replace(other, queued=frozenset({NotifyReason.NEW_ROOT}))
+    waits = replace(other, queued_reasons=frozenset({NotifyReason.NEW_ROOT}))
     assert decide(INCIDENT, waits, OPENED, 30).reason is None
 
 
 def test_a_root_that_is_hardly_likelier_is_not_said() -> None:
-    assert decide(INCIDENT, replace(SAID, said_fault="other"), OPENED, 30, sure=False).reason is None
+    assert (
+        decide(INCIDENT, replace(SAID, notified_fault="other"), OPENED, 30, is_confident=False).reason is None
+    )
 
 
 def test_a_new_root_that_is_worse_is_one_message() -> None:
-    other = replace(SAID, said_fault="other")
+    other = replace(SAID, notified_fault="other")
     assert decide(WORSE, other, OPENED, 30).reason is NotifyReason.NEW_ROOT
-    assert decide(WORSE, other, OPENED, 30, sure=False).reason is NotifyReason.ESCALATED
+    assert decide(WORSE, other, OPENED, 30, is_confident=False).reason is NotifyReason.ESCALATED
 
 
 def test_a_rise_in_priority_is_said_and_a_fall_is_not() -> None:
     assert decide(WORSE, SAID, at(5), 30) == Decision(NotifyReason.ESCALATED, at(5))
     less = INCIDENT.model_copy(update={"priority": Priority.P2})
     assert decide(less, SAID, at(5), 30) == Decision()
-    assert decide(WORSE, replace(SAID, said_priority=Priority.P0), at(5), 30) == Decision()
+    assert decide(WORSE, replace(SAID, notified_priority=Priority.P0), at(5), 30) == Decision()
 
 
 def test_recovery_is_said_once_and_only_to_those_who_were_told() -> None:
     assert decide(RESOLVED, SAID, OPENED, 30) == Decision(NotifyReason.RESOLVED, OPENED, cancel=True)
-    assert decide(RESOLVED, Told(over=True), OPENED, 30).reason is None
+    assert decide(RESOLVED, NotificationState(resolution_sent=True), OPENED, 30).reason is None
     assert decide(RESOLVED, WAITS, OPENED, 30) == Decision(cancel=True)
     assert decide(RESOLVED, queued(NotifyReason.RESOLVED), OPENED, 30) == Decision()
 
@@ -93,7 +105,7 @@ def test_what_is_back_before_its_recovery_was_said_never_ended_for_people() -> N
 
 
 def test_what_is_back_after_people_were_told_that_it_is_over_is_said_after_a_wait() -> None:
-    assert decide(INCIDENT, Told(over=True), at(2 * HOUR), 30) == Decision(
+    assert decide(INCIDENT, NotificationState(resolution_sent=True), at(2 * HOUR), 30) == Decision(
         NotifyReason.FIRST, at(2 * HOUR + 30)
     )
 
@@ -103,79 +115,85 @@ def test_the_first_message_of_a_merged_incident_is_dropped_where_the_other_was_s
 
 
 def test_a_suppressed_incident_is_silent() -> None:
-    assert decide(SILENCED, Told(), OPENED, 30) == Decision(cancel=True)
+    assert decide(SILENCED, NotificationState(), OPENED, 30) == Decision(cancel=True)
 
 
 def test_a_drill_waits_for_nothing_and_is_told_once() -> None:
-    assert decide(DRILL, Told(), at(1), 30) == Decision(NotifyReason.FIRST, at(1))
+    assert decide(DRILL, NotificationState(), at(1), 30) == Decision(NotifyReason.FIRST, at(1))
     over = RESOLVED.model_copy(update={"drill": True})
     assert decide(over, SAID, at(9), 30) == Decision(cancel=True)
 
 
 def test_people_are_reminded_after_the_interval_from_the_last_message() -> None:
-    assert overdue(INCIDENT, SAID, at(HOUR - 1), HOUR).reason is None
-    assert overdue(INCIDENT, SAID, at(HOUR), HOUR) == Decision(NotifyReason.REMINDER, at(HOUR))
-    again = replace(SAID, said_at=at(HOUR))
-    assert overdue(INCIDENT, again, at(2 * HOUR - 1), HOUR).reason is None
-    assert overdue(INCIDENT, SAID, at(99 * HOUR), 0).reason is None, "0 is never"
+    assert reminder_due(INCIDENT, SAID, at(HOUR - 1), HOUR).reason is None
+    assert reminder_due(INCIDENT, SAID, at(HOUR), HOUR) == Decision(NotifyReason.REMINDER, at(HOUR))
+    again = replace(SAID, last_notified_at=at(HOUR))
+    assert reminder_due(INCIDENT, again, at(2 * HOUR - 1), HOUR).reason is None
+    assert reminder_due(INCIDENT, SAID, at(99 * HOUR), 0).reason is None, "0 is never"
 
 
 @pytest.mark.parametrize("quiet", [ACKNOWLEDGED, SILENCED, RESOLVED, DRILL])
 def test_nobody_is_reminded_of_what_somebody_is_at_or_nobody_wants_to_hear(quiet: Incident) -> None:
-    assert overdue(quiet, SAID, at(9 * HOUR), HOUR).reason is None
-    assert not unanswered(quiet, SAID, Told(), at(9 * HOUR), 900)
-    assert not still_worth(NotifyReason.REMINDER, quiet, SAID)
+    assert reminder_due(quiet, SAID, at(9 * HOUR), HOUR).reason is None
+    assert not needs_escalation(quiet, SAID, NotificationState(), at(9 * HOUR), 900)
+    assert not still_relevant(NotifyReason.REMINDER, quiet, SAID)
 
 
 def test_what_nobody_could_deliver_is_tried_anew_with_growing_waits() -> None:
     tried, now = [], OPENED
-    told = Told(failures=1, failed_at=OPENED)
+    told = NotificationState(failures=1, failed_at=OPENED)
     for second in range(0, 8 * 3600, 60):
         now = at(second)
-        if overdue(INCIDENT, told, now, 2 * HOUR).reason is NotifyReason.FIRST:
-            tried.append(second / AGAIN)
+        if reminder_due(INCIDENT, told, now, 2 * HOUR).reason is NotifyReason.FIRST:
+            tried.append(second / RETRY_DELAY_S)
             told = replace(told, failures=told.failures + 1, failed_at=now)
     assert tried == [1, 3, 7, 15, 31, 55, 79], "doubling, up to the interval of reminders"
     later = replace(SAID, failures=1, failed_at=OPENED)
-    assert overdue(INCIDENT, later, at(AGAIN), HOUR).reason is NotifyReason.REMINDER
+    assert reminder_due(INCIDENT, later, at(RETRY_DELAY_S), HOUR).reason is NotifyReason.REMINDER
     assert decide(INCIDENT, told, now, 30).reason is None
 
 
 def test_the_next_route_is_told_where_nobody_acknowledged_in_time() -> None:
-    assert not unanswered(INCIDENT, SAID, Told(), at(899), 900)
-    assert unanswered(INCIDENT, SAID, Told(), at(900), 900)
-    assert not unanswered(INCIDENT, Told(), Told(), at(900), 900), "nobody was asked yet"
-    assert not unanswered(INCIDENT, SAID, queued(NotifyReason.ESCALATED), at(900), 900)
-    assert not unanswered(INCIDENT, SAID, Told(escalated_at=at(900)), at(9999), 900), "once"
+    assert not needs_escalation(INCIDENT, SAID, NotificationState(), at(899), 900)
+    assert needs_escalation(INCIDENT, SAID, NotificationState(), at(900), 900)
+    assert not needs_escalation(INCIDENT, NotificationState(), NotificationState(), at(900), 900), (
+        "nobody was asked yet"
+    )
+    assert not needs_escalation(INCIDENT, SAID, queued(NotifyReason.ESCALATED), at(900), 900)
+    assert not needs_escalation(INCIDENT, SAID, NotificationState(escalated_at=at(900)), at(9999), 900), (
+        "once"
+    )
 
 
 def test_it_is_told_anew_where_the_first_was_asked_anew() -> None:
-    worse = replace(SAID, since=at(5000))
-    assert unanswered(WORSE, worse, Told(escalated_at=at(900)), at(5900), 900)
+    worse = replace(SAID, notified_since=at(5000))
+    assert needs_escalation(WORSE, worse, NotificationState(escalated_at=at(900)), at(5900), 900)
 
 
 def test_a_route_that_could_tell_nobody_hands_over_at_once() -> None:
-    assert unanswered(INCIDENT, Told(failures=1, failed_at=at(40)), Told(), at(40), 900)
+    assert needs_escalation(
+        INCIDENT, NotificationState(failures=1, failed_at=at(40)), NotificationState(), at(40), 900
+    )
 
 
 def test_what_waited_is_only_said_where_it_is_still_true() -> None:
-    assert still_worth(NotifyReason.FIRST, ACKNOWLEDGED, Told())
-    assert not still_worth(NotifyReason.FIRST, RESOLVED, Told())
-    assert not still_worth(NotifyReason.ESCALATED, ACKNOWLEDGED, SAID)
-    assert still_worth(NotifyReason.ESCALATED, INCIDENT, Told())
-    assert not still_worth(NotifyReason.NEW_ROOT, INCIDENT, SAID), "the root is what was said again"
-    assert not still_worth(NotifyReason.RESOLVED, INCIDENT, SAID)
+    assert still_relevant(NotifyReason.FIRST, ACKNOWLEDGED, NotificationState())
+    assert not still_relevant(NotifyReason.FIRST, RESOLVED, NotificationState())
+    assert not still_relevant(NotifyReason.ESCALATED, ACKNOWLEDGED, SAID)
+    assert still_relevant(NotifyReason.ESCALATED, INCIDENT, NotificationState())
+    assert not still_relevant(NotifyReason.NEW_ROOT, INCIDENT, SAID), "the root is what was said again"
+    assert not still_relevant(NotifyReason.RESOLVED, INCIDENT, SAID)
 
 
 times = st.none() | st.integers(0, 10**6).map(at)
 tellings = st.builds(
-    Told,
-    queued=st.frozensets(st.sampled_from(NotifyReason), max_size=2),
-    said_fault=st.sampled_from([None, "f", "other"]),
-    said_priority=st.none() | st.sampled_from(Priority),
-    since=times,
-    said_at=times,
-    over=st.booleans(),
+    NotificationState,
+    queued_reasons=st.frozensets(st.sampled_from(NotifyReason), max_size=2),
+    notified_fault=st.sampled_from([None, "f", "other"]),
+    notified_priority=st.none() | st.sampled_from(Priority),
+    notified_since=times,
+    last_notified_at=times,
+    resolution_sent=st.booleans(),
     escalated_at=times,
     failures=st.integers(0, 50),
     failed_at=times,
@@ -185,11 +203,11 @@ incidents = st.sampled_from([INCIDENT, RESOLVED, ACKNOWLEDGED, SILENCED, DRILL, 
 
 @given(incidents, tellings, st.integers(0, 10**7).map(at), st.booleans(), st.booleans())
 def test_nothing_is_due_before_now_and_nothing_waiting_is_queued_again(
-    incident: Incident, told: Told, now: datetime, fits: bool, sure: bool
+    incident: Incident, told: NotificationState, now: datetime, fits: bool, sure: bool
 ) -> None:
     for decision in (
-        decide(incident, told, now, 30, fits=fits, sure=sure),
-        overdue(incident, told, now, HOUR),
+        decide(incident, told, now, 30, route_matches=fits, is_confident=sure),
+        reminder_due(incident, told, now, HOUR),
     ):
         assert (decision.reason is None) == (decision.due_at is None)
         if decision.due_at is not None:
@@ -197,4 +215,4 @@ def test_nothing_is_due_before_now_and_nothing_waiting_is_queued_again(
         if incident.suppressed or incident.acknowledged_at:
             assert decision.reason is not NotifyReason.REMINDER
         if decision.reason in {NotifyReason.NEW_ROOT, NotifyReason.ESCALATED, NotifyReason.REMINDER}:
-            assert decision.reason not in told.queued
+            assert decision.reason not in told.queued_reasons

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.core.model import Severity
-from firstcause.core.notify.silences import FIELDS, Matcher, Silence, parse, refuse_all
-from firstcause.inference.patterns import fits_whole
+from firstcause.core.notify.silences import FIELDS, Matcher, Silence, parse_matcher, reject_catch_all
+from firstcause.inference.patterns import matches_fully
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SMS = {"code": "SMS_DELIVERY_FAILURE", "service": "api-2", "severity": Severity.CRITICAL.value}
@@ -32,7 +32,7 @@ SMS = {"code": "SMS_DELIVERY_FAILURE", "service": "api-2", "severity": Severity.
     ],
 )
 def test_what_a_matcher_fits(text: str, *, fits: bool) -> None:
-    assert parse(text, fits_whole).fits(SMS, fits_whole) is fits
+    assert parse_matcher(text, matches_fully).matches(SMS, matches_fully) is fits
 
 
 @pytest.mark.parametrize(
@@ -46,14 +46,16 @@ def test_what_a_matcher_fits(text: str, *, fits: bool) -> None:
 )
 def test_what_is_no_matcher_is_said(text: str, says: str) -> None:
     with pytest.raises(ValueError, match=says.replace("(", r"\(")):
-        parse(text, fits_whole)
+        parse_matcher(text, matches_fully)
 
 
 def test_matchers_that_fit_everything_are_refused() -> None:
     for texts in (["tenant!=acme"], ["code=~.*"], []):
         with pytest.raises(ValueError, match="nearly every alert"):
-            refuse_all(tuple(parse(text, fits_whole) for text in texts), fits_whole)
-    refuse_all((parse("tenant!=acme", fits_whole), parse("code=X", fits_whole)), fits_whole)
+            reject_catch_all(tuple(parse_matcher(text, matches_fully) for text in texts), matches_fully)
+    reject_catch_all(
+        (parse_matcher("tenant!=acme", matches_fully), parse_matcher("code=X", matches_fully)), matches_fully
+    )
 
 
 def test_a_silence_begins_and_ends() -> None:
@@ -65,4 +67,4 @@ def test_a_silence_begins_and_ends() -> None:
 @given(field=st.sampled_from(FIELDS), operator=st.sampled_from(["=", "!="]), value=st.text(max_size=30))
 def test_a_matcher_is_read_as_it_is_written(field: str, operator: str, value: str) -> None:
     matcher = Matcher.model_validate({"field": field, "operator": operator, "value": value})
-    assert parse(str(matcher), fits_whole) == matcher
+    assert parse_matcher(str(matcher), matches_fully) == matcher

@@ -174,27 +174,30 @@ def event(**fields: Any) -> Event:
 
 @pytest.mark.parametrize(("text", "secrets"), MASKED_TEXTS, ids=[text[:40] for text, _ in MASKED_TEXTS])
 def test_secrets_go_by_their_name_or_their_look(text: str, secrets: tuple[str, ...]) -> None:
-    masked = MASK.text(text)
+    masked = MASK.mask_text(text)
     assert [secret for secret in secrets if secret in masked] == []
     assert MASKED in masked
-    assert MASK.text(masked) == masked
+    assert MASK.mask_text(masked) == masked
 
 
 @pytest.mark.parametrize("text", KEPT_TEXTS, ids=[text[:40] or "empty" for text in KEPT_TEXTS])
 def test_what_is_no_secret_stays(text: str) -> None:
-    assert MASK.text(text) == text
+    assert MASK.mask_text(text) == text
 
 
 def test_what_stands_around_a_secret_stays() -> None:
-    assert MASK.text("login of ann failed: password=hunter2, host=db") == (
+    assert MASK.mask_text("login of ann failed: password=hunter2, host=db") == (
         "login of ann failed: password=[masked], host=db"
     )
-    assert MASK.text("postgresql://app:s3cret@db:5432/app?x=1") == "postgresql://app:[masked]@db:5432/app?x=1"
-    assert json.loads(MASK.text('{"password": "hunter2", "user": "ann"}')) == {
+    assert (
+        MASK.mask_text("postgresql://app:s3cret@db:5432/app?x=1")
+        == "postgresql://app:[masked]@db:5432/app?x=1"
+    )
+    assert json.loads(MASK.mask_text('{"password": "hunter2", "user": "ann"}')) == {
         "password": MASKED, "user": "ann",
     }  # fmt: skip
-    assert MASK.text(f"account {SID}") == f"account {SID[:4]}…{MASKED}"
-    assert MASK.text("GET /hook?api_key=abcdef123&page=2") == "GET /hook?api_key=[masked]&page=2"
+    assert MASK.mask_text(f"account {SID}") == f"account {SID[:4]}…{MASKED}"
+    assert MASK.mask_text("GET /hook?api_key=abcdef123&page=2") == "GET /hook?api_key=[masked]&page=2"
 
 
 def test_what_is_missing_under_a_secrets_name_stays() -> None:
@@ -205,7 +208,7 @@ def test_what_is_missing_under_a_secrets_name_stays() -> None:
         "api_key": True,
         "nested": [{"pwd": None}],
     }
-    assert MASK.data(missing) == missing
+    assert MASK.mask_data(missing) == missing
 
 
 @pytest.mark.parametrize(
@@ -219,7 +222,7 @@ def test_what_is_missing_under_a_secrets_name_stays() -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("value", ["hunter2", 1234, ["a", "b"], {"deep": "hunter2"}, 1.5])
 def test_what_stands_under_a_secrets_name_goes_whatever_it_is(name: str, value: object) -> None:
-    assert MASK.data({"request": [{name: value, "user": "ann"}]}) == {
+    assert MASK.mask_data({"request": [{name: value, "user": "ann"}]}) == {
         "request": [{name: MASKED, "user": "ann"}]
     }
 
@@ -228,14 +231,17 @@ def test_what_stands_under_a_secrets_name_goes_whatever_it_is(name: str, value: 
     "name", ["user", "tokens_used", "key", "author", "passenger", "max_tokens_per_day", "monkey", "compass"]
 )
 def test_what_stands_under_another_name_stays(name: str) -> None:
-    assert MASK.data({name: "plain"}) == {name: "plain"}
+    assert MASK.mask_data({name: "plain"}) == {name: "plain"}
 
 
 def test_pairs_of_name_and_value_are_names_and_values() -> None:
     headers = [["Authorization", "Bearer x"], ["Accept", "text/html"]]
-    assert MASK.data(headers) == [["Authorization", MASKED], ["Accept", "text/html"]]
-    assert MASK.data({"name": "DB_PASSWORD", "value": "hunter2"}) == {"name": "DB_PASSWORD", "value": MASKED}
-    assert MASK.data({"key": "user", "value": "ann"}) == {"key": "user", "value": "ann"}
+    assert MASK.mask_data(headers) == [["Authorization", MASKED], ["Accept", "text/html"]]
+    assert MASK.mask_data({"name": "DB_PASSWORD", "value": "hunter2"}) == {
+        "name": "DB_PASSWORD",
+        "value": MASKED,
+    }
+    assert MASK.mask_data({"key": "user", "value": "ann"}) == {"key": "user", "value": "ann"}
 
 
 def test_data_keeps_its_types_and_becomes_json() -> None:
@@ -248,22 +254,22 @@ def test_data_keeps_its_types_and_becomes_json() -> None:
         "inf": -math.inf, "decimal": Decimal("1.5"), "odd": Unprintable(), "huge": 10**5000,
         "card": 4111111111111111, "id": 42,
     }  # fmt: skip
-    assert MASK.data(given_) == {
+    assert MASK.mask_data(given_) == {
         "1": [1, 2.5, True, None], "bytes": f"password={MASKED}", "set": ["x"], "nan": "nan",
         "inf": "-inf", "decimal": "1.5", "odd": "[unreadable Unprintable]", "huge": "[number too long]",
         "card": MASKED, "id": 42,
     }  # fmt: skip
-    json.dumps(MASK.data(given_), allow_nan=False)
+    json.dumps(MASK.mask_data(given_), allow_nan=False)
 
 
 def test_what_is_nested_without_end_ends() -> None:
     deep: list[Any] = []
     for _ in range(10_000):
         deep = [deep]
-    assert "[too deep]" in json.dumps(MASK.data(deep))
+    assert "[too deep]" in json.dumps(MASK.mask_data(deep))
     circle: dict[str, Any] = {}
     circle["self"] = circle
-    assert "[too deep]" in json.dumps(MASK.data(circle))
+    assert "[too deep]" in json.dumps(MASK.mask_data(circle))
 
 
 # Given secrets
@@ -295,7 +301,7 @@ def leaked(secrets: list[str], text: str) -> list[str]:
 def test_a_given_secret_never_survives_in_a_text(case: tuple[list[str], str]) -> None:
     secrets, text = case
     mask = Mask(secrets)
-    assert leaked(secrets, mask.text(text)) == []
+    assert leaked(secrets, mask.mask_text(text)) == []
 
 
 @QUICK
@@ -311,7 +317,7 @@ def test_nor_does_it_in_json_or_in_a_url(secrets: list[str], frame: str, data: s
         quote_plus(secret),
     ):
         inner = written[1:-1] if written.startswith('"') and written.endswith('"') else written
-        assert inner not in mask.text(frame.format(written))
+        assert inner not in mask.mask_text(frame.format(written))
 
 
 def nested(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -349,7 +355,7 @@ def strewn_data(draw: st.DrawFn) -> tuple[list[str], Any]:
 @given(strewn_data())
 def test_a_given_secret_never_survives_in_data_keys_and_all(case: tuple[list[str], Any]) -> None:
     secrets, data = case
-    masked = Mask(secrets).data(data)
+    masked = Mask(secrets).mask_data(data)
     assert [each for text in texts_in(masked) for each in leaked(secrets, text)] == []
     json.dumps(masked, allow_nan=False)
 
@@ -368,7 +374,7 @@ def test_a_given_secret_never_survives_in_an_event(case: tuple[list[str], Any], 
         tags={data.draw(text): data.draw(text)},
         source=Source(file=data.draw(name), line=1, function=data.draw(name), query=data.draw(name)),
     )  # fmt: skip
-    masked = Mask(secrets).event(given_)
+    masked = Mask(secrets).mask_event(given_)
     dumped = masked.model_dump(mode="json", exclude={"time"})
     found = texts_in([*dumped.pop("source").values(), *dumped.values()])
     assert [each for text in found for each in leaked(secrets, text)] == []
@@ -376,15 +382,17 @@ def test_a_given_secret_never_survives_in_an_event(case: tuple[list[str], Any], 
 
 
 def test_a_number_that_is_a_secret_goes() -> None:
-    assert Mask(["84736251"]).data({"pin": 84736251, "n": 7}) == {"pin": MASKED, "n": 7}
+    assert Mask(["84736251"]).mask_data({"pin": 84736251, "n": 7}) == {"pin": MASKED, "n": 7}
 
 
 def test_a_secret_that_contains_another_goes_whole() -> None:
-    assert Mask(["hunter", "hunter2-long"]).text("a hunter2-long b hunter c") == f"a {MASKED} b {MASKED} c"
+    assert (
+        Mask(["hunter", "hunter2-long"]).mask_text("a hunter2-long b hunter c") == f"a {MASKED} b {MASKED} c"
+    )
 
 
 def test_what_is_too_short_to_be_told_from_ordinary_text_stays() -> None:
-    assert Mask(["the", "a", "", "  ", "masked"]).text("the masked ball") == "the masked ball"
+    assert Mask(["the", "a", "", "  ", "masked"]).mask_text("the masked ball") == "the masked ball"
 
 
 def test_an_event_keeps_what_is_no_secret() -> None:
@@ -392,8 +400,8 @@ def test_an_event_keeps_what_is_no_secret() -> None:
         code="SMS_FAILED", tenant="acme", service="api", message="failed", severity="CRITICAL",
         source={"file": "a.py", "line": 3}, details={"to": "+15550100"}, tags={"env": "prod"}, resolved=True,
     )  # fmt: skip
-    assert Mask(["another secret"]).event(given_) == given_
-    assert MASK.event(event()) == event()
+    assert Mask(["another secret"]).mask_event(given_) == given_
+    assert MASK.mask_event(event()) == event()
 
 
 # Laws
@@ -420,8 +428,8 @@ SHARDS = st.sampled_from(
 @QUICK
 @given(st.text() | st.lists(SHARDS, max_size=12).map("".join))
 def test_masking_what_is_masked_changes_nothing(text: str) -> None:
-    once = MASK.text(text)
-    assert MASK.text(once) == once
+    once = MASK.mask_text(text)
+    assert MASK.mask_text(once) == once
 
 
 @QUICK
@@ -429,8 +437,8 @@ def test_masking_what_is_masked_changes_nothing(text: str) -> None:
 def test_masking_masked_data_changes_nothing(case: tuple[list[str], Any]) -> None:
     secrets, data = case
     mask = Mask(secrets)
-    once = mask.data(data)
-    assert mask.data(once) == once
+    once = mask.mask_data(data)
+    assert mask.mask_data(once) == once
 
 
 @QUICK
@@ -438,7 +446,7 @@ def test_masking_masked_data_changes_nothing(case: tuple[list[str], Any]) -> Non
     st.lists(st.sampled_from(KEPT_TEXTS) | st.text(st.sampled_from("abc xyz.,\n")), max_size=6).map("\n".join)
 )
 def test_ordinary_text_stays(text: str) -> None:
-    assert MASK.text(text) == text
+    assert MASK.mask_text(text) == text
 
 
 def seconds(mask: Mask, text: str) -> float:
@@ -446,7 +454,7 @@ def seconds(mask: Mask, text: str) -> float:
     best = math.inf
     for _ in range(3):
         started = time.thread_time()
-        mask.text(text)
+        mask.mask_text(text)
         best = min(best, time.thread_time() - started)
     return best
 

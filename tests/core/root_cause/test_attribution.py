@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.core.model import Alert, Verdict
-from firstcause.core.root_cause.attribution import candidates, in_scope, parents, root_of
+from firstcause.core.root_cause.attribution import choose_causes, find_candidates, in_scope, root_of
 from firstcause.core.root_cause.graphs import CauseGraph
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -33,13 +33,13 @@ def verdict(of: str, by: str | None, *, confidence: float = 0.8, priority: int =
 
 
 def test_hops_count_over_several_steps() -> None:
-    assert GRAPH.hops("PAGE") == {"APP": 1, "DB": 2, "NET": 3}
-    assert GRAPH.hops("NET") == {}
+    assert GRAPH.find_causes("PAGE") == {"APP": 1, "DB": 2, "NET": 3}
+    assert GRAPH.find_causes("NET") == {}
 
 
 def test_the_nearest_active_cause_is_best_and_gaps_are_bridged() -> None:
-    found = candidates([alert("PAGE"), alert("NET"), alert("DB")], GRAPH)
-    best = {(each.effect.code, each.cause.code) for each in found if each.best}
+    found = find_candidates([alert("PAGE"), alert("NET"), alert("DB")], GRAPH)
+    best = {(each.effect.code, each.cause.code) for each in found if each.is_best}
     assert best == {("PAGE", "DB"), ("DB", "NET")}
     assert {(each.effect.code, each.cause.code) for each in found} == best | {("PAGE", "NET")}
 
@@ -54,22 +54,22 @@ def test_a_platform_cause_reaches_tenants_and_a_tenants_cause_only_its_own() -> 
 def test_a_rule_of_higher_priority_wins_then_the_more_confident() -> None:
     alerts = {each.fingerprint: each for each in (alert("DB"), alert("APP"))}
     effect, cause = "APP/None", "DB/None"
-    assert parents(alerts, {effect: [verdict(effect, cause)]})[effect] == cause
+    assert choose_causes(alerts, {effect: [verdict(effect, cause)]})[effect] == cause
     sure = verdict(effect, None, confidence=0.95)
-    assert parents(alerts, {effect: [verdict(effect, cause), sure]})[effect] is None
+    assert choose_causes(alerts, {effect: [verdict(effect, cause), sure]})[effect] is None
     wanted = verdict(effect, cause, priority=1)
-    assert parents(alerts, {effect: [wanted, sure]})[effect] == cause
+    assert choose_causes(alerts, {effect: [wanted, sure]})[effect] == cause
 
 
 def test_a_verdict_that_blames_another_tenant_is_not_followed() -> None:
     alerts = {each.fingerprint: each for each in (alert("DB", "acme"), alert("APP", "globex"))}
     said = {"APP/globex": [verdict("APP/globex", "DB/acme")]}
-    assert parents(alerts, said)["APP/globex"] is None
+    assert choose_causes(alerts, said)["APP/globex"] is None
 
 
 @given(st.dictionaries(st.integers(0, 7), st.integers(0, 7), max_size=8))
 def test_whatever_rules_say_every_chain_has_an_end(blame: dict[int, int]) -> None:
     alerts = {f"{number}/None": alert(str(number)) for number in range(8)}
     said = {f"{of}/None": [verdict(f"{of}/None", f"{by}/None")] for of, by in blame.items()}
-    chosen = parents(alerts, said)
+    chosen = choose_causes(alerts, said)
     assert all(chosen[root_of(name, chosen)] is None for name in alerts)

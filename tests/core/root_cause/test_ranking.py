@@ -9,9 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firstcause.core.model import Severity
-from firstcause.core.root_cause.clustering import believed, findings, storms
+from firstcause.core.root_cause.clustering import enough_callers_fail, find_roots, split_storms
 from firstcause.core.root_cause.graphs import ComponentGraph
-from firstcause.core.root_cause.ranking import Evidence, Prior, Suspect, Weights, diagnose, felt, strength
+from firstcause.core.root_cause.ranking import (
+    Evidence,
+    Prior,
+    Suspect,
+    Weights,
+    compute_strength,
+    diagnose,
+    entry_point_signals,
+)
 from firstcause.core.root_cause.signals import Signal, Signals
 
 RESOURCE = Signal(name="resource", about="x", own=0.9, chance=0.02)
@@ -32,7 +40,7 @@ def seen(
 def ranked(
     *evidence: Evidence, graph: ComponentGraph = SHOP, priors: tuple[Prior, ...] = ()
 ) -> list[Suspect]:
-    return diagnose(graph, evidence, WEIGHTS, felt(graph, evidence), priors)
+    return diagnose(graph, evidence, WEIGHTS, entry_point_signals(graph, evidence), priors)
 
 
 def first(*evidence: Evidence, graph: ComponentGraph = SHOP) -> str:
@@ -57,9 +65,9 @@ def test_a_common_callee_that_says_nothing_is_named_with_the_count() -> None:
     best = ranked(*(seen(name, ERRORS) for name in "abcde"), graph=graph)[0]
     assert (best.component, best.silent, best.callers_failing, best.callers) == ("pay", True, 5, 5)
     assert best.because == ["no alert from it; 5 of its 5 callers fail by errors"]
-    assert believed(best, WEIGHTS)
+    assert enough_callers_fail(best, WEIGHTS)
     some = ranked(*(seen(name, ERRORS) for name in "ab"), graph=graph)
-    assert not any(believed(each, WEIGHTS) for each in some)
+    assert not any(enough_callers_fail(each, WEIGHTS) for each in some)
 
 
 def test_grounds_say_what_speaks_for_and_against() -> None:
@@ -69,8 +77,7 @@ def test_grounds_say_what_speaks_for_and_against() -> None:
     assert suspects["index"].against == ["no alert from it"]
     assert sum(each.confidence for each in suspects.values()) == pytest.approx(1)
     assert all(
-        each.score == pytest.approx(sum(ground.weight for ground in each.grounds))
-        for each in suspects.values()
+        each.score == pytest.approx(sum(ground.weight for ground in each.terms)) for each in suspects.values()
     )
 
 
@@ -102,7 +109,7 @@ def test_evidence_from_long_before_counts_less() -> None:
 
 def test_users_feel_latency_so_errors_elsewhere_count_less() -> None:
     evidence = [seen("web", LATENCY), seen("index", ERRORS), seen("search", ERRORS), seen("stock", LATENCY)]
-    assert felt(SHOP, evidence) == {"latency"}
+    assert entry_point_signals(SHOP, evidence) == {"latency"}
     assert first(*evidence) == "stock"
 
 
@@ -123,16 +130,16 @@ def test_a_circle_of_calls_is_no_trouble() -> None:
 def test_strength_grows_with_what_speaks_for_it(
     count: int, score: float | None, severity: Severity, more: tuple[int, float | None, Severity]
 ) -> None:
-    assert 0 < strength(count, score, severity, WEIGHTS) < strength(*more, WEIGHTS) < 1
+    assert 0 < compute_strength(count, score, severity, WEIGHTS) < compute_strength(*more, WEIGHTS) < 1
 
 
 def test_signals_are_found_by_words_and_what_fits_none_is_the_one_without_patterns() -> None:
     slow = Signal(name="slow", about="x", match=("took",), own=0.5)
     rest = Signal(name="rest", about="x", own=0.5)
     signals = Signals([slow, rest], lambda words: "slow" if "it took" in words else None)
-    assert signals.of("IT_took 3 s") is rest
-    assert signals.of("it_took 3 s") is slow
-    assert Signals([slow]).of("anything") is None
+    assert signals.classify("IT_took 3 s") is rest
+    assert signals.classify("it_took 3 s") is slow
+    assert Signals([slow]).classify("anything") is None
 
 
 # Storms
@@ -142,7 +149,7 @@ def test_two_causes_with_signs_of_their_own_are_two_and_symptoms_go_to_theirs() 
     evidence = [
         seen("stock", RESOURCE), seen("cart", LATENCY, 5), seen("index", RESOURCE), seen("search", ERRORS, 5),
     ]  # fmt: skip
-    one, two = findings(SHOP, evidence, WEIGHTS)
+    one, two = find_roots(SHOP, evidence, WEIGHTS)
     assert {one.root.component: one.explained, two.root.component: two.explained} == {
         "stock": {0, 1},
         "index": {2, 3},
@@ -152,16 +159,16 @@ def test_two_causes_with_signs_of_their_own_are_two_and_symptoms_go_to_theirs() 
 def test_what_nothing_explains_stays_beside_the_first_unless_the_catalog_knows_it() -> None:
     noise = seen("prices", ERRORS, strong=0.2)
     evidence = [seen("index", RESOURCE), seen("search", ERRORS), noise]
-    (one,) = findings(SHOP, evidence, WEIGHTS)
-    assert (one.root.component, one.beside) == ("index", {2})
+    (one,) = find_roots(SHOP, evidence, WEIGHTS)
+    assert (one.root.component, one.coincident) == ("index", {2})
     known = [*evidence[:2], seen("prices", ERRORS, known=True)]
-    assert {each.root.component for each in findings(SHOP, known, WEIGHTS)} == {"index", "prices"}
+    assert {each.root.component for each in find_roots(SHOP, known, WEIGHTS)} == {"index", "prices"}
 
 
 def test_far_in_time_or_in_the_graph_is_another_storm() -> None:
     graph = ComponentGraph({"a": ["b"], "x": ["y"]})
     evidence = [seen("a", ERRORS), seen("b", ERRORS, 10), seen("x", ERRORS), seen("a", LATENCY, 7200)]
-    assert sorted(storms(graph, evidence, WEIGHTS)) == [[0, 1], [2], [3]]
+    assert sorted(split_storms(graph, evidence, WEIGHTS)) == [[0, 1], [2], [3]]
 
 
 NAMES = ("web", "cart", "search", "stock", "prices", "index")
@@ -186,8 +193,8 @@ def test_the_order_in_which_alerts_arrive_changes_nothing(evidence: list[Evidenc
     assert roots == [(each.component, each.score) for each in ranked(*shuffled)]
     sides = [
         [
-            (one.root.component, sorted(given[n].what for n in one.explained))
-            for one in findings(SHOP, given, WEIGHTS)
+            (one.root.component, sorted(given[n].label for n in one.explained))
+            for one in find_roots(SHOP, given, WEIGHTS)
         ]
         for given in (evidence, shuffled)
     ]
@@ -202,14 +209,14 @@ def test_an_alert_of_another_part_of_the_world_changes_nothing(
     graph = ComponentGraph(
         {"web": ["cart", "search"], "cart": ["stock", "prices"], "search": ["index"], "mill": ["river"]}
     )
-    before = [each.root.component for each in findings(graph, evidence, WEIGHTS)]
-    after = findings(graph, [*evidence, seen("river", signal, at)], WEIGHTS)
+    before = [each.root.component for each in find_roots(graph, evidence, WEIGHTS)]
+    after = find_roots(graph, [*evidence, seen("river", signal, at)], WEIGHTS)
     assert before == [each.root.component for each in after if each.root.component not in {"river", "mill"}]
 
 
 @settings(max_examples=200)
 @given(evidence=EVIDENCE)
 def test_every_alert_belongs_to_one_root(evidence: list[Evidence]) -> None:
-    found = findings(SHOP, evidence, WEIGHTS)
-    places = [number for each in found for number in (*each.explained, *each.beside)]
+    found = find_roots(SHOP, evidence, WEIGHTS)
+    places = [number for each in found for number in (*each.explained, *each.coincident)]
     assert sorted(places) == list(range(len(evidence)))

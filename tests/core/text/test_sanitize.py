@@ -5,18 +5,18 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.text.sanitize import clean, visible
+from firstcause.core.text.sanitize import escape_invisible, single_line
 
 
 def test_what_acts_unseen_is_written_out() -> None:
-    assert visible("\x1b[31mred\x1b[0m\r\nnext\tline") == "⟨ESC⟩[31mred⟨ESC⟩[0m\nnext\tline"
-    assert visible("photo\u202egnp.exe\u200b\x9b") == "photo⟨U+202E⟩gnp.exe⟨U+200B⟩⟨U+009B⟩"
-    assert visible("10\u00a0ms — fünf, 日本") == "10 ms — fünf, 日本"
-    assert clean("a\x1b[0m\nb\u202e") == "a [0m b "
+    assert escape_invisible("\x1b[31mred\x1b[0m\r\nnext\tline") == "⟨ESC⟩[31mred⟨ESC⟩[0m\nnext\tline"
+    assert escape_invisible("photo\u202egnp.exe\u200b\x9b") == "photo⟨U+202E⟩gnp.exe⟨U+200B⟩⟨U+009B⟩"
+    assert escape_invisible("10\u00a0ms — fünf, 日本") == "10 ms — fünf, 日本"
+    assert single_line("a\x1b[0m\nb\u202e") == "a [0m b "
 
 
 @given(st.text())
 def test_nothing_that_acts_is_left(text: str) -> None:
-    for shown, kept in ((visible(text), {"\n", "\t"}), (clean(text), set())):
+    for shown, kept in ((escape_invisible(text), {"\n", "\t"}), (single_line(text), set())):
         assert all(unicodedata.category(char)[0] != "C" or char in kept for char in shown)
-    assert visible(visible(text)) == visible(text)
+    assert escape_invisible(escape_invisible(text)) == escape_invisible(text)

@@ -9,37 +9,41 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.text.similarity import THRESHOLD, Page, Similar
+from firstcause.core.text.similarity import MIN_SCORE, IndexedEntry, SimilarityIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PAGES = [
-    Page("REDIS_CONNECTION_ERROR", "Redis cannot be reached", "The cache refuses connections on port 6379."),
-    Page("DB_CONNECTION_ERROR", "Database cannot be reached", "The pool has no connection left."),
-    Page("DB_QUERY_SLOW", "Database queries are slow", "An index is missing, or a table is locked."),
-    Page("kubejobfailed", "", "A scheduled task did not finish."),
-    Page("kubejobcompletion", "", "A scheduled task takes too long."),
-    Page("S3_UPLOAD_FAILURE", "Uploads to the bucket fail", "See the policy of the bucket. HTTP 403."),
-    Page("CertificateExpired", "TLS certificate has expired", "Clients refuse the handshake."),
+    IndexedEntry(
+        "REDIS_CONNECTION_ERROR", "Redis cannot be reached", "The cache refuses connections on port 6379."
+    ),
+    IndexedEntry("DB_CONNECTION_ERROR", "Database cannot be reached", "The pool has no connection left."),
+    IndexedEntry("DB_QUERY_SLOW", "Database queries are slow", "An index is missing, or a table is locked."),
+    IndexedEntry("kubejobfailed", "", "A scheduled task did not finish."),
+    IndexedEntry("kubejobcompletion", "", "A scheduled task takes too long."),
+    IndexedEntry(
+        "S3_UPLOAD_FAILURE", "Uploads to the bucket fail", "See the policy of the bucket. HTTP 403."
+    ),
+    IndexedEntry("CertificateExpired", "TLS certificate has expired", "Clients refuse the handshake."),
 ]
 WORDS = st.lists(
     st.sampled_from(["redis", "database", "connection", "queries", "slow", "job", "failed", "port", "upload"])
 )
 TEXTS = st.one_of(st.text(max_size=80), WORDS.map(" ".join))
-ENTRIES = st.lists(st.builds(Page, TEXTS, TEXTS, TEXTS), max_size=8, unique_by=lambda page: page.code)
+ENTRIES = st.lists(st.builds(IndexedEntry, TEXTS, TEXTS, TEXTS), max_size=8, unique_by=lambda page: page.code)
 
 
-def similar() -> Similar:
-    return Similar(PAGES)
+def similar() -> SimilarityIndex:
+    return SimilarityIndex(PAGES)
 
 
 def first(text: str) -> str:
-    return similar().best(text)[0].code
+    return similar().find_nearest(text)[0].code
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.code)
-def test_an_entry_is_found_by_its_own_words(page: Page) -> None:
+def test_an_entry_is_found_by_its_own_words(page: IndexedEntry) -> None:
     for text in (page.code, page.title, page.body):
         assert not text or first(text) == page.code
 
@@ -69,100 +73,124 @@ def test_word_forms_and_names_run_together(text: str, code: str) -> None:
     ["", " \n\t", "12 7f3a9c 10.0.0.4:27017", "is it up to you?", "?!…", "x y z", "\x00\ud800", "🔥🔥"],
 )
 def test_what_says_nothing_finds_nothing(text: str) -> None:
-    assert similar().best(text) == []
-    assert similar().sure(text) is None
+    assert similar().find_nearest(text) == []
+    assert similar().find_confident(text) is None
 
 
-@pytest.mark.parametrize("pages", [[], [Page("")], [Page("", "", "!")], [Page("A", "", "")]])
-def test_empty_catalogs_and_entries(pages: list[Page]) -> None:
-    assert Similar(pages).best("Redis cannot be reached") == []
+@pytest.mark.parametrize(
+    "pages", [[], [IndexedEntry("")], [IndexedEntry("", "", "!")], [IndexedEntry("A", "", "")]]
+)
+def test_empty_catalogs_and_entries(pages: list[IndexedEntry]) -> None:
+    assert SimilarityIndex(pages).find_nearest("Redis cannot be reached") == []
 
 
 def test_no_more_than_asked_for() -> None:
-    assert [len(similar().best("connection error", n)) for n in (0, 1, 2)] == [0, 1, 2]
+    assert [len(similar().find_nearest("connection error", n)) for n in (0, 1, 2)] == [0, 1, 2]
 
 
 def test_equal_entries_stand_in_their_order() -> None:
-    same = [Page(code, "Disk is full") for code in ("ZZ_ONE", "MM_ONE", "AA_ONE", "BB_ONE")]
-    found = Similar(same).best("the disk is full", 3)
+    same = [IndexedEntry(code, "Disk is full") for code in ("ZZ_ONE", "MM_ONE", "AA_ONE", "BB_ONE")]
+    found = SimilarityIndex(same).find_nearest("the disk is full", 3)
     assert [each.code for each in found] == ["ZZ_ONE", "MM_ONE", "AA_ONE"]
     assert len({each.score for each in found}) == 1
 
 
 def test_name_and_title_weigh_more_than_the_body() -> None:
     pages = [
-        Page("IN_BODY", "Something else", "The gateway is meant here, among much else that is said of it."),
-        Page("IN_TITLE", "The gateway", "Something else is meant here, among much else that is said of it."),
-        Page("GATEWAY", "The gateway", "Something else is meant here, among much else that is said of it."),
+        IndexedEntry(
+            "IN_BODY", "Something else", "The gateway is meant here, among much else that is said of it."
+        ),
+        IndexedEntry(
+            "IN_TITLE", "The gateway", "Something else is meant here, among much else that is said of it."
+        ),
+        IndexedEntry(
+            "GATEWAY", "The gateway", "Something else is meant here, among much else that is said of it."
+        ),
     ]
-    assert [each.code for each in Similar(pages).best("gateway")] == ["GATEWAY", "IN_TITLE", "IN_BODY"]
+    assert [each.code for each in SimilarityIndex(pages).find_nearest("gateway")] == [
+        "GATEWAY",
+        "IN_TITLE",
+        "IN_BODY",
+    ]
 
 
 def test_a_rare_word_weighs_more_than_a_common_one() -> None:
-    pages = [Page(f"CODE_{'ABCDEFGH'[at]}", "worker stopped") for at in range(8)] + [Page("Q", "quorum")]
-    assert Similar(pages).best("worker quorum")[0].code == "Q"
+    pages = [IndexedEntry(f"CODE_{'ABCDEFGH'[at]}", "worker stopped") for at in range(8)] + [
+        IndexedEntry("Q", "quorum")
+    ]
+    assert SimilarityIndex(pages).find_nearest("worker quorum")[0].code == "Q"
 
 
 @pytest.mark.parametrize("noise", ["7f3a9c2e", "10.20.30.40:5433", "2026-01-05T10:00:00Z", "x", "a1b2-c3d4"])
 def test_ids_and_numbers_that_no_entry_has_do_not_count(noise: str) -> None:
     text = "Database queries are slow"
-    assert similar().best(f"{noise} {text} {noise}") == similar().best(text)
+    assert similar().find_nearest(f"{noise} {text} {noise}") == similar().find_nearest(text)
 
 
 def test_words_that_no_entry_has_count_against_all() -> None:
-    bare, longer = (similar().best(text)[0] for text in ("queries slow", "queries slow beyond the orchard"))
+    bare, longer = (
+        similar().find_nearest(text)[0] for text in ("queries slow", "queries slow beyond the orchard")
+    )
     assert bare.code == longer.code
     assert longer.score < bare.score
 
 
 def test_one_common_word_is_not_enough() -> None:
     pages = [
-        Page(f"{name}_ERROR", f"{name} failed") for name in ("MAIL", "DISK", "CLOCK", "QUEUE", "PRINTER")
+        IndexedEntry(f"{name}_ERROR", f"{name} failed")
+        for name in ("MAIL", "DISK", "CLOCK", "QUEUE", "PRINTER")
     ]
-    assert Similar(pages).best("Error")[0].score < THRESHOLD
-    assert Similar(pages).sure("Error") is None
+    assert SimilarityIndex(pages).find_nearest("Error")[0].score < MIN_SCORE
+    assert SimilarityIndex(pages).find_confident("Error") is None
 
 
 def test_the_score_means_the_same_in_a_large_catalog() -> None:
     text = "Redis: connection to the cache refused, cannot be reached by worker seven"
     others = [
-        Page(f"OTHER_{_word(at)}", f"{_word(at)} {_word(at * 7)}", _word(at * 13)) for at in range(3000)
+        IndexedEntry(f"OTHER_{_word(at)}", f"{_word(at)} {_word(at * 7)}", _word(at * 13))
+        for at in range(3000)
     ]
-    small, large = (Similar([*PAGES, *more]).best(text)[0] for more in ([], others))
+    small, large = (SimilarityIndex([*PAGES, *more]).find_nearest(text)[0] for more in ([], others))
     assert small.code == large.code == "REDIS_CONNECTION_ERROR"
     assert large.score == pytest.approx(small.score, abs=0.1)
 
 
 def test_of_names_with_the_same_words_that_with_fewest_others_is_first() -> None:
-    pages = [Page("kubejobfailedonprovisioning"), Page("kubejobfailed")]
-    assert [each.code for each in Similar(pages).best("job failed in kube")] == [
+    pages = [IndexedEntry("kubejobfailedonprovisioning"), IndexedEntry("kubejobfailed")]
+    assert [each.code for each in SimilarityIndex(pages).find_nearest("job failed in kube")] == [
         "kubejobfailed",
         "kubejobfailedonprovisioning",
     ]
 
 
 def test_a_catalog_of_one_entry_is_sure_of_it() -> None:
-    one = Similar([Page("DISK_FULL", "The disk is full")])
-    assert one.sure("worker reports: disk full") is not None
-    assert one.sure("worker reports: mail is not delivered, disk fine") is None
+    one = SimilarityIndex([IndexedEntry("DISK_FULL", "The disk is full")])
+    assert one.find_confident("worker reports: disk full") is not None
+    assert one.find_confident("worker reports: mail is not delivered, disk fine") is None
 
 
 def test_sure_needs_the_threshold() -> None:
     text = "Redis cannot be reached"
-    found = similar().best(text)[0]
-    assert found.score >= THRESHOLD
-    assert similar().sure(text) == found
-    assert similar().sure(text, threshold=found.score) == found
-    assert similar().sure(text, threshold=found.score + 1e-9) is None
+    found = similar().find_nearest(text)[0]
+    assert found.score >= MIN_SCORE
+    assert similar().find_confident(text) == found
+    assert similar().find_confident(text, threshold=found.score) == found
+    assert similar().find_confident(text, threshold=found.score + 1e-9) is None
 
 
 def test_sure_needs_a_lead() -> None:
-    twins = [Page("HEAP_ONE", "The heap is nearly full"), Page("HEAP_TWO", "The heap is nearly full")]
+    twins = [
+        IndexedEntry("HEAP_ONE", "The heap is nearly full"),
+        IndexedEntry("HEAP_TWO", "The heap is nearly full"),
+    ]
     text = "The heap is nearly full"
-    assert Similar(twins[:1]).sure(text) is not None
-    assert Similar(twins).best(text)[0].score >= THRESHOLD
-    assert Similar(twins).sure(text) is None
-    assert Similar(twins).sure(text, lead=0) == Similar(twins).best(text)[0]
+    assert SimilarityIndex(twins[:1]).find_confident(text) is not None
+    assert SimilarityIndex(twins).find_nearest(text)[0].score >= MIN_SCORE
+    assert SimilarityIndex(twins).find_confident(text) is None
+    assert (
+        SimilarityIndex(twins).find_confident(text, min_lead=0)
+        == SimilarityIndex(twins).find_nearest(text)[0]
+    )
 
 
 def test_a_long_text_still_finds_the_entry_that_it_speaks_of() -> None:
@@ -176,28 +204,30 @@ def test_encoded_data_does_not_count() -> None:
     data = "".join(filter(str.isalpha, base64.b64encode(bytes(range(256)) * 40).decode()))
     text = "Redis cannot be reached"
     assert len(data) > 8000
-    assert similar().best(f"{text} {data}") == similar().best(text)
+    assert similar().find_nearest(f"{text} {data}") == similar().find_nearest(text)
 
 
 @given(ENTRIES, TEXTS)
-def test_scores_are_ordered_and_within_bounds(pages: list[Page], text: str) -> None:
-    found = Similar(pages).best(text, len(pages))
+def test_scores_are_ordered_and_within_bounds(pages: list[IndexedEntry], text: str) -> None:
+    found = SimilarityIndex(pages).find_nearest(text, len(pages))
     assert all(0 < each.score <= 1 for each in found)
     assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
     assert len({each.code for each in found}) == len(found)
     assert {each.code for each in found} <= {page.code for page in pages}
-    assert Similar(pages).best(text, 2) == found[:2]
+    assert SimilarityIndex(pages).find_nearest(text, 2) == found[:2]
 
 
 @given(st.permutations(PAGES), TEXTS)
-def test_the_order_of_the_entries_changes_no_score(pages: list[Page], text: str) -> None:
-    assert set(Similar(pages).best(text, 99)) == set(similar().best(text, 99))
+def test_the_order_of_the_entries_changes_no_score(pages: list[IndexedEntry], text: str) -> None:
+    assert set(SimilarityIndex(pages).find_nearest(text, 99)) == set(similar().find_nearest(text, 99))
 
 
 @given(st.sampled_from(PAGES), st.sampled_from([str.upper, str.lower, str.swapcase]))
-def test_case_does_not_matter_where_words_stand_apart(page: Page, change: Callable[[str], str]) -> None:
+def test_case_does_not_matter_where_words_stand_apart(
+    page: IndexedEntry, change: Callable[[str], str]
+) -> None:
     text = f"{page.title} and {page.body}".lower()
-    assert similar().best(change(text)) == similar().best(text)
+    assert similar().find_nearest(change(text)) == similar().find_nearest(text)
 
 
 def _word(number: int) -> str:

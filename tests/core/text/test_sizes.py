@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.text.sizes import size, spoken
+from firstcause.core.text.sizes import format_size, parse_size
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from firstcause.core.text.sizes import size, spoken
     ],
 )
 def test_sizes_are_read_as_people_write_them(written: Any, found: int) -> None:
-    assert size(written) == found
+    assert parse_size(written) == found
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_sizes_are_read_as_people_write_them(written: Any, found: int) -> None:
 )  # fmt: skip
 def test_what_is_no_size_is_refused_with_the_mend(written: Any) -> None:
     with pytest.raises(ValueError, match=r"is no size; write it like 500 MB or 10 GiB"):
-        size(written)
+        parse_size(written)
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,9 @@ def test_what_is_no_size_is_refused_with_the_mend(written: Any) -> None:
     [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (10 * 1024**3, "10 GiB"), (1024**6, "1024 PiB")],
 )
 def test_sizes_are_said_briefly(number: int, said: str) -> None:
-    assert spoken(number) == said
+    assert format_size(number) == said
 
 
 @given(st.integers(0, 2**60))
 def test_what_is_said_can_be_read_and_is_right_to_a_twentieth(number: int) -> None:
-    assert size(spoken(number)) == pytest.approx(number, rel=0.05)
+    assert parse_size(format_size(number)) == pytest.approx(number, rel=0.05)

@@ -20,12 +20,12 @@ import firstcause_alertmanager
 import firstcause_otlp
 import firstcause_sentry
 from firstcause import Event, IntakeError, Severity
-from firstcause.resources import shipped
+from firstcause.resources import shipped_path
 from firstcause_alertmanager.config import Config
-from firstcause_alertmanager.reading import Reader
+from firstcause_alertmanager.parser import Parser
 from support.database_servers import free_port
-from support.firstcause_process import until
-from support.http_server import serving
+from support.firstcause_process import wait_until
+from support.http_server import serve_stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ UNKNOWN = "0001-01-01T00:00:00Z"
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[httpx.Client, Stage]]:
-    with serving(tmp_path, firstcause_alertmanager) as both:
+    with serve_stage(tmp_path, firstcause_alertmanager) as both:
         yield both
 
 
@@ -61,7 +61,7 @@ def webhook(*alerts: dict[str, Any]) -> dict[str, Any]:
 
 
 def read(value: object, **config: Any) -> list[Event]:
-    return Reader(Config.model_validate(config)).read(json.dumps(value).encode(), {})
+    return Parser(Config.model_validate(config)).parse(json.dumps(value).encode(), {})
 
 
 def test_an_alert_becomes_an_event_with_all_that_it_says() -> None:
@@ -115,7 +115,7 @@ def test_what_is_no_alert_is_refused_and_said(
     served: tuple[httpx.Client, Stage], body: bytes, said: str
 ) -> None:
     with pytest.raises(IntakeError) as error:
-        Reader(Config()).read(body, {})
+        Parser(Config()).parse(body, {})
     assert str(error.value).startswith(said)
     answer = served[0].post(HOOK, content=body)
     assert (answer.status_code // 100, answer.json()["error"]) == (4, str(error.value))
@@ -130,11 +130,11 @@ def test_fifty_of_them_fire_and_end_over_http(served: tuple[httpx.Client, Stage]
         path, content=gzip.compress(json.dumps(body).encode()), headers={"content-encoding": "gzip"}
     )
     assert (answer.status_code, answer.json()["accepted"]) == (202, 50)
-    incident = until(lambda: stage.incidents("open"), "an incident")[0]
+    incident = wait_until(lambda: stage.incidents("open"), "an incident")[0]
     assert incident["root"]["code"] == "KUBE_POD_NOT_READY"
     over = [each | {"status": "resolved"} for each in sent]
     client.post(path, json={HOOK: webhook(*over), DIRECT: over}[path])
-    until(lambda: stage.incidents("resolved"), "its end")
+    wait_until(lambda: stage.incidents("resolved"), "its end")
     (one,) = stage.incidents()
     assert one["id"] == incident["id"]
 
@@ -144,7 +144,7 @@ def test_every_recorded_payload_is_taken_with_service_message_and_time() -> None
     for file in RECORDED:
         body = file.read_bytes()
         sent = json.loads(body)["alerts"]
-        events = Reader(Config()).read(body, {})
+        events = Parser(Config()).parse(body, {})
         assert len(events) == len(sent) > 0, file.name
         for event, one in zip(events, sent, strict=True):
             assert event.code is not None
@@ -190,21 +190,21 @@ def test_a_real_alertmanager_tells_us_and_takes_it_back(
         except httpx.TransportError:
             return False
 
-    until(lambda: post(endsAt=(datetime.now(UTC) + timedelta(hours=1)).isoformat()), "Alertmanager")
-    incident = until(lambda: stage.incidents("open"), "an incident")[0]
+    wait_until(lambda: post(endsAt=(datetime.now(UTC) + timedelta(hours=1)).isoformat()), "Alertmanager")
+    incident = wait_until(lambda: stage.incidents("open"), "an incident")[0]
     assert incident["root"]["code"] == "KUBE_POD_NOT_READY"
-    until(lambda: post(endsAt=(datetime.now(UTC) - timedelta(seconds=1)).isoformat()), "Alertmanager")
-    until(lambda: stage.incidents("resolved"), "its end")
+    wait_until(lambda: post(endsAt=(datetime.now(UTC) - timedelta(seconds=1)).isoformat()), "Alertmanager")
+    wait_until(lambda: stage.incidents("resolved"), "its end")
 
 
 def test_the_guide_is_as_we_are() -> None:
-    guide = (shipped("rules").parent / "docs" / "intake.md").read_text()
+    guide = (shipped_path("rules").parent / "docs" / "intake.md").read_text()
     tables = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
     given = tomllib.loads("\n".join(tables))["plugins"]
     Config.model_validate(given["alertmanager"])
     firstcause_sentry.Config.model_validate(given["sentry"])
     firstcause_otlp.Config.model_validate(given["otlp"])
     (form,) = firstcause_alertmanager.firstcause_intake(Config())
-    assert {f"/api/v1/webhooks/{form.path}", DIRECT} <= {HOOK, *form.also}
+    assert {f"/api/v1/webhooks/{form.path}", DIRECT} <= {HOOK, *form.extra_paths}
     assert f"`POST {HOOK}`" in guide
     assert f"`POST {DIRECT}`" in guide

@@ -17,7 +17,7 @@ import pytest
 
 import firstcause_apprise
 from firstcause import DeliveryError, Notification, NotifyReason, Priority, Severity
-from firstcause.plugins.manager import Host
+from firstcause.plugins.manager import PluginManager
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,8 +83,8 @@ def notifier(*urls: str, **settings: Any) -> Notifier:
     return made
 
 
-def loaded(table: dict[str, Any]) -> tuple[Host, PluginState]:
-    host = Host([])
+def loaded(table: dict[str, Any]) -> tuple[PluginManager, PluginState]:
+    host = PluginManager([])
     host.register(firstcause_apprise, "apprise", table)
     host.notifiers()
     (state,) = host.states()

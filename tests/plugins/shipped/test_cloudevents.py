@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 import firstcause_cloudevents
 from firstcause import IntakeError, Severity
 from firstcause_cloudevents.config import Config
-from firstcause_cloudevents.reading import Reader
-from support.http_server import serving
+from firstcause_cloudevents.parser import Parser
+from support.http_server import serve_stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ DATA = {"message": "the card was declined", "order": 12}
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[httpx.Client, Stage]]:
-    with serving(tmp_path, firstcause_cloudevents) as both:
+    with serve_stage(tmp_path, firstcause_cloudevents) as both:
         yield both
 
 
@@ -85,7 +85,7 @@ def test_a_batch(served: tuple[httpx.Client, Stage]) -> None:
     ],
 )
 def test_the_words_wherever_they_stand(sent: dict[str, Any], message: str, over: bool) -> None:
-    (event,) = Reader(Config()).read(
+    (event,) = Parser(Config()).parse(
         json.dumps(sent).encode(), {"content-type": "application/cloudevents+json"}
     )
     assert (event.message, event.resolved, event.service) == (message, over, "/a")
@@ -93,7 +93,7 @@ def test_the_words_wherever_they_stand(sent: dict[str, Any], message: str, over:
 
 def test_binary_data_that_is_no_json_is_the_words() -> None:
     headers = {f"ce-{name}": value for name, value in attributes(severity="warning").items()}
-    (event,) = Reader(Config()).read(b"disk full", headers | {"content-type": "text/plain"})
+    (event,) = Parser(Config()).parse(b"disk full", headers | {"content-type": "text/plain"})
     assert (event.message, event.severity) == ("disk full", Severity.WARNING)
 
 
@@ -128,4 +128,4 @@ def test_what_is_none_is_refused_and_told_why(
 )
 def test_no_shape_makes_it_fail(sent: dict[str, Any]) -> None:
     with suppress(IntakeError):
-        Reader(Config()).read(json.dumps([attributes() | sent, sent]).encode(), {})
+        Parser(Config()).parse(json.dumps([attributes() | sent, sent]).encode(), {})

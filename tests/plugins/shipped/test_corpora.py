@@ -18,9 +18,9 @@ import pytest
 import firstcause_alertmanager
 import firstcause_otlp
 import firstcause_sentry
-import firstcause_webhooks
-from firstcause.resources import shipped
-from support.http_server import serving
+import firstcause_webhook_receivers
+from firstcause.resources import shipped_path
+from support.http_server import serve_stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ CAPTURED = sorted((PUBLIC / "captured").glob("*/*.body"))
 TOLD = sorted((PUBLIC / "other_alerts").glob("*.json"))
 OTLP = sorted((PUBLIC / "otlp").glob("*.json"))
 ALERTS = sorted((PUBLIC / "alertmanager").glob("*.json"))
-GUIDE = shipped("rules").parent / "docs" / "intake.md"
+GUIDE = shipped_path("rules").parent / "docs" / "intake.md"
 
 pytestmark = pytest.mark.skipif(
     not SENTRY, reason="FIRSTCAUSE_TEST_DATA names no folder with payloads/public"
@@ -53,12 +53,12 @@ def mappings() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, Stage]]:
     folder = tmp_path_factory.mktemp("corpora")
-    plugins = (firstcause_sentry, firstcause_alertmanager, firstcause_otlp, firstcause_webhooks)
+    plugins = (firstcause_sentry, firstcause_alertmanager, firstcause_otlp, firstcause_webhook_receivers)
     tables = {
-        "firstcause_webhooks": mappings(),
+        "firstcause_webhook_receivers": mappings(),
         "firstcause_sentry": {"projects": {"7": "of-project-7", "42": "of-project-42"}},
     }
-    with serving(folder, *plugins, tables=tables, store={"url": f"sqlite:///{folder}/x.db"}) as both:
+    with serve_stage(folder, *plugins, tables=tables, store={"url": f"sqlite:///{folder}/x.db"}) as both:
         yield both
 
 
@@ -86,7 +86,7 @@ class Posted:
         return True
 
     def masked(self, text: str) -> str:
-        return self.stage.service.mask.text(text)
+        return self.stage.service.mask.mask_text(text)
 
 
 def moment(value: Any) -> datetime | None:

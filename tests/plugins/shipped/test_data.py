@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pydantic import ValidationError
 
 import firstcause_data
-from conftest import fresh_postgres
+from conftest import create_postgres_database
 from firstcause import Probe, Status
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def test_connecting_is_not_the_querys_latency(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.postgres
 def test_on_postgres_with_a_code_of_its_own(postgres_server: str) -> None:
-    with fresh_postgres(postgres_server) as url:
+    with create_postgres_database(postgres_server) as url:
         with psycopg.connect(url) as conn:
             conn.execute("CREATE TABLE template (id int)")
         few = probe(url=url, query="SELECT count(*) FROM template", least=3, code="TEMPLATES_LOST").check()

@@ -96,6 +96,6 @@ def test_packages_and_files_by_version_and_checksum(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     nothing = look(repository=str(tmp_path), packages=str(tmp_path), files=[str(tmp_path)])
     assert (nothing.status, nothing.code) == (Status.DEGRADED, None)
-    said = " ".join([nothing.detail, *(each.detail for each in nothing.further)])
+    said = " ".join([nothing.detail, *(each.detail for each in nothing.problems)])
     for words in ("no git checkout", "no installed packages", "cannot be read"):
         assert words in said

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import firstcause_elevenlabs
 from firstcause import Reading, Status
-from support.scripted_web_server import answering
+from support.scripted_web_server import run_web_server
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
@@ -46,7 +46,7 @@ def test_the_quota_and_what_is_left_of_it() -> None:
         (9_500, Status.DEGRADED, "ELEVENLABS_QUOTA_EXCEEDED"),
         (10_000, Status.DOWN, "ELEVENLABS_QUOTA_EXCEEDED"),
     ):
-        with answering(Vendor(used)) as url:
+        with run_web_server(Vendor(used)) as url:
             reading = look(url)
         assert (reading.status, reading.code) == (status, code)
         assert reading.data == {"characters_left": 10_000 - used, "quota_share": used / 10_000}
@@ -54,7 +54,7 @@ def test_the_quota_and_what_is_left_of_it() -> None:
 
 def test_a_wrong_key_a_limit_and_nobody_there(tmp_path: Path) -> None:
     vendor = Vendor()
-    with answering(vendor) as url:
+    with run_web_server(vendor) as url:
         wrong = look(url, api_key="sk_wrong_wrong_wrong")
         assert (wrong.status, wrong.code) == (Status.DOWN, "ELEVENLABS_AUTH_FAILED")
         assert wrong.detail == "answered 401, invalid_api_key: Invalid API key"
@@ -73,9 +73,9 @@ def test_a_wrong_key_a_limit_and_nobody_there(tmp_path: Path) -> None:
 
 
 def test_a_subscription_that_is_past_due_and_slow_answers() -> None:
-    with answering(Vendor(status="past_due")) as url:
+    with run_web_server(Vendor(status="past_due")) as url:
         assert look(url).detail == "the subscription is past_due"
-    with answering(Vendor()) as url:
+    with run_web_server(Vendor()) as url:
         assert look(url, degraded_ms=0.001).status is Status.DEGRADED
 
 

@@ -9,10 +9,10 @@ import tomllib
 import types
 
 from firstcause import Status
-from firstcause.resources import shipped
+from firstcause.resources import shipped_path
 from firstcause.rulefiles.load import load
 
-GUIDE = (shipped("rules").parent / "docs" / "probes.md").read_text()
+GUIDE = (shipped_path("rules").parent / "docs" / "probes.md").read_text()
 
 
 def test_its_tables_are_those_of_the_plugins() -> None:
@@ -27,7 +27,7 @@ def test_its_tables_are_those_of_the_plugins() -> None:
 
 
 def test_its_errors_are_in_the_catalog() -> None:
-    known = load([shipped("rules")]).catalog.entries
+    known = load([shipped_path("rules")]).catalog.entries
     named = set(re.findall(r"`([A-Z][A-Z0-9]+_[A-Z0-9_]+[A-Z0-9])`", GUIDE))
     of_environment = {"TWILIO_PHONE_NUMBER", "ELEVENLABS_API_KEY"}
     assert len(named) > 30

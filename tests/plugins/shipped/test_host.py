@@ -36,7 +36,7 @@ def in_a_thread_of_its_own(check: Callable[[], Reading]) -> Reading:
 
 
 def codes(reading: Reading) -> set[str | None]:
-    return {reading.code, *(each.code for each in reading.further)} - {None}
+    return {reading.code, *(each.code for each in reading.problems)} - {None}
 
 
 def test_it_looks_only_where_it_is_asked_to() -> None:

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 import firstcause_mail
 from firstcause import DeliveryError, Notification, NotifyReason, Priority, Severity
-from firstcause_mail.letter import letter
-from support.mail_server import Certificate, MailServer, certificate
+from firstcause_mail.message import build_message
+from support.mail_server import Certificate, MailServer, make_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ ANN, BOB = "ann@example.org", "bob@example.org"
 
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return certificate(tmp_path_factory.mktemp("tls"))
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def refused(notifier: Notifier, notice: Notification = NOTICE) -> DeliveryError:
 
 def test_a_mail_has_all_that_a_mail_program_needs(server: MailServer) -> None:
     reference = mailer(server.port, to=[ANN, BOB]).send(NOTICE)
-    (letter,) = server.got
+    (letter,) = server.received
     mail = letter.mail
     assert (letter.sender, letter.to) == ("firstcause@example.com", [ANN, BOB])
     assert mail["Subject"] == "[P0] CRITICAL: Twilio API connection failed (#12)"
@@ -90,7 +90,7 @@ def test_what_follows_answers_the_first_mail_also_after_a_restart(server: MailSe
     restarted = mailer(server.port)
     restarted.send(NOTICE.model_copy(update={"id": "12-3", "reason": NotifyReason.NEW_ROOT, "code": "Y"}))
     restarted.send(OVER)
-    first, news, over = (letter.mail for letter in server.got)
+    first, news, over = (letter.mail for letter in server.received)
     assert first["References"] is None
     for later in (news, over):
         assert later["In-Reply-To"] == later["References"] == first["Message-ID"]
@@ -101,7 +101,7 @@ def test_what_follows_answers_the_first_mail_also_after_a_restart(server: MailSe
 def test_the_same_number_in_a_new_store_is_another_thread(server: MailServer) -> None:
     mailer(server.port).send(NOTICE)
     mailer(server.port).send(NOTICE.model_copy(update={"opened_at": datetime(2027, 1, 1, tzinfo=UTC)}))
-    assert len({letter.mail["Message-ID"] for letter in server.got}) == 2
+    assert len({letter.mail["Message-ID"] for letter in server.received}) == 2
 
 
 def test_a_title_cannot_add_a_header_or_end_the_mail(server: MailServer) -> None:
@@ -109,7 +109,7 @@ def test_a_title_cannot_add_a_header_or_end_the_mail(server: MailServer) -> None
     mailer(server.port).send(
         NOTICE.model_copy(update={"title": title, "body": "a\r\n.\r\nMAIL FROM:<eve>\r\n"})
     )
-    (letter,) = server.got
+    (letter,) = server.received
     assert letter.to == [ANN]
     assert letter.mail["Bcc"] is None
     assert letter.mail["Subject"] == "[P0] CRITICAL: x Bcc: eve@example.org . QUIT (#12)"
@@ -122,7 +122,7 @@ words = st.text(st.characters(), max_size=200)
 @given(words, words, words)
 def test_whatever_it_says_it_is_one_mail_in_ascii(title: str, text: str, body: str) -> None:
     notice = NOTICE.model_copy(update={"title": title, "text": text, "body": body})
-    made = letter(notice, "firstcause@example.com", [ANN], OPENED)
+    made = build_message(notice, "firstcause@example.com", [ANN], OPENED)
     raw = made.as_bytes()
     assert raw.isascii()
     head = raw.partition(b"\r\n\r\n")[0]
@@ -139,7 +139,7 @@ def test_it_goes_encrypted_and_logged_in(tls: Certificate, implicit: bool) -> No
     with MailServer(tls, implicit=implicit, ops="s3cret-word") as server:
         security = "tls" if implicit else "starttls"
         mailer(server.port, security=security, ca=tls.ca, username="ops", password="s3cret-word").send(NOTICE)
-    (letter,) = server.got
+    (letter,) = server.received
     assert (letter.encrypted, letter.login) == (True, b"ops")
 
 
@@ -151,7 +151,7 @@ def test_a_refused_login_is_final_and_shows_no_password(tls: Certificate) -> Non
     assert error.permanent
     assert str(error).startswith("the mail server refuses the login: 535 ")
     assert "wr0ng" not in str(error)
-    assert server.got == []
+    assert server.received == []
 
 
 def test_a_certificate_that_nobody_vouches_for_is_final(tls: Certificate) -> None:
@@ -174,7 +174,7 @@ def test_it_does_not_fall_back_to_the_clear(server: MailServer, tls: Certificate
             mailer(without_accounts.port, security="starttls", ca=tls.ca, username="a", password="b" * 8)
         )
     assert error.permanent
-    assert server.got == without_accounts.got == []
+    assert server.received == without_accounts.received == []
 
 
 # What goes wrong
@@ -208,35 +208,35 @@ def test_a_second_try_writes_only_to_who_was_refused(server: MailServer) -> None
         f"the mail server refuses {BOB}: 452 too much mail (1 of 2 receivers)",
     )
     server.answers.receivers.clear()
-    assert notifier.send(NOTICE) == server.got[0].mail["Message-ID"]
-    assert [letter.to for letter in server.got] == [[ANN], [BOB]]
+    assert notifier.send(NOTICE) == server.received[0].mail["Message-ID"]
+    assert [letter.to for letter in server.received] == [[ANN], [BOB]]
     assert notifier.send(NOTICE)
-    assert len(server.got) == 2, "all have it"
+    assert len(server.received) == 2, "all have it"
     notifier.send(OVER)
-    assert server.got[2].to == [ANN, BOB], "the end is another message"
+    assert server.received[2].to == [ANN, BOB], "the end is another message"
 
 
 def test_one_wrong_address_is_final_and_the_others_have_the_mail(server: MailServer) -> None:
     server.answers.receivers[ANN] = "550 no such user"
     error = refused(mailer(server.port, to=[ANN, BOB]))
     assert error.permanent
-    assert [letter.to for letter in server.got] == [[BOB]]
+    assert [letter.to for letter in server.received] == [[BOB]]
 
 
 def test_a_server_that_hangs_up_between_two_receivers_told_nobody(server: MailServer) -> None:
     server.answers.receivers[BOB] = "421 shutting down"
     notifier = mailer(server.port, to=[ANN, BOB, "cyd@example.org"])
     error = refused(notifier)
-    assert (error.permanent, server.got) == (False, [])
+    assert (error.permanent, server.received) == (False, [])
     server.answers.receivers.clear()
     notifier.send(NOTICE)
-    assert server.got[0].to == [ANN, BOB, "cyd@example.org"]
+    assert server.received[0].to == [ANN, BOB, "cyd@example.org"]
 
 
 def test_an_unfriendly_goodbye_is_no_failure(server: MailServer) -> None:
     server.answers.quit.append("421 you again")
     assert mailer(server.port).send(NOTICE)
-    assert len(server.got) == 1
+    assert len(server.received) == 1
 
 
 def test_nobody_there_and_nobody_answering() -> None:

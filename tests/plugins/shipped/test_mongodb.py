@@ -16,7 +16,7 @@ import firstcause_data
 import firstcause_mongodb
 from firstcause import Probe, Reading, Status
 from support.database_servers import free_port
-from support.mongodb_wire import Scripted, failed
+from support.mongodb_wire import ScriptedMongo, error_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ STATUS = {
     "connections": {"current": 20, "available": 80},
     "mem": {"resident": 512},
 }
-NO_SET = failed(76, "NoReplicationEnabled", "not running with --replSet")
+NO_SET = error_reply(76, "NoReplicationEnabled", "not running with --replSet")
 QUIET = {"serverStatus": STATUS, "replSetGetStatus": NO_SET, "currentOp": {"ok": 1.0, "inprog": []}}
 
 _probes: list[Probe] = []
@@ -51,7 +51,7 @@ def probe(url: str, **settings: object) -> Probe:
 
 
 def look(**answers: dict[str, Any]) -> Reading:
-    with Scripted(QUIET | answers) as server:
+    with ScriptedMongo(QUIET | answers) as server:
         reading = probe(server.url).check()
         _closed_all()
         return reading
@@ -64,7 +64,7 @@ def _closed_all() -> None:
 
 
 def codes(reading: Reading) -> set[str | None]:
-    return {reading.code, *(each.code for each in reading.further)} - {None}
+    return {reading.code, *(each.code for each in reading.problems)} - {None}
 
 
 def members(*states: tuple[str, float]) -> dict[str, Any]:
@@ -94,11 +94,11 @@ def test_a_server_that_is_well() -> None:
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
-        (failed(18, "AuthenticationFailed", "Authentication failed."), "MONGODB_AUTH_FAILED"),
-        (failed(13, "Unauthorized", "command ping requires authentication"), "MONGODB_UNAUTHORIZED"),
-        (failed(50, "MaxTimeMSExpired", "operation exceeded time limit"), "DB_QUERY_SLOW"),
-        (failed(10107, "NotWritablePrimary", "not primary"), "MONGODB_NOT_PRIMARY"),
-        (failed(9999, "SomethingNew", "what is this"), "DB_CONNECTION_ERROR"),
+        (error_reply(18, "AuthenticationFailed", "Authentication failed."), "MONGODB_AUTH_FAILED"),
+        (error_reply(13, "Unauthorized", "command ping requires authentication"), "MONGODB_UNAUTHORIZED"),
+        (error_reply(50, "MaxTimeMSExpired", "operation exceeded time limit"), "DB_QUERY_SLOW"),
+        (error_reply(10107, "NotWritablePrimary", "not primary"), "MONGODB_NOT_PRIMARY"),
+        (error_reply(9999, "SomethingNew", "what is this"), "DB_CONNECTION_ERROR"),
     ],
 )
 def test_what_the_server_refuses_has_its_own_error(answer: dict[str, Any], code: str) -> None:
@@ -124,7 +124,7 @@ def test_connections_slow_operations_and_a_replica_set() -> None:
 
 
 def test_what_an_account_may_not_ask_is_left_out() -> None:
-    forbidden = failed(13, "Unauthorized", "not authorized on admin")
+    forbidden = error_reply(13, "Unauthorized", "not authorized on admin")
     reading = look(serverStatus=forbidden, replSetGetStatus=forbidden, currentOp=forbidden)
     assert (reading.status, reading.data) == (Status.UP, {})
 

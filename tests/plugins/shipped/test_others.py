@@ -16,8 +16,8 @@ import firstcause_console
 import firstcause_http
 import firstcause_webhook
 from firstcause import DeliveryError, Notification, NotifyReason, Priority, Reading, Severity, Status
-from support.mail_server import certificate
-from support.scripted_web_server import Answer, answering
+from support.mail_server import make_certificate
+from support.scripted_web_server import Response, run_web_server
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
@@ -39,11 +39,11 @@ def post(url: str, **settings: Any) -> str | None:
 def test_a_webhook_gets_all_of_it_signed() -> None:
     got: list[tuple[Any, bytes]] = []
 
-    def answer(handler: BaseHTTPRequestHandler, body: bytes) -> Answer:
+    def answer(handler: BaseHTTPRequestHandler, body: bytes) -> Response:
         got.append((handler.headers, body))
         return 204, {"X-Request-Id": "r-1"}, b""
 
-    with answering(answer) as url:
+    with run_web_server(answer) as url:
         assert post(url, secret="shared", headers={"X-Team": "ops"}) == "r-1"
     headers, body = got[0]
     expected = hmac.new(b"shared", body, hashlib.sha256).hexdigest()
@@ -73,7 +73,7 @@ def test_which_answers_of_a_webhook_are_final(
     status: int, headers: dict[str, str], permanent: bool, wait: float | None
 ) -> None:
     with (
-        answering(lambda _handler, _body: (status, headers, b"")) as url,
+        run_web_server(lambda _handler, _body: (status, headers, b"")) as url,
         pytest.raises(DeliveryError) as caught,
     ):
         post(url, headers={"Authorization": "Bearer hunter22"})
@@ -100,7 +100,7 @@ def look(url: str, **check: Any) -> Reading:
 
 
 def test_a_site_that_is_well_slow_wrong_or_gone() -> None:
-    with answering(lambda _handler, _body: (200, {}, b"all systems go")) as url:
+    with run_web_server(lambda _handler, _body: (200, {}, b"all systems go")) as url:
         assert look(url, expect_text="systems").status is Status.UP
         assert look(url, degraded_ms=0.001).status is Status.DEGRADED
         missing = look(url, expect_text="nowhere")
@@ -119,13 +119,13 @@ def test_our_own_preparations_are_not_the_sites_latency(monkeypatch: pytest.Monk
         return made(**settings)
 
     monkeypatch.setattr(httpx, "Client", slowly)
-    with answering(lambda _handler, _body: (200, {}, b"ok")) as url:
+    with run_web_server(lambda _handler, _body: (200, {}, b"ok")) as url:
         reading = look(url, degraded_ms=500)
     assert (reading.status, reading.latency_ms is not None) == (Status.UP, True)
 
 
 def test_a_site_that_never_ends_its_answer_is_cut_off() -> None:
-    def trickle(handler: BaseHTTPRequestHandler, _body: bytes) -> Answer:
+    def trickle(handler: BaseHTTPRequestHandler, _body: bytes) -> Response:
         handler.send_response(200)
         handler.end_headers()
         for _ in range(100):
@@ -133,7 +133,7 @@ def test_a_site_that_never_ends_its_answer_is_cut_off() -> None:
             time.sleep(0.05)
         return 200, {}, b""
 
-    with answering(trickle) as url:
+    with run_web_server(trickle) as url:
         reading = look(url, timeout=0.3)
     assert (reading.status, reading.detail) == (Status.DOWN, "no answer within 0.3 s")
 
@@ -141,11 +141,11 @@ def test_a_site_that_never_ends_its_answer_is_cut_off() -> None:
 def test_what_is_sent_and_what_must_be_found_in_the_answer() -> None:
     seen: list[tuple[str, str | None, bytes]] = []
 
-    def echo(handler: BaseHTTPRequestHandler, body: bytes) -> Answer:
+    def echo(handler: BaseHTTPRequestHandler, body: bytes) -> Response:
         seen.append((handler.command, handler.headers.get("X-Key"), body))
         return 200, {}, b'{"queue": 17, "status": "ok"}'
 
-    with answering(echo) as url:
+    with run_web_server(echo) as url:
         asked = {"method": "POST", "headers": {"X-Key": "open-sesame"}, "body": "ping"}
         assert look(url, expect_pattern=r'"queue": \d+', **asked).status is Status.UP
         wrong = look(url, expect_pattern=r'"queue": \d{5,}')
@@ -158,10 +158,10 @@ def test_what_is_sent_and_what_must_be_found_in_the_answer() -> None:
 
 
 def test_a_certificate_that_ends_soon_or_that_nobody_vouches_for(tmp_path: Path) -> None:
-    made = certificate(tmp_path)
+    made = make_certificate(tmp_path)
     trusted = tmp_path / "ca.pem"
     trusted.write_text(made.ca)
-    with answering(lambda _handler, _body: (200, {}, b"ok"), made.context) as url:
+    with run_web_server(lambda _handler, _body: (200, {}, b"ok"), made.context) as url:
         soon = look(url, ca_file=str(trusted))
         assert (soon.status, soon.code) == (Status.DEGRADED, "TLS_CERTIFICATE_EXPIRING")
         assert 0 < float(str(soon.data["certificate_days_to_expiry"])) < 1

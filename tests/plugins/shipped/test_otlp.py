@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 import firstcause_otlp
 from firstcause import Event, IntakeError, Severity
-from firstcause.intake.decompression import decompressed
+from firstcause.intake.decompression import decompress
 from firstcause_otlp.config import Config
-from firstcause_otlp.reading import Reader
-from support.firstcause_process import until
-from support.http_server import serving
+from firstcause_otlp.parser import Parser
+from support.firstcause_process import wait_until
+from support.http_server import serve_stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ provider.shutdown()
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[httpx.Client, Stage]]:
-    with serving(tmp_path, firstcause_otlp) as both:
+    with serve_stage(tmp_path, firstcause_otlp) as both:
         yield both
 
 
@@ -78,7 +78,7 @@ def export(*records: dict[str, Any], **resource: str) -> dict[str, Any]:
 
 
 def read(sent: object, **config: Any) -> list[Event]:
-    return Reader(Config.model_validate(config)).read(json.dumps(sent).encode(), JSON)
+    return Parser(Config.model_validate(config)).parse(json.dumps(sent).encode(), JSON)
 
 
 def test_the_real_exporter_is_a_sender_as_it_is(served: tuple[httpx.Client, Stage], tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_the_real_exporter_is_a_sender_as_it_is(served: tuple[httpx.Client, Stag
     url = f"{client.base_url.join('/v1/logs')}"
     program = (sys.executable, "-W", "ignore", str(tmp_path / "shop.py"), url)
     subprocess.run(program, check=True, timeout=60, cwd=tmp_path)
-    found = until(lambda: len(stage.rows("event")) >= 2 and stage.rows("event"), "two errors")
+    found = wait_until(lambda: len(stage.rows("event")) >= 2 and stage.rows("event"), "two errors")
     said, raised = sorted((row["event"] for row in found), key=lambda event: "stack" in event)
     assert (said["message"], said["code"]) == ("no template for welcome", "TEMPLATE_MISSING")
     assert (said["tenant"], said["service"]) == ("acme", "checkout")
@@ -103,8 +103,8 @@ def test_every_recorded_export_is_read() -> None:
     for file in CAPTURED:
         headers = json.loads(file.with_suffix(".meta.json").read_text())["headers"]
         lower = {name.lower(): value for name, value in headers.items()}
-        body = decompressed(file.read_bytes(), lower.get("content-encoding", ""), 1 << 20)
-        events += Reader(Config(least=1)).read(body, lower)
+        body = decompress(file.read_bytes(), lower.get("content-encoding", ""), 1 << 20)
+        events += Parser(Config(least=1)).parse(body, lower)
     assert events
     assert all(event.service and event.message and event.time.year == 2026 for event in events)
 
@@ -112,8 +112,8 @@ def test_every_recorded_export_is_read() -> None:
 @recorded
 def test_the_specifications_own_example_is_read_and_is_no_error() -> None:
     body = (PUBLIC / "otlp" / "logs.json").read_bytes()
-    assert Reader(Config()).read(body, JSON) == []
-    (event,) = Reader(Config(least=1)).read(body, JSON)
+    assert Parser(Config()).parse(body, JSON) == []
+    (event,) = Parser(Config(least=1)).parse(body, JSON)
     assert (event.message, event.service, event.severity) == (
         "Example log record",
         "my.service",
@@ -197,4 +197,4 @@ def test_no_shape_makes_it_fail(sent: Any) -> None:
 def test_no_bytes_make_it_fail(body: bytes) -> None:
     for headers in (JSON, PROTOBUF):
         with suppress(IntakeError):
-            Reader(Config(least=1)).read(body, headers)
+            Parser(Config(least=1)).parse(body, headers)

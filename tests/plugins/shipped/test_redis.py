@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 import firstcause_redis
 from firstcause import Probe, Reading, Status
-from support.database_servers import RedisServer, running
+from support.database_servers import RedisServer, run_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def server() -> Iterator[RedisServer]:
-    with running(RedisServer) as made:
+    with run_server(RedisServer) as made:
         yield made
 
 
@@ -30,7 +30,7 @@ def probe(url: str, **settings: object) -> Probe:
 
 
 def codes(reading: Reading) -> set[str | None]:
-    return {reading.code, *(each.code for each in reading.further)} - {None}
+    return {reading.code, *(each.code for each in reading.problems)} - {None}
 
 
 def test_up_down_and_up_again_over_one_connection(server: RedisServer) -> None:
@@ -75,7 +75,7 @@ def test_a_slow_answer_is_degraded(server: RedisServer) -> None:
 
 
 def test_a_wrong_password_is_named_so_and_never_shown() -> None:
-    with running(lambda folder: RedisServer(folder, "--requirepass", "open-sesame")) as server:
+    with run_server(lambda folder: RedisServer(folder, "--requirepass", "open-sesame")) as server:
         assert probe(server.url).check().status is Status.UP
         for wrong in ("not-the-word", ""):
             refused = probe(server.url.replace("open-sesame", wrong)).check()
@@ -122,7 +122,7 @@ def test_no_connection_left(server: RedisServer) -> None:
 
 
 def test_a_snapshot_that_failed() -> None:
-    with running(RedisServer) as server, server.client() as client:
+    with run_server(RedisServer) as server, server.client() as client:
         client.set("key", "value")
         (server.folder / "dump.rdb").mkdir()
         client.bgsave()
@@ -134,7 +134,7 @@ def test_a_snapshot_that_failed() -> None:
 
 
 def test_a_replica_that_lost_its_master(server: RedisServer) -> None:
-    with running(RedisServer) as replica, replica.client() as client:
+    with run_server(RedisServer) as replica, replica.client() as client:
         client.replicaof("127.0.0.1", str(server.port))
         watched = probe(replica.url)
         deadline = time.monotonic() + 20

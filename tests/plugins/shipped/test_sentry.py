@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 import firstcause_sentry
 from firstcause import Event, IntakeError, Severity
 from firstcause_sentry.config import Config
-from firstcause_sentry.envelope import items
-from firstcause_sentry.reading import Reader
-from support.firstcause_process import until
-from support.http_server import serving
-from support.npm_packages import installed
+from firstcause_sentry.envelope import iter_items
+from firstcause_sentry.parser import Parser
+from support.firstcause_process import wait_until
+from support.http_server import serve_stage
+from support.npm_packages import install_packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,12 +63,14 @@ sentry_sdk.flush(5)
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[httpx.Client, Stage]]:
-    with serving(tmp_path, firstcause_sentry) as both:
+    with serve_stage(tmp_path, firstcause_sentry) as both:
         yield both
 
 
 def store(sent: object, path: str = "", **config: Any) -> Event:
-    (event,) = Reader(Config.model_validate(config)).store(json.dumps(sent).encode(), {":path": path})
+    (event,) = Parser(Config.model_validate(config)).parse_store_event(
+        json.dumps(sent).encode(), {":path": path}
+    )
     return event
 
 
@@ -77,7 +79,7 @@ def test_the_real_python_sdk_is_a_sender_as_it_is(served: tuple[httpx.Client, St
     (tmp_path / "shop.py").write_text(APPLICATION)
     dsn = f"http://public@127.0.0.1:{client.base_url.port}/42"
     subprocess.run([sys.executable, str(tmp_path / "shop.py"), dsn], check=True, timeout=60, cwd=tmp_path)
-    found = until(lambda: len(stage.rows("event")) >= 3 and stage.rows("event"), "three errors")
+    found = wait_until(lambda: len(stage.rows("event")) >= 3 and stage.rows("event"), "three errors")
     events = {row["event"]["message"]: row["event"] for row in found}
     assert sorted(events) == [
         "RuntimeError: payment gateway refused",
@@ -90,7 +92,7 @@ def test_the_real_python_sdk_is_a_sender_as_it_is(served: tuple[httpx.Client, St
     assert error["details"]["release"] == "shop@1.4.2"
     assert error["details"]["caused_by"] == ["KeyError: 'card'"]
     assert 'in pay\n    return {}["card"]\nKeyError' in error["stack"]
-    until(stage.incidents, "an incident")
+    wait_until(stage.incidents, "an incident")
 
 
 NODE = """
@@ -107,11 +109,11 @@ Sentry.flush(5000).then(() => process.exit(0));
 @pytest.mark.slow
 def test_the_real_node_sdk_is_a_sender_as_it_is(served: tuple[httpx.Client, Stage]) -> None:
     client, stage = served
-    with installed("@sentry/node") as modules:
+    with install_packages("@sentry/node") as modules:
         (modules.parent / "web.js").write_text(NODE)
         dsn = f"http://public@127.0.0.1:{client.base_url.port}/7"
         subprocess.run(["node", "web.js", dsn], check=True, timeout=60, cwd=modules.parent)
-    found = until(lambda: len(stage.rows("event")) >= 2 and stage.rows("event"), "two errors")
+    found = wait_until(lambda: len(stage.rows("event")) >= 2 and stage.rows("event"), "two errors")
     error, message = sorted((row["event"] for row in found), key=lambda event: event["message"])
     assert error["message"].startswith("TypeError: Cannot read properties of undefined")
     assert (error["source"]["function"], error["source"]["line"]) == ("render", 5)
@@ -145,7 +147,7 @@ def test_every_recorded_event_is_taken_or_refused_with_a_reason(file: Path) -> N
 
 @recorded
 def test_every_recorded_envelope_is_read() -> None:
-    read = Reader(Config()).envelope
+    read = Parser(Config()).parse_envelope
     events = [event for file in CAPTURED for event in read(_unpacked(file.read_bytes()), {}).events]
     assert {event.service for event in events if event.tags} == {"checkout"}
     assert len(events) >= 8
@@ -199,16 +201,20 @@ def test_a_log_of_an_error_is_one_and_others_are_not() -> None:
         {"level": "info", "body": "hello"}, {"level": "fatal", "body": "gone"}, "odd",
     ]}  # fmt: skip
     body = b'{}\n{"type":"log"}\n' + json.dumps(logs).encode() + b'\n{"type":"session"}\n{}\n'
-    taken = Reader(Config()).envelope(body, {})
+    taken = Parser(Config()).parse_envelope(body, {})
     one, two = taken.events
-    assert taken.passed == {"session other": 1}
+    assert taken.ignored == {"session other": 1}
     assert (one.message, one.service, one.time.year) == ("no route", "mail", 1970)
     assert (two.message, two.severity) == ("gone", Severity.CRITICAL)
 
 
 def test_items_with_and_without_a_length() -> None:
     body = b'{}\n{"type":"a","length":3}\nx\ny\n{"type":"b"}\nline\n\n{"type":"c","length":0}\n'
-    assert [(item.type, item.payload) for item in items(body)] == [("a", b"x\ny"), ("b", b"line"), ("c", b"")]
+    assert [(item.type, item.payload) for item in iter_items(body)] == [
+        ("a", b"x\ny"),
+        ("b", b"line"),
+        ("c", b""),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -267,7 +273,7 @@ def test_pages_of_any_site_may_send_and_read_the_answer(served: tuple[httpx.Clie
 def test_only_the_pages_that_are_named_may_send(tmp_path: Path) -> None:
     ours, theirs = {"Origin": "https://shop.example.org"}, {"Origin": "https://evil.example.org"}
     tables = {"firstcause_sentry": {"origins": ["https://shop.example.org"]}}
-    with serving(tmp_path, firstcause_sentry, tables=tables) as (client, _stage):
+    with serve_stage(tmp_path, firstcause_sentry, tables=tables) as (client, _stage):
         answer = client.post("/api/1/envelope/", content=envelope(EVENT), headers=ours)
         assert answer.headers["access-control-allow-origin"] == "https://shop.example.org"
         assert (answer.status_code, answer.headers["vary"]) == (200, "Origin")
@@ -297,7 +303,7 @@ def test_where_a_token_is_asked_for_the_public_key_is_it(
     tmp_path: Path, header: str, query: str, dsn: str, status: int
 ) -> None:
     intake = {"tokens": {"shop": {"token": KEY, "service": "checkout", "tenant": "acme"}}}
-    with serving(tmp_path, firstcause_sentry, intake=intake) as (client, stage):
+    with serve_stage(tmp_path, firstcause_sentry, intake=intake) as (client, stage):
         body = envelope(EVENT, **({"dsn": dsn} if dsn else {}))
         headers = {"X-Sentry-Auth": header} if header else {}
         answer = client.post(f"/api/1/envelope/{query}", content=body, headers=headers)
@@ -332,7 +338,7 @@ print(answers, len(sentry_sdk.get_client().transport._disabled_until))
 def test_a_real_sdk_that_sends_too_much_is_quiet_by_itself(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(SENDING)
     intake = {"rate": 0.05, "burst": 4, "tokens": {"shop": {"token": KEY}}}
-    with serving(tmp_path, firstcause_sentry, intake=intake) as (client, stage):
+    with serve_stage(tmp_path, firstcause_sentry, intake=intake) as (client, stage):
         dsn = f"http://{KEY}@127.0.0.1:{client.base_url.port}/1"
         done = subprocess.run(
             [sys.executable, str(tmp_path / "app.py"), dsn],
@@ -381,20 +387,20 @@ def test_a_job_that_failed_is_an_error_until_it_goes_well(served: tuple[httpx.Cl
     check_in("in_progress", 1)
     check_in("ok", 1)
     check_in("error", 2)
-    incident = until(lambda: stage.incidents("open"), "an incident")[0]
+    incident = wait_until(lambda: stage.incidents("open"), "an incident")[0]
     assert incident["root"]["code"] == "CRON_NIGHTLY_INVOICES_FAILED"
     check_in("ok", 3)
-    until(lambda: stage.incidents("resolved"), "its end")
+    wait_until(lambda: stage.incidents("resolved"), "its end")
     check_in("ok", 4)
     assert len(stage.accepted()) == 3
 
 
 def test_what_can_be_read_is_taken_though_another_item_cannot() -> None:
-    taken = Reader(Config()).envelope(envelope(("event", {}), EVENT), {})
+    taken = Parser(Config()).parse_envelope(envelope(("event", {}), EVENT), {})
     assert [event.message for event in taken.events] == ["out of stock"]
-    assert taken.passed == {"event, unreadable": 1}
+    assert taken.ignored == {"event, unreadable": 1}
     with pytest.raises(IntakeError, match="neither an exception nor a message"):
-        Reader(Config()).envelope(envelope(("event", {}), ("attachment", "x")), {})
+        Parser(Config()).parse_envelope(envelope(("event", {}), ("attachment", "x")), {})
 
 
 JSON = st.recursive(
@@ -423,4 +429,4 @@ def test_no_shape_makes_it_fail(sent: dict[str, Any]) -> None:
 @given(st.binary(max_size=200) | st.binary(max_size=80).map(lambda rest: b'{}\n{"type":"event"}\n' + rest))
 def test_no_bytes_make_it_fail(body: bytes) -> None:
     with suppress(IntakeError):
-        Reader(Config()).envelope(body, {})
+        Parser(Config()).parse_envelope(body, {})

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 import firstcause_sql
 from firstcause import Probe, Reading, Status
-from support.database_servers import MariaServer, PostgresServer, running
+from support.database_servers import MariaServer, PostgresServer, run_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,13 +36,13 @@ def _closed() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresServer]:
-    with running(PostgresServer) as made:
+    with run_server(PostgresServer) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def maria() -> Iterator[MariaServer]:
-    with running(MariaServer) as made:
+    with run_server(MariaServer) as made:
         yield made
 
 
@@ -54,7 +54,7 @@ def probe(url: str, **settings: object) -> Probe:
 
 
 def codes(reading: Reading) -> set[str | None]:
-    return {reading.code, *(each.code for each in reading.further)} - {None}
+    return {reading.code, *(each.code for each in reading.problems)} - {None}
 
 
 def test_postgres_up_down_and_up_again(postgres: PostgresServer) -> None:

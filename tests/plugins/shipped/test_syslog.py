@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 import firstcause_syslog
 from firstcause import Event, IntakeError, Severity
 from firstcause_syslog.config import Config
-from firstcause_syslog.message import LONGEST, Reader, parsed
+from firstcause_syslog.message import MAX_MESSAGE_BYTES, Parser, parse_message
 from firstcause_syslog.tcp import Stream
 from support.database_servers import free_port
-from support.firstcause_process import until
-from support.http_server import serving
+from support.firstcause_process import wait_until
+from support.http_server import serve_stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def read(text: str, **config: Any) -> Event | None:
-    return Reader(Config.model_validate(config)).event(text.encode(), "10.0.0.7", NOW)
+    return Parser(Config.model_validate(config)).parse(text.encode(), "10.0.0.7", NOW)
 
 
 def test_rfc_5424_is_read_whole() -> None:
@@ -73,13 +73,14 @@ def test_rfc_5424_is_read_whole() -> None:
     ],
 )
 def test_rfc_3164_is_read_as_it_is_written(sent: str, program: str | None, words: str) -> None:
-    said = parsed(sent, NOW, BERLIN)
-    assert (said.number, said.facility, said.program, said.words) == (2, 4, program, words)
+    said = parse_message(sent, NOW, BERLIN)
+    assert (said.severity_number, said.facility, said.program, said.text) == (2, 4, program, words)
 
 
 def test_a_time_without_a_year_or_a_zone() -> None:
     before = [
-        parsed(f"<34>{said} h a: b", NOW, BERLIN).time for said in ("Nov 25 12:59:00", "Dec 31 12:00:00")
+        parse_message(f"<34>{said} h a: b", NOW, BERLIN).time
+        for said in ("Nov 25 12:59:00", "Dec 31 12:00:00")
     ]
     assert before == [datetime(2026, 11, 25, 11, 59, tzinfo=UTC), datetime(2025, 12, 31, 11, tzinfo=UTC)]
 
@@ -97,7 +98,7 @@ def test_what_counts_as_an_error() -> None:
 @given(st.binary(max_size=300))
 def test_no_bytes_make_it_fail(sent: bytes) -> None:
     for start in (b"", b"<11>", b"<11>1 ", b"<11>1 - h a p m ", b"<11>Oct 11 22:14:15 "):
-        Reader(Config(least=7)).event(start + sent, "x", NOW)
+        Parser(Config(least=7)).parse(start + sent, "x", NOW)
 
 
 FRAMES = st.lists(
@@ -118,19 +119,21 @@ def test_however_a_stream_is_cut_its_messages_are_the_same(
     stream = Stream("x")
     found: list[bytes] = []
     for size in cuts:
-        found += stream.messages(whole[:size])
+        found += stream.take_messages(whole[:size])
         whole = whole[size:]
-    found += stream.messages(whole)
-    found += stream.messages(b"", ended=True)
+    found += stream.take_messages(whole)
+    found += stream.take_messages(b"", ended=True)
     assert found == [text for text, _counted in frames]
 
 
 def test_what_is_too_long_is_cut_and_what_follows_is_read() -> None:
     stream = Stream("x")
-    found = list(stream.messages(b"a" * (LONGEST + 1))) + list(stream.messages(b"a" * 500 + b"\nnext\n"))
-    assert [len(each) for each in found] == [LONGEST, 4]
+    found = list(stream.take_messages(b"a" * (MAX_MESSAGE_BYTES + 1))) + list(
+        stream.take_messages(b"a" * 500 + b"\nnext\n")
+    )
+    assert [len(each) for each in found] == [MAX_MESSAGE_BYTES, 4]
     with pytest.raises(ValueError, match="is announced"):
-        list(Stream("x").messages(b"9999999 a"))
+        list(Stream("x").take_messages(b"9999999 a"))
 
 
 class Served:
@@ -144,7 +147,7 @@ class Served:
             rows = [row["event"] for row in self.stage.accepted()]
             return [each for each in rows if each["id"].startswith("syslog:")]
 
-        until(lambda: len(found()) >= number, f"{number} events")
+        wait_until(lambda: len(found()) >= number, f"{number} events")
         return found()
 
 
@@ -152,8 +155,8 @@ class Served:
 def served(tmp_path: Path) -> Iterator[Served]:
     udp, tcp = free_port(), free_port()
     tables = {"firstcause_syslog": {"udp": udp, "tcp": tcp, "connections": 3}}
-    with serving(tmp_path, firstcause_syslog, tables=tables) as (_client, stage):
-        until(lambda: _open(tcp), "the listener")
+    with serve_stage(tmp_path, firstcause_syslog, tables=tables) as (_client, stage):
+        wait_until(lambda: _open(tcp), "the listener")
         yield Served(stage, udp, tcp)
 
 
@@ -232,7 +235,7 @@ def test_what_finds_no_room_waits_by_tcp_and_is_lost_by_udp(
     monkeypatch.setattr(kind, "packed", full)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
         line.sendto(b"<11>app: by udp", ("127.0.0.1", served.udp))
-    until(lambda: tries, "the first try")
+    wait_until(lambda: tries, "the first try")
     with socket.create_connection(("127.0.0.1", served.tcp)) as line:
         line.sendall(b"<11>app: by tcp\n")
     (event,) = served.events(1)

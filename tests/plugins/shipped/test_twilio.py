@@ -143,7 +143,7 @@ def test_a_second_try_tells_only_who_was_not_told(twilio: FakeTwilio) -> None:
 def test_it_stands_on_twilio_only_with_the_applications_own_account(twilio: FakeTwilio) -> None:
     (same,) = firstcause_twilio.firstcause_notifiers(config(twilio.url))
     (other,) = firstcause_twilio.firstcause_notifiers(config(twilio.url, account_sid="AC" + "b2" * 16))
-    assert [set(each.stands_on) for each in (same, other)] == [{"twilio"}, set()]
+    assert [set(each.depends_on) for each in (same, other)] == [{"twilio"}, set()]
 
 
 def test_without_settings_it_offers_nothing() -> None:
@@ -208,4 +208,4 @@ def test_sms_and_calls_are_two_notifiers_and_a_call_must_be_asked_for(twilio: Fa
     sms = config(twilio.url).sms
     offered = firstcause_twilio.firstcause_notifiers(calling(twilio.url).model_copy(update={"sms": sms}))
     assert [(each.name, each.default) for each in offered] == [("twilio-sms", True), ("twilio-call", False)]
-    assert all(each.stands_on == {"twilio"} for each in offered)
+    assert all(each.depends_on == {"twilio"} for each in offered)

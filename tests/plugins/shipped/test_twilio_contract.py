@@ -13,8 +13,8 @@ import firstcause_twilio
 from firstcause import Notification, NotifyReason, Priority, Severity, Status
 from firstcause_twilio.config import Config
 from support.database_servers import free_port
-from support.firstcause_process import until
-from support.npm_packages import installed
+from support.firstcause_process import wait_until
+from support.npm_packages import install_packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,14 +49,14 @@ class Prism:
 def prism(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prism]:
     log, port = tmp_path_factory.mktemp("prism") / "log", free_port()
     url = f"http://127.0.0.1:{port}"
-    with installed("@stoplight/prism-cli", "@twilio/cli-core") as modules:
+    with install_packages("@stoplight/prism-cli", "@twilio/cli-core") as modules:
         api = modules / "@twilio" / "cli-core" / "src" / "services" / "twilio-api" / "twilio_api_v2010.json"
         program = ("node", modules / "@stoplight" / "prism-cli" / "dist" / "index.js")
         with log.open("wb") as out:
             given = (*program, "mock", "-h", "127.0.0.1", "-p", str(port), api)
             running = subprocess.Popen(given, stdout=out, stderr=out)
         try:
-            until(lambda: answers(url) or running.poll() is not None, "prism")
+            wait_until(lambda: answers(url) or running.poll() is not None, "prism")
             assert running.poll() is None, log.read_text()
             yield Prism(url, log)
         finally:

@@ -16,20 +16,20 @@ from pydantic import ValidationError
 
 import firstcause_cloudevents
 import firstcause_syslog
-import firstcause_webhooks
+import firstcause_webhook_receivers
 from firstcause import Event, IntakeError, Severity
 from firstcause.config import Settings
-from firstcause.resources import shipped
-from firstcause_webhooks.config import Config
-from firstcause_webhooks.places import at, first
-from firstcause_webhooks.reading import Reader
-from support.firstcause_process import until
-from support.http_server import serving
+from firstcause.resources import shipped_path
+from firstcause_webhook_receivers.config import Config
+from firstcause_webhook_receivers.json_paths import select_first, value_at
+from firstcause_webhook_receivers.parser import Parser
+from support.firstcause_process import wait_until
+from support.http_server import serve_stage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-GUIDE = (shipped("rules").parent / "docs" / "intake.md").read_text()
+GUIDE = (shipped_path("rules").parent / "docs" / "intake.md").read_text()
 SENT = {
     "host": "db1",
     "check.name": "disk",
@@ -50,7 +50,7 @@ SENT = {
     ],
 )  # fmt: skip
 def test_what_stands_at_a_path(path: str, found: object) -> None:
-    assert at(SENT, path) == found
+    assert value_at(SENT, path) == found
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_what_stands_at_a_path(path: str, found: object) -> None:
     ],
 )  # fmt: skip
 def test_of_several_places_the_first_where_something_stands(places: list[str], found: object) -> None:
-    assert first(SENT, {"host": "root"}, places) == found
+    assert select_first(SENT, {"host": "root"}, places) == found
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_wrong_mapping_is_named(table: dict[str, Any], said: str) -> None:
 
 def read(sent: object, **table: Any) -> list[Event]:
     mapping = Config.model_validate({"tool": table}).root["tool"]
-    return Reader("tool", mapping).read(json.dumps(sent).encode(), {})
+    return Parser("tool", mapping).parse(json.dumps(sent).encode(), {})
 
 
 def test_a_list_with_what_stands_beside_it() -> None:
@@ -144,24 +144,24 @@ def test_an_occurrence_sent_again_is_the_same_and_its_end_is_not() -> None:
     ],
 )
 def test_what_does_not_fit_is_refused_and_told_why(tmp_path: Path, body: bytes, said: str) -> None:
-    tables = {"firstcause_webhooks": {"tool": {"each": "alerts", "path": "my/tool"}}}
-    with serving(tmp_path, firstcause_webhooks, tables=tables) as (client, _stage):
+    tables = {"firstcause_webhook_receivers": {"tool": {"each": "alerts", "path": "my/tool"}}}
+    with serve_stage(tmp_path, firstcause_webhook_receivers, tables=tables) as (client, _stage):
         answer = client.post("/api/v1/webhooks/my/tool", content=body)
         assert (answer.status_code // 100, said in answer.json()["error"]) == (4, True)
 
 
 def test_from_a_tool_to_an_incident_and_its_end(tmp_path: Path) -> None:
-    tables = {"firstcause_webhooks": {"tool": {"code": "check", "resolved": "state"}}}
-    with serving(tmp_path, firstcause_webhooks, tables=tables) as (client, stage):
+    tables = {"firstcause_webhook_receivers": {"tool": {"code": "check", "resolved": "state"}}}
+    with serve_stage(tmp_path, firstcause_webhook_receivers, tables=tables) as (client, stage):
         client.post(
             "/api/v1/webhooks/tool", json={"check": "Queue stuck", "message": "9000 wait", "state": "bad"}
         )
-        incident = until(lambda: stage.incidents("open"), "an incident")[0]
+        incident = wait_until(lambda: stage.incidents("open"), "an incident")[0]
         assert incident["root"]["code"] == "QUEUE_STUCK"
         client.post(
             "/api/v1/webhooks/tool", json={"check": "Queue stuck", "message": "none wait", "state": "ok"}
         )
-        until(lambda: stage.incidents("resolved"), "its end")
+        wait_until(lambda: stage.incidents("resolved"), "its end")
 
 
 @given(
@@ -181,7 +181,9 @@ def test_no_shape_makes_it_fail(sent: Any) -> None:
 
 def test_the_tables_of_the_guide_are_valid_and_its_paths_are_ours() -> None:
     tables = tomllib.loads("\n".join(re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)))
-    forms = firstcause_webhooks.firstcause_intake(Config.model_validate(tables["plugins"]["webhooks"]))
+    forms = firstcause_webhook_receivers.firstcause_intake(
+        Config.model_validate(tables["plugins"]["webhooks"])
+    )
     assert len(forms) >= 9
     named = firstcause_cloudevents.Config.model_validate(tables["plugins"]["cloudevents"])
     assert named == firstcause_cloudevents.Config().model_copy(update={"severities": named.severities})

@@ -16,7 +16,7 @@ from firstcause import Probe, Reading, Remedy, Status, hookimpl
 from firstcause.demo import scenario
 from firstcause.demo.fake_twilio import FakeTwilio
 from firstcause.demo.play import settings_for
-from support.firstcause_process import daemon, until
+from support.firstcause_process import run_daemon, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,7 @@ class Scene:
 
     def deploy(self, *, whole: bool) -> None:
         """whole: whether the credentials are there."""
-        (self.folder / "app.env").write_text(scenario.env_file(whole=whole), encoding="utf-8")
+        (self.folder / "app.env").write_text(scenario.env_file(has_credentials=whole), encoding="utf-8")
 
     def report(self, *events: dict[str, Any]) -> None:
         httpx.post(f"{self.url}/api/v1/events", json=list(events), timeout=10).raise_for_status()
@@ -110,12 +110,12 @@ def playing(folder: Path, interval: int = 600, more: str = "") -> Iterator[Scene
     with FakeTwilio() as twilio:
         twilio.add_account(scenario.APP_SID, scenario.APP_TOKEN, [scenario.APP_NUMBER])
         twilio.add_account(scenario.OWN_SID, scenario.OWN_TOKEN, [scenario.OWN_NUMBER])
-        (folder / "app.env").write_text(scenario.env_file(whole=True), encoding="utf-8")
+        (folder / "app.env").write_text(scenario.env_file(has_credentials=True), encoding="utf-8")
         config = _toml(settings_for(folder, twilio.url), interval) + more
         (folder / "config.toml").write_text(config, encoding="utf-8")
-        with daemon(folder) as running:
+        with run_daemon(folder) as running:
             scene = Scene(running.url, folder, twilio)
-            until(lambda: scene.health() == "UP", "the first health check")
+            wait_until(lambda: scene.health() == "UP", "the first health check")
             yield scene
 
 
@@ -172,7 +172,11 @@ class Toolbox:
         return [
             Probe("redis", "redis", slow, "REDIS_CONNECTION_ERROR"),
             Probe(
-                "companies", "companies", well("212"), "COMPANY_DATABASE_EMPTY", action="Re-scan companies"
+                "companies",
+                "companies",
+                well("212"),
+                "COMPANY_DATABASE_EMPTY",
+                button_label="Re-scan companies",
             ),
         ]
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from firstcause.core.health.snapshot import PRESENT, Observed, Snapshot
+from firstcause.core.health.snapshot import PRESENT, ProbeObservation, Snapshot
 from firstcause.core.model import Severity, Status
 from firstcause.demo import scenario
 from firstcause.store import event_counts, snapshots
 from firstcause.store.database import Database
-from support.firstcause_process import Receiver, until
+from support.firstcause_process import Receiver, wait_until
 from web.browser.conftest import playing
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def remember(store_url: str) -> None:
             kept = Snapshot(taken_at=at, infrastructure=seen, configuration=dict.fromkeys(SET, PRESENT))
             snapshots.add(conn, kept, good)
             errors = max(0, round(chance.gauss(2, 2) + (25 if late > 1 else 0)))
-            event_counts.count(conn, {("SMS_DELIVERY_FAILURE", Severity.CRITICAL): errors}, at)
+            event_counts.record(conn, {("SMS_DELIVERY_FAILURE", Severity.CRITICAL): errors}, at)
             at += STEP
     database.close()
 
@@ -92,10 +92,10 @@ def _release(share: float) -> str:
     return "v41" if share < 0.57 else "v42"
 
 
-def _seen(component: str, latency: float, hurt: bool, **data: str | float) -> Observed:
+def _seen(component: str, latency: float, hurt: bool, **data: str | float) -> ProbeObservation:
     status = Status.DEGRADED if hurt else Status.UP
     latency = round(max(latency, 0.4), 1)
-    return Observed(
+    return ProbeObservation(
         status=status,
         component=component,
         latency_ms=latency,
@@ -113,9 +113,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     more = MORE.format(folder=folder, url=stack.enter_context(Receiver()).url)
     with playing(folder, interval=2, more=more) as scene:
         scene.deploy(whole=False)
-        scene.report(*scenario.storm())
-        until(lambda: scene.twilio.messages, "the SMS")
-        until(lambda: scene.health() == "DOWN", "a snapshot of it")
+        scene.report(*scenario.build_storm())
+        wait_until(lambda: scene.twilio.messages, "the SMS")
+        wait_until(lambda: scene.health() == "DOWN", "a snapshot of it")
         yield scene.url
     stack.close()
 

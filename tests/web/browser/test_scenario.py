@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from firstcause.demo import scenario
-from support.firstcause_process import firstcause, until
+from support.firstcause_process import run_cli, wait_until
 from web.browser.conftest import Scene, playing
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ def test_watched_live_from_quiet_to_incident_to_fixed(scene: Scene, page: Page) 
     expect(page.locator("#live")).to_have_text("Live")
     expect(page.get_by_role("heading", level=1)).to_have_text("Yes. All is well.")
     scene.deploy(whole=False)
-    scene.report(*scenario.storm())
+    scene.report(*scenario.build_storm())
     incident = page.get_by_role("link", name="Twilio API connection failed").first
     expect(incident).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_contain_text("1 cause.")
     expect(page.locator("[data-row]")).to_have_count(1)
     expect(page.locator("[data-row]")).to_contain_text("TWILIO_ACCOUNT_SID is not set")
     expect(page.locator("[data-row]")).to_contain_text("3 of 3 companies")
-    until(lambda: scene.twilio.messages, "the one SMS")
+    wait_until(lambda: scene.twilio.messages, "the one SMS")
     # From the first screen one click to the cause and the fix.
     incident.click()
     expect(page.get_by_role("heading", name="Root cause")).to_be_in_viewport()
@@ -77,9 +77,9 @@ def test_copy_debug_info_is_what_the_command_prints(scene: Scene, page: Page) ->
         expect(page.locator("#said")).to_have_text("Copied")
         copied = page.evaluate("navigator.clipboard.readText()")
         assert copied.startswith("CRITICAL  P0  Twilio API connection failed\n")
-        return bool(copied == firstcause("debug", "1", folder=scene.folder).stdout)
+        return bool(copied == run_cli("debug", "1", folder=scene.folder).stdout)
 
-    until(same, "the report to be the same twice")
+    wait_until(same, "the report to be the same twice")
 
 
 def test_every_rule_is_a_link_to_its_file_and_line(scene: Scene, page: Page) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from support.firstcause_process import until
-from support.http_server import serving
-from support.npm_packages import installed
+from support.firstcause_process import wait_until
+from support.http_server import serve_stage
+from support.npm_packages import install_packages
 from web.browser.conftest import Toolbox
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def toolbox() -> Toolbox:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, toolbox: Toolbox) -> Iterator[httpx.Client]:
     """A store with a known incident, an unknown one, and a snapshot."""
-    with serving(tmp_path_factory.mktemp("views"), toolbox, health={"interval": 1}) as (client, _stage):
+    with serve_stage(tmp_path_factory.mktemp("views"), toolbox, health={"interval": 1}) as (client, _stage):
         events = [
             {
                 "code": "TWILIO_API_FAILURE",
@@ -65,8 +65,8 @@ def served(tmp_path_factory: pytest.TempPathFactory, toolbox: Toolbox) -> Iterat
             {"message": EVIL, "tenant": EVIL[:150], "service": "<b>bold</b>"},
         ]
         client.post("/api/v1/events", json=events).raise_for_status()
-        until(lambda: len(opened(client)) == 3, "the incidents")
-        until(lambda: client.get("/api/v1/health").json()["snapshot_id"], "a snapshot")
+        wait_until(lambda: len(opened(client)) == 3, "the incidents")
+        wait_until(lambda: client.get("/api/v1/health").json()["snapshot_id"], "a snapshot")
         yield client
 
 
@@ -237,7 +237,7 @@ def test_without_scripts_everything_can_still_be_done(served: httpx.Client, brow
 
 @pytest.fixture(scope="module")
 def axe() -> Iterator[Path]:
-    with installed("axe-core@4.14.1") as modules:
+    with install_packages("axe-core@4.14.1") as modules:
         yield modules / "axe-core" / "axe.min.js"
 
 
@@ -263,10 +263,10 @@ def test_no_serious_finding_of_axe_on_any_view(
 
 
 def test_a_locked_door_opens_by_password(tmp_path: Path, context: BrowserContext, page: Page) -> None:
-    from firstcause.web.sessions import hashed  # noqa: PLC0415
+    from firstcause.web.sessions import hash_password  # noqa: PLC0415
 
-    lock = {"web": {"password": hashed("four words will do")}}
-    with serving(tmp_path, **lock) as (client, _stage):
+    lock = {"web": {"password": hash_password("four words will do")}}
+    with serve_stage(tmp_path, **lock) as (client, _stage):
         page.goto(url(client, "/settings"))
         page.get_by_label("Your name").fill("Anna")
         page.get_by_label("Password").fill("four words will do")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from firstcause.web.pages.rendering import ago, web_link
-from support.firstcause_process import until
-from support.http_server import serving
+from firstcause.web.pages.rendering import format_age, validate_web_link
+from support.firstcause_process import wait_until
+from support.http_server import serve_stage
 from support.scenario_app import START
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ PAGE = {"accept": "text/html"}
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[httpx.Client]:
-    with serving(tmp_path) as (made, _stage):
+    with serve_stage(tmp_path) as (made, _stage):
         yield made
 
 
@@ -36,7 +36,9 @@ def post(client: httpx.Client, path: str, **fields: str) -> httpx.Response:
 
 def an_incident(client: httpx.Client, **event: Any) -> str:
     client.post("/api/v1/events", json={"code": "TWILIO_API_FAILURE", **event}).raise_for_status()
-    found = until(lambda: client.get("/api/v1/incidents?status=open").json()["incidents"], "the incident")
+    found = wait_until(
+        lambda: client.get("/api/v1/incidents?status=open").json()["incidents"], "the incident"
+    )
     return str(found[0]["id"])
 
 
@@ -86,7 +88,7 @@ def test_acting_by_forms_is_done_and_taken_down(client: httpx.Client) -> None:
 
 
 def test_what_mended_it_before_is_shown_with_the_fix(tmp_path: Path) -> None:
-    with serving(tmp_path, rules={"thresholds": {"fix_held_for": 0}}) as (client, _stage):
+    with serve_stage(tmp_path, rules={"thresholds": {"fix_held_for": 0}}) as (client, _stage):
         first = an_incident(client)
         post(client, f"/incidents/{first}/resolve", fix="put them <b>back</b>")
         second = an_incident(client)
@@ -120,7 +122,7 @@ def test_every_call_is_described(client: httpx.Client) -> None:
 
 
 def test_the_figures_of_a_chart_as_csv(client: httpx.Client) -> None:
-    until(lambda: client.get("/api/v1/health").json()["snapshot_id"], "a snapshot")
+    wait_until(lambda: client.get("/api/v1/health").json()["snapshot_id"], "a snapshot")
     answer = client.get("/trends/csv?metric=errors&metric=errors&range=1h")
     assert answer.headers["content-type"].startswith("text/csv")
     rows = list(csv.reader(io.StringIO(answer.text)))
@@ -132,19 +134,19 @@ def test_the_figures_of_a_chart_as_csv(client: httpx.Client) -> None:
 def test_the_tests_of_the_rules_run_beside_everything_else(client: httpx.Client, monkeypatch: Any) -> None:
     page = post(client, "/rules/test")
     assert "ran" in page.text
-    until(
+    wait_until(
         lambda: re.search(r"[1-9]\d* of \d+ ran|[1-9]\d* ran", client.get("/rules", headers=PAGE).text),
         "a test",
     )
 
 
 def test_only_what_a_browser_may_be_sent_to_is_a_link() -> None:
-    assert web_link("https://console.example.org/x?y=1") == "https://console.example.org/x?y=1"
+    assert validate_web_link("https://console.example.org/x?y=1") == "https://console.example.org/x?y=1"
     for text in ("javascript:alert(1)", "data:text/html,x", "//evil", "https:evil", "http://[", None, ""):
-        assert web_link(text) is None
+        assert validate_web_link(text) is None
 
 
 def test_times_as_people_say_them() -> None:
-    assert ago(START.isoformat(), START) == "just now"
-    assert ago("2026-11-01T02:15:00Z", START) == "45 min ago"
-    assert ago("2026-11-01T05:30:00Z", START) == "in 2 h"
+    assert format_age(START.isoformat(), START) == "just now"
+    assert format_age("2026-11-01T02:15:00Z", START) == "45 min ago"
+    assert format_age("2026-11-01T05:30:00Z", START) == "in 2 h"

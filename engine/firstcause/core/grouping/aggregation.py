@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Folded:
+class Aggregation:
     """Alerts by fingerprint after a batch.
 
     changed: fingerprints whose alert rules may see otherwise than before: it is new, ended, more severe,
@@ -29,12 +29,12 @@ class Folded:
 
     alerts: dict[str, Alert]
     changed: set[str] = field(default_factory=set)
-    counted: dict[str, int] = field(default_factory=dict)
-    late: dict[str, int] = field(default_factory=dict)
+    added_counts: dict[str, int] = field(default_factory=dict)
+    late_counts: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Standing:
+class ActiveAlertSummary:
     """What of an alert that is stored and active tells whether more of the same changes anything."""
 
     stored_id: int
@@ -48,7 +48,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class More:
+class CountUpdate:
     """Occurrences that an alert counts and that no rule need see. sample: None where the alert's is later."""
 
     stored_id: int
@@ -56,55 +56,59 @@ class More:
     last_seen: datetime
     sample: Sample | None
 
-    def of(self, alert: Standing) -> Standing:
+    def apply_to(self, alert: ActiveAlertSummary) -> ActiveAlertSummary:
         """The alert with these."""
         sample = self.sample or alert.sample
         return replace(alert, count=alert.count + self.added, last_seen=self.last_seen, sample=sample)
 
 
-def counted(
-    occurrences: Iterable[Occurrence], standing: Mapping[str, Standing], limits: Sequence[float] = ()
-) -> dict[str, More]:
+def count_only(
+    occurrences: Iterable[Occurrence],
+    active_alerts: Mapping[str, ActiveAlertSummary],
+    limits: Sequence[float] = (),
+) -> dict[str, CountUpdate]:
     """By fingerprint those occurrences that only add to a standing alert; nearly all, in a storm.
 
     limits: see `fold`, which is for all others.
     """
-    together: dict[str, list[Occurrence]] = {}
+    groups: dict[str, list[Occurrence]] = {}
     for occurrence in occurrences:
-        together.setdefault(occurrence.fingerprint, []).append(occurrence)
+        groups.setdefault(occurrence.fingerprint, []).append(occurrence)
     return {
-        name: _more(listed, standing[name])
-        for name, listed in together.items()
-        if name in standing and _only_adds(listed, standing[name], limits)
+        fingerprint: _make_count_update(group, active_alerts[fingerprint])
+        for fingerprint, group in groups.items()
+        if fingerprint in active_alerts and _only_adds(group, active_alerts[fingerprint], limits)
     }
 
 
-def _only_adds(listed: Sequence[Occurrence], alert: Standing, limits: Sequence[float]) -> bool:
+def _only_adds(group: Sequence[Occurrence], alert: ActiveAlertSummary, limits: Sequence[float]) -> bool:
     return (
-        not any(each.event.resolved for each in listed)
-        and all(severity.rank <= alert.severity.rank for severity in {each.severity for each in listed})
-        and min(each.event.time for each in listed) >= alert.first_seen
-        and not passed(limits, alert.count, alert.count + len(listed))
+        not any(occurrence.event.resolved for occurrence in group)
+        and all(
+            severity.rank <= alert.severity.rank for severity in {occurrence.severity for occurrence in group}
+        )
+        and min(occurrence.event.time for occurrence in group) >= alert.first_seen
+        and not crosses_threshold(limits, alert.count, alert.count + len(group))
     )
 
 
-def _more(listed: Sequence[Occurrence], alert: Standing) -> More:
-    last = max(reversed(listed), key=lambda each: each.event.time)
-    later = last.event.time >= alert.last_seen
-    return More(
+def _make_count_update(group: Sequence[Occurrence], alert: ActiveAlertSummary) -> CountUpdate:
+    last = max(reversed(group), key=lambda occurrence: occurrence.event.time)
+    is_later = last.event.time >= alert.last_seen
+    return CountUpdate(
         stored_id=alert.stored_id,
-        added=len(listed),
+        added=len(group),
         last_seen=max(alert.last_seen, last.event.time),
-        sample=_sample(last) if later else None,
+        sample=_make_sample(last) if is_later else None,
     )
 
 
-def fold(
+def aggregate(
     occurrences: Iterable[Occurrence],
-    known: Mapping[str, Alert],
-    over: Mapping[str, datetime],
+    existing: Mapping[str, Alert],
+    ended_until: Mapping[str, datetime],
     limits: Sequence[float] = (),
-) -> Folded:
+) -> Aggregation:
     """Fold a batch into alerts.
 
     known: active alerts by fingerprint, and those that ended so lately that the same error again is the
@@ -112,73 +116,77 @@ def fold(
     it then opens nothing.
     limits: the counts that rules compare with, in order.
     """
-    folded = Folded(alerts=dict(known))
+    aggregation = Aggregation(alerts=dict(existing))
     for occurrence in occurrences:
         if occurrence.event.resolved:
-            _end(folded, occurrence)
-        elif is_late(occurrence, over) and not _burns(folded, occurrence):
-            folded.late[occurrence.fingerprint] = folded.late.get(occurrence.fingerprint, 0) + 1
-        elif occurrence.fingerprint in folded.alerts:
-            _add(folded, occurrence)
+            _end_alert(aggregation, occurrence)
+        elif is_late(occurrence, ended_until) and not _is_active(aggregation, occurrence):
+            aggregation.late_counts[occurrence.fingerprint] = (
+                aggregation.late_counts.get(occurrence.fingerprint, 0) + 1
+            )
+        elif occurrence.fingerprint in aggregation.alerts:
+            _add_occurrence(aggregation, occurrence)
         else:
-            folded.alerts[occurrence.fingerprint] = _new(occurrence)
-            folded.changed.add(occurrence.fingerprint)
-            folded.counted[occurrence.fingerprint] = 1
-    folded.changed |= {
-        name
-        for name in folded.counted.keys() & known.keys()
-        if folded.alerts[name].first_seen < known[name].first_seen
-        or passed(limits, known[name].count, folded.alerts[name].count)
+            aggregation.alerts[occurrence.fingerprint] = _make_alert(occurrence)
+            aggregation.changed.add(occurrence.fingerprint)
+            aggregation.added_counts[occurrence.fingerprint] = 1
+    aggregation.changed |= {
+        fingerprint
+        for fingerprint in aggregation.added_counts.keys() & existing.keys()
+        if aggregation.alerts[fingerprint].first_seen < existing[fingerprint].first_seen
+        or crosses_threshold(limits, existing[fingerprint].count, aggregation.alerts[fingerprint].count)
     }
-    return folded
+    return aggregation
 
 
-def opened(folded: Folded, now: datetime) -> Folded:
+def stamp_opened_at(aggregation: Aggregation, now: datetime) -> Aggregation:
     """The same, its new alerts with the time by our own clock."""
-    for name in folded.changed:
-        if folded.alerts[name].stored_id is None:
-            folded.alerts[name] = folded.alerts[name].model_copy(update={"opened_at": now})
-    return folded
+    for fingerprint in aggregation.changed:
+        if aggregation.alerts[fingerprint].stored_id is None:
+            aggregation.alerts[fingerprint] = aggregation.alerts[fingerprint].model_copy(
+                update={"opened_at": now}
+            )
+    return aggregation
 
 
-def passed(limits: Sequence[float], before: float, after: float) -> bool:
+def crosses_threshold(limits: Sequence[float], before: float, after: float) -> bool:
     """Whether some comparison with a limit holds of one of both and not of the other. limits: in order."""
-    return _place(limits, before) != _place(limits, after)
+    return _locate_value(limits, before) != _locate_value(limits, after)
 
 
-def _place(limits: Sequence[float], value: float) -> tuple[int, int]:
+def _locate_value(limits: Sequence[float], value: float) -> tuple[int, int]:
     return bisect_left(limits, value), bisect_right(limits, value)
 
 
-def _burns(folded: Folded, occurrence: Occurrence) -> bool:
-    alert = folded.alerts.get(occurrence.fingerprint)
+def _is_active(aggregation: Aggregation, occurrence: Occurrence) -> bool:
+    alert = aggregation.alerts.get(occurrence.fingerprint)
     return alert is not None and alert.active
 
 
-def until(ended: Alert, *, cause_is_back: bool, grace: float) -> datetime:
+def belongs_until(alert: Alert, *, cause_is_back: bool, grace_s: float) -> datetime:
     """Until when an occurrence still belongs to an alert that ended: its end, and for a cascade some more.
 
     What a fault set off may go on for a while after it is mended. grace: seconds. What a probe says of its
     component is no straggler: it has just looked. A comparison, which is of no service, looks at what was.
     """
-    end = ended.resolved_at or ended.last_seen
-    looked = ended.probe is not None and ended.service is not None
-    trails = ended.role is Role.CASCADE and not cause_is_back and not looked
-    return end + timedelta(seconds=grace) if trails else end
+    end = alert.resolved_at or alert.last_seen
+    is_probe_result = alert.probe is not None and alert.service is not None
+    is_straggler = alert.role is Role.CASCADE and not cause_is_back and not is_probe_result
+    return end + timedelta(seconds=grace_s) if is_straggler else end
 
 
-def is_late(occurrence: Occurrence, over: Mapping[str, datetime]) -> bool:
+def is_late(occurrence: Occurrence, ended_until: Mapping[str, datetime]) -> bool:
     """Whether it belongs to what had ended when it happened."""
-    end = over.get(occurrence.fingerprint)
+    end = ended_until.get(occurrence.fingerprint)
     return end is not None and occurrence.event.time <= end
 
 
-def _add(folded: Folded, occurrence: Occurrence) -> None:
-    alert = folded.alerts[occurrence.fingerprint]
+def _add_occurrence(aggregation: Aggregation, occurrence: Occurrence) -> None:
+    alert = aggregation.alerts[occurrence.fingerprint]
     if not alert.active:
         # Ended and begun again: one alert, as a person would see it.
         alert = alert.model_copy(update={"resolved_at": None})
-        folded.changed.add(alert.fingerprint)
+        aggregation.changed.add(alert.fingerprint)
     event = occurrence.event
     update: dict[str, object] = {
         "count": alert.count + 1,
@@ -187,22 +195,22 @@ def _add(folded: Folded, occurrence: Occurrence) -> None:
     }
     if occurrence.severity.rank > alert.severity.rank:
         update["severity"] = occurrence.severity
-        folded.changed.add(alert.fingerprint)
+        aggregation.changed.add(alert.fingerprint)
     if event.time >= alert.last_seen:
-        update["sample"] = _sample(occurrence)
-    folded.alerts[alert.fingerprint] = alert.model_copy(update=update)
-    folded.counted[alert.fingerprint] = folded.counted.get(alert.fingerprint, 0) + 1
+        update["sample"] = _make_sample(occurrence)
+    aggregation.alerts[alert.fingerprint] = alert.model_copy(update=update)
+    aggregation.added_counts[alert.fingerprint] = aggregation.added_counts.get(alert.fingerprint, 0) + 1
 
 
-def _end(folded: Folded, occurrence: Occurrence) -> None:
-    alert = folded.alerts.get(occurrence.fingerprint)
+def _end_alert(aggregation: Aggregation, occurrence: Occurrence) -> None:
+    alert = aggregation.alerts.get(occurrence.fingerprint)
     if alert is not None and alert.active:
         ended = max(occurrence.event.time, alert.first_seen)
-        folded.alerts[alert.fingerprint] = alert.model_copy(update={"resolved_at": ended})
-        folded.changed.add(alert.fingerprint)
+        aggregation.alerts[alert.fingerprint] = alert.model_copy(update={"resolved_at": ended})
+        aggregation.changed.add(alert.fingerprint)
 
 
-def _new(occurrence: Occurrence) -> Alert:
+def _make_alert(occurrence: Occurrence) -> Alert:
     event = occurrence.event
     return Alert(
         fingerprint=occurrence.fingerprint,
@@ -219,11 +227,11 @@ def _new(occurrence: Occurrence) -> Alert:
         service=event.service,
         probe=event.probe,
         drill=event.drill,
-        sample=_sample(occurrence),
+        sample=_make_sample(occurrence),
     )
 
 
-def _sample(occurrence: Occurrence) -> Sample:
+def _make_sample(occurrence: Occurrence) -> Sample:
     event = occurrence.event
     return Sample(
         message=event.message,

@@ -18,19 +18,19 @@ _VARIABLE_1 = re.compile(
 )
 
 
-class Former(NamedTuple):
+class LegacyFingerprint(NamedTuple):
     fault: str
     fingerprint: str
 
 
-def former(occurrence: Occurrence) -> Former | None:
+def legacy_fingerprint(occurrence: Occurrence) -> LegacyFingerprint | None:
     """What version 1 named it; None where that is what it is named still."""
     event = occurrence.event
     if occurrence.entry is not None or event.code is not None or event.drill:
         return None
     line = (event.message or "").strip().partition("\n")[0][:1000]
     fault = _digest_1("text", _VARIABLE_1.sub("*", line), event.service or "")
-    return Former(fault, _digest_1(fault, event.tenant or "", event.service or ""))
+    return LegacyFingerprint(fault, _digest_1(fault, event.tenant or "", event.service or ""))
 
 
 def _digest_1(*parts: str) -> str:

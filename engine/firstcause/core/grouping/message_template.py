@@ -17,76 +17,76 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LONGEST = 1000
+MAX_LINE_LENGTH = 1000
 """Characters of a line that are looked at."""
 
-_TELLING = frozenset((
+_KEPT_KEYS = frozenset((
     "error", "err", "msg", "message", "reason", "cause", "status", "code", "state", "level", "severity",
     "type", "kind", "class", "exception", "event", "op", "operation", "action", "method", "result",
     "errno", "signal", "detail", "details", "description", "title", "summary", "warning",
 ))  # fmt: skip
 """Keys whose values say what went wrong; those of all others say to whom, where and when."""
 
-_KINDS = (
+_ENTITY_KINDS = (
     "account|app|application|bucket|client|cluster|company|consumer|container|customer|database|device|domain|"
     "file|group|host|index|instance|job|key|node|order|partition|pod|queue|server|session|shard|table|task|"
     "tenant|thread|topic|user|username|volume|worker"
 )
 """What a name follows: "for user anna", "no such table: orders"."""
 
-_PACKAGE = r"(?:com|org|net|io|java|javax|jakarta|sun|jdk|scala|kotlin|dev|edu|gov)\."
-_DOMAIN = (
+_PACKAGE_PREFIX = r"(?:com|org|net|io|java|javax|jakarta|sun|jdk|scala|kotlin|dev|edu|gov)\."
+_TOP_LEVEL_DOMAINS = (
     "com|org|net|edu|gov|mil|int|io|dev|app|cloud|info|biz|local|internal|localdomain|intranet|lan|corp|svc"
 )
 # Endings of files that are also those of countries.
-_ENDINGS = ("cs", "db", "gz", "js", "kt", "md", "pl", "py", "rb", "rs", "sh", "so", "ts")
-_FILES = "".join(rf"(?<!\.{ending})" for ending in _ENDINGS)
-_PART = r"[\w.@%+~#$*-]{1,200}"
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MONTH = (
+_FILE_ENDINGS = ("cs", "db", "gz", "js", "kt", "md", "pl", "py", "rb", "rs", "sh", "so", "ts")
+_NOT_FILE_ENDING = "".join(rf"(?<!\.{ending})" for ending in _FILE_ENDINGS)
+_PATH_PART = r"[\w.@%+~#$*-]{1,200}"
+_MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTH_REGEX = (
     "(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sep(?:t(?:ember)?)?|"
     "Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)"
 )
-_DAY = "(?:(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs)?|Fri|Sat(?:ur)?|Sun)(?:day)?,? {1,2})"
-_BARE = str.maketrans("", "", "\"'")
+_DAY_REGEX = "(?:(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs)?|Fri|Sat(?:ur)?|Sun)(?:day)?,? {1,2})"
+_STRIP_QUOTES = str.maketrans("", "", "\"'")
 # Digits that are to stay, out of the way of the masks, and back.
-_HIDDEN = str.maketrans("0123456789", "".join(map(chr, range(0xE000, 0xE00A))))
-_SHOWN = {place: digit for digit, place in _HIDDEN.items()}
+_HIDE_DIGITS = str.maketrans("0123456789", "".join(map(chr, range(0xE000, 0xE00A))))
+_RESTORE_DIGITS = {code_point: digit for digit, code_point in _HIDE_DIGITS.items()}
 
 
 @dataclass(frozen=True)
-class Masking:
+class MaskingRule:
     """One kind of what varies. needs: a text without any of these has none of it."""
 
     name: str
-    needs: tuple[str, ...]
+    markers: tuple[str, ...]
     pattern: re.Pattern[str]
-    by: str | Callable[[re.Match[str]], str] = "*"
+    replacement: str | Callable[[re.Match[str]], str] = "*"
 
     def __call__(self, line: str) -> str:
-        if self.needs and not any(each in line for each in self.needs):
+        if self.markers and not any(marker in line for marker in self.markers):
             return line
-        return self.pattern.sub(self.by, line)
+        return self.pattern.sub(self.replacement, line)
 
 
-def _kept(found: re.Match[str]) -> str:
-    return found[0].translate(_HIDDEN)
+def _keep_digits(match: re.Match[str]) -> str:
+    return match[0].translate(_HIDE_DIGITS)
 
 
-def _pair(found: re.Match[str]) -> str:
-    key = found["bare"] or found["quoted"]
+def _mask_pair(match: re.Match[str]) -> str:
+    key = match["bare"] or match["quoted"]
     last = re.split(r"[._-]", key.lower())[-1]
-    return f"{key}={found['value'].translate(_BARE) if last in _TELLING else '*'}"
+    return f"{key}={match['value'].translate(_STRIP_QUOTES) if last in _KEPT_KEYS else '*'}"
 
 
-def _quoted(found: re.Match[str]) -> str:
+def _mask_quoted(match: re.Match[str]) -> str:
     """A value of a word or two goes; what is longer is a sentence, and masked within."""
-    words = found[0][1:-1]
+    words = match[0][1:-1]
     return words if words.count(" ") > 1 else "*"
 
 
-MASKINGS = (
-    Masking(
+MASKING_RULES = (
+    MaskingRule(
         "numbers that name an error",
         ("rr", "RR", "tatus", "ode", "xit", "http", "HTTP", "sql", "SQL", "ignal", "eturned", "esponded"),
         re.compile(
@@ -94,52 +94,54 @@ MASKINGS = (
             r"[ :=#(\[]{1,3}-?\d{1,5}\b(?![.:/-]\d)|\bsqlstate[ :=#(\[]{1,3}[0-9A-Z]{5}\b"
             r"|\b(?:http(?:/\d\.\d)?|status|code|returned|responded with)[ :=(\[]{1,2}[45]\d\d\b(?![.:/-]\d))"
         ),
-        _kept,
+        _keep_digits,
     ),
-    Masking(
+    MaskingRule(
         "pairs of key and value",
         ("=", '":', '" :', "':", "' :"),
         re.compile(
             r"(?:(?<![\w.])(?P<bare>[A-Za-z_][\w.-]{0,60})=|(?P<mark>[\"'])(?P<quoted>[A-Za-z_][\w.-]{0,60})(?P=mark)\s?:\s?)"
             r"(?P<value>\"[^\"]{0,500}\"|'[^']{0,500}'|[^\s,;()\[\]{}\"']*)"
         ),
-        _pair,
+        _mask_pair,
     ),
-    Masking(
+    MaskingRule(
         "addresses of pages and services",
         ("://",),
         re.compile(r"\b[a-zA-Z][\w+.-]{1,20}://[^\s\"'<>()\[\]{},;]*"),
     ),
-    Masking(
+    MaskingRule(
         "quoted values",
         ("'", '"', "`"),
         re.compile(r"(?<![\w'])'[^']{0,200}'(?!\w)|\"[^\"]{0,200}\"|`[^`]{0,200}`"),
-        _quoted,
+        _mask_quoted,
     ),
-    Masking(
+    MaskingRule(
         "mail addresses", ("@",), re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,9}")
     ),
-    Masking(
+    MaskingRule(
         "paths",
         ("/", "\\"),
-        re.compile(rf"(?<![\w.:*~/\\-])(?:[A-Za-z]:[\\/]|~?/|\.{{1,2}}/)(?:{_PART}[\\/]){{0,50}}{_PART}"),
-    ),
-    Masking(
-        "dates with names",
-        _MONTHS,
         re.compile(
-            rf"\b{_DAY}?(?:\d{{1,2}}[ -])?\b{_MONTH}[ -]{{1,2}}"
+            rf"(?<![\w.:*~/\\-])(?:[A-Za-z]:[\\/]|~?/|\.{{1,2}}/)(?:{_PATH_PART}[\\/]){{0,50}}{_PATH_PART}"
+        ),
+    ),
+    MaskingRule(
+        "dates with names",
+        _MONTH_NAMES,
+        re.compile(
+            rf"\b{_DAY_REGEX}?(?:\d{{1,2}}[ -])?\b{_MONTH_REGEX}[ -]{{1,2}}"
             r"\d(?:[\d:., T]{0,30}\d)?(?: [A-Z]{3,4} \d{4})?"
         ),
     ),
-    Masking(
+    MaskingRule(
         "names of hosts",
         (".",),
         re.compile(
-            rf"(?<![\w.-])(?!{_PACKAGE})(?:[a-z0-9][a-z0-9-]{{0,62}}\.){{1,8}}(?:{_DOMAIN}|[a-z]{{2}}{_FILES})(?![\w.-])"
+            rf"(?<![\w.-])(?!{_PACKAGE_PREFIX})(?:[a-z0-9][a-z0-9-]{{0,62}}\.){{1,8}}(?:{_TOP_LEVEL_DOMAINS}|[a-z]{{2}}{_NOT_FILE_ENDING})(?![\w.-])"
         ),
     ),
-    Masking(
+    MaskingRule(
         "words with digits",
         (),
         re.compile(
@@ -147,23 +149,23 @@ MASKINGS = (
             r"|(?<![\w-])[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]{4,}){0,4}(?![\w-])"
         ),
     ),
-    Masking(
+    MaskingRule(
         "names after what they name",
         (),
         re.compile(
             r"\b((?:for|from|of|to|by|in|on|at|with|[Ii]nvalid|[Uu]nknown|[Ii]llegal|[Ss]uch) (?:invalid )?"
-            rf"(?:{_KINDS}):?) (?!\*)[^\s\[\](),;:*]+"
+            rf"(?:{_ENTITY_KINDS}):?) (?!\*)[^\s\[\](),;:*]+"
         ),
         r"\1 *",
     ),
-    Masking("lists of values", ("*",), re.compile(r"\*(?:[\s,;:/.|+-]{0,3}(?:\*|\(\*?\)|\[\*?\]))+")),
+    MaskingRule("lists of values", ("*",), re.compile(r"\*(?:[\s,;:/.|+-]{0,3}(?:\*|\(\*?\)|\[\*?\]))+")),
 )
 """In the order in which they are applied."""
 
 
-def template(message: str) -> str:
+def extract_template(message: str) -> str:
     """The first line of a message with what varies between its occurrences as `*`. About 20 us."""
-    line = message.strip().partition("\n")[0][:LONGEST]
-    for masking in MASKINGS:
-        line = masking(line)
-    return " ".join(line.translate(_SHOWN).split())
+    line = message.strip().partition("\n")[0][:MAX_LINE_LENGTH]
+    for apply_rule in MASKING_RULES:
+        line = apply_rule(line)
+    return " ".join(line.translate(_RESTORE_DIGITS).split())

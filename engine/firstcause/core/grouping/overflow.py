@@ -10,145 +10,149 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from firstcause.core.grouping.fingerprint import Occurrence, further
+from firstcause.core.grouping.fingerprint import Occurrence, overflow_fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from firstcause.core.grouping.aggregation import Folded
+    from firstcause.core.grouping.aggregation import Aggregation
 
-FURTHER = "FURTHER_ERRORS"
+OVERFLOW_CODE = "FURTHER_ERRORS"
 """The code of the alert in which the errors of further kinds count."""
 
-Place = tuple[str | None, str | None]
+ServiceTenant = tuple[str | None, str | None]
 """Service and tenant."""
 
-_EXACT = 2048
-_WIDTH = 10
-_SPACE = 16**_WIDTH
+_MAX_EXACT_COUNT = 2048
+_HASH_WIDTH = 10
+_HASH_SPACE = 16**_HASH_WIDTH
 
-_fingerprints = lru_cache(maxsize=4096)(further)
+_cached_fingerprint = lru_cache(maxsize=4096)(overflow_fingerprint)
 
 
 @dataclass(frozen=True)
-class Limits:
+class KindLimits:
     """How many kinds of errors without an entry may have alerts of their own.
 
     each: of a service and tenant. all: together.
     """
 
-    each: int
-    all: int
+    per_service: int
+    total: int
 
 
 @dataclass
-class Room:
+class KindBudget:
     """How many kinds there are by now. by_place: those alive and those opened within the hour."""
 
-    limits: Limits
-    by_place: dict[Place, int]
+    limits: KindLimits
+    kinds_by_service: dict[ServiceTenant, int]
 
     def __post_init__(self) -> None:
-        self._all = sum(self.by_place.values())
+        self._total = sum(self.kinds_by_service.values())
 
-    def full(self, place: Place) -> bool:
+    def is_full(self, location: ServiceTenant) -> bool:
         """Whether the next kind is one too many for the place itself."""
-        return self.by_place.get(place, 0) >= self.limits.each
+        return self.kinds_by_service.get(location, 0) >= self.limits.per_service
 
-    def beyond(self, place: Place) -> bool:
+    def is_exceeded(self, location: ServiceTenant) -> bool:
         """Whether it is one too many for the place, or for all."""
-        return self.full(place) or self._all >= self.limits.all
+        return self.is_full(location) or self._total >= self.limits.total
 
-    def take(self, place: Place) -> None:
-        self.by_place[place] = self.by_place.get(place, 0) + 1
-        self._all += 1
+    def consume(self, location: ServiceTenant) -> None:
+        self.kinds_by_service[location] = self.kinds_by_service.get(location, 0) + 1
+        self._total += 1
 
 
-def counts(occurrence: Occurrence) -> bool:
+def can_overflow(occurrence: Occurrence) -> bool:
     """Whether it may be folded away: nothing that is known, over, or a drill."""
     event = occurrence.event
     return occurrence.entry is None and not (event.resolved or event.drill)
 
 
-def homes(occurrences: Iterable[Occurrence]) -> set[str]:
+def overflow_fingerprints(occurrences: Iterable[Occurrence]) -> set[str]:
     """Fingerprints of the alerts in which these may come to count."""
-    services = {each.event.service for each in occurrences if counts(each)}
-    return {_fingerprints(service)[1] for service in (*services, None)} if services else set()
+    services = {occurrence.event.service for occurrence in occurrences if can_overflow(occurrence)}
+    return {_cached_fingerprint(service)[1] for service in (*services, None)} if services else set()
 
 
-def bounded(
-    occurrences: Sequence[Occurrence], opens: Callable[[Occurrence], bool], room: Room
+def apply_limits(
+    occurrences: Sequence[Occurrence], opens_alert: Callable[[Occurrence], bool], budget: KindBudget
 ) -> list[Occurrence]:
     """The occurrences, those that are beyond the limits as what they count in.
 
     opens: whether one has no alert that it belongs to. The first to come are the ones that have their own.
     """
-    opened: set[str] = set()
-    kept: list[Occurrence] = []
-    for each in occurrences:
-        if counts(each) and each.fingerprint not in opened and opens(each):
-            place = each.event.service, each.event.tenant
-            if room.beyond(place):
-                kept.append(_folded(each, place[0] if room.full(place) else None))
+    opened_fingerprints: set[str] = set()
+    limited: list[Occurrence] = []
+    for occurrence in occurrences:
+        if (
+            can_overflow(occurrence)
+            and occurrence.fingerprint not in opened_fingerprints
+            and opens_alert(occurrence)
+        ):
+            location = occurrence.event.service, occurrence.event.tenant
+            if budget.is_exceeded(location):
+                limited.append(_to_overflow(occurrence, location[0] if budget.is_full(location) else None))
                 continue
-            room.take(place)
-            opened.add(each.fingerprint)
-        kept.append(each)
-    return kept
+            budget.consume(location)
+            opened_fingerprints.add(occurrence.fingerprint)
+        limited.append(occurrence)
+    return limited
 
 
-def _folded(occurrence: Occurrence, service: str | None) -> Occurrence:
-    fault, fingerprint = _fingerprints(service)
+def _to_overflow(occurrence: Occurrence, service: str | None) -> Occurrence:
+    fault, fingerprint = _cached_fingerprint(service)
     event = occurrence.event.model_copy(update={"service": service, "tenant": None})
     return occurrence._replace(
         event=event,
-        code=FURTHER,
-        title=title(0, service),
+        code=OVERFLOW_CODE,
+        title=format_title(0, service),
         fault=fault,
         fingerprint=fingerprint,
         likeness=None,
-        further=occurrence.fingerprint,
+        own_fingerprint=occurrence.fingerprint,
     )
 
 
-def tell(folded: Folded, occurrences: Iterable[Occurrence]) -> None:
+def update_titles(aggregation: Aggregation, occurrences: Iterable[Occurrence]) -> None:
     """Have the alerts of further kinds say how many those are; rules look again when they have doubled."""
     kinds: dict[str, set[str]] = {}
-    for each in occurrences:
-        if each.further is not None and each.fingerprint in folded.counted:
-            kinds.setdefault(each.fingerprint, set()).add(each.further[:_WIDTH])
-    for name, seen in kinds.items():
-        alert = folded.alerts[name]
-        before, sketch = how_many(alert.kinds or "")[0], _joined(alert.kinds or "", seen)
-        number, exactly = how_many(sketch)
-        folded.alerts[name] = alert.model_copy(
-            update={"kinds": sketch, "title": title(number, alert.service, exactly=exactly)}
+    for occurrence in occurrences:
+        if occurrence.own_fingerprint is not None and occurrence.fingerprint in aggregation.added_counts:
+            kinds.setdefault(occurrence.fingerprint, set()).add(occurrence.own_fingerprint[:_HASH_WIDTH])
+    for fingerprint, hashes in kinds.items():
+        alert = aggregation.alerts[fingerprint]
+        before, sketch = estimate_distinct(alert.kinds or "")[0], _merge_sketch(alert.kinds or "", hashes)
+        count, exact = estimate_distinct(sketch)
+        aggregation.alerts[fingerprint] = alert.model_copy(
+            update={"kinds": sketch, "title": format_title(count, alert.service, exact=exact)}
         )
-        if number.bit_length() > before.bit_length():
-            folded.changed.add(name)
+        if count.bit_length() > before.bit_length():
+            aggregation.changed.add(fingerprint)
 
 
-def title(number: int, service: str | None, *, exactly: bool = True) -> str:
-    told = f"{number:,}" if exactly else f"about {_rounded(number):,}"
-    return f"{told} further {'kind' if number == 1 else 'kinds'} of errors from {service or 'many services'}"
+def format_title(count: int, service: str | None, *, exact: bool = True) -> str:
+    count_text = f"{count:,}" if exact else f"about {_round_estimate(count):,}"
+    return f"{count_text} further {'kind' if count == 1 else 'kinds'} of errors from {service or 'many services'}"
 
 
-def how_many(sketch: str) -> tuple[int, bool]:
+def estimate_distinct(sketch: str) -> tuple[int, bool]:
     """Distinct fingerprints in a sketch, and whether that is exact: up to 2,048 it is, then within some 5 %.
 
     The sketch holds the smallest of all hashes seen (k minimum values: Bar-Yossef et al., "Counting Distinct
     Elements in a Data Stream", RANDOM 2002), so it is bounded and does not depend on the order.
     """
-    number = len(sketch) // _WIDTH
-    if number < _EXACT:
-        return number, True
-    return int((number - 1) * _SPACE / int(sketch[-_WIDTH:], 16)), False
+    hash_count = len(sketch) // _HASH_WIDTH
+    if hash_count < _MAX_EXACT_COUNT:
+        return hash_count, True
+    return int((hash_count - 1) * _HASH_SPACE / int(sketch[-_HASH_WIDTH:], 16)), False
 
 
-def _joined(sketch: str, seen: set[str]) -> str:
-    known = {sketch[at : at + _WIDTH] for at in range(0, len(sketch), _WIDTH)}
-    return "".join(sorted(known | seen)[:_EXACT])
+def _merge_sketch(sketch: str, hashes: set[str]) -> str:
+    existing = {sketch[start : start + _HASH_WIDTH] for start in range(0, len(sketch), _HASH_WIDTH)}
+    return "".join(sorted(existing | hashes)[:_MAX_EXACT_COUNT])
 
 
-def _rounded(number: int) -> int:
-    return round(number, 2 - len(str(number)))
+def _round_estimate(count: int) -> int:
+    return round(count, 2 - len(str(count)))

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-NOT_OURS_FILES = (
+LIBRARY_FILES = (
     # Python
     r"/(?:site|dist)-packages/",
     r"[/\\]lib[/\\]python[23]",
@@ -28,37 +28,37 @@ NOT_OURS_FILES = (
 )
 """Where the code of others lies, by file."""
 
-_JAVA = (
+_JAVA_LIBRARIES = (
     r"(?:javax?|jakarta|jdk|sun|com\.sun|kotlinx?|scala|groovy|clojure)\.",
     r"org\.(?:apache|springframework|hibernate|eclipse|jboss|junit|postgresql|mariadb|slf4j|mockito)\.",
     r"(?:io\.(?:netty|micrometer|undertow|vertx|grpc|reactivex|quarkus)|reactor|com\.zaxxer|com\.fasterxml)\.",
     r"(?:com\.google\.common|com\.google\.inject|com\.mysql|okhttp3|retrofit2|akka|play\.api)\.",
 )
-_NET = (r"(?:System|Microsoft|Npgsql|Newtonsoft|MySql|Grpc)\.",)
-_GO = (
+_DOTNET_LIBRARIES = (r"(?:System|Microsoft|Npgsql|Newtonsoft|MySql|Grpc)\.",)
+_GO_LIBRARIES = (
     r"(?:runtime|net|os|io|fmt|sync|time|bufio|context|reflect|syscall|testing)(?:/[\w/-]+)?\.",
     r"(?:encoding|database|crypto|internal|log|path|sort|strconv|strings|bytes|errors)(?:/[\w/-]+)?\.",
     r"panic$",
 )
-NOT_OURS_NAMES = {"": (*_JAVA, *_NET), ".cs": _NET, ".go": _GO}
+LIBRARY_NAMES = {"": (*_JAVA_LIBRARIES, *_DOTNET_LIBRARIES), ".cs": _DOTNET_LIBRARIES, ".go": _GO_LIBRARIES}
 """The code of others by the beginning of a function's full name, by the ending of the file; "": no file."""
 
-_NOT_OURS_FILE = re.compile("|".join(NOT_OURS_FILES))
-_NOT_OURS_NAME = {ending: re.compile("|".join(names)) for ending, names in NOT_OURS_NAMES.items()}
+_LIBRARY_FILE = re.compile("|".join(LIBRARY_FILES))
+_LIBRARY_NAME = {ending: re.compile("|".join(names)) for ending, names in LIBRARY_NAMES.items()}
 
-_SCHEME = re.compile(r"^\w[\w+.-]*://[^/]*")
-_TAIL = re.compile(r"[?#].*$")
+_URL_SCHEME = re.compile(r"^\w[\w+.-]*://[^/]*")
+_URL_TAIL = re.compile(r"[?#].*$")
 # Where code is put, which differs from machine to machine and from release to release.
-_ROOT = re.compile(
+_DEPLOY_ROOT = re.compile(
     r"^(?:[A-Za-z]:)?/(?:(?:home|Users)/[^/]+|(?:private/)?(?:var/(?:www|task|lib)|tmp)|usr/(?:src|local)"
     r"|app|build|code|data|mnt|opt|root|srv|workspace)(?=/)"
 )
-_RELEASE = re.compile(r"^.*/(?:releases/[^/]+|current)(?=/)")
-_CHANGING = re.compile(
+_RELEASE_FOLDER = re.compile(r"^.*/(?:releases/[^/]+|current)(?=/)")
+_VOLATILE_PART = re.compile(
     r"^(?:[A-Za-z]:|\d{6,}[\w.-]*|v?\d+\.\d+[\w.-]*|(?=[0-9a-f]*\d)[0-9a-f]{7,}|\.{0,2}|~)$"
 )
-_HASH = re.compile(r"[.-](?=[0-9a-f]*\d)[0-9a-f]{6,}(?=\.)")
-_BUILT = (
+_CONTENT_HASH = re.compile(r"[.-](?=[0-9a-f]*\d)[0-9a-f]{6,}(?=\.)")
+_COMPILER_NAMES = (
     (re.compile(r"\$\$Lambda.*|(?:\$\d+)+(?=\.|$)|\$\$[A-Z]\w*\$\$\w+"), ""),  # Java: classes without a name
     (re.compile(r"lambda\$(\w+)\$\d+"), r"\1"),
     (
@@ -83,39 +83,39 @@ class Frame:
     name: str
 
     @property
-    def ours(self) -> bool:
+    def in_app(self) -> bool:
         """Whether it is the application's own code, as far as can be seen."""
-        return _is_ours(self.file, self.name)
+        return _is_in_app(self.file, self.name)
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """The same for the same function, whichever line, machine or release it is of."""
-        return _place(self.file, self.name)
+        return _format_location(self.file, self.name)
 
 
 # Any stack is made of the same few frames again and again.
 @lru_cache(maxsize=4096)
-def _is_ours(file: str, name: str) -> bool:
-    if _NOT_OURS_FILE.search(file.replace("\\", "/")):
+def _is_in_app(file: str, name: str) -> bool:
+    if _LIBRARY_FILE.search(file.replace("\\", "/")):
         return False
-    names = _NOT_OURS_NAME.get(file[file.rfind(".") :] if "." in file else "")
+    names = _LIBRARY_NAME.get(file[file.rfind(".") :] if "." in file else "")
     return names is None or not names.match(name)
 
 
 @lru_cache(maxsize=4096)
-def _place(file: str, name: str) -> str:
-    return f"{_file(file)}:{_name(name)}"
+def _format_location(file: str, name: str) -> str:
+    return f"{_normalize_file(file)}:{_normalize_name(name)}"
 
 
-def _file(path: str) -> str:
+def _normalize_file(path: str) -> str:
     """The file and the folder that it is in, where that is no folder of the machine's."""
-    plain = _TAIL.sub("", _SCHEME.sub("", path.replace("\\", "/")))
-    *folders, file = _RELEASE.sub("", _ROOT.sub("", plain)).split("/")
-    kept = [part for part in folders if not _CHANGING.match(part)]
-    return "/".join((*kept[-1:], _HASH.sub("", file)))
+    path_only = _URL_TAIL.sub("", _URL_SCHEME.sub("", path.replace("\\", "/")))
+    *folders, file = _RELEASE_FOLDER.sub("", _DEPLOY_ROOT.sub("", path_only)).split("/")
+    kept = [part for part in folders if not _VOLATILE_PART.match(part)]
+    return "/".join((*kept[-1:], _CONTENT_HASH.sub("", file)))
 
 
-def _name(name: str) -> str:
-    for pattern, by in _BUILT:
-        name = pattern.sub(by, name)
+def _normalize_name(name: str) -> str:
+    for pattern, replacement in _COMPILER_NAMES:
+        name = pattern.sub(replacement, name)
     return name.strip()

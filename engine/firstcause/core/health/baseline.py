@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_MAD = 1.4826
+_MAD_TO_SIGMA = 1.4826
 """A normal distribution's standard deviation in median absolute deviations ..."""
 
-_NINE_OF_TEN = 1.645
+_P90_IN_SIGMA = 1.645
 """... and how many of them nine of ten values keep to."""
 
-_TINY = 1e-9
+_MIN_SPREAD = 1e-9
 
 
 @dataclass(frozen=True)
-class Normal:
+class BaselineSettings:
     """How it is judged; rule files set these as thresholds `normal_...`.
 
     window: points that what is normal goes by. fewest: below so many nothing is said. floor: the least
@@ -44,93 +44,102 @@ class Normal:
 
 
 @dataclass(frozen=True)
-class Range:
+class ExpectedRange:
     """What is usual of one number: nearly all values lie within so many spreads of the middle."""
 
-    middle: float
+    center: float
     spread: float
 
-    def off(self, value: float) -> float:
+    def distance(self, value: float) -> float:
         """How many spreads a value is away."""
-        return abs(value - self.middle) / self.spread
+        return abs(value - self.center) / self.spread
 
 
-def usual(history: Sequence[float], normal: Normal) -> Range | None:
+def estimate_range(history: Sequence[float], settings: BaselineSettings) -> ExpectedRange | None:
     """The range of what came before; None where that is too little."""
-    if len(history) < normal.fewest:
+    if len(history) < settings.fewest:
         return None
-    middle = median(history)
-    apart = sorted(abs(value - middle) for value in history)
-    spread = max(_MAD * median(apart), apart[int(0.9 * (len(apart) - 1))] / _NINE_OF_TEN)
-    return Range(middle, max(spread, normal.floor * abs(middle), _TINY))
+    center = median(history)
+    distances = sorted(abs(value - center) for value in history)
+    spread = max(
+        _MAD_TO_SIGMA * median(distances), distances[int(0.9 * (len(distances) - 1))] / _P90_IN_SIGMA
+    )
+    return ExpectedRange(center, max(spread, settings.floor * abs(center), _MIN_SPREAD))
 
 
 @dataclass(frozen=True)
-class Off:
+class Deviation:
     """One number that is not as usual. off: by how many spreads."""
 
     name: str
     value: float
-    usual: Range
-    off: float
+    expected: ExpectedRange
+    distance: float
 
 
 @dataclass(frozen=True)
-class Judgement:
+class DeviationScore:
     """score: 0 and more; 5 is unusual. worst: the numbers that are furthest off, the furthest first."""
 
     score: float
-    worst: tuple[Off, ...]
+    worst: tuple[Deviation, ...]
 
 
-def strangeness(point: Mapping[str, float], ranges: Mapping[str, Sequence[Range]], normal: Normal) -> float:
+def deviation_score(
+    point: Mapping[str, float], ranges: Mapping[str, Sequence[ExpectedRange]], settings: BaselineSettings
+) -> float:
     """Of one moment. ranges: of each number those that it may be in, by the last hours and by this hour."""
-    known = [(value, ranges[name]) for name, value in point.items() if ranges.get(name)]
-    squares = [min(_off(value, within), normal.most) ** 2 for value, within in known]
+    known_values = [(value, ranges[name]) for name, value in point.items() if ranges.get(name)]
+    squares = [min(_min_distance(value, expected), settings.most) ** 2 for value, expected in known_values]
     return sqrt(max(0.0, sum(squares) - len(squares)))
 
 
-def _off(value: float, ranges: Sequence[Range]) -> float:
-    return min(each.off(value) for each in ranges)
+def _min_distance(value: float, ranges: Sequence[ExpectedRange]) -> float:
+    return min(expected.distance(value) for expected in ranges)
 
 
-def judged(
-    recent: Sequence[Mapping[str, float]], same_hour: Sequence[Mapping[str, float]], normal: Normal
-) -> Judgement | None:
+def score_deviation(
+    recent: Sequence[Mapping[str, float]],
+    same_hour: Sequence[Mapping[str, float]],
+    settings: BaselineSettings,
+) -> DeviationScore | None:
     """The last of the points against those before it. None where too little is known.
 
     recent: numbers by name, in order of time, the last to be judged. same_hour: of this hour on other days.
     """
-    over = min(int(normal.over), len(recent))
-    scores, last = [], {}
-    for at in range(len(recent) - over, len(recent)):
-        past = recent[max(0, at - int(normal.window)) : at]
-        last = _ranges(recent[at], past, same_hour, normal)
-        scores.append(strangeness(recent[at], last, normal))
-    if not last:
+    scored_points = min(int(settings.over), len(recent))
+    scores, last_ranges = [], {}
+    for index in range(len(recent) - scored_points, len(recent)):
+        past = recent[max(0, index - int(settings.window)) : index]
+        last_ranges = _estimate_ranges(recent[index], past, same_hour, settings)
+        scores.append(deviation_score(recent[index], last_ranges, settings))
+    if not last_ranges:
         return None
-    now = recent[-1]
-    off = (_worst(name, now[name], ranges) for name, ranges in last.items())
-    worst = sorted((each for each in off if each.off > 1), key=lambda each: -each.off)
-    return Judgement(sum(scores) / len(scores), tuple(worst[:3]))
+    current = recent[-1]
+    deviations = (_worst_deviation(name, current[name], ranges) for name, ranges in last_ranges.items())
+    worst = sorted(
+        (deviation for deviation in deviations if deviation.distance > 1),
+        key=lambda deviation: -deviation.distance,
+    )
+    return DeviationScore(sum(scores) / len(scores), tuple(worst[:3]))
 
 
-def _ranges(
+def _estimate_ranges(
     point: Mapping[str, float],
     past: Sequence[Mapping[str, float]],
     same_hour: Sequence[Mapping[str, float]],
-    normal: Normal,
-) -> dict[str, list[Range]]:
-    found = {}
+    settings: BaselineSettings,
+) -> dict[str, list[ExpectedRange]]:
+    ranges = {}
     for name in point:
-        by_time = usual([each[name] for each in past if name in each], normal)
-        by_hour = usual([each[name] for each in same_hour if name in each], normal)
+        by_time = estimate_range([earlier[name] for earlier in past if name in earlier], settings)
+        by_hour = estimate_range([other_day[name] for other_day in same_hour if name in other_day], settings)
         # What is known of this hour alone says nothing of today.
         if by_time is not None:
-            found[name] = [each for each in (by_time, by_hour) if each is not None]
-    return found
+            ranges[name] = [expected for expected in (by_time, by_hour) if expected is not None]
+    return ranges
 
 
-def _worst(name: str, value: float, ranges: Sequence[Range]) -> Off:
-    nearest = min(ranges, key=lambda each: each.off(value))
-    return Off(name, value, nearest, nearest.off(value))
+def _worst_deviation(name: str, value: float, ranges: Sequence[ExpectedRange]) -> Deviation:
+    nearest = min(ranges, key=lambda expected: expected.distance(value))
+    return Deviation(name, value, nearest, nearest.distance(value))

@@ -6,16 +6,16 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from firstcause.core.health.snapshot import ABSENT, COUNT, MILLISECONDS, PRESENT
+from firstcause.core.health.snapshot import ABSENT, COUNT_UNIT, MILLISECONDS_SUFFIX, PRESENT
 from firstcause.core.model import Fact, Frozen, Scalar, Severity, Status, Time, Verdict, VerdictKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from firstcause.core.health.baseline import Judgement
-    from firstcause.core.health.outlier import Extreme
-    from firstcause.core.health.snapshot import Errors, Observed, Snapshot
+    from firstcause.core.health.baseline import DeviationScore
+    from firstcause.core.health.outlier import Outlier
+    from firstcause.core.health.snapshot import ErrorSummary, ProbeObservation, Snapshot
 
 ENVIRONMENT = "environment"
 CONFIGURATION = "configuration"
@@ -42,13 +42,13 @@ CATEGORIES = (
     UNUSUAL,
     EXTREME,
 )
-_MEASURED = {ERROR_RATE, PERFORMANCE, METRIC, UNUSUAL}
-_SET = {ENVIRONMENT, CONFIGURATION, DEPLOYMENT}
+_MEASURED_CATEGORIES = {ERROR_RATE, PERFORMANCE, METRIC, UNUSUAL}
+_SETTING_CATEGORIES = {ENVIRONMENT, CONFIGURATION, DEPLOYMENT}
 
-CHECKSUM = re.compile("[0-9a-f]{12,64}")
+CHECKSUM_PATTERN = re.compile("[0-9a-f]{12,64}")
 """What stands for a value that nobody may see, or that is too long to show."""
 
-_SHOWN = 60
+_MAX_CHANGES = 60
 
 
 @dataclass(frozen=True)
@@ -88,52 +88,56 @@ class Difference:
         return round(float(self.after) / float(self.before), 4)
 
     @property
-    def measured(self) -> bool:
+    def is_measured(self) -> bool:
         """Whether it is never twice the same, so that it is worth showing only where it is a regression."""
-        return self.category in _MEASURED
+        return self.category in _MEASURED_CATEGORIES
 
     @property
-    def setting(self) -> bool:
+    def is_setting(self) -> bool:
         """Whether somebody set it: a variable, a file, a version."""
-        return self.category in _SET
+        return self.category in _SETTING_CATEGORIES
 
     @property
-    def worse(self) -> bool:
+    def is_worse(self) -> bool:
         """Whether a status is a worse one; of anything else rules decide."""
         if self.category != INFRASTRUCTURE or self.after == ABSENT:
             return False
         return Status(str(self.after)).rank > Status(str(self.before)).rank
 
 
-def differences(before: Snapshot, after: Snapshot, notable: float) -> list[Difference]:
+def find_differences(before: Snapshot, after: Snapshot, min_change: float) -> list[Difference]:
     """All that differs. notable: numbers that differ by a smaller share of what they were do not."""
-    found = [*_settings(before, after), *_statuses(before, after)]
-    found += [*_errors(before, after), *_numbers(before, after, notable)]
-    return found
+    differences = [*_diff_settings(before, after), *_diff_statuses(before, after)]
+    differences += [*_diff_errors(before, after), *_diff_numbers(before, after, min_change)]
+    return differences
 
 
-def dated(found: Iterable[Difference], known: Mapping[str, datetime], now: datetime) -> list[Difference]:
+def with_first_seen(
+    differences: Iterable[Difference], first_seen: Mapping[str, datetime], now: datetime
+) -> list[Difference]:
     """Each with the time since which it is so: by its key among those known before, else now."""
-    return [replace(each, since=min(known.get(each.key, now), now)) for each in found]
+    return [
+        replace(difference, since=min(first_seen.get(difference.key, now), now)) for difference in differences
+    ]
 
 
-def _settings(before: Snapshot, after: Snapshot) -> Iterator[Difference]:
+def _diff_settings(before: Snapshot, after: Snapshot) -> Iterator[Difference]:
     for name, was in before.configuration.items():
         now = after.configuration.get(name, was)
         if ABSENT in {was, now} and was != now:
-            one, other = (each if each == ABSENT else PRESENT for each in (was, now))
-            yield Difference(ENVIRONMENT, None, name, one, other)
+            state_before, state_after = (value if value == ABSENT else PRESENT for value in (was, now))
+            yield Difference(ENVIRONMENT, None, name, state_before, state_after)
         elif was != now and PRESENT not in {was, now}:
             yield Difference(ENVIRONMENT, None, name, was, now)
-    for probe, old, new in _both(before, after):
-        for name in dict.fromkeys((*old.words, *new.words)):
-            was, now = old.words.get(name, ABSENT), new.words.get(name, ABSENT)
-            if was != now and old.words and new.words:
+    for probe, old, new in _pair_probes(before, after):
+        for name in dict.fromkeys((*old.texts, *new.texts)):
+            was, now = old.texts.get(name, ABSENT), new.texts.get(name, ABSENT)
+            if was != now and old.texts and new.texts:
                 yield Difference(CONFIGURATION, new.component, f"{probe}.{name}", was, now)
 
 
-def _statuses(before: Snapshot, after: Snapshot) -> Iterator[Difference]:
-    for probe, old, new in _both(before, after):
+def _diff_statuses(before: Snapshot, after: Snapshot) -> Iterator[Difference]:
+    for probe, old, new in _pair_probes(before, after):
         if old.status is not new.status:
             yield Difference(INFRASTRUCTURE, new.component, probe, old.status.value, new.status.value)
     for probe, old in before.infrastructure.items():
@@ -141,89 +145,93 @@ def _statuses(before: Snapshot, after: Snapshot) -> Iterator[Difference]:
             yield Difference(INFRASTRUCTURE, old.component, probe, old.status.value, ABSENT)
 
 
-def _both(before: Snapshot, after: Snapshot) -> Iterator[tuple[str, Observed, Observed]]:
+def _pair_probes(
+    before: Snapshot, after: Snapshot
+) -> Iterator[tuple[str, ProbeObservation, ProbeObservation]]:
     for probe, old in before.infrastructure.items():
         if (new := after.infrastructure.get(probe)) is not None:
             yield probe, old, new
 
 
-def _errors(before: Snapshot, after: Snapshot) -> Iterator[Difference]:
+def _diff_errors(before: Snapshot, after: Snapshot) -> Iterator[Difference]:
     old, new = before.errors, after.errors
     if old.per_minute != new.per_minute:
-        code = _grew_most(old, new)
+        code = _fastest_growing_code(old, new)
         yield Difference(
             ERROR_RATE, None, "errors", old.per_minute, new.per_minute, count=new.total, code=code
         )
     counts = dict(new.top)
     for code in new.new:
         count = counts.get(code, 1)
-        came = "once" if count == 1 else f"{count} times"
-        yield Difference(ERROR_TYPE, None, code, "never seen", came, count=count, code=code)
+        frequency = "once" if count == 1 else f"{count} times"
+        yield Difference(ERROR_TYPE, None, code, "never seen", frequency, count=count, code=code)
 
 
-def _grew_most(old: Errors, new: Errors) -> str | None:
+def _fastest_growing_code(old: ErrorSummary, new: ErrorSummary) -> str | None:
     before = dict(old.top)
-    return max(new.top, key=lambda each: each[1] - before.get(each[0], 0), default=(None, 0))[0]
+    return max(new.top, key=lambda entry: entry[1] - before.get(entry[0], 0), default=(None, 0))[0]
 
 
-def _numbers(before: Snapshot, after: Snapshot, notable: float) -> Iterator[Difference]:
-    for probe, old, new in _both(before, after):
+def _diff_numbers(before: Snapshot, after: Snapshot, min_change: float) -> Iterator[Difference]:
+    for probe, old, new in _pair_probes(before, after):
         now = new.numbers
         for name, was in old.numbers.items():
-            if name in now and abs(now[name] - was) > notable * abs(was):
-                yield Difference(_kind(name), new.component, f"{probe}.{name}", was, now[name])
+            if name in now and abs(now[name] - was) > min_change * abs(was):
+                yield Difference(_metric_category(name), new.component, f"{probe}.{name}", was, now[name])
 
 
-def _kind(name: str) -> str:
-    if name.endswith(MILLISECONDS):
+def _metric_category(name: str) -> str:
+    if name.endswith(MILLISECONDS_SUFFIX):
         return PERFORMANCE
-    return DATA if name == COUNT or name.endswith(f"_{COUNT}") else METRIC
+    return DATA if name == COUNT_UNIT or name.endswith(f"_{COUNT_UNIT}") else METRIC
 
 
-def unusual(component: str, found: Judgement) -> Difference:
+def baseline_difference(component: str, result: DeviationScore) -> Difference:
     """A component whose numbers are together not what is normal for it at this hour."""
-    within = [
-        f"{each.name} {each.usual.middle - 2 * each.usual.spread:.4g} to "
-        f"{each.usual.middle + 2 * each.usual.spread:.4g}"
-        for each in found.worst
+    expected = [
+        f"{deviation.name} {deviation.expected.center - 2 * deviation.expected.spread:.4g} to "
+        f"{deviation.expected.center + 2 * deviation.expected.spread:.4g}"
+        for deviation in result.worst
     ]
-    now = [f"{each.name} {each.value:.4g}" for each in found.worst]
-    score = round(found.score, 1)
-    return Difference(UNUSUAL, component, component, ", ".join(within), ", ".join(now), score=score)
+    actual = [f"{deviation.name} {deviation.value:.4g}" for deviation in result.worst]
+    score = round(result.score, 1)
+    return Difference(UNUSUAL, component, component, ", ".join(expected), ", ".join(actual), score=score)
 
 
-def extreme(component: str, name: str, found: Extreme) -> Difference:
+def outlier_difference(component: str, name: str, outlier: Outlier) -> Difference:
     """A number that is beyond all that it was for a long time."""
-    within = f"{found.low:.4g} to {found.high:.4g}"
-    return Difference(EXTREME, component, name, within, round(found.value, 4), score=round(found.score, 2))
+    expected = f"{outlier.low:.4g} to {outlier.high:.4g}"
+    return Difference(
+        EXTREME, component, name, expected, round(outlier.value, 4), score=round(outlier.score, 2)
+    )
 
 
-def difference_facts(found: Iterable[Difference], regressions: Collection[str] = ()) -> list[Fact]:
+def difference_facts(differences: Iterable[Difference], regressions: Collection[str] = ()) -> list[Fact]:
     """Each with its numbers where it has any. regressions: keys of those that rules called so."""
-    return [_fact(each, regressions) for each in found]
+    return [_difference_fact(difference, regressions) for difference in differences]
 
 
-def _fact(each: Difference, regressions: Collection[str]) -> Fact:
+def _difference_fact(difference: Difference, regressions: Collection[str]) -> Fact:
     fact: Fact = {
         "kind": "difference",
-        "id": f"difference:{each.key}",
-        "category": each.category,
-        "component": each.component,
-        "name": each.name,
-        "before": each.before,
-        "after": each.after,
-        "change": each.change,
-        "ratio": each.ratio,
-        "count": each.count,
-        "code": each.code,
-        "score": each.score,
-        "worse": each.worse,
-        "regression": each.key in regressions,
+        "id": f"difference:{difference.key}",
+        "category": difference.category,
+        "component": difference.component,
+        "name": difference.name,
+        "before": difference.before,
+        "after": difference.after,
+        "change": difference.change,
+        "ratio": difference.ratio,
+        "count": difference.count,
+        "code": difference.code,
+        "score": difference.score,
+        "worse": difference.is_worse,
+        "regression": difference.key in regressions,
     }
     return {name: value for name, value in fact.items() if value is not None}
 
 
-class Changed(Frozen):
+class AssessedDifference(Frozen):
     """A difference, and what a rule said of it. severity: INFO where none did.
 
     likelihood: how likely it explains the regression, 0 to 1, None where it is itself what is to explain.
@@ -245,8 +253,8 @@ class Comparison(Frozen):
     """What the rules made of the differences. code: of the error that a regression is."""
 
     is_regression: bool = False
-    regressions: tuple[Changed, ...] = ()
-    changes: tuple[Changed, ...] = ()
+    regressions: tuple[AssessedDifference, ...] = ()
+    changes: tuple[AssessedDifference, ...] = ()
     code: str | None = None
     severity: Severity = Severity.INFO
     rollback: str | None = None
@@ -256,117 +264,142 @@ class Comparison(Frozen):
     message: str = ""
 
 
-def compared(
-    found: Sequence[Difference],
+def assess(
+    differences: Sequence[Difference],
     verdicts: Iterable[Verdict],
     likelihoods: Mapping[str, float],
-    good: tuple[str, datetime] | None,
+    last_good: tuple[str, datetime] | None,
     now: datetime,
-    than: str = "the last known good state",
+    reference_name: str = "the last known good state",
 ) -> Comparison:
     """verdicts: of all rules. likelihoods: by key. good: number and time of the last known good state.
 
     than: what it is compared with, in words.
     """
-    said = _strongest(verdicts)
-    changed = {each.key: _changed(each, said.get(f"difference:{each.key}"), likelihoods) for each in found}
+    regression_verdicts = _select_strongest(verdicts)
+    assessed = {
+        difference.key: _assess_difference(
+            difference, regression_verdicts.get(f"difference:{difference.key}"), likelihoods
+        )
+        for difference in differences
+    }
     regressions = sorted(
-        (one for key, one in changed.items() if f"difference:{key}" in said),
-        key=lambda one: -one.severity.rank,
+        (change for key, change in assessed.items() if f"difference:{key}" in regression_verdicts),
+        key=lambda change: -change.severity.rank,
     )
-    shown = [changed[each.key] for each in found if not each.measured or f"difference:{each.key}" in said]
-    shown.sort(key=lambda one: (-(one.likelihood or 0), -one.severity.rank))
+    changes = [
+        assessed[difference.key]
+        for difference in differences
+        if not difference.is_measured or f"difference:{difference.key}" in regression_verdicts
+    ]
+    changes.sort(key=lambda change: (-(change.likelihood or 0), -change.severity.rank))
     worst = next(
-        (said[f"difference:{regressions[0].category}:{regressions[0].name}"] for _ in regressions), None
+        (
+            regression_verdicts[f"difference:{regressions[0].category}:{regressions[0].name}"]
+            for _ in regressions
+        ),
+        None,
     )
     raised = worst.raises if worst is not None else None
-    since = max(0.0, (now - good[1]).total_seconds() / 60) if good else None
+    minutes_since_good = max(0.0, (now - last_good[1]).total_seconds() / 60) if last_good else None
     return Comparison(
         is_regression=bool(regressions),
         regressions=tuple(regressions),
-        changes=tuple(shown[:_SHOWN]),
+        changes=tuple(changes[:_MAX_CHANGES]),
         code=raised.code if raised else None,
         severity=raised.severity if raised else Severity.INFO,
-        rollback=_rollback(shown, raised.rollback if raised else None),
-        last_known_good=good[0] if good else None,
-        good_at=good[1] if good else None,
-        time_since_last_good=None if since is None else round(since, 1),
-        message=_message(regressions, shown, than if good else None),
+        rollback=_suggest_rollback(changes, raised.rollback if raised else None),
+        last_known_good=last_good[0] if last_good else None,
+        good_at=last_good[1] if last_good else None,
+        time_since_last_good=None if minutes_since_good is None else round(minutes_since_good, 1),
+        message=_format_message(regressions, changes, reference_name if last_good else None),
     )
 
 
-def _strongest(verdicts: Iterable[Verdict]) -> dict[str, Verdict]:
+def _select_strongest(verdicts: Iterable[Verdict]) -> dict[str, Verdict]:
     """The regression that holds of each fact: of the rule of the highest priority."""
     best: dict[str, Verdict] = {}
     for verdict in verdicts:
         if verdict.verdict is VerdictKind.REGRESSION:
-            held = best.get(verdict.of)
-            if held is None or verdict.priority > held.priority:
+            current = best.get(verdict.of)
+            if current is None or verdict.priority > current.priority:
                 best[verdict.of] = verdict
     return best
 
 
-def _changed(each: Difference, said: Verdict | None, likelihoods: Mapping[str, float]) -> Changed:
-    raised = said.raises if said is not None else None
-    return Changed(
-        category=each.category,
-        component=each.component,
-        name=each.name,
-        before=each.before,
-        after=each.after,
+def _assess_difference(
+    difference: Difference, verdict: Verdict | None, likelihoods: Mapping[str, float]
+) -> AssessedDifference:
+    raised = verdict.raises if verdict is not None else None
+    return AssessedDifference(
+        category=difference.category,
+        component=difference.component,
+        name=difference.name,
+        before=difference.before,
+        after=difference.after,
         severity=raised.severity if raised else Severity.INFO,
-        message=said.because if said else _plainly(each),
-        since=each.since,
-        rule=said.rule if said else None,
-        likelihood=likelihoods.get(each.key),
+        message=verdict.because if verdict else _describe_difference(difference),
+        since=difference.since,
+        rule=verdict.rule if verdict else None,
+        likelihood=likelihoods.get(difference.key),
     )
 
 
-def _plainly(each: Difference) -> str:
-    if each.category == EXTREME:
-        return f"{each.name} is {each.after:.4g}, and was {each.before} for long"
-    if each.category == INFRASTRUCTURE and each.after == ABSENT:
-        return f"{each.name} is not looked at any more, and was {each.before}"
-    if each.category == ERROR_TYPE:
-        return f"{each.name} was {each.before} before"
-    if each.setting and CHECKSUM.fullmatch(str(each.before)) and CHECKSUM.fullmatch(str(each.after)):
-        return f"{each.name} has another value"
-    return f"{each.name} was {each.before} and is {each.after}"
+def _describe_difference(difference: Difference) -> str:
+    if difference.category == EXTREME:
+        return f"{difference.name} is {difference.after:.4g}, and was {difference.before} for long"
+    if difference.category == INFRASTRUCTURE and difference.after == ABSENT:
+        return f"{difference.name} is not looked at any more, and was {difference.before}"
+    if difference.category == ERROR_TYPE:
+        return f"{difference.name} was {difference.before} before"
+    if (
+        difference.is_setting
+        and CHECKSUM_PATTERN.fullmatch(str(difference.before))
+        and CHECKSUM_PATTERN.fullmatch(str(difference.after))
+    ):
+        return f"{difference.name} has another value"
+    return f"{difference.name} was {difference.before} and is {difference.after}"
 
 
-def _rollback(shown: Sequence[Changed], advice: str | None) -> str | None:
+def _suggest_rollback(changes: Sequence[AssessedDifference], advice: str | None) -> str | None:
     """What to put back: the rule's own advice, and the likeliest change that no rule says anything of."""
-    first = next((one for one in shown if one.category in _SET and one.rule is None), None)
-    put_back = f"put {first.name} back to what it was{_was(first.before)}" if first else None
+    first = next(
+        (change for change in changes if change.category in _SETTING_CATEGORIES and change.rule is None), None
+    )
+    put_back = f"put {first.name} back to what it was{_format_previous(first.before)}" if first else None
     return "; ".join(filter(None, (advice, put_back))) or None
 
 
-def _was(before: Scalar) -> str:
+def _format_previous(before: Scalar) -> str:
     """A checksum tells nobody anything; a version or a commit does."""
-    return "" if before in {PRESENT, ABSENT} or CHECKSUM.fullmatch(str(before)) else f" ({before})"
+    return "" if before in {PRESENT, ABSENT} or CHECKSUM_PATTERN.fullmatch(str(before)) else f" ({before})"
 
 
-def _message(regressions: Sequence[Changed], shown: Sequence[Changed], than: str | None) -> str:
-    if than is None:
+def _format_message(
+    regressions: Sequence[AssessedDifference],
+    changes: Sequence[AssessedDifference],
+    reference_name: str | None,
+) -> str:
+    if reference_name is None:
         return "no state is known to be good yet, so there is nothing to compare with"
     if not regressions:
-        more = f"; {_things(len(shown))} changed" if shown else ""
-        return f"as good as {than}{more}"
+        suffix = f"; {_format_count(len(changes))} changed" if changes else ""
+        return f"as good as {reference_name}{suffix}"
     first, *others = regressions
-    also = f", and {len(others)} more" if others else ""
-    return f"worse than {than}: {first.message}{also}"
+    others_suffix = f", and {len(others)} more" if others else ""
+    return f"worse than {reference_name}: {first.message}{others_suffix}"
 
 
-def _things(number: int) -> str:
-    return "one thing" if number == 1 else f"{number} things"
+def _format_count(count: int) -> str:
+    return "one thing" if count == 1 else f"{count} things"
 
 
-def details(comparison: Comparison) -> dict[str, Any]:
+def comparison_details(comparison: Comparison) -> dict[str, Any]:
     """The comparison as the error that it is carries it, in the seed's words."""
     return {
         "is_regression": comparison.is_regression,
-        "regressions": [_listed(one) for one in comparison.regressions],
-        "changes": [_listed(one) for one in comparison.changes],
+        "regressions": [_dump_difference(change) for change in comparison.regressions],
+        "changes": [_dump_difference(change) for change in comparison.changes],
         "last_known_good": comparison.last_known_good,
         "last_known_good_at": None if comparison.good_at is None else comparison.good_at.isoformat(),
         "time_since_last_good": comparison.time_since_last_good,
@@ -375,5 +408,5 @@ def details(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _listed(one: Changed) -> dict[str, Any]:
-    return one.model_dump(mode="json")
+def _dump_difference(change: AssessedDifference) -> dict[str, Any]:
+    return change.model_dump(mode="json")

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-_TINY = 1e-9
+_MIN_SPREAD = 1e-9
 
 
 @dataclass(frozen=True)
-class Reach:
+class OutlierSettings:
     """How it is judged; rule files set these as thresholds `extreme_...`.
 
     window: values that a new one must be beyond. fewest: below so many nothing is said. beyond: by what share
@@ -32,7 +32,7 @@ class Reach:
 
 
 @dataclass(frozen=True)
-class Extreme:
+class Outlier:
     """A value beyond all of its window. low, high: their range. score: how many ranges it is outside."""
 
     value: float
@@ -41,56 +41,61 @@ class Extreme:
     score: float
 
 
-class _Edges:
+class _SlidingMinMax:
     """The lowest and the highest of the last so many numbers."""
 
     def __init__(self, window: int) -> None:
         self._window = window
         self._count = 0
-        self._rising: deque[tuple[int, float]] = deque()
-        self._falling: deque[tuple[int, float]] = deque()
+        self._min_queue: deque[tuple[int, float]] = deque()
+        self._max_queue: deque[tuple[int, float]] = deque()
 
-    def outside(self, value: float, floor: float) -> Extreme:
-        low, high = self._rising[0][1], self._falling[0][1]
-        apart = max(high - low, floor * max(abs(low), abs(high)), _TINY)
-        return Extreme(value, low, high, max(value - high, low - value, 0.0) / apart)
+    def score_outlier(self, value: float, floor: float) -> Outlier:
+        low, high = self._min_queue[0][1], self._max_queue[0][1]
+        value_range = max(high - low, floor * max(abs(low), abs(high)), _MIN_SPREAD)
+        return Outlier(value, low, high, max(value - high, low - value, 0.0) / value_range)
 
     def add(self, value: float) -> None:
-        at, self._count = self._count, self._count + 1
-        for edge, sign in ((self._rising, 1), (self._falling, -1)):
+        index, self._count = self._count, self._count + 1
+        for queue, sign in ((self._min_queue, 1), (self._max_queue, -1)):
             # What is neither newer nor further out than the new one will never be the edge again.
-            while edge and sign * edge[-1][1] >= sign * value:
-                edge.pop()
-            edge.append((at, value))
-            if edge[0][0] <= at - self._window:
-                edge.popleft()
+            while queue and sign * queue[-1][1] >= sign * value:
+                queue.pop()
+            queue.append((index, value))
+            if queue[0][0] <= index - self._window:
+                queue.popleft()
 
 
-class Extremes:
+class OutlierDetector:
     """The values of one number so far."""
 
-    def __init__(self, reach: Reach) -> None:
-        self._reach = reach
-        self._edges = _Edges(int(reach.window)), _Edges(int(reach.window))
-        self._last: deque[float] = deque(maxlen=max(1, int(reach.over)))
-        self._seen = 0
+    def __init__(self, settings: OutlierSettings) -> None:
+        self._settings = settings
+        self._windows = _SlidingMinMax(int(settings.window)), _SlidingMinMax(int(settings.window))
+        self._last_values: deque[float] = deque(maxlen=max(1, int(settings.over)))
+        self._count = 0
         self._quiet_until = 0
 
-    def next(self, value: float) -> Extreme | None:
+    def detect(self, value: float) -> Outlier | None:
         """The next value, where it or the mean of the last ones is extreme; else None."""
-        self._last.append(value)
-        pairs = list(zip(self._edges, (value, sum(self._last) / len(self._last)), strict=True))
-        found = None
-        if self._seen >= self._reach.fewest:
-            found = max((edges.outside(each, self._reach.floor) for edges, each in pairs), key=_score)
-        for edges, each in pairs:
-            edges.add(each)
-        self._seen += 1
-        if found is None or found.score < self._reach.beyond or self._seen <= self._quiet_until:
+        self._last_values.append(value)
+        pairs = list(
+            zip(self._windows, (value, sum(self._last_values) / len(self._last_values)), strict=True)
+        )
+        outlier = None
+        if self._count >= self._settings.fewest:
+            outlier = max(
+                (window.score_outlier(number, self._settings.floor) for window, number in pairs),
+                key=_outlier_score,
+            )
+        for window, number in pairs:
+            window.add(number)
+        self._count += 1
+        if outlier is None or outlier.score < self._settings.beyond or self._count <= self._quiet_until:
             return None
-        self._quiet_until = self._seen + int(self._reach.rest)
-        return found
+        self._quiet_until = self._count + int(self._settings.rest)
+        return outlier
 
 
-def _score(each: Extreme) -> float:
-    return each.score
+def _outlier_score(outlier: Outlier) -> float:
+    return outlier.score

@@ -14,21 +14,21 @@ from firstcause.core.model import Fact, Frozen, Reading, Scalar, Severity, Statu
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-TOP = 5
+MAX_TOP_CODES = 5
 """How many of the most frequent errors a snapshot keeps."""
 
-LISTED = 50
+MAX_LISTED = 50
 """How many active alerts and new errors a snapshot names at most."""
 
-COUNT = "count"
+COUNT_UNIT = "count"
 """The unit, at the end of a name, of how many there are of something."""
 
-MILLISECONDS = "_ms"
+MILLISECONDS_SUFFIX = "_ms"
 
 PRESENT, ABSENT = "present", "absent"
 
 
-class Observed(Frozen):
+class ProbeObservation(Frozen):
     """What one probe saw. latency_ms: of its last check; p95_ms, p99_ms: of all since the snapshot before."""
 
     status: Status
@@ -43,12 +43,12 @@ class Observed(Frozen):
     @property
     def numbers(self) -> dict[str, float]:
         """Its measurements by name, the unit at the end of each name."""
-        timed = {"latency_ms": self.latency_ms, "p95_ms": self.p95_ms, "p99_ms": self.p99_ms}
-        given = {**self.data, **timed}
-        return {name: float(value) for name, value in given.items() if is_number(value)}
+        latencies = {"latency_ms": self.latency_ms, "p95_ms": self.p95_ms, "p99_ms": self.p99_ms}
+        values = {**self.data, **latencies}
+        return {name: float(value) for name, value in values.items() if is_number(value)}
 
     @property
-    def words(self) -> dict[str, str]:
+    def texts(self) -> dict[str, str]:
         """What it read that is no measurement: versions, commits, checksums."""
         return {name: value for name, value in self.data.items() if isinstance(value, str)}
 
@@ -58,7 +58,7 @@ def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-class Errors(Frozen):
+class ErrorSummary(Frozen):
     """What was reported within so many seconds. top: the most frequent codes, with their number.
 
     new: codes that had never been seen up to the last known good state, or to the snapshot before.
@@ -80,7 +80,7 @@ class Errors(Frozen):
         return round(60 * self.total / self.seconds, 3) if self.seconds > 0 else 0.0
 
 
-class Active(Frozen):
+class ActiveAlert(Frozen):
     """An alert that was active."""
 
     code: str
@@ -98,10 +98,10 @@ class Snapshot(Frozen):
     """
 
     taken_at: Time
-    infrastructure: dict[str, Observed] = Field(default_factory=dict)
-    errors: Errors = Field(default_factory=Errors)
+    infrastructure: dict[str, ProbeObservation] = Field(default_factory=dict)
+    errors: ErrorSummary = Field(default_factory=ErrorSummary)
     configuration: dict[str, str] = Field(default_factory=dict)
-    alerts: tuple[Active, ...] = ()
+    alerts: tuple[ActiveAlert, ...] = ()
     alerts_open: int = 0
     critical_open: int = 0
     since: dict[str, Time] = Field(default_factory=dict)
@@ -109,35 +109,39 @@ class Snapshot(Frozen):
     @property
     def status(self) -> Status | None:
         """The worst that a probe saw, None where none looked."""
-        return max((each.status for each in self.infrastructure.values()), key=_rank, default=None)
+        return max(
+            (observation.status for observation in self.infrastructure.values()),
+            key=_status_rank,
+            default=None,
+        )
 
     @property
     def metrics(self) -> dict[str, float]:
         """Every number, as `trend` calls it: `PROBE.MEASUREMENT`, `errors`, `alerts`, `health`."""
-        found = {f"{probe}.{name}": value for probe, name, value in self.measurements()}
+        metrics = {f"{probe}.{name}": value for probe, name, value in self.measurements()}
         for severity in Severity:
-            found[f"errors.{severity.lower()}"] = float(getattr(self.errors, severity.lower()))
-        found |= {"errors": float(self.errors.total), "errors.per_minute": self.errors.per_minute}
-        found["alerts"] = float(self.alerts_open)
-        seen = [each.status for each in self.infrastructure.values()]
-        if seen:
-            found["health"] = round(seen.count(Status.UP) / len(seen), 4)
-        return found
+            metrics[f"errors.{severity.lower()}"] = float(getattr(self.errors, severity.lower()))
+        metrics |= {"errors": float(self.errors.total), "errors.per_minute": self.errors.per_minute}
+        metrics["alerts"] = float(self.alerts_open)
+        statuses = [observation.status for observation in self.infrastructure.values()]
+        if statuses:
+            metrics["health"] = round(statuses.count(Status.UP) / len(statuses), 4)
+        return metrics
 
     def measurements(self) -> Iterator[tuple[str, str, float]]:
         """Probe, name and value of each number that a probe gave."""
-        for probe, observed in self.infrastructure.items():
-            for name, value in observed.numbers.items():
+        for probe, observation in self.infrastructure.items():
+            for name, value in observation.numbers.items():
                 yield probe, name, value
 
 
-def _rank(status: Status) -> int:
+def _status_rank(status: Status) -> int:
     return status.rank
 
 
-def observed(component: str, reading: Reading, latencies: Sequence[float] = ()) -> Observed:
+def to_observation(component: str, reading: Reading, latencies: Sequence[float] = ()) -> ProbeObservation:
     """A reading as snapshots keep it. latencies: milliseconds of the checks since the snapshot before."""
-    return Observed(
+    return ProbeObservation(
         status=reading.status,
         component=component,
         detail=reading.detail,
@@ -156,88 +160,97 @@ def percentile(values: Sequence[float], share: float) -> float | None:
     return sorted(values)[max(0, ceil(share * len(values)) - 1)]
 
 
-def rolled(several: Sequence[Snapshot]) -> Snapshot:
+def roll_up_snapshots(snapshots: Sequence[Snapshot]) -> Snapshot:
     """One snapshot for several in order: the worst status, the usual number, the sum of the errors.
 
     ValueError where there is none.
     """
-    if not several:
+    if not snapshots:
         msg = "nothing to roll up"
         raise ValueError(msg)
-    first, last = several[0], several[-1]
-    span = (last.taken_at - first.taken_at).total_seconds() + first.errors.seconds
-    names = dict.fromkeys(name for each in several for name in each.infrastructure)
+    first, last = snapshots[0], snapshots[-1]
+    span_s = (last.taken_at - first.taken_at).total_seconds() + first.errors.seconds
+    names = dict.fromkeys(name for snapshot in snapshots for name in snapshot.infrastructure)
     return last.model_copy(
         update={
             "infrastructure": {
-                name: _rolled([each.infrastructure[name] for each in several if name in each.infrastructure])
+                name: _roll_up_observations(
+                    [
+                        snapshot.infrastructure[name]
+                        for snapshot in snapshots
+                        if name in snapshot.infrastructure
+                    ]
+                )
                 for name in names
             },
-            "errors": _summed([each.errors for each in several], span),
-            "alerts_open": max(each.alerts_open for each in several),
-            "critical_open": max(each.critical_open for each in several),
+            "errors": _sum_errors([snapshot.errors for snapshot in snapshots], span_s),
+            "alerts_open": max(snapshot.alerts_open for snapshot in snapshots),
+            "critical_open": max(snapshot.critical_open for snapshot in snapshots),
         }
     )
 
 
-def _rolled(several: Sequence[Observed]) -> Observed:
-    worst = max(several, key=lambda each: each.status.rank)
-    names = dict.fromkeys(name for each in several for name in each.data)
+def _roll_up_observations(observations: Sequence[ProbeObservation]) -> ProbeObservation:
+    worst = max(observations, key=lambda observation: observation.status.rank)
+    names = dict.fromkeys(name for observation in observations for name in observation.data)
     return worst.model_copy(
         update={
-            "latency_ms": _usual(each.latency_ms for each in several),
-            "p95_ms": _most(each.p95_ms for each in several),
-            "p99_ms": _most(each.p99_ms for each in several),
-            "data": {name: _kept([each.data.get(name) for each in several]) for name in names},
+            "latency_ms": _median_or_none(observation.latency_ms for observation in observations),
+            "p95_ms": _max_or_none(observation.p95_ms for observation in observations),
+            "p99_ms": _max_or_none(observation.p99_ms for observation in observations),
+            "data": {
+                name: _median_or_last([observation.data.get(name) for observation in observations])
+                for name in names
+            },
         }
     )
 
 
-def _usual(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return round(median(known), 3) if known else None
+def _median_or_none(values: Iterable[float | None]) -> float | None:
+    present = [value for value in values if value is not None]
+    return round(median(present), 3) if present else None
 
 
-def _most(values: Iterable[float | None]) -> float | None:
+def _max_or_none(values: Iterable[float | None]) -> float | None:
     return max((value for value in values if value is not None), default=None)
 
 
-def _kept(values: Sequence[Scalar | None]) -> Scalar | None:
+def _median_or_last(values: Sequence[Scalar | None]) -> Scalar | None:
     """The median of numbers, the last of anything else."""
-    known = [value for value in values if value is not None]
-    numbers = [value for value in known if is_number(value)]
-    if numbers and len(numbers) == len(known):
+    present = [value for value in values if value is not None]
+    numbers = [value for value in present if is_number(value)]
+    if numbers and len(numbers) == len(present):
         return median(numbers)
-    return known[-1] if known else None
+    return present[-1] if present else None
 
 
-def _summed(several: Sequence[Errors], span: float) -> Errors:
+def _sum_errors(summaries: Sequence[ErrorSummary], span_s: float) -> ErrorSummary:
     """span: seconds that they cover together; what overlaps is not counted twice."""
     top: Counter[str] = Counter()
-    for each in several:
-        top.update(dict(each.top))
-    covered = sum(each.seconds for each in several)
-    share = min(1.0, span / covered) if covered > 0 else 1.0
-    return Errors(
-        seconds=round(covered * share, 3),
-        critical=round(share * sum(each.critical for each in several)),
-        warning=round(share * sum(each.warning for each in several)),
-        info=round(share * sum(each.info for each in several)),
-        top=tuple((code, round(share * number)) for code, number in top.most_common(TOP)),
-        new=tuple(dict.fromkeys(code for each in several for code in each.new))[:LISTED],
+    for summary in summaries:
+        top.update(dict(summary.top))
+    covered_s = sum(summary.seconds for summary in summaries)
+    share = min(1.0, span_s / covered_s) if covered_s > 0 else 1.0
+    return ErrorSummary(
+        seconds=round(covered_s * share, 3),
+        critical=round(share * sum(summary.critical for summary in summaries)),
+        warning=round(share * sum(summary.warning for summary in summaries)),
+        info=round(share * sum(summary.info for summary in summaries)),
+        top=tuple((code, round(share * count)) for code, count in top.most_common(MAX_TOP_CODES)),
+        new=tuple(dict.fromkeys(code for summary in summaries for code in summary.new))[:MAX_LISTED],
     )
 
 
 def snapshot_fact(snapshot: Snapshot) -> Fact:
     """What rules see of a snapshot when they say whether it is a good state."""
-    seen = [each.status for each in snapshot.infrastructure.values()]
+    statuses = [observation.status for observation in snapshot.infrastructure.values()]
     return {
         "kind": "snapshot",
         "id": "snapshot",
-        "probes": len(seen),
-        "up": seen.count(Status.UP),
-        "degraded": seen.count(Status.DEGRADED),
-        "down": seen.count(Status.DOWN),
+        "probes": len(statuses),
+        "up": statuses.count(Status.UP),
+        "degraded": statuses.count(Status.DEGRADED),
+        "down": statuses.count(Status.DOWN),
         "alerts": snapshot.alerts_open,
         "critical": snapshot.critical_open,
         "errors": snapshot.errors.total,

@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 Point = tuple[float, float]
 """Seconds since any fixed moment, and the value then."""
 
-MOST = 150
+MAX_POINTS = 150
 """Points that are looked at: more are drawn together into so many medians."""
 
-FEWEST = 8
+MIN_POINTS = 8
 """Below so many points nothing is said."""
 
-_SIGNIFICANT = 0.05
+_SIGNIFICANCE_LEVEL = 0.05
 _CONFIDENCE = 0.8
 _Z80 = 1.2816
-_HOUR = 3600.0
+_HOUR_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class Line:
     """
 
     end: float
-    at_end: float
+    end_value: float
     slope: float
-    slowest: float
-    fastest: float
+    slope_low: float
+    slope_high: float
     spread: float
     points: int
 
@@ -56,7 +56,7 @@ class Trend:
 
     direction: str
     per_hour: float
-    chance: float
+    p_value: float
 
 
 @dataclass(frozen=True)
@@ -72,63 +72,66 @@ class Forecast:
     in_s: float
     earliest_s: float
     latest_s: float | None
-    chance: float
+    p_value: float
     points: int
     confidence: float = _CONFIDENCE
 
 
-def thinned(points: Sequence[Point], most: int = MOST) -> list[Point]:
+def downsample(points: Sequence[Point], max_points: int = MAX_POINTS) -> list[Point]:
     """The points in order of time; where they are too many, the medians of stretches of equal length."""
     ordered = sorted(points)
-    if len(ordered) <= most:
+    if len(ordered) <= max_points:
         return ordered
     start, end = ordered[0][0], ordered[-1][0]
-    stretch = (end - start) / most or 1.0
-    found: dict[int, list[Point]] = {}
-    for at, value in ordered:
-        found.setdefault(min(int((at - start) / stretch), most - 1), []).append((at, value))
-    return [(median(at for at, _ in each), median(value for _, value in each)) for each in found.values()]
+    bucket_length = (end - start) / max_points or 1.0
+    buckets: dict[int, list[Point]] = {}
+    for time, value in ordered:
+        buckets.setdefault(min(int((time - start) / bucket_length), max_points - 1), []).append((time, value))
+    return [
+        (median(time for time, _ in bucket), median(value for _, value in bucket))
+        for bucket in buckets.values()
+    ]
 
 
-def trend(points: Sequence[Point]) -> Trend | None:
+def detect_trend(points: Sequence[Point]) -> Trend | None:
     """The trend over all points, None where they are fewer than FEWEST."""
-    seen = thinned(points)
-    if len(seen) < FEWEST:
+    sampled = downsample(points)
+    if len(sampled) < MIN_POINTS:
         return None
-    line = fitted(seen)
-    chance = kendall(seen, _repeated(seen, line))
-    sure = chance < _SIGNIFICANT and line.slope != 0
-    direction = "flat" if not sure else "up" if line.slope > 0 else "down"
-    return Trend(direction, line.slope * _HOUR, chance)
+    line = fit_line(sampled)
+    p_value = mann_kendall_p_value(sampled, _residual_inflation(sampled, line))
+    is_significant = p_value < _SIGNIFICANCE_LEVEL and line.slope != 0
+    direction = "flat" if not is_significant else "up" if line.slope > 0 else "down"
+    return Trend(direction, line.slope * _HOUR_S, p_value)
 
 
-def kendall(points: Sequence[Point], repeats: float = 1.0) -> float:
+def mann_kendall_p_value(points: Sequence[Point], inflation: float = 1.0) -> float:
     """How likely a series without a trend goes up or down so clearly, 0 to 1.
 
     repeats: see `_repeats`; the variance is widened by it.
     """
     values = [value for _, value in points]
-    score = sum(_sign(later - earlier) for earlier, later in combinations(values, 2))
+    score = sum(_sign_of(later - earlier) for earlier, later in combinations(values, 2))
     n = len(values)
-    tied = sum(count * (count - 1) * (2 * count + 5) for count in _counts(values))
-    variance = (n * (n - 1) * (2 * n + 5) - tied) / 18 * repeats
+    tied = sum(count * (count - 1) * (2 * count + 5) for count in _count_ties(values))
+    variance = (n * (n - 1) * (2 * n + 5) - tied) / 18 * inflation
     if variance <= 0 or score == 0:
         return 1.0
     return erfc((abs(score) - 1) / sqrt(variance) / sqrt(2))
 
 
-def _sign(number: float) -> int:
+def _sign_of(number: float) -> int:
     return (number > 0) - (number < 0)
 
 
-def _counts(values: Sequence[float]) -> list[int]:
-    counted: dict[float, int] = {}
+def _count_ties(values: Sequence[float]) -> list[int]:
+    counts: dict[float, int] = {}
     for value in values:
-        counted[value] = counted.get(value, 0) + 1
-    return list(counted.values())
+        counts[value] = counts.get(value, 0) + 1
+    return list(counts.values())
 
 
-def fitted(points: Sequence[Point]) -> Line:
+def fit_line(points: Sequence[Point]) -> Line:
     """Theil and Sen's line through points in order of time. ValueError where all are of one moment."""
     slopes = sorted(
         (later[1] - earlier[1]) / (later[0] - earlier[0])
@@ -140,93 +143,100 @@ def fitted(points: Sequence[Point]) -> Line:
         raise ValueError(msg)
     slope = median(slopes)
     end = points[-1][0]
-    at_end = median(value - slope * (at - end) for at, value in points)
-    left = [value - at_end - slope * (at - end) for at, value in points]
-    repeats = _repeats(left)
-    off = sorted(abs(each) for each in left)
+    end_value = median(value - slope * (time - end) for time, value in points)
+    residuals = [value - end_value - slope * (time - end) for time, value in points]
+    inflation = _variance_inflation(residuals)
+    residual_sizes = sorted(abs(residual) for residual in residuals)
     return Line(
         end=end,
-        at_end=at_end,
+        end_value=end_value,
         slope=slope,
-        slowest=_slope_at(slopes, len(points), repeats, -1),
-        fastest=_slope_at(slopes, len(points), repeats, +1),
-        spread=off[min(len(off) - 1, int(_CONFIDENCE * len(off)))],
+        slope_low=_slope_bound(slopes, len(points), inflation, -1),
+        slope_high=_slope_bound(slopes, len(points), inflation, +1),
+        spread=residual_sizes[min(len(residual_sizes) - 1, int(_CONFIDENCE * len(residual_sizes)))],
         points=len(points),
     )
 
 
-def _repeated(points: Sequence[Point], line: Line) -> float:
-    return _repeats([value - line.at_end - line.slope * (at - line.end) for at, value in points])
+def _residual_inflation(points: Sequence[Point], line: Line) -> float:
+    return _variance_inflation(
+        [value - line.end_value - line.slope * (time - line.end) for time, value in points]
+    )
 
 
-def _repeats(left: Sequence[float]) -> float:
+def _variance_inflation(residuals: Sequence[float]) -> float:
     """How many values that follow each other say as much as one that stands alone, 1 or more.
 
     One and twice the autocorrelations up to the first that is not positive (Geyer 1992). A line bends
     towards what it goes through, so that they come out too small; hence half of it on top.
     """
-    mean = sum(left) / len(left)
-    centred = [each - mean for each in left]
-    whole = sum(each * each for each in centred)
-    found = 1.0
-    for lag in range(1, len(left) // 2):
-        together = sum(one * other for one, other in zip(centred, centred[lag:], strict=False))
-        if together <= 0 or whole <= 0:
+    mean = sum(residuals) / len(residuals)
+    centered = [residual - mean for residual in residuals]
+    sum_of_squares = sum(residual * residual for residual in centered)
+    inflation = 1.0
+    for lag in range(1, len(residuals) // 2):
+        autocovariance = sum(
+            current * lagged for current, lagged in zip(centered, centered[lag:], strict=False)
+        )
+        if autocovariance <= 0 or sum_of_squares <= 0:
             break
-        found += 2 * together / whole
-    return 1 + 1.5 * (found - 1)
+        inflation += 2 * autocovariance / sum_of_squares
+    return 1 + 1.5 * (inflation - 1)
 
 
-def _slope_at(slopes: Sequence[float], n: int, repeats: float, side: int) -> float:
+def _slope_bound(slopes: Sequence[float], n: int, inflation: float, side: int) -> float:
     """An end of the slope's interval: the slope so many ranks from the middle (Sen 1968)."""
-    deviation = sqrt(n * (n - 1) * (2 * n + 5) / 18 * repeats)
+    deviation = sqrt(n * (n - 1) * (2 * n + 5) / 18 * inflation)
     rank = (len(slopes) + side * _Z80 * deviation) / 2
     return slopes[min(max(round(rank) - (side < 0), 0), len(slopes) - 1)]
 
 
-def forecast(points: Sequence[Point], limit: float) -> Forecast | None:
+def forecast_limit(points: Sequence[Point], limit: float) -> Forecast | None:
     """When the line through the points reaches the limit.
 
     None where there are too few points, no trend, or one that leads away from the limit. Where the slope
     changed of late, only what came after counts.
     """
-    seen = recent(thinned(points))
-    if len(seen) < FEWEST:
+    stretch = select_recent_stretch(downsample(points))
+    if len(stretch) < MIN_POINTS:
         return None
-    line = fitted(seen)
-    chance = kendall(seen, _repeated(seen, line))
-    missing = limit - line.at_end
-    if chance >= _SIGNIFICANT or missing * line.slope <= 0:
+    line = fit_line(stretch)
+    p_value = mann_kendall_p_value(stretch, _residual_inflation(stretch, line))
+    signed_gap = limit - line.end_value
+    if p_value >= _SIGNIFICANCE_LEVEL or signed_gap * line.slope <= 0:
         return None
-    towards = 1 if missing > 0 else -1
-    gap, fast, slow = abs(missing), *sorted((towards * line.fastest, towards * line.slowest), reverse=True)
+    direction = 1 if signed_gap > 0 else -1
+    gap, fast, slow = (
+        abs(signed_gap),
+        *sorted((direction * line.slope_high, direction * line.slope_low), reverse=True),
+    )
     return Forecast(
         limit=limit,
-        value=line.at_end,
-        per_hour=line.slope * _HOUR,
+        value=line.end_value,
+        per_hour=line.slope * _HOUR_S,
         in_s=gap / abs(line.slope),
         earliest_s=max(0.0, gap - line.spread) / fast,
         latest_s=(gap + line.spread) / slow if slow > 0 else None,
-        chance=chance,
-        points=len(seen),
+        p_value=p_value,
+        points=len(stretch),
     )
 
 
-def recent(points: Sequence[Point]) -> Sequence[Point]:
+def select_recent_stretch(points: Sequence[Point]) -> Sequence[Point]:
     """The longest stretch up to the last point, of all, the last half, the last quarter, that one line fits.
 
     A line fits where the intervals of the slopes of both halves meet.
     """
     start, end = (points[0][0], points[-1][0]) if points else (0.0, 0.0)
-    moments = [at for at, _ in points]
+    times = [time for time, _ in points]
     best = points
     for share in (1.0, 0.5, 0.25):
-        stretch = points[bisect_left(moments, end - share * (end - start)) :]
-        if len(stretch) < 2 * FEWEST:
+        stretch = points[bisect_left(times, end - share * (end - start)) :]
+        if len(stretch) < 2 * MIN_POINTS:
             break
         best = stretch
         middle = len(stretch) // 2
-        first, second = fitted(stretch[:middle]), fitted(stretch[middle:])
-        if first.slowest <= second.fastest and second.slowest <= first.fastest:
+        first, second = fit_line(stretch[:middle]), fit_line(stretch[middle:])
+        if first.slope_low <= second.slope_high and second.slope_low <= first.slope_high:
             break
     return best

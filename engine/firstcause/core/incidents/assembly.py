@@ -10,9 +10,9 @@ from firstcause.core.model import (
     Impact,
     Incident,
     Priority,
-    Reach,
     Revenue,
     Root,
+    TenantScope,
     Verdict,
     VerdictKind,
 )
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Group:
+class AlertGroup:
     """The alerts of one incident-to-be. target: the open incident that it continues, None to open one.
 
     roots: those of its members that nothing caused.
@@ -38,9 +38,9 @@ class Group:
     absorbed: tuple[int, ...] = ()
 
 
-def group(
-    alerts: Mapping[str, Alert], chosen: Mapping[str, str | None], open_incidents: Sequence[Incident]
-) -> list[Group]:
+def group_alerts(
+    alerts: Mapping[str, Alert], causes: Mapping[str, str | None], open_incidents: Sequence[Incident]
+) -> list[AlertGroup]:
     """Alerts by the fault at the top of their chain of causes, each matched to an open incident.
 
     An incident continues where its own root fault is a root still; else where its alerts went, which is
@@ -48,25 +48,29 @@ def group(
     """
     members: dict[str, list[str]] = {}
     for name in alerts:
-        members.setdefault(alerts[root_of(name, chosen)].fault, []).append(name)
-    by_fault = {each.fault: each.stored_id for each in open_incidents}
+        members.setdefault(alerts[root_of(name, causes)].fault, []).append(name)
+    by_fault = {incident.fault: incident.stored_id for incident in open_incidents}
     targets = {fault: by_fault[fault] for fault in members if by_fault.get(fault) is not None}
-    taken = set(targets.values())
-    orphans = [each for each in sorted(open_incidents, key=_age) if each.stored_id not in taken]
+    continued = set(targets.values())
+    orphans = [
+        incident
+        for incident in sorted(open_incidents, key=_opening_order)
+        if incident.stored_id not in continued
+    ]
     absorbed: dict[str, list[int]] = {}
     for incident in orphans:
-        home = _where_it_went(incident, alerts, members)
-        if home is None or incident.stored_id is None:
+        successor = _find_successor(incident, alerts, members)
+        if successor is None or incident.stored_id is None:
             continue
-        if home in targets:
-            absorbed.setdefault(home, []).append(incident.stored_id)
+        if successor in targets:
+            absorbed.setdefault(successor, []).append(incident.stored_id)
         else:
-            targets[home] = incident.stored_id
+            targets[successor] = incident.stored_id
     return [
-        Group(
+        AlertGroup(
             fault=fault,
             members=tuple(names),
-            roots=tuple(name for name in names if chosen[name] is None),
+            roots=tuple(name for name in names if causes[name] is None),
             target=targets.get(fault),
             absorbed=tuple(absorbed.get(fault, ())),
         )
@@ -74,11 +78,11 @@ def group(
     ]
 
 
-def _age(incident: Incident) -> tuple[datetime, int]:
+def _opening_order(incident: Incident) -> tuple[datetime, int]:
     return incident.opened_at, incident.stored_id or 0
 
 
-def _where_it_went(
+def _find_successor(
     incident: Incident, alerts: Mapping[str, Alert], members: Mapping[str, Sequence[str]]
 ) -> str | None:
     """The group that holds an alert of the incident's former root fault, else most of its alerts."""
@@ -92,54 +96,54 @@ def _where_it_went(
     return max(votes, key=lambda fault: votes[fault]) if votes else None
 
 
-def headline(
+def summarize_incident(
     members: Sequence[Alert],
-    roots: Sequence[Alert],
+    root_alerts: Sequence[Alert],
     verdicts: Mapping[str, Sequence[Verdict]],
     opened_at: datetime,
-    known: int = 0,
-    over: Sequence[Alert] = (),
+    known_tenants: int = 0,
+    ended_alerts: Sequence[Alert] = (),
 ) -> Incident:
     """The incident that these alerts make, as it stands now.
 
     roots: those of its members that began it. known: how many tenants ever reported anything. over: alerts
     of it that ended; whom it hit it has hit.
     """
-    lead = min(roots, key=lambda alert: (alert.tenant is not None, alert.first_seen, alert.fingerprint))
-    impact = combined(members, roots, verdicts, known, over)
+    lead = min(root_alerts, key=lambda alert: (alert.tenant is not None, alert.first_seen, alert.fingerprint))
+    impact = combine_impact(members, root_alerts, verdicts, known_tenants, ended_alerts)
     return Incident(
         fault=lead.fault,
         root=Root(
             code=lead.code,
-            service=_only({alert.service for alert in roots}),
-            tenant=_only({alert.tenant for alert in roots}),
+            service=_single_or_none({alert.service for alert in root_alerts}),
+            tenant=_single_or_none({alert.tenant for alert in root_alerts}),
         ),
         title=lead.title,
         priority=impact.priority,
         severity=max((alert.severity for alert in members), key=lambda severity: severity.rank),
         impact=impact,
         opened_at=opened_at,
-        suppressed=all(_suppressed(verdicts.get(alert.fingerprint, ())) for alert in roots),
+        suppressed=all(_is_suppressed(verdicts.get(alert.fingerprint, ())) for alert in root_alerts),
     )
 
 
-def _only(values: set[str | None]) -> str | None:
+def _single_or_none(values: set[str | None]) -> str | None:
     return next(iter(values)) if len(values) == 1 else None
 
 
-def _suppressed(verdicts: Sequence[Verdict]) -> bool:
+def _is_suppressed(verdicts: Sequence[Verdict]) -> bool:
     return any(verdict.verdict is VerdictKind.SUPPRESS for verdict in verdicts)
 
 
-def combined(
+def combine_impact(
     members: Sequence[Alert],
-    roots: Sequence[Alert],
+    root_alerts: Sequence[Alert],
     verdicts: Mapping[str, Sequence[Verdict]],
-    known: int,
-    over: Sequence[Alert] = (),
+    known_tenants: int,
+    ended_alerts: Sequence[Alert] = (),
 ) -> Impact:
     """What the rules said of the alerts together: the worst of each, the root's features first."""
-    ordered = [*roots, *(alert for alert in members if alert not in roots)]
+    ordered = [*root_alerts, *(alert for alert in members if alert not in root_alerts)]
     impacts = [
         verdict.impact
         for alert in ordered
@@ -147,20 +151,26 @@ def combined(
         if verdict.verdict is VerdictKind.IMPACT and verdict.impact is not None
     ]
     features = dict.fromkeys(feature for impact in impacts for feature in impact.features)
-    hit = (*members, *over)
-    companies = sorted({alert.tenant for alert in hit if alert.tenant is not None})
+    affected = (*members, *ended_alerts)
+    companies = sorted({alert.tenant for alert in affected if alert.tenant is not None})
     return Impact(
-        priority=max((each.priority for each in impacts), key=lambda one: one.rank, default=Priority.P2),
-        revenue=max((each.revenue for each in impacts), key=lambda one: one.rank, default=Revenue.NONE),
+        priority=max(
+            (impact.priority for impact in impacts), key=lambda level: level.rank, default=Priority.P2
+        ),
+        revenue=max(
+            (impact.revenue for impact in impacts), key=lambda level: level.rank, default=Revenue.NONE
+        ),
         features=tuple(features),
-        tenants=max((each.tenants for each in impacts), key=lambda one: one.rank, default=Reach.NONE),
-        customer_facing=any(each.customer_facing for each in impacts),
+        tenants=max(
+            (impact.tenants for impact in impacts), key=lambda level: level.rank, default=TenantScope.NONE
+        ),
+        customer_facing=any(impact.customer_facing for impact in impacts),
         companies=tuple(companies),
-        companies_known=max(known, len(companies)),
-        components=tuple(sorted(filter(None, {_place(alert) for alert in hit}))),
+        companies_known=max(known_tenants, len(companies)),
+        components=tuple(sorted(filter(None, {_affected_component(alert) for alert in affected}))),
     )
 
 
-def _place(alert: Alert) -> str | None:
+def _affected_component(alert: Alert) -> str | None:
     """Where it is; what was found by looking at everything, as a comparison does, is nowhere."""
     return alert.service or (alert.component if alert.probe is None else None)

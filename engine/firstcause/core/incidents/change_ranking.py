@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Ranking:
+class ChangeWeights:
     """How changes are weighed; rule files set these as thresholds `change_...`.
 
     environment, configuration, deployment, data, infrastructure: how often such a change is the cause of a
@@ -43,59 +43,65 @@ class Ranking:
     unknown: float = 0.1
 
 
-def likelihoods(
-    found: Sequence[Difference],
-    suffering: Collection[str],
+def rank_changes(
+    changes: Sequence[Difference],
+    degraded: Collection[str],
     onset: datetime,
-    steps: Callable[[str, str], int | None],
-    ranking: Ranking,
+    count_hops: Callable[[str, str], int | None],
+    weights: ChangeWeights,
 ) -> dict[str, float]:
     """Key of each change -> how likely it is the cause, 0 to 1, all together at most 1.
 
     suffering: components that are worse. steps: from the component that suffers down to one that changed,
     None where no way leads there.
     """
-    scores = {each.key: _score(each, suffering, onset, steps, ranking) for each in found}
-    whole = sum(scores.values()) + ranking.unknown
-    if whole <= 0:
+    scores = {change.key: _score_change(change, degraded, onset, count_hops, weights) for change in changes}
+    total = sum(scores.values()) + weights.unknown
+    if total <= 0:
         return {}
-    return {key: round(score / whole, 4) for key, score in scores.items() if score > 0}
+    return {key: round(score / total, 4) for key, score in scores.items() if score > 0}
 
 
-def candidates(found: Sequence[Difference], worse: Sequence[Difference]) -> list[Difference]:
+def select_candidates(changes: Sequence[Difference], regressions: Sequence[Difference]) -> list[Difference]:
     """Those that may explain what is worse: where that is one component's alone, not what it is itself.
 
     That something is not looked at any more explains nothing.
     """
-    components = {each.component for each in worse} - {None}
-    seen = [each for each in found if each.setting or each.after != ABSENT]
-    return [each for each in seen if each.setting or each not in worse or len(components) > 1]
+    components = {change.component for change in regressions} - {None}
+    present = [change for change in changes if change.is_setting or change.after != ABSENT]
+    return [
+        change for change in present if change.is_setting or change not in regressions or len(components) > 1
+    ]
 
 
-def _score(
-    each: Difference,
-    suffering: Collection[str],
+def _score_change(
+    change: Difference,
+    degraded: Collection[str],
     onset: datetime,
-    steps: Callable[[str, str], int | None],
-    ranking: Ranking,
+    count_hops: Callable[[str, str], int | None],
+    weights: ChangeWeights,
 ) -> float:
-    kinds: Mapping[str, float] = vars(ranking)
-    kind = kinds.get(each.category, 0.0)
-    ahead = (onset - (each.since or onset)).total_seconds()
-    if ahead < -ranking.skew:
-        when = ranking.late
+    category_weights: Mapping[str, float] = vars(weights)
+    category_weight = category_weights.get(change.category, 0.0)
+    lead_time_s = (onset - (change.since or onset)).total_seconds()
+    if lead_time_s < -weights.skew:
+        recency = weights.late
     else:
-        when = 0.5 ** (max(0.0, ahead) / ranking.half_life) if ranking.half_life > 0 else 1.0
-    return kind * when * _near(each.component, suffering, steps, ranking)
+        recency = 0.5 ** (max(0.0, lead_time_s) / weights.half_life) if weights.half_life > 0 else 1.0
+    return category_weight * recency * _score_proximity(change.component, degraded, count_hops, weights)
 
 
-def _near(
+def _score_proximity(
     component: str | None,
-    suffering: Collection[str],
-    steps: Callable[[str, str], int | None],
-    ranking: Ranking,
+    degraded: Collection[str],
+    count_hops: Callable[[str, str], int | None],
+    weights: ChangeWeights,
 ) -> float:
-    if component is None or not suffering:
-        return ranking.anywhere
-    known = [far for each in suffering if (far := steps(component, each)) is not None]
-    return ranking.hop ** min(known) if known else ranking.apart
+    if component is None or not degraded:
+        return weights.anywhere
+    distances = [
+        hops
+        for degraded_component in degraded
+        if (hops := count_hops(component, degraded_component)) is not None
+    ]
+    return weights.hop ** min(distances) if distances else weights.apart

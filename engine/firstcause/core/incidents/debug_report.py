@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.catalog import Entry, Fix, Verify
-from firstcause.core.health.comparison import Changed
+from firstcause.core.health.comparison import AssessedDifference
 from firstcause.core.incidents.suggestions import Suggestion
 from firstcause.core.model import (
     Alert,
@@ -23,7 +23,7 @@ from firstcause.core.model import (
     VerdictKind,
 )
 from firstcause.core.root_cause.attribution import strongest
-from firstcause.core.text.durations import spoken
+from firstcause.core.text.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from firstcause.core.catalog import Catalog
 
-_STACK_LINES = 40
-_SHOWN_TENANTS = 5
-_NONE = "none known"
+_MAX_STACK_LINES = 40
+_MAX_SHOWN_TENANTS = 5
+_NONE_KNOWN = "none known"
 
 
 class ErrorSource(Source):
@@ -75,7 +75,7 @@ class Dependencies(Frozen):
     affected_services: tuple[str, ...]
 
 
-class Related(Frozen):
+class RelatedError(Frozen):
     """An error that is often seen with this one. active: whether it is now, in this incident."""
 
     code: str
@@ -83,7 +83,7 @@ class Related(Frozen):
     active: bool
 
 
-class Happened(Frozen):
+class TimelineEntry(Frozen):
     """One line of the incident's history."""
 
     at: Time
@@ -118,20 +118,20 @@ class DebugReport(Frozen):
     verify: Verify
     docs: str | None
     common_causes: tuple[str, ...]
-    related: tuple[Related, ...]
-    timeline: tuple[Happened, ...]
-    changes: tuple[Changed, ...] = ()
+    related: tuple[RelatedError, ...]
+    timeline: tuple[TimelineEntry, ...]
+    changes: tuple[AssessedDifference, ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
 
 
-def debug_report(
+def build_debug_report(
     incident: Incident,
     members: Sequence[Alert],
     catalog: Catalog,
     now: datetime,
     *,
     timeline: Iterable[Mapping[str, Any]] = (),
-    changes: Sequence[Changed] = (),
+    changes: Sequence[AssessedDifference] = (),
     suggestions: Sequence[Suggestion] = (),
 ) -> DebugReport:
     """Of an incident and its alerts, roots and cascades. timeline: rows with at, actor, what, reason.
@@ -141,9 +141,9 @@ def debug_report(
     ordered = sorted(
         members, key=lambda alert: (alert.role is not Role.ROOT, alert.first_seen, alert.fingerprint)
     )
-    roots = [alert for alert in ordered if alert.role is Role.ROOT]
+    root_alerts = [alert for alert in ordered if alert.role is Role.ROOT]
     cascades = [alert for alert in ordered if alert.role is Role.CASCADE]
-    lead = roots[0] if roots else None
+    lead = root_alerts[0] if root_alerts else None
     entry = catalog.get(incident.root.code)
     sample = lead.sample if lead else None
     return DebugReport(
@@ -162,12 +162,14 @@ def debug_report(
         message=sample.message if sample else None,
         details=sample.details if sample else {},
         stack=next((alert.sample.stack for alert in ordered if alert.sample and alert.sample.stack), None),
-        error_source=_source(ordered),
+        error_source=_find_source(ordered),
         dependencies=Dependencies(
             is_cascade=False,
-            root_cause=_cause(incident, roots),
-            cascade_failures=_cascade_failures(cascades, {each.fingerprint: each.code for each in members}),
-            affected_services=_names(alert.service for alert in members),
+            root_cause=_build_cause(incident, root_alerts),
+            cascade_failures=_build_cascade_failures(
+                cascades, {alert.fingerprint: alert.code for alert in members}
+            ),
+            affected_services=_sorted_names(alert.service for alert in members),
         ),
         impact=incident.impact,
         fix=entry.fix if entry else Fix(),
@@ -175,14 +177,14 @@ def debug_report(
         verify=entry.verify if entry else Verify(),
         docs=entry.docs if entry else None,
         common_causes=entry.common_causes if entry else (),
-        related=_related(entry, catalog, {alert.code for alert in members}),
-        timeline=tuple(Happened.model_validate(dict(each)) for each in timeline),
+        related=_build_related(entry, catalog, {alert.code for alert in members}),
+        timeline=tuple(TimelineEntry.model_validate(dict(row)) for row in timeline),
         changes=tuple(changes),
         suggestions=tuple(suggestions),
     )
 
 
-def _source(ordered: Iterable[Alert]) -> ErrorSource | None:
+def _find_source(ordered: Iterable[Alert]) -> ErrorSource | None:
     """The root's own place, else that of the first cascade that names one: a probe has no source."""
     for alert in ordered:
         source = alert.sample.source if alert.sample else None
@@ -191,28 +193,30 @@ def _source(ordered: Iterable[Alert]) -> ErrorSource | None:
     return None
 
 
-def why_root(incident: Incident, roots: Iterable[Alert]) -> Verdict | None:
+def find_root_verdict(incident: Incident, root_alerts: Iterable[Alert]) -> Verdict | None:
     """Why the rules say that it is the root; not what they said of what was taken for the root before."""
-    own = (alert for alert in roots if alert.fault == incident.fault)
-    return strongest((verdict for alert in own for verdict in alert.verdicts), VerdictKind.ROOT_CAUSE)
+    root_causes = (alert for alert in root_alerts if alert.fault == incident.fault)
+    return strongest((verdict for alert in root_causes for verdict in alert.verdicts), VerdictKind.ROOT_CAUSE)
 
 
-def _cause(incident: Incident, roots: Sequence[Alert]) -> Cause:
-    said = why_root(incident, roots)
-    if said is None:
+def _build_cause(incident: Incident, root_alerts: Sequence[Alert]) -> Cause:
+    verdict = find_root_verdict(incident, root_alerts)
+    if verdict is None:
         return Cause(code=incident.root.code, title=incident.title)
     return Cause(
         code=incident.root.code,
         title=incident.title,
-        because=said.because,
-        confidence=said.confidence,
-        rule=said.rule,
-        file=said.file,
-        line=said.line,
+        because=verdict.because,
+        confidence=verdict.confidence,
+        rule=verdict.rule,
+        file=verdict.file,
+        line=verdict.line,
     )
 
 
-def _cascade_failures(cascades: Sequence[Alert], codes: Mapping[str, str]) -> tuple[CascadeFailure, ...]:
+def _build_cascade_failures(
+    cascades: Sequence[Alert], codes: Mapping[str, str]
+) -> tuple[CascadeFailure, ...]:
     by_code: dict[str, list[Alert]] = {}
     for alert in cascades:
         by_code.setdefault(alert.code, []).append(alert)
@@ -221,24 +225,28 @@ def _cascade_failures(cascades: Sequence[Alert], codes: Mapping[str, str]) -> tu
             code=code,
             title=alerts[0].title,
             count=sum(alert.count for alert in alerts),
-            companies=_names(alert.tenant for alert in alerts),
-            services=_names(alert.service for alert in alerts),
+            companies=_sorted_names(alert.tenant for alert in alerts),
+            services=_sorted_names(alert.service for alert in alerts),
             caused_by=codes.get(alerts[0].caused_by or ""),
         )
         for code, alerts in by_code.items()
     )
 
 
-def _names(values: Iterable[str | None]) -> tuple[str, ...]:
+def _sorted_names(values: Iterable[str | None]) -> tuple[str, ...]:
     return tuple(sorted({value for value in values if value is not None}))
 
 
-def _related(entry: Entry | None, catalog: Catalog, active: set[str]) -> tuple[Related, ...]:
-    found = []
+def _build_related(entry: Entry | None, catalog: Catalog, active: set[str]) -> tuple[RelatedError, ...]:
+    related_errors = []
     for code in entry.related if entry else ():
-        known = catalog.get(code)
-        found.append(Related(code=code, title=known.title if known else None, active=code in active))
-    return tuple(found)
+        related_entry = catalog.get(code)
+        related_errors.append(
+            RelatedError(
+                code=code, title=related_entry.title if related_entry else None, active=code in active
+            )
+        )
+    return tuple(related_errors)
 
 
 # How it is shown: the same sections in plain text and in Markdown.
@@ -258,69 +266,80 @@ class _Section:
 def as_text(report: DebugReport) -> str:
     """For a terminal, a mail or a chat that shows text as it is."""
     lines = [
-        f"{report.severity}  {report.impact.priority}  {_line(report.title)}",
-        f"{_line(report.code)}, {_status(report)}",
+        f"{report.severity}  {report.impact.priority}  {_to_single_line(report.title)}",
+        f"{_to_single_line(report.code)}, {_format_status(report)}",
     ]
-    for section in _sections(report):
+    for section in _build_sections(report):
         lines += ["", section.title.upper()]
         width = max((len(label) for label, _value in section.pairs), default=0)
         for label, value in section.pairs:
-            shown = [_line(each) for each in ([value] if isinstance(value, str) else value)] or [_NONE]
-            lines += [f"  {label if not at else '':<{width}}  {one}" for at, one in enumerate(shown)]
+            texts = [_to_single_line(text) for text in ([value] if isinstance(value, str) else value)] or [
+                _NONE_KNOWN
+            ]
+            lines += [f"  {label if not index else '':<{width}}  {text}" for index, text in enumerate(texts)]
         lines += [
-            f"  {f'{at}.' if section.ordered else '-'} {_line(item)}"
-            for at, item in enumerate(section.items, 1)
+            f"  {f'{index}.' if section.ordered else '-'} {_to_single_line(item)}"
+            for index, item in enumerate(section.items, 1)
         ]
-        lines += [f"  {line}" for line in _code_lines(section.code)]
+        lines += [f"  {line}" for line in _format_code(section.code)]
     return "\n".join(lines) + "\n"
 
 
 def as_markdown(report: DebugReport) -> str:
     """For a ticket. What senders wrote is escaped, so that it can form no link, image or heading."""
     lines = [
-        f"# {report.severity} {report.impact.priority}: {_escaped(report.title)}",
+        f"# {report.severity} {report.impact.priority}: {_escape_markdown(report.title)}",
         "",
-        f"`{_line(report.code).replace('`', '')}`, {_status(report)}",
+        f"`{_to_single_line(report.code).replace('`', '')}`, {_format_status(report)}",
     ]
-    for section in _sections(report):
+    for section in _build_sections(report):
         lines += ["", f"## {section.title}", ""]
         for label, value in section.pairs:
-            shown = [value] if isinstance(value, str) else list(value) or [_NONE]
-            if len(shown) == 1:
-                lines.append(f"- **{_escaped(label)}:** {_escaped(shown[0])}")
+            texts = [value] if isinstance(value, str) else list(value) or [_NONE_KNOWN]
+            if len(texts) == 1:
+                lines.append(f"- **{_escape_markdown(label)}:** {_escape_markdown(texts[0])}")
             else:
-                lines += [f"- **{_escaped(label)}:**", *(f"  - {_escaped(each)}" for each in shown)]
+                lines += [
+                    f"- **{_escape_markdown(label)}:**",
+                    *(f"  - {_escape_markdown(text)}" for text in texts),
+                ]
         lines += [
-            f"{f'{at}.' if section.ordered else '-'} {_escaped(item)}"
-            for at, item in enumerate(section.items, 1)
+            f"{f'{index}.' if section.ordered else '-'} {_escape_markdown(item)}"
+            for index, item in enumerate(section.items, 1)
         ]
-        if code := _code_lines(section.code):
+        if code := _format_code(section.code):
             lines += ["", *(f"    {line}" for line in code)]
     return "\n".join(lines) + "\n"
 
 
-def _status(report: DebugReport) -> str:
-    lasted = spoken(((report.resolved_at or report.generated_at) - report.opened_at).total_seconds())
+def _format_status(report: DebugReport) -> str:
+    duration = format_duration(
+        ((report.resolved_at or report.generated_at) - report.opened_at).total_seconds()
+    )
     since = report.opened_at.isoformat(timespec="seconds").replace("+00:00", "Z")
     state = (
-        f"open for {lasted}" if report.status is IncidentStatus.OPEN else f"{report.status}, lasted {lasted}"
+        f"open for {duration}"
+        if report.status is IncidentStatus.OPEN
+        else f"{report.status}, lasted {duration}"
     )
     return f"incident {report.incident}, {state}, since {since}, {report.events} errors"
 
 
-def _sections(report: DebugReport) -> Iterator[_Section]:
+def _build_sections(report: DebugReport) -> Iterator[_Section]:
     yield _cause_section(report)
     yield from _fix_sections(report)
     yield _impact_section(report)
     if report.changes:
-        items = [_changed_line(each, report.opened_at) for each in report.changes]
+        items = [_format_change(change, report.opened_at) for change in report.changes]
         yield _Section("What changed since all was well", items=items)
     yield _dependency_section(report)
     yield from _source_sections(report)
-    yield _Section("Common causes", items=report.common_causes or (_NONE,))
-    yield _Section("Related errors", items=[_related_line(each) for each in report.related] or (_NONE,))
+    yield _Section("Common causes", items=report.common_causes or (_NONE_KNOWN,))
+    yield _Section(
+        "Related errors", items=[_format_related(error) for error in report.related] or (_NONE_KNOWN,)
+    )
     if report.timeline:
-        yield _Section("Timeline", items=[_happened_line(each) for each in report.timeline])
+        yield _Section("Timeline", items=[_format_timeline_entry(entry) for entry in report.timeline])
 
 
 def _cause_section(report: DebugReport) -> _Section:
@@ -333,17 +352,17 @@ def _cause_section(report: DebugReport) -> _Section:
     return _Section("Root cause", pairs)
 
 
-def _changed_line(each: Changed, onset: datetime) -> str:
-    ago = (onset - each.since).total_seconds() if each.since is not None else 0.0
-    when = f"{spoken(ago)} before it began" if ago >= 1 else "seen as it began"
-    likely = f", {each.likelihood:.0%} likely the cause" if each.likelihood else ""
-    return _line(f"{each.message} ({when}{likely})")
+def _format_change(change: AssessedDifference, onset: datetime) -> str:
+    ago = (onset - change.since).total_seconds() if change.since is not None else 0.0
+    when = f"{format_duration(ago)} before it began" if ago >= 1 else "seen as it began"
+    likely = f", {change.likelihood:.0%} likely the cause" if change.likelihood else ""
+    return _to_single_line(f"{change.message} ({when}{likely})")
 
 
-def _suggested_line(each: Suggestion) -> str:
-    plural = "s" if len(each.incidents) > 1 else ""
-    named = f"incident{plural} {', '.join(each.incidents)}"
-    return f"{each.fix} ({each.because}; {named}; {each.confidence:.0%} sure)"
+def _format_suggestion(suggestion: Suggestion) -> str:
+    plural = "s" if len(suggestion.incidents) > 1 else ""
+    incident_names = f"incident{plural} {', '.join(suggestion.incidents)}"
+    return f"{suggestion.fix} ({suggestion.because}; {incident_names}; {suggestion.confidence:.0%} sure)"
 
 
 def _fix_sections(report: DebugReport) -> Iterator[_Section]:
@@ -352,29 +371,33 @@ def _fix_sections(report: DebugReport) -> Iterator[_Section]:
         "This error is in no catalog. Write an entry for it in a rule file, and the next report has its fix."
     )
     steps = _Section(
-        "How to fix", items=fix.steps or ((_NONE,) if report.catalogued else (unknown,)), ordered=True
+        "How to fix", items=fix.steps or ((_NONE_KNOWN,) if report.catalogued else (unknown,)), ordered=True
     )
-    helped = _Section("What helped before", items=[_suggested_line(each) for each in report.suggestions])
-    found = [steps, helped] if fix.steps else [helped, steps]
-    yield from (each for each in found if each.items)
+    past_fixes = _Section(
+        "What helped before", items=[_format_suggestion(suggestion) for suggestion in report.suggestions]
+    )
+    sections = [steps, past_fixes] if fix.steps else [past_fixes, steps]
+    yield from (section for section in sections if section.items)
     where = f" in {fix.config_file}" if fix.config_file else ""
     yield _Section(
         "Where to fix",
         [
             ("Environment", [f"{name}{where}" for name in fix.env_vars]),
-            ("Direct fix link", fix.url or _NONE),
-            ("UI fix link", fix.ui_url or _NONE),
-            ("Documentation", report.docs or _NONE),
+            ("Direct fix link", fix.url or _NONE_KNOWN),
+            ("UI fix link", fix.ui_url or _NONE_KNOWN),
+            ("Documentation", report.docs or _NONE_KNOWN),
         ],
     )
-    yield _Section("How to reproduce", items=report.reproduce or (_NONE,), ordered=True)
-    proof = (f"firstcause probe {verify.probe} says UP",) if verify.probe else ()
-    yield _Section("How to verify the fix", items=(*verify.steps, *proof) or (_NONE,), ordered=True)
+    yield _Section("How to reproduce", items=report.reproduce or (_NONE_KNOWN,), ordered=True)
+    probe_steps = (f"firstcause probe {verify.probe} says UP",) if verify.probe else ()
+    yield _Section(
+        "How to verify the fix", items=(*verify.steps, *probe_steps) or (_NONE_KNOWN,), ordered=True
+    )
 
 
 def _impact_section(report: DebugReport) -> _Section:
     impact = report.impact
-    named = ", ".join(impact.companies) + (
+    companies = ", ".join(impact.companies) + (
         f" ({len(impact.companies)} of {impact.companies_known} known)" if impact.companies else ""
     )
     return _Section(
@@ -383,7 +406,7 @@ def _impact_section(report: DebugReport) -> _Section:
             ("Priority", impact.priority.value),
             ("Revenue impact", impact.revenue.value),
             ("Customer facing", "yes" if impact.customer_facing else "no"),
-            ("Companies affected", f"{impact.tenants.value}{f', seen: {named}' if named else ''}"),
+            ("Companies affected", f"{impact.tenants.value}{f', seen: {companies}' if companies else ''}"),
             ("Features affected", impact.features),
             ("Where", impact.components),
         ],
@@ -391,26 +414,26 @@ def _impact_section(report: DebugReport) -> _Section:
 
 
 def _dependency_section(report: DebugReport) -> _Section:
-    found = report.dependencies
-    cascades = [_cascade_line(each) for each in found.cascade_failures]
+    dependencies = report.dependencies
+    cascades = [_format_cascade(failure) for failure in dependencies.cascade_failures]
     pairs: list[tuple[str, str | Sequence[str]]] = [
-        ("Is a cascade", "yes" if found.is_cascade else "no, this is the root cause"),
-        ("Root cause", f"{found.root_cause.code}: {found.root_cause.title}"),
+        ("Is a cascade", "yes" if dependencies.is_cascade else "no, this is the root cause"),
+        ("Root cause", f"{dependencies.root_cause.code}: {dependencies.root_cause.title}"),
         ("Cascade failures", cascades or "none"),
     ]
     if cascades:
         pairs.append(
             ("Will resolve", f"{'these' if len(cascades) > 1 else 'this'}, when the root cause does")
         )
-    pairs.append(("Affected services", found.affected_services))
+    pairs.append(("Affected services", dependencies.affected_services))
     return _Section("Dependency analysis", pairs)
 
 
-def _cascade_line(each: CascadeFailure) -> str:
-    shown = each.companies[:_SHOWN_TENANTS]
-    more = len(each.companies) - len(shown)
-    whom = f" in {', '.join(shown)}{f' and {more} more' if more else ''}" if shown else ""
-    return f"{each.code} x {each.count}{whom}: {each.title}"
+def _format_cascade(failure: CascadeFailure) -> str:
+    companies = failure.companies[:_MAX_SHOWN_TENANTS]
+    hidden = len(failure.companies) - len(companies)
+    company_note = f" in {', '.join(companies)}{f' and {hidden} more' if hidden else ''}" if companies else ""
+    return f"{failure.code} x {failure.count}{company_note}: {failure.title}"
 
 
 def _source_sections(report: DebugReport) -> Iterator[_Section]:
@@ -429,40 +452,42 @@ def _source_sections(report: DebugReport) -> Iterator[_Section]:
             ],
         )
     if report.details:
-        yield _Section("Details", [(_line(key), _shown(value)) for key, value in report.details.items()])
+        yield _Section(
+            "Details", [(_to_single_line(key), _format_value(value)) for key, value in report.details.items()]
+        )
     if report.stack:
         yield _Section("Stack", code=report.stack)
 
 
-def _related_line(each: Related) -> str:
-    title = f": {each.title}" if each.title else ""
-    return f"{each.code}{title}{' (active now)' if each.active else ''}"
+def _format_related(error: RelatedError) -> str:
+    title = f": {error.title}" if error.title else ""
+    return f"{error.code}{title}{' (active now)' if error.active else ''}"
 
 
-def _happened_line(each: Happened) -> str:
-    at = each.at.isoformat(timespec="seconds").replace("+00:00", "Z")
-    actor = "" if each.actor == "firstcause" else f" by {each.actor}"
-    return f"{at}  {each.what}{actor}{f' ({each.reason})' if each.reason else ''}"
+def _format_timeline_entry(entry: TimelineEntry) -> str:
+    time = entry.at.isoformat(timespec="seconds").replace("+00:00", "Z")
+    actor = "" if entry.actor == "firstcause" else f" by {entry.actor}"
+    return f"{time}  {entry.what}{actor}{f' ({entry.reason})' if entry.reason else ''}"
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _line(value: str) -> str:
+def _to_single_line(value: str) -> str:
     """On one line, without characters that could drive a terminal."""
     return "".join(char if char.isprintable() else " " for char in value)
 
 
-def _code_lines(code: str | None) -> list[str]:
+def _format_code(code: str | None) -> list[str]:
     lines = (code or "").splitlines()
-    shown = [_line(line.expandtabs(4)) for line in lines[:_STACK_LINES]]
-    more = len(lines) - len(shown)
-    return [*shown, f"... {more} more lines"] if more else shown
+    shown = [_to_single_line(line.expandtabs(4)) for line in lines[:_MAX_STACK_LINES]]
+    hidden = len(lines) - len(shown)
+    return [*shown, f"... {hidden} more lines"] if hidden else shown
 
 
-_MARKS = re.compile(r"([\\`*\[\]<>|~!]|(?<!\w)_|_(?!\w)|^[#+>-])")
+_MARKDOWN_CHARS = re.compile(r"([\\`*\[\]<>|~!]|(?<!\w)_|_(?!\w)|^[#+>-])")
 
 
-def _escaped(value: str) -> str:
-    return _MARKS.sub(r"\\\1", _line(value))
+def _escape_markdown(value: str) -> str:
+    return _MARKDOWN_CHARS.sub(r"\\\1", _to_single_line(value))

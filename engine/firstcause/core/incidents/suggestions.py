@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-SHOWN = 3
+MAX_SUGGESTIONS = 3
 """So many suggestions are made of an incident."""
 
-_LISTED = 5
+_MAX_LISTED_INCIDENTS = 5
 """Incidents that one names."""
 
 
 @dataclass(frozen=True)
-class Trust:
+class FixWeights:
     """How past fixes are weighed; rule files set these as thresholds `fix_...`.
 
     held_for: seconds without the same fault after which a fix held. half_life: seconds after which one
@@ -52,87 +52,114 @@ class Suggestion(Frozen):
     last_used: Time
 
 
-class _Use(NamedTuple):
+class PastFix(NamedTuple):
     """One incident that a fix was to mend. words: the fix, comparable. held: the fault stayed away."""
 
     incident: Incident
-    at: datetime
-    words: str
+    resolved_at: datetime
+    normalized_fix: str
     held: bool
 
 
-class Experience:
+class FixHistory:
     """What people did about one code.
 
     alike: the incidents with that root code in any order, open ones too, as what opens within `held_for` of
     a fix says that it did not hold.
     """
 
-    def __init__(self, alike: Iterable[Incident], trust: Trust) -> None:
-        known = [each for each in alike if not each.drill]
-        self._trust = trust
+    def __init__(self, incidents: Iterable[Incident], weights: FixWeights) -> None:
+        real_incidents = [incident for incident in incidents if not incident.drill]
+        self._weights = weights
         openings: dict[str | None, list[datetime]] = defaultdict(list)
-        for each in sorted(known, key=lambda each: each.opened_at):
-            openings[each.root.service].append(each.opened_at)
-        self._uses = [
-            _Use(each, at, _words(fix), _held(at, openings[each.root.service], trust))
-            for each in known
-            if each.status is IncidentStatus.RESOLVED and (at := each.resolved_at) and (fix := each.fix)
+        for incident in sorted(real_incidents, key=lambda incident: incident.opened_at):
+            openings[incident.root.service].append(incident.opened_at)
+        self._past_fixes = [
+            PastFix(
+                incident,
+                resolved_at,
+                _normalize_fix(fix),
+                _fix_held(resolved_at, openings[incident.root.service], weights),
+            )
+            for incident in real_incidents
+            if incident.status is IncidentStatus.RESOLVED
+            and (resolved_at := incident.resolved_at)
+            and (fix := incident.fix)
         ]
 
-    def suggestions(self, incident: Incident) -> tuple[Suggestion, ...]:
+    def suggest(self, incident: Incident) -> tuple[Suggestion, ...]:
         """What was over before the incident began, the likeliest first."""
-        alike: dict[str, list[_Use]] = defaultdict(list)
-        for each in self._uses:
-            if each.at <= incident.opened_at and each.incident.stored_id != incident.stored_id:
-                alike[each.words].append(each)
-        made = (self._suggestion(incident, uses) for uses in alike.values())
-        good = [each for each in made if each.confidence >= self._trust.least]
+        by_fix: dict[str, list[PastFix]] = defaultdict(list)
+        for past_fix in self._past_fixes:
+            if (
+                past_fix.resolved_at <= incident.opened_at
+                and past_fix.incident.stored_id != incident.stored_id
+            ):
+                by_fix[past_fix.normalized_fix].append(past_fix)
+        candidates = (self._build_suggestion(incident, past_fixes) for past_fixes in by_fix.values())
+        trusted = [suggestion for suggestion in candidates if suggestion.confidence >= self._weights.least]
         # The text is the last key: two fixes that are equally good keep their order, whatever came in first.
-        order = sorted(good, key=lambda each: (-each.confidence, -each.last_used.timestamp(), each.fix))
-        return tuple(order[:SHOWN])
+        ranked = sorted(
+            trusted,
+            key=lambda suggestion: (
+                -suggestion.confidence,
+                -suggestion.last_used.timestamp(),
+                suggestion.fix,
+            ),
+        )
+        return tuple(ranked[:MAX_SUGGESTIONS])
 
-    def _suggestion(self, incident: Incident, uses: Sequence[_Use]) -> Suggestion:
-        newest = sorted(uses, key=lambda each: (each.at, each.incident.stored_id or 0), reverse=True)
-        weights = [self._weight(incident, each) for each in newest]
-        believed = sum(weight for weight, each in zip(weights, newest, strict=True) if each.held)
+    def _build_suggestion(self, incident: Incident, past_fixes: Sequence[PastFix]) -> Suggestion:
+        newest = sorted(
+            past_fixes,
+            key=lambda past_fix: (past_fix.resolved_at, past_fix.incident.stored_id or 0),
+            reverse=True,
+        )
+        weights = [self._weigh_fix(incident, past_fix) for past_fix in newest]
+        success_weight = sum(
+            weight for weight, past_fix in zip(weights, newest, strict=True) if past_fix.held
+        )
         return Suggestion(
             fix=newest[0].incident.fix or "",
-            confidence=round(believed / (sum(weights) + self._trust.doubt), 3),
-            because=_because(incident, newest),
+            confidence=round(success_weight / (sum(weights) + self._weights.doubt), 3),
+            because=_format_evidence(incident, newest),
             tried=len(newest),
-            held=sum(each.held for each in newest),
-            incidents=tuple(str(each.incident.stored_id) for each in newest[:_LISTED]),
-            last_used=newest[0].at,
+            held=sum(past_fix.held for past_fix in newest),
+            incidents=tuple(str(past_fix.incident.stored_id) for past_fix in newest[:_MAX_LISTED_INCIDENTS]),
+            last_used=newest[0].resolved_at,
         )
 
-    def _weight(self, incident: Incident, use: _Use) -> float:
-        age = (incident.opened_at - use.at).total_seconds()
-        share = 1.0 if _same_place(incident, use) else self._trust.elsewhere
-        return float(0.5 ** (age / self._trust.half_life)) * share
+    def _weigh_fix(self, incident: Incident, past_fix: PastFix) -> float:
+        age = (incident.opened_at - past_fix.resolved_at).total_seconds()
+        share = 1.0 if _is_same_service(incident, past_fix) else self._weights.elsewhere
+        return float(0.5 ** (age / self._weights.half_life)) * share
 
 
-def _same_place(incident: Incident, use: _Use) -> bool:
-    return incident.root.service == use.incident.root.service
+def _is_same_service(incident: Incident, past_fix: PastFix) -> bool:
+    return incident.root.service == past_fix.incident.root.service
 
 
-def _held(at: datetime, openings: Sequence[datetime], trust: Trust) -> bool:
+def _fix_held(resolved_at: datetime, openings: Sequence[datetime], weights: FixWeights) -> bool:
     """openings: of all incidents of that fault, in order."""
-    following = bisect_left(openings, at)
-    return following == len(openings) or (openings[following] - at).total_seconds() > trust.held_for
+    next_index = bisect_left(openings, resolved_at)
+    return (
+        next_index == len(openings) or (openings[next_index] - resolved_at).total_seconds() > weights.held_for
+    )
 
 
-def _because(incident: Incident, newest: Sequence[_Use]) -> str:
-    days = (incident.opened_at - newest[0].at).days
+def _format_evidence(incident: Incident, newest: Sequence[PastFix]) -> str:
+    days = (incident.opened_at - newest[0].resolved_at).days
     when = "less than a day before" if days == 0 else f"{days} day{'s' if days > 1 else ''} before"
-    place = "" if any(_same_place(incident, each) for each in newest) else " at another service"
-    held = sum(each.held for each in newest)
+    service_note = (
+        "" if any(_is_same_service(incident, past_fix) for past_fix in newest) else " at another service"
+    )
+    held_count = sum(past_fix.held for past_fix in newest)
     if len(newest) == 1:
-        return f"used once{place}, {when}, and it {'held' if held else 'came back'}"
-    kept = "held each time" if held == len(newest) else f"held {held} of {len(newest)} times"
-    return f"used {len(newest)} times{place}, last {when}, and it {kept}"
+        return f"used once{service_note}, {when}, and it {'held' if held_count else 'came back'}"
+    outcome = "held each time" if held_count == len(newest) else f"held {held_count} of {len(newest)} times"
+    return f"used {len(newest)} times{service_note}, last {when}, and it {outcome}"
 
 
-def _words(fix: str) -> str:
+def _normalize_fix(fix: str) -> str:
     """The same for texts that say the same but for case, spaces and the full stop."""
     return " ".join(fix.split()).rstrip(".!").casefold()

@@ -7,22 +7,22 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from firstcause.core.model import Frozen, NotifyReason, Priority, Severity
-from firstcause.core.text.durations import spoken
+from firstcause.core.text.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-SEPTETS = 160
+MAX_GSM7_SEPTETS = 160
 """Characters of one SMS in the GSM 7-bit alphabet (3GPP TS 23.038); those of its extension count twice."""
-UCS2_UNITS = 70
+MAX_UCS2_UNITS = 70
 """UTF-16 units of one SMS that has any other character."""
 
-_BASIC = frozenset(
+_GSM7_BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-_EXTENSION = frozenset("^{}\\[~]|€")
-_PLAIN = str.maketrans(
+_GSM7_EXTENSION = frozenset("^{}\\[~]|€")
+_GSM7_SUBSTITUTES = str.maketrans(
     {
         "\u2018": "'",
         "\u2019": "'",
@@ -36,10 +36,10 @@ _PLAIN = str.maketrans(
         "`": "'",
     }
 )
-_NAMED_COMPANIES = 2
+_MAX_NAMED_COMPANIES = 2
 
 
-class Brief(Frozen):
+class MessageContext(Frozen):
     """What the words are made of. duration: seconds from opening to resolution, None while open.
 
     because: the rule's reason. cascades: alerts that follow from the root. now: when it is said.
@@ -55,7 +55,7 @@ class Brief(Frozen):
     title: str
     opened_at: datetime
     now: datetime
-    because: str | None = None
+    cause: str | None = None
     services: tuple[str, ...] = ()
     companies: tuple[str, ...] = ()
     companies_known: int = 0
@@ -63,10 +63,10 @@ class Brief(Frozen):
     events: int = 0
     first_step: str | None = None
     fix_url: str | None = None
-    last_time: str | None = None
+    past_fix: str | None = None
     link: str | None = None
     duration: float | None = None
-    worse: bool = False
+    more_urgent: bool = False
     drill: bool = False
     maybe_repeat: bool = False
 
@@ -76,167 +76,175 @@ class Brief(Frozen):
         return max((self.now - self.opened_at).total_seconds(), 0.0)
 
 
-class Held(Frozen):
+class DigestItem(Frozen):
     """One of several incidents in one message. over: before anybody could be told."""
 
     incident_id: str
     priority: Priority
     title: str
-    over: bool = False
+    resolved: bool = False
 
 
-def text(brief: Brief) -> str:
+def format_text(context: MessageContext) -> str:
     """One SMS: what it is, and as much of why, whom and where as fits. The incident's number is always in."""
-    end = f" #{brief.incident_id}" + (" (may repeat)" if brief.maybe_repeat else "")
-    parts = _parts(brief)
-    title = " ".join(brief.title.split())
-    one_segment = _fitter(_speakable("".join((_label(brief), title, *parts, end))))
-    head = one_segment.cut(_speakable(f"{_label(brief)}{title}"), _speakable(end))
-    for part in map(_speakable, parts):
-        if one_segment.fits(head + part + end):
+    suffix = f" #{context.incident_id}" + (" (may repeat)" if context.maybe_repeat else "")
+    parts = _format_parts(context)
+    title = " ".join(context.title.split())
+    encoding = _sms_encoding(_to_gsm7("".join((_format_prefix(context), title, *parts, suffix))))
+    head = encoding.truncate(_to_gsm7(f"{_format_prefix(context)}{title}"), _to_gsm7(suffix))
+    for part in map(_to_gsm7, parts):
+        if encoding.fits(head + part + suffix):
             head += part
-    return _speakable(head + end)
+    return _to_gsm7(head + suffix)
 
 
-def body(brief: Brief, report: str) -> str:
+def format_body(context: MessageContext, report: str) -> str:
     """The whole message: the same in a few lines, then the debug report."""
-    lines = [f"{_label(brief)}{brief.title} ({brief.priority}, incident {brief.incident_id})"]
-    if brief.reason is NotifyReason.RESOLVED:
-        lines.append(f"It lasted {spoken(brief.duration or 0)}, with {_counted(brief.events, 'error')}.")
+    lines = [f"{_format_prefix(context)}{context.title} ({context.priority}, incident {context.incident_id})"]
+    if context.reason is NotifyReason.RESOLVED:
+        lines.append(
+            f"It lasted {format_duration(context.duration or 0)}, with {_format_count(context.events, 'error')}."
+        )
     else:
-        lines += [f"Cause: {brief.because}"] if brief.because else []
-        lines += [f"Hits: {_companies(brief)}"] if brief.companies else []
-        lines += [f"Open for {spoken(brief.age)}, and nobody has acknowledged it."] if _asks(brief) else []
-        lines += [f"First: {brief.first_step}"] if brief.first_step else []
-        lines += [f"Fix at: {brief.fix_url}"] if brief.fix_url else []
-        lines += [f"Last time: {brief.last_time}"] if brief.last_time else []
-    lines += [f"Page: {brief.link}"] if brief.link else []
-    if brief.maybe_repeat:
+        lines += [f"Cause: {context.cause}"] if context.cause else []
+        lines += [f"Hits: {_format_companies(context)}"] if context.companies else []
+        lines += (
+            [f"Open for {format_duration(context.age)}, and nobody has acknowledged it."]
+            if _asks_for_acknowledgement(context)
+            else []
+        )
+        lines += [f"First: {context.first_step}"] if context.first_step else []
+        lines += [f"Fix at: {context.fix_url}"] if context.fix_url else []
+        lines += [f"Last time: {context.past_fix}"] if context.past_fix else []
+    lines += [f"Page: {context.link}"] if context.link else []
+    if context.maybe_repeat:
         lines.append("You may have had this message before: firstcause stopped while it was being sent.")
     return "\n".join([*lines, "", report])
 
 
-def digest_title(held: Sequence[Held], since: datetime) -> str:
+def format_digest_title(items: Sequence[DigestItem], since: datetime) -> str:
     """What several held-back messages are called together."""
-    return f"{_counted(len(held), 'incident')} since {since:%H:%M} UTC"
+    return f"{_format_count(len(items), 'incident')} since {since:%H:%M} UTC"
 
 
-def digest_text(held: Sequence[Held], since: datetime) -> str:
+def format_digest_text(items: Sequence[DigestItem], since: datetime) -> str:
     """One SMS of several incidents, the most urgent first: as many as fit."""
-    parts = [f" #{each.incident_id} {each.priority} {' '.join(each.title.split())};" for each in held]
-    head = f"HELD BACK: {digest_title(held, since)}."
-    one_segment = _fitter(_speakable("".join((head, *parts))))
-    said = 0
-    for part in map(_speakable, parts):
-        left = len(parts) - said - 1
-        end = f" {left} more." if left else ""
-        if not one_segment.fits(f"{head}{part}{end}"):
+    parts = [f" #{item.incident_id} {item.priority} {' '.join(item.title.split())};" for item in items]
+    head = f"HELD BACK: {format_digest_title(items, since)}."
+    encoding = _sms_encoding(_to_gsm7("".join((head, *parts))))
+    included = 0
+    for part in map(_to_gsm7, parts):
+        remaining = len(parts) - included - 1
+        suffix = f" {remaining} more." if remaining else ""
+        if not encoding.fits(f"{head}{part}{suffix}"):
             break
-        head, said = head + part, said + 1
-    left = len(parts) - said
-    return f"{head} {left} more." if left else f"{head.removesuffix(';')}."
+        head, included = head + part, included + 1
+    remaining = len(parts) - included
+    return f"{head} {remaining} more." if remaining else f"{head.removesuffix(';')}."
 
 
-def digest_body(held: Sequence[Held], since: datetime, links: Mapping[str, str]) -> str:
+def format_digest_body(items: Sequence[DigestItem], since: datetime, links: Mapping[str, str]) -> str:
     """All of them, one a line. links: incident -> its page."""
-    lines = [f"HELD BACK: {digest_title(held, since)}", ""]
-    for each in held:
-        over = ", over by now" if each.over else ""
-        link = f" {links[each.incident_id]}" if each.incident_id in links else ""
-        lines.append(f"#{each.incident_id} {each.priority}{over}: {' '.join(each.title.split())}{link}")
+    lines = [f"HELD BACK: {format_digest_title(items, since)}", ""]
+    for item in items:
+        resolved_note = ", over by now" if item.resolved else ""
+        link = f" {links[item.incident_id]}" if item.incident_id in links else ""
+        lines.append(
+            f"#{item.incident_id} {item.priority}{resolved_note}: {' '.join(item.title.split())}{link}"
+        )
     return "\n".join([*lines, "", "They are in one message as there were more than the limit allows."])
 
 
-def _label(brief: Brief) -> str:
-    return f"DRILL: {_why(brief)}" if brief.drill else _why(brief)
+def _format_prefix(context: MessageContext) -> str:
+    return f"DRILL: {_format_reason(context)}" if context.drill else _format_reason(context)
 
 
-def _why(brief: Brief) -> str:
-    match brief.reason:
+def _format_reason(context: MessageContext) -> str:
+    match context.reason:
         case NotifyReason.RESOLVED:
             return "RESOLVED: "
         case NotifyReason.NEW_ROOT:
             return "NEW CAUSE: "
-        case NotifyReason.ESCALATED if brief.worse:
-            return f"NOW {brief.priority}: "
+        case NotifyReason.ESCALATED if context.more_urgent:
+            return f"NOW {context.priority}: "
         case NotifyReason.ESCALATED:
-            return f"NOBODY ANSWERED, {brief.severity}: "
+            return f"NOBODY ANSWERED, {context.severity}: "
         case NotifyReason.REMINDER:
-            return f"STILL OPEN after {spoken(brief.age)}: "
+            return f"STILL OPEN after {format_duration(context.age)}: "
         case _:
-            return f"{brief.severity}: "
+            return f"{context.severity}: "
 
 
-def _asks(brief: Brief) -> bool:
+def _asks_for_acknowledgement(context: MessageContext) -> bool:
     """Whether it is said as nobody acknowledged it."""
-    return brief.reason is NotifyReason.REMINDER or (
-        brief.reason is NotifyReason.ESCALATED and not brief.worse
+    return context.reason is NotifyReason.REMINDER or (
+        context.reason is NotifyReason.ESCALATED and not context.more_urgent
     )
 
 
-def _parts(brief: Brief) -> list[str]:
+def _format_parts(context: MessageContext) -> list[str]:
     """What follows the title, in the order of its worth to someone who has only this text."""
-    if brief.reason is NotifyReason.RESOLVED:
-        return [f", after {spoken(brief.duration or 0)}"]
-    parts = [brief.because] if brief.because else []
-    parts += [brief.link] if brief.link else []
-    parts += [_companies(brief)] if brief.companies else []
-    parts += [_counted(brief.cascades, "cascade")] if brief.cascades else []
-    parts.append(brief.priority.value)
+    if context.reason is NotifyReason.RESOLVED:
+        return [f", after {format_duration(context.duration or 0)}"]
+    parts = [context.cause] if context.cause else []
+    parts += [context.link] if context.link else []
+    parts += [_format_companies(context)] if context.companies else []
+    parts += [_format_count(context.cascades, "cascade")] if context.cascades else []
+    parts.append(context.priority.value)
     return [f". {' '.join(part.split())}" for part in parts]
 
 
-def _companies(brief: Brief) -> str:
-    if len(brief.companies) <= _NAMED_COMPANIES:
-        return ", ".join(brief.companies)
-    if brief.companies_known > len(brief.companies):
-        return f"{len(brief.companies)} of {brief.companies_known} companies"
-    return _counted(len(brief.companies), "companies", "companies")
+def _format_companies(context: MessageContext) -> str:
+    if len(context.companies) <= _MAX_NAMED_COMPANIES:
+        return ", ".join(context.companies)
+    if context.companies_known > len(context.companies):
+        return f"{len(context.companies)} of {context.companies_known} companies"
+    return _format_count(len(context.companies), "companies", "companies")
 
 
-def _counted(number: int, noun: str, several: str | None = None) -> str:
-    return f"{number} {noun if number == 1 else several or noun + 's'}"
+def _format_count(count: int, singular: str, plural: str | None = None) -> str:
+    return f"{count} {singular if count == 1 else plural or singular + 's'}"
 
 
-def _speakable(words: str) -> str:
+def _to_gsm7(text: str) -> str:
     """Without control characters, and in the GSM alphabet where that loses no meaning."""
-    plain = words.translate(_PLAIN)
-    kept = "".join(char if char.isprintable() else " " for char in plain)
-    return "".join(map(_nearest, kept))
+    plain = text.translate(_GSM7_SUBSTITUTES)
+    printable = "".join(char if char.isprintable() else " " for char in plain)
+    return "".join(map(_nearest_gsm7, printable))
 
 
-def _nearest(char: str) -> str:
-    if char in _BASIC or char in _EXTENSION:
+def _nearest_gsm7(char: str) -> str:
+    if char in _GSM7_BASIC or char in _GSM7_EXTENSION:
         return char
     base = unicodedata.normalize("NFKD", char)
-    bare = "".join(each for each in base if not unicodedata.combining(each))
-    return bare if bare and all(each in _BASIC for each in bare) else char
+    bare = "".join(part for part in base if not unicodedata.combining(part))
+    return bare if bare and all(part in _GSM7_BASIC for part in bare) else char
 
 
-class _Segment:
+class _SmsEncoding:
     """One SMS of an alphabet: how long a text is in it, and how long it may be."""
 
     def __init__(self, limit: int, *, gsm: bool) -> None:
         self._limit = limit
         self._gsm = gsm
 
-    def fits(self, words: str) -> bool:
-        return self._length(words) <= self._limit
+    def fits(self, text: str) -> bool:
+        return self._measure_length(text) <= self._limit
 
-    def cut(self, words: str, end: str) -> str:
+    def truncate(self, text: str, suffix: str) -> str:
         """The words, shortened so that `end` fits after them."""
-        if self.fits(words + end):
-            return words
-        while words and not self.fits(f"{words}...{end}"):
-            words = words[:-1]
-        return f"{words}..."
+        if self.fits(text + suffix):
+            return text
+        while text and not self.fits(f"{text}...{suffix}"):
+            text = text[:-1]
+        return f"{text}..."
 
-    def _length(self, words: str) -> int:
+    def _measure_length(self, text: str) -> int:
         if self._gsm:
-            return sum(2 if char in _EXTENSION else 1 for char in words)
-        return len(words.encode("utf-16-le", "replace")) // 2
+            return sum(2 if char in _GSM7_EXTENSION else 1 for char in text)
+        return len(text.encode("utf-16-le", "replace")) // 2
 
 
-def _fitter(whole: str) -> _Segment:
-    gsm = all(char in _BASIC or char in _EXTENSION for char in whole)
-    return _Segment(SEPTETS, gsm=True) if gsm else _Segment(UCS2_UNITS, gsm=False)
+def _sms_encoding(message: str) -> _SmsEncoding:
+    gsm = all(char in _GSM7_BASIC or char in _GSM7_EXTENSION for char in message)
+    return _SmsEncoding(MAX_GSM7_SEPTETS, gsm=True) if gsm else _SmsEncoding(MAX_UCS2_UNITS, gsm=False)

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 
 from firstcause.core.model import Incident, IncidentStatus, NotifyReason, Priority
 
-AGAIN = 300.0
+RETRY_DELAY_S = 300.0
 """Seconds after which what nobody could deliver is tried anew; they double with each time."""
 
 
 @dataclass(frozen=True)
-class Told:
+class NotificationState:
     """What is queued or said of an incident by one route so far, since it was last said to be over.
 
     notifiers: of the route, as it was used last. queued: reasons of what waits. first_due: of the first
@@ -24,13 +24,13 @@ class Told:
     """
 
     notifiers: tuple[str, ...] = ()
-    queued: frozenset[NotifyReason] = frozenset()
+    queued_reasons: frozenset[NotifyReason] = frozenset()
     first_due: datetime | None = None
-    said_fault: str | None = None
-    said_priority: Priority | None = None
-    since: datetime | None = None
-    said_at: datetime | None = None
-    over: bool = False
+    notified_fault: str | None = None
+    notified_priority: Priority | None = None
+    notified_since: datetime | None = None
+    last_notified_at: datetime | None = None
+    resolution_sent: bool = False
     escalated_at: datetime | None = None
     failures: int = 0
     failed_at: datetime | None = None
@@ -46,11 +46,17 @@ class Decision:
     reason: NotifyReason | None = None
     due_at: datetime | None = None
     cancel: bool = False
-    sooner: bool = False
+    advance: bool = False
 
 
 def decide(
-    incident: Incident, told: Told, now: datetime, group_wait: float, *, fits: bool = True, sure: bool = True
+    incident: Incident,
+    state: NotificationState,
+    now: datetime,
+    group_wait: float,
+    *,
+    route_matches: bool = True,
+    is_confident: bool = True,
 ) -> Decision:
     """What to say by a route of an incident that was opened or changed. group_wait: seconds.
 
@@ -62,92 +68,102 @@ def decide(
     if incident.status is IncidentStatus.MERGED or incident.suppressed:
         return Decision(cancel=True)
     if incident.status is IncidentStatus.RESOLVED:
-        return _over(incident, told, now)
-    if told.said_fault is None:
-        return _first(incident, told, now, group_wait, fits=fits)
+        return _decide_resolved(incident, state, now)
+    if state.notified_fault is None:
+        return _decide_first(incident, state, now, group_wait, route_matches=route_matches)
     # A first one that waits is of an incident that was merged with this one; and it is not over after all.
-    stale = not told.queued.isdisjoint({NotifyReason.FIRST, NotifyReason.RESOLVED})
+    cancel_stale = not state.queued_reasons.isdisjoint({NotifyReason.FIRST, NotifyReason.RESOLVED})
     reason = None
-    if sure and told.said_fault != incident.fault:
+    if is_confident and state.notified_fault != incident.fault:
         reason = NotifyReason.NEW_ROOT
-    elif _worse(incident, told):
+    elif _is_more_urgent(incident, state):
         reason = NotifyReason.ESCALATED
-    if reason is None or reason in told.queued:
-        return Decision(cancel=stale)
-    return Decision(reason, now, cancel=stale)
+    if reason is None or reason in state.queued_reasons:
+        return Decision(cancel=cancel_stale)
+    return Decision(reason, now, cancel=cancel_stale)
 
 
-def _over(incident: Incident, told: Told, now: datetime) -> Decision:
-    if NotifyReason.RESOLVED in told.queued:
+def _decide_resolved(incident: Incident, state: NotificationState, now: datetime) -> Decision:
+    if NotifyReason.RESOLVED in state.queued_reasons:
         return Decision()
-    say = told.said_fault is not None and not incident.drill
-    return Decision(NotifyReason.RESOLVED, now, cancel=True) if say else Decision(cancel=True)
+    notify = state.notified_fault is not None and not incident.drill
+    return Decision(NotifyReason.RESOLVED, now, cancel=True) if notify else Decision(cancel=True)
 
 
-def _first(incident: Incident, told: Told, now: datetime, group_wait: float, *, fits: bool) -> Decision:
-    if not fits:
+def _decide_first(
+    incident: Incident, state: NotificationState, now: datetime, group_wait: float, *, route_matches: bool
+) -> Decision:
+    if not route_matches:
         return Decision(cancel=True)
-    begun = now if told.over else incident.opened_at
-    wait = now if incident.drill else max(now, begun + timedelta(seconds=group_wait))
-    if told.first_due is not None:
-        sooner = told.first_due > wait
-        return Decision(NotifyReason.FIRST, wait, sooner=True) if sooner else Decision()
-    return Decision() if told.failures else Decision(NotifyReason.FIRST, wait)
+    started_at = now if state.resolution_sent else incident.opened_at
+    due_at = now if incident.drill else max(now, started_at + timedelta(seconds=group_wait))
+    if state.first_due is not None:
+        advance = state.first_due > due_at
+        return Decision(NotifyReason.FIRST, due_at, advance=True) if advance else Decision()
+    return Decision() if state.failures else Decision(NotifyReason.FIRST, due_at)
 
 
-def _worse(incident: Incident, told: Told) -> bool:
-    return told.said_priority is not None and incident.priority.rank > told.said_priority.rank
+def _is_more_urgent(incident: Incident, state: NotificationState) -> bool:
+    return state.notified_priority is not None and incident.priority.rank > state.notified_priority.rank
 
 
-def overdue(incident: Incident, told: Told, now: datetime, repeat_interval: float) -> Decision:
+def reminder_due(
+    incident: Incident, state: NotificationState, now: datetime, repeat_interval: float
+) -> Decision:
     """What to say by a route because time went on. repeat_interval: seconds, 0 for no reminders."""
-    if not _nobody_is_at(incident) or told.queued:
+    if not _is_unacknowledged(incident) or state.queued_reasons:
         return Decision()
-    if told.failed_at is not None and told.failures:
-        again = told.failed_at + timedelta(seconds=_patience(told.failures, repeat_interval))
-        reason = NotifyReason.FIRST if told.said_fault is None else NotifyReason.REMINDER
-        return Decision(reason, now) if again <= now else Decision()
-    if told.said_fault is None or told.said_at is None or not repeat_interval:
+    if state.failed_at is not None and state.failures:
+        retry_at = state.failed_at + timedelta(seconds=_retry_delay(state.failures, repeat_interval))
+        reason = NotifyReason.FIRST if state.notified_fault is None else NotifyReason.REMINDER
+        return Decision(reason, now) if retry_at <= now else Decision()
+    if state.notified_fault is None or state.last_notified_at is None or not repeat_interval:
         return Decision()
-    due = told.said_at + timedelta(seconds=repeat_interval) <= now
-    return Decision(NotifyReason.REMINDER, now) if due else Decision()
+    is_due = state.last_notified_at + timedelta(seconds=repeat_interval) <= now
+    return Decision(NotifyReason.REMINDER, now) if is_due else Decision()
 
 
-def _patience(failures: int, repeat_interval: float) -> float:
-    longest = max(AGAIN, repeat_interval or 12 * AGAIN)
-    return float(min(AGAIN * 2 ** min(failures - 1, 20), longest))
+def _retry_delay(failures: int, repeat_interval: float) -> float:
+    max_delay = max(RETRY_DELAY_S, repeat_interval or 12 * RETRY_DELAY_S)
+    return float(min(RETRY_DELAY_S * 2 ** min(failures - 1, 20), max_delay))
 
 
-def unanswered(incident: Incident, told: Told, further: Told, now: datetime, escalate_after: float) -> bool:
+def needs_escalation(
+    incident: Incident,
+    state: NotificationState,
+    next_state: NotificationState,
+    now: datetime,
+    escalate_after: float,
+) -> bool:
     """Whether the next route is to be told, as nobody acknowledged what the first one said.
 
     told: of the first route; further: of the next. escalate_after: seconds. A route whose notifiers all
     failed has told nobody, so the next is told at once.
     """
-    if not _nobody_is_at(incident) or NotifyReason.ESCALATED in further.queued:
+    if not _is_unacknowledged(incident) or NotifyReason.ESCALATED in next_state.queued_reasons:
         return False
-    if told.since is None:
-        return told.failures > 0 and further.escalated_at is None
-    if further.escalated_at is not None and further.escalated_at >= told.since:
+    if state.notified_since is None:
+        return state.failures > 0 and next_state.escalated_at is None
+    if next_state.escalated_at is not None and next_state.escalated_at >= state.notified_since:
         return False
-    return told.since + timedelta(seconds=escalate_after) <= now
+    return state.notified_since + timedelta(seconds=escalate_after) <= now
 
 
-def still_worth(reason: NotifyReason, incident: Incident, told: Told) -> bool:
+def still_relevant(reason: NotifyReason, incident: Incident, state: NotificationState) -> bool:
     """Whether what was queued for a reason is to be said now that its time has come."""
     match reason:
         case NotifyReason.RESOLVED:
             return incident.status is IncidentStatus.RESOLVED
         case NotifyReason.REMINDER:
-            return _nobody_is_at(incident)
+            return _is_unacknowledged(incident)
         case NotifyReason.ESCALATED:
-            return _nobody_is_at(incident) or _worse(incident, told)
+            return _is_unacknowledged(incident) or _is_more_urgent(incident, state)
         case NotifyReason.NEW_ROOT:
-            return incident.status is IncidentStatus.OPEN and told.said_fault != incident.fault
+            return incident.status is IncidentStatus.OPEN and state.notified_fault != incident.fault
         case _:
             return incident.status is IncidentStatus.OPEN
 
 
-def _nobody_is_at(incident: Incident) -> bool:
+def _is_unacknowledged(incident: Incident) -> bool:
     is_open = incident.status is IncidentStatus.OPEN and not incident.suppressed and not incident.drill
     return is_open and incident.acknowledged_at is None

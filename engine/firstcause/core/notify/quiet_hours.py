@@ -18,18 +18,18 @@ class QuietHours:
     zone: tzinfo
     days: frozenset[int] = frozenset()
 
-    def until(self, now: datetime) -> datetime | None:
+    def quiet_until(self, now: datetime) -> datetime | None:
         """The end of the quiet hours that `now` is in, None outside of them. Always later than `now`."""
         local = now.astimezone(self.zone)
-        for begun in (local.date(), local.date() - timedelta(days=1)):
-            if self.days and begun.weekday() not in self.days:
+        for start_date in (local.date(), local.date() - timedelta(days=1)):
+            if self.days and start_date.weekday() not in self.days:
                 continue
-            first = datetime.combine(begun, self.start)
-            last = datetime.combine(begun, self.end)
+            starts_at = datetime.combine(start_date, self.start)
+            ends_at = datetime.combine(start_date, self.end)
             if self.end <= self.start:
-                last += timedelta(days=1)
-            if first <= local.replace(tzinfo=None) < last:
+                ends_at += timedelta(days=1)
+            if starts_at <= local.replace(tzinfo=None) < ends_at:
                 # Where clocks are put back the same time comes twice: the end is the one still to come.
-                ends = (last.replace(tzinfo=self.zone, fold=fold).astimezone(UTC) for fold in (0, 1))
-                return next((each for each in ends if each > now), None)
+                ends = (ends_at.replace(tzinfo=self.zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+                return next((end for end in ends if end > now), None)
         return None

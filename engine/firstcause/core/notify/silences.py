@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 FIELDS = ("code", "service", "component", "tenant", "severity", "message")
 
-Found = Callable[[str, str], bool]
+FullMatch = Callable[[str, str], bool]
 """Whether a pattern (RE2) fits a whole text. ValueError where it is no pattern."""
 
-_WRITTEN = re.compile(r"\s*(?P<field>[a-z_]+)\s*(?P<operator>=~|!~|!=|=)\s*(?P<value>.*)", re.DOTALL)
+_MATCHER_SYNTAX = re.compile(r"\s*(?P<field>[a-z_]+)\s*(?P<operator>=~|!~|!=|=)\s*(?P<value>.*)", re.DOTALL)
 
 
 class Matcher(Frozen):
@@ -31,10 +31,10 @@ class Matcher(Frozen):
     def __str__(self) -> str:
         return f'{self.field}{self.operator}"{self.value}"'
 
-    def fits(self, fields: Mapping[str, str], found: Found) -> bool:
+    def matches(self, fields: Mapping[str, str], full_match: FullMatch) -> bool:
         value = fields.get(self.field, "")
-        same = found(self.value, value) if "~" in self.operator else value == self.value
-        return same is not self.operator.startswith("!")
+        is_equal = full_match(self.value, value) if "~" in self.operator else value == self.value
+        return is_equal is not self.operator.startswith("!")
 
 
 class Silence(Frozen):
@@ -46,7 +46,7 @@ class Silence(Frozen):
     created_at: Time
     created_by: str
     comment: str | None = None
-    number: int | None = None
+    silence_id: int | None = None
 
     def state(self, now: datetime) -> str:
         """pending, active or expired."""
@@ -54,13 +54,13 @@ class Silence(Frozen):
             return "pending"
         return "active" if now < self.ends_at else "expired"
 
-    def fits(self, alert: Alert, found: Found) -> bool:
-        fields = fields_of(alert)
-        return all(matcher.fits(fields, found) for matcher in self.matchers)
+    def matches(self, alert: Alert, full_match: FullMatch) -> bool:
+        fields = matchable_fields(alert)
+        return all(matcher.matches(fields, full_match) for matcher in self.matchers)
 
 
-def fields_of(alert: Alert) -> dict[str, str]:
-    given = {
+def matchable_fields(alert: Alert) -> dict[str, str]:
+    fields = {
         "code": alert.code,
         "service": alert.service,
         "component": alert.component,
@@ -68,16 +68,16 @@ def fields_of(alert: Alert) -> dict[str, str]:
         "severity": alert.severity.value,
         "message": alert.sample.message if alert.sample else None,
     }
-    return {name: value for name, value in given.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
-def parse(text: str, found: Found) -> Matcher:
+def parse_matcher(text: str, full_match: FullMatch) -> Matcher:
     """A matcher such as `code=SMS_DELIVERY_FAILURE` or `service=~"api-.*"`. ValueError with the mend."""
-    written = _WRITTEN.fullmatch(text)
-    if written is None:
+    match = _MATCHER_SYNTAX.fullmatch(text)
+    if match is None:
         msg = f'{text!r} is no matcher; write it like code=SMS_DELIVERY_FAILURE or service=~"api-.*"'
         raise ValueError(msg)
-    field, operator, value = written["field"], written["operator"], written["value"].strip()
+    field, operator, value = match["field"], match["operator"], match["value"].strip()
     if field not in FIELDS:
         msg = f"{text!r}: alerts have no {field!r}; they have {', '.join(FIELDS)}"
         raise ValueError(msg)
@@ -85,15 +85,15 @@ def parse(text: str, found: Found) -> Matcher:
         value = value[1:-1]
     if "~" in operator:
         try:
-            found(value, "")
+            full_match(value, "")
         except ValueError as error:
             msg = f"{text!r}: the pattern does not compile: {error}"
             raise ValueError(msg) from None
     return Matcher.model_validate({"field": field, "operator": operator, "value": value})
 
 
-def refuse_all(matchers: tuple[Matcher, ...], found: Found) -> None:
+def reject_catch_all(matchers: tuple[Matcher, ...], full_match: FullMatch) -> None:
     """ValueError where the matchers fit an alert without any field, and so nearly everything."""
-    if not matchers or all(matcher.fits({}, found) for matcher in matchers):
+    if not matchers or all(matcher.matches({}, full_match) for matcher in matchers):
         msg = "these matchers fit nearly every alert; name at least one code, service, component or tenant"
         raise ValueError(msg)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from firstcause.core.root_cause.graphs import CauseGraph
 
-_ATTRIBUTIONS = (VerdictKind.ROOT_CAUSE, VerdictKind.CASCADE)
+_ATTRIBUTION_KINDS = (VerdictKind.ROOT_CAUSE, VerdictKind.CASCADE)
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Candidate:
     effect: Alert
     hops: int
     lag_s: float
-    best: bool
+    is_best: bool
 
 
 def in_scope(cause: Alert, effect: Alert) -> bool:
@@ -35,28 +35,28 @@ def in_scope(cause: Alert, effect: Alert) -> bool:
     return cause.tenant is None or cause.tenant == effect.tenant
 
 
-def candidates(visible: Sequence[Alert], graph: CauseGraph) -> list[Candidate]:
+def find_candidates(visible: Sequence[Alert], graph: CauseGraph) -> list[Candidate]:
     """All pairs of cause and effect among alerts of one scope; of each effect's, one is `best`."""
     by_code: dict[str, list[Alert]] = {}
     for alert in visible:
         by_code.setdefault(alert.code, []).append(alert)
-    found: list[Candidate] = []
+    pairs: list[Candidate] = []
     for effect in visible:
         causes = [
             (hops, cause)
-            for code, hops in graph.hops(effect.code).items()
+            for code, hops in graph.find_causes(effect.code).items()
             for cause in by_code.get(code, ())
             if in_scope(cause, effect)
         ]
-        causes.sort(key=lambda pair: _nearness(pair[0], pair[1], effect))
-        found += [
+        causes.sort(key=lambda pair: _proximity_key(pair[0], pair[1], effect))
+        pairs += [
             Candidate(cause, effect, hops, (effect.first_seen - cause.first_seen).total_seconds(), rank == 0)
             for rank, (hops, cause) in enumerate(causes)
         ]
-    return found
+    return pairs
 
 
-def _nearness(hops: int, cause: Alert, effect: Alert) -> tuple[int, bool, int, float, str]:
+def _proximity_key(hops: int, cause: Alert, effect: Alert) -> tuple[int, bool, int, float, str]:
     """Nearest first; then the same tenant, the more severe, the earlier."""
     return (
         hops,
@@ -67,46 +67,51 @@ def _nearness(hops: int, cause: Alert, effect: Alert) -> tuple[int, bool, int, f
     )
 
 
-def parents(alerts: Mapping[str, Alert], verdicts: Mapping[str, Sequence[Verdict]]) -> dict[str, str | None]:
+def choose_causes(
+    alerts: Mapping[str, Alert], verdicts: Mapping[str, Sequence[Verdict]]
+) -> dict[str, str | None]:
     """The cause of each alert, by fingerprint, None for a root; free of cycles whatever the rules said."""
-    chosen = {name: _parent(alert, alerts, verdicts.get(name, ())) for name, alert in alerts.items()}
-    for name in sorted(chosen, key=lambda each: (alerts[each].first_seen, each)):
+    chosen = {
+        fingerprint: _choose_cause(alert, alerts, verdicts.get(fingerprint, ()))
+        for fingerprint, alert in alerts.items()
+    }
+    for name in sorted(chosen, key=lambda fingerprint: (alerts[fingerprint].first_seen, fingerprint)):
         # The earliest of a circle of causes is its root.
-        if _circles(name, chosen):
+        if _is_in_cycle(name, chosen):
             chosen[name] = None
     return chosen
 
 
-BY_HAND = "by hand"
+MANUAL_RULE = "by hand"
 """The rule of a verdict that a person gave."""
 
-_ABOVE_ALL_RULES = 1_000_000
+_MANUAL_PRIORITY = 1_000_000
 
 
-def by_hand(of: Alert, by: Alert | None, actor: str, reason: str | None) -> Verdict:
+def manual_verdict(effect: Alert, cause: Alert | None, actor: str, reason: str | None) -> Verdict:
     """A person's word on the cause of an alert, by None: it is a root. It holds against every rule."""
     return Verdict(
-        rule=BY_HAND,
+        rule=MANUAL_RULE,
         file="",
         line=0,
-        verdict=VerdictKind.ROOT_CAUSE if by is None else VerdictKind.CASCADE,
-        of=of.fingerprint,
-        by=by.fingerprint if by is not None else None,
+        verdict=VerdictKind.ROOT_CAUSE if cause is None else VerdictKind.CASCADE,
+        of=effect.fingerprint,
+        by=cause.fingerprint if cause is not None else None,
         because=f"{actor}: {reason}" if reason else f"{actor} said so",
-        priority=_ABOVE_ALL_RULES,
+        priority=_MANUAL_PRIORITY,
     )
 
 
-def ranked(verdicts: Iterable[Verdict]) -> list[Verdict]:
+def rank_verdicts(verdicts: Iterable[Verdict]) -> list[Verdict]:
     """What was said of an alert's cause; the first that can be true holds."""
     return sorted(
-        (verdict for verdict in verdicts if verdict.verdict in _ATTRIBUTIONS),
+        (verdict for verdict in verdicts if verdict.verdict in _ATTRIBUTION_KINDS),
         key=lambda verdict: (-verdict.priority, -verdict.confidence, verdict.rule, verdict.by or ""),
     )
 
 
-def _parent(alert: Alert, alerts: Mapping[str, Alert], verdicts: Sequence[Verdict]) -> str | None:
-    for verdict in ranked(verdicts):
+def _choose_cause(alert: Alert, alerts: Mapping[str, Alert], verdicts: Sequence[Verdict]) -> str | None:
+    for verdict in rank_verdicts(verdicts):
         if verdict.verdict is VerdictKind.ROOT_CAUSE:
             return None
         cause = alerts.get(verdict.by or "")
@@ -115,14 +120,14 @@ def _parent(alert: Alert, alerts: Mapping[str, Alert], verdicts: Sequence[Verdic
     return None
 
 
-def _circles(name: str, chosen: Mapping[str, str | None]) -> bool:
-    seen: set[str] = set()
-    at = chosen[name]
-    while at is not None and at not in seen:
-        if at == name:
+def _is_in_cycle(name: str, chosen: Mapping[str, str | None]) -> bool:
+    visited: set[str] = set()
+    current = chosen[name]
+    while current is not None and current not in visited:
+        if current == name:
             return True
-        seen.add(at)
-        at = chosen[at]
+        visited.add(current)
+        current = chosen[current]
     return False
 
 
@@ -135,5 +140,5 @@ def root_of(name: str, chosen: Mapping[str, str | None]) -> str:
 
 def strongest(verdicts: Iterable[Verdict], kind: VerdictKind) -> Verdict | None:
     """Of the verdicts of one kind the one that holds."""
-    said = [verdict for verdict in verdicts if verdict.verdict is kind]
-    return max(said, key=lambda verdict: (verdict.priority, verdict.confidence), default=None)
+    matching = [verdict for verdict in verdicts if verdict.verdict is kind]
+    return max(matching, key=lambda verdict: (verdict.priority, verdict.confidence), default=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from firstcause.core.root_cause.ranking import Suspect, diagnose, felt
+from firstcause.core.root_cause.ranking import Suspect, diagnose, entry_point_signals
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -25,14 +25,14 @@ class Finding:
     root: Suspect
     explained: set[int]
     ranked: Sequence[Suspect]
-    beside: set[int] = field(default_factory=set)
+    coincident: set[int] = field(default_factory=set)
 
 
-def findings(
+def find_roots(
     graph: ComponentGraph,
     evidence: Sequence[Evidence],
     weights: Weights,
-    noticed: Collection[str] = (),
+    user_signals: Collection[str] = (),
     priors: Sequence[Prior] = (),
 ) -> list[Finding]:
     """The roots, of each storm the likeliest first.
@@ -43,81 +43,87 @@ def findings(
     """
     return [
         finding
-        for storm in storms(graph, evidence, weights)
-        for finding in _of_storm(graph, evidence, storm, weights, noticed, priors)
+        for storm in split_storms(graph, evidence, weights)
+        for finding in _find_storm_roots(graph, evidence, storm, weights, user_signals, priors)
     ]
 
 
-def _of_storm(
+def _find_storm_roots(
     graph: ComponentGraph,
     evidence: Sequence[Evidence],
     storm: Sequence[int],
     weights: Weights,
-    noticed: Collection[str],
+    user_signals: Collection[str],
     priors: Sequence[Prior],
 ) -> list[Finding]:
-    noticed = noticed or felt(graph, (evidence[number] for number in storm))
-    found: list[Finding] = []
-    rest = list(storm)
-    while rest:
-        if found and not _may_stand_apart([evidence[number] for number in rest], weights):
-            found[0].beside.update(rest)
+    user_signals = user_signals or entry_point_signals(graph, (evidence[index] for index in storm))
+    roots: list[Finding] = []
+    unexplained = list(storm)
+    while unexplained:
+        if roots and not _may_have_separate_root([evidence[index] for index in unexplained], weights):
+            roots[0].coincident.update(unexplained)
             break
-        ranked = diagnose(graph, [evidence[number] for number in rest], weights, noticed, priors)
-        root = next(each for each in ranked if not each.silent or believed(each, weights))
-        explained = {rest[place] for place in root.explains}
-        explained |= {number for number in rest if evidence[number].component == root.component}
-        if not found or _stands_apart(root, [evidence[number] for number in explained], weights):
-            found.append(Finding(root, explained, ranked))
+        ranked = diagnose(graph, [evidence[index] for index in unexplained], weights, user_signals, priors)
+        root = next(
+            suspect for suspect in ranked if not suspect.silent or enough_callers_fail(suspect, weights)
+        )
+        explained = {unexplained[position] for position in root.explains}
+        explained |= {index for index in unexplained if evidence[index].component == root.component}
+        if not roots or _is_separate_root(root, [evidence[index] for index in explained], weights):
+            roots.append(Finding(root, explained, ranked))
         else:
-            found[0].beside |= explained
-        rest = [number for number in rest if number not in explained]
-    return found
+            roots[0].coincident |= explained
+        unexplained = [index for index in unexplained if index not in explained]
+    return roots
 
 
-def _may_stand_apart(rest: Iterable[Evidence], weights: Weights) -> bool:
+def _may_have_separate_root(unexplained: Iterable[Evidence], weights: Weights) -> bool:
     """Whether any of what is left could be a root of its own, so that looking for it is worth while."""
-    return any(_is_sign(each, weights) for each in rest)
+    return any(_is_cause_sign(item, weights) for item in unexplained)
 
 
-def _is_sign(each: Evidence, weights: Weights) -> bool:
-    return each.known or (not each.signal.spreads and each.strength >= weights.apart)
+def _is_cause_sign(evidence: Evidence, weights: Weights) -> bool:
+    return evidence.catalogued or (not evidence.signal.spreads and evidence.strength >= weights.apart)
 
 
-def believed(suspect: Suspect, weights: Weights) -> bool:
+def enough_callers_fail(suspect: Suspect, weights: Weights) -> bool:
     """Whether enough of its callers fail to say that a component is the root which itself says nothing."""
-    enough = suspect.callers_failing >= weights.silent_callers
-    return enough and suspect.callers_failing >= weights.silent_share * suspect.callers
+    is_enough = suspect.callers_failing >= weights.silent_callers
+    return is_enough and suspect.callers_failing >= weights.silent_share * suspect.callers
 
 
-def _stands_apart(root: Suspect, explained: Iterable[Evidence], weights: Weights) -> bool:
-    return any(_is_sign(each, weights) for each in explained if each.component == root.component)
+def _is_separate_root(root: Suspect, explained: Iterable[Evidence], weights: Weights) -> bool:
+    return any(_is_cause_sign(item, weights) for item in explained if item.component == root.component)
 
 
-def storms(graph: ComponentGraph, evidence: Sequence[Evidence], weights: Weights) -> Iterator[list[int]]:
+def split_storms(
+    graph: ComponentGraph, evidence: Sequence[Evidence], weights: Weights
+) -> Iterator[list[int]]:
     """Places in the evidence that are near each other in the graph and in time, by their beginning."""
-    at: dict[str, list[int]] = {}
-    for number, each in enumerate(evidence):
-        at.setdefault(each.component, []).append(number)
-    left = set(range(len(evidence)))
-    while left:
-        first = min(left, key=lambda number: (evidence[number].at, number))
-        left.discard(first)
+    by_component: dict[str, list[int]] = {}
+    for index, item in enumerate(evidence):
+        by_component.setdefault(item.component, []).append(index)
+    remaining = set(range(len(evidence)))
+    while remaining:
+        first = min(remaining, key=lambda index: (evidence[index].time_s, index))
+        remaining.discard(first)
         storm, queue = [first], [first]
         while queue:
-            here = evidence[queue.pop()]
-            for name in _near(graph, here.component, weights.near):
-                for number in at.get(name, ()):
-                    if number in left and abs(evidence[number].at - here.at) <= weights.within:
-                        left.discard(number)
-                        storm.append(number)
-                        queue.append(number)
+            current = evidence[queue.pop()]
+            for name in _find_nearby(graph, current.component, weights.near):
+                for index in by_component.get(name, ()):
+                    if index in remaining and abs(evidence[index].time_s - current.time_s) <= weights.within:
+                        remaining.discard(index)
+                        storm.append(index)
+                        queue.append(index)
         yield sorted(storm)
 
 
-def _near(graph: ComponentGraph, name: str, steps: float) -> set[str]:
-    found = edge = {name}
+def _find_nearby(graph: ComponentGraph, name: str, steps: float) -> set[str]:
+    reached = frontier = {name}
     for _ in range(int(steps)):
-        edge = {other for each in edge for other in graph.neighbours(each)} - found
-        found = found | edge
-    return found
+        frontier = {
+            neighbour for component in frontier for neighbour in graph.neighbours(component)
+        } - reached
+        reached = reached | frontier
+    return reached

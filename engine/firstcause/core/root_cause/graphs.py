@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from firstcause.core.model import Event
 
-_LONGEST = 200
+_MAX_NAME_LENGTH = 200
 
 
 class CauseGraph:
@@ -20,45 +20,45 @@ class CauseGraph:
 
     def __init__(self, causes: Mapping[str, Iterable[str]]) -> None:
         self._causes = {code: tuple(effects) for code, effects in causes.items()}
-        self._hops: dict[str, Mapping[str, int]] = {}
+        self._hops_by_effect: dict[str, Mapping[str, int]] = {}
 
     @cached_property
-    def _parents(self) -> Mapping[str, list[str]]:
-        parents: dict[str, list[str]] = {}
+    def _causes_by_effect(self) -> Mapping[str, list[str]]:
+        causes: dict[str, list[str]] = {}
         for cause, effects in self._causes.items():
             for effect in effects:
-                parents.setdefault(effect, []).append(cause)
-        return parents
+                causes.setdefault(effect, []).append(cause)
+        return causes
 
-    def hops(self, effect: str) -> Mapping[str, int]:
+    def find_causes(self, effect: str) -> Mapping[str, int]:
         """Every code that can cause `effect`, with the least number of steps between them."""
-        if effect not in self._hops:
-            self._hops[effect] = self._walk(effect)
-        return self._hops[effect]
+        if effect not in self._hops_by_effect:
+            self._hops_by_effect[effect] = self._search_causes(effect)
+        return self._hops_by_effect[effect]
 
-    def _walk(self, effect: str) -> Mapping[str, int]:
-        found: dict[str, int] = {}
+    def _search_causes(self, effect: str) -> Mapping[str, int]:
+        hops: dict[str, int] = {}
         queue = deque([(effect, 0)])
         while queue:
-            code, distance = queue.popleft()
-            for parent in self._parents.get(code, ()):
-                if parent not in found and parent != effect:
-                    found[parent] = distance + 1
-                    queue.append((parent, distance + 1))
-        return found
+            code, steps = queue.popleft()
+            for cause in self._causes_by_effect.get(code, ()):
+                if cause not in hops and cause != effect:
+                    hops[cause] = steps + 1
+                    queue.append((cause, steps + 1))
+        return hops
 
 
 def calls_of(events: Iterable[Event], names: Collection[str]) -> set[tuple[str, str]]:
     """(caller, callee) of errors that say what their service called. names: of tags or details."""
-    found = set()
+    calls = set()
     for event in events:
         if event.service is None or event.drill:
             continue
         for name in names:
             callee = event.tags.get(name) or event.details.get(name)
-            if isinstance(callee, str) and 0 < len(callee) <= _LONGEST and callee != event.service:
-                found.add((event.service, callee))
-    return found
+            if isinstance(callee, str) and 0 < len(callee) <= _MAX_NAME_LENGTH and callee != event.service:
+                calls.add((event.service, callee))
+    return calls
 
 
 def releases_of(events: Iterable[Event], names: Collection[str]) -> dict[tuple[str, str], datetime]:
@@ -66,7 +66,7 @@ def releases_of(events: Iterable[Event], names: Collection[str]) -> dict[tuple[s
 
     The service is empty where none is named.
     """
-    found: dict[tuple[str, str], datetime] = {}
+    first_seen: dict[tuple[str, str], datetime] = {}
     for event in events:
         if event.drill or event.resolved:
             continue
@@ -74,10 +74,10 @@ def releases_of(events: Iterable[Event], names: Collection[str]) -> dict[tuple[s
         for name in names:
             if release := event.tags.get(name) or event.details.get(name):
                 break
-        if isinstance(release, str) and 0 < len(release.strip()) <= _LONGEST:
+        if isinstance(release, str) and 0 < len(release.strip()) <= _MAX_NAME_LENGTH:
             pair = (event.service or "", release.strip())
-            found[pair] = min(found.get(pair, event.time), event.time)
-    return found
+            first_seen[pair] = min(first_seen.get(pair, event.time), event.time)
+    return first_seen
 
 
 class ComponentGraph:
@@ -87,42 +87,44 @@ class ComponentGraph:
     """
 
     def __init__(self, depends_on: Mapping[str, Iterable[str]]) -> None:
-        self._down: dict[str, tuple[str, ...]] = {
+        self._callees: dict[str, tuple[str, ...]] = {
             name: tuple(dict.fromkeys(other for other in others if other != name))
             for name, others in depends_on.items()
         }
-        self._up: dict[str, list[str]] = {}
-        self._reach: dict[tuple[str, int], tuple[dict[str, int], dict[str, int]]] = {}
-        for name, others in self._down.items():
+        self._callers: dict[str, list[str]] = {}
+        self._reachable: dict[tuple[str, int], tuple[dict[str, int], dict[str, int]]] = {}
+        for name, others in self._callees.items():
             for other in others:
-                self._up.setdefault(other, []).append(name)
+                self._callers.setdefault(other, []).append(name)
 
     def __contains__(self, name: object) -> bool:
         """Whether anything is known of the component's place."""
-        return bool(self._down.get(str(name))) or str(name) in self._up
+        return bool(self._callees.get(str(name))) or str(name) in self._callers
 
     def callees(self, name: str) -> Sequence[str]:
-        return self._down.get(name, ())
+        return self._callees.get(name, ())
 
     def callers(self, name: str) -> Sequence[str]:
-        return self._up.get(name, ())
+        return self._callers.get(name, ())
 
-    def below(self, name: str, farthest: int) -> Mapping[str, int]:
+    def dependencies_of(self, name: str, max_steps: int) -> Mapping[str, int]:
         """All that it needs, directly or through others, with the least number of steps; not itself."""
-        return self._around(name, farthest)[0]
+        return self._find_reachable(name, max_steps)[0]
 
-    def above(self, name: str, farthest: int) -> Mapping[str, int]:
+    def dependents_of(self, name: str, max_steps: int) -> Mapping[str, int]:
         """All that need it, with the least number of steps; not itself."""
-        return self._around(name, farthest)[1]
+        return self._find_reachable(name, max_steps)[1]
 
-    def _around(self, name: str, farthest: int) -> tuple[dict[str, int], dict[str, int]]:
-        place = name, farthest
-        if place not in self._reach:
-            below, above = (_reached(name, step, farthest) for step in (self.callees, self.callers))
-            self._reach[place] = below, above
-        return self._reach[place]
+    def _find_reachable(self, name: str, max_steps: int) -> tuple[dict[str, int], dict[str, int]]:
+        key = name, max_steps
+        if key not in self._reachable:
+            callees, callers = (
+                _search_reachable(name, step, max_steps) for step in (self.callees, self.callers)
+            )
+            self._reachable[key] = callees, callers
+        return self._reachable[key]
 
-    def beside(self, name: str) -> set[str]:
+    def siblings_of(self, name: str) -> set[str]:
         """Those that share a caller with it."""
         return {other for caller in self.callers(name) for other in self.callees(caller)} - {name}
 
@@ -130,16 +132,16 @@ class ComponentGraph:
         return {*self.callers(name), *self.callees(name)}
 
 
-def _reached(name: str, step: Callable[[str], Sequence[str]], farthest: int) -> dict[str, int]:
-    found = {name: 0}
+def _search_reachable(name: str, step: Callable[[str], Sequence[str]], max_steps: int) -> dict[str, int]:
+    distances = {name: 0}
     queue = deque([name])
     while queue:
-        at = queue.popleft()
-        if found[at] == farthest:
+        current = queue.popleft()
+        if distances[current] == max_steps:
             break
-        for other in step(at):
-            if other not in found:
-                found[other] = found[at] + 1
+        for other in step(current):
+            if other not in distances:
+                distances[other] = distances[current] + 1
                 queue.append(other)
-    del found[name]
-    return found
+    del distances[name]
+    return distances

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from firstcause.core.root_cause.graphs import ComponentGraph
     from firstcause.core.root_cause.signals import Signal
 
-FARTHEST = 6
+MAX_STEPS = 6
 """Steps in the graph that are looked at: beyond, hardly anything of a signal's chance is left."""
 
-_OFTEN = 8
+_MAX_COUNT = 8
 """Times from which on more of the same says nothing more."""
-_STEPS = 20
+_STRENGTH_STEPS = 20
 """Of strength: each time that it rises by one, rules look again."""
 
 OWN, CALLERS, CALLEES, SIBLINGS = "own", "callers", "callees", "siblings"
@@ -88,9 +88,9 @@ class Evidence:
     component: str
     signal: Signal
     strength: float
-    at: float
-    what: str
-    known: bool = False
+    time_s: float
+    label: str
+    catalogued: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Prior:
 
 
 @dataclass(frozen=True)
-class Ground:
+class EvidenceTerm:
     """One reason for a suspect, or, with a weight below 0, against it. weight: nats."""
 
     weight: float
@@ -122,7 +122,7 @@ class Suspect:
     score: float
     confidence: float
     silent: bool
-    grounds: tuple[Ground, ...]
+    terms: tuple[EvidenceTerm, ...]
     explains: frozenset[int]
     callers: int
     callers_failing: int
@@ -130,35 +130,35 @@ class Suspect:
     @property
     def because(self) -> list[str]:
         """What speaks for it, heaviest first."""
-        return [ground.text for ground in self.grounds if ground.weight > 0]
+        return [term.text for term in self.terms if term.weight > 0]
 
     @property
     def against(self) -> list[str]:
-        return [ground.text for ground in self.grounds if ground.weight < 0]
+        return [term.text for term in self.terms if term.weight < 0]
 
 
-def strength(count: int, score: float | None, severity: Severity, weights: Weights) -> float:
+def compute_strength(count: int, score: float | None, severity: Severity, weights: Weights) -> float:
     """How much an alert is to be believed, 0 to 1, in steps of 0.05.
 
     count: how often it was seen. score: how many times over its threshold it was, None where nobody says.
     """
     # Doublings, so that a storm makes rules look again a few times and not with each event.
-    times = 1 << (min(count, _OFTEN).bit_length() - 1)
-    often = times / (times + 1)
+    times = 1 << (min(count, _MAX_COUNT).bit_length() - 1)
+    repetition = times / (times + 1)
     if score is None:
-        strong = float(getattr(weights, severity.value.lower()))
+        base_strength = float(getattr(weights, severity.value.lower()))
     else:
-        far = math.log(max(score, 1.0))
-        strong = weights.barely + (1 - weights.barely) * far / (far + 1)
-    return round(strong * often * _STEPS) / _STEPS
+        log_score = math.log(max(score, 1.0))
+        base_strength = weights.barely + (1 - weights.barely) * log_score / (log_score + 1)
+    return round(base_strength * repetition * _STRENGTH_STEPS) / _STRENGTH_STEPS
 
 
-def felt(graph: ComponentGraph, evidence: Iterable[Evidence]) -> frozenset[str]:
+def entry_point_signals(graph: ComponentGraph, evidence: Iterable[Evidence]) -> frozenset[str]:
     """By which signals users notice it: those that travel towards them and have come all the way up."""
     return frozenset(
-        each.signal.name
-        for each in evidence
-        if _travels_up(each.signal) and graph.callees(each.component) and not graph.callers(each.component)
+        item.signal.name
+        for item in evidence
+        if _travels_up(item.signal) and graph.callees(item.component) and not graph.callers(item.component)
     )
 
 
@@ -170,137 +170,148 @@ def diagnose(
     graph: ComponentGraph,
     evidence: Sequence[Evidence],
     weights: Weights,
-    noticed: Collection[str] = (),
+    user_signals: Collection[str] = (),
     priors: Iterable[Prior] = (),
 ) -> list[Suspect]:
     """All that may be the root, likeliest first; of equals the first by name. Empty without evidence.
 
     noticed: the signals by which users notice it, none where that is not known; see `felt`.
     """
-    cases = _cases(graph, evidence, weights, noticed)
+    candidates = _score_suspects(graph, evidence, weights, user_signals)
     for prior in priors:
-        if prior.component in cases:
-            cases[prior.component].grounds.append(Ground(prior.weight, prior.text))
-    suspects = {name: case.score(weights) for name, case in cases.items()}
-    best = max(suspects.values(), default=0.0)
-    shares = {name: math.exp(weights.sharpness * (score - best)) for name, score in suspects.items()}
-    whole = sum(shares.values())
-    ranked = sorted(suspects, key=lambda name: (-suspects[name], name))
-    return [cases[name].suspect(suspects[name], shares[name] / whole, weights) for name in ranked]
+        if prior.component in candidates:
+            candidates[prior.component].terms.append(EvidenceTerm(prior.weight, prior.text))
+    scores = {name: candidate.compute_score(weights) for name, candidate in candidates.items()}
+    best = max(scores.values(), default=0.0)
+    shares = {name: math.exp(weights.sharpness * (score - best)) for name, score in scores.items()}
+    total = sum(shares.values())
+    ranked = sorted(scores, key=lambda name: (-scores[name], name))
+    return [candidates[name].build_suspect(scores[name], shares[name] / total, weights) for name in ranked]
 
 
-def _cases(
-    graph: ComponentGraph, evidence: Sequence[Evidence], weights: Weights, noticed: Collection[str]
-) -> dict[str, _Case]:
-    begun: dict[str, float] = {}
-    for each in evidence:
-        begun[each.component] = min(each.at, begun.get(each.component, each.at))
-    cases: dict[str, _Case] = {}
-    for number, each in enumerate(evidence):
-        for name, relation, likely in _touched(graph, each, weights):
-            case = cases.get(name)
-            if case is None:
-                case = cases[name] = _Case(name, graph, begun)
-            case.hear(number, each, relation, _gain(each, likely, begun.get(name), weights, noticed))
-    return cases
+def _score_suspects(
+    graph: ComponentGraph, evidence: Sequence[Evidence], weights: Weights, user_signals: Collection[str]
+) -> dict[str, _SuspectScore]:
+    first_seen: dict[str, float] = {}
+    for item in evidence:
+        first_seen[item.component] = min(item.time_s, first_seen.get(item.component, item.time_s))
+    candidates: dict[str, _SuspectScore] = {}
+    for index, item in enumerate(evidence):
+        for name, relation, likelihood in _find_possible_roots(graph, item, weights):
+            candidate = candidates.get(name)
+            if candidate is None:
+                candidate = candidates[name] = _SuspectScore(name, graph, first_seen)
+            candidate.add(
+                index,
+                item,
+                relation,
+                _compute_gain(item, likelihood, first_seen.get(name), weights, user_signals),
+            )
+    return candidates
 
 
-def _touched(graph: ComponentGraph, each: Evidence, weights: Weights) -> Iterable[tuple[str, str, float]]:
+def _find_possible_roots(
+    graph: ComponentGraph, evidence: Evidence, weights: Weights
+) -> Iterable[tuple[str, str, float]]:
     """Who may have brought this about: component, what the alerting one is to it, and the chance."""
-    signal, at = each.signal, each.component
-    found: dict[str, tuple[str, float]] = {at: (OWN, signal.own)}
-    below = graph.below(at, FARTHEST)
-    above = graph.above(at, FARTHEST)
-    for name, steps in below.items():
-        found[name] = (CALLERS, signal.callers * weights.hop ** (steps - 1))
-    for name, steps in above.items():
+    signal, component = evidence.signal, evidence.component
+    chances: dict[str, tuple[str, float]] = {component: (OWN, signal.own)}
+    dependencies = graph.dependencies_of(component, MAX_STEPS)
+    dependents = graph.dependents_of(component, MAX_STEPS)
+    for name, steps in dependencies.items():
+        chances[name] = (CALLERS, signal.callers * weights.hop ** (steps - 1))
+    for name, steps in dependents.items():
         # In a circle of calls one is both above and below; the likelier way counts.
-        likely = signal.callees * weights.hop ** (steps - 1)
-        if name not in found or likely > found[name][1]:
-            found[name] = (CALLEES, likely)
-    for name in graph.beside(at):
-        if name not in found:
-            found[name] = (SIBLINGS, signal.siblings)
-    return [(name, relation, likely) for name, (relation, likely) in found.items()]
+        likelihood = signal.callees * weights.hop ** (steps - 1)
+        if name not in chances or likelihood > chances[name][1]:
+            chances[name] = (CALLEES, likelihood)
+    for name in graph.siblings_of(component):
+        if name not in chances:
+            chances[name] = (SIBLINGS, signal.siblings)
+    return [(name, relation, likelihood) for name, (relation, likelihood) in chances.items()]
 
 
-def _gain(
-    each: Evidence, likely: float, begun: float | None, weights: Weights, noticed: Collection[str]
+def _compute_gain(
+    evidence: Evidence,
+    likelihood: float,
+    first_seen: float | None,
+    weights: Weights,
+    user_signals: Collection[str],
 ) -> float:
     """Nats that the evidence adds to a suspect whose own first alert was at `begun`."""
-    chance = each.signal.chance
-    gain = each.strength * math.log((chance + (1 - chance) * likely) / chance)
-    if begun is not None and each.at < begun - weights.skew:
+    chance = evidence.signal.chance
+    gain = evidence.strength * math.log((chance + (1 - chance) * likelihood) / chance)
+    if first_seen is not None and evidence.time_s < first_seen - weights.skew:
         gain *= weights.early
-    if noticed and _travels_up(each.signal) and each.signal.name not in noticed:
+    if user_signals and _travels_up(evidence.signal) and evidence.signal.name not in user_signals:
         gain *= weights.unfelt
     return gain
 
 
-class _Case:
+class _SuspectScore:
     """What is heard for one suspect."""
 
-    def __init__(self, name: str, graph: ComponentGraph, begun: Mapping[str, float]) -> None:
+    def __init__(self, name: str, graph: ComponentGraph, first_seen: Mapping[str, float]) -> None:
         self._name = name
         self._callers = graph.callers(name)
-        self._begun = begun
+        self._first_seen = first_seen
         # By side and signal, of each component the best: more alerts on the same there say nothing new.
-        self._heard: dict[tuple[str, str], dict[str, tuple[float, str]]] = defaultdict(dict)
+        self._best_by_signal: dict[tuple[str, str], dict[str, tuple[float, str]]] = defaultdict(dict)
         self._explains: set[int] = set()
-        self.grounds: list[Ground] = []
+        self.terms: list[EvidenceTerm] = []
 
-    def hear(self, number: int, each: Evidence, relation: str, gain: float) -> None:
+    def add(self, index: int, evidence: Evidence, relation: str, gain: float) -> None:
         if gain <= 0:
             return
-        heard = self._heard[relation, each.signal.name]
-        heard[each.component] = max(heard.get(each.component, (0.0, "")), (gain, each.what))
-        self._explains.add(number)
+        best = self._best_by_signal[relation, evidence.signal.name]
+        best[evidence.component] = max(best.get(evidence.component, (0.0, "")), (gain, evidence.label))
+        self._explains.add(index)
 
     @property
-    def _silent(self) -> bool:
-        return self._name not in self._begun
+    def _is_silent(self) -> bool:
+        return self._name not in self._first_seen
 
     @property
-    def _failing(self) -> int:
-        return sum(caller in self._begun for caller in self._callers)
+    def _failing_callers(self) -> int:
+        return sum(caller in self._first_seen for caller in self._callers)
 
-    def _weighed(self, weights: Weights) -> list[Ground]:
-        grounds = []
-        for (relation, signal), heard in self._heard.items():
+    def _weigh_terms(self, weights: Weights) -> list[EvidenceTerm]:
+        terms = []
+        for (relation, signal), best in self._best_by_signal.items():
             # fsum, so that the order in which alerts come never tips a balance.
-            gain = math.fsum(gain for gain, _what in heard.values())
+            gain = math.fsum(gain for gain, _label in best.values())
             crowded = gain if relation == OWN else gain / (1 + weights.crowd * gain)
-            grounds.append(Ground(crowded, self._said(relation, signal)))
-        if self._silent:
-            grounds.append(Ground(-weights.silence, "no alert from it"))
-            if quiet := len(self._callers) - self._failing:
-                text = f"{quiet} of its {len(self._callers)} callers are well"
-                grounds.append(Ground(-weights.quiet * quiet, text))
-        return [*grounds, *self.grounds]
+            terms.append(EvidenceTerm(crowded, self._describe_evidence(relation, signal)))
+        if self._is_silent:
+            terms.append(EvidenceTerm(-weights.silence, "no alert from it"))
+            if healthy := len(self._callers) - self._failing_callers:
+                text = f"{healthy} of its {len(self._callers)} callers are well"
+                terms.append(EvidenceTerm(-weights.quiet * healthy, text))
+        return [*terms, *self.terms]
 
-    def _said(self, relation: str, signal: str) -> str:
-        who = self._heard[relation, signal]
+    def _describe_evidence(self, relation: str, signal: str) -> str:
+        best = self._best_by_signal[relation, signal]
         if relation == OWN:
-            return f"its own {signal}: {who[self._name][1]}"
-        if relation == CALLERS and self._silent and self._failing:
-            return f"no alert from it; {self._failing} of its {len(self._callers)} callers fail by {signal}"
-        named = ", ".join(sorted(who)[:_NAMED]) + (", ..." if len(who) > _NAMED else "")
-        return f"{signal} at {len(who)} of its {relation}: {named}"
+            return f"its own {signal}: {best[self._name][1]}"
+        if relation == CALLERS and self._is_silent and self._failing_callers:
+            return f"no alert from it; {self._failing_callers} of its {len(self._callers)} callers fail by {signal}"
+        named = ", ".join(sorted(best)[:_MAX_NAMED]) + (", ..." if len(best) > _MAX_NAMED else "")
+        return f"{signal} at {len(best)} of its {relation}: {named}"
 
-    def score(self, weights: Weights) -> float:
-        return math.fsum(ground.weight for ground in self._weighed(weights))
+    def compute_score(self, weights: Weights) -> float:
+        return math.fsum(term.weight for term in self._weigh_terms(weights))
 
-    def suspect(self, score: float, confidence: float, weights: Weights) -> Suspect:
+    def build_suspect(self, score: float, confidence: float, weights: Weights) -> Suspect:
         return Suspect(
             component=self._name,
             score=score,
             confidence=confidence,
-            silent=self._silent,
-            grounds=tuple(sorted(self._weighed(weights), key=lambda each: (-abs(each.weight), each.text))),
+            silent=self._is_silent,
+            terms=tuple(sorted(self._weigh_terms(weights), key=lambda term: (-abs(term.weight), term.text))),
             explains=frozenset(self._explains),
             callers=len(self._callers),
-            callers_failing=self._failing,
+            callers_failing=self._failing_callers,
         )
 
 
-_NAMED = 4
+_MAX_NAMED = 4

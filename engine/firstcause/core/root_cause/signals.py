@@ -51,10 +51,10 @@ class Signals:
     def __init__(self, signals: Iterable[Signal] = (), match: Matcher = lambda _text: None) -> None:
         self._by_name = {signal.name: signal for signal in signals}
         self._match = match
-        self._else = next((signal for signal in self._by_name.values() if not signal.match), None)
+        self._fallback = next((signal for signal in self._by_name.values() if not signal.match), None)
 
     def get(self, name: str | None) -> Signal | None:
         return self._by_name.get(name) if name is not None else None
 
-    def of(self, words: str) -> Signal | None:
-        return self.get(self._match(words.replace("_", " "))) or self._else
+    def classify(self, words: str) -> Signal | None:
+        return self.get(self._match(words.replace("_", " "))) or self._fallback

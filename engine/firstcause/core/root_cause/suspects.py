@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from firstcause.core.grouping.fingerprint import silent_fingerprint
 from firstcause.core.model import Alert, Severity
-from firstcause.core.root_cause.clustering import Finding, findings
-from firstcause.core.root_cause.ranking import Evidence, Prior, diagnose, felt, strength
+from firstcause.core.root_cause.clustering import Finding, find_roots
+from firstcause.core.root_cause.ranking import (
+    Evidence,
+    Prior,
+    compute_strength,
+    diagnose,
+    entry_point_signals,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -19,15 +25,15 @@ if TYPE_CHECKING:
     from firstcause.core.root_cause.ranking import Suspect, Weights
     from firstcause.core.root_cause.signals import Signal, Signals
 
-SILENT = "SILENT_COMPONENT"
+SILENT_CODE = "SILENT_COMPONENT"
 """The code of the alert that stands for a root which itself reports nothing."""
 
-_TOLD = 5
-_RECENT = 1800.0
+_MAX_SUSPECT_FACTS = 5
+_RECENT_S = 1800.0
 
 
 @dataclass(frozen=True)
-class Method:
+class DiagnosisInputs:
     """What diagnosis goes by, all of it from rule files and configuration."""
 
     graph: ComponentGraph
@@ -36,7 +42,7 @@ class Method:
 
 
 @dataclass(frozen=True)
-class Suspicion:
+class SuspectAnalysis:
     """What diagnosis found in one scope.
 
     silent: alerts that stand for components which report nothing, by fingerprint; they hold as long as
@@ -51,27 +57,27 @@ class Suspicion:
     doubtful: frozenset[tuple[str, str]]
 
 
-def place_of(alert: Alert, graph: ComponentGraph) -> str | None:
+def locate_alert(alert: Alert, graph: ComponentGraph) -> str | None:
     """Where in the graph an alert is: its service if that is known there, else its component."""
     return next((name for name in (alert.service, alert.component) if name in graph), None)
 
 
-def evidence_of(alert: Alert, method: Method) -> Evidence | None:
+def build_evidence(alert: Alert, inputs: DiagnosisInputs) -> Evidence | None:
     """None where the graph does not know the place, or no signal fits."""
-    place = place_of(alert, method.graph)
-    if place is None or alert.code == SILENT:
+    component = locate_alert(alert, inputs.graph)
+    if component is None or alert.code == SILENT_CODE:
         return None
-    weight = weighed(alert, method.signals, method.weights)
+    weight = weigh_alert(alert, inputs.signals, inputs.weights)
     if weight is None:
         return None
-    signal, strong = weight
+    signal, strength = weight
     return Evidence(
-        component=place,
+        component=component,
         signal=signal,
-        strength=strong,
-        at=alert.first_seen.timestamp(),
-        what=alert.code,
-        known=alert.catalogued,
+        strength=strength,
+        time_s=alert.first_seen.timestamp(),
+        label=alert.code,
+        catalogued=alert.catalogued,
     )
 
 
@@ -99,105 +105,118 @@ class Weighable(Protocol):
         """As of the alert."""
 
 
-def weighed(alert: Weighable, signals: Signals, weights: Weights) -> tuple[Signal, float] | None:
+def weigh_alert(alert: Weighable, signals: Signals, weights: Weights) -> tuple[Signal, float] | None:
     """What an alert is about, and how strong it is; None where no signal fits."""
     message = alert.sample.message if alert.sample else None
-    signal = signals.of(" ".join(filter(None, (alert.code, alert.title, message))))
+    signal = signals.classify(" ".join(filter(None, (alert.code, alert.title, message))))
     if signal is None:
         return None
-    return signal, strength(alert.count, _score(alert), alert.severity, weights)
+    return signal, compute_strength(alert.count, _read_score(alert), alert.severity, weights)
 
 
-def _score(alert: Weighable) -> float | None:
+def _read_score(alert: Weighable) -> float | None:
     """How many times over its threshold it was, where the sender said so as `score`."""
     value = alert.sample.details.get("score") if alert.sample else None
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def suspicion(
+def analyze_suspects(
     visible: Iterable[Alert],
-    method: Method,
-    told: Sequence[Fact],
+    inputs: DiagnosisInputs,
+    known_facts: Sequence[Fact],
     tenant: str | None,
     *,
-    over: Iterable[Alert] = (),
-    said: Collection[str] = (),
-) -> Suspicion:
+    ended_alerts: Iterable[Alert] = (),
+    notified_faults: Collection[str] = (),
+) -> SuspectAnalysis:
     """Who may be the root of what is visible in one scope.
 
     told: the facts besides the alerts. tenant: whose scope it is, None for the platform's. over: alerts of
     open incidents that ended; what they showed is evidence still, or the root would move as things mend.
     said: the faults that people were told are roots of what is open.
     """
-    looked_at = (*visible, *over)
-    seen = [(alert, each) for alert in looked_at if (each := evidence_of(alert, method)) is not None]
-    alerts = tuple(alert for alert, _each in seen)
-    evidence = [each for _alert, each in seen]
-    known = [*priors(told, method.weights), *_incumbents(seen, said, method.weights)]
-    found = findings(method.graph, evidence, method.weights, noticed(told, method.signals), known)
+    considered = (*visible, *ended_alerts)
+    pairs = [(alert, item) for alert in considered if (item := build_evidence(alert, inputs)) is not None]
+    alerts = tuple(alert for alert, _item in pairs)
+    evidence = [item for _alert, item in pairs]
+    all_priors = [
+        *derive_priors(known_facts, inputs.weights),
+        *_incumbent_priors(pairs, notified_faults, inputs.weights),
+    ]
+    roots = find_roots(
+        inputs.graph, evidence, inputs.weights, user_visible_signals(known_facts, inputs.signals), all_priors
+    )
     silent: dict[str, Alert] = {}
     facts: list[Fact] = []
     doubtful: set[tuple[str, str]] = set()
-    for number, finding in enumerate(found):
-        lead = _lead(finding, alerts, evidence)
-        if lead is None and finding.root.silent:
-            lead = _stand_in(finding, alerts, tenant)
-            silent[lead.fingerprint] = lead
-        if lead is None:
+    for index, finding in enumerate(roots):
+        root_alert = _choose_root_alert(finding, alerts, evidence)
+        if root_alert is None and finding.root.silent:
+            root_alert = _make_silent_alert(finding, alerts, tenant)
+            silent[root_alert.fingerprint] = root_alert
+        if root_alert is None:
             continue
-        doubtful |= set(_doubtful(finding, lead, seen, said, method.weights))
-        facts += _suspect_facts(finding, lead, number)
-        facts += _links(finding, lead, alerts, evidence)
-    return Suspicion(alerts, tuple(found), silent, tuple(facts), frozenset(doubtful))
+        doubtful |= set(_find_doubtful(finding, root_alert, pairs, notified_faults, inputs.weights))
+        facts += _suspect_facts(finding, root_alert, index)
+        facts += _link_facts(finding, root_alert, alerts, evidence)
+    return SuspectAnalysis(alerts, tuple(roots), silent, tuple(facts), frozenset(doubtful))
 
 
-def ranked(visible: Iterable[Alert], method: Method, told: Sequence[Fact]) -> list[Suspect]:
+def rank_suspects(
+    visible: Iterable[Alert], inputs: DiagnosisInputs, known_facts: Sequence[Fact]
+) -> list[Suspect]:
     """All that may be the root of what is visible, likeliest first, be it one storm or several."""
-    evidence = [each for alert in visible if (each := evidence_of(alert, method)) is not None]
-    by_users = noticed(told, method.signals) or felt(method.graph, evidence)
-    return diagnose(method.graph, evidence, method.weights, by_users, priors(told, method.weights))
+    evidence = [item for alert in visible if (item := build_evidence(alert, inputs)) is not None]
+    user_signals = user_visible_signals(known_facts, inputs.signals) or entry_point_signals(
+        inputs.graph, evidence
+    )
+    return diagnose(
+        inputs.graph, evidence, inputs.weights, user_signals, derive_priors(known_facts, inputs.weights)
+    )
 
 
-def noticed(told: Iterable[Fact], signals: Signals) -> frozenset[str]:
+def user_visible_signals(known_facts: Iterable[Fact], signals: Signals) -> frozenset[str]:
     """The signals by which users notice it, where that was told."""
     named = (
-        signals.of(str(fact["metric"])) for fact in told if fact["kind"] == "symptom" and "metric" in fact
+        signals.classify(str(fact["metric"]))
+        for fact in known_facts
+        if fact["kind"] == "symptom" and "metric" in fact
     )
     return frozenset(signal.name for signal in named if signal is not None)
 
 
-def priors(told: Iterable[Fact], weights: Weights) -> Iterator[Prior]:
+def derive_priors(known_facts: Iterable[Fact], weights: Weights) -> Iterator[Prior]:
     """What probes, changes and history say of components."""
-    for fact in told:
+    for fact in known_facts:
         age = fact.get("age_s")
-        recent = not isinstance(age, int | float) or age <= _RECENT
+        is_recent = not isinstance(age, int | float) or age <= _RECENT_S
         match fact:
             case {"kind": "reading", "component": str(name), "status": "DOWN"}:
                 yield Prior(name, weights.probe_down, "its probe says DOWN")
             case {"kind": "reading", "component": str(name), "status": "UP"}:
                 yield Prior(name, weights.probe_up, "its probe says UP")
-            case {"kind": "change", "component": str(name), "name": what, "category": category} if (
-                recent and category != "infrastructure"
+            case {"kind": "change", "component": str(name), "name": change, "category": category} if (
+                is_recent and category != "infrastructure"
             ):
-                yield Prior(name, weights.changed, f"{what} of it changed not long ago")
-            case {"kind": "past_root", "component": str(name), "incidents": int(number)}:
-                yield Prior(name, weights.again, f"it was the root of {number} incidents of late")
-            case {"kind": "deploy", "service": str(name)} if recent:
+                yield Prior(name, weights.changed, f"{change} of it changed not long ago")
+            case {"kind": "past_root", "component": str(name), "incidents": int(incidents)}:
+                yield Prior(name, weights.again, f"it was the root of {incidents} incidents of late")
+            case {"kind": "deploy", "service": str(name)} if is_recent:
                 yield Prior(name, weights.changed, "it was deployed not long ago")
 
 
-def _incumbents(
-    seen: Iterable[tuple[Alert, Evidence]], said: Collection[str], weights: Weights
+def _incumbent_priors(
+    pairs: Iterable[tuple[Alert, Evidence]], notified_faults: Collection[str], weights: Weights
 ) -> Iterator[Prior]:
-    for name in sorted({each.component for alert, each in seen if alert.fault in said}):
+    for name in sorted({item.component for alert, item in pairs if alert.fault in notified_faults}):
         yield Prior(name, weights.incumbent, "people were told that it is the root")
 
 
-def _doubtful(
+def _find_doubtful(
     finding: Finding,
-    lead: Alert,
-    seen: Sequence[tuple[Alert, Evidence]],
-    said: Collection[str],
+    root_alert: Alert,
+    pairs: Sequence[tuple[Alert, Evidence]],
+    notified_faults: Collection[str],
     weights: Weights,
 ) -> Iterator[tuple[str, str]]:
     """Each fault that people were told of which is nearly as likely as this root: (the root's, that one).
@@ -205,42 +224,44 @@ def _doubtful(
     None where the root has a strong sign of a cause, or where the catalog knows both: that is worth a
     message.
     """
-    signs = (each for alert, each in seen if each.component == finding.root.component)
-    if any(not each.signal.spreads and each.strength >= weights.apart for each in signs):
+    signs = (item for alert, item in pairs if item.component == finding.root.component)
+    if any(not item.signal.spreads and item.strength >= weights.apart for item in signs):
         return
     scores = {suspect.component: suspect.score for suspect in finding.ranked}
-    for alert, each in seen:
-        near = scores.get(each.component, -math.inf) > finding.root.score - weights.surely
-        if alert.fault in said and near and not (lead.catalogued and alert.catalogued):
-            yield lead.fault, alert.fault
+    for alert, item in pairs:
+        is_near = scores.get(item.component, -math.inf) > finding.root.score - weights.surely
+        if alert.fault in notified_faults and is_near and not (root_alert.catalogued and alert.catalogued):
+            yield root_alert.fault, alert.fault
 
 
-def _lead(finding: Finding, alerts: Sequence[Alert], evidence: Sequence[Evidence]) -> Alert | None:
+def _choose_root_alert(
+    finding: Finding, alerts: Sequence[Alert], evidence: Sequence[Evidence]
+) -> Alert | None:
     """The alert that stands for the root: a sign of a cause before a symptom, then the strongest."""
-    own = [
-        number
-        for number in finding.explained
-        if evidence[number].component == finding.root.component and alerts[number].active
+    own_indexes = [
+        index
+        for index in finding.explained
+        if evidence[index].component == finding.root.component and alerts[index].active
     ]
-    if not own:
+    if not own_indexes:
         return None
 
-    def rank(number: int) -> tuple[bool, float, float, str]:
-        each = evidence[number]
-        return each.signal.spreads, -each.strength, each.at, alerts[number].fingerprint
+    def rank(index: int) -> tuple[bool, float, float, str]:
+        item = evidence[index]
+        return item.signal.spreads, -item.strength, item.time_s, alerts[index].fingerprint
 
-    return alerts[min(own, key=rank)]
+    return alerts[min(own_indexes, key=rank)]
 
 
-def _stand_in(finding: Finding, alerts: Sequence[Alert], tenant: str | None) -> Alert:
+def _make_silent_alert(finding: Finding, alerts: Sequence[Alert], tenant: str | None) -> Alert:
     root = finding.root
-    first = min(alerts[number].first_seen for number in finding.explained)
+    first = min(alerts[index].first_seen for index in finding.explained)
     title = f"{root.component} says nothing, and {root.callers_failing} of its {root.callers} callers fail"
     fault, fingerprint = silent_fingerprint(root.component, tenant)
     return Alert(
         fingerprint=fingerprint,
         fault=fault,
-        code=SILENT,
+        code=SILENT_CODE,
         catalogued=True,
         title=title,
         severity=Severity.CRITICAL,
@@ -253,12 +274,12 @@ def _stand_in(finding: Finding, alerts: Sequence[Alert], tenant: str | None) -> 
     )
 
 
-def _suspect_facts(finding: Finding, lead: Alert, number: int) -> Iterator[Fact]:
-    for rank, suspect in enumerate(finding.ranked[:_TOLD], 1):
+def _suspect_facts(finding: Finding, root_alert: Alert, finding_index: int) -> Iterator[Fact]:
+    for rank, suspect in enumerate(finding.ranked[:_MAX_SUSPECT_FACTS], 1):
         chosen = suspect.component == finding.root.component
         fact: Fact = {
             "kind": "suspect",
-            "id": f"suspect:{number}:{suspect.component}",
+            "id": f"suspect:{finding_index}:{suspect.component}",
             "component": suspect.component,
             "chosen": chosen,
             "rank": rank,
@@ -267,33 +288,33 @@ def _suspect_facts(finding: Finding, lead: Alert, number: int) -> Iterator[Fact]
             "explains": len(suspect.explains),
             "callers": suspect.callers,
             "callers_failing": suspect.callers_failing,
-            "for": said(suspect.because),
-            "against": said(suspect.against),
+            "for": join_reasons(suspect.because),
+            "against": join_reasons(suspect.against),
         }
-        yield fact | ({"alert": lead.fingerprint} if chosen else {})
+        yield fact | ({"alert": root_alert.fingerprint} if chosen else {})
 
 
-def said(reasons: Sequence[str]) -> str:
+def join_reasons(reasons: Sequence[str]) -> str:
     return "; ".join(reasons) or "nothing"
 
 
-def _links(
-    finding: Finding, lead: Alert, alerts: Sequence[Alert], evidence: Sequence[Evidence]
+def _link_facts(
+    finding: Finding, root_alert: Alert, alerts: Sequence[Alert], evidence: Sequence[Evidence]
 ) -> Iterator[Fact]:
-    for relation, numbers in (("explained", finding.explained), ("beside", finding.beside)):
-        for number in sorted(numbers):
-            effect = alerts[number]
-            if effect.fingerprint == lead.fingerprint or not effect.active:
+    for relation, indexes in (("explained", finding.explained), ("beside", finding.coincident)):
+        for index in sorted(indexes):
+            effect = alerts[index]
+            if effect.fingerprint == root_alert.fingerprint or not effect.active:
                 continue
             yield {
                 "kind": "link",
-                "id": f"link:{lead.fingerprint}:{effect.fingerprint}",
-                "cause": lead.fingerprint,
+                "id": f"link:{root_alert.fingerprint}:{effect.fingerprint}",
+                "cause": root_alert.fingerprint,
                 "effect": effect.fingerprint,
                 "cause_component": finding.root.component,
-                "effect_component": evidence[number].component,
+                "effect_component": evidence[index].component,
                 "relation": relation,
-                "signal": evidence[number].signal.name,
+                "signal": evidence[index].signal.name,
                 "confidence": round(finding.root.confidence, 3),
-                "codes_known": lead.catalogued and effect.catalogued and lead.code != SILENT,
+                "codes_known": root_alert.catalogued and effect.catalogued and root_alert.code != SILENT_CODE,
             }

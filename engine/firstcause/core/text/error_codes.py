@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 import unicodedata
 
-LONGEST_CODE = 120
+MAX_CODE_LENGTH = 120
 
-HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+WORD_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 """Where a word begins within a name such as KubeAPIDown."""
 
 
 def code_of(name: str) -> str | None:
     """KubeJobFailed -> KUBE_JOB_FAILED; None where nothing that a code may hold is left, or too much."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    code = "_".join(re.findall(r"[A-Za-z0-9]+", HUMPS.sub("_", plain))).upper()
+    code = "_".join(re.findall(r"[A-Za-z0-9]+", WORD_BOUNDARY.sub("_", plain))).upper()
     if code[:1].isdigit():
         code = f"ALERT_{code}"
-    return code if 0 < len(code) <= LONGEST_CODE else None
+    return code if 0 < len(code) <= MAX_CODE_LENGTH else None

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import unicodedata
 
-_KEPT = frozenset("\n\t")
-_NAMED = {"\x00": "NUL", "\x07": "BEL", "\x08": "BS", "\r": "CR", "\x1b": "ESC", "\x7f": "DEL"}
+_KEPT_CHARS = frozenset("\n\t")
+_CONTROL_NAMES = {"\x00": "NUL", "\x07": "BEL", "\x08": "BS", "\r": "CR", "\x1b": "ESC", "\x7f": "DEL"}
 
 
-def clean(text: object) -> str:
+def single_line(text: object) -> str:
     """On one line, without control characters that could drive a terminal or turn the text around."""
     return "".join(char if char.isprintable() else " " for char in str(text))
 
 
-def visible(text: str) -> str:
+def escape_invisible(text: str) -> str:
     """Its lines kept; what would act unseen (escape codes, marks of direction) is written out instead."""
     if text.isprintable():
         return text
     lines = text.replace("\r\n", "\n")
-    return "".join(char if char.isprintable() or char in _KEPT else _written(char) for char in lines)
+    return "".join(
+        char if char.isprintable() or char in _KEPT_CHARS else _escape_char(char) for char in lines
+    )
 
 
-def _written(char: str) -> str:
+def _escape_char(char: str) -> str:
     if unicodedata.category(char) == "Zs":
         return " "
-    return f"\u27e8{_NAMED.get(char) or f'U+{ord(char):04X}'}\u27e9"
+    return f"\u27e8{_CONTROL_NAMES.get(char) or f'U+{ord(char):04X}'}\u27e9"

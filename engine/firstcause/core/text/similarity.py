@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-THRESHOLD = 0.45
-LEAD = 0.05
+MIN_SCORE = 0.45
+MIN_LEAD = 0.05
 """From which score on, and how far before the next entry (as a share of it), `sure` takes the nearest one.
 
 Measured on 40 alert texts and 108 runbook pages: of the texts 0.88 are taken rightly, 0.03 wrongly (precision
@@ -27,41 +27,41 @@ was removed 0.45, for a page of the same family (at a threshold of 0.55: 0.75 ri
 On 460 terser alerts, half of their 46 files in the catalog at a time: 0.46 rightly, precision 0.94.
 """
 
-_WORD = re.compile(r"[^\W_]+")
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_STOP = frozenset(
-    _WORD.findall(
+_WORD_PATTERN = re.compile(r"[^\W_]+")
+_CAMEL_BOUNDARY = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_STOP_WORDS = frozenset(
+    _WORD_PATTERN.findall(
         "a an and are as at be been but by can do for from had has have if in into is it its no nor of on or"
         " so than that the their then there these this those to up was were when which will with you your"
     )
 )
-_NO_PLURAL = ("ss", "us", "is")
-_ENDINGS = _WORD.findall("ization isation ation ition ment ing ion ure ed er ly al e y")
-_STEM = 4
+_NON_PLURAL_ENDINGS = ("ss", "us", "is")
+_ENDINGS = _WORD_PATTERN.findall("ization isation ation ition ment ing ion ure ed er ly al e y")
+_MIN_STEM_LENGTH = 4
 """Letters that a word keeps at least when its ending goes; an `s` goes from this length on."""
-_LONGEST = 64
+_MAX_WORD_LENGTH = 64
 """Characters of a word; longer ones are keys, tokens and encoded data."""
-_GRAM = 3
+_GRAM_LENGTH = 3
 
-_TITLE, _BODY = 2.5, 1.0
-_TITLE_LENGTH, _BODY_LENGTH = 0.5, 0.75
+_TITLE_WEIGHT, _BODY_WEIGHT = 2.5, 1.0
+_TITLE_LENGTH_NORM, _BODY_LENGTH_NORM = 0.5, 0.75
 """How far a word counts less in a field longer than the others': 0 not at all, 1 by its share."""
 _SATURATION = 1.2
-_FULL = 3.0
+_FULL_COUNT = 3.0
 """The weighted count from which on an entry says a word as clearly as can be."""
-_SCALE = 1 + _SATURATION / _FULL
-_NAME = 0.7
+_SATURATION_SCALE = 1 + _SATURATION / _FULL_COUNT
+_NAME_WEIGHT = 0.7
 """How far the name makes up for what title and body lack of a word."""
-_NUMBER = 0.5
-_BACKGROUND = 100
+_NUMBER_WEIGHT = 0.5
+_BACKGROUND_ENTRIES = 100
 """Entries imagined beside the real ones, with other words: else no word of a small catalog is rare."""
-_DOUBT = 0.4
+_UNKNOWN_WORDS = 0.4
 """Words nobody knows, imagined in each text: one common word alone proves nothing."""
-_SAID = 0.25
+_NAME_SHARE = 0.25
 """The share of the score that the entry's name has."""
 
 
-class Page(NamedTuple):
+class IndexedEntry(NamedTuple):
     """The words of one entry; those of its name (`code`) and its title weigh more than those of the body."""
 
     code: str
@@ -69,32 +69,32 @@ class Page(NamedTuple):
     body: str = ""
 
 
-class Found(NamedTuple):
+class NearestEntry(NamedTuple):
     """An entry, and how near the text is to it, 0 to 1."""
 
     code: str
     score: float
 
 
-class _Word(NamedTuple):
+class _QueryTerm(NamedTuple):
     """A word of the text, how clearly entries say it, and which have it in the name."""
 
     term: str
     weight: float
-    clear: Mapping[int, float]
-    named: list[int]
+    clarity: Mapping[int, float]
+    name_matches: list[int]
 
 
-class Similar:
+class SimilarityIndex:
     """An inverted index of entries by their words. Nothing changes in it after it is made."""
 
-    def __init__(self, pages: Iterable[Page]) -> None:
-        self._pages = tuple(pages)
-        self._names = [_letters(page.code) for page in self._pages]
-        self._clear = _clear(self._pages)
-        self._grams = _grams(self._names)
+    def __init__(self, entries: Iterable[IndexedEntry]) -> None:
+        self._entries = tuple(entries)
+        self._names = [_extract_letters(entry.code) for entry in self._entries]
+        self._clarity_by_term = _build_clarity(self._entries)
+        self._entries_by_gram = _index_grams(self._names)
 
-    def best(self, text: str, n: int = 3) -> list[Found]:
+    def find_nearest(self, text: str, max_results: int = 3) -> list[NearestEntry]:
         """At most n entries that share a word with the text, the nearest first, equal ones in their order.
 
         score: 0 to 1. Three quarters say how much of the text the entry accounts for, each word weighed by
@@ -102,124 +102,142 @@ class Similar:
         name are among the text's words. Words that no entry has count against all; numbers and ids that none
         has do not count. Ten entries or some thousand: a text's score differs by less than 0.1.
         """
-        scores = self._scores(text)
-        least = min(nlargest(n, scores), default=0)
-        found = sorted((-each, at) for at, each in enumerate(scores) if each and each >= least)
-        return [Found(self._pages[at].code, -against) for against, at in found[:n]]
+        scores = self._score_entries(text)
+        min_score = min(nlargest(max_results, scores), default=0)
+        nearest = sorted(
+            (-score, index) for index, score in enumerate(scores) if score and score >= min_score
+        )
+        return [NearestEntry(self._entries[index].code, -negated) for negated, index in nearest[:max_results]]
 
-    def sure(self, text: str, threshold: float = THRESHOLD, lead: float = LEAD) -> Found | None:
+    def find_confident(
+        self, text: str, threshold: float = MIN_SCORE, min_lead: float = MIN_LEAD
+    ) -> NearestEntry | None:
         """The nearest entry, where it reaches the threshold and no other comes near; see LEAD."""
-        found = self.best(text, 2)
-        if not found or found[0].score < threshold:
+        nearest = self.find_nearest(text, 2)
+        if not nearest or nearest[0].score < threshold:
             return None
-        clear = len(found) == 1 or found[1].score <= (1 - lead) * found[0].score
-        return found[0] if clear else None
+        is_clear = len(nearest) == 1 or nearest[1].score <= (1 - min_lead) * nearest[0].score
+        return nearest[0] if is_clear else None
 
-    def _scores(self, text: str) -> list[float]:
+    def _score_entries(self, text: str) -> list[float]:
         """Of each entry in their order; 0 where it shares no word with the text."""
-        words = list(self._words(text))
-        most = sum(word.weight for word in words) + _DOUBT * self._rarity(0)
-        scores = [0.0] * len(self._pages)
-        said: defaultdict[int, int] = defaultdict(int)
+        words = list(self._weigh_terms(text))
+        max_weight = sum(word.weight for word in words) + _UNKNOWN_WORDS * self._term_rarity(0)
+        scores = [0.0] * len(self._entries)
+        matched_letters: defaultdict[int, int] = defaultdict(int)
         for word in words:
-            share = (1 - _SAID) * word.weight / most
-            for at, clear in word.clear.items():
-                scores[at] += share * clear
-            for at in word.named:
-                scores[at] += share * _NAME * (1 - word.clear.get(at, 0))
-                said[at] += len(word.term) * self._names[at].count(word.term)
-        for at, letters in said.items():
-            scores[at] += _SAID * min(1, letters / len(self._names[at]))
+            share = (1 - _NAME_SHARE) * word.weight / max_weight
+            for index, clarity in word.clarity.items():
+                scores[index] += share * clarity
+            for index in word.name_matches:
+                scores[index] += share * _NAME_WEIGHT * (1 - word.clarity.get(index, 0))
+                matched_letters[index] += len(word.term) * self._names[index].count(word.term)
+        for index, letters in matched_letters.items():
+            scores[index] += _NAME_SHARE * min(1, letters / len(self._names[index]))
         return scores
 
-    def _words(self, text: str) -> Iterator[_Word]:
-        for term, times in Counter(_terms_of(text)).items():
-            clear = self._clear.get(term, {})
-            named = self._named(term)
-            known = len(clear) + len(named) - sum(map(clear.__contains__, named))
-            if known or term.isalpha():
-                yield _Word(term, self._weight(term, times, known), clear, named)
+    def _weigh_terms(self, text: str) -> Iterator[_QueryTerm]:
+        for term, times in Counter(_extract_terms(text)).items():
+            clarity = self._clarity_by_term.get(term, {})
+            name_matches = self._find_name_matches(term)
+            entry_count = len(clarity) + len(name_matches) - sum(map(clarity.__contains__, name_matches))
+            if entry_count or term.isalpha():
+                yield _QueryTerm(term, self._weigh_term(term, times, entry_count), clarity, name_matches)
 
-    def _weight(self, term: str, times: int, known: int) -> float:
+    def _weigh_term(self, term: str, times: int, entry_count: int) -> float:
         repeated = times * (_SATURATION + 1) / (times + _SATURATION)
-        return self._rarity(known) * repeated * (1 if term.isalpha() else _NUMBER)
+        return self._term_rarity(entry_count) * repeated * (1 if term.isalpha() else _NUMBER_WEIGHT)
 
-    def _rarity(self, known: int) -> float:
+    def _term_rarity(self, entry_count: int) -> float:
         """Robertson and Sparck Jones' weight of a word that so many entries have."""
-        return math.log(1 + (len(self._pages) + _BACKGROUND - known + 0.5) / (known + 0.5))
+        return math.log(
+            1 + (len(self._entries) + _BACKGROUND_ENTRIES - entry_count + 0.5) / (entry_count + 0.5)
+        )
 
-    def _named(self, term: str) -> list[int]:
+    def _find_name_matches(self, term: str) -> list[int]:
         """Entries that have the word in their name, also where the name's words are run together."""
-        if len(term) < _GRAM:
+        if len(term) < _GRAM_LENGTH:
             return []
-        fewest = min((self._grams.get(gram, []) for gram in _cut(term)), key=len)
-        return [at for at in fewest if term in self._names[at]]
+        candidates = min((self._entries_by_gram.get(gram, []) for gram in _split_grams(term)), key=len)
+        return [index for index in candidates if term in self._names[index]]
 
 
-def _clear(pages: tuple[Page, ...]) -> dict[str, dict[int, float]]:
+def _build_clarity(indexed: tuple[IndexedEntry, ...]) -> dict[str, dict[int, float]]:
     """By word the entries that have it, with how clearly they say it, 0 to 1."""
-    entries: list[dict[str, float]] = [{} for _ in pages]
-    _count(entries, [page.title for page in pages], _TITLE, _TITLE_LENGTH)
-    _count(entries, [page.body for page in pages], _BODY, _BODY_LENGTH)
-    _count(entries, [_unsearchable(page.code) for page in pages], _TITLE, 0)
-    clear: defaultdict[str, dict[int, float]] = defaultdict(dict)
-    for at, counts in enumerate(entries):
+    entries: list[dict[str, float]] = [{} for _ in indexed]
+    _add_field_counts(entries, [entry.title for entry in indexed], _TITLE_WEIGHT, _TITLE_LENGTH_NORM)
+    _add_field_counts(entries, [entry.body for entry in indexed], _BODY_WEIGHT, _BODY_LENGTH_NORM)
+    _add_field_counts(entries, [_unsearchable_words(entry.code) for entry in indexed], _TITLE_WEIGHT, 0)
+    clarity: defaultdict[str, dict[int, float]] = defaultdict(dict)
+    for index, counts in enumerate(entries):
         for term, count in counts.items():
-            clear[term][at] = 1.0 if count >= _FULL else _SCALE * count / (count + _SATURATION)
-    return dict(clear)
+            clarity[term][index] = (
+                1.0 if count >= _FULL_COUNT else _SATURATION_SCALE * count / (count + _SATURATION)
+            )
+    return dict(clarity)
 
 
-def _count(entries: list[dict[str, float]], field: list[str], weight: float, length: float) -> None:
+def _add_field_counts(
+    entries: list[dict[str, float]], texts: list[str], weight: float, length_norm: float
+) -> None:
     """Adds a field's words to what is counted of each entry."""
-    words = [_terms_of(text) for text in field]
-    usual = sum(map(len, words)) / (len(words) or 1) or 1
+    words = [_extract_terms(text) for text in texts]
+    mean_length = sum(map(len, words)) / (len(words) or 1) or 1
     for counts, terms in zip(entries, words, strict=True):
-        each = weight / (1 - length + length * len(terms) / usual)
+        increment = weight / (1 - length_norm + length_norm * len(terms) / mean_length)
         for term in terms:
-            counts[term] = counts.get(term, 0) + each
+            counts[term] = counts.get(term, 0) + increment
 
 
-def _unsearchable(name: str) -> str:
+def _unsearchable_words(name: str) -> str:
     """Words of a name that its letters do not show: too short for a gram, or with digits."""
-    return " ".join(word for word in _WORD.findall(name) if len(word) < _GRAM or not word.isalpha())
+    return " ".join(
+        word for word in _WORD_PATTERN.findall(name) if len(word) < _GRAM_LENGTH or not word.isalpha()
+    )
 
 
-def _grams(names: list[str]) -> dict[str, list[int]]:
+def _index_grams(names: list[str]) -> dict[str, list[int]]:
     grams: defaultdict[str, list[int]] = defaultdict(list)
-    for at, name in enumerate(names):
-        for gram in dict.fromkeys(_cut(name)):
-            grams[gram].append(at)
+    for index, name in enumerate(names):
+        for gram in dict.fromkeys(_split_grams(name)):
+            grams[gram].append(index)
     return dict(grams)
 
 
-def _cut(name: str) -> Iterator[str]:
-    return (name[at : at + _GRAM] for at in range(len(name) - _GRAM + 1))
+def _split_grams(name: str) -> Iterator[str]:
+    return (name[start : start + _GRAM_LENGTH] for start in range(len(name) - _GRAM_LENGTH + 1))
 
 
-def _letters(name: str) -> str:
+def _extract_letters(name: str) -> str:
     return "".join(filter(str.isalpha, unicodedata.normalize("NFKC", name).casefold()))
 
 
-def _terms_of(text: str) -> list[str]:
+def _extract_terms(text: str) -> list[str]:
     """The text's words as they are compared: small, without ending, those that say nothing left out."""
-    return [term for word in _WORD.findall(unicodedata.normalize("NFKC", text)) for term in _terms(word)]
+    return [
+        term
+        for word in _WORD_PATTERN.findall(unicodedata.normalize("NFKC", text))
+        for term in _split_word(word)
+    ]
 
 
 @lru_cache(maxsize=1 << 15)
-def _terms(word: str) -> tuple[str, ...]:
+def _split_word(word: str) -> tuple[str, ...]:
     """Words that stand together in one: HTTPServerError is three. One with digits stays whole."""
-    if len(word) > _LONGEST:
+    if len(word) > _MAX_WORD_LENGTH:
         return ()
     if not word.isalpha():
-        return (word.casefold(),) if word[0].isalpha() or len(word) >= _GRAM else ()
-    parts = (part.casefold() for part in _HUMP.sub(" ", word).split())
-    return tuple(_stem(part) for part in parts if len(part) > 1 and part not in _STOP)
+        return (word.casefold(),) if word[0].isalpha() or len(word) >= _GRAM_LENGTH else ()
+    parts = (part.casefold() for part in _CAMEL_BOUNDARY.sub(" ", word).split())
+    return tuple(_stem_word(part) for part in parts if len(part) > 1 and part not in _STOP_WORDS)
 
 
-def _stem(word: str) -> str:
-    if len(word) >= _STEM and word.endswith("s") and not word.endswith(_NO_PLURAL):
+def _stem_word(word: str) -> str:
+    if len(word) >= _MIN_STEM_LENGTH and word.endswith("s") and not word.endswith(_NON_PLURAL_ENDINGS):
         word = word[:-1]
-    ending = next((end for end in _ENDINGS if word.endswith(end) and len(word) - len(end) >= _STEM), "")
+    ending = next(
+        (end for end in _ENDINGS if word.endswith(end) and len(word) - len(end) >= _MIN_STEM_LENGTH), ""
+    )
     stem = word.removesuffix(ending)
-    doubled = bool(ending) and len(stem) > _STEM and stem[-1] == stem[-2] and stem[-1] not in "sl"
+    doubled = bool(ending) and len(stem) > _MIN_STEM_LENGTH and stem[-1] == stem[-2] and stem[-1] not in "sl"
     return stem[:-1] if doubled else stem

@@ -8,30 +8,30 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-_BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-_UNITS = {unit.lower(): 1024**power for power, unit in enumerate(_BINARY)} | {
+_BINARY_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_UNIT_BYTES = {unit.lower(): 1024**power for power, unit in enumerate(_BINARY_UNITS)} | {
     unit.lower(): 1000**power for power, unit in enumerate(("B", "kB", "MB", "GB", "TB", "PB"))
 }
 # Pydantic's ByteSize ignores what it does not understand behind a number, and "1,000 MB" would be one byte.
-_SIZE = re.compile(rf"(\d{{1,18}}(?:\.\d{{1,9}})?) ?({'|'.join(_UNITS)})|(\d{{1,18}})", re.ASCII)
+_SIZE_PATTERN = re.compile(rf"(\d{{1,18}}(?:\.\d{{1,9}})?) ?({'|'.join(_UNIT_BYTES)})|(\d{{1,18}})", re.ASCII)
 
 
-def size(value: object) -> int:
+def parse_size(value: object) -> int:
     """Bytes of "1.5 GiB", "500 MB" or a plain number. ValueError with the mend for anything else."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    if isinstance(value, str) and (found := _SIZE.fullmatch(value.strip().lower())):
-        number, unit, plain = found.groups()
-        return int(plain) if plain else int(Decimal(number) * _UNITS[unit])
+    if isinstance(value, str) and (match := _SIZE_PATTERN.fullmatch(value.strip().lower())):
+        number, unit, plain = match.groups()
+        return int(plain) if plain else int(Decimal(number) * _UNIT_BYTES[unit])
     msg = f"{value!r} is no size; write it like 500 MB or 10 GiB"
     raise ValueError(msg)
 
 
-Size = Annotated[int, BeforeValidator(size)]
+Size = Annotated[int, BeforeValidator(parse_size)]
 """Bytes, read from text."""
 
 
-def spoken(number: int) -> str:
+def format_size(byte_count: int) -> str:
     """To a tenth: "10 GiB", "1.5 MiB"."""
-    power = min(max(number.bit_length() - 1, 0) // 10, len(_BINARY) - 1)
-    return f"{number / 1024**power:.1f}".removesuffix(".0") + f" {_BINARY[power]}"
+    power = min(max(byte_count.bit_length() - 1, 0) // 10, len(_BINARY_UNITS) - 1)
+    return f"{byte_count / 1024**power:.1f}".removesuffix(".0") + f" {_BINARY_UNITS[power]}"

@@ -8,54 +8,62 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse  # noqa: TC002
 
-from firstcause.web.pages.rendering import show
+from firstcause.web.pages.rendering import render
 
 router = APIRouter()
 
-SCHEMA = "/api/openapi.json"
+SCHEMA_PATH = "/api/openapi.json"
 
 
 @router.get("/docs")
-def calls(request: Request) -> HTMLResponse:
-    described = request.app.openapi()
-    return show(request, "calls.html", calls=list(_calls(described)), schema=SCHEMA)
+def show_calls(request: Request) -> HTMLResponse:
+    openapi = request.app.openapi()
+    return render(request, "calls.html", calls=list(_list_calls(openapi)), schema=SCHEMA_PATH)
 
 
-def _calls(described: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _list_calls(openapi: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """{method, path, about, parameters: [{name, where, type, about}]}, in the order of the paths."""
-    shapes = described.get("components", {}).get("schemas", {})
-    for path, methods in sorted(described["paths"].items()):
+    schemas = openapi.get("components", {}).get("schemas", {})
+    for path, methods in sorted(openapi["paths"].items()):
         for method, call in methods.items():
-            given = [
-                _parameter(each["name"], each["in"], each["schema"]) for each in call.get("parameters", ())
+            parameters = [
+                _describe_parameter(parameter["name"], parameter["in"], parameter["schema"])
+                for parameter in call.get("parameters", ())
             ]
             yield {
                 "method": method.upper(),
                 "path": path,
                 "about": call.get("description") or call.get("summary", ""),
-                "parameters": [*given, *_body(call, shapes)],
+                "parameters": [*parameters, *_list_body_parameters(call, schemas)],
             }
 
 
-def _body(call: Mapping[str, Any], shapes: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+def _list_body_parameters(call: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     for content in call.get("requestBody", {}).get("content", {}).values():
         schema = content["schema"]
         for part in (schema, *schema.get("anyOf", ()), *schema.get("allOf", ())):
-            shape = shapes.get(part.get("$ref", "").rpartition("/")[2], {})
-            for name, field in shape.get("properties", {}).items():
-                yield _parameter(name, "body", field)
+            definition = schemas.get(part.get("$ref", "").rpartition("/")[2], {})
+            for name, field in definition.get("properties", {}).items():
+                yield _describe_parameter(name, "body", field)
 
 
-def _parameter(name: str, where: str, schema: Mapping[str, Any]) -> dict[str, str]:
-    return {"name": name, "where": where, "type": _type(schema), "about": schema.get("description", "")}
+def _describe_parameter(name: str, location: str, schema: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "name": name,
+        "where": location,
+        "type": _describe_type(schema),
+        "about": schema.get("description", ""),
+    }
 
 
-def _type(schema: Mapping[str, Any]) -> str:
+def _describe_type(schema: Mapping[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(
-            dict.fromkeys(_type(each) for each in schema["anyOf"] if each.get("type") != "null")
+            dict.fromkeys(
+                _describe_type(option) for option in schema["anyOf"] if option.get("type") != "null"
+            )
         )
     if "enum" in schema:
         return " | ".join(map(str, schema["enum"]))
     kind = str(schema.get("type", "value"))
-    return f"list of {_type(schema['items'])}" if kind == "array" and "items" in schema else kind
+    return f"list of {_describe_type(schema['items'])}" if kind == "array" and "items" in schema else kind

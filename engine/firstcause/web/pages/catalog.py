@@ -7,25 +7,27 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse  # noqa: TC002 - FastAPI reads the annotations
 
-from firstcause.web.backend import Asked  # noqa: TC001
-from firstcause.web.pages.rendering import show
+from firstcause.web.backend import AppDep  # noqa: TC001
+from firstcause.web.pages.rendering import render
 
 router = APIRouter(prefix="/catalog")
 
 
 @router.get("")
-def catalog(request: Request, backend: Asked, q: Annotated[str, Query(max_length=200)] = "") -> HTMLResponse:
+def show_catalog(
+    request: Request, backend: AppDep, q: Annotated[str, Query(max_length=200)] = ""
+) -> HTMLResponse:
     views = backend.views
-    return show(
+    return render(
         request,
         "catalog.html",
         q=q,
-        entries=views.entries(q),
-        seen=views.seen(),
-        coverage=views.coverage(),
+        entries=views.search_entries(q),
+        seen=views.count_by_code(),
+        coverage=views.load_coverage(),
     )
 
 
 @router.get("/{code}")
-def entry(code: str, request: Request, backend: Asked) -> HTMLResponse:
-    return show(request, "entry.html", **backend.views.entry(code))
+def show_entry(code: str, request: Request, backend: AppDep) -> HTMLResponse:
+    return render(request, "entry.html", **backend.views.load_entry(code))

@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from firstcause.web.backend import Asked  # noqa: TC001
-from firstcause.web.pages.forms import Actor, Ask, Sent, asked, by
-from firstcause.web.pages.rendering import show
+from firstcause.web.backend import AppDep  # noqa: TC001
+from firstcause.web.pages.forms import ActorDep, ConfirmForm, FormDep, actor_field, render_form
+from firstcause.web.pages.rendering import render
 
 router = APIRouter()
 
@@ -18,53 +18,53 @@ _MILLISECONDS = 1000
 
 
 @router.get("/health")
-def health(request: Request, backend: Asked) -> HTMLResponse:
-    return _health(request, backend)
+def show_health(request: Request, backend: AppDep) -> HTMLResponse:
+    return _render_health(request, backend)
 
 
-def _health(request: Request, backend: Asked, **tested: Any) -> HTMLResponse:
-    pulse = backend.views.pulse()
-    return show(
+def _render_health(request: Request, backend: AppDep, **extra: Any) -> HTMLResponse:
+    change_token = backend.views.change_token()
+    return render(
         request,
         "health.html",
-        pulse=pulse,
-        components=backend.views.components(),
+        pulse=change_token,
+        components=backend.views.load_components(),
         remedies=backend.remedies(),
         last=backend.health(),
-        **{"tested": None, **tested},
+        **{"tested": None, **extra},
     )
 
 
 @router.post("/probes/{name}/test")
-def test(name: str, request: Request, backend: Asked, _fields: Sent) -> HTMLResponse:
+def run_probe_test(name: str, request: Request, backend: AppDep, _fields: FormDep) -> HTMLResponse:
     """Run one probe now; the result in its place where a script asks, else on the page."""
-    began = time.monotonic()
-    found = backend.run_probe(name)
-    took = round((time.monotonic() - began) * _MILLISECONDS)
-    tested = {**found, "took": took}
+    started = time.monotonic()
+    reading = backend.run_probe(name)
+    elapsed_ms = round((time.monotonic() - started) * _MILLISECONDS)
+    result = {**reading, "took": elapsed_ms}
     if "hx-request" in request.headers:
-        return show(request, "tested.html", tested=tested)
-    return _health(request, backend, tested=tested)
+        return render(request, "tested.html", tested=result)
+    return _render_health(request, backend, extra=result)
 
 
 @router.post("/health/check")
-def check(backend: Asked, _fields: Sent) -> Response:
+def run_check(backend: AppDep, _fields: FormDep) -> Response:
     """One full check, which also takes a snapshot."""
     backend.check()
     return RedirectResponse("/health", 303)
 
 
 @router.get("/remedies/{name}")
-def ask_remedy(name: str, request: Request, backend: Asked) -> HTMLResponse:
+def ask_remedy(name: str, request: Request, backend: AppDep) -> HTMLResponse:
     plan = backend.plan_remedy(name)
     text = f"This changes {plan['component']}. What it would do:"
-    ask = Ask(
-        f"Run {name}", text, f"/remedies/{name}", "Run it", "/health", by(request), danger=True,
+    form = ConfirmForm(
+        f"Run {name}", text, f"/remedies/{name}", "Run it", "/health", actor_field(request), danger=True,
         plan=plan["text"],
     )  # fmt: skip
-    return asked(request, ask)
+    return render_form(request, form)
 
 
 @router.post("/remedies/{name}")
-def remedy(name: str, request: Request, backend: Asked, actor: Actor) -> HTMLResponse:
-    return show(request, "remedied.html", result=backend.run_remedy(name, actor))
+def run_remedy(name: str, request: Request, backend: AppDep, actor: ActorDep) -> HTMLResponse:
+    return render(request, "remedied.html", result=backend.run_remedy(name, actor))

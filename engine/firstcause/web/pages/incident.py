@@ -10,106 +10,146 @@ from fastapi.responses import HTMLResponse, Response  # noqa: TC002
 from firstcause.core.incidents.debug_report import as_text
 from firstcause.errors import IntakeError
 from firstcause.web import svg
-from firstcause.web.backend import Asked  # noqa: TC001
-from firstcause.web.pages.forms import Actor, Ask, Field, Sent, asked, by, done
-from firstcause.web.pages.rendering import show
+from firstcause.web.backend import AppDep  # noqa: TC001
+from firstcause.web.pages.forms import (
+    ActorDep,
+    ConfirmForm,
+    FormDep,
+    FormField,
+    actor_field,
+    redirect_back,
+    render_form,
+)
+from firstcause.web.pages.rendering import render
 
 router = APIRouter(prefix="/incidents/{number}")
 
-_LENGTHS = (("30m", "30 minutes"), ("2h", "2 hours"), ("8h", "8 hours"), ("1d", "a day"), ("7d", "a week"))
-_SHOWN_ALERTS = 50
+_SILENCE_LENGTHS = (
+    ("30m", "30 minutes"),
+    ("2h", "2 hours"),
+    ("8h", "8 hours"),
+    ("1d", "a day"),
+    ("7d", "a week"),
+)
+_MAX_SHOWN_ALERTS = 50
 
 
 @router.get("")
-def incident(number: str, request: Request, backend: Asked) -> HTMLResponse:
-    pulse = backend.views.pulse()
-    found = backend.views.incident(number, datetime.now(UTC), pulse)
-    graph = svg.graph(found["graph"]["nodes"], found["graph"]["edges"])
-    return show(
+def show_incident(number: str, request: Request, backend: AppDep) -> HTMLResponse:
+    change_token = backend.views.change_token()
+    details = backend.views.load_incident(number, datetime.now(UTC), change_token)
+    graph = svg.layout_graph(details["graph"]["nodes"], details["graph"]["edges"])
+    return render(
         request,
         "incident.html",
-        pulse=pulse,
-        **{**found, "graph": graph},
-        debug=as_text(found["report"]),
-        shown_alerts=_SHOWN_ALERTS,
+        pulse=change_token,
+        **{**details, "graph": graph},
+        debug=as_text(details["report"]),
+        shown_alerts=_MAX_SHOWN_ALERTS,
     )
 
 
-def _title(backend: Asked, number: str) -> str:
-    return str(backend.incident(number)["title"])
+def _load_title(backend: AppDep, incident_id: str) -> str:
+    return str(backend.incident(incident_id)["title"])
 
 
-def _back(number: str) -> str:
-    return f"/incidents/{number}"
+def _incident_url(incident_id: str) -> str:
+    return f"/incidents/{incident_id}"
 
 
 @router.get("/ack")
-def ask_ack(number: str, request: Request, backend: Asked) -> HTMLResponse:
-    back = _back(number)
-    comment = Field("comment", "What you are doing (if you like)", kind="area")
+def ask_acknowledge(number: str, request: Request, backend: AppDep) -> HTMLResponse:
+    incident_url = _incident_url(number)
+    comment = FormField("comment", "What you are doing (if you like)", kind="area")
     text = "You are at it. Nobody else is reminded of it, unless it gets worse."
-    fields = (*by(request), comment)
-    ask = Ask(f"Acknowledge: {_title(backend, number)}", text, f"{back}/ack", "Acknowledge", back, fields)
-    return asked(request, ask)
+    fields = (*actor_field(request), comment)
+    form = ConfirmForm(
+        f"Acknowledge: {_load_title(backend, number)}",
+        text,
+        f"{incident_url}/ack",
+        "Acknowledge",
+        incident_url,
+        fields,
+    )
+    return render_form(request, form)
 
 
 @router.post("/ack")
-def ack(number: str, request: Request, backend: Asked, actor: Actor, fields: Sent) -> Response:
+def acknowledge(number: str, request: Request, backend: AppDep, actor: ActorDep, fields: FormDep) -> Response:
     backend.acknowledge(number, actor, fields.get("comment") or None, undo=False)
-    return done(request, _back(number), actor)
+    return redirect_back(request, _incident_url(number), actor)
 
 
 @router.get("/give-back")
-def ask_give_back(number: str, request: Request, backend: Asked) -> HTMLResponse:
-    back = _back(number)
+def ask_unacknowledge(number: str, request: Request, backend: AppDep) -> HTMLResponse:
+    incident_url = _incident_url(number)
     text = "Nobody is at it any more, and people are reminded of it again."
-    ask = Ask(
-        f"Give back: {_title(backend, number)}", text, f"{back}/give-back", "Give back", back, by(request)
+    form = ConfirmForm(
+        f"Give back: {_load_title(backend, number)}",
+        text,
+        f"{incident_url}/give-back",
+        "Give back",
+        incident_url,
+        actor_field(request),
     )
-    return asked(request, ask)
+    return render_form(request, form)
 
 
 @router.post("/give-back")
-def give_back(number: str, request: Request, backend: Asked, actor: Actor) -> Response:
+def unacknowledge(number: str, request: Request, backend: AppDep, actor: ActorDep) -> Response:
     backend.acknowledge(number, actor, None, undo=True)
-    return done(request, _back(number), actor)
+    return redirect_back(request, _incident_url(number), actor)
 
 
 @router.get("/silence")
-def ask_silence(number: str, request: Request, backend: Asked) -> HTMLResponse:
-    back = _back(number)
+def ask_silence(number: str, request: Request, backend: AppDep) -> HTMLResponse:
+    incident_url = _incident_url(number)
     root = backend.incident(number)["root"]
-    named = ", ".join(str(value) for value in root.values() if value)
-    text = f"Nobody is told of {named} for that long. It stays on the page, and counts go on."
+    root_label = ", ".join(str(value) for value in root.values() if value)
+    text = f"Nobody is told of {root_label} for that long. It stays on the page, and counts go on."
     fields = (
-        Field("for", "For how long", "2h", kind="choice", choices=_LENGTHS),
-        Field("comment", "Why", kind="area"),
-        *by(request),
+        FormField("for", "For how long", "2h", kind="choice", choices=_SILENCE_LENGTHS),
+        FormField("comment", "Why", kind="area"),
+        *actor_field(request),
     )
-    ask = Ask(f"Silence: {_title(backend, number)}", text, f"{back}/silence", "Silence", back, fields)
-    return asked(request, ask)
+    form = ConfirmForm(
+        f"Silence: {_load_title(backend, number)}",
+        text,
+        f"{incident_url}/silence",
+        "Silence",
+        incident_url,
+        fields,
+    )
+    return render_form(request, form)
 
 
 @router.post("/silence")
-def silence(number: str, request: Request, backend: Asked, actor: Actor, fields: Sent) -> Response:
+def silence(number: str, request: Request, backend: AppDep, actor: ActorDep, fields: FormDep) -> Response:
     length = fields.get("for", "")
-    if length not in dict(_LENGTHS):
+    if length not in dict(_SILENCE_LENGTHS):
         msg = f"{length!r} is no length that the form offers"
         raise IntakeError(msg)
     backend.silence_incident(number, length, actor, fields.get("comment") or None)
-    return done(request, _back(number), actor)
+    return redirect_back(request, _incident_url(number), actor)
 
 
 @router.get("/resolve")
-def ask_resolve(number: str, request: Request, backend: Asked) -> HTMLResponse:
-    back = _back(number)
+def ask_resolve(number: str, request: Request, backend: AppDep) -> HTMLResponse:
+    incident_url = _incident_url(number)
     text = "It is over. What fixed it is shown when it comes again."
-    fields = (Field("fix", "What fixed it", kind="area"), *by(request))
-    ask = Ask(f"Resolve: {_title(backend, number)}", text, f"{back}/resolve", "Resolve", back, fields)
-    return asked(request, ask)
+    fields = (FormField("fix", "What fixed it", kind="area"), *actor_field(request))
+    form = ConfirmForm(
+        f"Resolve: {_load_title(backend, number)}",
+        text,
+        f"{incident_url}/resolve",
+        "Resolve",
+        incident_url,
+        fields,
+    )
+    return render_form(request, form)
 
 
 @router.post("/resolve")
-def resolve(number: str, request: Request, backend: Asked, actor: Actor, fields: Sent) -> Response:
+def resolve(number: str, request: Request, backend: AppDep, actor: ActorDep, fields: FormDep) -> Response:
     backend.resolve(number, fields.get("fix") or None, actor)
-    return done(request, _back(number), actor)
+    return redirect_back(request, _incident_url(number), actor)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse  # noqa: TC002
 
-from firstcause.web.backend import Asked  # noqa: TC001
-from firstcause.web.pages.rendering import plural, show
+from firstcause.web.backend import AppDep  # noqa: TC001
+from firstcause.web.pages.rendering import pluralize, render
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,47 +17,49 @@ router = APIRouter()
 
 
 @router.get("/")
-def now(request: Request, backend: Asked) -> HTMLResponse:
-    pulse = backend.views.pulse()
-    found = backend.views.now(pulse)
-    components = backend.views.components()
-    return show(
+def show_overview(request: Request, backend: AppDep) -> HTMLResponse:
+    change_token = backend.views.change_token()
+    overview = backend.views.load_overview(change_token)
+    components = backend.views.load_components()
+    return render(
         request,
         "now.html",
-        pulse=pulse,
-        **found,
-        verdict=verdict(found["open"], components),
+        pulse=change_token,
+        **overview,
+        verdict=summarize_status(overview["open"], components),
         components=components,
         status=backend.status(),
     )
 
 
 @router.get("/companies/{name}")
-def company(name: str, request: Request, backend: Asked) -> HTMLResponse:
-    pulse = backend.views.pulse()
-    return show(request, "company.html", pulse=pulse, **backend.views.tenant(name))
+def show_company(name: str, request: Request, backend: AppDep) -> HTMLResponse:
+    change_token = backend.views.change_token()
+    return render(request, "company.html", pulse=change_token, **backend.views.load_tenant(name))
 
 
 @router.get("/incidents")
-def incidents(request: Request, backend: Asked) -> HTMLResponse:
+def show_incidents(request: Request, backend: AppDep) -> HTMLResponse:
     """All that were, newest first."""
-    pulse = backend.views.pulse()
-    return show(request, "incidents.html", pulse=pulse, listed=backend.views.past())
+    change_token = backend.views.change_token()
+    return render(request, "incidents.html", pulse=change_token, listed=backend.views.list_past_incidents())
 
 
-def verdict(found: Sequence[Mapping[str, Any]], components: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def summarize_status(
+    open_incidents: Sequence[Mapping[str, Any]], components: Sequence[Mapping[str, Any]]
+) -> dict[str, str]:
     """{tone: good, watch or bad, answer, sentence}: whether it is all right, in a word and in a line."""
-    loud = [each for each in found if not each["suppressed"]]
-    down = [each["name"] for each in components if each["status"] == "DOWN"]
-    weak = [each["name"] for each in components if each["status"] == "DEGRADED"]
-    if loud:
-        events = sum(each["events"] for each in loud)
-        urgent = any(each["priority"] == "P0" for each in loud)
-        sentence = f"{plural(events, 'error')}, {plural(len(loud), 'cause')}."
+    unsuppressed = [incident for incident in open_incidents if not incident["suppressed"]]
+    down = [component["name"] for component in components if component["status"] == "DOWN"]
+    degraded = [component["name"] for component in components if component["status"] == "DEGRADED"]
+    if unsuppressed:
+        events = sum(incident["events"] for incident in unsuppressed)
+        urgent = any(incident["priority"] == "P0" for incident in unsuppressed)
+        sentence = f"{pluralize(events, 'error')}, {pluralize(len(unsuppressed), 'cause')}."
         return {"tone": "bad" if urgent else "watch", "answer": "No.", "sentence": sentence}
-    if down or weak:
-        words = [f"{name} is down" for name in down] + [f"{name} is degraded" for name in weak]
+    if down or degraded:
+        words = [f"{name} is down" for name in down] + [f"{name} is degraded" for name in degraded]
         return {"tone": "watch", "answer": "Nearly.", "sentence": f"No error, but {', '.join(words[:3])}."}
-    if found:
+    if open_incidents:
         return {"tone": "good", "answer": "Yes.", "sentence": "What is open is quietened by rules."}
     return {"tone": "good", "answer": "Yes.", "sentence": "All is well."}

@@ -15,19 +15,19 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from firstcause.core.text.durations import spoken
-from firstcause.core.text.sanitize import visible
+from firstcause.core.text.durations import format_duration
+from firstcause.core.text.sanitize import escape_invisible
 from firstcause.web import svg
-from firstcause.web.sessions import Door, Visitor
+from firstcause.web.sessions import BrowserSession, SessionManager
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from starlette.responses import Response
 
-STATIC = Path(__file__).parent.parent / "static"
+STATIC_DIR = Path(__file__).parent.parent / "static"
 
-_SAFE = {
+_SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         "manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -39,51 +39,51 @@ _SAFE = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
-_MOMENT = 10
+_JUST_NOW_S = 10
 
 
-def _finalized(value: Any) -> Any:
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+def _escape_value(value: Any) -> Any:
+    return escape_invisible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-_templates = Environment(
+_environment = Environment(
     loader=PackageLoader("firstcause.web"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
-    finalize=_finalized,
+    finalize=_escape_value,
 )
 
 
-def parsed(moment: str | datetime) -> datetime:
+def parse_time(moment: str | datetime) -> datetime:
     return moment if isinstance(moment, datetime) else datetime.fromisoformat(moment)
 
 
-def ago(moment: str | datetime, now: datetime) -> str:
+def format_age(moment: str | datetime, now: datetime) -> str:
     """ "4 min ago", in the largest part only; `in 2 h` for what is to come."""
-    seconds = (now - parsed(moment)).total_seconds()
-    if abs(seconds) < _MOMENT:
+    seconds = (now - parse_time(moment)).total_seconds()
+    if abs(seconds) < _JUST_NOW_S:
         return "just now"
-    length = " ".join(spoken(abs(seconds)).split()[:2])
+    length = " ".join(format_duration(abs(seconds)).split()[:2])
     return f"{length} ago" if seconds > 0 else f"in {length}"
 
 
-def since(moment: str | datetime, now: datetime) -> str:
+def format_elapsed(moment: str | datetime, now: datetime) -> str:
     """How long ago, without the word."""
-    return " ".join(spoken((now - parsed(moment)).total_seconds()).split()[:2])
+    return " ".join(format_duration((now - parse_time(moment)).total_seconds()).split()[:2])
 
 
-def at(moment: str | datetime) -> str:
+def format_utc(moment: str | datetime) -> str:
     """The time in UTC, as it is written in logs."""
-    return parsed(moment).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return parse_time(moment).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def iso(moment: str | datetime) -> str:
+def format_iso(moment: str | datetime) -> str:
     return moment if isinstance(moment, str) else moment.isoformat(timespec="seconds")
 
 
-def web_link(url: object) -> str | None:
+def validate_web_link(url: object) -> str | None:
     """The address where it is one that a browser may be sent to, else None."""
     text = str(url or "")
     try:
@@ -93,43 +93,45 @@ def web_link(url: object) -> str | None:
     return text if parts.scheme in {"http", "https"} and parts.netloc else None
 
 
-def percent(share: float) -> str:
+def format_percent(share: float) -> str:
     return f"{share:.0%}"
 
 
-def number(value: float | None) -> str:
+def format_number(value: float | None) -> str:
     """Four digits that matter; "none" for none."""
     if value is None:
         return "none"
     return f"{value:,.0f}" if abs(value) >= 1000 and float(value).is_integer() else f"{value:.4g}"  # noqa: PLR2004
 
 
-def some(values: Iterable[str], most: int = 3) -> str:
+def join_first(values: Iterable[str], max_items: int = 3) -> str:
     """ "a, b, c and 4 more"."""
     listed = list(values)
-    more = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + more
+    suffix = f" and {len(listed) - max_items} more" if len(listed) > max_items else ""
+    return ", ".join(listed[:max_items]) + suffix
 
 
-def plural(count: int, word: str, words: str | None = None) -> str:
+def pluralize(count: int, word: str, words: str | None = None) -> str:
     """ "1 error", "48 errors"."""
     return f"{count:,} {word if count == 1 else words or f'{word}s'}"
 
 
 @cache
-def asset(name: str) -> str:
+def asset_url(name: str) -> str:
     """The address of a file of ours, with a mark that changes when the file does."""
-    mark = hashlib.blake2b((STATIC / name).read_bytes(), digest_size=6).hexdigest()
-    return f"/static/{name}?{mark}"
+    digest = hashlib.blake2b((STATIC_DIR / name).read_bytes(), digest_size=6).hexdigest()
+    return f"/static/{name}?{digest}"
 
 
-_templates.filters.update(
-    at=at, iso=iso, web_link=web_link, percent=percent, number=number, some=some, plural=plural,
+_environment.filters.update(
+    at=format_utc, iso=format_iso, web_link=validate_web_link, percent=format_percent, number=format_number, some=join_first, plural=pluralize,
     path=lambda text: quote(str(text), safe=""),
 )  # fmt: skip
-_templates.globals.update(asset=asset, sparkline=svg.sparkline, spoken=spoken, drawing=svg)
+_environment.globals.update(
+    asset=asset_url, sparkline=svg.sparkline_points, spoken=format_duration, drawing=svg
+)
 
-AREAS = (
+NAVIGATION = (
     ("/", "Now"),
     ("/health", "Health"),
     ("/trends", "Trends"),
@@ -140,20 +142,22 @@ AREAS = (
 )
 
 
-def door(request: Request) -> Door:
-    found: Door = request.app.state.door
-    return found
+def get_session_manager(request: Request) -> SessionManager:
+    manager: SessionManager = request.app.state.door
+    return manager
 
 
-def visiting(request: Request) -> Visitor:
+def get_browser_session(request: Request) -> BrowserSession:
     """The browser that asks; the same for the whole of one request."""
     if not hasattr(request.state, "visitor"):
-        request.state.visitor = door(request).visitor(request.headers.get("cookie", ""))
-    found: Visitor = request.state.visitor
-    return found
+        request.state.visitor = get_session_manager(request).identify_browser(
+            request.headers.get("cookie", "")
+        )
+    session: BrowserSession = request.state.visitor
+    return session
 
 
-Visiting = Annotated[Visitor, Depends(visiting)]
+SessionDep = Annotated[BrowserSession, Depends(get_browser_session)]
 """A parameter that FastAPI fills with who asks."""
 
 
@@ -161,37 +165,37 @@ def is_secure(request: Request) -> bool:
     return request.url.scheme == "https"
 
 
-def show(request: Request, template: str, code: int = 200, **values: Any) -> HTMLResponse:
+def render(request: Request, template: str, status_code: int = 200, **values: Any) -> HTMLResponse:
     """A whole page. values: what the template needs besides what every page has."""
     now = datetime.now(UTC)
-    visitor = visiting(request)
+    session = get_browser_session(request)
     common = {
         "now": now,
-        "ago": lambda moment: ago(moment, now),
-        "since": lambda moment: since(moment, now),
-        "visitor": visitor,
-        "locked": door(request).locked,
-        "areas": AREAS,
+        "ago": lambda moment: format_age(moment, now),
+        "since": lambda moment: format_elapsed(moment, now),
+        "visitor": session,
+        "locked": get_session_manager(request).requires_login,
+        "areas": NAVIGATION,
         "here": request.url.path,
         "address": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         "pulse": None,
     }
-    text = _templates.get_template(template).render({**common, **values})
-    answer = HTMLResponse(text, code, headers=_SAFE)
-    if visitor.fresh:
-        door(request).cookies(answer, visitor.id, secure=is_secure(request))
-    return answer
+    text = _environment.get_template(template).render({**common, **values})
+    response = HTMLResponse(text, status_code, headers=_SECURITY_HEADERS)
+    if session.is_new:
+        get_session_manager(request).set_session_cookie(response, session.id, secure=is_secure(request))
+    return response
 
 
 class Assets(StaticFiles):
     """Files of ours. Their addresses change when they do, so that browsers may keep them."""
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        answer = super().file_response(*args, **kwargs)
-        answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        answer.headers["X-Content-Type-Options"] = "nosniff"
-        return answer
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
 
 
-def error_page(request: Request, status: int, text: str) -> HTMLResponse:
-    return show(request, "error.html", status, status=status, text=text)
+def render_error_page(request: Request, status: int, text: str) -> HTMLResponse:
+    return render(request, "error.html", status, status=status, text=text)

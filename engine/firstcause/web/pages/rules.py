@@ -7,41 +7,41 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from firstcause.web.backend import Asked  # noqa: TC001
-from firstcause.web.pages.forms import Sent  # noqa: TC001
-from firstcause.web.pages.rendering import show
+from firstcause.web.backend import AppDep  # noqa: TC001
+from firstcause.web.pages.forms import FormDep  # noqa: TC001
+from firstcause.web.pages.rendering import render
 
 router = APIRouter(prefix="/rules")
 
-_AROUND = 400
+_CONTEXT_LINES = 400
 """Lines before and after the one that was asked for."""
 
 
 @router.get("")
-def rules(request: Request, backend: Asked) -> HTMLResponse:
-    pulse = backend.views.pulse()
-    return show(
+def show_rules(request: Request, backend: AppDep) -> HTMLResponse:
+    change_token = backend.views.change_token()
+    return render(
         request,
         "rules.html",
-        pulse=pulse,
-        **backend.views.rules(),
+        pulse=change_token,
+        **backend.views.list_rules(),
         status=backend.status()["rules"],
-        testing=backend.views.rule_testing.progress,
+        testing=backend.views.rule_test_job.progress,
     )
 
 
 @router.post("/test")
-def test(backend: Asked, _fields: Sent) -> Response:
+def start_rule_tests(backend: AppDep, _fields: FormDep) -> Response:
     backend.test_rules()
     return RedirectResponse("/rules#tests", 303)
 
 
 @router.get("/file")
-def rule_file(
-    request: Request, backend: Asked, name: str, line: Annotated[int, Query(ge=0)] = 1
+def show_rule_file(
+    request: Request, backend: AppDep, name: str, line: Annotated[int, Query(ge=0)] = 1
 ) -> HTMLResponse:
     """A rule file around a line."""
-    lines = backend.views.rule_file(name).splitlines()
-    first = max(0, line - 1 - _AROUND)
-    shown = list(enumerate(lines[first : line + _AROUND], first + 1))
-    return show(request, "rulefile.html", name=name, line=line, lines=shown, total=len(lines))
+    lines = backend.views.read_rule_file(name).splitlines()
+    first = max(0, line - 1 - _CONTEXT_LINES)
+    numbered_lines = list(enumerate(lines[first : line + _CONTEXT_LINES], first + 1))
+    return render(request, "rulefile.html", name=name, line=line, lines=numbered_lines, total=len(lines))

@@ -5,25 +5,25 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from firstcause.web.backend import Asked  # noqa: TC001
-from firstcause.web.pages.forms import Actor, Ask, asked, by
-from firstcause.web.pages.rendering import show
+from firstcause.web.backend import AppDep  # noqa: TC001
+from firstcause.web.pages.forms import ActorDep, ConfirmForm, actor_field, render_form
+from firstcause.web.pages.rendering import render
 
 router = APIRouter()
 
-_AUDITED = 50
+_MAX_AUDIT_ENTRIES = 50
 
 
 @router.get("/settings")
-def settings(request: Request, backend: Asked) -> HTMLResponse:
-    pulse = backend.views.pulse()
-    return show(
+def show_settings(request: Request, backend: AppDep) -> HTMLResponse:
+    change_token = backend.views.change_token()
+    return render(
         request,
         "settings.html",
-        pulse=pulse,
-        **backend.views.settings(),
+        pulse=change_token,
+        **backend.views.load_settings(),
         silences=backend.silences(ended=False),
-        audit=backend.views.audit(_AUDITED),
+        audit=backend.views.list_audit_entries(_MAX_AUDIT_ENTRIES),
         status=backend.status(),
     )
 
@@ -31,23 +31,30 @@ def settings(request: Request, backend: Asked) -> HTMLResponse:
 @router.get("/drill")
 def ask_drill(request: Request, route: str) -> HTMLResponse:
     text = f"A test alert, marked as a drill, goes to the route {route!r}: the phone should ring."
-    ask = Ask("Send a test", text, f"/drill?{_query(route)}", "Send it", "/settings#routes", by(request))
-    return asked(request, ask)
+    form = ConfirmForm(
+        "Send a test",
+        text,
+        f"/drill?{_encode_route(route)}",
+        "Send it",
+        "/settings#routes",
+        actor_field(request),
+    )
+    return render_form(request, form)
 
 
 @router.post("/drill")
-def drill(request: Request, backend: Asked, route: str, actor: Actor) -> Response:
+def send_drill(request: Request, backend: AppDep, route: str, actor: ActorDep) -> Response:
     _ = request
     return RedirectResponse(f"/drills/{backend.drill(route, actor)}", 303)
 
 
 @router.get("/drills/{event}")
-def drilled(event: str, request: Request, backend: Asked) -> HTMLResponse:
-    pulse = backend.views.pulse()
-    return show(request, "drilled.html", pulse=pulse, drill=backend.drilled(event))
+def show_drill(event: str, request: Request, backend: AppDep) -> HTMLResponse:
+    change_token = backend.views.change_token()
+    return render(request, "drilled.html", pulse=change_token, drill=backend.get_drill_result(event))
 
 
-def _query(route: str) -> str:
+def _encode_route(route: str) -> str:
     from urllib.parse import urlencode  # noqa: PLC0415
 
     return urlencode({"route": route})

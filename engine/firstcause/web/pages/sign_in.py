@@ -7,50 +7,57 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from firstcause.errors import IntakeError
-from firstcause.web.pages.forms import Sent  # noqa: TC001
-from firstcause.web.pages.rendering import door, is_secure, show, visiting
-from firstcause.web.sessions import NOBODY
+from firstcause.web.pages.forms import FormDep  # noqa: TC001
+from firstcause.web.pages.rendering import get_browser_session, get_session_manager, is_secure, render
+from firstcause.web.sessions import ANONYMOUS_ACTOR
 
 router = APIRouter()
 
 
 @router.get("/login")
-def login(request: Request, to: str = "/") -> Response:
-    if not door(request).locked or visiting(request).signed_in:
-        return RedirectResponse(_inside(to), 303)
-    return _form(request, to)
+def show_login(request: Request, to: str = "/") -> Response:
+    if not get_session_manager(request).requires_login or get_browser_session(request).signed_in:
+        return RedirectResponse(_safe_path(to), 303)
+    return _render_login_form(request, to)
 
 
-def _form(request: Request, to: str, wrong: str | None = None, status: int = 200) -> HTMLResponse:
-    name = visiting(request).name
-    return show(
-        request, "login.html", status, to=_inside(to), wrong=wrong, name="" if name == NOBODY else name
+def _render_login_form(
+    request: Request, to: str, error: str | None = None, status: int = 200
+) -> HTMLResponse:
+    name = get_browser_session(request).name
+    return render(
+        request,
+        "login.html",
+        status,
+        to=_safe_path(to),
+        wrong=error,
+        name="" if name == ANONYMOUS_ACTOR else name,
     )
 
 
 @router.post("/login")
-async def enter(request: Request, fields: Sent) -> Response:
+async def sign_in(request: Request, fields: FormDep) -> Response:
     address = request.client.host if request.client else ""
-    to, name = _inside(fields.get("to", "/")), fields.get("name", "")
-    opened = door(request)
+    to, name = _safe_path(fields.get("to", "/")), fields.get("name", "")
+    sessions = get_session_manager(request)
     try:
-        number = await run_in_threadpool(opened.sign_in, fields.get("password", ""), name, address)
+        session_id = await run_in_threadpool(sessions.sign_in, fields.get("password", ""), name, address)
     except IntakeError as error:
-        return _form(request, to, str(error), error.status)
-    answer = RedirectResponse(to, 303)
-    opened.cookies(answer, number, secure=is_secure(request))
-    return answer
+        return _render_login_form(request, to, str(error), error.status)
+    response = RedirectResponse(to, 303)
+    sessions.set_session_cookie(response, session_id, secure=is_secure(request))
+    return response
 
 
 @router.post("/logout")
-def leave(request: Request, _fields: Sent) -> Response:
-    door(request).sign_out(visiting(request).id)
-    answer = RedirectResponse("/login", 303)
-    answer.delete_cookie("firstcause")
-    return answer
+def sign_out(request: Request, _fields: FormDep) -> Response:
+    get_session_manager(request).sign_out(get_browser_session(request).id)
+    response = RedirectResponse("/login", 303)
+    response.delete_cookie("firstcause")
+    return response
 
 
-def _inside(to: str) -> str:
+def _safe_path(to: str) -> str:
     """A path of ours; what could lead elsewhere is not followed."""
     safe = to.startswith("/") and not to.startswith(("//", "/\\")) and to.isprintable()
     return to if safe else "/"

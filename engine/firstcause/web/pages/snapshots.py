@@ -5,64 +5,68 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response  # noqa: TC002
 
-from firstcause.web.backend import Asked  # noqa: TC001
-from firstcause.web.pages.forms import Actor, Ask, asked, by, done
-from firstcause.web.pages.rendering import show
+from firstcause.web.backend import AppDep  # noqa: TC001
+from firstcause.web.pages.forms import ActorDep, ConfirmForm, actor_field, redirect_back, render_form
+from firstcause.web.pages.rendering import render
 
 router = APIRouter(prefix="/snapshots")
 
-_LISTED = 60
-_BACK = "/snapshots"
+_MAX_LISTED = 60
+_SNAPSHOTS_URL = "/snapshots"
 
 
 @router.get("")
-def snapshots(
-    request: Request, backend: Asked, before: str | None = None, after: str | None = None
+def show_snapshots(
+    request: Request, backend: AppDep, before: str | None = None, after: str | None = None
 ) -> HTMLResponse:
-    pulse = backend.views.pulse()
-    listed = backend.snapshots(_LISTED)
+    change_token = backend.views.change_token()
+    listed = backend.snapshots(_MAX_LISTED)
     diff = backend.diff(before, after) if before and after else None
     if diff is not None:
         before, after = diff["before"], diff["after"]
-    return show(
+    return render(
         request,
         "snapshots.html",
-        pulse=pulse,
+        pulse=change_token,
         listed=listed,
-        before=before or next((each["id"] for each in listed if each["last_known_good"]), None),
+        before=before or next((row["id"] for row in listed if row["last_known_good"]), None),
         after=after or (listed[0]["id"] if listed else None),
         diff=diff,
-        pinned=any(each["pinned_by"] for each in listed),
+        pinned=any(row["pinned_by"] for row in listed),
     )
 
 
 @router.get("/unpin")
 def ask_unpin(request: Request) -> HTMLResponse:
     text = "The rules choose the last known good state again."
-    return asked(request, Ask("Unpin", text, "/snapshots/unpin", "Unpin", _BACK, by(request)))
+    return render_form(
+        request, ConfirmForm("Unpin", text, "/snapshots/unpin", "Unpin", _SNAPSHOTS_URL, actor_field(request))
+    )
 
 
 @router.post("/unpin")
-def unpin(request: Request, backend: Asked, actor: Actor) -> Response:
+def unpin(request: Request, backend: AppDep, actor: ActorDep) -> Response:
     backend.pin("latest", actor, undo=True)
-    return done(request, _BACK, actor)
+    return redirect_back(request, _SNAPSHOTS_URL, actor)
 
 
 @router.get("/{number}")
-def snapshot(number: str, request: Request, backend: Asked) -> HTMLResponse:
-    return show(request, "snapshot.html", snapshot=backend.snapshot(number))
+def show_snapshot(number: str, request: Request, backend: AppDep) -> HTMLResponse:
+    return render(request, "snapshot.html", snapshot=backend.snapshot(number))
 
 
 @router.get("/{number}/pin")
-def ask_pin(number: str, request: Request, backend: Asked) -> HTMLResponse:
-    found = backend.snapshot(number)
-    text = f"Everything that comes later is compared with how it was then, at {found['taken_at']}."
-    action = f"/snapshots/{found['id']}/pin"
-    ask = Ask(f"Pin snapshot {found['id']} as good", text, action, "Pin it", _BACK, by(request))
-    return asked(request, ask)
+def ask_pin(number: str, request: Request, backend: AppDep) -> HTMLResponse:
+    target = backend.snapshot(number)
+    text = f"Everything that comes later is compared with how it was then, at {target['taken_at']}."
+    action = f"/snapshots/{target['id']}/pin"
+    form = ConfirmForm(
+        f"Pin snapshot {target['id']} as good", text, action, "Pin it", _SNAPSHOTS_URL, actor_field(request)
+    )
+    return render_form(request, form)
 
 
 @router.post("/{number}/pin")
-def pin(number: str, request: Request, backend: Asked, actor: Actor) -> Response:
+def pin(number: str, request: Request, backend: AppDep, actor: ActorDep) -> Response:
     backend.pin(number, actor, undo=False)
-    return done(request, _BACK, actor)
+    return redirect_back(request, _SNAPSHOTS_URL, actor)

@@ -13,25 +13,25 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from firstcause.errors import IntakeError, NotFoundError
-from firstcause.views.charts import Span
+from firstcause.views.charts import TimeSpan
 from firstcause.web import svg
-from firstcause.web.backend import Asked  # noqa: TC001
-from firstcause.web.pages.rendering import show
+from firstcause.web.backend import AppDep  # noqa: TC001
+from firstcause.web.pages.rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 router = APIRouter(prefix="/trends")
 
-RANGES = {"1h": 1, "6h": 6, "24h": 24, "7d": 168, "30d": 720, "90d": 2160}
+RANGE_HOURS = {"1h": 1, "6h": 6, "24h": 24, "7d": 168, "30d": 720, "90d": 2160}
 """Name -> hours."""
 
-_LATENCIES = ("latency_ms", "p95_ms", "p99_ms")
-_MOST_SERIES = 5
-_FORMULA = ("=", "+", "-", "@")
+_LATENCY_METRICS = ("latency_ms", "p95_ms", "p99_ms")
+_MAX_SERIES = 5
+_FORMULA_PREFIXES = ("=", "+", "-", "@")
 
 
-class Wanted:
+class TimeRange:
     """Which time is looked at: one of RANGES up to now, or from one time to another, both UTC."""
 
     def __init__(
@@ -41,139 +41,139 @@ class Wanted:
         until: Annotated[str, Query(alias="to", max_length=40)] = "",
     ) -> None:
         now = datetime.now(UTC)
-        hours = RANGES.get(length, RANGES["24h"])
+        hours = RANGE_HOURS.get(length, RANGE_HOURS["24h"])
         if since or until:
-            end = _time(until) or now
-            begin = _time(since) or end - timedelta(hours=hours)
+            end = _parse_time(until) or now
+            begin = _parse_time(since) or end - timedelta(hours=hours)
             if begin >= end:
                 msg = "the time to look at ends before it begins; let `from` come before `to`"
                 raise IntakeError(msg, 422)
-            self.span, self.name = Span(begin, end), ""
+            self.span, self.name = TimeSpan(begin, end), ""
             self.query = {"from": begin.isoformat(), "to": end.isoformat()}
         else:
-            self.span, self.name = Span(now - timedelta(hours=hours), now), length
+            self.span, self.name = TimeSpan(now - timedelta(hours=hours), now), length
             self.query = {"range": length}
 
 
-Period = Annotated[Wanted, Depends()]
-Metrics = Annotated[list[str], Query(alias="metric", max_length=_MOST_SERIES)]
+TimeRangeDep = Annotated[TimeRange, Depends()]
+MetricsParam = Annotated[list[str], Query(alias="metric", max_length=_MAX_SERIES)]
 
 
-def _time(text: str) -> datetime | None:
+def _parse_time(text: str) -> datetime | None:
     if not text:
         return None
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         msg = f"{text!r} is no time; write it like 2026-11-25T03:00"
         raise IntakeError(msg, 422) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 @router.get("")
-def trends(
+def show_trends(
     request: Request,
-    backend: Asked,
-    period: Period,
+    backend: AppDep,
+    period: TimeRangeDep,
     probe: Annotated[str, Query(max_length=200)] = "",
     metric: Annotated[str, Query(max_length=400)] = "",
 ) -> HTMLResponse:
     views, span = backend.views, period.span
-    known = views.metrics()
-    probes = [name.removesuffix(".latency_ms") for name in known if name.endswith(".latency_ms")]
-    chosen = probe if probe in probes else next(iter(probes), None)
-    charts = [_chart(backend, period, "Errors a minute", ["errors"])]
-    if chosen is not None:
-        latencies = [f"{chosen}.{each}" for each in _LATENCIES]
-        charts.append(_chart(backend, period, f"Latency of {chosen}, ms", latencies))
+    metric_names = views.list_metrics()
+    probes = [name.removesuffix(".latency_ms") for name in metric_names if name.endswith(".latency_ms")]
+    selected_probe = probe if probe in probes else next(iter(probes), None)
+    charts = [_build_chart(backend, period, "Errors a minute", ["errors"])]
+    if selected_probe is not None:
+        latencies = [f"{selected_probe}.{suffix}" for suffix in _LATENCY_METRICS]
+        charts.append(_build_chart(backend, period, f"Latency of {selected_probe}, ms", latencies))
     if metric:
-        charts.append(_chart(backend, period, metric, [metric]))
-    health = views.charts.health(span)
+        charts.append(_build_chart(backend, period, metric, [metric]))
+    health = views.charts.load_health(span)
     strips = [
-        {**each, "stretches": svg.stretches(each["runs"], span.since, span.until)}
-        for each in health["strips"]
+        {**strip, "stretches": svg.layout_stretches(strip["runs"], span.since, span.until)}
+        for strip in health["strips"]
     ]
-    return show(
+    return render(
         request,
         "trends.html",
         period=period,
-        ranges=list(RANGES),
+        ranges=list(RANGE_HOURS),
         probes=probes,
-        probe=chosen,
+        probe=selected_probe,
         metric=metric,
-        metrics=[*known, *([metric] if metric and metric not in known else ())],
+        metrics=[*metric_names, *([metric] if metric and metric not in metric_names else ())],
         charts=charts,
         strips=strips,
-        marks=views.charts.marks(span),
+        marks=views.charts.list_marks(span),
     )
 
 
-def _chart(backend: Asked, period: Wanted, title: str, metrics: Sequence[str]) -> dict[str, Any]:
+def _build_chart(backend: AppDep, period: TimeRange, title: str, metrics: Sequence[str]) -> dict[str, Any]:
     """What stands under a chart, and where a script gets the points."""
     query = urlencode([*period.query.items(), *(("metric", name) for name in metrics)])
-    numbers, missing = [], None
+    summaries, missing = [], None
     for name in metrics:
         try:
-            found = backend.views.charts.metric(name, period.span)
+            summary = backend.views.charts.load_metric(name, period.span)
         except NotFoundError as error:
             missing = str(error)
         else:
-            numbers += [found] if found["count"] else []
+            summaries += [summary] if summary["count"] else []
     return {
         "title": title,
         "query": query,
-        "numbers": numbers,
-        "missing": None if numbers else missing or "Nothing was measured in that time.",
+        "numbers": summaries,
+        "missing": None if summaries else missing or "Nothing was measured in that time.",
     }
 
 
 @router.get("/data")
-def data(backend: Asked, period: Period, metric: Metrics) -> dict[str, Any]:
+def chart_data(backend: AppDep, period: TimeRangeDep, metric: MetricsParam) -> dict[str, Any]:
     """{times, series, marks, ahead} for a chart: times in seconds, a value or null a time and series."""
     charts = backend.views.charts
-    found = charts.series(metric, period.span)
-    times, columns = _aligned(found)
-    ahead = charts.metric(metric[0], period.span)["ahead"] if len(metric) == 1 else []
+    series = charts.load_series(metric, period.span)
+    times, columns = _align_series(series)
+    ahead = charts.load_metric(metric[0], period.span)["ahead"] if len(metric) == 1 else []
     return {
         "since": period.span.since.timestamp(),
         "until": period.span.until.timestamp(),
-        "times": [each.timestamp() for each in times],
+        "times": [time.timestamp() for time in times],
         "series": [{"name": name, "values": values} for name, values in columns.items()],
-        "marks": [{**each, "at": _seconds(each["time"])} for each in charts.marks(period.span)],
-        "ahead": [{**each, "at": _seconds(each["time"])} for each in ahead],
+        "marks": [{**mark, "at": _to_epoch(mark["time"])} for mark in charts.list_marks(period.span)],
+        "ahead": [{**point, "at": _to_epoch(point["time"])} for point in ahead],
     }
 
 
 @router.get("/csv")
-def as_csv(backend: Asked, period: Period, metric: Metrics) -> Response:
-    times, columns = _aligned(backend.views.charts.series(metric, period.span))
+def export_csv(backend: AppDep, period: TimeRangeDep, metric: MetricsParam) -> Response:
+    times, columns = _align_series(backend.views.charts.load_series(metric, period.span))
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["time", *(_plain(name) for name in columns)])
-    for place, at in enumerate(times):
-        writer.writerow([at.isoformat(), *(values[place] for values in columns.values())])
+    writer.writerow(["time", *(_escape_formula(name) for name in columns)])
+    for index, time in enumerate(times):
+        writer.writerow([time.isoformat(), *(values[index] for values in columns.values())])
     headers = {"Content-Disposition": 'attachment; filename="firstcause.csv"'}
     return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _plain(name: str) -> str:
+def _escape_formula(name: str) -> str:
     """A spreadsheet takes what begins so for a formula."""
-    return f"'{name}" if name.startswith(_FORMULA) else name
+    return f"'{name}" if name.startswith(_FORMULA_PREFIXES) else name
 
 
-def _seconds(time: str) -> float:
+def _to_epoch(time: str) -> float:
     return datetime.fromisoformat(time).timestamp()
 
 
-def _aligned(
-    found: Iterable[tuple[str, Sequence[tuple[datetime, float]]]],
+def _align_series(
+    series: Iterable[tuple[str, Sequence[tuple[datetime, float]]]],
 ) -> tuple[list[datetime], Mapping[str, list[float | None]]]:
     """All times in order, and of each series its value then."""
     by_time: dict[datetime, dict[str, float]] = defaultdict(dict)
     names = []
-    for name, points in found:
+    for name, points in series:
         names.append(name)
-        for at, value in points:
-            by_time[at][name] = value
+        for time, value in points:
+            by_time[time][name] = value
     times = sorted(by_time)
-    return times, {name: [by_time[at].get(name) for at in times] for name in names}
+    return times, {name: [by_time[time].get(name) for time in times] for name in names}

@@ -5,31 +5,31 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, RootModel
 
 from firstcause import Severity
-from firstcause_webhooks.places import check
+from firstcause_webhook_receivers.json_paths import check_path
 
 SEVERITIES = {
     **dict.fromkeys(("critical", "crit", "fatal", "error", "high", "alarm", "p0", "p1"), Severity.CRITICAL),
     **dict.fromkeys(("warning", "warn", "medium", "p2", "p3"), Severity.WARNING),
     **dict.fromkeys(("info", "informational", "low", "notice", "p4", "p5"), Severity.INFO),
 }
-OVER = ("resolved", "ok", "closed", "recovered", "normal", "clear", "true")
+RESOLVED_VALUES = ("resolved", "ok", "closed", "recovered", "normal", "clear", "true")
 
 
-def _listed(value: object) -> object:
+def _to_tuple(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-def _sound(places: tuple[str, ...]) -> tuple[str, ...]:
-    for each in places:
-        check(each)
-    return places
+def _check_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
+    for path in paths:
+        check_path(path)
+    return paths
 
 
-Places = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_sound)]
+JsonPaths = Annotated[tuple[str, ...], BeforeValidator(_to_tuple), AfterValidator(_check_paths)]
 """One place or several, of which the first where something stands is taken."""
 
 
-class Mapping(BaseModel):
+class PayloadMapping(BaseModel):
     """`[plugins.webhooks.NAME]`: where in the JSON what stands. Served at /api/v1/webhooks/<path, else NAME>.
 
     A place is a path such as `incident.labels.severity` or `alerts.0.name`, which also goes into a text that
@@ -45,17 +45,17 @@ class Mapping(BaseModel):
 
     path: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_./-]*$")
     each: str = ""
-    code: Places = ()
-    message: Places = ("message",)
-    severity: Places = ("severity",)
-    tenant: Places = ("tenant",)
-    service: Places = ("service",)
-    time: Places = ("time", "timestamp")
-    resolved: Places = ()
-    id: Places = ()
+    code: JsonPaths = ()
+    message: JsonPaths = ("message",)
+    severity: JsonPaths = ("severity",)
+    tenant: JsonPaths = ("tenant",)
+    service: JsonPaths = ("service",)
+    time: JsonPaths = ("time", "timestamp")
+    resolved: JsonPaths = ()
+    id: JsonPaths = ()
     severities: dict[str, Severity] = Field(default_factory=lambda: dict(SEVERITIES))
-    over: tuple[str, ...] = OVER
+    over: tuple[str, ...] = RESOLVED_VALUES
 
 
-class Config(RootModel[dict[str, Mapping]]):
+class Config(RootModel[dict[str, PayloadMapping]]):
     """Name -> mapping."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from firstcause import IntakeFormat, hookimpl
-from firstcause_webhooks.config import Config
-from firstcause_webhooks.reading import Reader
+from firstcause_webhook_receivers.config import Config
+from firstcause_webhook_receivers.parser import Parser
 
 __all__ = ["Config", "firstcause_intake"]
 
@@ -12,6 +12,6 @@ __all__ = ["Config", "firstcause_intake"]
 @hookimpl
 def firstcause_intake(config: Config) -> list[IntakeFormat]:
     return [
-        IntakeFormat(mapping.path or name, Reader(name, mapping).read)
+        IntakeFormat(mapping.path or name, Parser(name, mapping).parse)
         for name, mapping in config.root.items()
     ]

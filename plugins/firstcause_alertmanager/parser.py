@@ -1,0 +1,129 @@
+"""Alerts as Alertmanager and Prometheus send them, into events."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from firstcause import Event, IntakeError, Severity, code_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from firstcause_alertmanager.config import Config
+
+NAME_LABEL = "alertname"
+_MAX_NAME_LENGTH = 200
+
+
+def _to_text(value: object) -> object:
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _none_to_empty(value: object) -> object:
+    return {} if value is None else value
+
+
+Labels = Annotated[dict[str, Annotated[str, BeforeValidator(_to_text)]], BeforeValidator(_none_to_empty)]
+
+
+class Alert(BaseModel):
+    """One alert, the same in both. endsAt: in the past where it is over; the year 1 stands for unknown."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    labels: Labels
+    annotations: Labels = Field(default_factory=dict)
+    status: str | dict[str, Any] | None = None
+    started: AwareDatetime | None = Field(default=None, alias="startsAt")
+    ended: AwareDatetime | None = Field(default=None, alias="endsAt")
+    generator_url: str = Field(default="", alias="generatorURL")
+
+    def is_resolved(self, now: datetime) -> bool:
+        if isinstance(self.status, str):
+            return self.status.lower() == "resolved"
+        return self.ended is not None and self.ended.year > 1 and self.ended <= now
+
+
+@dataclass(frozen=True)
+class Parser:
+    config: Config
+
+    def parse(self, body: bytes, headers: Mapping[str, str]) -> list[Event]:  # noqa: ARG002 - the hook's shape
+        """IntakeError with what is wrong, where none of it is an alert."""
+        now = datetime.now(UTC)
+        return [
+            self._build_event(_validate_alert(index, item), now)
+            for index, item in enumerate(_extract_alerts(body))
+        ]
+
+    def _build_event(self, alert: Alert, now: datetime) -> Event:
+        labels, annotations = alert.labels, alert.annotations
+        name = labels.get(NAME_LABEL, "")
+        resolved = alert.is_resolved(now)
+        details: dict[str, Any] = {"labels": labels, "annotations": annotations}
+        if alert.generator_url:
+            details["generatorURL"] = alert.generator_url
+        return Event(
+            id=_make_event_id(alert, now, resolved=resolved),
+            time=(alert.ended if resolved and alert.ended and alert.ended.year > 1 else alert.started) or now,
+            code=code_of(name),
+            message=annotations.get("summary")
+            or annotations.get("description")
+            or annotations.get("message")
+            or name
+            or None,
+            severity=self._map_severity(labels),
+            service=_select_label(labels, self.config.service),
+            tenant=_select_label(labels, self.config.tenant),
+            details=details,
+            resolved=resolved,
+        )
+
+    def _map_severity(self, labels: Mapping[str, str]) -> Severity | None:
+        return self.config.severities.get(labels.get("severity", "").lower())
+
+
+def _extract_alerts(body: bytes) -> list[Any]:
+    """A webhook has them under `alerts`, the API is a list of them."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        msg = f"the body is no JSON: {type(error).__name__}"
+        raise IntakeError(msg) from None
+    alerts = value.get("alerts") if isinstance(value, dict) else value
+    if not isinstance(alerts, list):
+        msg = "there are no alerts in it; send Alertmanager's webhook, or a list of alerts as to its API v2"
+        raise IntakeError(msg, 422)
+    return alerts
+
+
+def _validate_alert(index: int, value: object) -> Alert:
+    try:
+        alert = Alert.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        location = ".".join(map(str, ("alerts", index, *first["loc"])))
+        raise IntakeError(f"{location}: {first['msg']}", 422) from None
+    if not alert.labels:
+        msg = f"alerts.{index}.labels: an alert has at least one label"
+        raise IntakeError(msg, 422)
+    return alert
+
+
+def _make_event_id(alert: Alert, now: datetime, *, resolved: bool) -> str:
+    """An alert that goes on is sent again and again; it counts once an hour, which also keeps it alive."""
+    labels = json.dumps(alert.labels, sort_keys=True)
+    repeat_key = "over" if resolved else f"{now:%Y-%m-%dT%H}"
+    identity = f"{labels}|{alert.started}|{repeat_key}"
+    return f"alertmanager:{hashlib.blake2b(identity.encode('utf-8', 'replace'), digest_size=16).hexdigest()}"
+
+
+def _select_label(labels: Mapping[str, str], names: Sequence[str]) -> str | None:
+    value = next((labels[name] for name in names if labels.get(name, "").strip()), None)
+    return value[:_MAX_NAME_LENGTH] if value else None

@@ -1,0 +1,106 @@
+"""Reads what is deployed. git itself is not needed: what a checkout is at stands in small files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dotenv import dotenv_values
+
+from firstcause import Findings, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from firstcause_deployment import App
+
+_DIST_INFO_PATTERN = re.compile(r"(?P<name>[^-]+(?:-[^-]+)*?)-(?P<version>[^-]+)\.dist-info")
+_MAX_PACKAGES = 500
+_SHORT_HASH_LENGTH = 12
+
+
+def check_deployment(app: App) -> Reading:
+    findings = Findings()
+    if commit := _read_env_commit(app):
+        findings.measure("commit", commit)
+    elif app.repository is not None:
+        _measure_repository(findings, Path(app.repository))
+    if app.packages is not None:
+        _measure_packages(findings, Path(app.packages))
+    for path in app.files:
+        _measure_file(findings, Path(path))
+    findings.record_latency()
+    measured_commit = findings.data.get("commit")
+    return findings.reading(f"at {str(measured_commit)[:_SHORT_HASH_LENGTH]}" if measured_commit else "read")
+
+
+def _read_env_commit(app: App) -> str | None:
+    values = dict(dotenv_values(app.env_file)) if app.env_file is not None else dict(os.environ)
+    return next((value for name in app.commit_env if (value := values.get(name))), None)
+
+
+def _measure_repository(findings: Findings, folder: Path) -> None:
+    try:
+        git = _find_git_folder(folder)
+        head = (git / "HEAD").read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        findings.degraded(f"{folder} is no git checkout that can be read: {type(error).__name__}")
+        return
+    if not head.startswith("ref: "):
+        findings.measure("commit", head)
+        return
+    ref = head.removeprefix("ref: ")
+    findings.measure("branch", ref.removeprefix("refs/heads/"))
+    findings.measure("commit", _read_commit(git, ref))
+
+
+def _find_git_folder(folder: Path) -> Path:
+    """`.git`, or where the file `.git` of a further worktree says that it is."""
+    git = folder / ".git"
+    if git.is_file():
+        return folder / git.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+    return git
+
+
+def _read_commit(git: Path, ref: str) -> str | None:
+    commondir_file = git / "commondir"
+    shared = git / commondir_file.read_text(encoding="utf-8").strip() if commondir_file.is_file() else git
+    for folder in (git, shared):
+        if (folder / ref).is_file():
+            return (folder / ref).read_text(encoding="utf-8").strip()
+    packed_refs = shared / "packed-refs"
+    if packed_refs.is_file():
+        for line in packed_refs.read_text(encoding="utf-8").splitlines():
+            if line.endswith(f" {ref}"):
+                return line.partition(" ")[0]
+    return None
+
+
+def _measure_packages(findings: Findings, folder: Path) -> None:
+    versions = dict(sorted(_list_versions(folder)))
+    if not versions:
+        findings.degraded(f"no installed packages in {folder}")
+        return
+    digest = hashlib.sha256(repr(versions).encode()).hexdigest()
+    findings.measure("packages", digest[:_SHORT_HASH_LENGTH])
+    for name in list(versions)[:_MAX_PACKAGES]:
+        findings.measure(f"package.{name}", versions[name])
+
+
+def _list_versions(folder: Path) -> Iterator[tuple[str, str]]:
+    for entry in folder.glob("*.dist-info"):
+        if match := _DIST_INFO_PATTERN.fullmatch(entry.name):
+            yield match["name"].lower().replace("_", "-"), match["version"]
+
+
+def _measure_file(findings: Findings, path: Path) -> None:
+    name = f"file.{path.name}"
+    try:
+        findings.measure(name, hashlib.sha256(path.read_bytes()).hexdigest()[:_SHORT_HASH_LENGTH])
+    except FileNotFoundError:
+        findings.measure(name, "absent")
+    except OSError as error:
+        findings.degraded(f"{path} cannot be read: {error.strerror}")

@@ -1,0 +1,151 @@
+"""Looks at one MongoDB deployment. The client is kept between checks, and dropped with any error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pymongo import MongoClient, errors
+
+from firstcause import Findings, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from firstcause_mongodb import Server
+
+_CODES_BY_NUMBER = {
+    13: "MONGODB_UNAUTHORIZED",
+    18: "MONGODB_AUTH_FAILED",
+    8000: "MONGODB_AUTH_FAILED",
+    50: "DB_QUERY_SLOW",
+    10107: "MONGODB_NOT_PRIMARY",
+    13435: "MONGODB_NOT_PRIMARY",
+    11602: "MONGODB_NOT_PRIMARY",
+    14031: "MONGODB_OUT_OF_SPACE",
+}
+"""MongoDB's own error codes: github.com/mongodb/mongo, src/mongo/base/error_codes.yml."""
+
+_NO_REPLICA_SET_NUMBER = 76
+_UNREACHABLE_CODE = "DB_CONNECTION_ERROR"
+_HEALTHY_STATES = {"PRIMARY", "SECONDARY", "ARBITER"}
+
+
+class MongoProbe:
+    """One deployment and the client of it."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._client: MongoClient[dict[str, Any]] | None = None
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+        self._client = None
+
+    def check(self) -> Reading:
+        findings = Findings()
+        try:
+            self._run_checks(findings)
+        except errors.PyMongoError as error:
+            self.close()
+            findings.down(*_classify_error(error))
+        return findings.reading("ping answered")
+
+    def _run_checks(self, findings: Findings) -> None:
+        server = self._server
+        if self._client is None:
+            timeout_ms = round(server.timeout * 1000)
+            self._client = MongoClient(
+                server.url.get_secret_value(),
+                serverSelectionTimeoutMS=timeout_ms,
+                connectTimeoutMS=timeout_ms,
+                socketTimeoutMS=timeout_ms,
+                retryReads=False,
+                appname="firstcause",
+            )
+            self._client.admin.command("ping")
+            findings.restart()
+        admin = self._client.admin
+        admin.command("ping")
+        findings.record_latency(server.degraded_ms, "DB_QUERY_SLOW")
+        self._measure_status(findings, _run_if_allowed(admin, "serverStatus"))
+        self._measure_members(findings, _run_if_allowed(admin, "replSetGetStatus"))
+        self._measure_operations(findings, admin)
+
+    def _measure_status(self, findings: Findings, status: Mapping[str, Any]) -> None:
+        connections = status.get("connections", {})
+        used, available = connections.get("current"), connections.get("available")
+        findings.measure("connections_used", used)
+        if used is not None and available is not None and used + available > 0:
+            limit = self._server.connections_share
+            findings.measure(
+                "connections_share", used / (used + available), maximum=limit, code=_UNREACHABLE_CODE
+            )
+        findings.measure("version", status.get("version"))
+        memory = status.get("mem", {}).get("resident")
+        findings.measure("resident_mib", memory)
+
+    def _measure_members(self, findings: Findings, status: Mapping[str, Any]) -> None:
+        members = status.get("members") or []
+        if not members:
+            return
+        findings.measure("member_count", len(members))
+        for member in members:
+            state = member.get("stateStr", "?")
+            if state not in _HEALTHY_STATES or member.get("health", 1) != 1:
+                findings.degraded(f"member {member.get('name')} is {state}", "MONGODB_REPLICATION_LAG")
+        primaries = [member for member in members if member.get("stateStr") == "PRIMARY"]
+        if not primaries:
+            findings.down("the replica set has no primary", "MONGODB_NOT_PRIMARY")
+            return
+        newest = primaries[0].get("optimeDate")
+        others = (member.get("optimeDate") for member in members if member.get("stateStr") == "SECONDARY")
+        behind = [(newest - other).total_seconds() for other in others if newest and other]
+        if behind:
+            limit, code = self._server.replication_lag_s, "MONGODB_REPLICATION_LAG"
+            findings.measure("replication_lag_s", max(0.0, *behind), maximum=limit, code=code)
+
+    def _measure_operations(self, findings: Findings, admin: Any) -> None:
+        slow_filter = {
+            "active": True,
+            "secs_running": {"$gte": self._server.slow_operation_s},
+            "op": {"$ne": "none"},
+        }
+        try:
+            reply = admin.command({"currentOp": 1, **slow_filter})
+        except errors.OperationFailure:
+            return  # shared tiers forbid it
+        running = reply.get("inprog")
+        if isinstance(running, list):
+            # The server's own threads run for ever and name no collection.
+            slow = sum(bool(operation.get("ns")) for operation in running)
+            findings.measure(
+                "slow_operations", slow, maximum=self._server.slow_operations, code="DB_QUERY_SLOW"
+            )
+
+
+def _run_if_allowed(admin: Any, command: str) -> Mapping[str, Any]:
+    """What a command tells; nothing where the account may not ask, or the server is no replica set."""
+    try:
+        reply: Mapping[str, Any] = admin.command(command)
+    except errors.OperationFailure as error:
+        if error.code == _NO_REPLICA_SET_NUMBER or (
+            error.code is not None and _CODES_BY_NUMBER.get(error.code) == _CODES_BY_NUMBER[13]
+        ):
+            return {}
+        raise
+    return reply
+
+
+def _classify_error(error: errors.PyMongoError) -> tuple[str, str]:
+    """What to tell a person, and the error's code."""
+    details = getattr(error, "details", None)
+    # NotPrimaryError has no `code` of its own.
+    error_number = getattr(error, "code", None) or (
+        details.get("code") if isinstance(details, dict) else None
+    )
+    text = details.get("errmsg") if isinstance(details, dict) else None
+    message = " ".join(str(text or error).split())[:300]
+    if isinstance(error, errors.NotPrimaryError):
+        return message, _CODES_BY_NUMBER.get(error_number or 0, "MONGODB_NOT_PRIMARY")
+    return message, _CODES_BY_NUMBER.get(error_number or 0, _UNREACHABLE_CODE)

@@ -1,0 +1,140 @@
+"""Looks at one Redis server. The connection is kept between checks, and dropped with any error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from firstcause import Findings, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from firstcause_redis.config import Server
+
+_CODES_BY_PHRASE = (
+    ("max number of clients", "REDIS_MAX_CLIENTS"),
+    ("out of memory", "REDIS_OUT_OF_MEMORY"),
+    ("command not allowed when used memory", "REDIS_OUT_OF_MEMORY"),
+    ("clusterdown", "REDIS_CLUSTER_ERROR"),
+)
+_PERSISTENCE_FIELDS = {"rdb_last_bgsave_status": "RDB snapshot", "aof_last_write_status": "AOF write"}
+_UNREACHABLE_CODE = "REDIS_CONNECTION_ERROR"
+
+
+class RedisProbe:
+    """What one server's counters were at the last check, besides its connection."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._client: Any = None
+        self._previous_values: dict[str, float] = {}
+
+    def check(self) -> Reading:
+        findings = Findings()
+        try:
+            self._run_checks(findings)
+        except redis.RedisError as error:
+            self.close()
+            findings.down(*_classify_error(error))
+        except (OSError, ValueError) as error:
+            self.close()
+            findings.down(f"{type(error).__name__}: {error}", _UNREACHABLE_CODE)
+        return findings.reading("PONG")
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+        self._client = None
+
+    def _run_checks(self, findings: Findings) -> None:
+        server = self._server
+        if self._client is None:
+            self._client = redis.Redis.from_url(
+                server.url.get_secret_value(),
+                socket_timeout=server.timeout,
+                socket_connect_timeout=server.timeout,
+                retry=Retry(NoBackoff(), 0),
+                decode_responses=True,
+                client_name="firstcause",
+            )
+            # The first answer would include the way there; that of a connection that stands does not.
+            self._client.ping()
+            findings.restart()
+        self._client.ping()
+        findings.record_latency(server.degraded_ms, "REDIS_SLOW")
+        try:
+            info = self._client.info()
+        except redis.exceptions.NoPermissionError:
+            return
+        self._measure_memory(findings, info)
+        self._measure_clients(findings, info)
+        self._check_persistence(findings, info)
+        self._measure_replication(findings, info)
+        self._measure_slow_commands(findings)
+        findings.measure("version", info.get("redis_version"))
+
+    def _growth_since_last(self, name: str, value: float) -> float | None:
+        """By how much a counter grew since the last check; None at the first, and after a restart."""
+        previous = self._previous_values.get(name)
+        self._previous_values[name] = value
+        return value - previous if previous is not None and value >= previous else None
+
+    def _measure_memory(self, findings: Findings, info: Mapping[str, Any]) -> None:
+        used, maximum = info.get("used_memory"), info.get("maxmemory", 0)
+        findings.measure("used_memory_bytes", used)
+        if used is not None and maximum:
+            code = "REDIS_OUT_OF_MEMORY" if info.get("maxmemory_policy") == "noeviction" else None
+            # With a policy that evicts, a full memory is as it should be.
+            limit = self._server.memory_share if code else None
+            findings.measure("memory_share", used / maximum, maximum=limit, code=code)
+        evicted = self._growth_since_last("evicted_keys", info.get("evicted_keys", 0))
+        findings.measure("evicted_keys", evicted, maximum=self._server.evictions, code="REDIS_EVICTIONS")
+
+    def _measure_clients(self, findings: Findings, info: Mapping[str, Any]) -> None:
+        connected, maximum = info.get("connected_clients"), info.get("maxclients")
+        findings.measure("connected_clients", connected)
+        if connected is not None and maximum:
+            limit = self._server.clients_share
+            findings.measure("clients_share", connected / maximum, maximum=limit, code="REDIS_MAX_CLIENTS")
+
+    def _check_persistence(self, findings: Findings, info: Mapping[str, Any]) -> None:
+        failed = [
+            operation for field, operation in _PERSISTENCE_FIELDS.items() if info.get(field, "ok") != "ok"
+        ]
+        if failed:
+            findings.degraded(f"the last {' and the last '.join(failed)} failed", "REDIS_PERSISTENCE_FAILED")
+        findings.measure("unsaved_changes", info.get("rdb_changes_since_last_save"))
+
+    def _measure_replication(self, findings: Findings, info: Mapping[str, Any]) -> None:
+        findings.measure("role", info.get("role"))
+        if info.get("role") != "slave":
+            return
+        if info.get("master_link_status") != "up":
+            findings.degraded("the replica has no way to its master", _UNREACHABLE_CODE)
+        lag = float(info.get("master_last_io_seconds_ago", -1))
+        if lag >= 0:
+            findings.measure("replication_lag_s", lag, maximum=self._server.replication_lag_s)
+
+    def _measure_slow_commands(self, findings: Findings) -> None:
+        try:
+            newest = self._client.slowlog_get(1)
+        except redis.exceptions.ResponseError:
+            return  # managed servers forbid it
+        total = float(newest[0]["id"]) + 1 if newest else 0.0
+        slow = self._growth_since_last("slowlog", total)
+        findings.measure("slow_commands", slow, maximum=self._server.slow_commands, code="REDIS_SLOW")
+
+
+def _classify_error(error: redis.RedisError) -> tuple[str, str]:
+    """What to tell a person, and the error's code."""
+    message = " ".join(str(error).split())[:300]
+    if isinstance(error, redis.AuthenticationError | redis.exceptions.NoPermissionError):
+        return message, "REDIS_AUTH_FAILED"
+    if isinstance(error, redis.exceptions.BusyLoadingError):
+        return f"it loads its data: {message}", _UNREACHABLE_CODE
+    codes = (code for phrase, code in _CODES_BY_PHRASE if phrase in message.lower())
+    return message, next(codes, _UNREACHABLE_CODE)

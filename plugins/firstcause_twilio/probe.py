@@ -1,0 +1,114 @@
+"""The probe: whether Twilio lets the application's account in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dotenv import dotenv_values
+
+from firstcause import Findings, Reading
+
+if TYPE_CHECKING:
+    from firstcause_twilio.config import Config
+
+API_FAILURE_CODE = "TWILIO_API_FAILURE"
+
+_FORBIDDEN_STATUSES = {403, 404}
+"""A subaccount has no balance of its own, and a restricted key may not ask for it."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """None where not set. place: where they are looked for, to tell a person."""
+
+    sid: str | None
+    token: str | None
+    source: str
+    from_number: str | None = None
+
+
+def read_credentials(config: Config) -> Credentials:
+    """As the application has them now: a deployment may have changed them since the last look."""
+    if config.env_file is None:
+        token = config.auth_token.get_secret_value() if config.auth_token else None
+        return Credentials(config.account_sid, token, "[plugins.twilio]", config.number)
+    path = Path(config.env_file)
+    values = dotenv_values(path) if path.is_file() else {}
+    from_number = values.get("TWILIO_PHONE_NUMBER") or config.number
+    return Credentials(
+        values.get("TWILIO_ACCOUNT_SID"), values.get("TWILIO_AUTH_TOKEN"), path.name, from_number
+    )
+
+
+def build_client(sid: str, token: str, config: Config) -> Any:
+    """A client of twilio-python that gives up after `timeout`, and does not try again by itself."""
+    # Half a second of import that a command which never sends should not pay.
+    from twilio.http.http_client import TwilioHttpClient  # noqa: PLC0415
+    from twilio.rest import Client  # noqa: PLC0415
+
+    twilio_client = Client(sid, token, http_client=TwilioHttpClient(timeout=config.timeout, max_retries=0))
+    if config.api_url is not None:
+        twilio_client.api.base_url = config.api_url
+    return twilio_client
+
+
+def check_account(config: Config) -> Reading:
+    from twilio.base.exceptions import TwilioException  # noqa: PLC0415
+
+    findings = Findings()
+    credentials = read_credentials(config)
+    missing = [
+        name
+        for name, value in (("TWILIO_ACCOUNT_SID", credentials.sid), ("TWILIO_AUTH_TOKEN", credentials.token))
+        if not value
+    ]
+    if not credentials.sid or not credentials.token:
+        findings.down(f"{' and '.join(missing)} not set in {credentials.source}", API_FAILURE_CODE)
+        return findings.reading("")
+    try:
+        account = build_client(credentials.sid, credentials.token, config).api.v2010.accounts(credentials.sid)
+        status = account.fetch().status
+        findings.record_latency(config.degraded_ms)
+        if status != "active":
+            findings.down(f"the account is {status}", API_FAILURE_CODE)
+        else:
+            _measure_balance(config, findings, account)
+            _check_from_number(findings, account, credentials)
+    except (TwilioException, OSError) as error:
+        findings.down(describe_error(error), API_FAILURE_CODE)
+    return findings.reading("the account is active")
+
+
+def _measure_balance(config: Config, findings: Findings, account: Any) -> None:
+    from twilio.base.exceptions import TwilioRestException  # noqa: PLC0415
+
+    try:
+        balance = account.balance.fetch()
+    except TwilioRestException as error:
+        if error.status not in _FORBIDDEN_STATUSES:
+            raise
+        return
+    amount = float(balance.balance)
+    findings.measure("balance_left", amount)
+    if amount < config.balance_least:
+        message = f"{amount:.2f} {balance.currency} are left, less than {config.balance_least:g}"
+        findings.degraded(message, "TWILIO_BALANCE_LOW")
+
+
+def _check_from_number(findings: Findings, account: Any, credentials: Credentials) -> None:
+    if credentials.from_number is None:
+        return
+    owned = account.incoming_phone_numbers.list(phone_number=credentials.from_number, limit=1)
+    if not owned:
+        message = f"{credentials.from_number}, set in {credentials.source}, is no number of the account"
+        findings.down(message, "TWILIO_FROM_NUMBER_NOT_OWNED")
+
+
+def describe_error(error: Exception) -> str:
+    """One line: Twilio's own code and words, else why it was not reached."""
+    code, text = getattr(error, "code", None), getattr(error, "msg", None)
+    if code is not None:
+        return f"Twilio {code}: {' '.join(str(text).split())}"
+    return f"Twilio is not reached: {type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -1,0 +1,98 @@
+"""What a tool posts, into events by its mapping."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from firstcause import Event, IntakeError, code_of
+from firstcause_webhook_receivers.json_paths import select_first, to_text, value_at
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from firstcause_webhook_receivers import config
+
+_MAX_NAME_LENGTH = 200
+_DIVISORS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
+"""From these numbers on a time is not in seconds, but in nano-, micro- or milliseconds."""
+
+
+@dataclass(frozen=True)
+class Parser:
+    name: str
+    mapping: config.PayloadMapping
+
+    def parse(self, body: bytes, headers: Mapping[str, str]) -> list[Event]:  # noqa: ARG002 - the hook's shape
+        """IntakeError where it is no JSON, or where nothing stands at the places."""
+        try:
+            root = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            msg = f"the body is no JSON: {type(error).__name__}"
+            raise IntakeError(msg) from None
+        now = datetime.now(UTC)
+        return [
+            self._build_event(index, item, root, now) for index, item in enumerate(self._list_items(root))
+        ]
+
+    def _list_items(self, root: Any) -> list[Any]:
+        items = value_at(root, self.mapping.each)
+        if items is None:
+            msg = f"there is nothing at {self.mapping.each!r}; see [plugins.webhooks.{self.name}] each"
+            raise IntakeError(msg, 422)
+        return items if isinstance(items, list) else [items]
+
+    def _build_event(self, index: int, item: Any, root: Any, now: datetime) -> Event:
+        mapping = self.mapping
+        message, code = (self._read_text(item, root, paths) for paths in (mapping.message, mapping.code))
+        if not message and not code:
+            paths = ", ".join((*mapping.message, *mapping.code))
+            msg = f"item {index}: there is nothing at {paths}; see [plugins.webhooks.{self.name}]"
+            raise IntakeError(msg, 422)
+        severity, state = (
+            (self._read_text(item, root, paths) or "").lower()
+            for paths in (mapping.severity, mapping.resolved)
+        )
+        return Event(
+            id=self._make_event_id(item, root, now, state),
+            time=_parse_time(select_first(item, root, mapping.time)) or now,
+            code=code_of(code) if code else None,
+            message=message or code,
+            severity=mapping.severities.get(severity),
+            service=self._read_name(item, root, mapping.service),
+            tenant=self._read_name(item, root, mapping.tenant),
+            details=item if isinstance(item, dict) else {"value": item},
+            resolved=bool(state) and state in mapping.over,
+        )
+
+    def _read_text(self, item: Any, root: Any, paths: Sequence[str]) -> str | None:
+        value = select_first(item, root, paths)
+        return to_text(value) or None if value is not None else None
+
+    def _read_name(self, item: Any, root: Any, paths: Sequence[str]) -> str | None:
+        name = self._read_text(item, root, paths)
+        return name[:_MAX_NAME_LENGTH] if name else None
+
+    def _make_event_id(self, item: Any, root: Any, now: datetime, state: str) -> str:
+        """Without an id of its own the same item counts once a minute."""
+        occurrence_id = select_first(item, root, self.mapping.id)
+        identity = [occurrence_id, state] if occurrence_id is not None else [item, f"{now:%Y-%m-%dT%H:%M}"]
+        encoded = json.dumps(identity, sort_keys=True).encode("utf-8", "replace")
+        return f"webhooks:{self.name}:{hashlib.blake2b(encoded, digest_size=16).hexdigest()}"
+
+
+def _parse_time(value: object) -> datetime | None:
+    """ISO 8601, or a number of seconds, or of thousandths, millionths or billionths of one, since 1970."""
+    with suppress(ValueError, OverflowError, OSError):
+        if isinstance(value, str) and not value.strip().replace(".", "", 1).isdigit():
+            parsed = datetime.fromisoformat(value.strip().removesuffix(" UTC"))
+            return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            number = float(value)
+            divisor = next((candidate for threshold, candidate in _DIVISORS if number >= threshold), 1.0)
+            return datetime.fromtimestamp(number / divisor, UTC) if number > 0 else None
+    return None
