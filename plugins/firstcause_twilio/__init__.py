@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from firstcause import Notifier, Probe, hookimpl
-from firstcause_twilio import call, sms
-from firstcause_twilio import probe as account
+from firstcause_twilio import call, probe, sms
+from firstcause_twilio import call, probe, sms
 from firstcause_twilio.config import Config
 from firstcause_twilio.sender import Sender
 

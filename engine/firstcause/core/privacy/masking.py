@@ -28,7 +28,7 @@ _MIN_CARD_DIGITS = 13
 _MAX_INT_BITS = 10_000
 _REGEX_FLAGS = re.IGNORECASE | re.ASCII
 
-_SECRET_NAMES = (
+_SECRET_WORDS = (
     r"pass(?:word|wd|phrase)s?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|"
     r"authorization|cookie|credentials?|session[_-]?(?:id|key)|(?<![A-Za-z])pass(?==)"
 )
@@ -37,7 +37,7 @@ _BARE_VALUE = rf"(?:\[masked\]|[^{_VALUE_END}\\]++|\\(?![\"'])|[,)}}\]](?![{_VAL
 _AUTH_SCHEME = r"(?:(?:Bearer|Basic|Digest|Token|ApiKey|Negotiate)[ \t]{1,3})?+"
 
 _NAMED_SECRET = re.compile(
-    rf"(?P<name>(?:{_SECRET_NAMES})(?:[_-][\w-]{{0,24}}+|(?-i:[A-Z])\w{{0,24}}+|\d{{1,3}})?+"
+    rf"(?P<name>(?:{_SECRET_WORDS})(?:[_-][\w-]{{0,24}}+|(?-i:[A-Z])\w{{0,24}}+|\d{{1,3}})?+"
     r"(?:\\{0,3}[\"'])?+[ \t]{0,3}+(?:=>|:=|[:=]|>(?=[^\s<]))[ \t]{0,3}+(?:[bru](?=\\{0,7}[\"']))?+(?=[^\s]))"
     r"(?:(?P<escapes>\\{1,7}+)(?P<nested>[\"'])(?P<deep>[^\"'\n]*+)"
     r"|\"(?P<double>(?:[^\"\\\n]++|\\.)*+)(?P<end2>\"?)"

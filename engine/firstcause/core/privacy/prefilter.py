@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _MAX_MEMORY_BYTES = 64 * 1024 * 1024
 
-_SECRET_NAMES = (
+_SECRET_WORDS = (
     r"passwords?|passwds?|passphrases?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|"
     r"authorization|cookie|credentials?|session[_-]?(?:id|key)"
 )
@@ -41,7 +41,7 @@ _SUSPICIOUS_PATTERNS = (
     # Escapes that may hide any of the below, and letters that become ASCII ones in lower case.
     r"\\u", r"\\/", r"\xc4\xb0", r"\xe2\x84\xaa",
     # A name and a value in a text; names in a JSON object, in a pair, in {"name": ..., "value": ...}.
-    rf"(?:{_SECRET_NAMES})[\w-]{{0,26}}(?:[\"' ]|\\.|\\t){{0,20}}[=:>]",
+    rf"(?:{_SECRET_WORDS})[\w-]{{0,26}}(?:[\"' ]|\\.|\\t){{0,20}}[=:>]",
     r"pass=",
     r"--?(?:password|passwd|secret|token|api-key|access-key|private-key)(?: |\\t)",
     rf"(?:{_NAME_REGEX}){_STRING_REST}\s*:",
