@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from firstcause import Notifier, Probe, hookimpl
 from firstcause_twilio import call, probe, sms
-from firstcause_twilio import call, probe, sms
 from firstcause_twilio.config import Config
 from firstcause_twilio.sender import Sender
 
