@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from firstcause import Probe, hookimpl
+from firstcause import Probe, hookimpl, require_library
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,8 +40,7 @@ class Config(BaseModel):
 def firstcause_probes(config: Config) -> Sequence[Probe]:
     if not config.watch:
         return []
-    if importlib.util.find_spec("psutil") is None:
-        raise ModuleNotFoundError('psutil is not installed; pip install "firstcause[host]"')
+    require_library("psutil", "firstcause[host]")
     from firstcause_host.probe import CpuUsage, check_host  # noqa: PLC0415 - they need the library
 
     cpu_usage = CpuUsage()

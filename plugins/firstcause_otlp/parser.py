@@ -38,7 +38,7 @@ class Parser:
             self._build_event(record, {**resource, **attributes}, now)
             for resource, record in _iter_records(export)
             for attributes in [_decode_attributes(record.get("attributes"))]
-            if _parse_severity_number(record) >= self.config.least
+            if _parse_severity_number(record) >= self.config.min_severity
         ]
 
     def _build_event(self, record: Mapping[str, Any], attributes: Mapping[str, Any], now: datetime) -> Event:

@@ -67,7 +67,7 @@ class Parser:
         if not text:
             return None
         message = parse_message(text, now, ZoneInfo(self.config.timezone))
-        if message.severity_number > self.config.least:
+        if message.severity_number > self.config.min_severity:
             return None
         first, _, rest = message.text.strip().partition("\n")
         code = _select_first(message.data, self.config.code)

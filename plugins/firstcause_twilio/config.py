@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
@@ -41,6 +43,8 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    renamed_keys: ClassVar[dict[str, str]] = {"balance_least": "min_balance"}
+
     env_file: str | None = None
     account_sid: str | None = None
     auth_token: SecretStr | None = None
@@ -48,7 +52,7 @@ class Config(BaseModel):
     timeout: float = Field(default=10.0, gt=0, le=60)
     interval: float = Field(default=60.0, ge=1)
     degraded_ms: float = Field(default=3000.0, gt=0)
-    balance_least: float = 5.0
+    min_balance: float = 5.0
     number: str | None = None
     sms: Sms | None = None
     call: Call | None = None

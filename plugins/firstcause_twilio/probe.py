@@ -92,8 +92,8 @@ def _measure_balance(config: Config, findings: Findings, account: Any) -> None:
         return
     amount = float(balance.balance)
     findings.measure("balance_left", amount)
-    if amount < config.balance_least:
-        message = f"{amount:.2f} {balance.currency} are left, less than {config.balance_least:g}"
+    if amount < config.min_balance:
+        message = f"{amount:.2f} {balance.currency} are left, less than {config.min_balance:g}"
         findings.degraded(message, "TWILIO_BALANCE_LOW")
 
 

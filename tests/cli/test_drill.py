@@ -18,7 +18,7 @@ notifiers = ["webhook", "console"]
 [[notify.routes]]
 name = "lead"
 notifiers = ["webhook"]
-direct = false
+escalation_only = true
 [plugins.webhook]
 url = "http://127.0.0.1:9/nobody-listens"
 """

@@ -66,7 +66,7 @@ def test_a_rise_in_priority_is_said_to_who_was_told_and_to_who_now_has_to_know(s
 
 def test_recovery_is_said_to_all_who_were_told(stages: Stages) -> None:
     day, boss = Phone("day"), Phone("boss")
-    routes = [route("day", escalate_to="boss", escalate_after="15m"), route("boss", direct=False)]
+    routes = [route("day", escalate_to="boss", escalate_after="15m"), route("boss", escalation_only=True)]
     stage = stages(day, boss, notify=notify(*routes))
     stage.report(0, MAJOR)
     stage.deliver(1)
@@ -115,8 +115,8 @@ def test_the_next_is_told_when_nobody_acknowledges_and_the_next_but_one_after_th
     first, second, third = Phone("first"), Phone("second"), Phone("third")
     routes = [
         route("first", escalate_to="second", escalate_after="10m"),
-        route("second", direct=False, escalate_to="third", escalate_after="20m"),
-        route("third", direct=False),
+        route("second", escalation_only=True, escalate_to="third", escalate_after="20m"),
+        route("third", escalation_only=True),
     ]
     stage = stages(first, second, third, notify=notify(*routes))
     stage.report(0, MAJOR)
@@ -132,7 +132,10 @@ def test_the_next_is_told_when_nobody_acknowledges_and_the_next_but_one_after_th
 
 def test_who_acknowledges_in_time_wakes_nobody_else(stages: Stages) -> None:
     first, second = Phone("first"), Phone("second")
-    routes = [route("first", escalate_to="second", escalate_after="10m"), route("second", direct=False)]
+    routes = [
+        route("first", escalate_to="second", escalate_after="10m"),
+        route("second", escalation_only=True),
+    ]
     stage = stages(first, second, notify=notify(*routes))
     stage.report(0, MAJOR)
     stage.deliver(0)
@@ -144,7 +147,7 @@ def test_who_acknowledges_in_time_wakes_nobody_else(stages: Stages) -> None:
 def test_a_route_that_reaches_nobody_hands_over_at_once_and_is_tried_anew(stages: Stages) -> None:
     deaf = Phone("first", failing=[DeliveryError("no such number", permanent=True)] * 2)
     second = Phone("second")
-    routes = [route("first", escalate_to="second"), route("second", direct=False)]
+    routes = [route("first", escalate_to="second"), route("second", escalation_only=True)]
     stage = stages(deaf, second, notify=notify(*routes))
     stage.report(0, MAJOR)
     stage.deliver(0)
@@ -314,7 +317,7 @@ def test_a_drill_asks_for_a_route_and_says_who_could_not_be_reached(stages: Stag
         Phone("phone"),
         Phone("boss", failing=[DeliveryError("21211: no such number", permanent=True)]),
     )
-    stage = stages(phone, boss, notify=notify(route("phone"), route("boss", direct=False)))
+    stage = stages(phone, boss, notify=notify(route("phone"), route("boss", escalation_only=True)))
     event = stage.service.drill("FIRSTCAUSE_DRILL", "boss", stage.time(0))
     stage.service.triage_all(stage.time(0))
     stage.deliver(0)

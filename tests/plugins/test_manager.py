@@ -242,7 +242,7 @@ def test_a_format_that_hangs_takes_one_thread_however_many_send(release: threadi
 
     (form,) = host_of(0.1, bad=plugin(intake=lambda: [IntakeFormat("slow", hang)])).formats()
     for body in (b"1", b"2", b"3"):
-        with pytest.raises(IntakeError, match="the plugin bad is not done") as refused:
+        with pytest.raises(IntakeError, match="Plugin bad is still processing") as refused:
             form.parse(body, {})
         assert refused.value.status == 429
     assert asked == [b"1"]
@@ -318,7 +318,9 @@ def test_a_name_taken_twice_goes_to_the_first_plugin(hook: str) -> None:
     name = WHOLE[hook][0]
     assert everything(host)[hook] == [name]
     assert problems(host, "a") == ()
-    assert problems(host, "b") == (f"the name {name!r} is taken by another plugin; this one is left out",)
+    assert problems(host, "b") == (
+        f"the name {name!r} is already used by another plugin; this one is left out",
+    )
 
 
 def test_a_plugin_name_taken_twice_keeps_the_first() -> None:

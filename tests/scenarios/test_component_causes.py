@@ -49,7 +49,7 @@ def said_of(incident: dict[str, Any]) -> list[str]:
 def test_who_calls_whom_is_learned_from_errors_that_say_so_and_forgotten_in_time(
     stages: Callable[..., Stage],
 ) -> None:
-    shop = stages(topology={"learned_for": "1d"})
+    shop = stages(topology={"learned_ttl": "1d"})
     day, calls = 86400.0, ["web", "stock"]
     for caller in ("web", "app", "desk"):
         shop.report(0, "TIMED_OUT", service=caller, tags={"peer.service": "stock"})

@@ -148,7 +148,9 @@ KINDS, BATCH = 4000, 1000
 
 
 def test_thousands_of_kinds_stay_few_rows_and_say_so(stages: Callable[..., Stage]) -> None:
-    stage = stages(intake={"kinds": 5, "kinds_in_all": 12, "codes": 20})
+    stage = stages(
+        intake={"max_uncatalogued_per_service": 5, "max_uncatalogued": 12, "max_tracked_codes": 20}
+    )
     for start in range(0, KINDS, BATCH):
         events = [
             stage.event(1, None, message=f"the {word(number)} broke", service="shop", tenant=f"t{number % 2}")
@@ -162,7 +164,7 @@ def test_thousands_of_kinds_stay_few_rows_and_say_so(stages: Callable[..., Stage
     stage.deliver(90)
     assert sum(row["count"] for row in stage.rows("alert")) == 2 * KINDS + 5
     assert len(stage.rows("alert")) <= 12 + 3 + 1
-    further = {row["service"]: row for row in stage.rows("alert") if row["code"] == "FURTHER_ERRORS"}
+    further = {row["service"]: row for row in stage.rows("alert") if row["code"] == "OTHER_ERRORS"}
     assert further["shop"]["title"].endswith("further kinds of errors from shop")
     assert further["shop"]["title"].startswith("about ")
     assert "SMS_DELIVERY_FAILURE" in {row["code"] for row in stage.rows("alert")}
@@ -170,7 +172,7 @@ def test_thousands_of_kinds_stay_few_rows_and_say_so(stages: Callable[..., Stage
         assert len(stage.rows(table)) <= most, table
     said = "\n".join(each.text for each in stage.phones[0].received)
     assert "further kinds of errors from shop" in said
-    number = next(found["id"] for found in stage.incidents() if found["root"]["code"] == "FURTHER_ERRORS")
+    number = next(found["id"] for found in stage.incidents() if found["root"]["code"] == "OTHER_ERRORS")
     assert "kinds" in stage.service.incident(number)["title"]
     assert "[intake]" in stage.service.debug_as(number, "text", stage.time(100))
 
@@ -189,7 +191,7 @@ def test_codes_that_are_not_seen_any_more_are_forgotten_but_for_their_number(
 
 
 def test_room_is_there_again_when_others_have_ended(stages: Callable[..., Stage]) -> None:
-    stage = stages(intake={"kinds": 2})
+    stage = stages(intake={"max_uncatalogued_per_service": 2})
     stage.report(0, "A", "B", "C", service="shop")
     stage.report(10, "A", service="shop", resolved=True)
     stage.report(20, "D", service="shop")

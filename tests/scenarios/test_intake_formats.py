@@ -86,9 +86,9 @@ def test_events_of_a_plugin_are_taken_at_each_of_its_paths(
     ("name", "status", "said"),
     [
         ("refuse", 415, "no, thank you"),
-        ("fail", 422, "the plugin ours cannot read this; the log says why"),
-        ("leave", 422, "the plugin ours cannot read this; the log says why"),
-        ("nonsense", 422, "the plugin ours cannot read this; the log says why"),
+        ("fail", 422, "plugin ours cannot read the body; the log of firstcause says why"),
+        ("leave", 422, "plugin ours cannot read the body; the log of firstcause says why"),
+        ("nonsense", 422, "plugin ours cannot read the body; the log of firstcause says why"),
         ("nobody", 404, "Not Found"),
     ],
 )

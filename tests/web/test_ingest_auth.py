@@ -200,11 +200,11 @@ def test_metrics_tell_what_came_and_how_it_is(tmp_path: Path) -> None:
         assert found['firstcause_events_rejected_total{format="alertmanager",reason="malformed"}'] == 1
         assert sum(found[f'firstcause_incidents_open{{priority="{each}"}}'] for each in Priority) == 1
         assert found["firstcause_alerts_active"] == 1
-        assert found["firstcause_events_waiting"] == 0
-        assert found["firstcause_events_waiting_bytes"] == 0
+        assert found["firstcause_events_pending"] == 0
+        assert found["firstcause_events_pending_bytes"] == 0
         assert found["firstcause_store_bytes"] > 100_000
         assert found['firstcause_probe_up{component="twilio",probe="twilio"}'] == 1
-        assert found["firstcause_rule_runs_total"] >= 1
+        assert found["firstcause_rule_evaluations_total"] >= 1
         assert stage.readings["twilio"].status is Status.UP
 
 

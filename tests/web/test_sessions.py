@@ -152,7 +152,7 @@ def test_the_command_writes_what_the_configuration_takes(tmp_path: Path) -> None
     run_cli("incidents", folder=tmp_path)
     (tmp_path / "pw").write_text("plain\n")
     wrong = run_cli("incidents", folder=tmp_path, ok=2)
-    assert "no argon2 hash" in wrong.stderr
+    assert "not an argon2 hash" in wrong.stderr
     assert "plain" not in wrong.stderr
     short = run_cli("web", "password", "pw", "--password", "short", folder=tmp_path, ok=2)
     assert "at least 12 characters" in short.stderr

@@ -240,7 +240,7 @@ class Service:
             self.settings.intake,
             self.settings.topology,
             self.mask,
-            self.settings.health.releases,
+            self.settings.health.release_attributes,
         )
 
     def reconsider(self, now: datetime) -> None:
@@ -371,12 +371,12 @@ class Service:
             active = alerts.load_active(conn)
         with self.database.write(exclusive=False) as conn:
             health = self.settings.health
-            snapshots.roll_up(conn, now, health.keep_whole, health.retention)
-            event_counts.roll_up(conn, now, health.keep_whole, health.retention)
-            dependencies.prune(conn, now - timedelta(seconds=self.settings.topology.learned_for))
-            cardinality.prune_registry(conn, self.settings.intake.codes)
+            snapshots.roll_up(conn, now, health.full_resolution, health.retention)
+            event_counts.roll_up(conn, now, health.full_resolution, health.retention)
+            dependencies.prune(conn, now - timedelta(seconds=self.settings.topology.learned_ttl))
+            cardinality.prune_registry(conn, self.settings.intake.max_tracked_codes)
         ended = probe_events.build_quiet_resolutions(
-            active, self.settings.intake.quiet_after, now, generate_id
+            active, self.settings.intake.resolve_after, now, generate_id
         )
         if ended:
             self.accept(ended, now)
@@ -467,7 +467,7 @@ class Service:
 
     @property
     def _change_finder(self) -> ChangeFinder:
-        return ChangeFinder(self.knowledge, self.settings.topology.learned_for)
+        return ChangeFinder(self.knowledge, self.settings.topology.learned_ttl)
 
     def debug_as(self, number: str, form: str, now: datetime) -> str:
         """The debug report as text, markdown or json."""

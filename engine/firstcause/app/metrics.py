@@ -24,7 +24,7 @@ class Metrics:
 
     waiting_bytes: of the events that wait. taken: of the store, on disk.
     probes: name -> its component and its status, by the last check. notified: notifier and status -> tries
-    to deliver, since ever. triaged, rule_runs: events and evaluations, since the start.
+    to deliver, since ever. triaged, rule_evaluations: events and evaluations, since the start.
     """
 
     pending_events: int

@@ -1,10 +1,11 @@
-"""The command line. Each command is thin: it asks the service and shows the answer."""
+"""The command line. Each command is thin: it asks the application and prints the answer."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
+from functools import cached_property
+from typing import Any, NoReturn
 
 import click
 
@@ -47,7 +48,41 @@ _COMMAND_MODULES = (
 )
 
 
+class CommandLine(click.Group):
+    """Our own commands, and those of plugins (hook `firstcause_commands`), which are found when needed.
+
+    The plugins are looked for in the help, in completion and for a name that is not one of ours.
+    """
+
+    @cached_property
+    def _plugin_commands(self) -> dict[str, click.Command]:
+        from firstcause.plugins.manager import PluginManager
+
+        commands = PluginManager.load_commands().commands(reserved=self.commands)
+        return {command.name: command for command in commands if command.name}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *self._plugin_commands])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, cmd_name) or self._plugin_commands.get(cmd_name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.Abort, click.ClickException, FirstcauseError, BrokenPipeError):
+            raise
+        except Exception as error:
+            name = ctx.invoked_subcommand
+            if name is None or name in self.commands:
+                raise
+            # A plugin's command: its failure is one line, as everything that a plugin does wrong.
+            msg = f"command {name} failed: {type(error).__name__}: {error}"
+            raise FirstcauseError(msg) from error
+
+
 @click.group(
+    cls=CommandLine,
     context_settings={
         "help_option_names": ["-h", "--help"],
         "auto_envvar_prefix": "FIRSTCAUSE_CLI",

@@ -65,19 +65,19 @@ def show_incident(answer: dict[str, Any]) -> None:
     root = answer["root"]
     _show_lines("cause", [f"{single_line(root['code'])}{_format_origin(root)}", *_format_cause(answer)])
     _show_lines("fix", _format_fix(answer))
-    _show_lines("hits", _format_impact(answer["impact"]))
-    _show_lines("since", [_format_times(answer)])
+    _show_lines("impact", _format_impact(answer["impact"]))
+    _show_lines("opened", [_format_times(answer)])
     _show_lines("errors", [f"{answer['events']} in all", *_format_alerts(answer["alerts"])])
     _show_lines(
-        "told",
+        "notified",
         [_format_notification(notification) for notification in answer["notifications"]] or ["nobody yet"],
     )
-    _show_lines("then", [_format_timeline_entry(entry) for entry in answer["timeline"]])
+    _show_lines("timeline", [_format_timeline_entry(entry) for entry in answer["timeline"]])
 
 
 def _show_lines(label: str, lines: Iterable[str]) -> None:
     for index, line in enumerate(lines):
-        click.echo(f"  {label if not index else '':<7} {line}")
+        click.echo(f"  {label if not index else '':<8} {line}")
 
 
 def _format_cause(answer: Mapping[str, Any]) -> list[str]:

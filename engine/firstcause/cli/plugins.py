@@ -20,8 +20,10 @@ def plugins() -> None:
 def list_plugins(ctx: Context, *, as_json: bool) -> None:
     """Every plugin, whether it works, and what it offers. Exit 1 where one has a problem."""
     service = ctx.service
-    # Asked first: a plugin shows what it is worth only when it is asked for something.
-    _ = service.probes, service.notifiers, service.host.rule_folders()
+    root = click.get_current_context().find_root().command
+    own_commands = root.commands if isinstance(root, click.Group) else {}
+    # Called before the states are read: most problems of a plugin show when its hooks are called.
+    _ = service.probes, service.notifiers, service.host.rule_folders(), service.host.commands(own_commands)
     states = service.host.states()
     if as_json:
         show_json({"plugins": [dataclasses.asdict(state) for state in states]})

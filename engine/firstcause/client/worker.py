@@ -280,7 +280,8 @@ class Worker:
 
     def _render_loss_event(self, losses: dict[str, int]) -> bytes:
         fields = {
-            "id": self._new_id(), "code": LOSSES_CODE, "message": format_losses(losses), "severity": "WARNING",
+            "id": self._new_id(), "code": LOSSES_CODE, "message": format_losses(losses),
+            "severity": "WARNING",
             "details": {"not_reported": losses},
         }  # fmt: skip
         return render_line(CapturedError(fields, time.time()), self._settings, self._host)

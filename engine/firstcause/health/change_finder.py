@@ -57,7 +57,7 @@ def find_deployments(conn: sa.Connection, since: datetime, until: datetime) -> l
 
 @dataclass(frozen=True)
 class ChangeFinder:
-    """learned_for: seconds that a call counts which was learned from errors."""
+    """learned_ttl_s: seconds that a call counts which was learned from errors."""
 
     rulebase: Rulebase
     learned_ttl_s: float

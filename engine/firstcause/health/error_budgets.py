@@ -48,9 +48,9 @@ def create_budget_probes(
 def _check_budget(budget: Budget, database: Database, clock: Callable[[], datetime]) -> Reading:
     now = clock()
     with database.read() as conn:
-        since = now - timedelta(seconds=budget.over)
+        since = now - timedelta(seconds=budget.window)
         error_count = event_counts.sum_occurrences(conn, since, now, budget.codes, budget.severities)
     remaining = max(0, budget.errors - error_count)
     # UP though nothing be left: that lasts for weeks, and says nothing of how things are now.
-    message = f"{remaining} of {budget.errors} errors in {format_duration(budget.over)} are left"
+    message = f"{remaining} of {budget.errors} errors in {format_duration(budget.window)} are left"
     return Reading(status=Status.UP, detail=message, data={REMAINING_METRIC: remaining})

@@ -101,7 +101,7 @@ def _find_resolving_probe(alert: Alert, catalog: Catalog, now: datetime) -> str 
 def build_quiet_resolutions(
     active: Iterable[Alert], resolve_after_s: float, now: datetime, new_id: Callable[[], str]
 ) -> list[Event]:
-    """Ends of alerts that nobody has reported for `quiet_after` seconds and that no probe watches."""
+    """Ends of alerts that nobody has reported for `resolve_after_s` seconds and that no probe watches."""
     return [
         _build_resolution(alert, now, new_id)
         for alert in active

@@ -104,7 +104,7 @@ class SnapshotCheck:
             baseline = (
                 (str(last_good.snapshot_id), last_good.snapshot.taken_at) if last_good is not None else None
             )
-            change_finder = ChangeFinder(self.rulebase, self.topology.learned_for)
+            change_finder = ChangeFinder(self.rulebase, self.topology.learned_ttl)
             comparison = assess(
                 changes,
                 verdicts,

@@ -164,7 +164,7 @@ class Delivery:
         if limit is None or incident.drill or incident.priority in limit.excepted:
             return None
         sent = outbox.list_sent_since(conn, name, now - timedelta(seconds=limit.per))
-        free_from = earliest_send_time(sent, now, limit.most, limit.per)
+        free_from = earliest_send_time(sent, now, limit.maximum, limit.per)
         return free_from if free_from > now else None
 
     def _find_limit(self, name: str) -> NotifierLimit | None:

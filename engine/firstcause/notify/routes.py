@@ -35,7 +35,7 @@ def match_routes(
         return {"default": tuple(notifier.name for notifier in ordered)} if ordered else {}
     matched: dict[str, tuple[str, ...]] = {}
     for name, route in routes.items():
-        if route.direct and matches_route(route, incident, components):
+        if not route.escalation_only and matches_route(route, incident, components):
             matched[name] = route.notifiers
             if not route.then_continue:
                 break

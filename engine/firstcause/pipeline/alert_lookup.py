@@ -109,7 +109,7 @@ def enforce_limits(
     if not any(can_overflow(occurrence) and opens_alert(occurrence) for occurrence in occurrences):
         return list(occurrences)
     budget = KindBudget(
-        KindLimits(intake.kinds, intake.kinds_in_all),
+        KindLimits(intake.max_uncatalogued_per_service, intake.max_uncatalogued),
         cardinality.count_kinds(conn, now - _CARDINALITY_WINDOW),
     )
     return apply_limits(occurrences, opens_alert, budget)

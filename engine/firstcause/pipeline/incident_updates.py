@@ -33,7 +33,7 @@ class IncidentUpdater:
     """One batch's changes to alerts and incidents, within one transaction.
 
     world: every alert that is active or was changed by the batch, by fingerprint; of drills or of what
-    happened, never both. returning: seconds within which an error that is back continues its incident.
+    happened, never both. reopen_within_s: seconds within which an error that is back continues its incident.
     """
 
     def __init__(

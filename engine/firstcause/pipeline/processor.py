@@ -82,7 +82,7 @@ class BatchResult:
 class EventProcessor:
     """The pipe from the inbox to incidents; everything that it needs is handed in.
 
-    releases: tags or details of an error that name the release of its service.
+    release_attributes: tags or details of an error that name the release of its service.
     """
 
     database: Database
@@ -114,7 +114,7 @@ class EventProcessor:
                 name: identified[name] for name, decoded in decoded_by_id.items() if decoded.event is not None
             }
             events = [occurrence.event for occurrence in occurrences.values()]
-            dependencies.record(conn, calls_of(events, self.topology.learn_from), now)
+            dependencies.record(conn, calls_of(events, self.topology.peer_attributes), now)
             releases.record(conn, releases_of(events, self.release_attributes))
             regrouped, aggregation = self._aggregate_events(conn, self._count_repeats(conn, occurrences), now)
             occurrences |= regrouped
@@ -232,7 +232,7 @@ class EventProcessor:
     @property
     def _continuation_window(self) -> timedelta:
         """For how long after its end something may still go on."""
-        return timedelta(seconds=max(self.intake.returning, self.intake.trailing))
+        return timedelta(seconds=max(self.intake.reopen_within, self.intake.cascade_grace))
 
     def _record_alerts(self, conn: sa.Connection, aggregation: Aggregation, now: datetime) -> None:
         """A drill is a world of its own: nothing in it causes what happened, nor follows from it."""
@@ -262,7 +262,7 @@ class EventProcessor:
         self, conn: sa.Connection, ended: Mapping[str, Alert], now: datetime
     ) -> dict[str, Alert]:
         """Those that ended by themselves a moment ago: a person's word that it is over is the end of them."""
-        since = now - timedelta(seconds=self.intake.returning)
+        since = now - timedelta(seconds=self.intake.reopen_within)
         recent = {
             name: alert for name, alert in ended.items() if alert.resolved_at and alert.resolved_at >= since
         }
@@ -276,7 +276,7 @@ class EventProcessor:
         active_causes = alerts.load_active_by_fingerprint(conn, causes)
         return {
             name: belongs_until(
-                alert, cause_is_back=alert.caused_by in active_causes, grace_s=self.intake.trailing
+                alert, cause_is_back=alert.caused_by in active_causes, grace_s=self.intake.cascade_grace
             )
             for name, alert in ended.items()
         }
@@ -291,7 +291,7 @@ class EventProcessor:
     ) -> None:
         """world, touched: see `Settlement`. changed: alerts that rules may see otherwise than before."""
         updater = IncidentUpdater(
-            conn, alerts_by_fingerprint, now, self.notification_queue, self.intake.returning
+            conn, alerts_by_fingerprint, now, self.notification_queue, self.intake.reopen_within
         )
         updater.end_stand_ins()
         updater.resolve_ended_roots()
@@ -315,7 +315,7 @@ class EventProcessor:
         real_alerts = [alert for alert in active if not alert.drill]
         past_facts = past_root_facts(incidents.count_past_roots(conn, now - ROOT_HISTORY_WINDOW))
         silenced_facts = silence_facts(real_alerts, silences.load_active(conn, now), matches_fully)
-        since = now - timedelta(seconds=self.topology.learned_for)
+        since = now - timedelta(seconds=self.topology.learned_ttl)
         dependency_facts = [dependency_fact(*call) for call in dependencies.list_since(conn, since)]
         deployment_facts = [
             _build_deployment_fact(deployment, now)

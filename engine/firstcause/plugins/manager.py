@@ -28,11 +28,13 @@ from firstcause.hookspecs.types import (
     Remedy,
     SuppliedFact,
 )
-from firstcause.plugins.discovery import Plugin, PluginState, configure, discover
+from firstcause.plugins.discovery import Plugin, PluginState, configure, discover, discover_commands
 from firstcause.plugins.timeouts import CallTimeoutError, call_with_timeout, describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+    import click
 
     from firstcause.core.model import Fact
     from firstcause.hookspecs.types import Submit
@@ -66,6 +68,11 @@ class PluginManager:
     ) -> PluginManager:
         """All installed plugins. settings: the [plugins] tables by name."""
         return cls(discover(settings, disabled))
+
+    @classmethod
+    def load_commands(cls) -> PluginManager:
+        """The plugins that have commands, without their settings: for nothing but `commands`."""
+        return cls(discover_commands())
 
     def register(self, module: object, name: str, table: Mapping[str, Any] | None = None) -> None:
         """Add a plugin that no entry point names, as tests do."""
@@ -169,15 +176,29 @@ class PluginManager:
         except IntakeError:
             raise
         except CallTimeoutError:
-            msg = f"the plugin {plugin.name} is not done with what it was given; try again later"
+            msg = f"Plugin {plugin.name} is still processing an earlier request; retry later."
             raise IntakeError(msg, 429, retry_after=self._timeout) from None
         except Exception as error:
             plugin.add_problem(f"reading {form.path} failed: {describe_error(error)}")
-            msg = f"the plugin {plugin.name} cannot read this; the log says why"
+            msg = f"plugin {plugin.name} cannot read the body; the log of firstcause says why"
             raise IntakeError(msg, 422) from error
 
     def rule_folders(self) -> list[Path]:
         return [folder for _plugin, folder in self._collect("firstcause_rules", Path)]
+
+    def commands(self, reserved: Collection[str] = ()) -> list[click.Command]:
+        """The plugins' commands. reserved: names of our own commands, which no plugin may take."""
+        from click import Command  # noqa: PLC0415 - the daemon needs none
+
+        entries = []
+        for plugin, command in self._collect("firstcause_commands", Command):
+            if command.name in reserved:
+                plugin.add_problem(
+                    f"the command {command.name!r} exists in firstcause; that of the plugin is left out"
+                )
+            else:
+                entries.append((plugin, command))
+        return self._drop_duplicates(entries)
 
     def facts(self, context: FactContext) -> list[Fact]:
         """The plugins' facts for one evaluation."""
@@ -276,7 +297,7 @@ class PluginManager:
         for plugin, value in entries:
             if value.name in values_by_name:
                 plugin.add_problem(
-                    f"the name {value.name!r} is taken by another plugin; this one is left out"
+                    f"the name {value.name!r} is already used by another plugin; this one is left out"
                 )
             else:
                 values_by_name[value.name] = value
@@ -294,8 +315,8 @@ def _get_adapter(kind: Any) -> TypeAdapter[Any]:
 
 def _validate_fields(value: Any, kind: Any) -> Any:
     """The value with its fields checked. ValidationError where one is not of its type."""
-    if kind is Path:
-        return value
+    if not hasattr(kind, "__dataclass_fields__"):
+        return value  # such as a Path or a click.Command, which pydantic knows nothing of
     values = {field.name: getattr(value, field.name) for field in fields(kind)}
     return _get_adapter(kind).validate_python(values)
 

@@ -78,7 +78,7 @@ class Simulator:
         settings = Settings.model_validate({"store": {"url": store or "sqlite://"}, "notify": notify})
         self._settle_time = timedelta(seconds=2 * settings.notify.group_wait)
         self._age_limits_s = rulebase.inference.limits("alert", "age_s")
-        self._quiet_after_s = settings.intake.quiet_after if sweep_quiet_alerts else None
+        self._resolve_after_s = settings.intake.resolve_after if sweep_quiet_alerts else None
         self._service = Service(settings, host, rulebase)
         self._service.database.prepare()
 
@@ -114,14 +114,16 @@ class Simulator:
         for when in self._age_thresholds(since, until) if self._age_limits_s and since is not None else ():
             self._deliver_due(when)
             self._service.reconsider(when)
-        for when in self._list_quiet_times(since, until) if self._quiet_after_s and since is not None else ():
+        for when in (
+            self._list_quiet_times(since, until) if self._resolve_after_s and since is not None else ()
+        ):
             self._deliver_due(when)
             self._service.sweep(when)
             self._service.triage_all(when)
         self._deliver_due(until)
 
     def _list_quiet_times(self, since: datetime, until: datetime) -> list[datetime]:
-        length = timedelta(seconds=self._quiet_after_s or 0) + _AGE_MARGIN
+        length = timedelta(seconds=self._resolve_after_s or 0) + _AGE_MARGIN
         with self.database.read() as conn:
             ends = {alert.last_seen + length for alert in alerts.load_active(conn)}
         return sorted(when for when in ends if since < when < until)

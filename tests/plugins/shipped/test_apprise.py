@@ -242,7 +242,7 @@ def test_without_the_library_the_plugin_is_there_and_says_so_where_it_is_configu
         (
             (
                 "firstcause_notifiers raised ModuleNotFoundError: "
-                'Apprise is not installed; pip install "firstcause[apprise]"'
+                'apprise is not installed; pip install "firstcause[apprise]"'
             ),
         ),
     )

@@ -58,7 +58,7 @@ def test_on_postgres_with_a_code_of_its_own(postgres_server: str) -> None:
     with create_postgres_database(postgres_server) as url:
         with psycopg.connect(url) as conn:
             conn.execute("CREATE TABLE template (id int)")
-        few = probe(url=url, query="SELECT count(*) FROM template", least=3, code="TEMPLATES_LOST").check()
+        few = probe(url=url, query="SELECT count(*) FROM template", minimum=3, code="TEMPLATES_LOST").check()
         assert (few.status, few.code) == (Status.DOWN, "TEMPLATES_LOST")
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from firstcause.core.grouping.aggregation import Aggregation
 
-OVERFLOW_CODE = "FURTHER_ERRORS"
+OVERFLOW_CODE = "OTHER_ERRORS"
 """The code of the alert in which the errors of further kinds count."""
 
 ServiceTenant = tuple[str | None, str | None]
