@@ -45,7 +45,7 @@ class Count(BaseModel):
         if not self.is_mongo and not self.query:
             raise ValueError("give a query that answers with one number, like SELECT count(*) FROM company")
         if not self.is_mongo and self._url_scheme.partition("+")[0] not in _SQLALCHEMY_SCHEMES:
-            raise ValueError(f"{self._url_scheme!r} is no kind of database that is known here")
+            raise ValueError(f"{self._url_scheme!r} is not a known kind of database")
         return self
 
     @property

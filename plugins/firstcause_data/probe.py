@@ -1,4 +1,4 @@
-"""Counts. Where the database is away nothing is known of the count; its own probe says that it is away."""
+"""Counts rows. If the database is unreachable the count is unknown; the database's own probe says so."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CountProbe:
         findings.record_latency()
         findings.measure("count", total)
         if total < count.minimum:
-            findings.down(f"{total} {self._name}, and there must be {count.minimum} at least", count.code)
+            findings.down(f"{total} {self._name}, but there must be at least {count.minimum}", count.code)
         return findings.reading(f"{total} {self._name}")
 
 

@@ -16,7 +16,7 @@ class Config(BaseModel):
     """Shares are of 1; beyond them it is DEGRADED. disks: name -> a path on each file system to watch.
 
     cpu_share and load_per_cpu must both be passed; the load is what runs or waits to, a minute's mean.
-    watch: whether this machine is looked at. disk_full: the share from which on a disk counts as full.
+    watch: whether this machine is checked. disk_full: the share from which on a disk counts as full.
     interval, timeout: seconds.
     """
 

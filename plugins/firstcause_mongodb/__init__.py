@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Server(BaseModel):
-    """One deployment by its URL. Beyond what follows it is DEGRADED, everything else is measured only.
+    """One deployment by its URL. Beyond its limits it is DEGRADED; everything else is only measured.
 
     degraded_ms: of a ping. connections_share: of those allowed. slow_operation_s: from when on an operation
     is slow; slow_operations: so many of them are too many. replication_lag_s: of the slowest secondary.

@@ -37,7 +37,7 @@ class Config(BaseModel):
 
     api_url: where Twilio's API answers, None for Twilio itself. timeout, interval: seconds.
     degraded_ms: a slower answer is DEGRADED, and so is a balance below balance_least, in the account's
-    currency. number: the one that the application sends from, where its env_file does not say; the account
+    currency. number: the one that the application sends from, if its env_file does not name one; the account
     must own it.
     """
 

@@ -133,7 +133,7 @@ def test_one_whose_hooks_do_not_fit_is_named_and_the_rest_go_on(install: Any, so
     host = PluginManager.load({})
     bad = state(host, "bad")
     assert bad.status == "failed"
-    assert bad.problems[0].startswith("its hooks do not fit: ")
+    assert bad.problems[0].startswith("its hooks do not match: ")
     assert said in bad.problems[0]
     assert "\n" not in bad.problems[0]
     assert "good" in names(host)
@@ -181,7 +181,7 @@ def test_one_module_under_two_names_loads_once(install: Any) -> None:
     host = PluginManager.load({})
     assert state(host, "first").status == "loaded"
     assert state(host, "later").status == "failed"
-    assert state(host, "later").problems[0].startswith("its hooks do not fit: ")
+    assert state(host, "later").problems[0].startswith("its hooks do not match: ")
     assert "good" in names(host)
 
 

@@ -223,7 +223,7 @@ def test_one_that_hangs_costs_its_time_once_and_is_asked_again_when_it_is_back(
     assert time.monotonic() - started < 0.2, "the hanging plugin was waited for again"
     assert len(asked) == 1
     assert problems(host, "bad") == (
-        "firstcause_probes gave no answer within 0.2 s and is left out while it hangs",
+        "firstcause_probes did not return within 0.2 s; it is skipped while it hangs",
     )
     release.set()
     until = time.monotonic() + 5
@@ -328,7 +328,7 @@ def test_a_plugin_name_taken_twice_keeps_the_first() -> None:
     host.register(plugin(probes=lambda: [probe("second")]), "one")
     assert [each.name for each in host.probes()] == ["first"]
     assert [(state.name, state.status) for state in host.states()] == [("one", "loaded")]
-    assert problems(host, "one") == ("another plugin of the same name is left out",)
+    assert problems(host, "one") == ("another plugin of the same name is not loaded",)
 
 
 def test_a_hook_gets_its_own_config_only() -> None:

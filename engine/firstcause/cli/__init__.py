@@ -56,9 +56,14 @@ class CommandLine(click.Group):
 
     @cached_property
     def _plugin_commands(self) -> dict[str, click.Command]:
+        from firstcause.plugins.entry_points import find_command_plugins
+
+        entry_points = find_command_plugins()
+        if not entry_points:
+            return {}
         from firstcause.plugins.manager import PluginManager
 
-        commands = PluginManager.load_commands().commands(reserved=self.commands)
+        commands = PluginManager.load_commands(entry_points).commands(reserved=self.commands)
         return {command.name: command for command in commands if command.name}
 
     def list_commands(self, ctx: click.Context) -> list[str]:

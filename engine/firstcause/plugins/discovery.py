@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import difflib
-import importlib.util
 import logging
-import re
 from dataclasses import dataclass, field
-from importlib.metadata import Distribution, EntryPoint, distributions
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from firstcause.hookspecs import GROUP
 from firstcause.hookspecs.settings import describe_settings_error
+from firstcause.plugins.entry_points import find_distributions, list_entry_points, read_metadata
 from firstcause.plugins.timeouts import CallTimeoutError, call_with_timeout, describe_error
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
+    from importlib.metadata import Distribution, EntryPoint
 
 log = logging.getLogger("firstcause.host")
 
@@ -26,7 +23,6 @@ LOAD_TIMEOUT_S = 30.0
 """Seconds within which one plugin's module must be imported."""
 
 _MAX_PROBLEMS = 20
-_COMMANDS_HOOK = b"firstcause_commands"
 
 
 @dataclass(frozen=True)
@@ -69,11 +65,11 @@ class Plugin:
 def discover(settings: Mapping[str, Mapping[str, Any]], disabled: Collection[str]) -> list[Plugin]:
     """All installed plugins in the order of their names, loaded and configured; problems are kept in each."""
     plugins: dict[str, Plugin] = {}
-    for distribution in _find_distributions():
+    for distribution in find_distributions():
         for plugin in _load_plugins(distribution, settings, disabled):
             existing = plugins.setdefault(plugin.name, plugin)
             if existing is not plugin:
-                other = _read_metadata(distribution, "Name")
+                other = read_metadata(distribution, "Name")
                 existing.add_problem(f"{other} has a plugin of the same name, which is not loaded")
     for name in settings:
         if name not in plugins:
@@ -83,40 +79,14 @@ def discover(settings: Mapping[str, Mapping[str, Any]], disabled: Collection[str
     return sorted(plugins.values(), key=lambda plugin: plugin.name)
 
 
-def discover_commands() -> list[Plugin]:
-    """The plugins whose module names the hook `firstcause_commands`, loaded without settings.
-
-    A plugin without that hook is not imported, so that `firstcause --help` stays fast.
-    """
+def load_commands(entry_points: Iterable[EntryPoint]) -> list[Plugin]:
+    """Load plugins without their settings, for no other hook than `firstcause_commands`."""
     plugins: dict[str, Plugin] = {}
-    for distribution in _find_distributions():
-        for entry_point in _list_entry_points(distribution):
-            if _names_commands_hook(entry_point):
-                plugin = Plugin(entry_point.name, configured=False)
-                _import_module(plugin, entry_point)
-                plugins.setdefault(plugin.name, plugin)
+    for entry_point in entry_points:
+        plugin = Plugin(entry_point.name, configured=False)
+        _import_module(plugin, entry_point)
+        plugins.setdefault(plugin.name, plugin)
     return list(plugins.values())
-
-
-def _list_entry_points(distribution: Distribution) -> list[EntryPoint]:
-    """The entry points of our group; none if the distribution's file cannot be read."""
-    try:
-        return [entry_point for entry_point in distribution.entry_points if entry_point.group == GROUP]
-    except Exception:  # noqa: BLE001 - importlib.metadata raises what its parsing stumbles over
-        return []
-
-
-def _names_commands_hook(entry_point: EntryPoint) -> bool:
-    """Whether the module's source names the hook. True if there is no source to read, as in an extension."""
-    try:
-        spec = importlib.util.find_spec(entry_point.module)
-        if spec is None or spec.origin is None:
-            return False
-        if not spec.origin.endswith(".py"):
-            return True
-        return _COMMANDS_HOOK in Path(spec.origin).read_bytes()
-    except Exception:  # noqa: BLE001 - a dotted name imports its parent package, which may raise anything
-        return False
 
 
 def _describe_missing(name: str, plugins: Mapping[str, Plugin]) -> str:
@@ -132,34 +102,14 @@ def _describe_missing(name: str, plugins: Mapping[str, Plugin]) -> str:
     return f"[plugins.{name}] configures a plugin that is not installed; {hint}"
 
 
-def _find_distributions() -> Iterator[Distribution]:
-    """The distributions with entry points of our group; of two with one name, the first on sys.path."""
-    yielded_names = set()
-    for distribution in distributions():
-        if f"[{GROUP}]" in (distribution.read_text("entry_points.txt") or ""):
-            name = re.sub(
-                r"[-_.]+", "-", _read_metadata(distribution, "Name") or str(id(distribution))
-            ).lower()
-            if name not in yielded_names:
-                yielded_names.add(name)
-                yield distribution
-
-
-def _read_metadata(distribution: Distribution, key: str) -> str | None:
-    metadata = distribution.metadata
-    return metadata[key] if key in metadata else None  # noqa: SIM401 - no dict: it has no get in every Python
-
-
 def _load_plugins(
     distribution: Distribution, settings: Mapping[str, Mapping[str, Any]], disabled: Collection[str]
 ) -> list[Plugin]:
-    version = _read_metadata(distribution, "Version")
+    version = read_metadata(distribution, "Version")
     try:
-        entry_points = [
-            entry_point for entry_point in distribution.entry_points if entry_point.group == GROUP
-        ]
+        entry_points = list_entry_points(distribution)
     except Exception as error:  # noqa: BLE001 - importlib.metadata raises what its parsing stumbles over
-        unreadable_plugin = Plugin(_read_metadata(distribution, "Name") or "unnamed", version=version)
+        unreadable_plugin = Plugin(read_metadata(distribution, "Name") or "unnamed", version=version)
         unreadable_plugin.add_problem(f"its entry_points.txt cannot be read: {describe_error(error)}")
         return [unreadable_plugin]
     return [

@@ -101,8 +101,8 @@ def test_the_same_alert_sent_again_is_the_same_occurrence() -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"{", "the body is no JSON"),
-        (b"[" * 100_000, "the body is no JSON"),
+        (b"{", "the body is not JSON"),
+        (b"[" * 100_000, "the body is not JSON"),
         (b"{}", "there are no alerts in it"),
         (b'{"alerts": {}}', "there are no alerts in it"),
         (b'[{"labels": {}}]', "alerts.0.labels: an alert has at least one label"),

@@ -33,7 +33,7 @@ def test_none_left_is_an_error_and_some_are_a_number(tmp_path: Path) -> None:
     assert (watched.name, watched.component) == ("companies", "companies")
     empty = watched.check()
     assert (empty.status, empty.code, empty.data) == (Status.DOWN, "COMPANY_DATABASE_EMPTY", {"count": 0})
-    assert empty.detail == "0 companies, and there must be 1 at least"
+    assert empty.detail == "0 companies, but there must be at least 1"
     conn.execute("INSERT INTO company VALUES ('LIVE'), ('LIVE'), ('CLOSED')")
     some = watched.check()
     assert (some.status, some.detail, some.data) == (Status.UP, "2 companies", {"count": 2})
