@@ -42,7 +42,7 @@ def list_entry_points(distribution: Distribution) -> list[EntryPoint]:
 
 def find_command_plugins() -> list[EntryPoint]:
     """Find the plugins whose module names the hook `firstcause_commands`, without importing any of them."""
-    entry_points = []
+    entry_points: list[EntryPoint] = []
     for distribution in find_distributions():
         try:
             entry_points += filter(_names_commands_hook, list_entry_points(distribution))

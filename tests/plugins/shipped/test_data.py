@@ -82,7 +82,7 @@ def test_where_nothing_can_be_counted_nothing_is_said_of_the_count(tmp_path: Pat
     [
         ({"url": "mongodb://x/app"}, "give the collection"),
         ({"url": "sqlite:///x"}, "give a query"),
-        ({"url": "redis://x", "query": "x"}, "no kind of database"),
+        ({"url": "redis://x", "query": "x"}, "not a known kind of database"),
     ],
 )
 def test_half_a_table_is_refused(table: dict[str, str], says: str) -> None:

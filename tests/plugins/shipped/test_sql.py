@@ -198,5 +198,5 @@ def test_a_writer_that_holds_an_sqlite_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["oracle://x", "nothing", ""])
 def test_a_database_of_an_unknown_kind_is_refused(url: str) -> None:
-    with pytest.raises(ValidationError, match="is no kind of database"):
+    with pytest.raises(ValidationError, match="is not a known kind of database"):
         probe(url)
