@@ -180,7 +180,7 @@ def test_thousands_of_kinds_stay_few_rows_and_say_so(stages: Callable[..., Stage
 def test_codes_that_are_not_seen_any_more_are_forgotten_but_for_their_number(
     stages: Callable[..., Stage],
 ) -> None:
-    stage = stages(intake={"codes": 3})
+    stage = stages(intake={"max_tracked_codes": 3})
     for number in range(8):
         stage.report(number, f"ODD_{number}", "SMS_DELIVERY_FAILURE")
     stage.service.sweep(stage.time(20))

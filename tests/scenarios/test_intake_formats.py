@@ -123,7 +123,7 @@ def test_a_format_answers_in_its_own_words_and_ours_stand_in_where_it_fails(tmp_
                 assert answer.json() == {"took": 1, "ids": ["0"], "why": None}
                 refused = client.post("/api/v1/webhooks/own", content=b"\xff", headers=headers)
                 assert refused.status_code == 423
-                assert refused.json()["why"].startswith("the plugin ours cannot read this")
+                assert refused.json()["why"].startswith("plugin ours cannot read the body")
             else:
                 assert (answer.status_code, answer.json()) == (202, {"accepted": 1, "rejected": []})
         (state,) = (each for each in stage.service.host.states() if each.name == "ours")
