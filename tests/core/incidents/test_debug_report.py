@@ -87,8 +87,20 @@ def test_every_part_of_the_entry_is_in() -> None:
         assert "OTHER" in shown
 
 
+def test_required_environment_variables_have_a_heading_of_their_own() -> None:
+    known, unknown = as_text(report(alert(1))), as_text(report(alert(1), entry=None))
+    assert "\nREQUIRED ENVIRONMENT VARIABLES\n  - V in .env\n" in known
+    assert "\nREQUIRED ENVIRONMENT VARIABLES\n  - none known\n" in unknown
+    assert "\n## Required environment variables\n\n- V in .env\n" in as_markdown(report(alert(1)))
+
+
+def test_cascades_name_the_codes_that_resolve_with_the_root() -> None:
+    text = as_text(report(alert(9), alert(1, Role.CASCADE, code="A"), alert(2, Role.CASCADE, code="B")))
+    assert re.search(r"Resolves with the root cause +A, B\n", text)
+
+
 def test_an_error_nobody_described_says_what_to_do_about_that() -> None:
-    assert "This error is in no catalog." in as_text(report(alert(1), entry=None))
+    assert "This error is not in the catalog." in as_text(report(alert(1), entry=None))
 
 
 def test_it_comes_back_from_json() -> None:
