@@ -285,6 +285,25 @@ def test_a_recovery_that_was_held_back_is_told_with_the_rest(stages: Stages) -> 
     assert len(phone.received) == 2
 
 
+def test_held_back_reminders_of_acknowledged_incidents_are_dropped(stages: Stages) -> None:
+    phone = Phone("phone")
+    limits = {"phone": {"max": 2, "per": "2h"}}
+    stage = stages(phone, notify=notify(route("phone"), limits=limits, repeat_interval="1h"))
+    flood(stage, 0, 1, 2)
+    stage.deliver(0)
+    stage.deliver(HOUR)
+    for incident in stage.incidents("open"):
+        stage.service.acting.acknowledge(incident["id"], stage.time(HOUR + 1), "ann", None)
+    stage.deliver(2 * HOUR)
+    stage.deliver(3 * HOUR)
+    assert len(phone.received) == 2
+    for incident in stage.incidents("open"):
+        timeline = stage.service.incident(incident["id"])["timeline"]
+        assert ("route phone: reminder not sent", "no longer relevant") in [
+            (entry["what"], entry["reason"]) for entry in timeline
+        ]
+
+
 # Drills
 
 

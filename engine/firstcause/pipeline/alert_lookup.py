@@ -1,43 +1,33 @@
-"""Which alerts a batch meets: those that its errors go on in, under whichever version they were named."""
+"""Finds the stored alerts that the errors of a batch belong to, whichever version named them."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from firstcause.core.grouping.aggregation import is_late
 from firstcause.core.grouping.legacy_fingerprint import legacy_fingerprint
-from firstcause.core.grouping.overflow import (
-    KindBudget,
-    KindLimits,
-    apply_limits,
-    can_overflow,
-    overflow_fingerprints,
-)
+from firstcause.core.grouping.overflow import overflow_fingerprints
 from firstcause.store import alerts, cardinality
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     import sqlalchemy as sa
 
-    from firstcause.config import Intake
     from firstcause.core.grouping.fingerprint import Occurrence
     from firstcause.core.model import Alert
 
 log = logging.getLogger("firstcause.triage")
 
-_CARDINALITY_WINDOW = timedelta(hours=1)
-
 
 @dataclass(frozen=True)
 class MatchedAlerts:
-    """The active alerts and the latest ended ones, with those in which further kinds count; by fingerprint.
+    """The stored alerts of a batch by fingerprint, with those in which excess kinds of errors count.
 
-    renamed: those that had a name of an earlier version until now.
+    ended: the latest ended alert of each fingerprint without an active alert.
+    renamed: fingerprints of alerts that had the name of an earlier version until now.
     """
 
     active: dict[str, Alert]
@@ -46,7 +36,10 @@ class MatchedAlerts:
 
 
 def match_alerts(conn: sa.Connection, occurrences: Sequence[Occurrence], since: datetime) -> MatchedAlerts:
-    """since: what an earlier version named goes on if it is active, or ended after that."""
+    """Load the alerts that the occurrences belong to.
+
+    since: alerts that an earlier version named continue if they are active, or ended after that time.
+    """
     fingerprints = {occurrence.fingerprint for occurrence in occurrences} | overflow_fingerprints(occurrences)
     active = alerts.load_active_by_fingerprint(conn, fingerprints)
     ended = alerts.load_last_ended(conn, fingerprints - active.keys())
@@ -62,7 +55,7 @@ def match_alerts(conn: sa.Connection, occurrences: Sequence[Occurrence], since: 
 def _rename_legacy_alerts(
     conn: sa.Connection, occurrences: Sequence[Occurrence], since: datetime
 ) -> dict[str, Alert]:
-    """Rename what these errors were under an earlier version; the oldest alert where there are several."""
+    """Give alerts of an earlier version their fingerprint of today; the oldest one where several match."""
     by_legacy_fingerprint = {
         legacy.fingerprint: (legacy, occurrence)
         for occurrence in occurrences
@@ -89,27 +82,5 @@ def _rename_legacy_alerts(
         cardinality.rename_alert(conn, previous, updated, since)
         renamed[occurrence.fingerprint] = updated
     if renamed:
-        log.info("%d alerts go on under the names of a newer version", len(renamed))
+        log.info("alerts: moved %d to the current fingerprint version", len(renamed))
     return renamed
-
-
-def enforce_limits(
-    conn: sa.Connection,
-    occurrences: Sequence[Occurrence],
-    existing: Mapping[str, Alert],
-    grace_until: Mapping[str, datetime],
-    intake: Intake,
-    now: datetime,
-) -> list[Occurrence]:
-    """The occurrences, of those that would open an alert beyond the limits as one that counts in another."""
-
-    def opens_alert(occurrence: Occurrence) -> bool:
-        return occurrence.fingerprint not in existing and not is_late(occurrence, grace_until)
-
-    if not any(can_overflow(occurrence) and opens_alert(occurrence) for occurrence in occurrences):
-        return list(occurrences)
-    budget = KindBudget(
-        KindLimits(intake.kinds, intake.kinds_in_all),
-        cardinality.count_kinds(conn, now - _CARDINALITY_WINDOW),
-    )
-    return apply_limits(occurrences, opens_alert, budget)

@@ -76,7 +76,7 @@ def decide(
     reason = None
     if is_confident and state.notified_fault != incident.fault:
         reason = NotifyReason.NEW_ROOT
-    elif _is_more_urgent(incident, state):
+    elif is_more_urgent(incident, state):
         reason = NotifyReason.ESCALATED
     if reason is None or reason in state.queued_reasons:
         return Decision(cancel=cancel_stale)
@@ -103,7 +103,8 @@ def _decide_first(
     return Decision() if state.failures else Decision(NotifyReason.FIRST, due_at)
 
 
-def _is_more_urgent(incident: Incident, state: NotificationState) -> bool:
+def is_more_urgent(incident: Incident, state: NotificationState) -> bool:
+    """Whether the priority is higher than in every message that the route sent about the incident."""
     return state.notified_priority is not None and incident.priority.rank > state.notified_priority.rank
 
 
@@ -157,7 +158,7 @@ def still_relevant(reason: NotifyReason, incident: Incident, state: Notification
         case NotifyReason.REMINDER:
             return _is_unacknowledged(incident)
         case NotifyReason.ESCALATED:
-            return _is_unacknowledged(incident) or _is_more_urgent(incident, state)
+            return _is_unacknowledged(incident) or is_more_urgent(incident, state)
         case NotifyReason.NEW_ROOT:
             return incident.status is IncidentStatus.OPEN and state.notified_fault != incident.fault
         case _:

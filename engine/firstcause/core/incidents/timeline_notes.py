@@ -1,4 +1,4 @@
-"""The lines of an incident's timeline that its own changes make: what, and why."""
+"""Words the lines of a timeline that changes of an incident make: what changed, and why."""
 
 from __future__ import annotations
 
@@ -18,54 +18,65 @@ if TYPE_CHECKING:
 _MAX_LISTED = 5
 
 
-class TimelineEntry(NamedTuple):
-    """One line of a timeline."""
+class TimelineNote(NamedTuple):
+    """One line of a timeline: what changed, and the reason where one is known."""
 
     what: str
     reason: str | None = None
 
 
 def format_root(incident: Incident) -> str:
-    """The root, with its place where one is known."""
+    """Format the root's code, with its service where one is known."""
     root = incident.root
     return f"{root.code} at {root.service}" if root.service is not None else root.code
 
 
 def describe_changes(
     before: Incident | None, after: Incident, members: Sequence[Alert], verdicts: VerdictsByAlert
-) -> Iterator[TimelineEntry]:
-    """What is otherwise with an incident than before, None where it is new. members: its active alerts."""
+) -> Iterator[TimelineNote]:
+    """Yield a line for every change of an incident.
+
+    before: None if the incident is new.
+    members: the active alerts of the incident.
+    """
     roots = [alert for alert in members if alert.fault == after.fault]
-    because = _find_reason(roots, verdicts, VerdictKind.ROOT_CAUSE)
+    reason = _find_reason(roots, verdicts, VerdictKind.ROOT_CAUSE)
     if before is None:
-        yield TimelineEntry(f"opened: {format_root(after)}", because)
+        yield TimelineNote(f"opened: {format_root(after)}", reason)
         return
     if before.fault != after.fault:
-        yield TimelineEntry(f"root is now {format_root(after)}, no longer {format_root(before)}", because)
+        yield TimelineNote(f"root is now {format_root(after)}, no longer {format_root(before)}", reason)
     if before.suppressed != after.suppressed:
-        what = "nobody is told" if after.suppressed else "people are told again"
-        yield TimelineEntry(what, _find_reason(roots, verdicts, VerdictKind.SUPPRESS))
+        what = "notifications muted" if after.suppressed else "notifications resumed"
+        yield TimelineNote(what, _find_reason(roots, verdicts, VerdictKind.SUPPRESS))
     if before.priority != after.priority:
-        yield TimelineEntry(
+        yield TimelineNote(
             f"priority {before.priority} -> {after.priority}", _find_priority_reason(after, members, verdicts)
         )
     if before.acknowledged_at is not None and after.acknowledged_at is None:
-        yield TimelineEntry("no longer acknowledged", "it is more urgent than when it was acknowledged")
+        yield TimelineNote("no longer acknowledged", "it is more urgent than when it was acknowledged")
 
 
-def describe_joined(joined: Iterable[Alert], after: Incident) -> Iterator[TimelineEntry]:
-    """New alerts that follow from the root, by code. joined: as they were before."""
+def describe_joined(joined: Iterable[Alert], after: Incident) -> Iterator[TimelineNote]:
+    """Yield a line a code for new alerts that follow from the root.
+
+    joined: alerts that are new to the incident, as they were before they joined.
+    """
     counts = Counter(
         alert.code for alert in joined if alert.incident_id is None and alert.fault != after.fault
     )
     for code, count in sorted(counts.items()):
-        yield TimelineEntry(f"{code} joined{_format_alert_count(count)}", f"cascade of {format_root(after)}")
+        yield TimelineNote(f"{code} joined{_format_alert_count(count)}", f"cascade of {format_root(after)}")
 
 
 def describe_moved(
     joined: Iterable[Alert], after: Incident, merged_ids: Collection[int]
-) -> Iterator[tuple[int, TimelineEntry]]:
-    """Alerts that were attributed to another incident, with its number. gone: those that merged."""
+) -> Iterator[tuple[int, TimelineNote]]:
+    """Yield the id of each incident that alerts left for this one, with the line for it.
+
+    joined: alerts that are new to the incident, as they were before they joined.
+    merged_ids: incidents that were merged into this one, which get no such line.
+    """
     counts = Counter(
         (alert.incident_id, alert.code, alert.fault == after.fault)
         for alert in joined
@@ -73,11 +84,11 @@ def describe_moved(
     )
     for (incident_id, code, is_root), count in sorted(counts.items()):
         reason = "it has a cause of its own" if is_root else f"cascade of {format_root(after)}"
-        yield incident_id, TimelineEntry(f"{code}{_format_alert_count(count)}", reason)
+        yield incident_id, TimelineNote(f"{code}{_format_alert_count(count)}", reason)
 
 
 def format_incident_list(incident_ids: Sequence[int]) -> str:
-    """`incident 2`, `incidents 2, 3 and 4 more`."""
+    """Format ids as `incident 2` or `incidents 2, 3 and 4 more`."""
     shown = ", ".join(map(str, incident_ids[:_MAX_LISTED]))
     suffix = f" and {len(incident_ids) - _MAX_LISTED} more" if len(incident_ids) > _MAX_LISTED else ""
     return f"incident{'s' if len(incident_ids) > 1 else ''} {shown}{suffix}"
@@ -88,7 +99,7 @@ def _format_alert_count(count: int) -> str:
 
 
 def _find_reason(alerts: Iterable[Alert], verdicts: VerdictsByAlert, kind: VerdictKind) -> str | None:
-    """The strongest reason that a rule gave, of one kind."""
+    """Find the reason of the strongest verdict of one kind."""
     candidates = (verdict for alert in alerts for verdict in verdicts.get(alert.fingerprint, ()))
     strongest_verdict = strongest(candidates, kind)
     return strongest_verdict.because if strongest_verdict else None
