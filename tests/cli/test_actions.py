@@ -46,7 +46,7 @@ def test_a_person_knows_better(tmp_path: Path) -> None:
 def test_wrong_calls_are_one_clear_line(tmp_path: Path) -> None:
     for call, says in (
         (("silence", "add"), "MATCHERs or --incident"),
-        (("silence", "add", "code"), "is no matcher"),
+        (("silence", "add", "code"), "is not a matcher"),
         (("silence", "add", "code=X", "--for", "soon"), "no length of time"),
         (("silence", "add", "code=X", "--start", "soon"), "is no time"),
         (("silence", "end", "7"), "no silence '7'"),

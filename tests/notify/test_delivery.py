@@ -126,7 +126,7 @@ def test_the_next_is_told_when_nobody_acknowledges_and_the_next_but_one_after_th
     for now in range(0, 3600, 5):
         stage.deliver(now)
     assert told == [("first", 0), ("escalated", 600), ("escalated", 1800)]
-    (line,) = [each for each in stage.incident()["timeline"] if each["what"] == "second is told too"]
+    (line,) = [each for each in stage.incident()["timeline"] if each["what"] == "second is notified too"]
     assert line["reason"] == "nobody acknowledged it within 10 min"
 
 
@@ -218,7 +218,7 @@ def test_what_is_more_than_the_limit_comes_in_one_message(stages: Stages) -> Non
     digest = phone.received[3]
     assert (digest.reason, digest.title) == ("digest", "28 incidents since 03:00 UTC")
     assert len(digest.incidents) == 28
-    assert "over by now: ODD_5" in digest.body
+    assert "resolved by now: ODD_5" in digest.body
     stage.deliver(2 * HOUR)
     assert len(phone.received) == 4, "they are said"
     flood(stage, 3 * HOUR, 100)
@@ -280,7 +280,7 @@ def test_a_recovery_that_was_held_back_is_told_with_the_rest(stages: Stages) -> 
     stage.deliver(60)
     stage.deliver(600)
     assert phone.summaries[1:] == ["digest ODD_2"]
-    assert "over by now: ODD_1" in phone.received[1].body
+    assert "resolved by now: ODD_1" in phone.received[1].body
     stage.deliver(2 * HOUR)
     assert len(phone.received) == 2
 

@@ -75,18 +75,18 @@ class Delivery:
         """Pass a message through the stages; None if it is not sent now."""
         with self.database.write() as conn:
             context = self._start_context(conn, now)
-            draft, decision = run_stages(start_draft(row, context), context)
+            draft, result = run_stages(start_draft(row, context), context)
             self._outcomes.write_notes(conn, draft, now)
-            if isinstance(decision, Continue):
+            if isinstance(result, Continue):
                 assert draft.notification is not None, "the last stage composes"
                 notifier = self.notifiers[draft.notifier_name]
                 return PreparedMessage(
                     [row], draft.position, notifier, draft.notification, draft.intelligence
                 )
-            if isinstance(decision, Defer):
-                self._outcomes.write_deferral(conn, draft, decision, now)
+            if isinstance(result, Defer):
+                self._outcomes.write_deferral(conn, draft, result, now)
             else:
-                self._outcomes.write_drop(conn, draft, decision, now)
+                self._outcomes.write_drop(conn, draft, result, now)
         return None
 
     def _start_context(self, conn: sa.Connection, now: datetime) -> StageContext:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from firstcause.notify.composer import MessageComposer
     from firstcause.store.outbox import PendingMessage
 
-    Stage = Callable[["Draft", "StageContext"], "Decision"]
+    Stage = Callable[["Draft", "StageContext"], "StageResult"]
 
 log = logging.getLogger("firstcause.notify")
 
@@ -102,7 +102,7 @@ class Drop:
     what: str | None = None
 
 
-Decision = Continue | Defer | Drop
+StageResult = Continue | Defer | Drop
 
 
 def start_draft(row: PendingMessage, context: StageContext) -> Draft:
@@ -113,32 +113,32 @@ def start_draft(row: PendingMessage, context: StageContext) -> Draft:
     return Draft(row, incident, states.get(row.route, NotificationState()), row.position)
 
 
-def run_stages(draft: Draft, context: StageContext) -> tuple[Draft, Decision]:
-    """Pass a draft through all stages; return it as the last stage left it, with that stage's decision."""
-    decision: Decision = Continue(draft)
+def run_stages(draft: Draft, context: StageContext) -> tuple[Draft, StageResult]:
+    """Pass a draft through all stages; return it as the last stage left it, with that stage's result."""
+    result: StageResult = Continue(draft)
     for stage in STAGES:
-        decision = stage(draft, context)
-        if not isinstance(decision, Continue):
+        result = stage(draft, context)
+        if not isinstance(result, Continue):
             break
-        draft = decision.draft
-    return draft, decision
+        draft = result.draft
+    return draft, result
 
 
-def check_pending(draft: Draft, context: StageContext) -> Decision:
+def check_pending(draft: Draft, context: StageContext) -> StageResult:
     """Drop a message that was cancelled after it was claimed."""
     if outbox.is_pending(context.conn, draft.row.id):
         return Continue(draft)
     return Drop(None, "cancelled meanwhile")
 
 
-def check_relevance(draft: Draft, _context: StageContext) -> Decision:
+def check_relevance(draft: Draft, _context: StageContext) -> StageResult:
     """Drop a message whose news is out of date, for example a reminder of an acknowledged incident."""
     if still_relevant(draft.row.reason, draft.incident, draft.state):
         return Continue(draft)
     return Drop("cancelled", NO_LONGER_RELEVANT)
 
 
-def wait_for_quiet_hours(draft: Draft, context: StageContext) -> Decision:
+def wait_for_quiet_hours(draft: Draft, context: StageContext) -> StageResult:
     """Put off what may wait until the end of the route's quiet hours."""
     incident, route = draft.incident, context.settings.by_name.get(draft.row.route)
     quiet = route.quiet_hours if route is not None else None
@@ -148,7 +148,7 @@ def wait_for_quiet_hours(draft: Draft, context: StageContext) -> Decision:
     return Continue(draft) if until is None else Defer(until, "quiet hours")
 
 
-def choose_notifier(draft: Draft, context: StageContext) -> Decision:
+def choose_notifier(draft: Draft, context: StageContext) -> StageResult:
     """Choose the first notifier of the route that does not depend on a broken component."""
     row = draft.row
     broken_components = _find_broken_components(draft.incident, context.conn)
@@ -164,7 +164,7 @@ def choose_notifier(draft: Draft, context: StageContext) -> Decision:
     return Continue(replace(draft, position=position, notes=notes))
 
 
-def apply_rate_limit(draft: Draft, context: StageContext) -> Decision:
+def apply_rate_limit(draft: Draft, context: StageContext) -> StageResult:
     """Hold back a message of a notifier that has sent as many as its limit allows."""
     name = draft.notifier_name
     until = find_rate_limit_end(name, draft.incident, context)
@@ -177,13 +177,13 @@ def apply_rate_limit(draft: Draft, context: StageContext) -> Decision:
     return Defer(until, f"{name} has sent as many messages as it may", held_by=name)
 
 
-def mark_sending(draft: Draft, context: StageContext) -> Decision:
+def mark_sending(draft: Draft, context: StageContext) -> StageResult:
     """Write down that the message is being sent, so that a crash from here on may mean a repetition."""
     outbox.mark_sending(context.conn, draft.row.id, draft.incident.fault, draft.incident.priority)
     return Continue(draft)
 
 
-def compose(draft: Draft, context: StageContext) -> Decision:
+def compose(draft: Draft, context: StageContext) -> StageResult:
     """Write the text of the message."""
     notification, report = context.composer.compose(
         context.conn,

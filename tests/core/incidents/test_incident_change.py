@@ -37,7 +37,8 @@ def make_alert(number: int, **changes: Any) -> Alert:
 
 def make_verdict(kind: VerdictKind, because: str = "reasons", **changes: Any) -> Verdict:
     fields = {
-        "rule": "r", "of": "f1",
+        "rule": "r",
+        "of": "f1",
         "file": "r.yaml",
         "line": 1,
         "verdict": kind,

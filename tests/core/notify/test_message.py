@@ -208,8 +208,9 @@ def test_what_was_held_back_is_said_in_one_message() -> None:
     )
     assert format_digest_body(three, START, {"7": "https://x/incidents/7"}).splitlines() == [
         "HELD BACK: 3 incidents since 03:00 UTC", "",
-        "#7 P1: It is slow https://x/incidents/7", "#9 P2: Disk full", "#8 P1, over by now: It is slow", "",
-        "They are in one message as there were more than the limit allows.",
+        "#7 P1: It is slow https://x/incidents/7", "#9 P2: Disk full",
+        "#8 P1, resolved by now: It is slow", "",
+        "They come in one message because the rate limit held them back.",
     ]  # fmt: skip
 
 
