@@ -65,7 +65,7 @@ def _find_reopenable(
 ) -> dict[str, Alert]:
     """Find the alerts that ended by themselves recently, so that the same error continues them.
 
-    An alert of an incident that a person closed is not continued: the person said that the error is over.
+    An alert of an incident that a person closed is not continued, as the person decided that it is over.
     """
     since = now - timedelta(seconds=reopen_within_s)
     recent = {

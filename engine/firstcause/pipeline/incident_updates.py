@@ -102,7 +102,7 @@ class IncidentUpdater:
         alerts.save(self._conn, ended)
         self._alerts |= {alert.fingerprint: alert for alert in ended}
         del self._open_incidents[incident_id]
-        self._close_incident(incident, "its root is well again")
+        self._close_incident(incident, "its root cause is resolved")
 
     def end_stand_ins(self) -> None:
         """End each alert that stands for a silent component once no alert is attributed to it."""

@@ -38,7 +38,7 @@ class Occurrence(NamedTuple):
 
     fault: shared by all tenants that report the same error.
     likeness: similarity of the message to the words of the entry, None if code or pattern identified it.
-    own_fingerprint: the fingerprint of the error itself, if a limit made it count in another alert; else None.
+    own_fingerprint: of the error itself, None unless a limit made the error count in another alert.
     """
 
     event: Event

@@ -37,19 +37,23 @@ OWN, CALLERS, CALLEES, SIBLINGS = "own", "callers", "callees", "siblings"
 class Weights:
     """Weights of the ranking, apart from the kinds of signal; rule files set them as `thresholds`.
 
-    hop: share of a signal's chance that is left with each further step.
-    crowd: how soon more of the same evidence counts less. silence: what a suspect without an alert of its
-    own loses, and quiet: what it loses for each caller that is well (both in nats). early: share that is
-    left of evidence that began more than `skew` seconds before the suspect's own. unfelt: share that is
-    left of symptoms of another kind than users feel. sharpness: of the confidence. barely: what an alert
-    just over its threshold is worth; critical, warning, info: one without a score, by its severity.
-    apart: how strong the own sign of a cause must be to stand beside another root in the same storm.
-    silent_callers, silent_share: how many and which share of its callers must fail before a component
-    that itself says nothing is taken for the root. within, near: seconds, and steps in the graph either
-    way, between alerts of one storm.
-    probe_down, probe_up, changed, again: nats for what its probe says, for a change of it not long ago,
-    and for having been the root before; incumbent: for being the root that people were told of. surely:
-    nats by which another must be likelier before people are told of it as well.
+    hop: share of a signal's chance that is left after one more step in the graph.
+    crowd: how fast more evidence of one kind counts less.
+    silence: nats that a suspect without an alert of its own loses.
+    quiet: nats that such a suspect loses for each healthy caller.
+    early: share that is left of evidence that began more than `skew` seconds before the suspect's own.
+    unfelt: share that is left of symptoms of a kind that users do not notice.
+    sharpness: of the confidence; higher values favour the best suspect more.
+    barely: strength of an alert just over its threshold.
+    critical, warning, info: strength of an alert without a score, by its severity.
+    apart: strength that a component's own sign of a cause needs to be a second root in the same storm.
+    silent_callers, silent_share: how many callers, and which share of all, must fail before a silent
+        component is considered the root.
+    within, near: seconds, and steps in the graph, that separate alerts of one storm at most.
+    probe_down, probe_up: nats for the status that its probe reports.
+    changed: nats for a recent change. again: nats for having been the root before.
+    incumbent: nats for being the root that people were notified of.
+    surely: nats by which another root must be likelier before people are notified of it.
     """
 
     hop: float = 0.6
@@ -264,7 +268,7 @@ class _SuspectScore:
         self._name = name
         self._callers = graph.callers(name)
         self._first_seen = first_seen
-        # By side and signal, of each component the best: more alerts on the same there say nothing new.
+        # The best evidence of each component, by relation and signal: more of the same adds nothing new.
         self._best_by_signal: dict[tuple[str, str], dict[str, tuple[float, str]]] = defaultdict(dict)
         self._explains: set[int] = set()
         self.terms: list[EvidenceTerm] = []

@@ -213,7 +213,7 @@ def _incumbent_priors(
     pairs: Iterable[tuple[Alert, Evidence]], notified_faults: Collection[str], weights: Weights
 ) -> Iterator[Prior]:
     for name in sorted({item.component for alert, item in pairs if alert.fault in notified_faults}):
-        yield Prior(name, weights.incumbent, "people were told that it is the root")
+        yield Prior(name, weights.incumbent, "people were notified that it is the root")
 
 
 def _find_doubtful(
