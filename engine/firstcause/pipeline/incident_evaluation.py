@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from firstcause.core.facts import Change, change_fact, dependency_fact, past_root_facts, silence_facts
 from firstcause.core.root_cause.attribution import manual_verdict
-from firstcause.health.change_finder import find_deployments
-from firstcause.health.system_state import CHANGE_TTL as RECENT_CHANGE_WINDOW
-from firstcause.hookspecs.types import FactContext
-from firstcause.inference.patterns import matches_fully
+from firstcause.pipeline.fact_collection import collect_facts
 from firstcause.pipeline.incident_updates import IncidentUpdater
 from firstcause.rulebase.evaluation import OpenIncidentHistory, ScopeEvaluator, collect_common_facts
-from firstcause.store import (
-    alerts,
-    cause_overrides,
-    dependencies,
-    incidents,
-    notification_state,
-    recorded_facts,
-    silences,
-)
+from firstcause.store import alerts, cause_overrides, notification_state, recorded_facts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -31,15 +18,11 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from firstcause.core.grouping.aggregation import Aggregation
-    from firstcause.core.health.comparison import Difference
     from firstcause.core.model import Alert, Fact, Verdict
     from firstcause.health.system_state import SystemState
     from firstcause.notify.queue import NotificationQueue
     from firstcause.plugins.manager import PluginManager
     from firstcause.rulebase.rulebase import Rulebase
-
-ROOT_HISTORY_WINDOW = timedelta(days=90)
-"""How long it counts for a component that it was a root before."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +83,7 @@ class IncidentEvaluator:
         updater.end_stand_ins()
         updater.resolve_ended_roots()
         active = updater.get_active()
-        facts = self.system_state.build_facts(now) + self._collect_facts(conn, active.values(), now)
+        facts = self._collect_facts(conn, active.values(), now)
         recorded_facts.record(conn, now, facts)
         common = collect_common_facts(conn, self.rulebase, facts, active.values(), now)
         history = OpenIncidentHistory(
@@ -113,28 +96,11 @@ class IncidentEvaluator:
         updater.apply(verdicts, touched, scopes.stand_in_alerts, scopes.doubtful)
 
     def _collect_facts(self, conn: sa.Connection, active: Iterable[Alert], now: datetime) -> list[Fact]:
-        """Collect facts of the past, silences, dependencies, deployments and plugins.
-
-        None are collected where history is replayed: the recorded facts hold them already.
-        """
+        """Collect the facts other than alerts; where history is replayed, only the recorded ones."""
+        facts = self.system_state.build_facts(now)
         if self.system_state.replayed_facts is not None:
-            return []
-        real_alerts = [alert for alert in active if not alert.drill]
-        past_facts = past_root_facts(incidents.count_past_roots(conn, now - ROOT_HISTORY_WINDOW))
-        silenced_facts = silence_facts(real_alerts, silences.load_active(conn, now), matches_fully)
-        since = now - timedelta(seconds=self.learned_ttl_s)
-        dependency_facts = [dependency_fact(*call) for call in dependencies.list_since(conn, since)]
-        deployment_facts = [
-            _build_deployment_fact(deployment, now)
-            for deployment in find_deployments(conn, now - RECENT_CHANGE_WINDOW, now)
-        ]
-        return [
-            *past_facts,
-            *silenced_facts,
-            *dependency_facts,
-            *deployment_facts,
-            *self.plugins.facts(_build_fact_context(real_alerts)),
-        ]
+            return facts
+        return [*facts, *collect_facts(conn, active, self.plugins, now, self.learned_ttl_s)]
 
 
 def _load_manual_verdicts(conn: sa.Connection, active: Mapping[str, Alert]) -> list[Verdict]:
@@ -150,16 +116,3 @@ def _load_manual_verdicts(conn: sa.Connection, active: Mapping[str, Alert]) -> l
         if override.effect_id in alert_by_id
         and (override.cause_id is None or override.cause_id in alert_by_id)
     ]
-
-
-def _build_deployment_fact(difference: Difference, now: datetime) -> Fact:
-    since, before, after = difference.since or now, str(difference.before), str(difference.after)
-    return change_fact(
-        Change(difference.category, difference.component, difference.name, before, after, since), now
-    )
-
-
-def _build_fact_context(active: Iterable[Alert]) -> FactContext:
-    active_alerts = list(active)
-    tenants = frozenset(alert.tenant for alert in active_alerts if alert.tenant is not None)
-    return FactContext(frozenset(alert.code for alert in active_alerts), tenants)

@@ -48,7 +48,6 @@ def build_debug_report(
         members, key=lambda alert: (alert.role is not Role.ROOT, alert.first_seen, alert.fingerprint)
     )
     root_alerts = [alert for alert in ordered if alert.role is Role.ROOT]
-    cascades = [alert for alert in ordered if alert.role is Role.CASCADE]
     lead = root_alerts[0] if root_alerts else None
     entry = catalog.get(incident.root.code)
     sample = lead.sample if lead else None
@@ -69,14 +68,7 @@ def build_debug_report(
         details=sample.details if sample else {},
         stack=next((alert.sample.stack for alert in ordered if alert.sample and alert.sample.stack), None),
         error_source=_find_source(ordered),
-        dependencies=Dependencies(
-            is_cascade=False,
-            root_cause=_build_cause(incident, root_alerts),
-            cascade_failures=_build_cascade_failures(
-                cascades, {alert.fingerprint: alert.code for alert in members}
-            ),
-            affected_services=_sorted_names(alert.service for alert in members),
-        ),
+        dependencies=_build_dependencies(incident, root_alerts, ordered),
         impact=incident.impact,
         fix=entry.fix if entry else Fix(),
         reproduce=entry.reproduce if entry else (),
@@ -109,6 +101,19 @@ def find_root_verdict(incident: Incident, root_alerts: Iterable[Alert]) -> Verdi
     """
     root_causes = (alert for alert in root_alerts if alert.fault == incident.fault)
     return strongest((verdict for alert in root_causes for verdict in alert.verdicts), VerdictKind.ROOT_CAUSE)
+
+
+def _build_dependencies(
+    incident: Incident, root_alerts: Sequence[Alert], ordered: Sequence[Alert]
+) -> Dependencies:
+    cascades = [alert for alert in ordered if alert.role is Role.CASCADE]
+    codes = {alert.fingerprint: alert.code for alert in ordered}
+    return Dependencies(
+        is_cascade=False,
+        root_cause=_build_cause(incident, root_alerts),
+        cascade_failures=_build_cascade_failures(cascades, codes),
+        affected_services=_sorted_names(alert.service for alert in ordered),
+    )
 
 
 def _build_cause(incident: Incident, root_alerts: Sequence[Alert]) -> Cause:
