@@ -126,7 +126,7 @@ def test_the_next_is_told_when_nobody_acknowledges_and_the_next_but_one_after_th
     for now in range(0, 3600, 5):
         stage.deliver(now)
     assert told == [("first", 0), ("escalated", 600), ("escalated", 1800)]
-    (line,) = [each for each in stage.incident()["timeline"] if each["what"] == "second is notified too"]
+    (line,) = [entry for entry in stage.incident()["timeline"] if entry["what"] == "second is notified too"]
     assert line["reason"] == "nobody acknowledged it within 10 min"
 
 
@@ -315,7 +315,7 @@ def test_a_drill_rings_touches_nothing_and_ends_by_itself(stages: Stages) -> Non
     (real,) = stage.incidents("open")
     event = stage.service.drill(MAJOR, None, stage.time(1))
     stage.service.triage_all(stage.time(1))
-    assert {each["id"] for each in stage.incidents("open")} > {real["id"]}
+    assert {incident["id"] for incident in stage.incidents("open")} > {real["id"]}
     stage.deliver(1)
     (said,) = phone.received
     assert said.drill
