@@ -1,14 +1,12 @@
-"""Which alerts a batch meets: those that its errors go on in, under whichever version they were named."""
+"""Look up the stored alerts that a batch of errors continues, and limit how many new ones it opens."""
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from firstcause.core.grouping.aggregation import is_late
-from firstcause.core.grouping.legacy_fingerprint import legacy_fingerprint
 from firstcause.core.grouping.overflow import (
     KindBudget,
     KindLimits,
@@ -28,69 +26,23 @@ if TYPE_CHECKING:
     from firstcause.core.grouping.fingerprint import Occurrence
     from firstcause.core.model import Alert
 
-log = logging.getLogger("firstcause.triage")
-
 _CARDINALITY_WINDOW = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class MatchedAlerts:
-    """The active alerts and the latest ended ones, with those in which further kinds count; by fingerprint.
-
-    renamed: those that had a name of an earlier version until now.
-    """
+    """The active alerts and the latest ended ones of a batch, overflow alerts included; by fingerprint."""
 
     active: dict[str, Alert]
     ended: dict[str, Alert]
-    renamed: frozenset[str]
 
 
-def match_alerts(conn: sa.Connection, occurrences: Sequence[Occurrence], since: datetime) -> MatchedAlerts:
-    """since: what an earlier version named goes on if it is active, or ended after that."""
+def match_alerts(conn: sa.Connection, occurrences: Sequence[Occurrence]) -> MatchedAlerts:
+    """Load the alerts that have the fingerprints of these occurrences or of their overflow alerts."""
     fingerprints = {occurrence.fingerprint for occurrence in occurrences} | overflow_fingerprints(occurrences)
     active = alerts.load_active_by_fingerprint(conn, fingerprints)
     ended = alerts.load_last_ended(conn, fingerprints - active.keys())
-    unmatched = fingerprints - active.keys() - ended.keys()
-    renamed = _rename_legacy_alerts(
-        conn, [occurrence for occurrence in occurrences if occurrence.fingerprint in unmatched], since
-    )
-    for fingerprint, alert in renamed.items():
-        (active if alert.active else ended)[fingerprint] = alert
-    return MatchedAlerts(active, ended, frozenset(renamed))
-
-
-def _rename_legacy_alerts(
-    conn: sa.Connection, occurrences: Sequence[Occurrence], since: datetime
-) -> dict[str, Alert]:
-    """Rename what these errors were under an earlier version; the oldest alert where there are several."""
-    by_legacy_fingerprint = {
-        legacy.fingerprint: (legacy, occurrence)
-        for occurrence in occurrences
-        if (legacy := legacy_fingerprint(occurrence)) is not None
-    }
-    if not by_legacy_fingerprint:
-        return {}
-    matches = alerts.load_active_by_fingerprint(conn, by_legacy_fingerprint)
-    ended = alerts.load_last_ended(conn, by_legacy_fingerprint.keys() - matches.keys())
-    matches |= {
-        name: alert for name, alert in ended.items() if alert.resolved_at and alert.resolved_at >= since
-    }
-    renamed: dict[str, Alert] = {}
-    for name, previous in sorted(matches.items(), key=lambda item: item[1].stored_id or 0):
-        legacy, occurrence = by_legacy_fingerprint[name]
-        if occurrence.fingerprint in renamed or previous.fault not in {legacy.fault, occurrence.fault}:
-            continue
-        identity = {
-            "fingerprint": occurrence.fingerprint,
-            "fault": occurrence.fault,
-            "former": previous.fingerprint,
-        }
-        updated = previous.model_copy(update=identity)
-        cardinality.rename_alert(conn, previous, updated, since)
-        renamed[occurrence.fingerprint] = updated
-    if renamed:
-        log.info("%d alerts go on under the names of a newer version", len(renamed))
-    return renamed
+    return MatchedAlerts(active, ended)
 
 
 def enforce_limits(

@@ -194,7 +194,7 @@ class EventProcessor:
     ) -> tuple[dict[str, Occurrence], Aggregation]:
         """Returns also the occurrences as what they count in."""
         occurrences = list(occurrences_by_id.values())
-        matched = match_alerts(conn, occurrences, now - self._continuation_window)
+        matched = match_alerts(conn, occurrences)
         existing, grace_until = (
             matched.active | self._find_reopenable(conn, matched.ended, now),
             self._find_grace_ends(conn, matched.ended),
@@ -204,7 +204,6 @@ class EventProcessor:
             occurrences, existing, grace_until, self.rulebase.inference.limits("alert", "count")
         )
         update_titles(aggregation, occurrences)
-        aggregation.changed |= matched.renamed & aggregation.added_counts.keys()
         aggregation.changed |= self._find_changed_evidence(aggregation, existing)
         alert_ids = {name: matched.ended[name].stored_id for name in aggregation.late_counts}
         alerts.count_late(
@@ -228,11 +227,6 @@ class EventProcessor:
         """Whether it is other evidence."""
         signals, weights = self.rulebase.book.signals, self.rulebase.book.weights
         return weigh_alert(before, signals, weights) != weigh_alert(after, signals, weights)
-
-    @property
-    def _continuation_window(self) -> timedelta:
-        """For how long after its end something may still go on."""
-        return timedelta(seconds=max(self.intake.returning, self.intake.trailing))
 
     def _record_alerts(self, conn: sa.Connection, aggregation: Aggregation, now: datetime) -> None:
         """A drill is a world of its own: nothing in it causes what happened, nor follows from it."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from firstcause.core.facts import CodeHistory
 from firstcause.core.grouping.aggregation import ActiveAlertSummary
 from firstcause.core.model import Alert, IncidentStatus, Role, Sample, Severity, Verdict
+from firstcause.store.statements import split_into_chunks, upsert
 from firstcause.store.tables import alert, incident, notification_registry
 
 if TYPE_CHECKING:
@@ -21,11 +21,8 @@ if TYPE_CHECKING:
 _COLUMNS = (
     "fingerprint", "fault", "code", "catalogued", "title", "severity", "component", "tenant", "service",
     "probe", "count", "first_seen", "last_seen", "resolved_at", "caused_by", "role", "drill", "incident_id",
-    "former", "opened_at", "kinds",
+    "opened_at", "kinds",
 )  # fmt: skip
-_CHUNK_SIZE = 500
-
-T = TypeVar("T")
 
 
 def _to_alert(row: Any) -> Alert:
@@ -63,7 +60,7 @@ def load_tenants(conn: sa.Connection) -> set[str]:
 def load_active_by_fingerprint(conn: sa.Connection, fingerprints: Collection[str]) -> dict[str, Alert]:
     return {
         row.fingerprint: _to_alert(row)
-        for chunk in _split_into_chunks(fingerprints)
+        for chunk in split_into_chunks(fingerprints)
         for row in conn.execute(
             sa.select(alert).where(alert.c.fingerprint.in_(chunk), alert.c.resolved_at.is_(None))
         )
@@ -73,7 +70,7 @@ def load_active_by_fingerprint(conn: sa.Connection, fingerprints: Collection[str
 def load_last_ended(conn: sa.Connection, fingerprints: Collection[str]) -> dict[str, Alert]:
     """The latest ended alert of each fingerprint."""
     latest: dict[str, Alert] = {}
-    for chunk in _split_into_chunks(fingerprints):
+    for chunk in split_into_chunks(fingerprints):
         newest = (
             sa.select(sa.func.max(alert.c.id))
             .where(alert.c.fingerprint.in_(chunk), alert.c.resolved_at.is_not(None))
@@ -86,7 +83,7 @@ def load_last_ended(conn: sa.Connection, fingerprints: Collection[str]) -> dict[
 
 def load_by_incident(conn: sa.Connection, incident_ids: Collection[int]) -> dict[int, list[Alert]]:
     by_incident: dict[int, list[Alert]] = {incident_id: [] for incident_id in incident_ids}
-    for chunk in _split_into_chunks(incident_ids):
+    for chunk in split_into_chunks(incident_ids):
         members = sa.select(alert).where(alert.c.incident_id.in_(chunk))
         for row in conn.execute(members.order_by(alert.c.first_seen, alert.c.id)):
             by_incident[row.incident_id].append(_to_alert(row))
@@ -148,7 +145,7 @@ def load_matched(conn: sa.Connection, fingerprints: Collection[str]) -> dict[str
         name: ActiveAlertSummary(
             row, code, title, count, Severity(severity), first, last, Sample.model_validate(sample)
         )
-        for chunk in _split_into_chunks(fingerprints)
+        for chunk in split_into_chunks(fingerprints)
         for name, row, code, title, count, severity, first, last, sample in conn.execute(
             query.where(alert.c.fingerprint.in_(chunk), alert.c.resolved_at.is_(None))
         )
@@ -194,24 +191,20 @@ def resolve_all(conn: sa.Connection, incident_id: int, now: datetime) -> None:
 
 def register(conn: sa.Connection, codes: Sequence[Mapping[str, Any]]) -> None:
     """Fill the registry of codes. seen: code, title, catalogued, severity, first_seen, last_seen, count."""
-    if not codes:
-        return
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(notification_registry)
-    updates = {
-        "title": statement.excluded.title,
-        "catalogued": statement.excluded.catalogued,
-        "severity": statement.excluded.severity,
-        "last_seen": statement.excluded.last_seen,
-        "count": notification_registry.c.count + statement.excluded.count,
-    }
-    conn.execute(statement.on_conflict_do_update(index_elements=["code"], set_=updates), list(codes))
+    upsert(
+        conn,
+        notification_registry,
+        codes,
+        ["code"],
+        replace=["title", "catalogued", "severity", "last_seen"],
+        add=["count"],
+    )
 
 
 def load_history(conn: sa.Connection, codes: Collection[str]) -> list[CodeHistory]:
     """What is stored of these codes besides what is open now."""
     histories: list[CodeHistory] = []
-    for chunk in _split_into_chunks(codes):
+    for chunk in split_into_chunks(codes):
         ended = {
             row.root_code: row
             for row in conn.execute(
@@ -262,7 +255,7 @@ def list_faults(conn: sa.Connection, codes: Collection[str]) -> list[dict[str, A
     newest = sa.func.max(alert.c.id)
     total = (sa.func.sum(alert.c.count).label("count"), sa.func.max(alert.c.last_seen).label("last_seen"))
     rows: list[dict[str, Any]] = []
-    for chunk in _split_into_chunks(codes):
+    for chunk in split_into_chunks(codes):
         grouped = sa.select(newest.label("id"), *total).where(alert.c.code.in_(chunk))
         by_fault = grouped.group_by(alert.c.fault).subquery()
         joined = sa.select(
@@ -274,8 +267,3 @@ def list_faults(conn: sa.Connection, codes: Collection[str]) -> list[dict[str, A
             values = {name: row[name] for name in ("code", "severity", "last_seen")}
             rows.append(values | {"count": int(row["count"]), "message": row["sample"].get("message")})
     return rows
-
-
-def _split_into_chunks(values: Collection[T]) -> list[list[T]]:
-    items = list(values)
-    return [items[start : start + _CHUNK_SIZE] for start in range(0, len(items), _CHUNK_SIZE)]

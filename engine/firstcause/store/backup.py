@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from firstcause.errors import StoreError
-from firstcause.store.database import HEAD, JOURNAL_SUFFIX, Database
+from firstcause.store.database import JOURNAL_SUFFIX, Database
 from firstcause.store.inbox_journal import JournalInbox, fsync_path
+from firstcause.store.schema import HEAD, empty_journal
 from firstcause.store.tables import journal, metadata
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _write_copy(database: Database, part: Path) -> None:
                 plain.backup(target)
         else:
             _copy_rows(database, copy)
-        copy.empty_journal()
+        empty_journal(copy)
     with closing(sqlite3.connect(part)) as plain:
         # One file, with no log beside it.
         plain.execute("PRAGMA journal_mode=DELETE")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from firstcause.store.statements import upsert
 from firstcause.store.tables import dependency
 
 if TYPE_CHECKING:
@@ -32,11 +32,7 @@ def record(conn: sa.Connection, calls: Iterable[Call], now: datetime) -> None:
     }
     fresh = [call for call in pairs if call not in existing][: max(capacity, 0)]
     rows = [{"caller": caller, "callee": callee, "last_seen": now} for caller, callee in {*existing, *fresh}]
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(dependency)
-    if rows:
-        updates = {"last_seen": statement.excluded.last_seen}
-        conn.execute(statement.on_conflict_do_update(index_elements=["caller", "callee"], set_=updates), rows)
+    upsert(conn, dependency, rows, ["caller", "callee"], replace=["last_seen"])
 
 
 def list_since(conn: sa.Connection, since: datetime) -> list[Call]:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from firstcause.core.model import Severity
+from firstcause.store.statements import upsert
 from firstcause.store.tables import notification_registry, tally
 
 if TYPE_CHECKING:
@@ -56,13 +56,10 @@ def record(conn: sa.Connection, counts: Mapping[tuple[str, Severity], int], now:
 
 
 def _upsert_counts(conn: sa.Connection, rows: list[tuple[datetime, str, str, int]]) -> None:
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(tally)
-    increment = {"count": tally.c.count + statement.excluded.count}
-    index = ["at", "code", "severity"]
-    # In order, so that two writers take the same rows in the same turn.
-    values = [dict(zip((*index, "count"), row, strict=True)) for row in sorted(rows)]
-    conn.execute(statement.on_conflict_do_update(index_elements=index, set_=increment), values)
+    keys = ["at", "code", "severity"]
+    # Sorted, so that two writers lock the same rows in the same order and cannot deadlock.
+    values = [dict(zip((*keys, "count"), row, strict=True)) for row in sorted(rows)]
+    upsert(conn, tally, values, keys, add=["count"])
 
 
 def load_between(conn: sa.Connection, start: datetime, until: datetime) -> list[EventCount]:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import sqlalchemy as sa
 
 from firstcause.core.model import Event, NotifyReason
+from firstcause.store.statements import split_into_chunks
 from firstcause.store.tables import alert, event, incident, outbox, timeline
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
 _FETCH_SIZE = 5000
-_INSERT_SIZE = 500
 
 
 class EventRecord(NamedTuple):
@@ -39,8 +39,7 @@ def append(conn: sa.Connection, rows: Sequence[EventRecord], now: datetime) -> N
     """Write events into the history; none of their ids may be in it."""
     bind_time = event.c.triaged_at.type.dialect_impl(conn.dialect).bind_processor(conn.dialect)
     triaged_at = bind_time(now) if bind_time is not None else now
-    for start in range(0, len(rows), _INSERT_SIZE):
-        chunk = rows[start : start + _INSERT_SIZE]
+    for chunk in split_into_chunks(rows):
         values = ((row.event_id, triaged_at, row.fingerprint, row.problem, row.event) for row in chunk)
         conn.exec_driver_sql(
             _build_insert(len(chunk), conn.dialect.paramstyle), tuple(chain.from_iterable(values))

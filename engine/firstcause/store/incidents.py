@@ -213,10 +213,7 @@ def find_by_event(conn: sa.Connection, event_id: str) -> int | None:
     """The incident whose alert an event was folded into, None where there is none."""
     newest = (
         sa.select(alert.c.incident_id)
-        .join(
-            event,
-            sa.or_(event.c.fingerprint == alert.c.fingerprint, event.c.fingerprint == alert.c.former),
-        )
+        .join(event, event.c.fingerprint == alert.c.fingerprint)
         .where(event.c.event_id == event_id, alert.c.incident_id.is_not(None))
         .order_by(alert.c.id.desc())
         .limit(1)

@@ -77,11 +77,11 @@ def _apply_row(before: NotificationState, row: Any) -> NotificationState:
 
 
 def _apply_notified(before: NotificationState, row: Any, reason: NotifyReason) -> NotificationState:
-    """A row under way counts as said; older stores did not write down when and how urgent."""
+    """Apply a message that was sent, or whose sending began; the latter counts as notified."""
+    # After a crash the next daemon releases the claim, so that only the due time is left.
     time = row.closed_at or row.claimed_at or row.due_at
-    priority = Priority(row.said_priority) if row.said_priority is not None else None
-    priorities = [value for value in (before.notified_priority, priority) if value is not None]
-    highest = max(priorities, key=lambda value: value.rank, default=None)
+    priorities = [value for value in (before.notified_priority, Priority(row.said_priority)) if value]
+    highest = max(priorities, key=lambda value: value.rank)
     starts_anew = reason is NotifyReason.ESCALATED or highest is not before.notified_priority
     return replace(
         before,

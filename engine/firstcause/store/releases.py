@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from firstcause.store.statements import upsert
 from firstcause.store.tables import release
 
 if TYPE_CHECKING:
@@ -47,9 +47,7 @@ def record(conn: sa.Connection, first_seen: Mapping[ServiceRelease, datetime]) -
         {"service": service, "name": name, "first_seen": time}
         for (service, name), time in sorted(fresh.items(), key=lambda item: item[1])
     ]
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    if rows[: max(capacity, 0)]:
-        conn.execute(insert(release).on_conflict_do_nothing(), rows[: max(capacity, 0)])
+    upsert(conn, release, rows[: max(capacity, 0)], ["service", "name"])
     _prune_services(conn, {service for service, _name in fresh})
 
 

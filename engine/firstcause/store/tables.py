@@ -225,7 +225,6 @@ alert = Table(
     Column("verdicts", JsonDocument, nullable=False),
     Column("drill", Boolean, nullable=False, server_default=false()),
     Column("incident_id", BigId, ForeignKey("incident.id")),
-    Column("former", String(40)),
     Column("opened_at", UtcTime),
     Column("kinds", LongText),
     Index(
@@ -237,12 +236,6 @@ alert = Table(
     ),
     Index("ix_alert_fingerprint", "fingerprint", "resolved_at"),
     Index("ix_alert_incident_id", "incident_id"),
-    Index(
-        "ix_alert_former",
-        "former",
-        sqlite_where=text("former IS NOT NULL"),
-        postgresql_where=text("former IS NOT NULL"),
-    ),
     Index("ix_alert_opened_at", "opened_at"),
     Index("ix_alert_tenant", "tenant"),
 )
