@@ -35,13 +35,13 @@ def _to_alert(row: Any) -> Alert:
 
 
 def load_active(conn: sa.Connection, *, drill: bool = False) -> list[Alert]:
-    """drill: those of drills, which are a world of their own, in place of all others."""
+    """Load the active alerts. drill: those of drills, which are kept apart, instead of all others."""
     query = sa.select(alert).where(alert.c.resolved_at.is_(None), alert.c.drill.is_(drill))
     return [_to_alert(row) for row in conn.execute(query.order_by(alert.c.id))]
 
 
 def load_resolved_in_open(conn: sa.Connection) -> list[Alert]:
-    """Those that ended while the incident that they belong to is still open."""
+    """Load the resolved alerts of incidents that are still open."""
     rows = conn.execute(
         sa.select(alert)
         .join(incident, incident.c.id == alert.c.incident_id)
@@ -52,12 +52,13 @@ def load_resolved_in_open(conn: sa.Connection) -> list[Alert]:
 
 
 def load_tenants(conn: sa.Connection) -> set[str]:
-    """All that ever reported anything."""
+    """Load the names of all tenants that have an alert."""
     query = sa.select(alert.c.tenant).where(alert.c.tenant.is_not(None)).distinct()
     return set(conn.execute(query).scalars())
 
 
 def load_active_by_fingerprint(conn: sa.Connection, fingerprints: Collection[str]) -> dict[str, Alert]:
+    """Load the active alerts with these fingerprints; by fingerprint."""
     return {
         row.fingerprint: _to_alert(row)
         for chunk in split_into_chunks(fingerprints)
@@ -68,7 +69,7 @@ def load_active_by_fingerprint(conn: sa.Connection, fingerprints: Collection[str
 
 
 def load_last_ended(conn: sa.Connection, fingerprints: Collection[str]) -> dict[str, Alert]:
-    """The latest ended alert of each fingerprint."""
+    """Load the last resolved alert of each fingerprint."""
     latest: dict[str, Alert] = {}
     for chunk in split_into_chunks(fingerprints):
         newest = (
@@ -82,6 +83,7 @@ def load_last_ended(conn: sa.Connection, fingerprints: Collection[str]) -> dict[
 
 
 def load_by_incident(conn: sa.Connection, incident_ids: Collection[int]) -> dict[int, list[Alert]]:
+    """Load the alerts of incidents, each list in order of first_seen; by incident id."""
     by_incident: dict[int, list[Alert]] = {incident_id: [] for incident_id in incident_ids}
     for chunk in split_into_chunks(incident_ids):
         members = sa.select(alert).where(alert.c.incident_id.in_(chunk))
@@ -91,7 +93,7 @@ def load_by_incident(conn: sa.Connection, incident_ids: Collection[int]) -> dict
 
 
 def load_lead_roots(conn: sa.Connection, incident_ids: Collection[int]) -> dict[int, Alert]:
-    """Of each incident the first of its roots."""
+    """Load the first root alert of each incident; by incident id."""
     first = (
         sa.select(sa.func.min(alert.c.id))
         .where(alert.c.incident_id.in_(incident_ids), alert.c.role == Role.ROOT.value)
@@ -102,7 +104,7 @@ def load_lead_roots(conn: sa.Connection, incident_ids: Collection[int]) -> dict[
 
 
 def count_alerts_by_rule(conn: sa.Connection) -> dict[str, int]:
-    """Rule -> of how many active alerts it says something."""
+    """Count the active alerts on which each rule has a verdict; by rule id."""
     counts: dict[str, int] = {}
     for verdicts in conn.execute(sa.select(alert.c.verdicts).where(alert.c.resolved_at.is_(None))).scalars():
         for rule in {str(verdict["rule"]) for verdict in verdicts}:
@@ -111,7 +113,7 @@ def count_alerts_by_rule(conn: sa.Connection) -> dict[str, int]:
 
 
 def save(conn: sa.Connection, alerts: Iterable[Alert]) -> dict[str, int]:
-    """Insert those without a row, update the others; returns fingerprint -> row of the new ones."""
+    """Insert new alerts and update stored ones; returns the ids of the new ones by fingerprint."""
     records = list(alerts)
     updates = [
         {"row": record.stored_id, **_to_values(record)} for record in records if record.stored_id is not None
@@ -138,7 +140,7 @@ def _to_values(record: Alert) -> dict[str, Any]:
 
 
 def load_matched(conn: sa.Connection, fingerprints: Collection[str]) -> dict[str, ActiveAlertSummary]:
-    """Of the active alerts with these fingerprints as much as counting needs."""
+    """Load what counting needs of the active alerts with these fingerprints; by fingerprint."""
     columns = ("id", "code", "title", "count", "severity", "first_seen", "last_seen", "sample")
     query = sa.select(alert.c.fingerprint, *(alert.c[name] for name in columns))
     return {
@@ -153,7 +155,7 @@ def load_matched(conn: sa.Connection, fingerprints: Collection[str]) -> dict[str
 
 
 def add_counts(conn: sa.Connection, updates: Iterable[CountUpdate]) -> None:
-    """Count occurrences that change nothing else of their alerts."""
+    """Add occurrences that change nothing but the counts, times and samples of their alerts."""
     with_sample, others = [], []
     for update in updates:
         row = {"row": update.stored_id, "added": update.added, "last": update.last_seen}
@@ -175,13 +177,13 @@ def add_counts(conn: sa.Connection, updates: Iterable[CountUpdate]) -> None:
 
 
 def count_late(conn: sa.Connection, late: Mapping[int, int]) -> None:
-    """late: row of an ended alert -> occurrences that arrived after its end."""
+    """Add occurrences that arrived after the end of their alert. late: alert id -> occurrences."""
     for row, count in late.items():
         conn.execute(alert.update().where(alert.c.id == row).values(count=alert.c.count + count))
 
 
 def resolve_all(conn: sa.Connection, incident_id: int, now: datetime) -> None:
-    """End all alerts of an incident that are still active."""
+    """Resolve the alerts of an incident that are still active."""
     conn.execute(
         alert.update()
         .where(alert.c.incident_id == incident_id, alert.c.resolved_at.is_(None))
@@ -190,7 +192,10 @@ def resolve_all(conn: sa.Connection, incident_id: int, now: datetime) -> None:
 
 
 def register(conn: sa.Connection, codes: Sequence[Mapping[str, Any]]) -> None:
-    """Fill the registry of codes. seen: code, title, catalogued, severity, first_seen, last_seen, count."""
+    """Add codes to the registry, or update them.
+
+    codes: rows with code, title, catalogued, severity, first_seen, last_seen, count.
+    """
     upsert(
         conn,
         notification_registry,
@@ -202,7 +207,7 @@ def register(conn: sa.Connection, codes: Sequence[Mapping[str, Any]]) -> None:
 
 
 def load_history(conn: sa.Connection, codes: Collection[str]) -> list[CodeHistory]:
-    """What is stored of these codes besides what is open now."""
+    """Load the past of these codes: occurrences, resolved incidents, the last fix."""
     histories: list[CodeHistory] = []
     for chunk in split_into_chunks(codes):
         ended = {
@@ -244,14 +249,14 @@ def _load_last_fix(conn: sa.Connection, code: str) -> str | None:
 
 
 def list_registered_codes(conn: sa.Connection) -> list[dict[str, Any]]:
-    """A row for each code ever seen: code, title, severity, last_seen, count."""
+    """List all registered codes: rows with code, title, severity, last_seen, count."""
     columns = notification_registry.c
     query = sa.select(columns.code, columns.title, columns.severity, columns.last_seen, columns.count)
     return [dict(row) for row in conn.execute(query.order_by(columns.code)).mappings()]
 
 
 def list_faults(conn: sa.Connection, codes: Collection[str]) -> list[dict[str, Any]]:
-    """A row for each fault of these codes: code, severity, count, last_seen, and its latest message."""
+    """List the faults of these codes: rows with code, severity, count, last_seen and the last message."""
     newest = sa.func.max(alert.c.id)
     total = (sa.func.sum(alert.c.count).label("count"), sa.func.max(alert.c.last_seen).label("last_seen"))
     rows: list[dict[str, Any]] = []

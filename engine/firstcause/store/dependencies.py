@@ -1,4 +1,4 @@
-"""Which component was seen to call which, learned from what they report."""
+"""Calls between components, learned from the events that they report."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 MAX_CALLS = 1000
-"""Of so many at most: a sender that invents names must not fill the store."""
+"""Maximum of stored calls: a sender that invents names must not fill the store."""
 
 Call = tuple[str, str]
 
 
 def record(conn: sa.Connection, calls: Iterable[Call], now: datetime) -> None:
-    """Write down who called whom. calls: (caller, callee)."""
+    """Store calls, or the time when they were last seen. calls: (caller, callee)."""
     pairs = sorted(set(calls))
     if not pairs:
         return
@@ -36,12 +36,12 @@ def record(conn: sa.Connection, calls: Iterable[Call], now: datetime) -> None:
 
 
 def list_since(conn: sa.Connection, since: datetime) -> list[Call]:
-    """(caller, callee) of those seen at that time or later, in order."""
+    """List the calls that were seen since then, in order."""
     query = sa.select(dependency).where(dependency.c.last_seen >= since)
     rows = conn.execute(query.order_by(dependency.c.caller, dependency.c.callee))
     return [(row.caller, row.callee) for row in rows]
 
 
 def prune(conn: sa.Connection, before: datetime) -> None:
-    """Drop the calls that nobody has seen since."""
+    """Drop the calls that were last seen before that time."""
     conn.execute(dependency.delete().where(dependency.c.last_seen < before))

@@ -94,7 +94,8 @@ class PendingBatch(Protocol):
     """The oldest pending payloads, to be triaged together."""
 
     @property
-    def payloads(self) -> Sequence[PendingPayload]: ...
+    def payloads(self) -> Sequence[PendingPayload]:
+        """The payloads in their order, empty where no event waits."""
 
     def mark_processed(self, conn: sa.Connection) -> None:
         """Record that the batch is triaged; it takes effect when the transaction commits.
@@ -137,17 +138,21 @@ class TableInbox:
         self._write = write
 
     def store(self, payloads: Sequence[EventPayload], now: datetime) -> None:
+        """See `Inbox`."""
         with self._write() as conn:
             insert_payloads(conn, payloads, now)
 
     def load_pending(self, conn: sa.Connection, limit: int) -> PendingBatch:
+        """See `Inbox`."""
         return load_pending(conn, limit)
 
     def count_pending(self, conn: sa.Connection) -> int:
+        """See `Inbox`."""
         remaining = sa.func.coalesce(sa.func.sum(inbox.c.events - inbox.c.done), 0)
         return int(conn.execute(sa.select(remaining)).scalar_one())
 
     def pending_bytes(self, conn: sa.Connection) -> int:
+        """See `Inbox`."""
         # On Postgres the compressed size, which does not read the bodies.
         bytes_of = sa.func.length if conn.dialect.name == "sqlite" else sa.func.pg_column_size
         total = sa.func.coalesce(sa.func.sum(bytes_of(inbox.c.body, type_=sa.Integer)), 0)

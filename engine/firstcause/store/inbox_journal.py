@@ -275,6 +275,7 @@ class _SegmentWriter:
         self.size += len(frame)
 
     def close(self) -> None:
+        """Close the file, which also frees its lock."""
         os.close(self._fd)
 
 
@@ -397,7 +398,7 @@ class _SegmentCursor:
                 return
 
     def _enter_next_frame(self) -> bool:
-        """Move the position behind the frame that was read; False where no other frame follows."""
+        """Move the position to the end of the frame, then to the next frame; False where none follows."""
         if self._frame is not None:
             self.position = ReadPosition(self._frame.end)
         self._frame = next(self._frames, None)
