@@ -23,6 +23,7 @@ from firstcause.errors import StoreError
 from firstcause.store import inbox_journal
 from firstcause.store.database import Database
 from firstcause.store.inbox import EventPayload
+from firstcause.store.journal_segment import Segment
 from firstcause.store.tables import journal as places
 
 if TYPE_CHECKING:
@@ -73,9 +74,9 @@ def test_what_is_written_while_the_reader_searches_is_not_jumped_over(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(database, "first")
-    search = inbox_journal._Segment.find_next_frame
+    search = Segment.find_next_frame
 
-    def search_after_two_more(segment: inbox_journal._Segment, offset: int) -> int | None:
+    def search_after_two_more(segment: Segment, offset: int) -> int | None:
         if not waiting_names:
             waiting_names.extend(["second", "third"])
             store(database, "second")
@@ -83,7 +84,7 @@ def test_what_is_written_while_the_reader_searches_is_not_jumped_over(
         return search(segment, offset)
 
     waiting_names: list[str] = []
-    monkeypatch.setattr(inbox_journal._Segment, "find_next_frame", search_after_two_more)
+    monkeypatch.setattr(Segment, "find_next_frame", search_after_two_more)
     assert all_taken(database) == ["first", "second", "third"]
     waiting_names.clear()
     store(database, "fourth")

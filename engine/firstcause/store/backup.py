@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from firstcause.errors import StoreError
 from firstcause.store.database import JOURNAL_SUFFIX, Database
-from firstcause.store.inbox_journal import JournalInbox, fsync_path
+from firstcause.store.inbox_journal import JournalInbox
+from firstcause.store.journal_segment import fsync_path
 from firstcause.store.schema import HEAD, empty_journal
 from firstcause.store.tables import journal, metadata
 
