@@ -209,9 +209,11 @@ class JournalBatch:
             conn.execute(journal.update().where(journal.c.segment == segment_name).values(values))
         else:
             conn.execute(journal.insert().values({"segment": segment_name, **values}))
-        missing = [name for name in positions if not self.segment.with_name(name).exists()]
-        if missing:
-            conn.execute(journal.delete().where(journal.c.segment.in_(missing)))
+        deleted = sorted(name for name in positions if not self.segment.with_name(name).exists())
+        # The last one's row stays: a backup copies the segments first and the positions after them. Without
+        # the row, a segment that was triaged and deleted in between would wait in the backup once more.
+        if outdated := deleted[:-1]:
+            conn.execute(journal.delete().where(journal.c.segment.in_(outdated)))
 
 
 def _copy_segment(segment: Path, target: Path) -> None:
