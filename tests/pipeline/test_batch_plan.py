@@ -25,7 +25,7 @@ def make_event(event_id: str, code: str = "ODD", **changes: Any) -> Event:
 def plan(events: list[Event], limits: KindLimits | None = None, **changes: Any) -> BatchPlan:
     fields: dict[str, Any] = {
         "now": NOW + timedelta(seconds=1), "rules": CountingRules((), Signals(), Weights()),
-        "count_updates": {}, "existing": {}, "ended": {}, "renamed": frozenset(), "grace_until": {},
+        "count_updates": {}, "existing": {}, "ended": {}, "grace_until": {},
         "kinds_by_service": None,
     }  # fmt: skip
     decoded = {event.id: DecodedEvent(event.id, event) for event in events}

@@ -121,7 +121,7 @@ def downgrade(ctx: Context, version: str) -> None:
 @pass_context
 def current(ctx: Context, *, as_json: bool) -> None:
     """The database's schema and this program's. Exit 1 where they differ."""
-    from firstcause.store.database import HEAD
+    from firstcause.store.schema import HEAD
 
     version, url = ctx.service.database.read_version(), ctx.service.database.display_url
     if as_json:

@@ -45,7 +45,7 @@ def load_context(
     others = [
         occurrence for occurrence in occurrences.values() if occurrence.fingerprint not in count_updates
     ]
-    matched = match_alerts(conn, others, now - timedelta(seconds=max(intake.returning, intake.trailing)))
+    matched = match_alerts(conn, others)
     existing = matched.active | _find_reopenable(conn, matched.ended, now, intake.returning)
     grace_until = _find_grace_ends(conn, matched.ended, intake.trailing)
     return BatchContext(
@@ -54,7 +54,6 @@ def load_context(
         count_updates=count_updates,
         existing=existing,
         ended=matched.ended,
-        renamed=matched.renamed,
         grace_until=grace_until,
         kinds_by_service=_load_kinds(conn, others, existing, grace_until, now),
     )

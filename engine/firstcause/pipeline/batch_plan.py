@@ -52,7 +52,6 @@ class BatchContext:
     count_updates: events that only add to the count of an active alert.
     existing: for the other events, the active alerts and those that may be reopened.
     ended: the latest ended alert of each fingerprint without an active alert.
-    renamed: fingerprints of alerts that had the name of an earlier version until now.
     grace_until: until when an occurrence still belongs to its ended alert.
     kinds_by_service: how many kinds of errors have alerts; None if no event could exceed a limit.
     """
@@ -62,7 +61,6 @@ class BatchContext:
     count_updates: Mapping[str, CountUpdate]
     existing: Mapping[str, Alert]
     ended: Mapping[str, Alert]
-    renamed: frozenset[str]
     grace_until: Mapping[str, datetime]
     kinds_by_service: Mapping[ServiceTenant, int] | None
 
@@ -162,7 +160,6 @@ def _plan_alerts(context: BatchContext, occurrences: Sequence[Occurrence]) -> Ag
     aggregation = aggregate(occurrences, existing, context.grace_until, rules.count_limits)
     update_titles(aggregation, occurrences)
     counted_names = aggregation.added_counts.keys()
-    aggregation.changed |= context.renamed & counted_names
     aggregation.changed |= {
         name
         for name in counted_names & existing.keys()

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.core.catalog import Catalog, Entry
+from firstcause.core.grouping import fingerprint
 from firstcause.core.grouping.fingerprint import UNCATALOGUED, identify
 from firstcause.core.model import Event, Severity
 
@@ -93,3 +95,16 @@ def test_what_is_known_otherwise_is_not_looked_at_by_its_words() -> None:
 def test_a_site_that_trusts_only_patterns_says_so() -> None:
     only = Catalog(PHRASED.entries.values(), likeness=2.0)
     assert identify(event(message="message queue consumers stalled"), only).code == UNCATALOGUED
+
+
+@pytest.mark.parametrize("fields", [{"code": "DOWN"}, {"code": "OTHER"}, {"message": "disk full"}])
+def test_another_grouping_version_makes_other_fingerprints(
+    monkeypatch: pytest.MonkeyPatch, fields: dict[str, str]
+) -> None:
+    before = identify(event(**fields), CATALOG)
+    fingerprint._hash_parts.cache_clear()
+    monkeypatch.setattr(fingerprint, "_GROUPING_VERSION", "next")
+    after = identify(event(**fields), CATALOG)
+    fingerprint._hash_parts.cache_clear()
+    assert after.fault != before.fault
+    assert after.fingerprint != before.fingerprint

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from firstcause.core.catalog import Catalog, Entry
 from firstcause.core.grouping.aggregation import aggregate
 from firstcause.core.grouping.fingerprint import Occurrence, identify, overflow_fingerprint
-from firstcause.core.grouping.legacy_fingerprint import legacy_fingerprint
 from firstcause.core.grouping.overflow import (
     OVERFLOW_CODE,
     KindBudget,
@@ -116,11 +115,3 @@ def test_no_error_is_lost_and_no_more_alerts_than_allowed(sent: list[str], per_s
     folded = aggregate(limited, {}, {})
     assert sum(alert.count for alert in folded.alerts.values()) == len(sent)
     assert len(folded.alerts) <= per_service + 1
-
-
-def test_version_1_named_them_so() -> None:
-    # As stores have them: what version 1 of the fingerprints gave.
-    event = Event(id="1", time=NOW, message="order 17 of 'acme' failed\nmore", service="shop", tenant="acme")
-    assert legacy_fingerprint(identify(event, CATALOG)) == ("588390b2cd108366d6df", "e853f165d12d554f3f3d")
-    assert legacy_fingerprint(of("A")) is None
-    assert legacy_fingerprint(of("DOWN")) is None

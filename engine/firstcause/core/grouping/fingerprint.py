@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 UNCATALOGUED = "UNCATALOGUED"
 """The code of an error that has no code and that no catalog entry matches."""
 
-_VERSION = "1"
-_GROUPING_VERSION = "2"
-"""The version of the grouping key of errors without code and entry; `legacy_fingerprint` has version 1."""
+_GROUPING_VERSION = "1"
+"""The version of the rules by which errors are grouped; a part of every digest.
+
+A change that groups errors differently takes the next number: old and new fingerprints then never collide.
+"""
 
 _MAX_TITLE_LENGTH = 160
 _DIGEST_CACHE_SIZE = 10_000
@@ -92,7 +94,7 @@ def fault_of(code: str, event: Event, *, catalogued: bool) -> str:
         return _hash_parts("code", code)
     if event.code is not None:
         return _hash_parts("code", code, *([event.service] if event.service else []))
-    return _hash_parts(_GROUPING_VERSION, *_build_grouping_key(event), event.service or "")
+    return _hash_parts(*_build_grouping_key(event), event.service or "")
 
 
 def _build_grouping_key(event: Event) -> tuple[str, ...]:
@@ -146,5 +148,5 @@ def _derive_title(message: str | None) -> str:
 
 @lru_cache(_DIGEST_CACHE_SIZE)
 def _hash_parts(*parts: str) -> str:
-    text = "\x1f".join((_VERSION, *parts))
+    text = "\x1f".join((_GROUPING_VERSION, *parts))
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=10).hexdigest()
