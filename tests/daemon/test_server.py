@@ -140,7 +140,7 @@ def test_rules_are_taken_when_they_are_saved_and_a_broken_file_is_said_everywher
         assert said in running.log()
         assert said in client.get("/").text
         shown = run_cli("status", folder=tmp_path, ok=1)
-        assert "were not taken, the old ones stay live" in shown.stdout
+        assert "were rejected; the previous rules stay live" in shown.stdout
         assert said in shown.stdout
         assert client.post("/api/v1/events", json={"code": "MINE"}).status_code == 202
         wait_until(lambda: _incidents(running.url), "an incident by the old rules")
