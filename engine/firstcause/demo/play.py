@@ -25,7 +25,7 @@ from firstcause.errors import FirstcauseError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_STEP_TIMEOUT_S = 30.0
+_STEP_TIMEOUT_S = 60.0
 
 
 def settings_for(folder: Path, twilio_url: str) -> Settings:
@@ -34,7 +34,7 @@ def settings_for(folder: Path, twilio_url: str) -> Settings:
         "env_file": str(folder / "app.env"),
         "api_url": twilio_url,
         "timeout": 5,
-        "interval": 2,
+        "interval": 1,
         "sms": {
             "account_sid": scenario.OWN_SID,
             "auth_token": scenario.OWN_TOKEN,
@@ -88,13 +88,14 @@ def _play_scenario(
 ) -> None:
     _wait_until(lambda: daemon.health()["status"] == "UP", "the first health check")
     echo("1. All is well. A deployment loses the application's Twilio credentials.", bold=True)
-    (folder / "app.env").write_text(scenario.env_file(has_credentials=False), encoding="utf-8")
     storm = scenario.build_storm()
     for part in (storm[:3], storm[3:5], storm[5:]):
         response = httpx.post(f"{url}/api/v1/events", json=part, timeout=10)
         response.raise_for_status()
         echo(f"   {response.json()['accepted']:>3} errors reported, first {part[0]['code']}")
         time.sleep(0.3)
+    # The probe reads this file. Written last, so that the cause is always found after its effects.
+    (folder / "app.env").write_text(scenario.env_file(has_credentials=False), encoding="utf-8")
     echo("2. The phone rings once:", bold=True)
     _wait_until(lambda: len(twilio.messages) >= 1, "the first SMS")
     echo(f"   SMS  {twilio.messages[0].body}\n", fg="red")
