@@ -27,10 +27,11 @@ _POLL_INTERVAL_S = 0.25
 @json_option
 @pass_context
 def drill(ctx: Context, *, code: str, route: str | None, length: str, as_json: bool) -> None:
-    """Send a test alert through the whole pipeline, to check that the phone rings.
+    """Send a test alert, to check that the phone rings.
 
-    The alert is marked as a drill, skips all waiting times, affects no other incident and resolves by itself.
-    A running daemon sends it, otherwise this command does. Exit 1 if a route could not deliver it.
+    The alert goes through the whole pipeline. It is marked as a drill, skips all waiting times, affects no
+    other incident and resolves by itself. A running daemon sends it, otherwise this command does. Exit 1 if
+    a route could not deliver it.
     """
     from firstcause.core.text.durations import parse_duration
 

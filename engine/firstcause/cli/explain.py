@@ -22,7 +22,10 @@ _FIXED_PREFIX = "fixed="
 @json_option
 @pass_context
 def explain(ctx: Context, *, number: str | None, what_if: str | None, as_json: bool) -> None:
-    """Explain an incident: every verdict, its rule's file and line, and the facts that it matched."""
+    """Explain the verdicts on an incident.
+
+    Shows every verdict, the file and line of its rule, and the facts that it matched.
+    """
     if what_if is not None:
         _show_what_if(ctx, what_if, as_json=as_json)
         return

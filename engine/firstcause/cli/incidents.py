@@ -59,7 +59,10 @@ def _format_size(incident: dict[str, Any]) -> str:
 @json_option
 @pass_context
 def incident(ctx: Context, *, number: str, as_json: bool) -> None:
-    """Show one incident: cause, fix, impact, errors, notifications and timeline."""
+    """Show one incident.
+
+    Shows the cause, fix, impact, errors, notifications and timeline.
+    """
     answer = ctx.ready_service.incident(number)
     show_json(answer) if as_json else show_incident(answer)
 
@@ -202,7 +205,10 @@ def _format_origin(value: dict[str, Any]) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, as --format json does.")
 @pass_context
 def debug(ctx: Context, *, number: str, form: str, as_json: bool) -> None:
-    """Print the debug report: cause, dependencies, impact, fix and verification."""
+    """Print the full report of an incident.
+
+    The report has the cause, dependencies, impact, fix and verification, to read or to paste into a ticket.
+    """
     click.echo(ctx.ready_service.debug_as(number, "json" if as_json else form, now()).rstrip("\n"))
 
 

@@ -12,9 +12,10 @@ from firstcause.cli.common import Context, log_to_stderr, pass_context
 @click.command(epilog="Example: firstcause --config /etc/firstcause/config.toml run")
 @pass_context
 def run(ctx: Context) -> None:
-    """Run the daemon: probes, intake, incidents, notifications and the page.
+    """Run the daemon.
 
-    SIGHUP reloads rules, SIGTERM drains and stops.
+    The daemon takes errors in, runs probes, sends notifications and serves the page. SIGHUP reloads rules,
+    SIGTERM drains and stops.
     """
     from firstcause.daemon.server import serve
 
