@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from firstcause.core.fact_kinds import VerdictFact
 from firstcause.core.model import Fact, Impact, RaisedError, Verdict
 from firstcause.errors import InferenceUnavailableError, Mistake, RuleFileError
 from firstcause.inference.compiler import Vocabulary, compile_rule, validate_rule
@@ -26,7 +27,7 @@ from firstcause.inference.language import (
     RootCause,
     Then,
 )
-from firstcause.inference.stratification import VERDICT_FACT_KIND, find_cycles, stratify
+from firstcause.inference.stratification import find_cycles, stratify
 from firstcause.inference.variables import fill_template, parse_reference
 
 if TYPE_CHECKING:
@@ -194,21 +195,24 @@ def _reject_invalid(rules: Sequence[PlacedRule]) -> None:
 
 
 def verdict_fact(verdict: Verdict, facts: Mapping[str, Fact]) -> Fact:
-    """A verdict as a fact for later rules. facts: by id, those that it may be about."""
-    fact: Fact = {
-        "kind": VERDICT_FACT_KIND,
-        "id": verdict.fact_id,
-        "verdict": verdict.verdict.value,
-        "rule": verdict.rule,
-        "of": verdict.of,
-        "by": verdict.by,
-        "code": facts[verdict.of].get("code"),
-        "by_code": facts[verdict.by].get("code") if verdict.by else None,
-        "reason": verdict.because,
-        "confidence": verdict.confidence,
-        "priority": verdict.priority,
-    }
-    return {name: value for name, value in fact.items() if value is not None}
+    """Build the fact that a verdict is to later rules. facts: by id, those that the verdict may be about."""
+    return VerdictFact(
+        id=verdict.fact_id,
+        verdict=verdict.verdict,
+        rule=verdict.rule,
+        of=verdict.of,
+        by=verdict.by,
+        code=_find_code(verdict.of, facts),
+        by_code=_find_code(verdict.by, facts) if verdict.by else None,
+        reason=verdict.because,
+        confidence=verdict.confidence,
+        priority=verdict.priority,
+    ).to_fact()
+
+
+def _find_code(fact_id: str, facts: Mapping[str, Fact]) -> str | None:
+    code = facts[fact_id].get("code")
+    return None if code is None else str(code)
 
 
 def _group_by_rule(

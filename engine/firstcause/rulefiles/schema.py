@@ -12,7 +12,7 @@ from firstcause.core.model import Category, FactValue, Frozen, MaybeName, Priori
 from firstcause.core.root_cause.signals import Signal
 from firstcause.core.text.durations import Duration
 from firstcause.inference.language import Alias, Literal, Rule
-from firstcause.rulefiles.fact_schema import FIELDS_BY_KIND
+from firstcause.rulefiles.fact_schema import FIELDS_BY_KIND, build_field_conditions
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Component = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]*$", max_length=120)]
@@ -153,6 +153,7 @@ def build_json_schema() -> dict[str, Any]:
     schema["$defs"]["Pattern"]["properties"] = {
         "kind": {"anyOf": [{"enum": list(FIELDS_BY_KIND)}, {"type": "string"}]}
     }
+    schema["$defs"]["Pattern"]["allOf"] = list(build_field_conditions())
     schema["$defs"] = {
         name: _allow_thresholds(part) if name in threshold_models else part
         for name, part in schema["$defs"].items()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from firstcause.core.fact_kinds import SymptomFact
 from firstcause.core.facts import dependency_fact
 from firstcause.core.model import Event, Severity
 from firstcause.errors import IntakeError
@@ -65,17 +66,12 @@ class RecordedStorm(BaseModel):
             yield _offset_time(seconds), by_time[seconds]
 
     def build_facts(self) -> list[Fact]:
-        """The call graph, and what users notice, as rules are told of them."""
+        """Build the facts of the call graph and of the symptom that users notice."""
         facts: list[Fact] = [dependency_fact(caller, callee) for caller, callee in dict.fromkeys(self.edges)]
         if self.symptom is not None:
             symptom = self.symptom
             facts.append(
-                {
-                    "kind": "symptom",
-                    "id": "symptom",
-                    "component": symptom.service,
-                    "metric": symptom.metric,
-                }
+                SymptomFact(id="symptom", component=symptom.service, metric=symptom.metric).to_fact()
             )
         return facts
 
