@@ -271,7 +271,8 @@ def test_markup_of_a_page_is_taken_off_and_code_kept() -> None:
 
 def test_a_list_within_a_list_belongs_to_its_item() -> None:
     page = parse_page(
-        "## Fix\n1. Find the leader:\n   - ask *each* member\n   - read the log\n     of `etcd`\n\n     ```sh\n"
+        "## Fix\n1. Find the leader:\n   - ask *each* member\n   - read the log\n     of `etcd`\n\n"
+        "     ```sh\n"
         "     $ journalctl -u etcd\n     -- Logs\n     ```\n2. [ ] Restart it\n\n   Then wait.\n"
     )
     assert page.sections[Section.MITIGATION] == [

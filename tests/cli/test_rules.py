@@ -48,7 +48,7 @@ def test_an_evening_with_a_rule_file(tmp_path: Path) -> None:
     ]
     file.write_text(FIRST.replace("cause: [", "causes: [").replace("FALED", "FAILED"))
     wrong = run_cli("rules", "check", folder=tmp_path, ok=1).stderr.splitlines()
-    assert wrong[0] == f"{file}:12:77: nothing is both > 100 and < 50; correct one of them"
+    assert wrong[0] == f"{file}:12:77: no number is both > 100 and < 50; correct one of them"
 
     # A test that fails shows both sides, and why.
     mended = FIRST.replace("cause: [", "causes: [").replace("FALED", "FAILED").replace(", lt: 50", "")

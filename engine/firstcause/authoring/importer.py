@@ -1,4 +1,4 @@
-"""Takes alert rules and runbook pages into the site's own rule files."""
+"""Imports alert rules and runbook pages into the site's own rule files."""
 
 from __future__ import annotations
 

@@ -194,7 +194,7 @@ def test_the_kind_the_time_and_the_distance_decide_what_likeliest_did_it() -> No
 @given(
     st.lists(st.tuples(st.sampled_from(["environment", "data", "metric"]), st.floats(-1e6, 1e6)), max_size=6)
 )
-def test_all_together_are_at_most_certain(given_changes: list[tuple[str, float]]) -> None:
+def test_all_together_are_at_most_certain(given_changes: list[tuple[DifferenceCategory, float]]) -> None:
     found = likely(*(change(kind, None, ago, f"{n}") for n, (kind, ago) in enumerate(given_changes)))
     assert sum(found.values()) <= 1.001
     assert all(value >= 0 for value in found.values())
