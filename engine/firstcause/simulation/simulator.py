@@ -110,7 +110,7 @@ class Simulator:
             self._advance_to(previous_time, previous_time + self._settle_time if until is None else until)
 
     def _advance_to(self, since: datetime | None, until: datetime) -> None:
-        """Let time pass: deliver due notifications, and evaluate rules at the ages of alerts that they test."""
+        """Let time pass: deliver due notifications, and evaluate rules at alerts' ages that they test."""
         for when in self._age_thresholds(since, until) if self._age_limits_s and since is not None else ():
             self._deliver_due(when)
             self._service.reconsider(when)
