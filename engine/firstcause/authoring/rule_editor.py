@@ -95,7 +95,7 @@ class RuleFileText:
             return self
         old = self._document.data.get(key)
         if old is not None and not isinstance(old, list):
-            raise self._manual_edit_error((key,), f"`{key}` is no list")
+            raise self._manual_edit_error((key,), f"`{key}` is not a list")
         data = {**self._document.data, key: [*(old or ()), *map(to_plain, items)]}
         if not old:
             return self._begin_list(key, items, data)

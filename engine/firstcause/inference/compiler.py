@@ -2,9 +2,9 @@
 
 Safe (measured against a brute-force matcher): equality with text literals, joins by equality to
 earlier facts, and negation behind a gate fact that is asserted last. So every value is
-asserted as a short word that equal values share, and the tests that are no equality are decided in
-Python once a fact and asserted as a mark that is there or is not. Not safe: `$or` beside a join, which
-the engine then takes for fulfilled where it is not.
+asserted as a short word that equal values share, and all other tests are decided in Python,
+once a fact, and asserted as a mark that is present or absent. Not safe: `$or` beside a join, which the
+engine then counts as fulfilled where it is not.
 """
 
 from __future__ import annotations

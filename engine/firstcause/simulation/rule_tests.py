@@ -143,4 +143,4 @@ def _explain_result(
             location = f"{verdict['file']}:{verdict['line']}"
             yield f"  {verdict['code']}: {verdict['verdict']} ({verdict['because']}) [{location}]"
     for notification in notifications:
-        yield f"said: {notification.text}"
+        yield f"notified: {notification.text}"
