@@ -105,7 +105,10 @@ def test_a_variable_that_is_lost_is_named_with_the_way_back(app: Stage) -> None:
          "after": "absent", "severity": "CRITICAL", "message": "REDIS_URL is no longer set",
          "since": "2026-11-01T03:01:00Z", "rule": "regression-variable-lost", "likelihood": None},
     ]  # fmt: skip
-    assert found["comparison"]["suggested_rollback"] == "set REDIS_URL again and restart the services that read it"
+    assert (
+        found["comparison"]["suggested_rollback"]
+        == "set REDIS_URL again and restart the services that read it"
+    )
     incident = app.incident()
     assert incident["root"]["code"] == REGRESSION
     details = app.service.debug(incident["id"], app.time(MINUTE)).model_dump_json()

@@ -7,7 +7,7 @@ reference in docs/rules.md are made from them, so a field is written down in thi
 # Annotations are evaluated here, since the reference is made from them.
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
@@ -61,12 +61,16 @@ class TypedFact:
 
     def to_fact(self) -> Fact:
         """Return the fact as rules see it: a flat dict, without the fields that have no value."""
-        fact: Fact = {"kind": self.kind}
         # Not `dataclasses.asdict`, which copies every value: facts are built for every alert of a storm.
-        for name, value in self.__dict__.items():
-            if value is not None:
-                # Words are plain text, since an enum's member equals no literal of a rule.
-                fact[name] = str(value) if isinstance(value, StrEnum) else value
+        fact: Fact = {"kind": self.kind, **self.__dict__}
+        optional_fields, word_fields = _CONVERSIONS[self.kind]
+        for name in optional_fields:
+            if fact[name] is None:
+                del fact[name]
+        # Words are plain text, since an enum's member equals no literal of a rule.
+        for name in word_fields:
+            if name in fact:
+                fact[name] = str(fact[name])
         return fact
 
 
@@ -240,7 +244,7 @@ class SuspectFact(TypedFact):
     alert: Annotated[str | None, Doc("of the chosen one, `id` of the alert that stands for it")] = None
 
     def to_fact(self) -> Fact:
-        """Return the fact as rules see it; `for` is a keyword of Python, so the attribute has an underscore."""
+        """Return the fact as rules see it: `for` is a keyword of Python, so the attribute is `for_`."""
         return {name.rstrip("_"): value for name, value in super().to_fact().items()}
 
 
@@ -472,8 +476,28 @@ def _list_options(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
 
 
+def _is_enum(option: Any) -> bool:
+    return isinstance(option, type) and issubclass(option, StrEnum)
+
+
 def _list_words(option: Any) -> tuple[str, ...]:
-    """What a type of words may hold; nothing of any other type."""
+    """List the words that a type may hold; none for any type that is not of words."""
     if get_origin(option) is Literal:
         return get_args(option)
-    return tuple(option) if isinstance(option, type) and issubclass(option, StrEnum) else ()
+    return tuple(option) if _is_enum(option) else ()
+
+
+def _list_conversions(fact_class: type[TypedFact]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """List the fields of a kind that may be None, and those that hold members of an enum."""
+    hints = get_type_hints(fact_class)
+    optional_fields = tuple(field.name for field in fields(fact_class) if field.default is None)
+    word_fields = tuple(
+        field.name
+        for field in fields(fact_class)
+        if any(_is_enum(option) for option in _list_options(hints[field.name]))
+    )
+    return optional_fields, word_fields
+
+
+_CONVERSIONS = {fact_class.kind: _list_conversions(fact_class) for fact_class in FACT_KINDS}
+"""What `to_fact` has to convert, by kind; read from the annotations once, as that is slow."""
