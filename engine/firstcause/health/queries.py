@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from firstcause.core.health.comparison import assess, difference_facts, find_differences, with_first_seen
 from firstcause.core.health.trend import forecast_limit
+from firstcause.core.text.spelling import suggest_nearest
 from firstcause.errors import NotFoundError
 from firstcause.health.change_finder import find_deployments
 from firstcause.health.forecasts import find_limit
@@ -18,7 +19,6 @@ from firstcause.health.serializers import (
     serialize_snapshot_row,
     serialize_trend,
 )
-from firstcause.rulefiles.validation_messages import suggest_nearest
 from firstcause.store import audit, event_counts, snapshots
 
 if TYPE_CHECKING:

@@ -24,6 +24,7 @@ from firstcause.core.model import (
 )
 from firstcause.core.root_cause.attribution import strongest
 from firstcause.core.text.durations import format_duration
+from firstcause.core.text.listing import join_limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -430,9 +431,8 @@ def _dependency_section(report: DebugReport) -> _Section:
 
 
 def _format_cascade(failure: CascadeFailure) -> str:
-    companies = failure.companies[:_MAX_SHOWN_TENANTS]
-    hidden = len(failure.companies) - len(companies)
-    company_note = f" in {', '.join(companies)}{f' and {hidden} more' if hidden else ''}" if companies else ""
+    companies = join_limited(failure.companies, _MAX_SHOWN_TENANTS)
+    company_note = f" in {companies}" if companies else ""
     return f"{failure.code} x {failure.count}{company_note}: {failure.title}"
 
 

@@ -1,10 +1,10 @@
 """The table of secrets: what they look like in texts and in data.
 
-The mask and the prefilter are made from this table. Add a secret here and nowhere else. The tests walk this table: they mask each example and check that the
-prefilter flags it.
+The mask and the prefilter are made from this table: add a secret here and nowhere else. The tests walk the
+table, mask each example and check that the prefilter flags it.
 
 Each regex is linear in the length of its input: every quantifier is bounded or possessive. Prefilter forms
-are RE2, case-insensitive, and match the bytes of a JSON document; they have no look-around, so they match
+are RE2, case-insensitive, and match the bytes of a JSON document. They have no look-around, so they match
 more often than the regex does, and never less often.
 """
 
@@ -24,7 +24,7 @@ MIN_SECRET_LENGTH = 6
 """Characters. Shorter secrets cannot be told from ordinary text."""
 
 _LONG_INT_DIGITS = 400
-"""Digits from which on the prefilter flags a number; the mask replaces only numbers of some thousand digits."""
+"""Digits from which on the prefilter flags a number; the mask replaces numbers of some thousand digits."""
 
 _REGEX_FLAGS = re.IGNORECASE | re.ASCII
 
