@@ -24,6 +24,7 @@ from firstcause.core.root_cause.graphs import calls_of, releases_of
 from firstcause.core.root_cause.suspects import weigh_alert
 from firstcause.health.change_finder import find_deployments
 from firstcause.health.system_state import CHANGE_TTL as RECENT_CHANGE_WINDOW
+from firstcause.health.system_state import ReplayedFacts
 from firstcause.hookspecs.types import FactContext
 from firstcause.inference.patterns import matches_fully
 from firstcause.pipeline.alert_lookup import enforce_limits, match_alerts
@@ -303,8 +304,8 @@ class EventProcessor:
         updater.apply(verdicts, touched, scopes.stand_in_alerts, scopes.doubtful)
 
     def _collect_facts(self, conn: sa.Connection, active: Iterable[Alert], now: datetime) -> list[Fact]:
-        """Of plugins, silences and the past; none where history is played, which holds them."""
-        if self.system_state.replayed_facts is not None:
+        """Of plugins, silences and the past; none in a replay, whose recorded facts include them."""
+        if isinstance(self.system_state.fact_source, ReplayedFacts):
             return []
         real_alerts = [alert for alert in active if not alert.drill]
         past_facts = past_root_facts(incidents.count_past_roots(conn, now - ROOT_HISTORY_WINDOW))
