@@ -65,7 +65,7 @@ def test_one_bad_event_does_not_lose_the_others() -> None:
     assert [each.code for each in parsed.events] == ["A", "C"]
     assert [(each.index, each.error.partition(":")[0]) for each in parsed.rejected] == [
         (1, "severity"), (2, "an event is a JSON object, not a number"),
-        (4, "give a code or a message; without both nobody can tell which error it is"),
+        (4, "give a code or a message that says which error it is"),
     ]  # fmt: skip
     lines = read('{"code": "A"}\n{"code": \n{"code": "C"}', "application/x-ndjson")
     assert [each.code for each in lines.events] == ["A", "C"]

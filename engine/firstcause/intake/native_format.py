@@ -6,13 +6,14 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from firstcause.core.model import Event, MaybeName, Severity, Source, Time
+from firstcause.core.model import Event
 from firstcause.errors import IntakeError
+from firstcause.intake.event_fields import MAX_DEPTH, MAX_FIELDS, MAX_TEXT_LENGTH, create_lenient_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,9 +23,6 @@ _MAX_CLOCK_SKEW = timedelta(minutes=5)
 
 MAX_EVENTS = 100_000
 """Events in one request."""
-
-MAX_DEPTH, MAX_FIELDS, MAX_TEXT_LENGTH = 64, 10_000, 262_144
-"""How deep an event may be nested, how many fields one part of it may have, and characters one text."""
 
 _MAX_ID_LENGTH = 200
 # Postgres stores neither in JSON: NUL, and halves of characters that JSON's \ud800 brings in.
@@ -49,46 +47,21 @@ class ParseResult:
     rejected: list[RejectedEvent] = field(default_factory=list)
 
 
-def _parse_instant(value: object) -> object:
-    """ISO 8601, or seconds since 1970; without a time zone it is UTC."""
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value.strip())
-        except ValueError:
-            return value
-    if isinstance(value, datetime) and value.tzinfo is None:
-        return value.replace(tzinfo=UTC)
-    return value
-
-
-def _coerce_text(value: object) -> object:
-    return str(value) if isinstance(value, int | float) else value
-
-
-class _IncomingEvent(BaseModel):
-    """An event as it is sent. What it has besides goes under details."""
+class _IncomingBase(BaseModel):
+    """What the fields of the table have in common. Fields that the table does not have go under details."""
 
     model_config = ConfigDict(extra="allow")
 
-    id: Annotated[str | None, BeforeValidator(_coerce_text)] = None
-    time: Annotated[Time | None, BeforeValidator(_parse_instant)] = None
-    code: MaybeName = None
-    message: str | None = None
-    severity: Severity | None = None
-    tenant: MaybeName = None
-    service: MaybeName = None
-    details: dict[str, Any] | None = None
-    source: Source | None = None
-    stack: str | None = None
-    tags: dict[str, Annotated[str, BeforeValidator(_coerce_text)]] | None = None
-    resolved: bool = False
-
     @model_validator(mode="after")
-    def _require_code_or_message(self) -> _IncomingEvent:
-        if self.code is None and not (self.message or "").strip():
-            msg = "give a code or a message; without both nobody can tell which error it is"
+    def _require_code_or_message(self) -> _IncomingBase:
+        fields = self.__dict__
+        if fields["code"] is None and not (fields["message"] or "").strip():
+            msg = "give a code or a message that says which error it is"
             raise ValueError(msg)
         return self
+
+
+_IncomingEvent = create_lenient_model(_IncomingBase)
 
 
 def parse(
@@ -177,23 +150,13 @@ def _build_event(value: object, now: datetime, new_id: Callable[[], str], limit:
     except (OverflowError, RecursionError):
         msg = "time: out of range, or the event is nested too deeply"
         raise IntakeError(msg, 422) from None
-    details = {**(incoming.details or {}), **(incoming.model_extra or {})}
-    time, extra_details = clamp_event_time(incoming.time or now, now)
-    details |= extra_details
-    return Event(
-        id=build_scoped_id(incoming.id, incoming.service, incoming.tenant) or new_id(),
-        time=time,
-        code=incoming.code,
-        message=incoming.message,
-        severity=incoming.severity,
-        tenant=incoming.tenant,
-        service=incoming.service,
-        details=details,
-        source=incoming.source,
-        stack=incoming.stack,
-        tags=incoming.tags or {},
-        resolved=incoming.resolved,
-    )
+    fields = dict(incoming.__dict__)
+    time, extra_details = clamp_event_time(fields["time"] or now, now)
+    fields["id"] = build_scoped_id(fields["id"], fields["service"], fields["tenant"]) or new_id()
+    fields["time"] = time
+    fields["details"] = {**(fields["details"] or {}), **(incoming.model_extra or {}), **extra_details}
+    fields["tags"] = fields["tags"] or {}
+    return Event(**fields)
 
 
 def clamp_event_time(time: datetime, now: datetime) -> tuple[datetime, dict[str, str]]:
