@@ -47,7 +47,7 @@ def test_wrong_calls_are_one_clear_line(tmp_path: Path) -> None:
     for call, says in (
         (("silence", "add"), "MATCHERs or --incident"),
         (("silence", "add", "code"), "is no matcher"),
-        (("silence", "add", "code=X", "--for", "soon"), "no length of time"),
+        (("silence", "add", "code=X", "--for", "soon"), "is not a duration"),
         (("silence", "add", "code=X", "--start", "soon"), "is no time"),
         (("silence", "end", "7"), "no silence '7'"),
         (("ack", "7"), "no incident '7'"),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-SAID = "what may not go takes "
+SAID = "and nothing more can be pruned"
 
 
 def test_the_daemon_says_that_its_store_is_too_large(tmp_path: Path) -> None:
@@ -108,6 +108,6 @@ def test_while_too_much_waits_for_triage_senders_are_told_to_come_again(tmp_path
         wait_until(
             lambda: client.get(f"/api/v1/incidents/{number}").json()["events"] == accepted, "all of them"
         )
-        assert "allows; senders are told to come again later" in running.log()
-        assert "there is room again" in running.log()
+        assert "Refusing events with 503 until it drains" in running.log()
+        assert "Inbox is below its limit; accepting events again." in running.log()
         assert client.get("/api/v1/status").json()["intake"]["rejected"]

@@ -161,7 +161,7 @@ ONE_MISTAKE = [
         ":17:40: 'P7' is not one of P0, P1, P2, a fact's field such as $alert.priority",
     ),
     ("id: api-down", "id: API down", ":12:9: 'API down' is not a rule id"),
-    ("at: 1m30s", "at: soon", ":22:14: 'soon' is no length of time"),
+    ("at: 1m30s", "at: soon", ":22:14: 'soon' is not a duration"),
     ("at: 0s", "at: 5m", ":19:5: the steps of `given` go back in time"),
     ("root: API_DOWN, ", "root: API_DWON, ", ":23:34: unknown code 'API_DWON'; did you mean 'API_DOWN'?"),
     ("depends_on: [network]", "depends_on: [twilio]", ":1:1: twilio depends on itself"),

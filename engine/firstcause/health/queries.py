@@ -1,4 +1,4 @@
-"""What was: snapshots, two of them side by side, which one was good, and any number over time."""
+"""Answers questions about past health: snapshots, their differences, the good one, metrics over time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ERROR_METRIC = "errors"
 """The metric of all errors; `errors.WORD` is of one severity or of one code."""
 
 MAX_POINTS = 2000
-"""Points that a series has at most."""
+"""Points that a series may have."""
 
 _LATEST = "latest"
 _GOOD = "good"
@@ -42,7 +42,7 @@ _GOOD = "good"
 
 @dataclass(frozen=True)
 class HealthHistory:
-    """Reads what was kept; only pinning writes."""
+    """Reads stored snapshots; only pinning writes."""
 
     database: Database
     rulebase: Rulebase

@@ -1,4 +1,4 @@
-"""Why an incident is what it is: each verdict with its rule and facts, what came near, and what if."""
+"""Explains incidents: each verdict with its rule and facts, rules that nearly fired, and what-if."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from firstcause.rulebase.rulebase import Rulebase
 
 MAX_FAILED_CONDITIONS = 2
-"""Conditions that may fail in a rule that is still said to have come near."""
+"""Conditions that may fail in a rule that counts as a near miss."""
 
 _MAX_MISSES = 5
 _MAX_SCOPES = 5
@@ -35,7 +35,7 @@ _IDENTIFYING_FIELDS = ("code", "tenant", "service", "name", "verdict")
 
 
 class Explainer:
-    """Explains from what is stored, by the rules that are live."""
+    """Explains what is stored by the live rules."""
 
     def __init__(self, conn: sa.Connection, rulebase: Rulebase, now: datetime) -> None:
         self._conn = conn
@@ -148,7 +148,7 @@ class Explainer:
         return near_misses[:_MAX_MISSES]
 
     def explain_rule(self, name: str) -> dict[str, Any]:
-        """Whether a rule fires on what is open now, on what, and else what comes nearest."""
+        """Explain whether a rule fires on the open alerts, and on which; if not, what comes nearest."""
         placed = self._rules.get(name)
         if placed is None:
             available = ", ".join(sorted(self._rules)) or "none"
@@ -178,12 +178,12 @@ class Explainer:
     # What if
 
     def simulate_fix(self, code: str) -> dict[str, Any]:
-        """Which open alerts would go if the errors of this code were mended, and which would stay."""
+        """Simulate a fix of all errors of a code: which open alerts would resolve, and which would stay."""
         active = {alert.fingerprint: alert for alert in alerts.load_active(self._conn)}
         fixed = {name for name, alert in active.items() if alert.code == code}
         if not fixed:
             open_codes = ", ".join(sorted({alert.code for alert in active.values()})) or "nothing"
-            msg = f"{code} is not open, so mending it would change nothing; open: {open_codes}"
+            msg = f"{code} is not open, so fixing it would change nothing; open: {open_codes}"
             raise NotFoundError(msg)
         resolved = fixed | self._find_resolved_effects(active, fixed)
         return {
@@ -207,7 +207,7 @@ class Explainer:
     # Facts
 
     def _build_scopes(self, incident: Incident, members: Sequence[Alert]) -> ScopeEvaluator:
-        """The scopes as they are, or as they were while the incident was open."""
+        """Build the scopes as they are now, or as they were while the incident was open."""
         if incident.resolved_at is None:
             visible_alerts, now = alerts.load_active(self._conn), self._now
         else:
@@ -221,7 +221,7 @@ class Explainer:
 
 
 def _order_verdicts(alert: Alert) -> list[Verdict]:
-    """What was said of an alert: of its cause first, by rank, then of the rest."""
+    """Order the verdicts on an alert: those on its cause first, by rank, then the others."""
     about_cause = rank_verdicts(alert.verdicts)
     return [*about_cause, *(verdict for verdict in alert.verdicts if verdict not in about_cause)]
 
@@ -240,7 +240,7 @@ def _find_effective_verdict(alert: Alert, kind: VerdictKind) -> Verdict | None:
 
 
 def _select_fields(name: str, fact: Fact, rule: PlacedRule | None) -> Fact:
-    """The fields of a fact that the rule looks at, and those that say which fact it is."""
+    """Select the fields of a fact that the rule reads, and those that identify the fact."""
     fields = (
         set(fact)
         if rule is None or name not in rule.rule.when
@@ -307,7 +307,7 @@ def _depends_on(name: str, targets: set[str], cause_of: Mapping[str, str | None]
 
 
 def _count_by_code(members: Iterable[Alert]) -> list[dict[str, Any]]:
-    """The alerts by code, the most frequent first."""
+    """Count alerts by code, the most frequent first."""
     by_code: dict[str, list[Alert]] = defaultdict(list)
     for alert in members:
         by_code[alert.code].append(alert)

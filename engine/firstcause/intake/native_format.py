@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MAX_CLOCK_SKEW = timedelta(minutes=5)
-"""A sender's clock may be so much ahead of ours; what is later did not happen yet and is given our time."""
+"""How far a sender's clock may be ahead of ours; an event that is further ahead gets our time."""
 
 MAX_EVENTS = 100_000
-"""Events in one request."""
+"""Events that one request may have."""
 
 _MAX_ID_LENGTH = 200
 # Postgres stores neither in JSON: NUL, and halves of characters that JSON's \ud800 brings in.
@@ -32,7 +32,7 @@ _MAX_SHOWN_ERRORS = 3
 
 @dataclass(frozen=True)
 class RejectedEvent:
-    """An event that was not taken. index: its place in the request, from 0. status: the HTTP status."""
+    """An event that was rejected. index: its position in the request, from 0. status: the HTTP status."""
 
     index: int
     error: str
@@ -41,14 +41,14 @@ class RejectedEvent:
 
 @dataclass(frozen=True)
 class ParseResult:
-    """The events of one request, in their order, and what of it was no event."""
+    """The events of one request in their order, and those that were rejected."""
 
     events: list[Event] = field(default_factory=list)
     rejected: list[RejectedEvent] = field(default_factory=list)
 
 
 class _IncomingBase(BaseModel):
-    """What the fields of the table have in common. Fields that the table does not have go under details."""
+    """The base of the model of incoming events. Fields that are not in the table go under details."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -72,17 +72,19 @@ def parse(
     new_id: Callable[[], str],
     max_event_bytes: int,
 ) -> ParseResult:
-    """The events of a request body.
+    """Read the events of a request body. An invalid event is rejected; the others are read.
 
-    content_type: anything with "ndjson" or "jsonl" in it is read line by line, and so is whatever is JSON
-    only line by line. An event that is wrong is rejected and the others are taken. IntakeError 400 where
-    nothing of it can be read. max_event_bytes: what one event may have, as JSON.
+    content_type: with "ndjson" or "jsonl" in it the body is read line by line; so is a body that is JSON only
+        line by line.
+    new_id: makes the id of an event that has none.
+    max_event_bytes: of one event, as JSON.
+    Raises IntakeError 400 where nothing can be read, 413 for more than MAX_EVENTS.
     """
     parsed = ParseResult()
     limit = max_event_bytes if len(body) > max_event_bytes else None
     values = _decode_values(body, content_type)
     if len(values) > MAX_EVENTS:
-        msg = f"the request has {len(values)} events, more than {MAX_EVENTS}; send it in parts"
+        msg = f"the request has {len(values)} events, more than {MAX_EVENTS}; split it"
         raise IntakeError(msg, 413)
     for index, value in enumerate(values):
         try:
@@ -93,7 +95,7 @@ def parse(
 
 
 def _decode_values(body: bytes, content_type: str) -> list[Any]:
-    """What the body holds; ValueError in place of a line that is no JSON."""
+    """Decode the JSON values of a body; a line that is not JSON becomes a ValueError in its place."""
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -118,7 +120,7 @@ def _decode_line(line: str) -> Any:
     try:
         return _load_json(line)
     except ValueError as error:
-        return ValueError(f"the line is no JSON: {error}")
+        return ValueError(f"the line is not JSON: {error}")
 
 
 def _load_json(text: str) -> Any:
@@ -130,7 +132,7 @@ def _load_json(text: str) -> Any:
 
 
 def json_size(value: object) -> int:
-    """Bytes as compact JSON."""
+    """Return the size of a value as compact JSON, in bytes."""
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
 
 
@@ -160,12 +162,15 @@ def _build_event(value: object, now: datetime, new_id: Callable[[], str], limit:
 
 
 def clamp_event_time(time: datetime, now: datetime) -> tuple[datetime, dict[str, str]]:
-    """When an event happened, and the details to add: what is yet to come by its sender's clock is now."""
+    """Replace a time that is too far ahead by now. Returns the time, and details that keep the one sent."""
     return (now, {"sent_time": time.isoformat()}) if time > now + _MAX_CLOCK_SKEW else (time, {})
 
 
 def build_scoped_id(event_id: str | None, service: str | None, tenant: str | None) -> str | None:
-    """What makes a retry harmless; two applications that count from 1 must not hide each other's errors."""
+    """Scope a sender's event id to its service and tenant; None without an id.
+
+    The id makes a retry harmless. Two applications that both count from 1 must not hide each other's errors.
+    """
     if not event_id:
         return None
     name = ":".join(part for part in (service, tenant, event_id) if part)
@@ -175,9 +180,9 @@ def build_scoped_id(event_id: str | None, service: str | None, tenant: str | Non
 
 
 def make_storable(value: Any, depth: int = 0) -> Any:
-    """The value without what no store holds: NUL, and halves of characters; texts not over LONGEST_TEXT.
+    """Replace in JSON-like data what no store holds (NUL, surrogates), and shorten texts to MAX_TEXT_LENGTH.
 
-    IntakeError 422 where it is nested deeper than DEEPEST, or one part of it has more than WIDEST fields.
+    Raises IntakeError 422 for more than MAX_DEPTH levels, or more than MAX_FIELDS fields in one part.
     """
     if isinstance(value, str):
         return _UNSTORABLE.sub("\ufffd", value if len(value) <= MAX_TEXT_LENGTH else _truncate_text(value))
@@ -200,7 +205,7 @@ def _truncate_text(text: str) -> str:
 
 
 def _format_errors(error: ValidationError) -> str:
-    """Each wrong field by its name; never what stood in it, which may be a secret."""
+    """Name each invalid field with its error, but never its value, which may be a secret."""
     messages = []
     for detail in error.errors(include_url=False, include_input=False, include_context=False)[
         :_MAX_SHOWN_ERRORS
