@@ -48,10 +48,10 @@ def test_it_is_said_once_an_hour_and_when_it_changes(
 
     assert said(0, 0) == []
     (first,) = said(60, 3 * 1024)
-    assert first.startswith(f"{SAID}3 KiB more than [store] max_bytes, 10 GiB: ")
+    assert first.startswith("The store is 3 KiB over [store] max_bytes (10 GiB) ")
     assert said(120, 4 * 1024) == []
     assert said(3659, 4 * 1024) == []
-    assert said(3660, 5 * 1024)[0].startswith(f"{SAID}5 KiB")
+    assert said(3660, 5 * 1024)[0].startswith("The store is 5 KiB over ")
     assert said(3720, 5 * 1024) == []
     assert said(3780, 0) == ["the store is within [store] max_bytes again"]
     assert said(3840, 0) == []
