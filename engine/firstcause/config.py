@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from datetime import time
@@ -19,6 +18,7 @@ from firstcause.core.model import Frozen, MaybeName, Priority, Scalar, Severity
 from firstcause.core.notify.quiet_hours import QuietHours
 from firstcause.core.text.durations import Duration
 from firstcause.core.text.sizes import Size
+from firstcause.core.text.spelling import suggest_nearest
 from firstcause.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -447,14 +447,8 @@ def _format_errors(error: ValidationError, source: str) -> Iterator[str]:
         if variable in variables:
             location = f"the environment: {variable}"
         if detail["type"] == "extra_forbidden":
-            close_matches = difflib.get_close_matches(
-                rest[-1] if rest else section, _list_known_keys(section, rest), 1
-            )
-            yield f"{location} is unknown" + (
-                f"; did you mean {close_matches[0]}?"
-                if close_matches
-                else "; config.toml of `init` has all keys"
-            )
+            hint = suggest_nearest(rest[-1] if rest else section, _list_known_keys(section, rest), "{}")
+            yield f"{location} is unknown{hint or '; config.toml of `init` has all keys'}"
         else:
             yield f"{location}: {detail['msg'].removeprefix('Value error, ')}"
 

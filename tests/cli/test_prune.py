@@ -37,7 +37,8 @@ def test_a_store_that_stays_above_its_limit_says_so(tmp_path: Path) -> None:
     assert (would["events"], would["incidents"]) == (1, 0)
     said = run_cli("prune", folder=tmp_path).stdout.splitlines()
     assert said[0] == "1 events and 0 incidents deleted"
-    assert "more than [store] max_bytes, 1 KiB: the events of active alerts and open incidents" in said[1]
+    assert "over [store] max_bytes (1 KiB)" in said[1]
+    assert "the rest belongs to active alerts and open incidents" in said[1]
     done = run_cli_json("prune", folder=tmp_path)
     assert done["events"] == 0
     # The tables take more, even empty.

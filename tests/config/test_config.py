@@ -127,7 +127,7 @@ def test_everything_can_be_said(config: Any) -> None:
         ("[store]\nurl = 7", "[store] url: Input should be a valid string"),
         (
             "[store]\nmax_bytes = '1,000 MB'",
-            "[store] max_bytes: '1,000 MB' is no size; write it like 500 MB or 10 GiB",
+            "[store] max_bytes: '1,000 MB' is not a size; use for example 500 MB or 10 GiB",
         ),
         ("[intake]\nmax_event_bytes = 0", "[intake] max_event_bytes: Input should be greater than 0"),
         (

@@ -14,7 +14,7 @@ from firstcause.config import load
 from firstcause.core.model import Priority, Status
 from firstcause.errors import ConfigError
 from firstcause.intake import plugin_events
-from firstcause.intake.native_format import MAX_DEPTH, MAX_FIELDS, MAX_TEXT_LENGTH
+from firstcause.intake.event_fields import MAX_DEPTH, MAX_FIELDS, MAX_TEXT_LENGTH
 from firstcause.web.sessions import hash_password
 from support.firstcause_process import wait_until
 from support.http_server import serve_stage

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from firstcause.cli.common import Context, json_option, pass_context, show_json, show_table, single_line
+from firstcause.core.text.spelling import suggest_nearest
 from firstcause.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -54,13 +54,8 @@ def show_entry(ctx: Context, *, code: str, as_json: bool) -> None:
 
     entry = ctx.service.catalog.get(code.upper())
     if entry is None:
-        close_matches = difflib.get_close_matches(code.upper(), ctx.service.catalog.entries, 1)
-        hint = (
-            f"; did you mean {close_matches[0]}?"
-            if close_matches
-            else "; `firstcause catalog list` lists all of them"
-        )
-        msg = f"no catalog entry {code}{hint}"
+        hint = suggest_nearest(code, ctx.service.catalog.entries, "{}")
+        msg = f"no catalog entry {code}{hint or '; `firstcause catalog list` has them all'}"
         raise NotFoundError(msg)
     answer = serialize_entry(entry)
     show_json(answer) if as_json else click.echo(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from firstcause.cli.common import Context, json_option, now, pass_context, show_json, single_line
+from firstcause.core.text.listing import join_limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,10 +64,7 @@ def _format_group(group: Mapping[str, Any]) -> str:
 
 
 def _format_tenants(names: list[str], max_names: int = 5) -> str:
-    if not names:
-        return ""
-    suffix = f" and {len(names) - max_names} more" if len(names) > max_names else ""
-    return f" ({', '.join(map(single_line, names[:max_names]))}{suffix})"
+    return f" ({join_limited([*map(single_line, names)], max_names)})" if names else ""
 
 
 def _show_explanation(explanation: dict[str, Any]) -> None:

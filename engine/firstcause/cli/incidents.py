@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from firstcause.cli.common import Context, json_option, now, pass_context, show_json, show_table, single_line
+from firstcause.core.text.listing import join_limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -142,18 +143,15 @@ def _format_alerts(alerts: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _format_ids(group: Sequence[Mapping[str, Any]]) -> str:
-    ids = ", ".join(alert["id"] for alert in group[:_MAX_SHOWN])
-    suffix = f" and {len(group) - _MAX_SHOWN} more" if len(group) > _MAX_SHOWN else ""
-    return f"alert{'s' if len(group) > 1 else ''} {ids}{suffix}"
+    ids = [alert["id"] for alert in group]
+    return f"alert{'s' if len(ids) > 1 else ''} {join_limited(ids, _MAX_SHOWN)}"
 
 
 def _format_origins(group: Iterable[Mapping[str, Any]]) -> str:
     names = dict.fromkeys(
-        str(alert[name]) for name in ("service", "tenant") for alert in group if alert[name]
+        single_line(alert[name]) for name in ("service", "tenant") for alert in group if alert[name]
     )
-    shown = [single_line(name) for name in list(names)[:_MAX_SHOWN]]
-    suffix = f" and {len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else ""
-    return f"  ({', '.join(shown)}{suffix})" if shown else ""
+    return f"  ({join_limited(names, _MAX_SHOWN)})" if names else ""
 
 
 def _format_notification(notification: Mapping[str, Any]) -> str:
@@ -171,13 +169,8 @@ def _format_impact(impact: Mapping[str, Any]) -> list[str]:
     lines = []
     if impact["companies"]:
         known_count = max(impact["companies_known"], len(impact["companies"]))
-        shown = ", ".join(map(single_line, impact["companies"][:_MAX_SHOWN]))
-        suffix = (
-            f" and {len(impact['companies']) - _MAX_SHOWN} more"
-            if len(impact["companies"]) > _MAX_SHOWN
-            else ""
-        )
-        lines.append(f"{shown}{suffix} ({len(impact['companies'])} of {known_count} known)")
+        companies = join_limited([*map(single_line, impact["companies"])], _MAX_SHOWN)
+        lines.append(f"{companies} ({len(impact['companies'])} of {known_count} known)")
     elif impact["tenants"] != "NONE":
         lines.append(f"{impact['tenants'].lower()} companies; none has reported an error so far")
     if impact["features"]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firstcause.core.root_cause.attribution import manual_verdict
+from firstcause.health.system_state import ReplayedFacts
 from firstcause.pipeline.fact_collection import collect_facts
 from firstcause.pipeline.incident_updates import IncidentUpdater
 from firstcause.rulebase.evaluation import OpenIncidentHistory, ScopeEvaluator, collect_common_facts
@@ -98,7 +99,7 @@ class IncidentEvaluator:
     def _collect_facts(self, conn: sa.Connection, active: Iterable[Alert], now: datetime) -> list[Fact]:
         """Collect the facts other than alerts; where history is replayed, only the recorded ones."""
         facts = self.system_state.build_facts(now)
-        if self.system_state.replayed_facts is not None:
+        if isinstance(self.system_state.fact_source, ReplayedFacts):
             return facts
         return [*facts, *collect_facts(conn, active, self.plugins, now, self.learned_ttl_s)]
 

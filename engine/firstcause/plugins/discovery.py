@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import re
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from firstcause.core.text.spelling import suggest_nearest
 from firstcause.hookspecs import GROUP
 from firstcause.plugins.timeouts import CallTimeoutError, call_with_timeout, describe_error
 
@@ -70,12 +70,7 @@ def discover(settings: Mapping[str, Mapping[str, Any]], disabled: Collection[str
                 )
     for name in settings:
         if name not in plugins:
-            close_matches = difflib.get_close_matches(name, plugins, 1)
-            hint = (
-                f"; did you mean [plugins.{close_matches[0]}]?"
-                if close_matches
-                else "; install it, or remove the table"
-            )
+            hint = suggest_nearest(name, plugins, "[plugins.{}]") or "; install it, or remove the table"
             missing = plugins[name] = Plugin(name)
             missing.add_problem(f"[plugins.{name}] configures a plugin that is not installed{hint}")
     return sorted(plugins.values(), key=lambda plugin: plugin.name)

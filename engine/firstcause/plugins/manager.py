@@ -169,7 +169,7 @@ class PluginManager:
         except IntakeError:
             raise
         except CallTimeoutError:
-            msg = f"the plugin {plugin.name} is not done with what it was given; try again later"
+            msg = f"Plugin {plugin.name} is still processing an earlier request; retry later."
             raise IntakeError(msg, 429, retry_after=self._timeout) from None
         except Exception as error:
             plugin.add_problem(f"reading {form.path} failed: {describe_error(error)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
@@ -11,13 +10,13 @@ from pydantic import BaseModel
 
 from firstcause.core.grouping.fingerprint import UNCATALOGUED
 from firstcause.core.model import Priority, Revenue, TenantScope
+from firstcause.core.text.spelling import suggest_nearest
 from firstcause.inference.compiler import validate_rule
 from firstcause.inference.language import Comparison, Condition, Pattern, Rule
 from firstcause.inference.patterns import compile_pattern, is_impossible
 from firstcause.rulefiles import fact_schema
 from firstcause.rulefiles.rule_checks import check_rules
 from firstcause.rulefiles.thresholds import THRESHOLDS_NAME
-from firstcause.rulefiles.validation_messages import suggest_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -272,9 +271,7 @@ def _iter_literals(condition: Condition) -> Iterator[tuple[YamlPath, str]]:
 
 
 def _format_invalid_value(value: str, allowed_values: Sequence[str]) -> str:
-    matches = get_close_matches(value.upper(), allowed_values, n=1)
-    hint = f"; did you mean '{matches[0]}'?" if matches else ""
-    return f"'{value}' is not one of {', '.join(allowed_values)}{hint}"
+    return f"'{value}' is not one of {', '.join(allowed_values)}{suggest_nearest(value, allowed_values)}"
 
 
 def _check_test(item: SourceItem[RuleTest], codes: set[str]) -> Iterator[Mistake]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.catalog import EntryBody
+from firstcause.core.text.spelling import suggest_nearest
 from firstcause.rulefiles.rule_file import RuleSource, SourceItem, validate_part
-from firstcause.rulefiles.validation_messages import suggest_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

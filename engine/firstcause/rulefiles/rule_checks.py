@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from firstcause.core.model import VerdictKind
 from firstcause.core.root_cause.graphs import CauseGraph
+from firstcause.core.text.spelling import suggest_nearest
 from firstcause.inference.language import Comparison, Condition, Pattern, Rule, Then
 from firstcause.inference.predicates import compile_predicate
 from firstcause.inference.stratification import VERDICT_FACT_KIND, can_produce, find_cycles
 from firstcause.inference.variables import parse_reference
 from firstcause.rulefiles import fact_schema
-from firstcause.rulefiles.validation_messages import suggest_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -6,8 +6,8 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from firstcause.core.text.spelling import suggest_nearest
 from firstcause.errors import Mistake
-from firstcause.rulefiles.validation_messages import suggest_nearest
 from firstcause.rulefiles.yaml_reader import resolve_scalar
 
 if TYPE_CHECKING:

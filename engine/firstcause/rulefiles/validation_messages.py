@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from firstcause.core.text.spelling import suggest_nearest
 from firstcause.rulefiles.schema import build_json_schema
 
 if TYPE_CHECKING:
@@ -43,13 +43,6 @@ _LENGTH_MESSAGES = {
     "too_short": "the list is empty; add at least {min_length}",
     "too_long": "{actual_length} are too many; keep at most {max_length}",
 }
-
-
-def suggest_nearest(word: str, words: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` where a word is similar enough, else an empty text."""
-    by_fold = {other.casefold(): other for other in words}
-    matches = get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.6)
-    return f"; did you mean '{by_fold[matches[0]]}'?" if matches else ""
 
 
 def explain_errors(

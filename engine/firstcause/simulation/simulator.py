@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from firstcause.app.application import Service
 from firstcause.config import Settings
+from firstcause.health.system_state import ReplayedFacts
 from firstcause.hookspecs import hookimpl
 from firstcause.hookspecs.types import Notifier
 from firstcause.plugins.manager import PluginManager
@@ -94,12 +95,12 @@ class Simulator:
     def resume(self, timeline: Iterable[Step], until: datetime | None = None) -> None:
         """Run the steps as `run` does, on the store as it is."""
         previous_time = None
-        self._service.world.replayed_facts = []
+        self._service.world.fact_source = ReplayedFacts()
         for step in timeline:
             self._advance_to(previous_time, step.now)
             self._resolve_incidents(step)
             if step.facts is not None:
-                self._service.world.replayed_facts = list(step.facts)
+                self._service.world.fact_source = ReplayedFacts(tuple(step.facts))
                 if not step.events:
                     self._service.reconsider(step.now)
             if step.events:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from firstcause.core.model import VerdictKind
 from firstcause.core.root_cause.attribution import strongest
+from firstcause.core.text.listing import join_limited
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -89,9 +90,7 @@ def describe_moved(
 
 def format_incident_list(incident_ids: Sequence[int]) -> str:
     """Format ids as `incident 2` or `incidents 2, 3 and 4 more`."""
-    shown = ", ".join(map(str, incident_ids[:_MAX_LISTED]))
-    suffix = f" and {len(incident_ids) - _MAX_LISTED} more" if len(incident_ids) > _MAX_LISTED else ""
-    return f"incident{'s' if len(incident_ids) > 1 else ''} {shown}{suffix}"
+    return f"incident{'s' if len(incident_ids) > 1 else ''} {join_limited(incident_ids, _MAX_LISTED)}"
 
 
 def _format_alert_count(count: int) -> str:

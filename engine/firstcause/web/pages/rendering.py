@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from firstcause.core.text.durations import format_duration
+from firstcause.core.text.listing import join_limited
 from firstcause.core.text.sanitize import escape_invisible
 from firstcause.web import svg
 from firstcause.web.sessions import BrowserSession, SessionManager
@@ -106,9 +107,7 @@ def format_number(value: float | None) -> str:
 
 def join_first(values: Iterable[str], max_items: int = 3) -> str:
     """Join values as "a, b, c and 4 more"."""
-    listed = list(values)
-    suffix = f" and {len(listed) - max_items} more" if len(listed) > max_items else ""
-    return ", ".join(listed[:max_items]) + suffix
+    return join_limited(list(values), max_items)
 
 
 def pluralize(count: int, word: str, words: str | None = None) -> str:

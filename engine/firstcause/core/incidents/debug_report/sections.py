@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from firstcause.core.model import IncidentStatus
 from firstcause.core.text.durations import format_duration
+from firstcause.core.text.listing import join_limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -159,9 +160,8 @@ def _dependency_section(report: DebugReport) -> Section:
 
 
 def _format_cascade(failure: CascadeFailure) -> str:
-    companies = failure.companies[:_MAX_SHOWN_TENANTS]
-    hidden = len(failure.companies) - len(companies)
-    company_note = f" in {', '.join(companies)}{f' and {hidden} more' if hidden else ''}" if companies else ""
+    companies = join_limited(failure.companies, _MAX_SHOWN_TENANTS)
+    company_note = f" in {companies}" if companies else ""
     return f"{failure.code} x {failure.count}{company_note}: {failure.title}"
 
 
