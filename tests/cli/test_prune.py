@@ -25,7 +25,7 @@ def test_what_is_over_goes_and_what_is_open_stays(tmp_path: Path) -> None:
     (left,) = run_cli_json("incidents", folder=tmp_path)["incidents"]
     assert (left["root"]["code"], left["events"]) == ("REDIS_SLOW", 1)
     wrong = run_cli("prune", "--older-than", "soon", folder=tmp_path, ok=2)
-    assert "write it like 30s" in wrong.stderr
+    assert "use for example 30s" in wrong.stderr
 
 
 def test_a_store_that_stays_above_its_limit_says_so(tmp_path: Path) -> None:
