@@ -142,7 +142,7 @@ def test_lengths_of_time(written: object, length: float) -> None:
 
 @pytest.mark.parametrize("written", ["soon", "", "5", "5 parsecs", -1, True, None, "1s1", "." * 50])
 def test_what_is_no_length_of_time(written: object) -> None:
-    with pytest.raises(ValueError, match="write it like 30s"):
+    with pytest.raises(ValueError, match="use for example 30s"):
         parse_duration(written)
 
 
