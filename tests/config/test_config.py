@@ -132,7 +132,7 @@ def test_everything_can_be_said(config: Any) -> None:
         ("[intake]\nmax_event_bytes = 0", "[intake] max_event_bytes: Input should be greater than 0"),
         (
             "[notify]\ngroup_wait = 'soon'",
-            "[notify] group_wait: 'soon' is no length of time; write it like 30s, 5m, 1h30m or 400d",
+            "[notify] group_wait: 'soon' is not a duration; use for example 30s, 5m, 1h30m",
         ),
         ("[[notify.routes]]\nname = 'a'", "[notify] routes.0.notifiers: Field required"),
         (

@@ -108,7 +108,7 @@ def test_too_much_of_one_source_comes_later_and_others_go_on(tmp_path: Path) -> 
         ]
         assert [each.status_code for each in answers] == [202, 202, 202, 429, 429]
         assert 1 <= int(answers[-1].headers["retry-after"]) <= 2
-        assert "more than [intake] rate allows" in answers[-1].json()["error"]
+        assert "exceeds [intake] rate" in answers[-1].json()["error"]
         other = client.post("/api/v1/events", json={"code": "A"}, headers=bearer("token-of-mail"))
         assert other.status_code == 202
         assert len(stage.accepted()) == 4

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from firstcause.core.fact_kinds import ForecastFact
 from firstcause.core.health.trend import Forecast, forecast_limit
 from firstcause.core.model import Event, Fact, VerdictKind
 from firstcause.core.text.durations import format_duration
@@ -111,21 +112,19 @@ def _list_metrics(history: list[Snapshot]) -> list[tuple[str, str]]:
 
 
 def _build_forecast_fact(metric: str, probe: str, component: str, prediction: Forecast) -> Fact:
-    fact: Fact = {
-        "kind": "forecast",
-        "id": f"forecast:{metric}",
-        "metric": metric,
-        "probe": probe,
-        "component": component,
-        "value": prediction.value,
-        "limit": prediction.limit,
-        "per_hour": prediction.per_hour,
-        "in_s": prediction.in_s,
-        "earliest_s": prediction.earliest_s,
-        "latest_s": prediction.latest_s,
-        "evidence": format_evidence(metric, prediction),
-    }
-    return {name: value for name, value in fact.items() if value is not None}
+    return ForecastFact(
+        id=f"forecast:{metric}",
+        metric=metric,
+        probe=probe,
+        component=component,
+        value=prediction.value,
+        limit=prediction.limit,
+        per_hour=prediction.per_hour,
+        in_s=prediction.in_s,
+        earliest_s=prediction.earliest_s,
+        latest_s=prediction.latest_s,
+        evidence=format_evidence(metric, prediction),
+    ).to_fact()
 
 
 def _build_event(verdict: Verdict, fact: Fact, now: datetime, event_id: str) -> Event:

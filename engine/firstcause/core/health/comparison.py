@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from firstcause.core.fact_kinds import DifferenceFact
 from firstcause.core.health.snapshot import ABSENT, COUNT_UNIT, MILLISECONDS_SUFFIX, PRESENT
 from firstcause.core.model import Fact, Frozen, Scalar, Severity, Status, Time, Verdict, VerdictKind
 
@@ -13,35 +14,23 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from firstcause.core.fact_kinds import DifferenceCategory
     from firstcause.core.health.baseline import DeviationScore
     from firstcause.core.health.outlier import Outlier
     from firstcause.core.health.snapshot import ErrorSummary, ProbeObservation, Snapshot
 
-ENVIRONMENT = "environment"
-CONFIGURATION = "configuration"
-DEPLOYMENT = "deployment"
-INFRASTRUCTURE = "infrastructure"
-ERROR_RATE = "error_rate"
-ERROR_TYPE = "error_type"
-DATA = "data"
-PERFORMANCE = "performance"
-METRIC = "metric"
-UNUSUAL = "unusual"
-EXTREME = "extreme"
+ENVIRONMENT: Final = "environment"
+CONFIGURATION: Final = "configuration"
+DEPLOYMENT: Final = "deployment"
+INFRASTRUCTURE: Final = "infrastructure"
+ERROR_RATE: Final = "error_rate"
+ERROR_TYPE: Final = "error_type"
+DATA: Final = "data"
+PERFORMANCE: Final = "performance"
+METRIC: Final = "metric"
+UNUSUAL: Final = "unusual"
+EXTREME: Final = "extreme"
 
-CATEGORIES = (
-    ENVIRONMENT,
-    CONFIGURATION,
-    DEPLOYMENT,
-    INFRASTRUCTURE,
-    ERROR_RATE,
-    ERROR_TYPE,
-    DATA,
-    PERFORMANCE,
-    METRIC,
-    UNUSUAL,
-    EXTREME,
-)
 _MEASURED_CATEGORIES = {ERROR_RATE, PERFORMANCE, METRIC, UNUSUAL}
 _SETTING_CATEGORIES = {ENVIRONMENT, CONFIGURATION, DEPLOYMENT}
 
@@ -59,7 +48,7 @@ class Difference:
     score: how unlike its normal a component is; of a number, by how many of its ranges it is outside.
     """
 
-    category: str
+    category: DifferenceCategory
     component: str | None
     name: str
     before: Scalar
@@ -180,7 +169,7 @@ def _diff_numbers(before: Snapshot, after: Snapshot, min_change: float) -> Itera
                 yield Difference(_metric_category(name), new.component, f"{probe}.{name}", was, now[name])
 
 
-def _metric_category(name: str) -> str:
+def _metric_category(name: str) -> DifferenceCategory:
     if name.endswith(MILLISECONDS_SUFFIX):
         return PERFORMANCE
     return DATA if name == COUNT_UNIT or name.endswith(f"_{COUNT_UNIT}") else METRIC
@@ -212,23 +201,21 @@ def difference_facts(differences: Iterable[Difference], regressions: Collection[
 
 
 def _difference_fact(difference: Difference, regressions: Collection[str]) -> Fact:
-    fact: Fact = {
-        "kind": "difference",
-        "id": f"difference:{difference.key}",
-        "category": difference.category,
-        "component": difference.component,
-        "name": difference.name,
-        "before": difference.before,
-        "after": difference.after,
-        "change": difference.change,
-        "ratio": difference.ratio,
-        "count": difference.count,
-        "code": difference.code,
-        "score": difference.score,
-        "worse": difference.is_worse,
-        "regression": difference.key in regressions,
-    }
-    return {name: value for name, value in fact.items() if value is not None}
+    return DifferenceFact(
+        id=f"difference:{difference.key}",
+        category=difference.category,
+        component=difference.component,
+        name=difference.name,
+        before=difference.before,
+        after=difference.after,
+        change=difference.change,
+        ratio=difference.ratio,
+        count=difference.count,
+        code=difference.code,
+        score=difference.score,
+        worse=difference.is_worse,
+        regression=difference.key in regressions,
+    ).to_fact()
 
 
 class AssessedDifference(Frozen):

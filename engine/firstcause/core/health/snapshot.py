@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from pydantic import Field
 
+from firstcause.core.fact_kinds import SnapshotFact
 from firstcause.core.model import Fact, Frozen, Reading, Scalar, Severity, Status, Time
 
 if TYPE_CHECKING:
@@ -242,17 +243,16 @@ def _sum_errors(summaries: Sequence[ErrorSummary], span_s: float) -> ErrorSummar
 
 
 def snapshot_fact(snapshot: Snapshot) -> Fact:
-    """What rules see of a snapshot when they say whether it is a good state."""
+    """Build the fact by which rules decide whether a snapshot is a good state."""
     statuses = [observation.status for observation in snapshot.infrastructure.values()]
-    return {
-        "kind": "snapshot",
-        "id": "snapshot",
-        "probes": len(statuses),
-        "up": statuses.count(Status.UP),
-        "degraded": statuses.count(Status.DEGRADED),
-        "down": statuses.count(Status.DOWN),
-        "alerts": snapshot.alerts_open,
-        "critical": snapshot.critical_open,
-        "errors": snapshot.errors.total,
-        "errors_per_minute": snapshot.errors.per_minute,
-    }
+    return SnapshotFact(
+        id="snapshot",
+        probes=len(statuses),
+        up=statuses.count(Status.UP),
+        degraded=statuses.count(Status.DEGRADED),
+        down=statuses.count(Status.DOWN),
+        alerts=snapshot.alerts_open,
+        critical=snapshot.critical_open,
+        errors=snapshot.errors.total,
+        errors_per_minute=snapshot.errors.per_minute,
+    ).to_fact()

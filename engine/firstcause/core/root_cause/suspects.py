@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from firstcause.core.fact_kinds import LinkFact, SuspectFact
 from firstcause.core.grouping.fingerprint import silent_fingerprint
 from firstcause.core.model import Alert, Severity
 from firstcause.core.root_cause.clustering import Finding, find_roots
@@ -287,21 +288,20 @@ def _make_silent_alert(finding: Finding, alerts: Sequence[Alert], tenant: str | 
 def _suspect_facts(finding: Finding, root_alert: Alert, finding_index: int) -> Iterator[Fact]:
     for rank, suspect in enumerate(finding.ranked[:_MAX_SUSPECT_FACTS], 1):
         chosen = suspect.component == finding.root.component
-        fact: Fact = {
-            "kind": "suspect",
-            "id": f"suspect:{finding_index}:{suspect.component}",
-            "component": suspect.component,
-            "chosen": chosen,
-            "rank": rank,
-            "confidence": round(suspect.confidence, 3),
-            "silent": suspect.silent,
-            "explains": len(suspect.explains),
-            "callers": suspect.callers,
-            "callers_failing": suspect.callers_failing,
-            "for": join_reasons(suspect.because),
-            "against": join_reasons(suspect.against),
-        }
-        yield fact | ({"alert": root_alert.fingerprint} if chosen else {})
+        yield SuspectFact(
+            id=f"suspect:{finding_index}:{suspect.component}",
+            component=suspect.component,
+            chosen=chosen,
+            rank=rank,
+            confidence=round(suspect.confidence, 3),
+            silent=suspect.silent,
+            explains=len(suspect.explains),
+            callers=suspect.callers,
+            callers_failing=suspect.callers_failing,
+            for_=join_reasons(suspect.because),
+            against=join_reasons(suspect.against),
+            alert=root_alert.fingerprint if chosen else None,
+        ).to_fact()
 
 
 def join_reasons(reasons: Sequence[str]) -> str:
@@ -311,20 +311,23 @@ def join_reasons(reasons: Sequence[str]) -> str:
 def _link_facts(
     finding: Finding, root_alert: Alert, alerts: Sequence[Alert], evidence: Sequence[Evidence]
 ) -> Iterator[Fact]:
-    for relation, indexes in (("explained", finding.explained), ("beside", finding.coincident)):
+    relations: dict[Literal["explained", "beside"], set[int]] = {
+        "explained": finding.explained,
+        "beside": finding.coincident,
+    }
+    for relation, indexes in relations.items():
         for index in sorted(indexes):
             effect = alerts[index]
             if effect.fingerprint == root_alert.fingerprint or not effect.active:
                 continue
-            yield {
-                "kind": "link",
-                "id": f"link:{root_alert.fingerprint}:{effect.fingerprint}",
-                "cause": root_alert.fingerprint,
-                "effect": effect.fingerprint,
-                "cause_component": finding.root.component,
-                "effect_component": evidence[index].component,
-                "relation": relation,
-                "signal": evidence[index].signal.name,
-                "confidence": round(finding.root.confidence, 3),
-                "codes_known": root_alert.catalogued and effect.catalogued and root_alert.code != SILENT_CODE,
-            }
+            yield LinkFact(
+                id=f"link:{root_alert.fingerprint}:{effect.fingerprint}",
+                cause=root_alert.fingerprint,
+                effect=effect.fingerprint,
+                cause_component=finding.root.component,
+                effect_component=evidence[index].component,
+                relation=relation,
+                signal=evidence[index].signal.name,
+                confidence=round(finding.root.confidence, 3),
+                codes_known=root_alert.catalogued and effect.catalogued and root_alert.code != SILENT_CODE,
+            ).to_fact()

@@ -22,7 +22,7 @@ def parse_duration(value: object) -> float:
         text = value.strip().lower().replace(" ", "")
         if _DURATION_PATTERN.fullmatch(text):
             return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _PART_PATTERN.findall(text))
-    msg = f"{value!r} is no length of time; write it like 30s, 5m, 1h30m or 400d"
+    msg = f"{value!r} is not a duration; use for example 30s, 5m, 1h30m"
     raise ValueError(msg)
 
 
