@@ -67,7 +67,7 @@ class EventProcessor:
     def run(self, now: datetime, limit: int) -> BatchResult:
         """Process up to `limit` of the oldest pending events; the result has 0 events if none is pending.
 
-        The plan of the batch is made of what the store knows; only then is anything of it stored.
+        Load what the store knows, plan what changes without any I/O, then save the plan.
         """
         with self.database.read() as conn:
             batch = self.database.inbox.load_pending(conn, limit)
@@ -85,10 +85,10 @@ class EventProcessor:
                 for event_id, decoded in events.items()
                 if decoded.event is not None
             }
-            self._record_topology(conn, occurrences.values(), now)
             context = load_context(conn, occurrences, self._counting_rules, self.intake, now)
             kind_limits = KindLimits(self.intake.kinds, self.intake.kinds_in_all)
             plan = plan_batch(context, events, occurrences, kind_limits)
+            self._record_topology(conn, occurrences.values(), now)
             self._save(conn, plan, now)
         return BatchResult(
             sum(payload.to_process for payload in batch.payloads),
