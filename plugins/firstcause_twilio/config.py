@@ -36,7 +36,7 @@ class Config(BaseModel):
     """env_file: the application's dotenv file, read at every check; account_sid and auth_token else.
 
     api_url: where Twilio's API answers, None for Twilio itself. timeout, interval: seconds.
-    degraded_ms: a slower answer is DEGRADED, and so is a balance below balance_least, in the account's
+    degraded_ms: a slower answer is DEGRADED, and so is a balance below min_balance, in the account's
     currency. number: the one that the application sends from, if its env_file does not name one; the account
     must own it.
     """

@@ -127,12 +127,12 @@ def test_everything_can_be_said(config: Any) -> None:
         ("[store]\nurl = 7", "[store] url: Input should be a valid string"),
         (
             "[store]\nmax_bytes = '1,000 MB'",
-            "[store] max_bytes: '1,000 MB' is no size; write it like 500 MB or 10 GiB",
+            "[store] max_bytes: '1,000 MB' is not a size; use for example 500 MB or 10 GiB",
         ),
         ("[intake]\nmax_event_bytes = 0", "[intake] max_event_bytes: Input should be greater than 0"),
         (
             "[notify]\ngroup_wait = 'soon'",
-            "[notify] group_wait: 'soon' is no length of time; write it like 30s, 5m, 1h30m or 400d",
+            "[notify] group_wait: 'soon' is not a duration; use for example 30s, 5m, 1h30m",
         ),
         ("[[notify.routes]]\nname = 'a'", "[notify] routes.0.notifiers: Field required"),
         (

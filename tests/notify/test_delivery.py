@@ -126,7 +126,7 @@ def test_the_next_is_told_when_nobody_acknowledges_and_the_next_but_one_after_th
     for now in range(0, 3600, 5):
         stage.deliver(now)
     assert told == [("first", 0), ("escalated", 600), ("escalated", 1800)]
-    (line,) = [each for each in stage.incident()["timeline"] if each["what"] == "second is told too"]
+    (line,) = [entry for entry in stage.incident()["timeline"] if entry["what"] == "second is notified too"]
     assert line["reason"] == "nobody acknowledged it within 10 min"
 
 
@@ -221,7 +221,7 @@ def test_what_is_more_than_the_limit_comes_in_one_message(stages: Stages) -> Non
     digest = phone.received[3]
     assert (digest.reason, digest.title) == ("digest", "28 incidents since 03:00 UTC")
     assert len(digest.incidents) == 28
-    assert "over by now: ODD_5" in digest.body
+    assert "resolved by now: ODD_5" in digest.body
     stage.deliver(2 * HOUR)
     assert len(phone.received) == 4, "they are said"
     flood(stage, 3 * HOUR, 100)
@@ -283,9 +283,28 @@ def test_a_recovery_that_was_held_back_is_told_with_the_rest(stages: Stages) -> 
     stage.deliver(60)
     stage.deliver(600)
     assert phone.summaries[1:] == ["digest ODD_2"]
-    assert "over by now: ODD_1" in phone.received[1].body
+    assert "resolved by now: ODD_1" in phone.received[1].body
     stage.deliver(2 * HOUR)
     assert len(phone.received) == 2
+
+
+def test_held_back_reminders_of_acknowledged_incidents_are_dropped(stages: Stages) -> None:
+    phone = Phone("phone")
+    limits = {"phone": {"max": 2, "per": "2h"}}
+    stage = stages(phone, notify=notify(route("phone"), limits=limits, repeat_interval="1h"))
+    flood(stage, 0, 1, 2)
+    stage.deliver(0)
+    stage.deliver(HOUR)
+    for incident in stage.incidents("open"):
+        stage.service.acting.acknowledge(incident["id"], stage.time(HOUR + 1), "ann", None)
+    stage.deliver(2 * HOUR)
+    stage.deliver(3 * HOUR)
+    assert len(phone.received) == 2
+    for incident in stage.incidents("open"):
+        timeline = stage.service.incident(incident["id"])["timeline"]
+        assert ("route phone: reminder not sent", "no longer relevant") in [
+            (entry["what"], entry["reason"]) for entry in timeline
+        ]
 
 
 # Drills
@@ -299,7 +318,7 @@ def test_a_drill_rings_touches_nothing_and_ends_by_itself(stages: Stages) -> Non
     (real,) = stage.incidents("open")
     event = stage.service.drill(MAJOR, None, stage.time(1))
     stage.service.triage_all(stage.time(1))
-    assert {each["id"] for each in stage.incidents("open")} > {real["id"]}
+    assert {incident["id"] for incident in stage.incidents("open")} > {real["id"]}
     stage.deliver(1)
     (said,) = phone.received
     assert said.drill

@@ -165,7 +165,7 @@ def test_a_silent_root_that_speaks_up_at_last_stands_for_itself(shop: Stage) -> 
     assert "SILENT_COMPONENT" not in active
     shop.deliver(100)
     text = shop.phones[0].received[0].text
-    assert "cart is the likeliest root" in text
+    assert "cart is the most likely root" in text
     assert "no alert from" not in text, "it is not said of what was taken for the root before"
     assert "no alert from" not in shop.service.debug_as("1", "text", shop.time(100)).partition("TIMELINE")[0]
 

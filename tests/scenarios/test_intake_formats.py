@@ -159,4 +159,4 @@ def test_of_two_formats_at_one_path_the_first_has_it(
     with serve_stage(tmp_path, plugin(*forms)) as (client, _stage):
         assert client.post("/same", content=b"A").status_code == 202
         assert client.post("/api/v1/webhooks/two", content=b"A").status_code == 415
-    assert "two ways in would be served at /same; two is left out there" in caplog.text
+    assert "path /same is used by two intake formats; two is not served there" in caplog.text

@@ -1,4 +1,4 @@
-"""The command line. Each command is thin: it asks the application and prints the answer."""
+"""The command line. Each command is thin: it calls the application and prints the answer."""
 
 from __future__ import annotations
 
@@ -96,12 +96,12 @@ class CommandLine(click.Group):
     epilog="Example: firstcause demo",
 )
 @click.option(
-    "--config", type=click.Path(dir_okay=False), envvar="FIRSTCAUSE_CONFIG", help="The config.toml to use."
+    "--config", type=click.Path(dir_okay=False), envvar="FIRSTCAUSE_CONFIG", help="Read this config.toml."
 )
 @click.version_option(package_name="firstcause")
 @click.pass_context
 def firstcause(ctx: click.Context, config: str | None) -> None:
-    """Which of fifty errors is the cause, whom it hits, and how to fix it."""
+    """Find the one cause behind many errors, its impact, and how to fix it."""
     ctx.obj = Context(config)
     ctx.call_on_close(ctx.obj.close)
 
@@ -112,9 +112,9 @@ for _module in _COMMAND_MODULES:
 
 
 def main() -> NoReturn:
-    """Run; every error of ours is one clear line on stderr."""
+    """Run the command line. Print each of our errors as one line on stderr."""
     try:
-        # Without click's own handling, what a command gives to ctx.exit() is what comes back here.
+        # Without click's own handling, the code that a command passes to ctx.exit() is returned here.
         code = firstcause(standalone_mode=False)
     except click.ClickException as error:
         error.show()
@@ -126,7 +126,7 @@ def main() -> NoReturn:
         click.echo(f"firstcause: {error}", err=True)
         sys.exit(exit_code(error))
     except BrokenPipeError:
-        # The reader of our output has gone, as `| head` does.
+        # The reader of our output has closed the pipe, as `| head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""plugins list."""
+"""The command plugins list."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from firstcause.cli.common import Context, json_option, pass_context, show_json,
 
 @click.group()
 def plugins() -> None:
-    """The plugins: probes, notifiers, enrichment."""
+    """Show the loaded plugins."""
 
 
 @plugins.command(name="list", epilog="Example: firstcause plugins list")
 @json_option
 @pass_context
 def list_plugins(ctx: Context, *, as_json: bool) -> None:
-    """Every plugin, whether it works, and what it offers. Exit 1 where one has a problem."""
+    """List plugins with status, hooks and problems. Exit 1 if one has a problem."""
     service = ctx.service
     root = click.get_current_context().find_root().command
     own_commands = root.commands if isinstance(root, click.Group) else {}

@@ -6,10 +6,11 @@ write instead, which is the new key or a phrase such as "escalation_only = true 
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, RootModel
+
+from firstcause.core.text.spelling import suggest_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,9 +28,8 @@ def describe_settings_error(model: type[BaseModel], detail: Mapping[str, Any]) -
     replacement = find_replacement(model, detail)
     if replacement is not None:
         return f" was renamed; write {replacement}"
-    key = str(detail["loc"][-1])
-    close_matches = difflib.get_close_matches(key, _list_keys(_find_model(model, detail["loc"][:-1])), 1)
-    return f" is unknown; did you mean {close_matches[0]}?" if close_matches else " is unknown"
+    known_keys = _list_keys(_find_model(model, detail["loc"][:-1]))
+    return f" is unknown{suggest_nearest(str(detail['loc'][-1]), known_keys, '{}')}"
 
 
 def find_replacement(model: type[BaseModel], detail: Mapping[str, Any]) -> str | None:

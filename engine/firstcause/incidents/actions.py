@@ -108,7 +108,10 @@ class IncidentActions:
                     )
                     raise IntakeError(msg)
                 if alert.fault == incident.fault:
-                    msg = f"alert {alert_id} is the root fault of incident {incident_id} itself; split off the others"
+                    msg = (
+                        f"alert {alert_id} is the root fault of incident {incident_id} itself; "
+                        "split off the others"
+                    )
                     raise IntakeError(msg)
                 cause_overrides.add(
                     conn, CauseOverride(_get_row_id(alert), None, now, actor, self._mask_comment(reason))
@@ -209,7 +212,10 @@ def _get_row_id(alert: Alert) -> int:
 def _get_open_incident(conn: sa.Connection, incident_id: str, action: str) -> Incident:
     incident = incidents.get(conn, incident_id)
     if incident.status is not IncidentStatus.OPEN:
-        msg = f"incident {incident_id} is over, so it cannot be {action}; `firstcause incidents` has the open ones"
+        msg = (
+            f"incident {incident_id} is over, so it cannot be {action}; "
+            "`firstcause incidents` has the open ones"
+        )
         raise IntakeError(msg)
     return incident
 

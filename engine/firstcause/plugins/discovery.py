@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from firstcause.core.text.spelling import suggest_nearest
 from firstcause.hookspecs.settings import describe_settings_error
 from firstcause.plugins.entry_points import find_distributions, list_entry_points, read_metadata
 from firstcause.plugins.timeouts import CallTimeoutError, call_with_timeout, describe_error
@@ -95,11 +95,8 @@ def _describe_missing(name: str, plugins: Mapping[str, Plugin]) -> str:
         former_names = getattr(plugin.module, "FORMER_NAMES", ())
         if isinstance(former_names, list | tuple) and name in former_names:
             return f"[plugins.{name}] was renamed; write [plugins.{plugin.name}]"
-    close_matches = difflib.get_close_matches(name, plugins, 1)
-    hint = (
-        f"did you mean [plugins.{close_matches[0]}]?" if close_matches else "install it, or remove the table"
-    )
-    return f"[plugins.{name}] configures a plugin that is not installed; {hint}"
+    hint = suggest_nearest(name, plugins, "[plugins.{}]") or "; install it, or remove the table"
+    return f"[plugins.{name}] configures a plugin that is not installed{hint}"
 
 
 def _load_plugins(

@@ -1,4 +1,4 @@
-"""Dependency health: how every component is, and one click to look again."""
+"""The health page: the status of every dependency, tests of probes, and remedies."""
 
 from __future__ import annotations
 
@@ -22,34 +22,36 @@ def show_health(request: Request, backend: AppDep) -> HTMLResponse:
     return _render_health(request, backend)
 
 
-def _render_health(request: Request, backend: AppDep, **extra: Any) -> HTMLResponse:
+def _render_health(
+    request: Request, backend: AppDep, test_result: dict[str, Any] | None = None
+) -> HTMLResponse:
     change_token = backend.views.change_token()
     return render(
         request,
         "health.html",
-        pulse=change_token,
+        change_token=change_token,
         components=backend.views.load_components(),
         remedies=backend.remedies(),
         last=backend.health(),
-        **{"tested": None, **extra},
+        test_result=test_result,
     )
 
 
 @router.post("/probes/{name}/test")
 def run_probe_test(name: str, request: Request, backend: AppDep, _fields: FormDep) -> HTMLResponse:
-    """Run one probe now; the result in its place where a script asks, else on the page."""
+    """Run one probe now. htmx gets the result alone, a browser without scripts the whole page."""
     started = time.monotonic()
     reading = backend.run_probe(name)
     elapsed_ms = round((time.monotonic() - started) * _MILLISECONDS)
     result = {**reading, "took": elapsed_ms}
     if "hx-request" in request.headers:
-        return render(request, "tested.html", tested=result)
-    return _render_health(request, backend, extra=result)
+        return render(request, "probe_result.html", result=result)
+    return _render_health(request, backend, result)
 
 
 @router.post("/health/check")
 def run_check(backend: AppDep, _fields: FormDep) -> Response:
-    """One full check, which also takes a snapshot."""
+    """Run every probe and take a snapshot."""
     backend.check()
     return RedirectResponse("/health", 303)
 
@@ -57,7 +59,7 @@ def run_check(backend: AppDep, _fields: FormDep) -> Response:
 @router.get("/remedies/{name}")
 def ask_remedy(name: str, request: Request, backend: AppDep) -> HTMLResponse:
     plan = backend.plan_remedy(name)
-    text = f"This changes {plan['component']}. What it would do:"
+    text = f"This changes {plan['component']}. Plan:"
     form = ConfirmForm(
         f"Run {name}", text, f"/remedies/{name}", "Run it", "/health", actor_field(request), danger=True,
         plan=plan["text"],
@@ -67,4 +69,4 @@ def ask_remedy(name: str, request: Request, backend: AppDep) -> HTMLResponse:
 
 @router.post("/remedies/{name}")
 def run_remedy(name: str, request: Request, backend: AppDep, actor: ActorDep) -> HTMLResponse:
-    return render(request, "remedied.html", result=backend.run_remedy(name, actor))
+    return render(request, "remedy_result.html", result=backend.run_remedy(name, actor))

@@ -1,4 +1,4 @@
-"""Settings: what is loaded, who is told, what is silenced, how long things are kept, who changed what."""
+"""The settings page: routes, silences, plugins, retention, audit log; and test messages (drills)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def show_settings(request: Request, backend: AppDep) -> HTMLResponse:
     return render(
         request,
         "settings.html",
-        pulse=change_token,
+        change_token=change_token,
         **backend.views.load_settings(),
         silences=backend.silences(ended=False),
         audit=backend.views.list_audit_entries(_MAX_AUDIT_ENTRIES),
@@ -30,7 +30,7 @@ def show_settings(request: Request, backend: AppDep) -> HTMLResponse:
 
 @router.get("/drill")
 def ask_drill(request: Request, route: str) -> HTMLResponse:
-    text = f"A test alert, marked as a drill, goes to the route {route!r}: the phone should ring."
+    text = f"Sends a test alert, marked as a drill, through the route {route!r}. The phone should ring."
     form = ConfirmForm(
         "Send a test",
         text,
@@ -51,7 +51,9 @@ def send_drill(request: Request, backend: AppDep, route: str, actor: ActorDep) -
 @router.get("/drills/{event}")
 def show_drill(event: str, request: Request, backend: AppDep) -> HTMLResponse:
     change_token = backend.views.change_token()
-    return render(request, "drilled.html", pulse=change_token, drill=backend.get_drill_result(event))
+    return render(
+        request, "drill_result.html", change_token=change_token, drill=backend.get_drill_result(event)
+    )
 
 
 def _encode_route(route: str) -> str:
