@@ -21,10 +21,17 @@ if TYPE_CHECKING:
 
 @contextmanager
 def serve_stage(
-    folder: Path, *plugins: Any, tables: Mapping[str, Any] = MappingProxyType({}), **settings: Any
+    folder: Path,
+    *plugins: Any,
+    tables: Mapping[str, Any] = MappingProxyType({}),
+    store_url: str | None = None,
+    **settings: Any,
 ) -> Iterator[tuple[httpx.Client, Stage]]:
-    """tables: by the plugins' module names, what their [plugins] tables hold."""
-    stage = Stage(f"sqlite:///{folder}/x.db", folder, **settings)
+    """Serve a stage until the block ends.
+
+    tables: what the plugins' [plugins] tables hold, by module name. store_url: None for SQLite in the folder.
+    """
+    stage = Stage(store_url or f"sqlite:///{folder}/x.db", folder, **settings)
     for plugin in plugins:
         stage.service.host.register(plugin, plugin.__name__, tables.get(plugin.__name__))
     stage.readings["twilio"] = Reading(status=Status.UP)
