@@ -95,25 +95,23 @@ def _hold_facts(stage: Stage, gate: Gate) -> None:
 
     plugin = types.ModuleType("gate")
     vars(plugin).update(firstcause_facts=firstcause_facts)
-    stage.service.host.register(plugin, "gate")
+    stage.app.plugins.register(plugin, "gate")
 
 
 def _hold_rules(stage: Stage, gate: Gate) -> None:
     """Within the evaluation of the rules, with the rule engine in use."""
-    inference = stage.service.knowledge.inference
+    inference = stage.app.rules.current.inference
     run_stratum = inference._run_stratum
 
     def run_after_gate(*args: Any) -> Any:
         gate.pass_through()
         return run_stratum(*args)
 
-    inference._run_stratum = run_after_gate  # type: ignore[method-assign]
+    vars(inference)["_run_stratum"] = run_after_gate
 
 
 @contextmanager
-def _hold_batch(
-    client: httpx.Client, gate: Gate, code: str = "TWILIO_API_FAILURE"
-) -> Iterator[None]:
+def _hold_batch(client: httpx.Client, gate: Gate, code: str = "TWILIO_API_FAILURE") -> Iterator[None]:
     gate.close()
     try:
         client.post("/api/v1/events", json={"code": code}).raise_for_status()
@@ -131,7 +129,7 @@ def held(
     """A daemon with an open incident and two snapshots whose next batch is held."""
     gate = Gate()
     with serve_stage(tmp_path, store_url=store_url, health={"interval": 3600.0}) as (client, stage):
-        stage.service.host._timeout = MAX_HOLD_S
+        stage.app.plugins._timeout = MAX_HOLD_S
         client.timeout = ANSWER_TIMEOUT_S
         wait_until(lambda: client.get("/api/v1/snapshots").json()["snapshots"], "the first snapshot")
         client.post("/api/v1/events", json={"code": "REDIS_SLOW", "tenant": "acme"}).raise_for_status()
@@ -154,8 +152,8 @@ def test_every_question_is_answered_while_a_batch_is_held(held: tuple[httpx.Clie
     assert answers == dict.fromkeys(PATHS, 200)
     when = stage.time(0)
     questions: list[Callable[[], dict[str, Any]]] = [
-        lambda: stage.service.explain_rule("catalogued-root", when),
-        lambda: stage.service.what_if("REDIS_SLOW", when),
+        lambda: stage.app.incidents.explain_rule("catalogued-root", when),
+        lambda: stage.app.incidents.simulate_fix("REDIS_SLOW", when),
     ]
     with ThreadPoolExecutor(len(questions)) as pool:
         asked = [pool.submit(question) for question in questions]
@@ -164,10 +162,10 @@ def test_every_question_is_answered_while_a_batch_is_held(held: tuple[httpx.Clie
 
 def test_rules_are_reloaded_while_a_batch_is_held(held: tuple[httpx.Client, Stage, Gate]) -> None:
     client, stage, _gate = held
-    before = stage.service.knowledge
+    before = stage.app.rules.current
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(stage.service.reload, stage.time(0)).result(ANSWER_TIMEOUT_S)
-    assert stage.service.knowledge is not before
+        pool.submit(stage.app.rules.reload, stage.time(0)).result(ANSWER_TIMEOUT_S)
+    assert stage.app.rules.current is not before
     assert client.get("/incidents/1").status_code == 200
 
 

@@ -1,4 +1,4 @@
-"""The command line. Each command is thin: it asks the service and shows the answer."""
+"""The command line. Each command is thin: it calls a part of the application and shows the answer."""
 
 from __future__ import annotations
 

@@ -28,10 +28,9 @@ _comment_option = click.option("--comment", metavar="TEXT", help="Why.")
 @pass_context
 def ack(ctx: Context, *, number: str, undo: bool, by: str, comment: str | None, as_json: bool) -> None:
     """Acknowledge an incident: somebody is at it, so nobody is reminded of it."""
-    service = ctx.ready_service
-    act = service.acting.unacknowledge if undo else service.acting.acknowledge
-    act(number, now(), by, comment)
-    incident = service.incident(number)
+    incidents = ctx.ready_app.incidents
+    act = incidents.unacknowledge if undo else incidents.acknowledge
+    incident = act(number, now(), by, comment)
     if as_json:
         show_json(incident)
     elif incident["acknowledged_by"]:
@@ -52,10 +51,8 @@ _reason_option = click.option("--reason", metavar="TEXT", help="Why.")
 @pass_context
 def merge(ctx: Context, *, number: str, into: str, by: str, reason: str | None, as_json: bool) -> None:
     """Say that incident ID has its cause in incident INTO; that holds against every rule."""
-    service, when = ctx.ready_service, now()
-    service.acting.merge(number, into, when, by, reason)
-    service.heed(when)
-    show_json(service.incident(into)) if as_json else click.echo(f"incident {number} goes into {into}")
+    merged = ctx.ready_app.incidents.merge(number, into, now(), by, reason)
+    show_json(merged) if as_json else click.echo(f"incident {number} goes into {into}")
 
 
 @click.command(epilog="Example: firstcause split 7 31 32 --reason 'another fault'")
@@ -69,10 +66,8 @@ def split(
     ctx: Context, *, number: str, ids: tuple[str, ...], by: str, reason: str | None, as_json: bool
 ) -> None:
     """Say that alerts of an incident have a cause of their own; `incident ID --json` has their ids."""
-    service, when = ctx.ready_service, now()
-    service.acting.split(number, ids, when, by, reason)
-    service.heed(when)
-    show_json(service.incident(number)) if as_json else click.echo(f"split off incident {number}")
+    incident = ctx.ready_app.incidents.split(number, ids, now(), by, reason)
+    show_json(incident) if as_json else click.echo(f"split off incident {number}")
 
 
 @click.group()
@@ -109,21 +104,20 @@ def add(
     A MATCHER is FIELD=VALUE, FIELD!=VALUE, or with a pattern FIELD=~PATTERN, FIELD!~PATTERN, of the fields
     code, service, component, tenant, severity and message. Incidents stay where they are seen.
     """
-    from firstcause.incidents.actions import serialize_silence
+    from firstcause.incidents.silence_service import serialize_silence
 
     if bool(matchers) is bool(number):
         msg = "give MATCHERs or --incident, one of the two"
         raise click.UsageError(msg)
-    actions, when = ctx.ready_service.acting, now()
-    created = actions.silence(
-        matchers or actions.build_incident_matchers(str(number)),
+    silences, when = ctx.ready_app.silences, now()
+    created = silences.create(
+        matchers or silences.build_incident_matchers(str(number)),
         when,
         duration_s=_parse_length(length),
         actor=by,
         comment=comment,
         starts_at=_parse_time(start),
     )
-    ctx.ready_service.heed(when)
     if as_json:
         show_json(serialize_silence(created, when))
     else:
@@ -136,7 +130,7 @@ def add(
 @pass_context
 def list_silences(ctx: Context, *, ended: bool, as_json: bool) -> None:
     """The silences, the newest first, and which incidents they concern now."""
-    silences = ctx.ready_service.acting.list_silences(now(), include_ended=ended)
+    silences = ctx.ready_app.silences.list_silences(now(), include_ended=ended)
     if as_json:
         show_json({"silences": silences})
         return
@@ -164,11 +158,10 @@ def _silence_row(entry: Mapping[str, Any]) -> tuple[str, ...]:
 @pass_context
 def end_silence(ctx: Context, *, number: str, by: str, as_json: bool) -> None:
     """End a silence now; what is still open is then told."""
-    from firstcause.incidents.actions import serialize_silence
+    from firstcause.incidents.silence_service import serialize_silence
 
     when = now()
-    ended = ctx.ready_service.acting.end_silence(number, when, by)
-    ctx.ready_service.heed(when)
+    ended = ctx.ready_app.silences.end(number, when, by)
     show_json(serialize_silence(ended, when)) if as_json else click.echo(
         f"silence {ended.silence_id} is over"
     )

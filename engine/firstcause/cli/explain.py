@@ -26,7 +26,7 @@ def explain(ctx: Context, *, number: str | None, what_if: str | None, as_json: b
         return
     if number is None:
         raise click.UsageError("give the ID of an incident, or --what-if fixed=CODE")
-    explanation = ctx.ready_service.explain(number, now())
+    explanation = ctx.ready_app.incidents.explain(number, now())
     show_json(explanation) if as_json else _show_explanation(explanation)
 
 
@@ -34,7 +34,7 @@ def _show_what_if(ctx: Context, text: str, *, as_json: bool) -> None:
     if not text.startswith(_FIXED_PREFIX) or text == _FIXED_PREFIX:
         msg = f"--what-if takes fixed=CODE, not {text!r}"
         raise click.UsageError(msg)
-    answer = ctx.ready_service.what_if(text.removeprefix(_FIXED_PREFIX).upper(), now())
+    answer = ctx.ready_app.incidents.simulate_fix(text.removeprefix(_FIXED_PREFIX).upper(), now())
     if as_json:
         show_json(answer)
         return
@@ -94,7 +94,8 @@ def _show_suspect(suspect: Mapping[str, Any]) -> None:
 
 def _format_node(node: Mapping[str, Any], indent: str = "") -> Iterator[str]:
     times = f"{node['events']} x " if node["events"] > 1 else ""
-    yield f"{indent}{node['role'].upper()}  {times}{single_line(node['code'])}{_format_tenants(node['tenants'])}"
+    tenants = _format_tenants(node["tenants"])
+    yield f"{indent}{node['role'].upper()}  {times}{single_line(node['code'])}{tenants}"
     for verdict in node["verdicts"]:
         yield from _format_verdict(verdict, indent + "  ")
     for child in node["causes"]:
@@ -141,13 +142,12 @@ def _show_miss(miss: Mapping[str, Any]) -> None:
 @pass_context
 def explain_rule(ctx: Context, *, name: str, as_json: bool) -> None:
     """Whether a rule fires on what is open now, on what, and else which condition fails and by how much."""
-    explanation = ctx.ready_service.explain_rule(name, now())
+    explanation = ctx.ready_app.incidents.explain_rule(name, now())
     if as_json:
         show_json(explanation)
         return
-    click.echo(
-        f"{explanation['rule']}  {explanation['file']}:{explanation['line']}\n  {single_line(explanation['about'])}"
-    )
+    click.echo(f"{explanation['rule']}  {explanation['file']}:{explanation['line']}")
+    click.echo(f"  {single_line(explanation['about'])}")
     for firing in explanation["fires"]:
         click.echo(
             f"  fires: {firing['verdict']} of {single_line(firing['code'])}: {single_line(firing['because'])}"

@@ -27,7 +27,7 @@ def check(ctx: Context, *, probes: tuple[str, ...], as_json: bool) -> None:
     With every probe, how it is now is kept and compared with the last known good state. Exit 1 where
     anything is not UP or is worse than it was.
     """
-    result = ctx.ready_service.tick(now(), probes or None)
+    result = ctx.ready_app.health.check(now(), probes or None)
     if as_json:
         show_json(result)
     else:
@@ -43,7 +43,7 @@ def check(ctx: Context, *, probes: tuple[str, ...], as_json: bool) -> None:
 @pass_context
 def probe(ctx: Context, *, name: str, as_json: bool) -> None:
     """Run one probe now. Exit 1 where it is not UP."""
-    result = ctx.ready_service.tick(now(), [name])
+    result = ctx.ready_app.health.check(now(), [name])
     if as_json:
         show_json({"name": name, **result["infrastructure"][name]})
     else:
@@ -102,7 +102,7 @@ def _format_value(value: object) -> str:
 @pass_context
 def snapshots(ctx: Context, *, limit: int, as_json: bool) -> None:
     """How everything was, the latest first."""
-    entries = ctx.ready_service.history.list_snapshots(limit)
+    entries = ctx.ready_app.health.history.list_snapshots(limit)
     if as_json:
         show_json({"snapshots": entries})
         return
@@ -132,16 +132,15 @@ def snapshot(ctx: Context, *, name: str, pin: bool, unpin: bool, by: str, as_jso
     if pin and unpin:
         msg = "--pin and --unpin exclude each other; give one"
         raise click.UsageError(msg)
-    history = ctx.ready_service.history
+    history = ctx.ready_app.health.history
     if unpin:
         history.unpin(now(), by)
     result = history.pin(name, now(), by) if pin else history.get_snapshot(name)
     if as_json:
         show_json(result)
         return
-    click.echo(
-        f"snapshot {result['id']} of {result['taken_at']}: {result['status']} {_format_standing(result)}".rstrip()
-    )
+    head = f"snapshot {result['id']} of {result['taken_at']}: {result['status']}"
+    click.echo(f"{head} {_format_standing(result)}".rstrip())
     _show_snapshot(result)
 
 
@@ -178,7 +177,7 @@ def _show_snapshot(details: dict[str, Any]) -> None:
 @pass_context
 def diff(ctx: Context, *, before: str, after: str, as_json: bool) -> None:
     """What of snapshot B is not as it was in A. Exit 1 where it is worse."""
-    comparison = ctx.ready_service.history.diff(before, after)
+    comparison = ctx.ready_app.health.history.diff(before, after)
     if as_json:
         show_json(comparison)
     else:
@@ -199,7 +198,7 @@ def trend(ctx: Context, *, metric: str, minutes: float, as_json: bool) -> None:
     METRIC is `errors`, `errors.CODE`, `errors.critical`, `alerts`, `health` (the share of probes that are
     UP), or PROBE.MEASUREMENT.
     """
-    result = ctx.ready_service.history.get_trend(metric, minutes, now())
+    result = ctx.ready_app.health.history.get_trend(metric, minutes, now())
     if as_json:
         show_json(result)
         return
@@ -208,8 +207,8 @@ def trend(ctx: Context, *, metric: str, minutes: float, as_json: bool) -> None:
         return
     click.echo(draw_sparkline([point["value"] for point in result["points"]]))
     click.echo(
-        f"{metric}: {result['last']:g} now, {result['min']:g} to {result['max']:g}, half of {result['count']} "
-        f"below {result['median']:g}"
+        f"{metric}: {result['last']:g} now, {result['min']:g} to {result['max']:g}, "
+        f"half of {result['count']} below {result['median']:g}"
     )
     if result["direction"] == "flat":
         click.echo("trend: flat")
@@ -227,7 +226,7 @@ def trend(ctx: Context, *, metric: str, minutes: float, as_json: bool) -> None:
 @pass_context
 def forecast(ctx: Context, *, metric: str, limit: float | None, minutes: float, as_json: bool) -> None:
     """When a metric reaches its limit, with an interval, by its trend. METRIC as in `trend`."""
-    result = ctx.ready_service.history.forecast(metric, limit, minutes, now())
+    result = ctx.ready_app.health.history.forecast(metric, limit, minutes, now())
     if as_json:
         show_json(result)
         return

@@ -22,7 +22,7 @@ _MAX_SHOWN = 5
 @pass_context
 def list_incidents(ctx: Context, *, status: str | None, limit: int, as_json: bool) -> None:
     """The incidents, newest first."""
-    items = ctx.ready_service.incidents(status, limit)
+    items = ctx.ready_app.incidents.list_incidents(status, limit)
     if as_json:
         show_json({"incidents": items})
     elif not items:
@@ -54,7 +54,7 @@ def _format_size(incident: dict[str, Any]) -> str:
 @pass_context
 def incident(ctx: Context, *, number: str, as_json: bool) -> None:
     """One incident: its root, its cascades, what was said and what happened."""
-    answer = ctx.ready_service.incident(number)
+    answer = ctx.ready_app.incidents.get_incident(number)
     show_json(answer) if as_json else show_incident(answer)
 
 
@@ -128,7 +128,8 @@ def _format_alerts(alerts: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         likeness = group[0]["likeness"]
         similarity = "" if likeness is None else f"  by its words, {likeness:.0%} alike"
         end = "  over" if is_resolved else ""
-        yield f"{role:<8} {times:>5} x {single_line(code)}{_format_origins(group)}  {_format_ids(group)}{similarity}{end}"
+        origins, ids = _format_origins(group), _format_ids(group)
+        yield f"{role:<8} {times:>5} x {single_line(code)}{origins}  {ids}{similarity}{end}"
 
 
 def _format_ids(group: Sequence[Mapping[str, Any]]) -> str:
@@ -191,7 +192,9 @@ def _format_origin(value: dict[str, Any]) -> str:
 @pass_context
 def debug(ctx: Context, *, number: str, form: str, as_json: bool) -> None:
     """The debug report, to read or to paste: cause, dependencies, impact, fix, verification."""
-    click.echo(ctx.ready_service.debug_as(number, "json" if as_json else form, now()).rstrip("\n"))
+    click.echo(
+        ctx.ready_app.incidents.render_debug_report(number, "json" if as_json else form, now()).rstrip("\n")
+    )
 
 
 @click.command(epilog="Example: firstcause resolve 7 --fix 'put the credentials back'")
@@ -201,7 +204,7 @@ def debug(ctx: Context, *, number: str, form: str, as_json: bool) -> None:
 @pass_context
 def resolve(ctx: Context, *, number: str, fix: str | None, as_json: bool) -> None:
     """Say that an incident is over; its cascades end with it."""
-    answer = ctx.ready_service.resolve(number, now(), fix=fix, actor=getpass.getuser())
+    answer = ctx.ready_app.incidents.resolve(number, now(), fix=fix, actor=getpass.getuser())
     show_json(answer) if as_json else click.echo(f"incident {answer['id']} is resolved")
 
 

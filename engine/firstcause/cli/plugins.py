@@ -19,10 +19,11 @@ def plugins() -> None:
 @pass_context
 def list_plugins(ctx: Context, *, as_json: bool) -> None:
     """Every plugin, whether it works, and what it offers. Exit 1 where one has a problem."""
-    service = ctx.service
-    # Asked first: a plugin shows what it is worth only when it is asked for something.
-    _ = service.probes, service.notifiers, service.host.rule_folders()
-    states = service.host.states()
+    app = ctx.app
+    probes, notifiers = app.health.probes, app.notifications.notifiers
+    # Before the states: a plugin's problems show only when its hooks are called.
+    app.plugins.rule_folders()
+    states = app.plugins.states()
     if as_json:
         show_json({"plugins": [dataclasses.asdict(state) for state in states]})
     else:
@@ -31,8 +32,8 @@ def list_plugins(ctx: Context, *, as_json: bool) -> None:
             for state in states
         ]
         show_table(("NAME", "STATUS", "VERSION", "HOOKS", "PROBLEMS"), rows)
-        click.echo(f"probes: {', '.join(service.probes) or 'none'}")
-        click.echo(f"notifiers: {', '.join(service.notifiers) or 'none'}")
+        click.echo(f"probes: {', '.join(probes) or 'none'}")
+        click.echo(f"notifiers: {', '.join(notifiers) or 'none'}")
     click.get_current_context().exit(1 if any(state.problems for state in states) else 0)
 
 

@@ -65,8 +65,10 @@ def _format_status(snapshot: Snapshot) -> str:
     return snapshot.status.value if snapshot.status is not None else UNKNOWN
 
 
-def serialize_health(stored: StoredSnapshot) -> dict[str, Any]:
-    """The last full check."""
+def serialize_health(stored: StoredSnapshot | None) -> dict[str, Any]:
+    """The last full check; status UNKNOWN where there was none."""
+    if stored is None:
+        return {"status": UNKNOWN, "infrastructure": {}, "snapshot_id": None, "checked_at": None}
     return {
         "status": _format_status(stored.snapshot),
         "infrastructure": serialize_infrastructure(stored.snapshot),

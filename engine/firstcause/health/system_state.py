@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -43,65 +44,74 @@ class SystemState:
     replayed_facts: list[Fact] | None = None
     latencies: dict[str, list[float]] = field(default_factory=dict)
     differences: list[Fact] = field(default_factory=list)
+    # Triage and the health checks write at the same time, and questions read meanwhile.
+    _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False, compare=False)
 
     def update_readings(self, readings: Mapping[str, tuple[str, Reading]], now: datetime) -> None:
         """Take new readings; one of another status than before is a change."""
-        for name, (component, reading) in readings.items():
-            previous = self.readings.get(name)
-            if previous is not None and previous[1].status is not reading.status:
-                self._record_change(
-                    Change("infrastructure", component, name, previous[1].status, reading.status, now)
-                )
-            if reading.latency_ms is not None:
-                latencies = self.latencies.setdefault(name, [])
-                latencies.append(reading.latency_ms)
-                del latencies[:-MAX_LATENCIES]
-        self.readings |= readings
+        with self._lock:
+            for name, (component, reading) in readings.items():
+                previous = self.readings.get(name)
+                if previous is not None and previous[1].status is not reading.status:
+                    self._record_change(
+                        Change("infrastructure", component, name, previous[1].status, reading.status, now)
+                    )
+                if reading.latency_ms is not None:
+                    latencies = self.latencies.setdefault(name, [])
+                    latencies.append(reading.latency_ms)
+                    del latencies[:-MAX_LATENCIES]
+            # A new dictionary, as others may be iterating over the old one.
+            self.readings = self.readings | dict(readings)
 
     def take_observations(self) -> dict[str, ProbeObservation]:
         """What probes saw last, as a snapshot keeps it; their latencies since the snapshot before."""
-        observations = {
-            name: to_observation(component, reading, self.latencies.get(name, ()))
-            for name, (component, reading) in self.readings.items()
-        }
-        self.latencies.clear()
-        return observations
+        with self._lock:
+            observations = {
+                name: to_observation(component, reading, self.latencies.get(name, ()))
+                for name, (component, reading) in self.readings.items()
+            }
+            self.latencies.clear()
+            return observations
 
     def update_comparison(self, differences: Iterable[Difference], regressions: Collection[str]) -> None:
         """Take how it is against the last known good state, with what changed since, even before we ran."""
-        relevant = [
-            difference
-            for difference in differences
-            if difference.key in regressions or not difference.is_measured
-        ]
-        self.differences = difference_facts(relevant, regressions)
-        recorded = {(recorded_change.category, recorded_change.name) for recorded_change in self.changes}
-        # Releases are facts by themselves, as soon as they are seen.
-        changed_settings = [
-            difference
-            for difference in relevant
-            if difference.is_setting and difference.category != DEPLOYMENT
-        ]
-        for difference in changed_settings:
-            if difference.since is not None and (difference.category, difference.name) not in recorded:
-                change = Change(
-                    difference.category,
-                    difference.component,
-                    difference.name,
-                    str(difference.before),
-                    str(difference.after),
-                    difference.since,
-                )
-                self._record_change(change)
+        with self._lock:
+            relevant = [
+                difference
+                for difference in differences
+                if difference.key in regressions or not difference.is_measured
+            ]
+            self.differences = difference_facts(relevant, regressions)
+            recorded = {(recorded_change.category, recorded_change.name) for recorded_change in self.changes}
+            # Releases are facts by themselves, as soon as they are seen.
+            changed_settings = [
+                difference
+                for difference in relevant
+                if difference.is_setting and difference.category != DEPLOYMENT
+            ]
+            for difference in changed_settings:
+                if difference.since is not None and (difference.category, difference.name) not in recorded:
+                    change = Change(
+                        difference.category,
+                        difference.component,
+                        difference.name,
+                        str(difference.before),
+                        str(difference.after),
+                        difference.since,
+                    )
+                    self._record_change(change)
 
     def update_environment(self, presence: Mapping[str, bool], now: datetime) -> None:
         """Take which settings are present; one that came or went is a change."""
-        for name, present in presence.items():
-            previous = self.presence.get(name)
-            if previous is not None and previous is not present:
-                labels = {True: "present", False: "absent"}
-                self._record_change(Change("environment", None, name, labels[previous], labels[present], now))
-        self.presence = presence
+        with self._lock:
+            for name, present in presence.items():
+                previous = self.presence.get(name)
+                if previous is not None and previous is not present:
+                    labels = {True: "present", False: "absent"}
+                    self._record_change(
+                        Change("environment", None, name, labels[previous], labels[present], now)
+                    )
+            self.presence = presence
 
     def _record_change(self, change: Change) -> None:
         self.changes = [
@@ -109,16 +119,17 @@ class SystemState:
         ] + [change]
 
     def build_facts(self, now: datetime) -> list[Fact]:
-        if self.replayed_facts is not None:
-            return self.replayed_facts
-        collected: list[Fact] = []
-        for probe, (component, reading) in self.readings.items():
-            collected.append(facts.reading_fact(probe, component, reading))
-            collected += facts.metric_facts(probe, component, reading)
-        recent = (change for change in self.changes if now - change.changed_at <= CHANGE_TTL)
-        collected += self.differences
-        return [
-            *collected,
-            *facts.env_facts(self.presence),
-            *(facts.change_fact(change, now) for change in recent),
-        ]
+        with self._lock:
+            if self.replayed_facts is not None:
+                return self.replayed_facts
+            collected: list[Fact] = []
+            for probe, (component, reading) in self.readings.items():
+                collected.append(facts.reading_fact(probe, component, reading))
+                collected += facts.metric_facts(probe, component, reading)
+            recent = (change for change in self.changes if now - change.changed_at <= CHANGE_TTL)
+            collected += self.differences
+            return [
+                *collected,
+                *facts.env_facts(self.presence),
+                *(facts.change_fact(change, now) for change in recent),
+            ]

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from firstcause.web.backend import AppDep  # noqa: TC001
+from firstcause.web.dependencies import AppDep, ViewsDep, utc_now
 from firstcause.web.pages.forms import ActorDep, ConfirmForm, FormDep, actor_field, render_form
 from firstcause.web.pages.rendering import render
 
@@ -18,45 +18,47 @@ _MILLISECONDS = 1000
 
 
 @router.get("/health")
-def show_health(request: Request, backend: AppDep) -> HTMLResponse:
-    return _render_health(request, backend)
+def show_health(request: Request, app: AppDep, views: ViewsDep) -> HTMLResponse:
+    return _render_health(request, app, views)
 
 
-def _render_health(request: Request, backend: AppDep, **extra: Any) -> HTMLResponse:
-    change_token = backend.views.change_token()
+def _render_health(request: Request, app: AppDep, views: ViewsDep, **extra: Any) -> HTMLResponse:
+    change_token = views.change_token()
     return render(
         request,
         "health.html",
         pulse=change_token,
-        components=backend.views.load_components(),
-        remedies=backend.remedies(),
-        last=backend.health(),
+        components=views.load_components(),
+        remedies=app.remedies.list_remedies(),
+        last=app.health.get_health(),
         **{"tested": None, **extra},
     )
 
 
 @router.post("/probes/{name}/test")
-def run_probe_test(name: str, request: Request, backend: AppDep, _fields: FormDep) -> HTMLResponse:
+def run_probe_test(
+    name: str, request: Request, app: AppDep, views: ViewsDep, _fields: FormDep
+) -> HTMLResponse:
     """Run one probe now; the result in its place where a script asks, else on the page."""
     started = time.monotonic()
-    reading = backend.run_probe(name)
+    reading = app.health.run_probe(name, utc_now())
     elapsed_ms = round((time.monotonic() - started) * _MILLISECONDS)
     result = {**reading, "took": elapsed_ms}
     if "hx-request" in request.headers:
         return render(request, "tested.html", tested=result)
-    return _render_health(request, backend, extra=result)
+    return _render_health(request, app, views, tested=result)
 
 
 @router.post("/health/check")
-def run_check(backend: AppDep, _fields: FormDep) -> Response:
+def run_check(app: AppDep, _fields: FormDep) -> Response:
     """One full check, which also takes a snapshot."""
-    backend.check()
+    app.health.check(utc_now())
     return RedirectResponse("/health", 303)
 
 
 @router.get("/remedies/{name}")
-def ask_remedy(name: str, request: Request, backend: AppDep) -> HTMLResponse:
-    plan = backend.plan_remedy(name)
+def ask_remedy(name: str, request: Request, app: AppDep) -> HTMLResponse:
+    plan = app.remedies.plan(name)
     text = f"This changes {plan['component']}. What it would do:"
     form = ConfirmForm(
         f"Run {name}", text, f"/remedies/{name}", "Run it", "/health", actor_field(request), danger=True,
@@ -66,5 +68,5 @@ def ask_remedy(name: str, request: Request, backend: AppDep) -> HTMLResponse:
 
 
 @router.post("/remedies/{name}")
-def run_remedy(name: str, request: Request, backend: AppDep, actor: ActorDep) -> HTMLResponse:
-    return render(request, "remedied.html", result=backend.run_remedy(name, actor))
+def run_remedy(name: str, request: Request, app: AppDep, actor: ActorDep) -> HTMLResponse:
+    return render(request, "remedied.html", result=app.remedies.run(name, utc_now(), actor))

@@ -124,9 +124,15 @@ def asset_url(name: str) -> str:
 
 
 _environment.filters.update(
-    at=format_utc, iso=format_iso, web_link=validate_web_link, percent=format_percent, number=format_number, some=join_first, plural=pluralize,
+    at=format_utc,
+    iso=format_iso,
+    web_link=validate_web_link,
+    percent=format_percent,
+    number=format_number,
+    some=join_first,
+    plural=pluralize,
     path=lambda text: quote(str(text), safe=""),
-)  # fmt: skip
+)
 _environment.globals.update(
     asset=asset_url, sparkline=svg.sparkline_points, spoken=format_duration, drawing=svg
 )
