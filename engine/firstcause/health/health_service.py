@@ -7,13 +7,12 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from firstcause.core.health.snapshot import Snapshot, to_observation
 from firstcause.errors import NotFoundError
 from firstcause.health import environment, error_budgets, forecasts, probe_events, snapshot_check
 from firstcause.health.baselines import Baselines
 from firstcause.health.probe_runner import ProbeRunner
 from firstcause.health.queries import HealthHistory
-from firstcause.health.serializers import serialize_check, serialize_health
+from firstcause.health.serializers import serialize_check, serialize_health, serialize_readings
 from firstcause.intake.event_intake import generate_id
 from firstcause.store import alerts, snapshots
 
@@ -92,10 +91,9 @@ class HealthService:
             answer = self.take_snapshot(now)
             self._triage(now)
             return answer
-        observations = {
-            name: to_observation(self.probes[name].component, reading) for name, reading in readings.items()
-        }
-        return serialize_check(Snapshot(taken_at=now, infrastructure=observations))
+        return serialize_readings(
+            {name: (self.probes[name].component, reading) for name, reading in readings.items()}, now
+        )
 
     def run_probe(self, name: str, now: datetime) -> dict[str, Any]:
         """Run one probe now. Returns its reading as `probe` shows it."""

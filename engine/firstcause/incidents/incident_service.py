@@ -12,13 +12,12 @@ from firstcause.core.model import IncidentStatus
 from firstcause.core.root_cause.suspects import rank_suspects
 from firstcause.errors import FirstcauseError
 from firstcause.health.change_finder import ChangeFinder
-from firstcause.health.snapshot_check import COMPARISON
 from firstcause.incidents import actions
 from firstcause.incidents.explain import Explainer
-from firstcause.incidents.lifecycle import close_incident
+from firstcause.incidents.lifecycle import accept_regression, close_incident
 from firstcause.incidents.serializers import serialize_incident
 from firstcause.incidents.suggestions import FIX_PREFIX, FixSuggestions
-from firstcause.store import alerts, incidents, snapshots
+from firstcause.store import alerts, incidents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -208,7 +207,7 @@ class IncidentService:
                 masked_fix = self._mask_text(fix)
                 ending = incident.model_copy(update={"fix": masked_fix})
                 reason = masked_fix or "a person resolved it"
-                _accept_regression(conn, incident, actor)
+                accept_regression(conn, incident, actor)
                 close_incident(conn, ending, now, self.get_notification_queue(), actor=actor, reason=reason)
         if is_open:
             self.apply_override_soon(now)
@@ -275,11 +274,3 @@ class IncidentService:
 
     def _mask_text(self, text: str | None) -> str | None:
         return self.get_mask().mask_text(text) if text else None
-
-
-def _accept_regression(conn: sa.Connection, ending: Incident, actor: str) -> None:
-    """Mark the last snapshot as good where the incident has a regression: the new state is intended."""
-    members = alerts.load_by_incident(conn, [ending.row_id])[ending.row_id]
-    last = snapshots.load_last(conn)
-    if last is not None and any(member.active and member.probe == COMPARISON for member in members):
-        snapshots.mark_good(conn, last.snapshot_id, f"{actor} resolved the regression")
