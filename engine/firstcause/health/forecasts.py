@@ -50,7 +50,8 @@ def format_evidence(metric: str, prediction: Forecast) -> str:
     earliest, likeliest = format_duration(prediction.earliest_s), format_duration(prediction.in_s)
     latest = format_duration(prediction.latest_s) if prediction.latest_s is not None else "never"
     return (
-        f"{metric} is {prediction.value:.4g} and goes {prediction.per_hour:+.3g} an hour over {prediction.points} points, "
+        f"{metric} is {prediction.value:.4g} and goes {prediction.per_hour:+.3g} an hour "
+        f"over {prediction.points} points, "
         f"so it is {prediction.limit:g} in {likeliest} (8 times of 10 between {earliest} and {latest})"
     )
 

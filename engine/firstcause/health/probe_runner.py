@@ -110,7 +110,10 @@ class ProbeRunner:
         if running is not None and not running.is_finished:
             running.future.add_done_callback(lambda _future: on_finished())
             return running
-        reason = f"its checks left {leaked_count} threads behind that still run; it is not asked again before they end"
+        reason = (
+            f"its checks left {leaked_count} threads behind that still run; "
+            "it is not asked again before they end"
+        )
         if running is not None and not running.future.done():
             reason = f"an earlier check still hangs, for {running.elapsed_s:.0f} s now"
         rejected = ProbeRun(probe, self._thread_leaks).reject(reason)

@@ -152,8 +152,9 @@ def serialize_entry(entry: Entry) -> dict[str, Any]:
 def format_over_limit(excess_bytes: int, max_bytes: int) -> str:
     """Why the store stays above [store] max_bytes, and the mend. Both in bytes."""
     return (
-        f"what may not go takes {format_size(excess_bytes)} more than [store] max_bytes, {format_size(max_bytes)}: the events of "
-        "active alerts and open incidents, and what is no event; resolve what is over, or raise max_bytes"
+        f"what may not go takes {format_size(excess_bytes)} more than [store] max_bytes, "
+        f"{format_size(max_bytes)}: the events of active alerts and open incidents, and what is no event; "
+        "resolve what is over, or raise max_bytes"
     )
 
 
