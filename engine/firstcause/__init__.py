@@ -1,4 +1,4 @@
-"""firstcause: which of fifty errors is the cause. What is here is what applications and plugins import."""
+"""The public package: what applications and plugins import from firstcause is listed here, and stable."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from firstcause.hookspecs import hookimpl
     from firstcause.hookspecs.delivery_tracker import DeliveryTracker
     from firstcause.hookspecs.findings import Findings
+    from firstcause.hookspecs.probes import Checker, lazy_probe, require_library
     from firstcause.hookspecs.types import (
         Enrichment,
         EventContext,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsgiMiddleware",
+    "Checker",
     "DeliveryError",
     "DeliveryTracker",
     "Enrichment",
@@ -88,7 +90,9 @@ __all__ = [
     "flush",
     "hookimpl",
     "install",
+    "lazy_probe",
     "report",
+    "require_library",
     "watch",
 ]
 
@@ -102,6 +106,7 @@ _HOME_MODULES = (
     "firstcause.hookspecs.types",
     "firstcause.hookspecs.delivery_tracker",
     "firstcause.hookspecs.findings",
+    "firstcause.hookspecs.probes",
     "firstcause.errors",
     "firstcause.core.model",
     "firstcause.core.text.error_codes",
@@ -109,7 +114,7 @@ _HOME_MODULES = (
 
 
 def __getattr__(name: str) -> object:
-    # Found on first use: an application that only reports errors must not pay for pydantic and pluggy.
+    # Imported on first use: an application that only reports errors must not load pydantic and pluggy.
     if name in __all__:
         for home in ("firstcause.client",) if name in _CLIENT_NAMES else _HOME_MODULES:
             module = importlib.import_module(home)

@@ -1,14 +1,13 @@
-"""The configuration: config.toml, the environment over it, and a default for everything."""
+"""The configuration: config.toml, the environment which overrides it, and a default for every key."""
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from datetime import time
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import platformdirs
@@ -20,20 +19,24 @@ from firstcause.core.notify.quiet_hours import QuietHours
 from firstcause.core.text.durations import Duration
 from firstcause.core.text.sizes import Size
 from firstcause.errors import ConfigError
+from firstcause.hookspecs.settings import describe_settings_error, find_replacement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ENV_PREFIX = "FIRSTCAUSE_"
 MIB = 1024 * 1024
+_ALL_KEYS_HINT = "; config.toml of `init` has all keys"
 
 
 class Store(Frozen):
-    """url: sqlite:///path or postgresql://user@host/name; None is firstcause.db in the state folder.
+    """Where things are kept, how long, and how much of it. Active alerts and open incidents are always kept.
 
-    keep_events: how long an event is kept after its triage. max_events: how many are kept at most.
-    max_bytes: that the store may use before the oldest events go, 0 for any.
-    keep_incidents: how long an incident is kept after its end. What is open stays, whatever these say.
+    url: sqlite:///path or postgresql://user@host/name; None means firstcause.db in the state folder.
+    keep_events: how long an event is kept after its triage.
+    max_events: how many events are kept; beyond that the oldest go.
+    max_bytes: the size of the store beyond which the oldest events go; 0 means no limit.
+    keep_incidents: how long an incident is kept after it was resolved.
     """
 
     url: str | None = None
@@ -45,16 +48,18 @@ class Store(Frozen):
 
 def _check_hash(text: str) -> str:
     if not text.startswith("$argon2"):
-        msg = "this is no argon2 hash; `firstcause web password FILE` writes one, for password_file"
+        msg = "this is not an argon2 hash; `firstcause web password FILE` writes one, for password_file"
         raise ValueError(msg)
     return text
 
 
 class Web(Frozen):
-    """Where the daemon listens. token_file: holds the token that every API call must then bring.
+    """Where the daemon listens, and who may use it.
 
-    password: the argon2 hash of what the page asks for. session: how long whoever gave it stays signed in.
-    hosts: further names under which browsers reach us.
+    token_file: holds the token that every API call must send; None means that no call needs one.
+    password: the argon2 hash of the page's password; None means that the page needs none.
+    session: how long a browser stays signed in.
+    hosts: names, besides localhost, under which browsers may reach the daemon.
     """
 
     host: str = "127.0.0.1"
@@ -66,26 +71,33 @@ class Web(Frozen):
 
 
 class Rules(Frozen):
-    """paths: folders of rule files, "shipped" for those that come along. thresholds: own values of theirs."""
+    """Which rule files are read.
+
+    paths: folders of rule files; "shipped" stands for those that firstcause ships.
+    thresholds: values that replace those in the rule files.
+    """
 
     paths: tuple[str, ...] = ("shipped",)
     thresholds: dict[str, Scalar | tuple[Scalar, ...]] = Field(default_factory=dict)
 
 
 class Topology(Frozen):
-    """depends_on: component or service -> those that it calls, besides what rule files say.
+    """Which components call which, in addition to `depends_on` in rule files.
 
-    learn_from: tags or details of an error that name what its service called. learned_for: how long such
-    a call counts after it was last seen.
+    depends_on: component or service -> those that it calls.
+    peer_attributes: tags or details of an error that name the service that was called.
+    learned_ttl: how long a call that an error named counts after it was last seen.
     """
 
+    renamed_keys: ClassVar[dict[str, str]] = {"learn_from": "peer_attributes", "learned_for": "learned_ttl"}
+
     depends_on: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    learn_from: tuple[str, ...] = ("peer.service",)
-    learned_for: Duration = 30 * 86400.0
+    peer_attributes: tuple[str, ...] = ("peer.service",)
+    learned_ttl: Duration = 30 * 86400.0
 
 
 class Sender(Frozen):
-    """A source with a token of its own. service, tenant: what all its events are then of."""
+    """A source with a token of its own. service, tenant: set on all its events; None leaves them as sent."""
 
     token: SecretStr = Field(min_length=1)
     service: MaybeName = None
@@ -97,28 +109,39 @@ def _wrap_token(value: object) -> object:
 
 
 class Intake(Frozen):
-    """Limits in bytes. max_waiting_bytes: of what waits for triage, beyond which nothing is taken; 0 for any.
+    """Limits of what is accepted, and when an error ends.
 
-    quiet_after: an error that nobody reports for so long is over.
-
-    trailing: what a fault set off may go on for so long after it is mended. returning: an error that is
-    back so soon after it ended by itself continues its incident.
-
-    kinds: errors without an entry that have an alert each, of one service and tenant; kinds_in_all: of all
-    together. What is beyond counts in one alert a service. codes: that are remembered without an entry.
-    rate: events a second that one source may send for long, 0 for any; burst: so many at once.
-    tokens: by the source's name. With one of them, or with [web] token_file, no source is taken without.
+    max_event_bytes, max_request_bytes: of one event, and of one request after decompression.
+    max_waiting_bytes: how much may wait for triage; beyond that events are refused. 0 means no limit.
+    resolve_after: an error that nobody reports for so long is resolved.
+    cascade_grace: how long follow-on errors may continue after their root cause is resolved.
+    reopen_within: an error that returns so soon after it ended reopens its incident.
+    max_uncatalogued_per_service: alerts of errors without a catalog entry, for one service and tenant.
+    max_uncatalogued: the same for all services together. Beyond either, errors count in OTHER_ERRORS.
+    max_tracked_codes: codes without a catalog entry that are remembered.
+    rate: events a second that one source may send continuously; 0 means no limit.
+    burst: events that one source may send at once.
+    tokens: by the source's name. With one of them, or with [web] token_file, every source needs a token.
     """
+
+    renamed_keys: ClassVar[dict[str, str]] = {
+        "quiet_after": "resolve_after",
+        "trailing": "cascade_grace",
+        "returning": "reopen_within",
+        "kinds": "max_uncatalogued_per_service",
+        "kinds_in_all": "max_uncatalogued",
+        "codes": "max_tracked_codes",
+    }
 
     max_event_bytes: Size = Field(default=MIB, gt=0)
     max_request_bytes: Size = Field(default=20 * MIB, gt=0)
     max_waiting_bytes: Size = 2048 * MIB
-    quiet_after: Duration = 86400.0
-    trailing: Duration = 300.0
-    returning: Duration = 600.0
-    kinds: int = Field(default=50, ge=1)
-    kinds_in_all: int = Field(default=2000, ge=1)
-    codes: int = Field(default=10_000, ge=1)
+    resolve_after: Duration = 86400.0
+    cascade_grace: Duration = 300.0
+    reopen_within: Duration = 600.0
+    max_uncatalogued_per_service: int = Field(default=50, ge=1)
+    max_uncatalogued: int = Field(default=2000, ge=1)
+    max_tracked_codes: int = Field(default=10_000, ge=1)
     rate: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     burst: int = Field(default=1000, ge=1)
     tokens: dict[str, Annotated[Sender, BeforeValidator(_wrap_token)]] = Field(default_factory=dict)
@@ -150,13 +173,17 @@ def _check_timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        msg = f"{name!r} is no time zone; write it like Europe/Berlin"
+        msg = f"{name!r} is not a time zone; use for example Europe/Berlin"
         raise ValueError(msg) from None
     return name
 
 
 class QuietHoursSettings(Frozen):
-    """When a route keeps still. start, end: times of the wall clock in timezone. excepted: still said."""
+    """When a route sends nothing.
+
+    start, end: wall clock times in `timezone`. days: on which the quiet hours start; empty means every day.
+    excepted: priorities that are sent all the same.
+    """
 
     start: time = Field(alias="from")
     end: time = Field(alias="to")
@@ -171,18 +198,28 @@ class QuietHoursSettings(Frozen):
 
 
 class NotifierLimit(Frozen):
-    """How many messages a notifier may send; what is more comes together in one. excepted: said at once."""
+    """How many messages a notifier may send; further ones are sent together as one digest.
 
-    most: int = Field(alias="max", ge=1, le=10_000)
+    maximum: messages within `per`. excepted: priorities that are sent at once.
+    """
+
+    maximum: int = Field(alias="max", ge=1, le=10_000)
     per: Duration = Field(default=3600.0, gt=0)
     excepted: tuple[Priority, ...] = Field(default=(Priority.P0,), alias="except")
 
 
 class Route(Frozen):
-    """Who is told of what. An empty list means any; notifiers are tried in order until one can.
+    """Who is notified of which incidents. An empty list matches all.
 
-    direct: False where it is only for what another route escalates to it.
+    notifiers: tried in order until one of them delivers.
+    then_continue: whether the routes after this one are looked at too.
+    escalation_only: whether the route only takes incidents that another route escalates to it.
+    repeat_interval: seconds between reminders; None means that of [notify].
+    escalate_to: the route that is notified too if nobody acknowledges; None means no escalation.
+    escalate_after: seconds without an acknowledgement after which that happens.
     """
+
+    renamed_keys: ClassVar[dict[str, str]] = {"direct": "escalation_only = true instead of direct = false"}
 
     name: str = ""
     notifiers: tuple[str, ...] = Field(min_length=1)
@@ -191,7 +228,7 @@ class Route(Frozen):
     tenants: tuple[str, ...] = ()
     components: tuple[str, ...] = ()
     then_continue: bool = Field(default=False, alias="continue")
-    direct: bool = True
+    escalation_only: bool = False
     repeat_interval: Duration | None = None
     escalate_after: Duration = 900.0
     escalate_to: str | None = None
@@ -216,7 +253,7 @@ class Notify(Frozen):
 
     @property
     def by_name(self) -> dict[str, Route]:
-        """The routes in order; one without a name is called by its place."""
+        """The routes in order, by name; a route without a name is called by its position, as `route 2`."""
         return {route.name or f"route {index}": route for index, route in enumerate(self.routes, 1)}
 
     @model_validator(mode="after")
@@ -233,46 +270,63 @@ class Notify(Frozen):
 
 
 def _check_escalation(name: str, routes_by_name: Mapping[str, Route]) -> None:
-    """ValueError where a route escalates to none that is there, or in a circle."""
+    """Follow escalate_to from one route. ValueError: it names an unknown route, or ends up in a cycle."""
     visited = [name]
     while (target := routes_by_name[visited[-1]].escalate_to) is not None:
         if target not in routes_by_name:
-            route_names = ", ".join(routes_by_name)
-            msg = f"route {visited[-1]!r}: escalate_to names {target!r}, which is no route; there are {route_names}"
+            known = ", ".join(routes_by_name)
+            msg = (
+                f"route {visited[-1]!r}: escalate_to names an unknown route {target!r}; known routes: {known}"
+            )
             raise ValueError(msg)
         if target in visited:
-            msg = f"escalate_to goes in a circle: {' -> '.join([*visited, target])}; take one of them out"
+            msg = f"escalate_to forms a cycle: {' -> '.join([*visited, target])}; remove one of them"
             raise ValueError(msg)
         visited.append(target)
 
 
 class Budget(Frozen):
-    """Errors that may come within `over`. codes: which of them count, all where none is named."""
+    """An error budget: how many errors may occur within the window.
+
+    codes: which errors count; empty means all. severities: the same by severity.
+    component: the component that an exhausted budget is reported of.
+    """
+
+    renamed_keys: ClassVar[dict[str, str]] = {"over": "window"}
 
     errors: int = Field(gt=0)
-    over: Duration = Field(default=30 * 86400.0, gt=0)
+    window: Duration = Field(default=30 * 86400.0, gt=0)
     codes: tuple[str, ...] = ()
     severities: tuple[Severity, ...] = (Severity.CRITICAL,)
     component: str = "platform"
 
 
 class Health(Frozen):
-    """interval: between snapshots. keep_whole: after that one an hour is kept; retention: after that none.
+    """Snapshots of everything, and error budgets.
 
-    env_file: the application's dotenv file, whose catalogued variables are looked for. budgets: by name.
-    releases: tags or details of an error that name the release of its service.
+    interval: between two snapshots.
+    full_resolution: how long every snapshot is kept; older ones are thinned to one an hour.
+    retention: how long a snapshot is kept at all.
+    env_file: the application's dotenv file; which catalogued variables it lacks becomes a fact.
+    budgets: by name.
+    release_attributes: tags or details of an error that name the release of its service.
     """
 
+    renamed_keys: ClassVar[dict[str, str]] = {
+        "keep_whole": "full_resolution",
+        "releases": "release_attributes",
+    }
+
     interval: Duration = Field(default=300.0, gt=0)
-    keep_whole: Duration = 30 * 86400.0
+    full_resolution: Duration = 30 * 86400.0
     retention: Duration = 400 * 86400.0
     env_file: str | None = None
     budgets: dict[str, Budget] = Field(default_factory=dict)
-    releases: tuple[str, ...] = ("release", "service.version")
+    release_attributes: tuple[str, ...] = ("release", "service.version")
 
 
 class Settings(BaseSettings):
-    """All of it. folder: the folder that relative paths in it are relative to."""
+    """All settings. folder: the folder that relative paths in them are relative to."""
 
     model_config = SettingsConfigDict(
         extra="forbid",
@@ -290,7 +344,7 @@ class Settings(BaseSettings):
     notify: Notify = Field(default_factory=Notify)
     health: Health = Field(default_factory=Health)
     plugins: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    folder: Path = Field(default_factory=Path.cwd)
+    folder: Path = Field(default_factory=Path.cwd, exclude=True)
 
     @classmethod
     def settings_customise_sources(
@@ -301,13 +355,16 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        # The environment stands over the file, which comes in as arguments.
+        # The environment overrides the file, whose values are passed as arguments.
         _ = settings_cls, dotenv_settings, file_secret_settings
         return (env_settings, init_settings)
 
     @property
     def web_token(self) -> str | None:
-        """The token of [web] token_file, None where none is named. ConfigError where it cannot be read."""
+        """The token in [web] token_file; None if no file is named.
+
+        ConfigError: the file cannot be read, or is empty.
+        """
         if self.web.token_file is None:
             return None
         path = self.folder / self.web.token_file
@@ -317,7 +374,7 @@ class Settings(BaseSettings):
             msg = f"[web] token_file {path} cannot be read: {error}"
             raise ConfigError(msg) from None
         if not token:
-            msg = f"[web] token_file {path} is empty; write a long random text into it"
+            msg = f"[web] token_file {path} is empty; write a long random token into it"
             raise ConfigError(msg)
         return token
 
@@ -333,7 +390,7 @@ class Settings(BaseSettings):
 
     @property
     def store_folder(self) -> Path:
-        """The folder of what is kept beside the store: that of a SQLite file, else the state folder."""
+        """The folder of files that belong to the store: that of the SQLite file, else the state folder."""
         url = self.store_url
         path = url.partition(":///")[2].partition("?")[0]
         is_file = url.startswith("sqlite") and path not in {"", ":memory:"} and not path.startswith("file:")
@@ -341,7 +398,7 @@ class Settings(BaseSettings):
 
 
 def state_folder() -> Path:
-    """systemd's state folder where it gave one, else the user's."""
+    """The state folder: systemd's if it set one, else the user's."""
     state_directories = os.environ.get("STATE_DIRECTORY")
     return (
         Path(state_directories.partition(":")[0])
@@ -351,7 +408,10 @@ def state_folder() -> Path:
 
 
 def load(path: Path | None) -> Settings:
-    """The settings of `path`, else of $FIRSTCAUSE_CONFIG, else of ./config.toml, else the defaults."""
+    """Load the settings of `path`, else of $FIRSTCAUSE_CONFIG, else of ./config.toml, else the defaults.
+
+    ConfigError: the file is missing, cannot be read, or holds mistakes; one line for each.
+    """
     explicit_path = path or (
         Path(os.environ["FIRSTCAUSE_CONFIG"]) if os.environ.get("FIRSTCAUSE_CONFIG") else None
     )
@@ -377,7 +437,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _build_settings(values: dict[str, Any], folder: Path, source: str) -> Settings:
     for key in values:
-        # pydantic-settings takes arguments with an underscore as orders to itself.
+        # pydantic-settings treats arguments that begin with an underscore as options of its own.
         if key == "folder" or key.startswith("_"):
             raise ConfigError(f"{source}: {key} is unknown; remove it")
     for section, keep in (("store", set()), ("web", {"token_file"}), ("intake", set())):
@@ -391,7 +451,7 @@ def _build_settings(values: dict[str, Any], folder: Path, source: str) -> Settin
                 table, folder, f"{source}: [plugins.{name}]", path_keys={"env_file"}
             )
     try:
-        # Afterwards, as the environment would stand over an argument.
+        # Set afterwards, as the environment would override an argument.
         return Settings(**values).model_copy(update={"folder": folder})
     except ValidationError as error:
         raise ConfigError("\n".join(_format_errors(error, source))) from None
@@ -402,7 +462,7 @@ def _build_settings(values: dict[str, Any], folder: Path, source: str) -> Settin
 def _resolve_file_keys(
     table: Mapping[str, Any], folder: Path, source: str, path_keys: set[str]
 ) -> dict[str, Any]:
-    """`key_file = path` as `key = what the file holds`, so that no secret need stand in the file."""
+    """Replace `key_file = path` by `key = content of that file`, so that config.toml needs no secrets."""
     resolved: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, dict):
@@ -425,16 +485,16 @@ def _read_secret(path: Path, source: str) -> str:
     except OSError as error:
         raise ConfigError(f"{source}: {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{source}: {path} cannot be read: it is no UTF-8 text") from None
+        raise ConfigError(f"{source}: {path} cannot be read: it is not UTF-8 text") from None
 
 
 def _format_json_error(error: SettingsError) -> str:
-    """The line for a variable of the environment that should hold JSON and does not."""
+    """Format the error for an environment variable that should hold JSON and does not."""
     value = getattr(error.__cause__, "doc", None)
     names = [
         name for name, text in os.environ.items() if name.upper().startswith(ENV_PREFIX) and text == value
     ]
-    return f'the environment: {", ".join(names) or error}: lists and tables are given as JSON, like ["a"]'
+    return f'the environment: {", ".join(names) or error}: lists and tables must be JSON, for example ["a"]'
 
 
 def _format_errors(error: ValidationError, source: str) -> Iterator[str]:
@@ -443,25 +503,15 @@ def _format_errors(error: ValidationError, source: str) -> Iterator[str]:
         section, *rest = (str(part) for part in detail["loc"])
         key = ".".join(rest)
         location = f"{source}: [{section}] {key}" if rest else f"{source}: {section}"
-        variable = f"{ENV_PREFIX}{'__'.join((section, *rest))}".upper()
+        variable = _name_variable(section, *rest)
+        problem = describe_settings_error(Settings, detail)
         if variable in variables:
             location = f"the environment: {variable}"
-        if detail["type"] == "extra_forbidden":
-            close_matches = difflib.get_close_matches(
-                rest[-1] if rest else section, _list_known_keys(section, rest), 1
-            )
-            yield f"{location} is unknown" + (
-                f"; did you mean {close_matches[0]}?"
-                if close_matches
-                else "; config.toml of `init` has all keys"
-            )
-        else:
-            yield f"{location}: {detail['msg'].removeprefix('Value error, ')}"
+            replacement = find_replacement(Settings, detail)
+            if replacement is not None and replacement.isidentifier():
+                problem = f" was renamed; write {_name_variable(section, *rest[:-1], replacement)}"
+        yield f"{location}{problem}{_ALL_KEYS_HINT if problem.endswith(' is unknown') else ''}"
 
 
-def _list_known_keys(section: str, rest: list[str]) -> list[str]:
-    if not rest:
-        return [name for name in Settings.model_fields if name != "folder"]
-    model = Route if "routes" in rest else Settings.model_fields[section].annotation
-    model_fields = getattr(model, "model_fields", {})
-    return [field.alias or name for name, field in model_fields.items()]
+def _name_variable(*keys: str) -> str:
+    return f"{ENV_PREFIX}{'__'.join(keys)}".upper()

@@ -33,7 +33,7 @@ Labels = Annotated[dict[str, Annotated[str, BeforeValidator(_to_text)]], BeforeV
 
 
 class Alert(BaseModel):
-    """One alert, the same in both. endsAt: in the past where it is over; the year 1 stands for unknown."""
+    """One alert, the same in both formats. endsAt: in the past if it is resolved; year 1 means unknown."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -94,11 +94,11 @@ def _extract_alerts(body: bytes) -> list[Any]:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:
-        msg = f"the body is no JSON: {type(error).__name__}"
+        msg = f"the body is not JSON: {type(error).__name__}"
         raise IntakeError(msg) from None
     alerts = value.get("alerts") if isinstance(value, dict) else value
     if not isinstance(alerts, list):
-        msg = "there are no alerts in it; send Alertmanager's webhook, or a list of alerts as to its API v2"
+        msg = "the body has no alerts; send Alertmanager's webhook, or a list of alerts as for its API v2"
         raise IntakeError(msg, 422)
     return alerts
 
@@ -117,7 +117,7 @@ def _validate_alert(index: int, value: object) -> Alert:
 
 
 def _make_event_id(alert: Alert, now: datetime, *, resolved: bool) -> str:
-    """An alert that goes on is sent again and again; it counts once an hour, which also keeps it alive."""
+    """Make an id that changes every hour: Alertmanager repeats active alerts, which keeps ours active."""
     labels = json.dumps(alert.labels, sort_keys=True)
     repeat_key = "over" if resolved else f"{now:%Y-%m-%dT%H}"
     identity = f"{labels}|{alert.started}|{repeat_key}"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING
 
-from firstcause import Notifier, hookimpl
+from firstcause import Notifier, hookimpl, require_library
 from firstcause_apprise.config import Config
 
 if TYPE_CHECKING:
@@ -18,8 +17,7 @@ __all__ = ["Config", "firstcause_notifiers"]
 def firstcause_notifiers(config: Config) -> Sequence[Notifier]:
     if not config.urls:
         return []
-    if importlib.util.find_spec("apprise") is None:
-        raise ModuleNotFoundError('Apprise is not installed; pip install "firstcause[apprise]"')
+    require_library("apprise", "firstcause[apprise]")
     from firstcause_apprise.sender import Sender  # noqa: PLC0415 - it needs the library
 
     sender = Sender(config)

@@ -87,7 +87,7 @@ def _load_services(config: Config) -> Iterator[Service]:
         parsed.add_config(url.get_secret_value(), format="text")
         services = list(parsed.services())
         if not services:
-            raise ValueError(f"entry {entry_number} of urls is no URL that Apprise can send to")
+            raise ValueError(f"entry {entry_number} of urls is not a URL that Apprise can send to")
         for service in build_client(services).find(tag=config.tag or "all"):
             if service.overflow_mode is apprise.OverflowMode.UPSTREAM:
                 # A service refuses what is too long for it; the head of a message is its better half.
@@ -104,7 +104,7 @@ def build_client(services: list[Any]) -> apprise.Apprise:
 
 
 def _build_error(name: str, result: apprise.AppriseResult) -> DeliveryError:
-    """In words of ours: only a status is taken out of what the library says."""
+    """Describe a failure in our own words; the library's may hold secrets."""
     if result.status is apprise.AppriseResultStatus.TIMEOUT:
         return DeliveryError(f"{name} gave no answer in time")
     matches = (_STATUS_PATTERN.search(entry.message) for entry in result.logs())

@@ -18,7 +18,7 @@ class Config(BaseModel):
 
     They are looked for among its attributes, then in its data where that is a JSON object. code: else the
     attribute `type` makes it. severities: values in small letters; of any other the catalog decides.
-    resolved: what is true, or says "resolved" or "ok", means that the error is over.
+    resolved: true, "resolved" or "ok" means that the error is over.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -30,7 +30,7 @@ class Parser:
     config: Config
 
     def parse(self, body: bytes, headers: Mapping[str, str]) -> list[Event]:
-        """IntakeError where the request is no CloudEvent, or one of a batch is none."""
+        """Parse a request. IntakeError: the request, or an item of a batch, is not a CloudEvent."""
         now = datetime.now(UTC)
         return [
             self._build_event(index, cloud_event, now)
@@ -94,7 +94,7 @@ def _decode_binary(body: bytes, content_type: str, headers: Mapping[str, str]) -
 
 def _decode_structured(value: object, index: int) -> dict[str, Any]:
     if not isinstance(value, dict):
-        msg = f"event {index}: it is no JSON object"
+        msg = f"event {index}: it is not a JSON object"
         raise IntakeError(msg, 422)
     cloud_event = dict(value)
     encoded = cloud_event.pop("data_base64", None)
@@ -114,7 +114,7 @@ def _parse_json(body: bytes, description: str) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        msg = f"{description} is no JSON: {type(error).__name__}"
+        msg = f"{description} is not JSON: {type(error).__name__}"
         raise IntakeError(msg) from None
 
 

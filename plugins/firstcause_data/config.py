@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -21,17 +21,19 @@ _MONGO_SCHEMES = {"mongodb", "mongodb+srv"}
 class Count(BaseModel):
     """What to count. In SQL by `query`, which gives one number; in MongoDB in `collection`, with `filter`.
 
-    least: fewer are an error of that code. interval, timeout: seconds.
+    minimum: fewer are an error of that code. interval, timeout: seconds.
     """
 
     model_config = ConfigDict(extra="forbid")
+
+    renamed_keys: ClassVar[dict[str, str]] = {"least": "minimum"}
 
     url: SecretStr
     query: str | None = None
     collection: str | None = None
     filter: dict[str, Any] = Field(default_factory=dict)
     component: str = "companies"
-    least: int = Field(default=1, ge=0)
+    minimum: int = Field(default=1, ge=0)
     code: str = "COMPANY_DATABASE_EMPTY"
     interval: float = Field(default=300.0, ge=1)
     timeout: float = Field(default=10.0, gt=0, le=120)
@@ -43,7 +45,7 @@ class Count(BaseModel):
         if not self.is_mongo and not self.query:
             raise ValueError("give a query that answers with one number, like SELECT count(*) FROM company")
         if not self.is_mongo and self._url_scheme.partition("+")[0] not in _SQLALCHEMY_SCHEMES:
-            raise ValueError(f"{self._url_scheme!r} is no kind of database that is known here")
+            raise ValueError(f"{self._url_scheme!r} is not a known kind of database")
         return self
 
     @property
@@ -57,7 +59,8 @@ class Count(BaseModel):
     @property
     def sqlalchemy_url(self) -> str:
         """The URL with our driver, whatever driver the application uses."""
-        return f"{_SQLALCHEMY_SCHEMES[self._url_scheme.partition('+')[0]]}:{self.url.get_secret_value().partition(':')[2]}"
+        scheme = _SQLALCHEMY_SCHEMES[self._url_scheme.partition("+")[0]]
+        return f"{scheme}:{self.url.get_secret_value().partition(':')[2]}"
 
 
 class Config(BaseModel):

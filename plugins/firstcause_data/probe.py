@@ -1,10 +1,10 @@
-"""Counts. Where the database is away nothing is known of the count; its own probe says that it is away."""
+"""Counts rows. If the database is unreachable the count is unknown; the database's own probe says so."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from firstcause import Findings, Reading
+from firstcause import Findings, Reading, require_library
 
 if TYPE_CHECKING:
     from firstcause_data.config import Count
@@ -27,8 +27,8 @@ class CountProbe:
             return findings.reading("")
         findings.record_latency()
         findings.measure("count", total)
-        if total < count.least:
-            findings.down(f"{total} {self._name}, and there must be {count.least} at least", count.code)
+        if total < count.minimum:
+            findings.down(f"{total} {self._name}, but there must be at least {count.minimum}", count.code)
         return findings.reading(f"{total} {self._name}")
 
 
@@ -54,10 +54,9 @@ def _count_in_sql(count: Count, findings: Findings) -> int:
 
 
 def _count_in_mongo(count: Count, findings: Findings) -> int:
-    try:
-        from pymongo import MongoClient  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise ModuleNotFoundError('pymongo is not installed; pip install "firstcause[mongodb]"') from None
+    require_library("pymongo", "firstcause[mongodb]")
+    from pymongo import MongoClient  # noqa: PLC0415 - an extra
+
     timeout_ms = round(count.timeout * 1000)
     with MongoClient[dict[str, Any]](
         count.url.get_secret_value(), serverSelectionTimeoutMS=timeout_ms

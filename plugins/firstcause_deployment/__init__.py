@@ -1,7 +1,7 @@
 """Probes of what is deployed, one for each table `[plugins.deployment.apps.<name>]`: commit, packages, files.
 
-A change of these is no fault, so the probe stays UP. But it is the first to be asked about when
-something else gets worse: snapshots keep what was read here and say what changed.
+A change of these is not a problem, so the probe stays UP. But it is the first suspect when something
+else gets worse: snapshots keep what was read here and show what changed.
 """
 
 from __future__ import annotations

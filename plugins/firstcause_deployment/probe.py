@@ -1,4 +1,4 @@
-"""Reads what is deployed. git itself is not needed: what a checkout is at stands in small files."""
+"""Reads what is deployed. git itself is not needed: small files hold the commit of a checkout."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _measure_repository(findings: Findings, folder: Path) -> None:
         git = _find_git_folder(folder)
         head = (git / "HEAD").read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        findings.degraded(f"{folder} is no git checkout that can be read: {type(error).__name__}")
+        findings.degraded(f"{folder} is not a readable git checkout: {type(error).__name__}")
         return
     if not head.startswith("ref: "):
         findings.measure("commit", head)
@@ -58,7 +58,7 @@ def _measure_repository(findings: Findings, folder: Path) -> None:
 
 
 def _find_git_folder(folder: Path) -> Path:
-    """`.git`, or where the file `.git` of a further worktree says that it is."""
+    """Find the folder `.git`, also of a worktree, whose file `.git` names it."""
     git = folder / ".git"
     if git.is_file():
         return folder / git.read_text(encoding="utf-8").removeprefix("gitdir:").strip()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Config(BaseModel):
     """`[plugins.elevenlabs]`.
 
-    api_key: the application's; or env_file: its dotenv file, which is read at each look.
+    api_key: the application's; or env_file: its dotenv file, read at each check.
     quota_share: from which share of the month's characters on it is DEGRADED. api_url: another than
     ElevenLabs' own, such as that of a region. interval, timeout: seconds.
     """

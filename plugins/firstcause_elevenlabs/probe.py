@@ -71,7 +71,7 @@ def _measure_quota(config: Config, findings: Findings, response: httpx.Response)
         used, limit = int(subscription["character_count"]), int(subscription["character_limit"])
         status = str(subscription.get("status", "active"))
     except (ValueError, KeyError, TypeError):
-        findings.degraded("the answer tells no quota")
+        findings.degraded("the response has no quota")
         return
     findings.measure("characters_left", max(0, limit - used))
     code = "ELEVENLABS_QUOTA_EXCEEDED"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from firstcause import Probe, hookimpl
+from firstcause import Probe, hookimpl, require_library
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +16,7 @@ class Config(BaseModel):
     """Shares are of 1; beyond them it is DEGRADED. disks: name -> a path on each file system to watch.
 
     cpu_share and load_per_cpu must both be passed; the load is what runs or waits to, a minute's mean.
-    watch: whether this machine is looked at. disk_full: the share from which on a disk counts as full.
+    watch: whether this machine is checked. disk_full: the share from which on a disk counts as full.
     interval, timeout: seconds.
     """
 
@@ -41,8 +40,7 @@ class Config(BaseModel):
 def firstcause_probes(config: Config) -> Sequence[Probe]:
     if not config.watch:
         return []
-    if importlib.util.find_spec("psutil") is None:
-        raise ModuleNotFoundError('psutil is not installed; pip install "firstcause[host]"')
+    require_library("psutil", "firstcause[host]")
     from firstcause_host.probe import CpuUsage, check_host  # noqa: PLC0415 - they need the library
 
     cpu_usage = CpuUsage()

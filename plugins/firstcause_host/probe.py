@@ -31,16 +31,16 @@ def _read_cpu_times() -> tuple[float, float]:
 
 @dataclass
 class CpuUsage:
-    """How busy the processors were from one look to the next.
+    """How busy the processors were between two checks.
 
-    psutil.cpu_percent() remembers by thread, and each look has a thread of its own.
+    psutil.cpu_percent() remembers per thread, and each check has a thread of its own.
     """
 
     _measured_at: float = field(default_factory=time.monotonic)
     _previous_times: tuple[float, float] = field(default_factory=_read_cpu_times)
 
     def measure_busy_share(self) -> float | None:
-        """A share of 1; None where the look before was just now, or this is the first."""
+        """Share of 1; None at the first check, or right after another."""
         now, times = time.monotonic(), _read_cpu_times()
         (busy, total), (busy_before, total_before) = times, self._previous_times
         long_enough = now - self._measured_at >= _MIN_PERIOD_S and total > total_before
@@ -52,7 +52,7 @@ def check_host(config: Config, cpu_usage: CpuUsage) -> Reading:
     findings = Findings()
     summary = _measure_processor(findings, config, cpu_usage.measure_busy_share())
     memory = psutil.virtual_memory()
-    # What can be had without swapping; caches are no use of memory.
+    # Available without swapping: caches do not count as used.
     used = 1 - memory.available / memory.total
     findings.measure("memory_share", used, maximum=config.memory_share, code="HOST_MEMORY_LOW")
     swap = psutil.swap_memory()
@@ -66,7 +66,7 @@ def check_host(config: Config, cpu_usage: CpuUsage) -> Reading:
 
 
 def _measure_processor(findings: Findings, config: Config, busy: float | None) -> str:
-    """Busy alone is no fault: it is one where more is waiting than can run."""
+    """Check the load. A busy processor alone is not a problem; more waiting processes than it can run are."""
     load = os.getloadavg()[0] / (os.cpu_count() or 1)
     findings.measure("load_per_cpu", load)
     if busy is None:
@@ -82,7 +82,7 @@ def _measure_disk(findings: Findings, config: Config, name: str, path: str) -> N
     try:
         usage, filesystem = psutil.disk_usage(path), os.statvfs(path)
     except OSError as error:
-        findings.degraded(f"disk {name}: {path} cannot be looked at: {error.strerror}", "HOST_DISK_ERRORS")
+        findings.degraded(f"disk {name}: {path} cannot be read: {error.strerror}", "HOST_DISK_ERRORS")
         return
     share = usage.percent / 100
     findings.measure(f"disk_{name}_share", share)

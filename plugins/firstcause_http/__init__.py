@@ -27,6 +27,6 @@ def _build_probe(name: str, check: Check) -> Probe:
         check=lambda: check_url(check),
         code=check.code,
         interval=check.interval,
-        # The request is cut off by its own limit first, which says more.
+        # The request reaches its own timeout first, whose error says more.
         timeout=check.timeout + 1,
     )

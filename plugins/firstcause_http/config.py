@@ -16,16 +16,16 @@ def _check_pattern(text: str) -> str:
     try:
         re2.compile(text)
     except re2.error as error:
-        raise ValueError(f"{text!r} is no regular expression (RE2): {error}") from None
+        raise ValueError(f"{text!r} is not a regular expression (RE2): {error}") from None
     return text
 
 
 class Check(BaseModel):
     """What to ask and what to expect. code: the error reported when it is down. Times: seconds, but _ms.
 
-    expect_text: stands somewhere in the answer; expect_pattern: a regular expression (RE2) that is found
+    expect_text: must be in the response; expect_pattern: a regular expression (RE2) that must match
     there. headers: their values are secrets. certificate_days: it is DEGRADED when the certificate ends
-    within so many days. ca_file: the authority to trust besides those that Python knows.
+    within so many days. ca_file: a further certificate authority to trust.
     """
 
     model_config = ConfigDict(extra="forbid")

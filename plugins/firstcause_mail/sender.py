@@ -1,4 +1,4 @@
-"""Hands a mail to the server, and tells apart what trying again can mend."""
+"""Delivers a mail to the server, and tells errors that a retry can fix from permanent ones."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Sender:
             with open_session(self._config) as server:
                 return server.sendmail(str(self._config.from_address), receivers, mail.as_bytes())
         except smtplib.SMTPRecipientsRefused as error:
-            # A server that hangs up in the middle has said nothing of those who come later.
+            # A server that closes the connection halfway has not answered for the remaining receivers.
             return {
                 address: error.recipients.get(address, (_SERVICE_UNAVAILABLE, b"")) for address in receivers
             }
@@ -80,7 +80,7 @@ def open_session(config: Config) -> Iterator[smtplib.SMTP]:
             server.login(config.username, config.password.get_secret_value())
         yield server
     finally:
-        # What the server says to a goodbye changes nothing: a mail that it took is on its way.
+        # The response to QUIT does not matter: a mail that the server accepted is on its way.
         with contextlib.suppress(OSError):
             server.quit()
         server.close()

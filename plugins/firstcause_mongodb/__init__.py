@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from firstcause import Probe, hookimpl
+from firstcause import Probe, hookimpl, lazy_probe, require_library
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from firstcause_mongodb.probe import MongoProbe
+
 
 class Server(BaseModel):
-    """One deployment by its URL. Beyond what follows it is DEGRADED, everything else is measured only.
+    """One deployment by its URL. Beyond its limits it is DEGRADED; everything else is only measured.
 
     degraded_ms: of a ping. connections_share: of those allowed. slow_operation_s: from when on an operation
     is slow; slow_operations: so many of them are too many. replication_lag_s: of the slowest secondary.
@@ -44,24 +45,23 @@ class Config(BaseModel):
 
 @hookimpl
 def firstcause_probes(config: Config) -> Sequence[Probe]:
-    if not config.servers:
-        return []
-    if importlib.util.find_spec("pymongo") is None:
-        raise ModuleNotFoundError('pymongo is not installed; pip install "firstcause[mongodb]"')
+    if config.servers:
+        require_library("pymongo", "firstcause[mongodb]")
     return [_build_probe(name, server) for name, server in config.servers.items()]
 
 
 def _build_probe(name: str, server: Server) -> Probe:
-    from firstcause_mongodb.probe import MongoProbe  # noqa: PLC0415 - it needs the library
+    def make_checker() -> MongoProbe:
+        from firstcause_mongodb.probe import MongoProbe  # noqa: PLC0415 - it needs the library
 
-    probe = MongoProbe(server)
-    return Probe(
-        name=name,
+        return MongoProbe(server)
+
+    return lazy_probe(
+        name,
+        make_checker,
         component=server.component,
-        check=probe.check,
-        close=probe.close,
         code="DB_CONNECTION_ERROR",
         interval=server.interval,
-        # Several questions are asked, each with its own limit.
+        # A check sends several commands, each with a limit of its own.
         timeout=2 * server.timeout + 1,
     )

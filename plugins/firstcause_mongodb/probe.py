@@ -125,7 +125,7 @@ class MongoProbe:
 
 
 def _run_if_allowed(admin: Any, command: str) -> Mapping[str, Any]:
-    """What a command tells; nothing where the account may not ask, or the server is no replica set."""
+    """Run a command; empty if the account may not run it, or the server is not in a replica set."""
     try:
         reply: Mapping[str, Any] = admin.command(command)
     except errors.OperationFailure as error:
@@ -138,7 +138,7 @@ def _run_if_allowed(admin: Any, command: str) -> Mapping[str, Any]:
 
 
 def _classify_error(error: errors.PyMongoError) -> tuple[str, str]:
-    """What to tell a person, and the error's code."""
+    """Return the message for people, and the error's code."""
     details = getattr(error, "details", None)
     # NotPrimaryError has no `code` of its own.
     error_number = getattr(error, "code", None) or (

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -12,7 +14,9 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    renamed_keys: ClassVar[dict[str, str]] = {"least": "min_severity"}
+
     service: tuple[str, ...] = ("service.name",)
     tenant: tuple[str, ...] = ("tenant", "tenant.id")
     code: tuple[str, ...] = ("error.code", "code")
-    least: int = Field(default=17, ge=1, le=24)
+    min_severity: int = Field(default=17, ge=1, le=24)

@@ -31,14 +31,14 @@ class Parser:
     config: Config
 
     def parse(self, body: bytes, headers: Mapping[str, str]) -> list[Event]:
-        """The records that are errors; the others are let go. IntakeError where it is no export of logs."""
+        """Parse the records that are errors; others count as ignored. IntakeError: not an export of logs."""
         now = datetime.now(UTC)
         export = _decode_body(body, headers.get("content-type", "").lower())
         return [
             self._build_event(record, {**resource, **attributes}, now)
             for resource, record in _iter_records(export)
             for attributes in [_decode_attributes(record.get("attributes"))]
-            if _parse_severity_number(record) >= self.config.least
+            if _parse_severity_number(record) >= self.config.min_severity
         ]
 
     def _build_event(self, record: Mapping[str, Any], attributes: Mapping[str, Any], now: datetime) -> Event:
@@ -75,7 +75,7 @@ def _decode_body(body: bytes, content_type: str) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        msg = f"the body is no JSON: {type(error).__name__}; protobuf has the type application/x-protobuf"
+        msg = f"the body is not JSON: {type(error).__name__}; protobuf has the type application/x-protobuf"
         raise IntakeError(msg) from None
 
 
@@ -92,7 +92,7 @@ def _decode_protobuf(body: bytes) -> Any:
     try:
         return MessageToDict(ExportLogsServiceRequest.FromString(body))
     except (DecodeError, ValueError, RecursionError) as error:
-        msg = f"the body is no protobuf of logs: {type(error).__name__}"
+        msg = f"the body is not a protobuf export of logs: {type(error).__name__}"
         raise IntakeError(msg) from None
 
 
@@ -100,7 +100,7 @@ def _iter_records(export: Any) -> Iterator[tuple[dict[str, Any], dict[str, Any]]
     """The attributes of the resource, and the record."""
     resource_logs = export.get("resourceLogs") if isinstance(export, dict) else None
     if not isinstance(resource_logs, list) and export != {}:
-        msg = "there are no resourceLogs in it; send what an OTLP exporter of logs sends"
+        msg = "the body has no resourceLogs; send what an OTLP exporter of logs sends"
         raise IntakeError(msg, 422)
     for group in _select_objects(resource_logs):
         resource = group.get("resource")

@@ -30,7 +30,7 @@ def build_response(outcome: IntakeOutcome, headers: Mapping[str, str]) -> Intake
 
 
 def _encode_protobuf(rejected_count: int, message: str) -> bytes:
-    """The empty message is no bytes."""
+    """Encode the empty message, which is zero bytes."""
     with suppress(ModuleNotFoundError):
         from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as pb  # noqa: PLC0415
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
 class Server(BaseModel):
-    """One server. Beyond what follows it is DEGRADED, everything else is measured only.
+    """One server. Beyond its limits it is DEGRADED; everything else is only measured.
 
     degraded_ms: of a PING. memory_share: of maxmemory. clients_share: of maxclients. evictions: keys, and
     slow_commands: entries of the slow log, since the check before. replication_lag_s: of a replica.

@@ -26,7 +26,7 @@ _UNREACHABLE_CODE = "REDIS_CONNECTION_ERROR"
 
 
 class RedisProbe:
-    """What one server's counters were at the last check, besides its connection."""
+    """Checks one server. Keeps its connection, and its counters from the last check."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -61,7 +61,7 @@ class RedisProbe:
                 decode_responses=True,
                 client_name="firstcause",
             )
-            # The first answer would include the way there; that of a connection that stands does not.
+            # The first PING includes connecting; the latency is that of an open connection.
             self._client.ping()
             findings.restart()
         self._client.ping()
@@ -130,7 +130,7 @@ class RedisProbe:
 
 
 def _classify_error(error: redis.RedisError) -> tuple[str, str]:
-    """What to tell a person, and the error's code."""
+    """Return the message for people, and the error's code."""
     message = " ".join(str(error).split())[:300]
     if isinstance(error, redis.AuthenticationError | redis.exceptions.NoPermissionError):
         return message, "REDIS_AUTH_FAILED"

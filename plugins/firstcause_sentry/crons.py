@@ -19,13 +19,13 @@ _MAX_FAILING_JOBS = 1000
 
 @dataclass
 class CronMonitor:
-    """Remembers which jobs failed, so that their ends are said at once; of others once an hour."""
+    """Remembers which jobs failed, so that their recovery is reported at once; other successes hourly."""
 
     _failing: OrderedDict[str, None] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def to_event(self, payload: Any, service: str | None, now: datetime) -> Event | None:
-        """None of what has just begun, and of what is no check-in."""
+        """Parse a check-in; None if the job has only started, or it is not a check-in."""
         check_in = payload if isinstance(payload, dict) else {}
         slug, status = str(check_in.get("monitor_slug") or "").strip(), check_in.get("status")
         code = code_of(f"cron {slug} failed") if slug else None

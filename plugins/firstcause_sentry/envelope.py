@@ -23,7 +23,7 @@ class Item:
 
 
 def parse_header(body: bytes) -> dict[str, Any]:
-    """What the first line says of all items. IntakeError where it is no JSON object."""
+    """What the first line says of all items. IntakeError where it is not a JSON object."""
     return _parse_object(_read_line(body, 0)[0], "the envelope's header")
 
 
@@ -44,7 +44,7 @@ def iter_items(body: bytes) -> Iterator[Item]:
             payload, offset = _read_line(body, offset)
         else:
             if not isinstance(length, int) or length < 0 or offset + length > len(body):
-                msg = f"item {index} says that it has {length!r} bytes, and {len(body) - offset} are left"
+                msg = f"item {index} claims {length!r} bytes, but only {len(body) - offset} are left"
                 raise IntakeError(msg)
             payload, offset = body[offset : offset + length], offset + length
         yield Item(str(item_header.get("type")), payload)
@@ -61,15 +61,15 @@ def _read_line(body: bytes, offset: int) -> tuple[bytes, int]:
 def _parse_object(line: bytes, description: str) -> dict[str, Any]:
     value = parse_json(line, description)
     if not isinstance(value, dict):
-        msg = f"{description} is no JSON object"
+        msg = f"{description} is not a JSON object"
         raise IntakeError(msg)
     return value
 
 
 def parse_json(text: bytes, description: str) -> Any:
-    """IntakeError where it is no JSON."""
+    """IntakeError where it is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        msg = f"{description} is no JSON: {type(error).__name__}"
+        msg = f"{description} is not JSON: {type(error).__name__}"
         raise IntakeError(msg) from None

@@ -1,4 +1,4 @@
-"""What envelopes bring besides errors: counted, and let go."""
+"""Counts the items of envelopes that are not errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MAX_QUANTITY = 10**9
 
 @dataclass
 class ItemCounts:
-    """passed: by kind. lost: what the SDK says that it dropped, by category and reason."""
+    """ignored: by kind. dropped_by_sender: what the SDK reports to have dropped, by category and reason."""
 
     ignored: Counter[str] = field(default_factory=Counter)
     dropped_by_sender: Counter[str] = field(default_factory=Counter)

@@ -57,7 +57,7 @@ class Parser:
     def parse_envelope(self, body: bytes, headers: Mapping[str, str]) -> IntakeResult:
         """Of its items the events, the logs of errors and jobs that failed; the others are counted.
 
-        IntakeError where an error in it cannot be read and there is no other.
+        IntakeError: an error in it cannot be parsed, and it holds no other.
         """
         accepted: list[Event] = []
         counts = ItemCounts()
@@ -149,7 +149,7 @@ def _as_dict(value: object) -> dict[str, Any]:
 
 
 def _select_objects(value: object) -> list[dict[str, Any]]:
-    """A list may come as such, or under `values`; what is no object in it is left out."""
+    """List the objects of a field, which may be a list or hold one under `values`."""
     entries = value.get("values") if isinstance(value, dict) else value
     return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
@@ -188,7 +188,7 @@ def _format_exception(exception: Mapping[str, Any]) -> str | None:
 
 
 def _select_message(payload: Mapping[str, Any], exceptions: Sequence[Mapping[str, Any]]) -> str | None:
-    """The exception's, as it was caught; else the words of the log."""
+    """The message of the exception that was caught, else that of the log."""
     if exceptions and (exception_text := _format_exception(exceptions[-1])):
         return exception_text
     for candidate in (payload.get("logentry"), payload.get("message")):
@@ -245,7 +245,7 @@ def _format_stack(exceptions: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _format_frame(frame: Mapping[str, Any]) -> Iterator[str]:
-    # The whole path of a library's file tells that it is one.
+    # The whole path of a file shows whether it is a library's.
     paths = ("filename", "abs_path") if frame.get("in_app") is not False else ("abs_path", "filename")
     file = next(filter(None, (_to_text(frame.get(name)) for name in (*paths, "module"))), "?")
     yield f'  File "{file}", line {frame.get("lineno") or "?"}, in {frame.get("function") or "?"}'

@@ -1,4 +1,4 @@
-"""How Sentry's SDKs say who they are, and what answers they understand."""
+"""How Sentry's SDKs authenticate, and which responses they understand."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _iter_dsn_keys(body: bytes) -> Iterator[str]:
 
 
 def build_response(outcome: IntakeOutcome, _headers: Mapping[str, str]) -> IntakeResponse:
-    """200 with the event's id; else the reason where SDKs look for it, and for how long to be quiet."""
+    """Build the response: 200 with the event's id, else the reason in SDKs' header, and how long to wait."""
     if outcome.error is None:
         ids = [name.removeprefix("sentry:") for name in outcome.ids]
         return IntakeResponse(200, {"id": ids[0] if ids else None}, _EXPOSE_HEADERS)
@@ -64,7 +64,7 @@ def build_response(outcome: IntakeOutcome, _headers: Mapping[str, str]) -> Intak
     response_headers = _EXPOSE_HEADERS | {"X-Sentry-Error": message}
     status = outcome.status
     if outcome.retry_after is not None:
-        # They drop what a 503 refuses and go on as before; a 429 makes them wait.
+        # SDKs drop an event that gets a 503 and keep sending; a 429 makes them wait.
         status = _TOO_MANY_REQUESTS if status == _SERVICE_UNAVAILABLE else status
         response_headers["X-Sentry-Rate-Limits"] = (
             f"{math.ceil(outcome.retry_after)}::organization:firstcause"

@@ -72,7 +72,7 @@ _KINDS_BY_SCHEME = {
 
 
 class Database(BaseModel):
-    """One database by its URL. Beyond what follows it is DEGRADED, everything else is measured only.
+    """One database by its URL. Beyond its limits it is DEGRADED; everything else is only measured.
 
     degraded_ms: of the smallest query on a connection that stands. connections_share: of those allowed.
     long_query_s: from when on a query is long; long_queries: so many of them are too many.
@@ -97,7 +97,7 @@ class Database(BaseModel):
         scheme = _parse_scheme(url)
         if scheme not in _KINDS_BY_SCHEME:
             raise ValueError(
-                f"{scheme!r} is no kind of database that is known; there are {', '.join(_KINDS_BY_SCHEME)}"
+                f"{scheme!r} is not a known kind of database; there are {', '.join(_KINDS_BY_SCHEME)}"
             )
         return url
 

@@ -1,4 +1,4 @@
-"""What each kind of database tells of itself. What an account may not see is left out."""
+"""The measurements of each kind of database. What the account may not see is left out."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class SqlProbe:
             _DIALECT_CHECKS[self._engine.dialect.name](conn, findings, database)
 
     def _classify_error(self, error: Exception) -> tuple[str, str]:
-        """What to tell a person, and the error's code. Drivers' texts hold no password; the URL would."""
+        """Return message and code of an error. Drivers' texts hold no password; the URL would."""
         cause: Any = getattr(error, "orig", None) or error
         message = " ".join(str(cause.args[-1] if cause.args else cause).split())[:300]
         codes, lowered = self._database.kind.codes, message.lower()

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -10,7 +10,7 @@ def _check_timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        msg = f"{name!r} is no time zone; write it like Europe/Berlin"
+        msg = f"{name!r} is not a time zone; use for example Europe/Berlin"
         raise ValueError(msg) from None
     return name
 
@@ -28,11 +28,13 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    renamed_keys: ClassVar[dict[str, str]] = {"least": "min_severity"}
+
     host: str = "127.0.0.1"
     udp: Port = None
     tcp: Port = None
     connections: int = Field(default=200, ge=1, le=10_000)
-    least: int = Field(default=3, ge=0, le=7)
+    min_severity: int = Field(default=3, ge=0, le=7)
     service: tuple[str, ...] = ("service",)
     tenant: tuple[str, ...] = ("tenant",)
     code: tuple[str, ...] = ("code",)

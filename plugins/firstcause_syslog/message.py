@@ -1,4 +1,4 @@
-"""One syslog message into an event: RFC 5424, and RFC 3164 as leniently as it is written."""
+"""Parses one syslog message into an event: RFC 5424, and RFC 3164 in all its variants."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _MAX_PRIORITY = 191
 
 @dataclass
 class SyslogMessage:
-    """What a message says. number: of its severity, 0 is the worst."""
+    """The fields of a message. severity_number: 0 is the worst."""
 
     severity_number: int
     facility: int
@@ -67,7 +67,7 @@ class Parser:
         if not text:
             return None
         message = parse_message(text, now, ZoneInfo(self.config.timezone))
-        if message.severity_number > self.config.least:
+        if message.severity_number > self.config.min_severity:
             return None
         first, _, rest = message.text.strip().partition("\n")
         code = _select_first(message.data, self.config.code)
@@ -85,7 +85,7 @@ class Parser:
 
 
 def parse_message(text: str, now: datetime, zone: ZoneInfo) -> SyslogMessage:
-    """Whatever it is: what cannot be told is left out, and all of it is then the words."""
+    """Parse any message; a header that cannot be parsed stays part of the text."""
     priority = _PRIORITY_PATTERN.match(text)
     priority_number = (
         int(priority[1]) if priority and int(priority[1]) <= _MAX_PRIORITY else _DEFAULT_PRIORITY
@@ -153,7 +153,7 @@ def _parse_iso_time(text: str) -> datetime | None:
 
 
 def _resolve_year(match: re.Match[str], now: datetime, zone: ZoneInfo) -> datetime | None:
-    """It says no year: this one, and in January the one before for what would be yet to come."""
+    """Add the year, which the format lacks: this year, or last year if the time would be in the future."""
     month = _MONTH_NUMBERS.get(match[1])
     day, hour, minute, second = (int(match[group]) for group in (2, 3, 4, 5))
     local = now.astimezone(zone)

@@ -31,7 +31,7 @@ _MIN_WAIT_S, _MAX_WAIT_S = 0.5, 10.0
 
 @dataclass
 class Stream:
-    """What a connection has sent and is no whole message yet. skipping: a line that is too long goes on."""
+    """What a connection has sent of an incomplete message. skipping: inside a line that is too long."""
 
     peer: str
     buffer: bytearray = field(default_factory=bytearray)

@@ -1,4 +1,4 @@
-"""Datagrams. Nobody can tell their senders to wait: what finds no room is lost, and said in the log."""
+"""Receives datagrams. Their senders cannot be slowed down: what finds no room is dropped and logged."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _PAUSE_S = 1
 
 
 def make_caller(call: Call) -> Callable[[Any, Notification, str], Any]:
-    """For `Sender`: makes one call. It is told once Twilio has taken it, whether or not somebody answers."""
+    """Make the function that places one call. Delivered means accepted by Twilio; a person may not answer."""
 
     def deliver(twilio: Any, notification: Notification, number: str) -> Any:
         twiml = build_twiml(notification.text, call)
@@ -24,8 +24,8 @@ def make_caller(call: Call) -> Callable[[Any, Notification, str], Any]:
 
 
 def build_twiml(text: str, call: Call) -> str:
-    """TwiML that says the text, waits a second and says it again: whoever is woken misses the first half."""
-    # Half a second of import that a command which never sends should not pay.
+    """Build TwiML that reads the text twice, a second apart: who was asleep misses the first half."""
+    # The import takes half a second, which a command that never sends should not pay.
     from twilio.twiml.voice_response import VoiceResponse  # noqa: PLC0415
 
     # The library escapes, but what XML cannot hold at all it would send, and Twilio refuse.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
@@ -34,12 +36,14 @@ class Config(BaseModel):
     """env_file: the application's dotenv file, read at every check; account_sid and auth_token else.
 
     api_url: where Twilio's API answers, None for Twilio itself. timeout, interval: seconds.
-    degraded_ms: a slower answer is DEGRADED, and so is a balance below balance_least, in the account's
-    currency. number: the one that the application sends from, where its env_file does not say; the account
+    degraded_ms: a slower answer is DEGRADED, and so is a balance below min_balance, in the account's
+    currency. number: the one that the application sends from, if its env_file does not name one; the account
     must own it.
     """
 
     model_config = ConfigDict(extra="forbid")
+
+    renamed_keys: ClassVar[dict[str, str]] = {"balance_least": "min_balance"}
 
     env_file: str | None = None
     account_sid: str | None = None
@@ -48,7 +52,7 @@ class Config(BaseModel):
     timeout: float = Field(default=10.0, gt=0, le=60)
     interval: float = Field(default=60.0, ge=1)
     degraded_ms: float = Field(default=3000.0, gt=0)
-    balance_least: float = 5.0
+    min_balance: float = 5.0
     number: str | None = None
     sms: Sms | None = None
     call: Call | None = None

@@ -1,4 +1,4 @@
-"""The probe: whether Twilio lets the application's account in."""
+"""The probe: whether Twilio accepts the application's account."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FORBIDDEN_STATUSES = {403, 404}
 
 @dataclass(frozen=True)
 class Credentials:
-    """None where not set. place: where they are looked for, to tell a person."""
+    """The account that is checked; None where not set. source: where they were read, for messages."""
 
     sid: str | None
     token: str | None
@@ -30,7 +30,7 @@ class Credentials:
 
 
 def read_credentials(config: Config) -> Credentials:
-    """As the application has them now: a deployment may have changed them since the last look."""
+    """Read the credentials at each check: a deployment may have changed them since the last one."""
     if config.env_file is None:
         token = config.auth_token.get_secret_value() if config.auth_token else None
         return Credentials(config.account_sid, token, "[plugins.twilio]", config.number)
@@ -43,8 +43,8 @@ def read_credentials(config: Config) -> Credentials:
 
 
 def build_client(sid: str, token: str, config: Config) -> Any:
-    """A client of twilio-python that gives up after `timeout`, and does not try again by itself."""
-    # Half a second of import that a command which never sends should not pay.
+    """Build a client of twilio-python with our timeout and without retries of its own."""
+    # The import takes half a second, which a command that never sends should not pay.
     from twilio.http.http_client import TwilioHttpClient  # noqa: PLC0415
     from twilio.rest import Client  # noqa: PLC0415
 
@@ -92,8 +92,8 @@ def _measure_balance(config: Config, findings: Findings, account: Any) -> None:
         return
     amount = float(balance.balance)
     findings.measure("balance_left", amount)
-    if amount < config.balance_least:
-        message = f"{amount:.2f} {balance.currency} are left, less than {config.balance_least:g}"
+    if amount < config.min_balance:
+        message = f"{amount:.2f} {balance.currency} left, less than {config.min_balance:g}"
         findings.degraded(message, "TWILIO_BALANCE_LOW")
 
 
@@ -102,12 +102,12 @@ def _check_from_number(findings: Findings, account: Any, credentials: Credential
         return
     owned = account.incoming_phone_numbers.list(phone_number=credentials.from_number, limit=1)
     if not owned:
-        message = f"{credentials.from_number}, set in {credentials.source}, is no number of the account"
+        message = f"{credentials.from_number}, set in {credentials.source}, is not a number of the account"
         findings.down(message, "TWILIO_FROM_NUMBER_NOT_OWNED")
 
 
 def describe_error(error: Exception) -> str:
-    """One line: Twilio's own code and words, else why it was not reached."""
+    """Describe an error on one line: Twilio's code and text, else why Twilio was not reached."""
     code, text = getattr(error, "code", None), getattr(error, "msg", None)
     if code is not None:
         return f"Twilio {code}: {' '.join(str(text).split())}"

@@ -1,4 +1,4 @@
-"""Tells each number of an account of ours, by whatever way: what the notifiers have in common."""
+"""Sends to each number of our account: what the SMS and the call notifier share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SERVER_ERROR = 500
 
 
 class Sender:
-    """Tells every number. tell: given a client, a message and a number, makes what Twilio then delivers."""
+    """Sends to every number. deliver: takes a client, a notification and a number, and sends one message."""
 
     def __init__(
         self, config: Config, account: SendingAccount, deliver: Callable[[Any, Notification, str], Any]
@@ -29,7 +29,7 @@ class Sender:
         self._delivered = DeliveryTracker()
 
     def send(self, notification: Notification) -> str:
-        """Returns Twilio's ids. DeliveryError where any number could not be told."""
+        """Send to each number that lacks it, and return Twilio's ids. DeliveryError: a number failed."""
         delivered = self._delivered.receipts_for(notification)
         twilio = build_client(
             self._account.account_sid, self._account.auth_token.get_secret_value(), self._config
@@ -40,7 +40,7 @@ class Sender:
                 continue
             try:
                 delivered[number] = str(self._deliver(twilio, notification, number).sid)
-            except Exception as error:  # noqa: BLE001 - the other numbers are to be told whatever this was
+            except Exception as error:  # noqa: BLE001 - the other numbers must be reached whatever this error is
                 failures.append(error)
         if failures:
             raise _combine_failures(failures, len(self._account.to))
@@ -55,6 +55,6 @@ def _combine_failures(failures: list[Exception], receivers: int) -> DeliveryErro
 
 
 def _is_retryable(error: Exception) -> bool:
-    """Whether trying again may help: not where Twilio refused this request for what it is."""
+    """Whether a retry may help; it does not if Twilio rejected the request itself."""
     status = getattr(error, "status", None)
     return not isinstance(status, int) or status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def make_texter(sms: Sms) -> Callable[[Any, Notification, str], Any]:
-    """For `Sender`: makes one SMS."""
+    """Make the function that sends one SMS."""
 
     def deliver(twilio: Any, notification: Notification, number: str) -> Any:
         return twilio.messages.create(body=notification.text, from_=sms.from_number, to=number)

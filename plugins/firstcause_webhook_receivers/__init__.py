@@ -1,4 +1,4 @@
-"""Ways in for any tool that posts JSON, by a few lines of configuration that say where what stands."""
+"""Intake for any tool that posts JSON: the configuration says where in the JSON each field is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from firstcause import IntakeFormat, hookimpl
 from firstcause_webhook_receivers.config import Config
 from firstcause_webhook_receivers.parser import Parser
 
-__all__ = ["Config", "firstcause_intake"]
+__all__ = ["FORMER_NAMES", "Config", "firstcause_intake"]
+
+FORMER_NAMES = ("webhooks",)
 
 
 @hookimpl

@@ -1,6 +1,8 @@
+"""`[plugins.webhook_receivers]`: how the JSON of other tools becomes events."""
+
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, RootModel
 
@@ -26,25 +28,30 @@ def _check_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
 
 
 JsonPaths = Annotated[tuple[str, ...], BeforeValidator(_to_tuple), AfterValidator(_check_paths)]
-"""One place or several, of which the first where something stands is taken."""
+"""One path or several; the first that leads to a value is used."""
 
 
 class PayloadMapping(BaseModel):
-    """`[plugins.webhooks.NAME]`: where in the JSON what stands. Served at /api/v1/webhooks/<path, else NAME>.
+    """`[plugins.webhook_receivers.NAME]`: where in the JSON the fields of an event are.
 
-    A place is a path such as `incident.labels.severity` or `alerts.0.name`, which also goes into a text that
-    is JSON; a template such as `{host}: {check.name}`; or a text of your own, after "=". "^." before a path
-    begins at the whole body again. each: where the list is, if there are several in one request.
+    Each field takes a path such as `incident.labels.severity` or `alerts.0.name`, which also leads into a
+    text that is JSON itself; a template such as `{host}: {check.name}`; or a fixed text after "=". With "^."
+    a path starts at the whole body instead of at the item.
 
-    code: becomes a code as `firstcause.code_of` makes them. severities: values in small letters; of any
-    other the catalog decides. over: values at `resolved` that mean that the error is over. id: what is the
-    same where the same occurrence is sent again.
+    path: where it is served, /api/v1/webhooks/<path>; None means the receiver's name.
+    items: path of the list, if one request holds several events; empty means the whole body is one.
+    code: made into a code by `firstcause.code_of`.
+    severities: value in lower case -> severity; for any other value the catalog decides.
+    resolved_values: values at `resolved` that mean that the error is over.
+    id: identifies an occurrence, so that one sent again is not counted twice.
     """
 
     model_config = ConfigDict(extra="forbid")
 
+    renamed_keys: ClassVar[dict[str, str]] = {"each": "items", "over": "resolved_values"}
+
     path: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_./-]*$")
-    each: str = ""
+    items: str = ""
     code: JsonPaths = ()
     message: JsonPaths = ("message",)
     severity: JsonPaths = ("severity",)
@@ -54,8 +61,8 @@ class PayloadMapping(BaseModel):
     resolved: JsonPaths = ()
     id: JsonPaths = ()
     severities: dict[str, Severity] = Field(default_factory=lambda: dict(SEVERITIES))
-    over: tuple[str, ...] = RESOLVED_VALUES
+    resolved_values: tuple[str, ...] = RESOLVED_VALUES
 
 
 class Config(RootModel[dict[str, PayloadMapping]]):
-    """Name -> mapping."""
+    """Receiver's name -> its mapping."""

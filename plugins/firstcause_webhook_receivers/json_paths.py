@@ -1,4 +1,4 @@
-"""Places in JSON: paths, templates and texts."""
+"""Values in JSON, by path, template or fixed text."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _MAX_JSON_LENGTH = 100_000
 
 
 def check_path(path: str) -> None:
-    """ValueError with the mend where it is none."""
+    """Check a path, template or fixed text. ValueError: what is wrong with it, and how to write it."""
     rest = _PLACEHOLDER.sub("", path)
     if not path.strip() or "{}" in path:
-        msg = f"{path!r} names no place; write a path such as incident.title"
+        msg = f"{path!r} is not a path; write for example incident.title"
         raise ValueError(msg)
     if not path.startswith("=") and ("{" in rest or "}" in rest):
-        msg = f"{path!r} has a brace without its other; a template is like {{host}}: {{check.name}}"
+        msg = f"{path!r} has an unbalanced brace; write a template as {{host}}: {{check.name}}"
         raise ValueError(msg)
 
 
 def select_first(item: Any, root: Any, paths: Sequence[str]) -> Any:
-    """What stands at the first place where anything does; None where nothing does."""
+    """Return the value at the first of the paths that leads to one; None if none does."""
     for path in paths:
         value = _evaluate_path(item, root, path)
         if value is not None and value != "":
@@ -57,7 +57,7 @@ def _resolve_path(item: Any, root: Any, path: str) -> Any:
 
 
 def value_at(value: Any, path: str) -> Any:
-    """What stands at a path, None where nothing does. A name may have dots in it itself."""
+    """Return the value at a path, None if there is none. A key may contain dots itself."""
     if not path:
         return value
     value = _decode_json_text(value)
@@ -78,7 +78,7 @@ def value_at(value: Any, path: str) -> Any:
 
 
 def _decode_json_text(value: Any) -> Any:
-    """What a text holds that is JSON itself, as SNS sends it."""
+    """Decode a text that is JSON itself, as SNS sends it; return any other value as it is."""
     if isinstance(value, str) and len(value) <= _MAX_JSON_LENGTH and value.lstrip()[:1] in {"{", "["}:
         with suppress(ValueError, RecursionError):
             return json.loads(value)
@@ -86,7 +86,7 @@ def _decode_json_text(value: Any) -> Any:
 
 
 def to_text(value: Any) -> str:
-    """As a person would write it."""
+    """Format a value for a person: a text as it is, anything else as JSON."""
     if isinstance(value, str):
         return value.strip()
     return json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""What a tool posts, into events by its mapping."""
+"""Turns what a tool posts into events, by the mapping in the configuration."""
 
 from __future__ import annotations
 
@@ -19,30 +19,36 @@ if TYPE_CHECKING:
 
 _MAX_NAME_LENGTH = 200
 _DIVISORS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
-"""From these numbers on a time is not in seconds, but in nano-, micro- or milliseconds."""
+"""(number, divisor): a time from that number on is in nano-, micro- or milliseconds, not in seconds."""
 
 
 @dataclass(frozen=True)
 class Parser:
+    """Reads the requests of one receiver. name: the receiver's, as in [plugins.webhook_receivers.NAME]."""
+
     name: str
     mapping: config.PayloadMapping
 
     def parse(self, body: bytes, headers: Mapping[str, str]) -> list[Event]:  # noqa: ARG002 - the hook's shape
-        """IntakeError where it is no JSON, or where nothing stands at the places."""
+        """Read a request into events. IntakeError: the body is not JSON, or the mapped paths hold nothing."""
         try:
             root = json.loads(body)
         except (ValueError, RecursionError) as error:
-            msg = f"the body is no JSON: {type(error).__name__}"
+            msg = f"the body is not JSON: {type(error).__name__}"
             raise IntakeError(msg) from None
         now = datetime.now(UTC)
         return [
             self._build_event(index, item, root, now) for index, item in enumerate(self._list_items(root))
         ]
 
+    @property
+    def _table(self) -> str:
+        return f"[plugins.webhook_receivers.{self.name}]"
+
     def _list_items(self, root: Any) -> list[Any]:
-        items = value_at(root, self.mapping.each)
+        items = value_at(root, self.mapping.items)
         if items is None:
-            msg = f"there is nothing at {self.mapping.each!r}; see [plugins.webhooks.{self.name}] each"
+            msg = f"the body has nothing at {self.mapping.items!r}; see {self._table} items"
             raise IntakeError(msg, 422)
         return items if isinstance(items, list) else [items]
 
@@ -51,7 +57,7 @@ class Parser:
         message, code = (self._read_text(item, root, paths) for paths in (mapping.message, mapping.code))
         if not message and not code:
             paths = ", ".join((*mapping.message, *mapping.code))
-            msg = f"item {index}: there is nothing at {paths}; see [plugins.webhooks.{self.name}]"
+            msg = f"item {index} has nothing at {paths}; see {self._table}"
             raise IntakeError(msg, 422)
         severity, state = (
             (self._read_text(item, root, paths) or "").lower()
@@ -66,7 +72,7 @@ class Parser:
             service=self._read_name(item, root, mapping.service),
             tenant=self._read_name(item, root, mapping.tenant),
             details=item if isinstance(item, dict) else {"value": item},
-            resolved=bool(state) and state in mapping.over,
+            resolved=bool(state) and state in mapping.resolved_values,
         )
 
     def _read_text(self, item: Any, root: Any, paths: Sequence[str]) -> str | None:
@@ -78,7 +84,7 @@ class Parser:
         return name[:_MAX_NAME_LENGTH] if name else None
 
     def _make_event_id(self, item: Any, root: Any, now: datetime, state: str) -> str:
-        """Without an id of its own the same item counts once a minute."""
+        """Make the id that detects a repeated occurrence. Without an id in the item: one a minute."""
         occurrence_id = select_first(item, root, self.mapping.id)
         identity = [occurrence_id, state] if occurrence_id is not None else [item, f"{now:%Y-%m-%dT%H:%M}"]
         encoded = json.dumps(identity, sort_keys=True).encode("utf-8", "replace")
@@ -86,7 +92,7 @@ class Parser:
 
 
 def _parse_time(value: object) -> datetime | None:
-    """ISO 8601, or a number of seconds, or of thousandths, millionths or billionths of one, since 1970."""
+    """Parse ISO 8601, or a number of s, ms, µs or ns since 1970; None for anything else."""
     with suppress(ValueError, OverflowError, OSError):
         if isinstance(value, str) and not value.strip().replace(".", "", 1).isdigit():
             parsed = datetime.fromisoformat(value.strip().removesuffix(" UTC"))

@@ -269,6 +269,46 @@ def test_markup_of_a_page_is_taken_off_and_code_kept() -> None:
     assert page.sections[Section.MITIGATION] == ["See here, now.\n# not a heading\n  ls <name>", "one\ntwo"]
 
 
+def test_a_list_within_a_list_belongs_to_its_item() -> None:
+    page = parse_page(
+        "## Fix\n1. Find the leader:\n   - ask *each* member\n   - read the log\n     of `etcd`\n\n"
+        "     ```sh\n"
+        "     $ journalctl -u etcd\n     -- Logs\n     ```\n2. [ ] Restart it\n\n   Then wait.\n"
+    )
+    assert page.sections[Section.MITIGATION] == [
+        "Find the leader:\n- ask each member\n- read the log of `etcd`\n  journalctl -u etcd",
+        "Restart it\nThen wait.",
+    ]
+
+
+def test_each_row_of_a_table_is_a_step() -> None:
+    page = parse_page(
+        "## Causes\n\n| Symptom | Cause | |\n|---|:-:|---|\n"
+        "| slow | a `lock` \\| two | see [log](https://e.org/l) |\n| down | | |\n"
+    )
+    assert page.sections[Section.CAUSES] == [
+        "Symptom: slow; Cause: a `lock` | two; see log (https://e.org/l)", "Symptom: down",
+    ]  # fmt: skip
+
+
+def test_a_fence_holds_headings_lists_and_shorter_fences() -> None:
+    page = parse_page(
+        "## Fix\nRun:\n````\n## Impact\n- not an item\n```\n````\n## Impact\nSlow\n\n    indented code\n"
+    )
+    assert page.sections == {
+        Section.MITIGATION: ["Run:\n## Impact\n- not an item\n```"],
+        Section.IMPACT: ["Slow\nindented code"],
+    }
+
+
+def test_quotes_and_folded_parts_are_read_as_text() -> None:
+    page = parse_page(
+        "## Fix\n> **Note:** ask first.\n\n<details>\n<summary>More</summary>\n\n"
+        "* Free \\_one\\_ &amp; two\n\n</details>\n"
+    )
+    assert page.sections[Section.MITIGATION] == ["Note: ask first.", "Free _one_ & two"]
+
+
 @pytest.mark.parametrize(
     ("name", "code"),
     [

@@ -272,7 +272,7 @@ def test_a_result_is_checked_with_all_other_files_in_its_place(tmp_path: Path) -
     with pytest.raises(RuleFileError) as caught:
         check_changes({mine: text().add_entries([{**NEW, "code": "OTHER"}]).raw}, folders)
     assert f"{other}:3:70: unknown code 'QUEUE_FULL'" in str(caught.value)
-    assert f"'OTHER' is taken, by {mine}:" in str(caught.value)
+    assert f"'OTHER' is already used at {mine}:" in str(caught.value)
     assert mine.read_text() == FILE
 
 

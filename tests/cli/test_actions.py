@@ -25,7 +25,7 @@ def test_an_hour_on_call(tmp_path: Path) -> None:
     assert 'code="SMS_DELIVERY_FAILURE" tenant="acme"' in listed
     (found,) = run_cli_json("silence", "list", folder=tmp_path)["silences"]
     assert (found["state"], found["incidents"], found["comment"]) == ("active", ["1"], "known")
-    assert run_cli("silence", "end", "1", folder=tmp_path).stdout == "silence 1 is over\n"
+    assert run_cli("silence", "end", "1", folder=tmp_path).stdout == "silence 1 has ended\n"
     assert run_cli_json("silence", "list", folder=tmp_path) == {"silences": []}
 
 
@@ -46,9 +46,9 @@ def test_a_person_knows_better(tmp_path: Path) -> None:
 def test_wrong_calls_are_one_clear_line(tmp_path: Path) -> None:
     for call, says in (
         (("silence", "add"), "MATCHERs or --incident"),
-        (("silence", "add", "code"), "is no matcher"),
-        (("silence", "add", "code=X", "--for", "soon"), "no length of time"),
-        (("silence", "add", "code=X", "--start", "soon"), "is no time"),
+        (("silence", "add", "code"), "is not a matcher"),
+        (("silence", "add", "code=X", "--for", "soon"), "is not a duration"),
+        (("silence", "add", "code=X", "--start", "soon"), "is not a time"),
         (("silence", "end", "7"), "no silence '7'"),
         (("ack", "7"), "no incident '7'"),
     ):

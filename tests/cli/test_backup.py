@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def test_a_copy_is_a_store(tmp_path: Path) -> None:
     run_cli("report", "TWILIO_API_FAILURE", folder=tmp_path)
     said = run_cli("backup", "copy.db", folder=tmp_path).stdout
-    assert " is in copy.db (" in said
+    assert " is copied to copy.db (" in said
     done = run_cli_json("backup", "copy.db", "--replace", folder=tmp_path)
     assert done == {"file": "copy.db", "bytes": (tmp_path / "copy.db").stat().st_size}
     again = run_cli("backup", "copy.db", folder=tmp_path, ok=1)
@@ -64,7 +64,7 @@ def test_since_when(tmp_path: Path) -> None:
     run_cli("report", "REDIS_SLOW", folder=tmp_path)
     assert run_cli("export", "--since", "1h", folder=tmp_path).stdout.count("\n") == 1
     assert run_cli("export", "--since", "2999-01-01T00:00:00Z", folder=tmp_path).stdout == ""
-    assert "neither a length of time" in run_cli("export", "--since", "x", folder=tmp_path, ok=2).stderr
+    assert "neither a duration" in run_cli("export", "--since", "x", folder=tmp_path, ok=2).stderr
 
 
 def test_who_reads_only_the_beginning_is_no_mistake(tmp_path: Path) -> None:

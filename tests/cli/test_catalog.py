@@ -121,7 +121,7 @@ def test_into_a_new_file_elsewhere_under_a_component_of_choice(site: Path) -> No
     done = run_cli(
         "catalog", "import", "src/queues", "--into", "new/mine.yaml", "--component", "mail", folder=site
     )
-    assert "new/mine.yaml is in no folder of [rules] paths" in done.stderr
+    assert "new/mine.yaml is not in a folder of [rules] paths" in done.stderr
     assert yaml.safe_load((site / "new" / "mine.yaml").read_text())["component"] == "mail"
 
 
@@ -140,7 +140,7 @@ WRONG_CALLS = [
     (["import", "src", "--component", "Not One"], "'Not One' is not a component"),
     (["import", "src", "--into", "rules/x.txt"], "rule files end in .yaml or .yml"),
     (["import", "src", "--into", "rules/site.yaml", "--component", "b"], "is of the component site"),
-    (["coverage", "nothing like it"], "no error without an entry has 'nothing like it' in it"),
+    (["coverage", "nothing like it"], "no error without an entry contains 'nothing like it'"),
 ]
 
 
@@ -181,7 +181,7 @@ def test_coverage_lists_what_has_no_entry_and_drafts_one_that_covers_it(site: Pa
     assert (left["code"], left["message"], left["count"]) == ("billing.late", None, 1)
     assert left["last_seen"].endswith("Z")
     named = run_cli("catalog", "coverage", "BILLING", "--draft", folder=site)
-    assert "have them say BILLING_LATE" in named.stderr
+    assert "have the sender report BILLING_LATE" in named.stderr
     assert "- code: BILLING_LATE" in named.stdout
 
 

@@ -18,7 +18,7 @@ notifiers = ["webhook", "console"]
 [[notify.routes]]
 name = "lead"
 notifiers = ["webhook"]
-direct = false
+escalation_only = true
 [plugins.webhook]
 url = "http://127.0.0.1:9/nobody-listens"
 """
@@ -48,6 +48,6 @@ def test_wrong_calls_are_one_clear_line(tmp_path: Path) -> None:
     for call, says in (
         (("NOPE",), "no catalog entry 'NOPE'"),
         (("--route", "x"), "no route 'x' in [[notify.routes]]; there are: none"),
-        (("--wait", "soon"), "no length of time"),
+        (("--wait", "soon"), "is not a duration"),
     ):
         assert says in run_cli("drill", *call, folder=tmp_path, ok=2).stderr, call

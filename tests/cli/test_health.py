@@ -50,8 +50,8 @@ def test_check_compares_with_the_last_time_all_was_well(folder: Path, website: R
     website.status = 500
     (folder / "app.env").write_text("")
     worse = run_cli("check", folder=folder, ok=1).stdout
-    assert "worse than the last known good state: REDIS_URL was set and is not any more" in worse
-    assert "to put it back: set REDIS_URL again" in worse
+    assert "worse than the last known good state: REDIS_URL is no longer set" in worse
+    assert "to roll back: set REDIS_URL again" in worse
     found = run_cli_json("diff", "good", "latest", folder=folder, ok=1)
     assert {one["name"] for one in found["regressions"]} == {"REDIS_URL", "website"}
     assert set(found["changes"][0]) >= {"category", "component", "before", "after", "severity"}

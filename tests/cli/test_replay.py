@@ -61,7 +61,7 @@ def test_messages_that_are_still_to_be_sent_are_never_taken(tmp_path: Path) -> N
     run_cli("report", "REDIS_SLOW", folder=tmp_path)
     (tmp_path / "one.jsonl").write_text(_event(0, "SMS_DELIVERY_FAILURE"))
     done = run_cli("replay", "one.jsonl", "--store", store, folder=tmp_path, ok=1)
-    assert "1 messages still wait to be sent" in done.stderr
+    assert "the store still has 1 messages to send" in done.stderr
     assert [one["root"]["code"] for one in run_cli_json("incidents", folder=tmp_path)["incidents"]] == [
         "REDIS_SLOW"
     ]

@@ -90,7 +90,7 @@ def test_everything_can_be_said(config: Any) -> None:
         paths = ["shipped", "rules"]
         thresholds = {queue = 100}
         [intake]
-        quiet_after = "1h30m"
+        resolve_after = "1h30m"
         [notify]
         group_wait = "5s"
         [[notify.routes]]
@@ -109,7 +109,7 @@ def test_everything_can_be_said(config: Any) -> None:
     assert settings.store_url == "postgresql://fc@db/fc"
     assert settings.store.max_bytes == 3 * 512 * 1024 * 1024
     assert settings.rules.thresholds == {"queue": 100.0}
-    assert settings.intake.quiet_after == 5400
+    assert settings.intake.resolve_after == 5400
     assert settings.notify.routes[0].priorities == (Priority.P0,)
     assert [route.then_continue for route in settings.notify.routes] == [True, False]
     assert settings.health.interval == 30
@@ -127,21 +127,21 @@ def test_everything_can_be_said(config: Any) -> None:
         ("[store]\nurl = 7", "[store] url: Input should be a valid string"),
         (
             "[store]\nmax_bytes = '1,000 MB'",
-            "[store] max_bytes: '1,000 MB' is no size; write it like 500 MB or 10 GiB",
+            "[store] max_bytes: '1,000 MB' is not a size; use for example 500 MB or 10 GiB",
         ),
         ("[intake]\nmax_event_bytes = 0", "[intake] max_event_bytes: Input should be greater than 0"),
         (
             "[notify]\ngroup_wait = 'soon'",
-            "[notify] group_wait: 'soon' is no length of time; write it like 30s, 5m, 1h30m or 400d",
+            "[notify] group_wait: 'soon' is not a duration; use for example 30s, 5m, 1h30m",
         ),
         ("[[notify.routes]]\nname = 'a'", "[notify] routes.0.notifiers: Field required"),
         (
             f"{A_ROUTE}escalate_to = 'b'",
-            "notify: route 'a': escalate_to names 'b', which is no route; there are a",
+            "notify: route 'a': escalate_to names an unknown route 'b'; known routes: a",
         ),
         (
             f"{A_ROUTE}escalate_to = 'b'\n{B_ROUTE}escalate_to = 'a'",
-            "notify: escalate_to goes in a circle: a -> b -> a; take one of them out",
+            "notify: escalate_to forms a cycle: a -> b -> a; remove one of them",
         ),
         (
             A_ROUTE * 2,
@@ -149,7 +149,10 @@ def test_everything_can_be_said(config: Any) -> None:
         ),
         (
             f"{A_ROUTE}quiet_hours = {{from = '22:00', to = '07:00', timezone = 'Mars'}}",
-            "[notify] routes.0.quiet_hours.timezone: 'Mars' is no time zone; write it like Europe/Berlin",
+            (
+                "[notify] routes.0.quiet_hours.timezone: "
+                "'Mars' is not a time zone; use for example Europe/Berlin"
+            ),
         ),
         (
             "[notify.limits.sms]\nmax = 0",
@@ -168,6 +171,18 @@ def test_everything_can_be_said(config: Any) -> None:
             "[notify] routes.0.then_continue is unknown; did you mean continue?",
         ),
         (ROUTE + "priorities = ['P7']", "[notify] routes.0.priorities.0: Input should be 'P0', 'P1' or 'P2'"),
+        ("[intake]\nquiet_after = '1d'", "[intake] quiet_after was renamed; write resolve_after"),
+        ("[intake]\nkinds = 5", "[intake] kinds was renamed; write max_uncatalogued_per_service"),
+        ("[topology]\nlearned_for = '1d'", "[topology] learned_for was renamed; write learned_ttl"),
+        ("[health]\nkeep_whole = '1d'", "[health] keep_whole was renamed; write full_resolution"),
+        (
+            "[health.budgets.sms]\nerrors = 1\nover = '1d'",
+            "[health] budgets.sms.over was renamed; write window",
+        ),
+        (
+            ROUTE + "direct = false",
+            "[notify] routes.0.direct was renamed; write escalation_only = true instead of direct = false",
+        ),
         ("web = 3", "web: Input should be a valid dictionary or instance of Web"),
         ("plugins = 3", "plugins: Input should be a valid dictionary"),
         ("[plugins]\ntwilio = 3", "[plugins] twilio: Input should be a valid dictionary"),
@@ -251,6 +266,14 @@ def test_the_environment_is_enough(config: Any, monkeypatch: pytest.MonkeyPatch)
             "many",
             "the environment: FIRSTCAUSE_WEB__PORT: Input should be a valid integer",
         ),
+        (
+            "FIRSTCAUSE_INTAKE__QUIET_AFTER",
+            "1d",
+            (
+                "the environment: FIRSTCAUSE_INTAKE__QUIET_AFTER was renamed; "
+                "write FIRSTCAUSE_INTAKE__RESOLVE_AFTER"
+            ),
+        ),
         ("FIRSTCAUSE_WEB__PROT", "1", "the environment: FIRSTCAUSE_WEB__PROT is unknown; did you mean port?"),
     ],
 )
@@ -265,7 +288,7 @@ def test_a_list_in_the_environment_that_is_no_json_is_told(
     config: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FIRSTCAUSE_RULES__PATHS", "mine")
-    said = 'the environment: FIRSTCAUSE_RULES__PATHS: lists and tables are given as JSON, like ["a"]'
+    said = 'the environment: FIRSTCAUSE_RULES__PATHS: lists and tables must be JSON, for example ["a"]'
     assert mistake(config("")) == said
 
 
@@ -324,7 +347,7 @@ def test_a_secret_file_that_is_no_text_is_told_without_its_bytes(config: Any) ->
     path = config('[store]\nurl_file = "url"')
     (path.parent / "url").write_bytes(SECRET.encode() + b"\xff")
     assert mistake(path) == (
-        f"{path}: [store] url_file: {path.parent / 'url'} cannot be read: it is no UTF-8 text"
+        f"{path}: [store] url_file: {path.parent / 'url'} cannot be read: it is not UTF-8 text"
     )
 
 

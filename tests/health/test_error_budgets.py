@@ -45,7 +45,7 @@ def test_what_is_left_of_the_errors_that_may_come(counted: Database, now: dateti
     assert (reading.data, reading.detail) == ({"budget_left": 53}, "53 of 100 errors in 30 d are left")
     assert look(counted, now, errors=100, codes=["LOST"]).data == {"budget_left": 60}
     assert look(counted, now, errors=100, severities=["INFO", "CRITICAL"]).data == {"budget_left": 48}
-    assert look(counted, now, errors=2000, over="60d").data == {"budget_left": 953}
+    assert look(counted, now, errors=2000, window="60d").data == {"budget_left": 953}
 
 
 def test_a_spent_one_is_zero_and_says_nothing_of_how_things_are(counted: Database, now: datetime) -> None:

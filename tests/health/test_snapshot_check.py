@@ -102,10 +102,13 @@ def test_a_variable_that_is_lost_is_named_with_the_way_back(app: Stage) -> None:
     assert found["status"] == "UP"
     assert [one | {"likelihood": None} for one in found["comparison"]["changes"]] == [
         {"category": "environment", "component": None, "name": "REDIS_URL", "before": "present",
-         "after": "absent", "severity": "CRITICAL", "message": "REDIS_URL was set and is not any more",
+         "after": "absent", "severity": "CRITICAL", "message": "REDIS_URL is no longer set",
          "since": "2026-11-01T03:01:00Z", "rule": "regression-variable-lost", "likelihood": None},
     ]  # fmt: skip
-    assert found["comparison"]["suggested_rollback"] == "set REDIS_URL again, and restart what reads it"
+    assert (
+        found["comparison"]["suggested_rollback"]
+        == "set REDIS_URL again and restart the services that read it"
+    )
     incident = app.incident()
     assert incident["root"]["code"] == REGRESSION
     details = app.app.incidents.build_debug_report(incident["id"], app.time(MINUTE)).model_dump_json()
@@ -255,7 +258,7 @@ def test_a_component_far_from_its_normal_is_one_and_what_is_usual_at_that_hour_i
     found = [sell((40 + number) * 5 * MINUTE, 900, 20) for number in range(3)]
     assert regressions(found[-1]) == ["shop"]
     (regression,) = found[-1]["comparison"]["regressions"]
-    assert regression["message"].startswith("shop is unlike its normal: shop.")
+    assert regression["message"].startswith("shop is far from its normal: shop.")
     assert (regression["category"], regression["component"]) == ("unusual", "shop")
     app.app.incidents.resolve(app.incident()["id"], app.time(215 * MINUTE), fix=None, actor="ann")
     # The same, had it been so at this hour of the days before.

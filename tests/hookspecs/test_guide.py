@@ -7,8 +7,11 @@ import re
 import types
 from typing import TYPE_CHECKING
 
+from click.testing import CliRunner
+
 import firstcause
 from firstcause import Status, hookspecs
+from firstcause.plugins.manager import PluginManager
 from firstcause.resources import shipped_path
 from support.firstcause_process import wait_until
 from support.http_server import serve_stage
@@ -28,8 +31,13 @@ def test_it_lists_every_hook_with_its_arguments_and_no_other() -> None:
 
 
 def test_what_it_names_can_be_imported() -> None:
-    given = set(re.findall(r"`(?:firstcause\.)?([A-Z][A-Za-z]+)`", GUIDE)) - {"KubeJobFailed", "Path"}
-    assert {"IntakeFormat", "Listener", "Taken", "Probe"} <= given
+    given = set(re.findall(r"`(?:firstcause\.)?([A-Z][A-Za-z]+)`", GUIDE)) - {
+        "KubeJobFailed",
+        "Path",
+        "Config",
+        "SecretStr",
+    }
+    assert {"IntakeFormat", "IntakeResult", "Listener", "Probe"} <= given
     assert {name for name in given if not hasattr(firstcause, name)} == set()
 
 
@@ -41,14 +49,35 @@ def module(number: int) -> types.ModuleType:
 
 def test_its_probe_is_one(tmp_path: Path) -> None:
     queue = module(0)
-    (probe,) = queue.firstcause_probes(queue.Config(path=str(tmp_path), most=0))
+    (probe,) = queue.firstcause_probes(queue.Config(path=str(tmp_path), max_waiting=0))
     assert probe.check().status is Status.UP
     (tmp_path / "one").touch()
     assert probe.check().status is Status.DOWN
 
 
+def test_its_settings_name_their_former_keys() -> None:
+    host = PluginManager([])
+    host.register(module(1), "queue", {"most": 3})
+    (state,) = host.states()
+    assert state.problems == ("[plugins.queue] most was renamed; write max_waiting",)
+
+
+def test_its_lazy_probe_is_one() -> None:
+    host = PluginManager([])
+    host.register(module(2), "queue")
+    (probe,) = host.probes()
+    assert (probe.check().status, probe.close is not None) == (Status.UP, True)
+
+
+def test_its_command_is_one() -> None:
+    host = PluginManager([])
+    host.register(module(4), "queue")
+    (command,) = host.commands()
+    assert CliRunner().invoke(command, ["mail"]).output == "drained mail\n"
+
+
 def test_its_way_in_is_one(tmp_path: Path) -> None:
-    with serve_stage(tmp_path, module(1)) as (client, stage):
+    with serve_stage(tmp_path, module(3)) as (client, stage):
         assert client.post("/api/v1/webhooks/pager", content=b"QueueStuck 9000 wait").status_code == 202
         incident = wait_until(lambda: stage.incidents("open"), "an incident")[0]
         assert incident["root"]["code"] == "QUEUE_STUCK"

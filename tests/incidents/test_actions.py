@@ -32,7 +32,7 @@ def test_nobody_is_told_of_what_is_silenced_until_the_silence_ends(stage: Stage)
     stage.take(110, stage.event(110, CODE, tenant="bolt", service="other", resolved=True))
     incident = stage.incident()
     assert (incident["suppressed"], incident["silenced_by"]) == (True, ["1"])
-    line = next(each for each in incident["timeline"] if each["what"] == "nobody is told")
+    line = next(each for each in incident["timeline"] if each["what"] == "notifications muted")
     assert line["reason"] == "silenced by anna: they move"
 
 

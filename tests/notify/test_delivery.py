@@ -66,7 +66,7 @@ def test_a_rise_in_priority_is_said_to_who_was_told_and_to_who_now_has_to_know(s
 
 def test_recovery_is_said_to_all_who_were_told(stages: Stages) -> None:
     day, boss = Phone("day"), Phone("boss")
-    routes = [route("day", escalate_to="boss", escalate_after="15m"), route("boss", direct=False)]
+    routes = [route("day", escalate_to="boss", escalate_after="15m"), route("boss", escalation_only=True)]
     stage = stages(day, boss, notify=notify(*routes))
     stage.report(0, MAJOR)
     stage.deliver(1)
@@ -115,8 +115,8 @@ def test_the_next_is_told_when_nobody_acknowledges_and_the_next_but_one_after_th
     first, second, third = Phone("first"), Phone("second"), Phone("third")
     routes = [
         route("first", escalate_to="second", escalate_after="10m"),
-        route("second", direct=False, escalate_to="third", escalate_after="20m"),
-        route("third", direct=False),
+        route("second", escalation_only=True, escalate_to="third", escalate_after="20m"),
+        route("third", escalation_only=True),
     ]
     stage = stages(first, second, third, notify=notify(*routes))
     stage.report(0, MAJOR)
@@ -126,13 +126,16 @@ def test_the_next_is_told_when_nobody_acknowledges_and_the_next_but_one_after_th
     for now in range(0, 3600, 5):
         stage.deliver(now)
     assert told == [("first", 0), ("escalated", 600), ("escalated", 1800)]
-    (line,) = [each for each in stage.incident()["timeline"] if each["what"] == "second is told too"]
+    (line,) = [entry for entry in stage.incident()["timeline"] if entry["what"] == "second is notified too"]
     assert line["reason"] == "nobody acknowledged it within 10 min"
 
 
 def test_who_acknowledges_in_time_wakes_nobody_else(stages: Stages) -> None:
     first, second = Phone("first"), Phone("second")
-    routes = [route("first", escalate_to="second", escalate_after="10m"), route("second", direct=False)]
+    routes = [
+        route("first", escalate_to="second", escalate_after="10m"),
+        route("second", escalation_only=True),
+    ]
     stage = stages(first, second, notify=notify(*routes))
     stage.report(0, MAJOR)
     stage.deliver(0)
@@ -144,7 +147,7 @@ def test_who_acknowledges_in_time_wakes_nobody_else(stages: Stages) -> None:
 def test_a_route_that_reaches_nobody_hands_over_at_once_and_is_tried_anew(stages: Stages) -> None:
     deaf = Phone("first", failing=[DeliveryError("no such number", permanent=True)] * 2)
     second = Phone("second")
-    routes = [route("first", escalate_to="second"), route("second", direct=False)]
+    routes = [route("first", escalate_to="second"), route("second", escalation_only=True)]
     stage = stages(deaf, second, notify=notify(*routes))
     stage.report(0, MAJOR)
     stage.deliver(0)
@@ -218,7 +221,7 @@ def test_what_is_more_than_the_limit_comes_in_one_message(stages: Stages) -> Non
     digest = phone.received[3]
     assert (digest.reason, digest.title) == ("digest", "28 incidents since 03:00 UTC")
     assert len(digest.incidents) == 28
-    assert "over by now: ODD_5" in digest.body
+    assert "resolved by now: ODD_5" in digest.body
     stage.deliver(2 * HOUR)
     assert len(phone.received) == 4, "they are said"
     flood(stage, 3 * HOUR, 100)
@@ -280,9 +283,28 @@ def test_a_recovery_that_was_held_back_is_told_with_the_rest(stages: Stages) -> 
     stage.deliver(60)
     stage.deliver(600)
     assert phone.summaries[1:] == ["digest ODD_2"]
-    assert "over by now: ODD_1" in phone.received[1].body
+    assert "resolved by now: ODD_1" in phone.received[1].body
     stage.deliver(2 * HOUR)
     assert len(phone.received) == 2
+
+
+def test_held_back_reminders_of_acknowledged_incidents_are_dropped(stages: Stages) -> None:
+    phone = Phone("phone")
+    limits = {"phone": {"max": 2, "per": "2h"}}
+    stage = stages(phone, notify=notify(route("phone"), limits=limits, repeat_interval="1h"))
+    flood(stage, 0, 1, 2)
+    stage.deliver(0)
+    stage.deliver(HOUR)
+    for incident in stage.incidents("open"):
+        stage.app.incidents.acknowledge(incident["id"], stage.time(HOUR + 1), "ann", None)
+    stage.deliver(2 * HOUR)
+    stage.deliver(3 * HOUR)
+    assert len(phone.received) == 2
+    for incident in stage.incidents("open"):
+        timeline = stage.app.incidents.get_incident(incident["id"])["timeline"]
+        assert ("route phone: reminder not sent", "no longer relevant") in [
+            (entry["what"], entry["reason"]) for entry in timeline
+        ]
 
 
 # Drills
@@ -296,7 +318,7 @@ def test_a_drill_rings_touches_nothing_and_ends_by_itself(stages: Stages) -> Non
     (real,) = stage.incidents("open")
     event = stage.app.notifications.send_drill(MAJOR, None, stage.time(1))
     stage.app.pipeline.triage_all(stage.time(1))
-    assert {each["id"] for each in stage.incidents("open")} > {real["id"]}
+    assert {incident["id"] for incident in stage.incidents("open")} > {real["id"]}
     stage.deliver(1)
     (said,) = phone.received
     assert said.drill
@@ -314,7 +336,7 @@ def test_a_drill_asks_for_a_route_and_says_who_could_not_be_reached(stages: Stag
         Phone("phone"),
         Phone("boss", failing=[DeliveryError("21211: no such number", permanent=True)]),
     )
-    stage = stages(phone, boss, notify=notify(route("phone"), route("boss", direct=False)))
+    stage = stages(phone, boss, notify=notify(route("phone"), route("boss", escalation_only=True)))
     event = stage.app.notifications.send_drill("FIRSTCAUSE_DRILL", "boss", stage.time(0))
     stage.app.pipeline.triage_all(stage.time(0))
     stage.deliver(0)

@@ -115,7 +115,7 @@ def test_one_that_hangs_on_import_is_left_behind(install: Any, monkeypatch: pyte
     install("slow", "import time\ntime.sleep(3)")
     install("good", PROBES.format(name="good"))
     host = PluginManager.load({})
-    assert state(host, "slow").problems == ("does not load: fctest_slow is not through within 0.2 s",)
+    assert state(host, "slow").problems == ("does not load: fctest_slow is not imported within 0.2 s",)
     assert "good" in names(host)
 
 
@@ -133,7 +133,7 @@ def test_one_whose_hooks_do_not_fit_is_named_and_the_rest_go_on(install: Any, so
     host = PluginManager.load({})
     bad = state(host, "bad")
     assert bad.status == "failed"
-    assert bad.problems[0].startswith("its hooks do not fit: ")
+    assert bad.problems[0].startswith("its hooks do not match: ")
     assert said in bad.problems[0]
     assert "\n" not in bad.problems[0]
     assert "good" in names(host)
@@ -168,7 +168,7 @@ def test_two_distributions_with_one_name_lose_the_second_only(install: Any) -> N
     host = PluginManager.load({})
     (twin,) = [each for each in host.states() if each.name == "twin"]
     assert twin.status == "loaded"
-    assert any("has a plugin of the same name, which is left out" in each for each in twin.problems)
+    assert any("has a plugin of the same name, which is not loaded" in each for each in twin.problems)
     assert len(names(host) & {"one", "two"}) == 1
 
 
@@ -181,7 +181,7 @@ def test_one_module_under_two_names_loads_once(install: Any) -> None:
     host = PluginManager.load({})
     assert state(host, "first").status == "loaded"
     assert state(host, "later").status == "failed"
-    assert state(host, "later").problems[0].startswith("its hooks do not fit: ")
+    assert state(host, "later").problems[0].startswith("its hooks do not match: ")
     assert "good" in names(host)
 
 
@@ -225,7 +225,7 @@ def test_a_missing_key_is_named(install: Any) -> None:
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ("Config = {'a': 1}", "its Config is no pydantic model"),
+        ("Config = {'a': 1}", "its Config is not a pydantic model"),
         (
             (
                 "from pydantic import BaseModel, model_validator\n"
@@ -258,6 +258,35 @@ def test_a_table_for_no_plugin_names_the_nearest(install: Any) -> None:
     assert state(host, "godplugin").status == "failed"
     assert state(host, "godplugin").problems[0].endswith("did you mean [plugins.goodplugin]?")
     assert state(host, "zzzzzz").problems[0].endswith("install it, or remove the table")
+
+
+RENAMED = """
+from typing import ClassVar
+from pydantic import BaseModel, ConfigDict
+
+FORMER_NAMES = ("former", "older")
+
+class Item(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    renamed_keys: ClassVar[dict[str, str]] = {"least": "minimum"}
+    minimum: int = 0
+
+class Config(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    items: dict[str, Item] = {}
+"""
+
+
+def test_former_keys_and_names_of_a_plugin_name_the_new_ones(install: Any) -> None:
+    install("current", RENAMED)
+    host = PluginManager.load(
+        {"current": {"items": {"a": {"least": 1}, "b": {"minimun": 1}}}, "older": {"x": 1}}
+    )
+    assert state(host, "current").problems == (
+        "[plugins.current] items.a.least was renamed; write minimum",
+        "[plugins.current] items.b.minimun is unknown; did you mean minimum?",
+    )
+    assert state(host, "older").problems == ("[plugins.older] was renamed; write [plugins.current]",)
 
 
 def test_states_come_in_the_order_of_names(install: Any) -> None:

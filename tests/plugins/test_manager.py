@@ -223,7 +223,7 @@ def test_one_that_hangs_costs_its_time_once_and_is_asked_again_when_it_is_back(
     assert time.monotonic() - started < 0.2, "the hanging plugin was waited for again"
     assert len(asked) == 1
     assert problems(host, "bad") == (
-        "firstcause_probes gave no answer within 0.2 s and is left out while it hangs",
+        "firstcause_probes did not return within 0.2 s; it is skipped while it hangs",
     )
     release.set()
     until = time.monotonic() + 5
@@ -242,7 +242,7 @@ def test_a_format_that_hangs_takes_one_thread_however_many_send(release: threadi
 
     (form,) = host_of(0.1, bad=plugin(intake=lambda: [IntakeFormat("slow", hang)])).formats()
     for body in (b"1", b"2", b"3"):
-        with pytest.raises(IntakeError, match="the plugin bad is not done") as refused:
+        with pytest.raises(IntakeError, match="Plugin bad is still processing") as refused:
             form.parse(body, {})
         assert refused.value.status == 429
     assert asked == [b"1"]
@@ -318,7 +318,9 @@ def test_a_name_taken_twice_goes_to_the_first_plugin(hook: str) -> None:
     name = WHOLE[hook][0]
     assert everything(host)[hook] == [name]
     assert problems(host, "a") == ()
-    assert problems(host, "b") == (f"the name {name!r} is taken by another plugin; this one is left out",)
+    assert problems(host, "b") == (
+        f"the name {name!r} is already used by another plugin; this one is left out",
+    )
 
 
 def test_a_plugin_name_taken_twice_keeps_the_first() -> None:
@@ -326,7 +328,7 @@ def test_a_plugin_name_taken_twice_keeps_the_first() -> None:
     host.register(plugin(probes=lambda: [probe("second")]), "one")
     assert [each.name for each in host.probes()] == ["first"]
     assert [(state.name, state.status) for state in host.states()] == [("one", "loaded")]
-    assert problems(host, "one") == ("another plugin of the same name is left out",)
+    assert problems(host, "one") == ("another plugin of the same name is not loaded",)
 
 
 def test_a_hook_gets_its_own_config_only() -> None:

@@ -27,14 +27,17 @@ BAD: dict[str, tuple[bytes, str]] = {
     "utf-16": (GOOD.encode("utf-16"), "not UTF-8 text; save the file as UTF-8"),
     "latin-1": (GOOD.replace("Mine", "Münster").encode("latin-1"), "not UTF-8 text; save the file as UTF-8"),
     "bomb": (BOMB.encode(), "values, aliases counted; split the file"),
-    "deep": (b"component: " + b"[" * 100_000, "nested more than 40 deep"),
+    "deep": (b"component: " + b"[" * 100_000, "nested more than 40 levels deep"),
     "tabs": (GOOD.replace("  -", "\t-").encode(), "a tab in the indentation; use spaces"),
     "twice": (GOOD.replace("code: MINE", "code: MINE, code: MINE").encode(), "the key 'code' is given twice"),
     "half-written": (GOOD[: GOOD.index("severity")].encode(), "not YAML"),
     "empty": (b"", "the file is empty"),
     "a merge conflict": (f"<<<<<<< HEAD\n{GOOD}=======\n{GOOD}>>>>>>> edit\n".encode(), ":2:"),
     "a script": (b"component: !!python/object/apply:os.system [ls]\n", "means nothing here; remove it"),
-    "a long line": (b"component: " + b"x" * 3_000_000, ":1:12: longer than 120 characters; shorten it"),
+    "a long line": (
+        b"component: " + b"x" * 3_000_000,
+        ":1:12: the text is longer than 120 characters; shorten it",
+    ),
 }
 
 

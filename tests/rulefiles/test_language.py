@@ -82,10 +82,8 @@ def test_thresholds_that_do_not_fit_are_all_named(tmp_path: Path) -> None:
     )
     write(tmp_path, base=BASE, more=f"component: more\nthresholds: {{deep: 1}}\nrules:\n{rules}")
     found = mistakes(tmp_path, deap=3, who=4)
-    assert (
-        f"more.yaml:2:14: the threshold 'deep' is taken, by {tmp_path}/base.yaml:2; rename or remove one"
-        in found
-    )
+    taken = f"the threshold 'deep' is already used at {tmp_path}/base.yaml:2; rename or remove one"
+    assert f"more.yaml:2:14: {taken}" in found
     assert "more.yaml:9:20: no rule file has a threshold 'word'; did you mean 'words'?" in found
     assert "more.yaml:15:19: no rule file has a threshold 'dep'; did you mean 'deep'?" in found
     assert "[rules] thresholds:0:0: no rule file has a threshold 'deap'; did you mean 'deep'?" in found
@@ -146,8 +144,8 @@ catalog:
     assert [each for each in found if each.startswith("site.yaml")] == [
         "site.yaml:3:15: unknown code 'A_FUL'; did you mean 'A_FULL'?",
         "site.yaml:4:15: extends names the code of one entry, such as TWILIO_API_FAILURE",
-        "site.yaml:5:15: extends goes in a circle by way of ROUND; write one of the entries out",
-        "site.yaml:6:15: extends goes in a circle by way of AROUND; write one of the entries out",
+        "site.yaml:5:15: extends forms a circle through ROUND; write one of the entries in full",
+        "site.yaml:6:15: extends forms a circle through AROUND; write one of the entries in full",
         "site.yaml:7:23: unknown key 'titel'; did you mean 'title'?",
         "site.yaml:9:15: 'BAD' is not one of INFO, WARNING, CRITICAL",
     ]

@@ -161,7 +161,7 @@ ONE_MISTAKE = [
         ":17:40: 'P7' is not one of P0, P1, P2, a fact's field such as $alert.priority",
     ),
     ("id: api-down", "id: API down", ":12:9: 'API down' is not a rule id"),
-    ("at: 1m30s", "at: soon", ":22:14: 'soon' is no length of time"),
+    ("at: 1m30s", "at: soon", ":22:14: 'soon' is not a duration"),
     ("at: 0s", "at: 5m", ":19:5: the steps of `given` go back in time"),
     ("root: API_DOWN, ", "root: API_DWON, ", ":23:34: unknown code 'API_DWON'; did you mean 'API_DOWN'?"),
     ("depends_on: [network]", "depends_on: [twilio]", ":1:1: twilio depends on itself"),
@@ -203,7 +203,7 @@ def test_an_id_taken_in_another_file_names_that_file(rules: Path) -> None:
     first = write(rules, GOOD)
     write(rules, GOOD.replace("API_DOWN", "API_GONE").replace("SMS_LOST", "SMS_GONE"), "area/b.yaml")
     assert mistakes(rules) == [
-        f"area/b.yaml:12:9: the rule id 'api-down' is taken, by {first}:12; rename or remove one"
+        f"area/b.yaml:12:9: the rule id 'api-down' is already used at {first}:12; rename or remove one"
     ]
 
 
@@ -213,7 +213,7 @@ def test_a_code_taken_in_the_same_file_names_the_line(rules: Path) -> None:
         GOOD.replace("rules:", "  - {code: SMS_LOST, title: t, category: DATA, severity: INFO}\nrules:"),
     )
     assert mistakes(rules) == [
-        f"area/a.yaml:11:12: the code 'SMS_LOST' is taken, by {first}:10; rename or remove one"
+        f"area/a.yaml:11:12: the code 'SMS_LOST' is already used at {first}:10; rename or remove one"
     ]
 
 

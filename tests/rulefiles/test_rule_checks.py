@@ -1,4 +1,4 @@
-"""Rules that are well-formed and cannot work: each is named with its place and the mend."""
+"""Rules that are well-formed and cannot work: each is named with its place and the fix."""
 
 from __future__ import annotations
 
@@ -47,26 +47,26 @@ def rule(pattern: str, name: str = "one", then: str = "root_cause: {of: $a, reas
 @pytest.mark.parametrize(
     ("pattern", "said"),
     [
-        ("{kind: alrt}", "no facts of the kind 'alrt'; did you mean 'alert'?"),
-        ("{kind: alert, count: {gt: 5, lt: 5}}", "nothing is both > 5 and < 5; correct one of them"),
-        ("{kind: alert, count: {gte: 5, lte: 4}}", "nothing is both >= 5 and <= 4; correct one of them"),
-        ("{kind: alert, count: {in: [1, 2], gt: 2}}", "none of these passes the other tests beside it"),
-        ("{kind: alert, title: {matches: x, gt: 2}}", "a text is never > 2; remove one of them"),
+        ("{kind: alrt}", "there are no facts of the kind 'alrt'; did you mean 'alert'?"),
+        ("{kind: alert, count: {gt: 5, lt: 5}}", "no number is both > 5 and < 5; correct one of them"),
+        ("{kind: alert, count: {gte: 5, lte: 4}}", "no number is both >= 5 and <= 4; correct one of them"),
+        ("{kind: alert, count: {in: [1, 2], gt: 2}}", "no value of the list passes the other tests"),
+        ("{kind: alert, title: {matches: x, gt: 2}}", "a text is never > 2; remove one of the tests"),
         ("{kind: alert, probe: {exists: false, matches: x}}", "a field without a value passes no other test"),
         (
             "{kind: alert, code: DB_DOWN, component: app}",
-            "DB_DOWN is of the component db, so this never fires; write component: db",
+            "DB_DOWN has the component db, so this never fires; write component: db",
         ),
         (
             "{kind: alert, code: DB_DOWN, category: SYSTEM}",
-            "DB_DOWN is of the category DATA, so this never fires; write category: DATA",
+            "DB_DOWN has the category DATA, so this never fires; write category: DATA",
         ),
         ("{kind: alert, code: DB_DOWN, catalogued: false}", "DB_DOWN is in the catalog, so this never fires"),
         (
             "{kind: edge, cause_code: APP_DOWN, effect_code: DB_DOWN}",
             "no entry's causes lead from APP_DOWN to DB_DOWN, so this never fires",
         ),
-        ("{kind: env, name: DB_URI, present: false}", "no entry's fix names DB_URI, so nobody looks for it"),
+        ("{kind: env, name: DB_URI, present: false}", "no entry's fix names DB_URI, so it is not checked"),
         ("{kind: verdict, rule: oen}", "no rule has the id 'oen'; did you mean 'one'?"),
         ("{kind: verdict, verdict: suppress}", "no rule gives such a verdict, so this never fires"),
         ("{kind: verdict, rule: one}", "verdicts go in a circle: one looks at one"),
@@ -100,7 +100,7 @@ def test_a_join_to_what_is_never_there(tmp_path: Path) -> None:
         "a: {kind: alert}", "a: {kind: alert, tenant: {exists: false}}"
     )
     assert mistakes(tmp_path, text) == [
-        "10:32: $a.tenant is never there: a asks for no tenant; remove one of the two"
+        "10:32: $a.tenant never has a value: a must have no tenant; remove one of the two"
     ]
 
 
@@ -117,8 +117,8 @@ def test_two_rules_that_contradict_are_a_mistake_whatever_they_call_the_facts(tm
     (found,) = mistakes(tmp_path, first + other("root_cause: {of: $x, reason: r}"))
     where = f"one ({tmp_path}/db.yaml:6)"
     assert found == (
-        f"19:7: rule two contradicts {where}: of $x they say that fact 1 causes it and that it is a root "
-        "for the same facts; give one a higher priority, or correct it"
+        f"19:7: rule two contradicts {where}: for the same facts they claim of $x that fact 1 causes it "
+        "and that it is a root; give one a higher priority, or correct it"
     )
     assert mistakes(tmp_path, first + other("root_cause: {of: $x, reason: r}", priority="5")) == []
     assert mistakes(tmp_path, first + other("root_cause: {of: $b, reason: r}").replace("$b", "$x")) != []
@@ -127,7 +127,7 @@ def test_two_rules_that_contradict_are_a_mistake_whatever_they_call_the_facts(tm
 def test_two_rules_that_differ_about_the_impact_contradict_and_two_that_agree_repeat(tmp_path: Path) -> None:
     first = rule(ANY, then="impact: {of: $a, priority: P0, revenue: LOW}")
     (found,) = mistakes(tmp_path, first + other("impact: {of: $x, priority: P1}"))
-    assert 'of $x they say priority "P0" and priority "P1" for the same facts' in found
+    assert 'for the same facts they claim of $x priority "P0" and priority "P1"' in found
     (found,) = mistakes(
         tmp_path, first + other("impact: {of: $x, priority: P0, revenue: LOW, reason: other}")
     )
@@ -146,10 +146,10 @@ def test_a_broken_file_is_not_taken_for_missing_rules(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "said"),
     [
-        (".*", "is found in every text; make it say more"),
-        ("down|", "is found in every text; make it say more"),
-        ("^down$again", "is found in no text: nothing stands after $ or before ^; remove it"),
-        ("down^again", "is found in no text: nothing stands after $ or before ^; remove it"),
+        (".*", "matches every text; make it more specific"),
+        ("down|", "matches every text; make it more specific"),
+        ("^down$again", "matches no text: nothing can follow $ or precede ^; remove it"),
+        ("down^again", "matches no text: nothing can follow $ or precede ^; remove it"),
     ],
 )
 def test_patterns_that_tell_nothing_apart(tmp_path: Path, pattern: str, said: str) -> None:

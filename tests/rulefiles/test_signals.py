@@ -34,7 +34,7 @@ def test_every_mistake_has_its_place(tmp_path: Path) -> None:
         "a.yaml:6:32",
         "a.yaml:6:45",
     ]
-    assert "the signal 'good' is taken" in told[0]
+    assert "the signal 'good' is already used" in told[0]
     assert "does not compile" in told[1]
 
 

@@ -101,7 +101,7 @@ def test_a_billion_laughs_are_refused_before_they_cost_anything() -> None:
         ("a: 99999999999999999999\n", "a.yaml:1:4: a number of more than 64 bits"),
         ("a: 1e999\n", "a.yaml:1:4: a number too large"),
         ("a: \x01\n", "a.yaml:1:4: a character that YAML does not allow"),
-        ("a: " + "[" * 100, "a.yaml:1:43: nested more than 40 deep"),
+        ("a: " + "[" * 100, "a.yaml:1:43: nested more than 40 levels deep"),
         ("", "a.yaml:0:0: the file is empty"),
         (" \n\n", "a.yaml:0:0: the file is empty"),
         ("# only this\n", "a.yaml:0:0: nothing but comments"),

@@ -49,7 +49,7 @@ def said_of(incident: dict[str, Any]) -> list[str]:
 def test_who_calls_whom_is_learned_from_errors_that_say_so_and_forgotten_in_time(
     stages: Callable[..., Stage],
 ) -> None:
-    shop = stages(topology={"learned_for": "1d"})
+    shop = stages(topology={"learned_ttl": "1d"})
     day, calls = 86400.0, ["web", "stock"]
     for caller in ("web", "app", "desk"):
         shop.report(0, "TIMED_OUT", service=caller, tags={"peer.service": "stock"})
@@ -165,7 +165,7 @@ def test_a_silent_root_that_speaks_up_at_last_stands_for_itself(shop: Stage) -> 
     assert "SILENT_COMPONENT" not in active
     shop.deliver(100)
     text = shop.phones[0].received[0].text
-    assert "cart is the likeliest root" in text
+    assert "cart is the most likely root" in text
     assert "no alert from" not in text, "it is not said of what was taken for the root before"
     assert (
         "no alert from"

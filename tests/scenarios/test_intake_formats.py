@@ -86,9 +86,9 @@ def test_events_of_a_plugin_are_taken_at_each_of_its_paths(
     ("name", "status", "said"),
     [
         ("refuse", 415, "no, thank you"),
-        ("fail", 422, "the plugin ours cannot read this; the log says why"),
-        ("leave", 422, "the plugin ours cannot read this; the log says why"),
-        ("nonsense", 422, "the plugin ours cannot read this; the log says why"),
+        ("fail", 422, "plugin ours cannot read the body; the log of firstcause says why"),
+        ("leave", 422, "plugin ours cannot read the body; the log of firstcause says why"),
+        ("nonsense", 422, "plugin ours cannot read the body; the log of firstcause says why"),
         ("nobody", 404, "Not Found"),
     ],
 )
@@ -123,7 +123,7 @@ def test_a_format_answers_in_its_own_words_and_ours_stand_in_where_it_fails(tmp_
                 assert answer.json() == {"took": 1, "ids": ["0"], "why": None}
                 refused = client.post("/api/v1/webhooks/own", content=b"\xff", headers=headers)
                 assert refused.status_code == 423
-                assert refused.json()["why"].startswith("the plugin ours cannot read this")
+                assert refused.json()["why"].startswith("plugin ours cannot read the body")
             else:
                 assert (answer.status_code, answer.json()) == (202, {"accepted": 1, "rejected": []})
         (state,) = (each for each in stage.app.plugins.states() if each.name == "ours")
@@ -159,4 +159,4 @@ def test_of_two_formats_at_one_path_the_first_has_it(
     with serve_stage(tmp_path, plugin(*forms)) as (client, _stage):
         assert client.post("/same", content=b"A").status_code == 202
         assert client.post("/api/v1/webhooks/two", content=b"A").status_code == 415
-    assert "two ways in would be served at /same; two is left out there" in caplog.text
+    assert "path /same is used by two intake formats; two is not served there" in caplog.text

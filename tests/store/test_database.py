@@ -19,7 +19,8 @@ import sqlalchemy as sa
 from firstcause.core.model import Event
 from firstcause.errors import StoreError
 from firstcause.store import dependencies, inbox
-from firstcause.store.database import Database, FairLock
+from firstcause.store.database import Database
+from firstcause.store.locks import FairLock
 from firstcause.store.tables import event
 from firstcause.store.tables import inbox as table
 from support.firstcause_process import wait_until
@@ -37,7 +38,7 @@ import sys
 from firstcause.errors import StoreError
 from firstcause.store.database import Database
 try:
-    with Database(sys.argv[1]).only_daemon():
+    with Database(sys.argv[1]).hold_daemon_lock():
         print("held", flush=True)
         sys.stdin.readline()
 except StoreError as error:
@@ -54,8 +55,8 @@ database, now, number = Database(sys.argv[1]), datetime(2026, 3, 1, tzinfo=UTC),
 while True:
     with database.write(exclusive=False) as conn:
         names = [f"{number} a", f"{number} b"]
-        inbox.store(conn, inbox.packed([Event(id=names[0], time=now)]), now)
-        inbox.store(conn, inbox.packed([Event(id=names[1], time=now)]), now)
+        inbox.insert_payloads(conn, inbox.pack_events([Event(id=names[0], time=now)]), now)
+        inbox.insert_payloads(conn, inbox.pack_events([Event(id=names[1], time=now)]), now)
     print(number, flush=True)
     number += 1
 """
@@ -68,7 +69,7 @@ from firstcause.store import dependencies, inbox
 from firstcause.store.database import Database
 now = datetime(2026, 3, 1, tzinfo=UTC)
 with Database(sys.argv[1]).write() as conn:
-    inbox.store(conn, inbox.packed([Event(id="never committed", time=now)]), now)
+    inbox.insert_payloads(conn, inbox.pack_events([Event(id="never committed", time=now)]), now)
     print("written", flush=True)
     sys.stdin.readline()
 """

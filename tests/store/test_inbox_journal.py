@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import logging
 import os
 import resource
-import sqlite3
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from firstcause.errors import StoreError
 from firstcause.store import inbox_journal
 from firstcause.store.database import Database
 from firstcause.store.inbox import EventPayload
+from firstcause.store.journal_segment import Segment
 from firstcause.store.tables import journal as places
 
 if TYPE_CHECKING:
@@ -73,17 +74,17 @@ def test_what_is_written_while_the_reader_searches_is_not_jumped_over(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(database, "first")
-    search = inbox_journal._find_next_frame
+    search = Segment.find_next_frame
 
-    def search_after_two_more(fd: int, offset: int) -> int | None:
+    def search_after_two_more(segment: Segment, offset: int) -> int | None:
         if not waiting_names:
             waiting_names.extend(["second", "third"])
             store(database, "second")
             store(database, "third")
-        return search(fd, offset)
+        return search(segment, offset)
 
     waiting_names: list[str] = []
-    monkeypatch.setattr(inbox_journal, "_find_next_frame", search_after_two_more)
+    monkeypatch.setattr(Segment, "find_next_frame", search_after_two_more)
     assert all_taken(database) == ["first", "second", "third"]
     waiting_names.clear()
     store(database, "fourth")
@@ -172,7 +173,7 @@ def test_cut_off_anywhere_all_that_was_acknowledged_before_is_there(
     assert segments(database) == []
     torn = at - (ends[whole[-1]] if whole else 0)
     assert len(caplog.records) == (torn > 0)
-    assert not torn or f"the last {torn} bytes of {segment.name} were cut off before" in caplog.text
+    assert not torn or f"{segment.name} ends with {torn} bytes that were cut off before they" in caplog.text
 
 
 def test_what_the_disk_garbled_is_passed_over_and_said(
@@ -186,7 +187,7 @@ def test_what_the_disk_garbled_is_passed_over_and_said(
     segment.write_bytes(content)
     with caplog.at_level(logging.ERROR):
         assert all_taken(database) == ["n0", "n2", "n3"]
-    assert "bytes of the inbox cannot be read; triage goes on behind them" in caplog.text
+    assert "that cannot be read; triage goes on after them" in caplog.text
 
 
 def test_a_full_disk_is_said_and_what_was_there_stays(database: Database) -> None:
@@ -201,6 +202,28 @@ def test_a_full_disk_is_said_and_what_was_there_stays(database: Database) -> Non
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     store(database, "after")
     assert all_taken(database) == ["before", "after"]
+
+
+def test_a_frame_is_not_read_before_it_is_synced(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(database, "before")
+    counts: list[int] = []
+
+    def fail_to_sync(fd: int) -> None:
+        # The bytes of the frame are in the file at this moment.
+        assert os.fstat(fd).st_size > size
+        counts.append(waiting(database))
+        assert all_taken(database) == ["before"]
+        raise OSError(errno.EIO, "Input/output error")
+
+    size = segments(database)[0].stat().st_size
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", fail_to_sync)
+        with pytest.raises(StoreError, match="Input/output error"):
+            store(database, "refused")
+    assert counts == [1]
+    assert all_taken(database) == []
+    store(database, "after")
+    assert all_taken(database) == ["after"]
 
 
 def test_a_file_that_somebody_deleted_is_not_written_to_any_more(database: Database) -> None:
@@ -228,21 +251,3 @@ def test_a_file_that_is_taken_for_left_as_it_is_begun_is_not_used(
     store(database, "a")
     assert late
     assert all_taken(database) == ["a"]
-
-
-def test_what_waits_where_earlier_versions_put_it_is_taken_over(database: Database, tmp_path: Path) -> None:
-    former = tmp_path / "x.db-inbox"
-    with contextlib.closing(sqlite3.connect(former)) as conn:
-        conn.execute(
-            "CREATE TABLE inbox (seq INTEGER PRIMARY KEY, key, received_at, events, done, as_sent, body)"
-        )
-        conn.execute("INSERT INTO inbox VALUES (7, 'old', '2026-03-01 12:00:00.000000', 3, 1, 1, x'5B5D')")
-        conn.commit()
-    store(database, "new")
-    database.prepare()
-    assert not former.exists()
-    assert waiting(database) == 3
-    with database.read() as conn:
-        (parcel,) = database.inbox.load_pending(conn, 10).payloads
-    assert (parcel.payload.body, parcel.processed, parcel.to_process) == (b"[]", 1, 2)
-    assert all_taken(database) == ["old", "new"]

@@ -15,16 +15,22 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from firstcause.core.model import Event
+from firstcause.core.model import Event, NotifyReason
 from firstcause.errors import StoreError
 from firstcause.pipeline.decoding import decode
 from firstcause.resources import shipped_path
-from firstcause.store import inbox
-from firstcause.store.database import HEAD, Database
-from firstcause.store.tables import JsonDocument, UtcTime, event, metadata
+from firstcause.store import alerts, cause_overrides, inbox, incidents, outbox
+from firstcause.store.cause_overrides import CauseOverride
+from firstcause.store.database import Database
+from firstcause.store.schema import HEAD
+from firstcause.store.tables import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from firstcause.core.model import Alert, Incident
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 PREPARE = """
 import sys
@@ -33,7 +39,7 @@ database = Database(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
 database.prepare()
-print(database.version())
+print(database.read_version())
 """
 
 
@@ -109,7 +115,7 @@ def test_the_comparison_sees_a_difference(database: Database) -> None:
 def test_the_migrations_make_the_same_as_the_tables_do(database: Database) -> None:
     migrated = shape(database)
     conditions = [text for each in migrated.values() for text in each["indexes"] if "_where" in text]
-    assert len(conditions) == 4
+    assert len(conditions) == 3
     database.downgrade("base")
     with database.write() as conn:
         metadata.create_all(conn)
@@ -127,12 +133,24 @@ def test_up_down_and_up_again(empty: Database) -> None:
     assert shape(empty) == first
 
 
-def test_a_newer_schema_is_refused_and_left_alone(database: Database) -> None:
+@pytest.mark.parametrize("version", ["9999", "0012"])
+def test_a_schema_of_another_firstcause_is_refused_and_left_alone(database: Database, version: str) -> None:
+    """A newer one, or one from before the first release."""
+    database.inbox.store(inbox.pack_events([Event(id="a", time=NOON, code="A")]), NOON)
+    before = tables_of(database)
     with database.write() as conn:
-        conn.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(StoreError, match=rf"schema 9999, which is newer .*\(schema {HEAD}\); install"):
-        database.prepare()
-    assert database.read_version() == "9999"
+        conn.execute(sa.text(f"UPDATE alembic_version SET version_num = '{version}'"))
+    refusal = (
+        rf"^the database at .* has schema {version}, which .*\(schema {HEAD}\) does not know: .*; run the"
+    )
+    for use in (database.prepare, database.upgrade, lambda: database.downgrade("base")):
+        with pytest.raises(StoreError, match=refusal) as caught:
+            use()
+        assert "\n" not in str(caught.value)
+    assert database.read_version() == version
+    assert tables_of(database) == before
+    with database.read() as conn:
+        assert database.inbox.count_pending(conn) == 1
 
 
 def test_an_unknown_version_to_go_to_is_refused(database: Database) -> None:
@@ -184,66 +202,46 @@ def test_the_alembic_command_works_in_a_checkout(store_url: str) -> None:
         assert database.read_version() == HEAD
 
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-OLD_ROWS = (
-    ("shop:1", {"id": "shop:1", "time": "2026-03-01T12:00:00Z", "code": "A"}, "print", None),
-    ("odd", {"colour": "red"}, None, "unreadable"),
-    ("b", {"id": "b", "time": "2026-03-01T12:00:02Z", "message": "größer", "details": {"n": 1}}, None, None),
-    ("a", {"id": "a", "time": "2026-03-01T12:00:03Z", "code": "B"}, None, None),
-)
-"""id, event, fingerprint, problem; those with neither wait for triage."""
-
-
-def test_what_waits_is_carried_into_parcels_and_back(empty: Database) -> None:
-    empty.upgrade("0006")
-    old = sa.table(
-        "inbox",
-        *(sa.column(name) for name in ("event_id", "fingerprint", "problem")),
-        *(sa.column(name, UtcTime) for name in ("received_at", "triaged_at")),
-        sa.column("event", JsonDocument),
-    )
-    with empty.write() as conn:
-        for name, document, fingerprint, problem in OLD_ROWS:
-            triaged = NOON if fingerprint or problem else None
-            values = {"event_id": name, "received_at": NOON, "triaged_at": triaged, "event": document}
-            conn.execute(old.insert().values(values | {"fingerprint": fingerprint, "problem": problem}))
+def test_what_waits_outlives_a_downgrade_to_the_base(empty: Database) -> None:
     empty.prepare()
-    with empty.read() as conn:
-        batch = empty.inbox.load_pending(conn, 10)
-    waiting = [one for each in batch.payloads for one in decode(each)]
-    assert [(each.event_id, each.event and each.event.message) for each in waiting] == [
-        ("b", "größer"), ("a", None),
-    ]  # fmt: skip
-    with empty.read() as conn:
-        kept = conn.execute(sa.select(event).order_by(event.c.id)).mappings().all()
-    assert [(row["event_id"], row["fingerprint"], row["problem"]) for row in kept] == [
-        ("shop:1", "print", None), ("odd", None, "unreadable"),
-    ]  # fmt: skip
     body = b'[{"code": "C", "service": "s", "id": "7"}, {"code": "D", "tenant": null}]'
-    later = datetime(2026, 3, 2, tzinfo=UTC)
-    empty.inbox.store([inbox.EventPayload(body, 2, verbatim=True, key="k")], later)
-    empty.inbox.store(inbox.pack_events([Event(id="shop:1", time=later, code="A")]), NOON)
-    empty.downgrade("0006")
+    empty.inbox.store([inbox.EventPayload(body, 2, verbatim=True, key="k")], NOON)
+    empty.inbox.store(inbox.pack_events([Event(id="a", time=NOON, message="größer")]), NOON)
     with empty.read() as conn:
-        rows = conn.execute(sa.text("SELECT event_id, event, triaged_at FROM inbox ORDER BY seq")).all()
-    assert [(row.event_id, row.triaged_at is None) for row in rows] == [
-        ("shop:1", False), ("odd", False), ("b", True), ("a", True), ("s:7", True), ("k-1", True),
-    ]  # fmt: skip
-    documents = [json.loads(row.event) if isinstance(row.event, str) else row.event for row in rows]
-    assert [Event.model_validate(each).code for each in documents[2:]] == [None, "B", "C", "D"]
-    empty.prepare()
+        batch = empty.inbox.load_pending(conn, 1)
+    with empty.write() as conn:
+        batch.mark_processed(conn)
+    empty.downgrade("base")
+    assert tables_of(empty) == {"inbox"}
+    empty.upgrade()
+    assert tables_of(empty) == set(metadata.tables)
+    assert differences(empty) == []
     with empty.read() as conn:
-        assert empty.inbox.count_pending(conn) == 4
-
-
-def test_what_waits_goes_down_from_every_version_that_knows_the_journal(empty: Database) -> None:
-    empty.prepare()
-    empty.inbox.store(inbox.pack_events([Event(id="a", time=NOON, code="A")]), NOON)
-    empty.downgrade("0011")
-    # By a program of that version, in its journal or its table.
+        payloads = empty.inbox.load_pending(conn, 10).payloads
+    assert [
+        (decoded.event_id, decoded.event and decoded.event.code, decoded.event and decoded.event.message)
+        for pending in payloads
+        for decoded in decode(pending)
+    ] == [("k-1", "D", None), ("a", None, "größer")]
     empty.inbox.store(inbox.pack_events([Event(id="b", time=NOON, code="B")]), NOON)
-    empty.downgrade("0010")
     with empty.read() as conn:
-        rows = conn.execute(sa.text("SELECT events FROM inbox ORDER BY seq")).all()
-    assert [row.events for row in rows] == [1, 1]
+        assert empty.inbox.count_pending(conn) == 3
+
+
+def test_a_downgrade_to_the_base_with_data_and_up_again(
+    database: Database, an_incident: Callable[..., Incident], an_alert: Callable[..., Alert]
+) -> None:
+    with database.write() as conn:
+        number = incidents.save(conn, an_incident("fault"))
+        incidents.merge(conn, incidents.save(conn, an_incident("merged")), number, NOON)
+        rows = alerts.save(conn, [an_alert("a", incident_id=number), an_alert("b", incident_id=number)])
+        cause_overrides.add(conn, CauseOverride(rows["a"], rows["b"], NOON, "anna"))
+        incidents.add_timeline_entry(conn, number, NOON, "opened")
+        outbox.add(conn, number, NotifyReason.FIRST, NOON, {"all": ["sms"]})
+    first = shape(database)
+    database.downgrade("base")
+    assert tables_of(database) == set()
+    database.upgrade()
+    assert shape(database) == first
+    with database.read() as conn:
+        assert incidents.load_open(conn) == []

@@ -1,4 +1,4 @@
-"""Runs firstcause as users do: the command line, and the daemon as a process of its own."""
+"""Run firstcause as users do: the command line, and the daemon as a process of its own."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 
 PROGRAM = (sys.executable, "-m", "firstcause")
 
+_HANG_TIMEOUT_S = 300.0
+"""After this time a command hangs; before it, the machine may just be busy."""
+
 
 def run_cli(*args: str, folder: Path, ok: int | None = 0) -> subprocess.CompletedProcess[str]:
     """One call of the command line in a folder; ok: the exit code that it must have, None for any."""
     completed = subprocess.run(
-        [*PROGRAM, *args], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        [*PROGRAM, *args], cwd=folder, capture_output=True, text=True, timeout=_HANG_TIMEOUT_S, check=False
     )
     assert "Traceback" not in completed.stderr, completed.stderr
     if ok is not None:
@@ -37,11 +40,11 @@ def run_cli_json(*args: str, folder: Path, ok: int | None = 0) -> Any:
     return json.loads(run_cli(*args, "--json", folder=folder, ok=ok).stdout)
 
 
-def wait_until(condition: Callable[[], Any], description: str, timeout_s: float = 30.0) -> Any:
-    """Wait for something; returns what it is."""
+def wait_until(condition: Callable[[], Any], description: str, timeout_s: float = 90.0) -> Any:
+    """Wait until the condition is true and return its value. timeout_s: fail after this time."""
     deadline = time.monotonic() + timeout_s
     while not (result := condition()):
-        assert time.monotonic() < deadline, f"waited {timeout_s} s in vain for {description}"
+        assert time.monotonic() < deadline, f"waited {timeout_s} s for {description}"
         time.sleep(0.02)
     return result
 

@@ -14,7 +14,7 @@ from firstcause.config import load
 from firstcause.core.model import Priority, Status
 from firstcause.errors import ConfigError
 from firstcause.intake import plugin_events
-from firstcause.intake.native_format import MAX_DEPTH, MAX_FIELDS, MAX_TEXT_LENGTH
+from firstcause.intake.event_fields import MAX_DEPTH, MAX_FIELDS, MAX_TEXT_LENGTH
 from firstcause.web.sessions import hash_password
 from support.firstcause_process import wait_until
 from support.http_server import serve_stage
@@ -108,7 +108,7 @@ def test_too_much_of_one_source_comes_later_and_others_go_on(tmp_path: Path) -> 
         ]
         assert [each.status_code for each in answers] == [202, 202, 202, 429, 429]
         assert 1 <= int(answers[-1].headers["retry-after"]) <= 2
-        assert "more than [intake] rate allows" in answers[-1].json()["error"]
+        assert "exceeds [intake] rate" in answers[-1].json()["error"]
         other = client.post("/api/v1/events", json={"code": "A"}, headers=bearer("token-of-mail"))
         assert other.status_code == 202
         assert len(stage.accepted()) == 4
@@ -200,11 +200,11 @@ def test_metrics_tell_what_came_and_how_it_is(tmp_path: Path) -> None:
         assert found['firstcause_events_rejected_total{format="alertmanager",reason="malformed"}'] == 1
         assert sum(found[f'firstcause_incidents_open{{priority="{each}"}}'] for each in Priority) == 1
         assert found["firstcause_alerts_active"] == 1
-        assert found["firstcause_events_waiting"] == 0
-        assert found["firstcause_events_waiting_bytes"] == 0
+        assert found["firstcause_events_pending"] == 0
+        assert found["firstcause_events_pending_bytes"] == 0
         assert found["firstcause_store_bytes"] > 100_000
         assert found['firstcause_probe_up{component="twilio",probe="twilio"}'] == 1
-        assert found["firstcause_rule_runs_total"] >= 1
+        assert found["firstcause_rule_evaluations_total"] >= 1
         assert stage.readings["twilio"].status is Status.UP
 
 

@@ -53,7 +53,7 @@ def test_a_locked_page_leads_to_the_login_and_back(tmp_path: Path, hash_of_it: s
         assert client.get("/live").status_code == 401
         assert client.get("/healthz").status_code == 200
         wrong = sign_in(client, "wrong")
-        assert (wrong.status_code, "that is not the password" in wrong.text) == (403, True)
+        assert (wrong.status_code, "Wrong password" in wrong.text) == (403, True)
         right = sign_in(client, to="/rules")
         assert (right.status_code, right.headers["location"]) == (303, "/rules")
         cookie = right.headers["set-cookie"]
@@ -109,7 +109,7 @@ def test_guessing_is_slowed_and_ends_only_for_who_guesses() -> None:
     now = [0.0]
     door = SessionManager("the-token", None, 60.0, lambda: now[0])
     for _ in range(MAX_ATTEMPTS):
-        with pytest.raises(IntakeError, match="not the password"):
+        with pytest.raises(IntakeError, match="Wrong password"):
             door.sign_in("wrong", "", "10.0.0.1")
     with pytest.raises(IntakeError, match="too many wrong passwords; try again in 300 s") as refused:
         door.sign_in("the-token", "", "10.0.0.1")
@@ -151,7 +151,7 @@ def test_the_command_writes_what_the_configuration_takes(tmp_path: Path) -> None
     run_cli("incidents", folder=tmp_path)
     (tmp_path / "pw").write_text("plain\n")
     wrong = run_cli("incidents", folder=tmp_path, ok=2)
-    assert "no argon2 hash" in wrong.stderr
+    assert "not an argon2 hash" in wrong.stderr
     assert "plain" not in wrong.stderr
     short = run_cli("web", "password", "pw", "--password", "short", folder=tmp_path, ok=2)
     assert "at least 12 characters" in short.stderr

@@ -98,7 +98,7 @@ class Application:
             self.database,
             rules=self.rules,
             system_state=self.system_state,
-            learned_ttl_s=self.settings.topology.learned_for,
+            learned_ttl_s=self.settings.topology.learned_ttl,
             get_mask=self._get_mask,
             get_notification_queue=self._get_notification_queue,
             apply_override=self._apply_override,

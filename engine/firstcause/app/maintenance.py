@@ -19,7 +19,7 @@ from firstcause.store import (
     retention,
     snapshots,
 )
-from firstcause.store.database import HEAD
+from firstcause.store.schema import HEAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,11 +54,11 @@ class Maintenance:
         with self.database.read() as conn:
             active = alerts.load_active(conn)
         with self.database.write(exclusive=False) as conn:
-            snapshots.roll_up(conn, now, settings.health.keep_whole, settings.health.retention)
-            event_counts.roll_up(conn, now, settings.health.keep_whole, settings.health.retention)
-            dependencies.prune(conn, now - timedelta(seconds=settings.topology.learned_for))
-            cardinality.prune_registry(conn, settings.intake.codes)
-        ended = probe_events.build_quiet_resolutions(active, settings.intake.quiet_after, now, generate_id)
+            snapshots.roll_up(conn, now, settings.health.full_resolution, settings.health.retention)
+            event_counts.roll_up(conn, now, settings.health.full_resolution, settings.health.retention)
+            dependencies.prune(conn, now - timedelta(seconds=settings.topology.learned_ttl))
+            cardinality.prune_registry(conn, settings.intake.max_tracked_codes)
+        ended = probe_events.build_quiet_resolutions(active, settings.intake.resolve_after, now, generate_id)
         if ended:
             self.intake.accept(ended, now)
         self.reevaluate(now)

@@ -1,4 +1,4 @@
-"""How much of what is reported the catalog knows, and entries to begin with for the rest."""
+"""Computes which share of the reported errors the catalog covers, and drafts entries for the rest."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class UncoveredFault:
-    """An error without an entry. code: None where its events have none; message: the latest, if any."""
+    """An error without an entry. code: None where its events have none. message: the latest, None if none."""
 
     code: str | None
     message: str | None
@@ -34,7 +34,7 @@ class UncoveredFault:
     last_seen: datetime
 
     def contains(self, text: str) -> bool:
-        """Whether the text is in its code or message, in any case."""
+        """Return whether the text is in the code or the message, in any case."""
         return text.casefold() in f"{self.code or ''}\n{self.message or ''}".casefold()
 
     def to_dict(self) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class UncoveredFault:
         }
 
     def draft_entry(self, catalog: Catalog) -> dict[str, Any]:
-        """An entry to begin with: what the events themselves say, in the fields of a rule file."""
+        """Draft an entry from the events, in the fields of a rule file."""
         pattern = entry_draft.build_message_pattern(self.message) if self.message else None
         code = code_of(self.code) if self.code else entry_draft.build_message_code(self.message or "")
         message_title = entry_draft.extract_title(
@@ -63,14 +63,14 @@ class UncoveredFault:
 
 
 def _choose_free_code(code: str, catalog: Catalog) -> str:
-    """The code, with a number where it is taken."""
+    """Return the code, with a number where the catalog has it already."""
     numbered = (f"{code}_{suffix}" for suffix in count(2))
     return next(candidate for candidate in chain([code], numbered) if catalog.get(candidate) is None)
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """events: all ever counted; covered: those with an entry now. uncovered: the most frequent first."""
+    """The coverage. events: all ever. covered: those with an entry now. uncovered: most frequent first."""
 
     events: int
     covered: int
@@ -78,17 +78,17 @@ class Coverage:
 
     @property
     def share(self) -> float:
-        """0 to 1; 1 where nothing was reported."""
+        """The covered share of all events, 0 to 1; 1 where there are no events."""
         return self.covered / self.events if self.events else 1.0
 
     def to_dict(self, listed: Sequence[UncoveredFault]) -> dict[str, Any]:
-        """listed: those of the uncovered that were asked for."""
+        """Return the coverage as JSON. listed: the uncovered errors to include."""
         counts = {"events": self.events, "covered": self.covered, "share": round(self.share, 4)}
         return {"coverage": counts, "uncovered": [fault.to_dict() for fault in listed]}
 
 
 def measure_coverage(database: Database, catalog: Catalog) -> Coverage:
-    """By the catalog as it is now, whatever it was when the events came."""
+    """Compute the coverage by the present catalog, also for events that came under an older one."""
     with database.read() as conn:
         rows = alerts.list_registered_codes(conn)
         uncovered_rows = {row["code"]: row for row in rows if catalog.get(row["code"]) is None}
@@ -97,7 +97,7 @@ def measure_coverage(database: Database, catalog: Catalog) -> Coverage:
     matched_count = sum(fault["count"] for fault in uncatalogued if _is_catalogued(fault, catalog))
     uncovered = [*_iter_coded(uncovered_rows, faults), *_group_uncatalogued(uncatalogued, catalog)]
     events = sum(row["count"] for row in rows)
-    # Of too many kinds to be told apart here; that the catalog has a word for that does not describe them.
+    # The overflow code stands for errors of many kinds, so its catalog entry does not describe them.
     overflow_count = sum(row["count"] for row in rows if row["code"] == OVERFLOW_CODE)
     return Coverage(
         events=events,
@@ -124,7 +124,7 @@ def _iter_coded(
 
 
 def _group_uncatalogued(faults: Sequence[Mapping[str, Any]], catalog: Catalog) -> Iterator[UncoveredFault]:
-    """One for each text, whichever services said it."""
+    """Group uncatalogued errors by message text, over all services."""
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for fault in faults:
         if not _is_catalogued(fault, catalog):

@@ -1,4 +1,4 @@
-"""From a name or a text to what a catalog entry needs: a code, a title, a pattern, a category."""
+"""Derives the parts of a catalog entry from a name or a message: code, title, pattern, category."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MIN_WORDS = 2
 _METACHARACTERS = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _SENTENCE_BREAK = re.compile(r"(?<=[.!?])\s+(?=[A-Z`'\"(])")
-# Words that stand in the alerts of anything.
+# Words that are common in alerts of all kinds.
 _COMMON_WORDS = frozenset(
     [
         "about",
@@ -100,7 +100,7 @@ _COMMON_WORDS = frozenset(
 
 @dataclass(frozen=True)
 class Variable:
-    """The place of something that differs between occurrences. name: what stands there, "" where unknown."""
+    """A part that differs between occurrences. name: what the part is, "" where unknown."""
 
     name: str = ""
 
@@ -109,7 +109,7 @@ TextParts = list[str | Variable]
 
 
 def split_name(name: str) -> str:
-    """KubeAPIDown -> Kube API Down."""
+    """Split a name into words: KubeAPIDown becomes Kube API Down."""
     return " ".join(re.findall(r"[^\W_]+", WORD_BOUNDARY.sub(" ", name)))
 
 
@@ -122,7 +122,10 @@ _BLOCK_KEYWORDS = frozenset({"if", "range", "with", "block", "define"})
 
 
 def parse_template(text: str) -> TextParts:
-    """A Go template's fixed texts, and variables for its actions; what stands in a condition is variable."""
+    """Parse a Go template into fixed texts, and variables for its actions.
+
+    Text in a condition is variable.
+    """
     parts: TextParts = []
     depth = position = 0
     for action in _TEMPLATE_ACTION.finditer(text):
@@ -176,7 +179,7 @@ _VALUE_PATTERNS = {
 
 
 def parse_message(message: str) -> TextParts:
-    """A message's first line with a variable for each number, id, path and quoted value."""
+    """Parse a message's first line, with a variable for each number, id, path and quoted value."""
     line = _first_line(message)
     parts: TextParts = []
     position = 0
@@ -187,14 +190,14 @@ def parse_message(message: str) -> TextParts:
 
 
 def build_message_pattern(message: str) -> str | None:
-    """What finds this message and its like. A text too plain to be looked for anywhere must be the whole."""
+    """Build a pattern for this message and similar ones. A text that is too plain must match as a whole."""
     pattern = build_pattern(parse_message(message), lambda variable: _VALUE_PATTERNS[variable.name])
     line = _first_line(message)
     return pattern or (_validate_pattern(f"^{_escape_text(line)}$") if _WORD.search(line) else None)
 
 
 def build_message_code(message: str) -> str | None:
-    """A name for what a message says, from its first words; None where it has none."""
+    """Build a code from the first words of a message; None where it has no words."""
     words = [word for part in _select_texts(parse_message(message)) for word in _WORD.findall(part)]
     distinctive = [word for word in words if word.casefold() not in _COMMON_WORDS] or words
     return code_of(" ".join(distinctive[:_MAX_CODE_WORDS]))
@@ -210,7 +213,7 @@ def match_anything(_variable: Variable) -> str:
 def build_pattern(
     parts: Sequence[str | Variable], regex: Callable[[Variable], str] = match_anything
 ) -> str | None:
-    """RE2 that finds a text of these parts. None where too few of its words would tell it from others."""
+    """Build an RE2 pattern for a text of these parts. None where its words are too few to be distinctive."""
     used = _take_first_line(parts)
     while used and (isinstance(used[0], Variable) or not used[0].strip()):
         used = used[1:]
@@ -223,7 +226,7 @@ def build_pattern(
 
 
 def build_name_pattern(name: str) -> str | None:
-    """What finds an alert's name as a word of its own; None for a name of one word."""
+    """Build a pattern for an alert's name as a separate word; None for a name of one word."""
     if len(_WORD.findall(WORD_BOUNDARY.sub(" ", name).replace("_", " "))) < _MIN_WORDS:
         return None
     first, last = (r"\b" if re.match(r"\w", edge, re.ASCII) else "" for edge in (name[0], name[-1]))
@@ -253,13 +256,13 @@ def _escape_text(text: str) -> str:
 
 
 def format_parts(parts: Iterable[str | Variable]) -> str:
-    """The parts on one line, variables as <name>; a remark in brackets that says only where is left out."""
+    """Format the parts on one line, variables as <name>; a remark in brackets with a variable is left out."""
     text = "".join(part if isinstance(part, str) else f"<{part.name or '...'}>" for part in parts)
     return clean_line(re.sub(r"\s*\([^()<>]*<[^()<>]*>[^()]*\)", "", text))
 
 
 def extract_title(text: str) -> str:
-    """The first sentence, not longer than a title."""
+    """Return the first sentence, shortened to a title's length."""
     sentence = _SENTENCE_BREAK.split(clean_line(text), maxsplit=1)[0].rstrip(".: ")
     return (
         sentence if len(sentence) <= _MAX_TITLE_LENGTH else sentence[: _MAX_TITLE_LENGTH - 3].rstrip() + "..."
@@ -267,7 +270,7 @@ def extract_title(text: str) -> str:
 
 
 def clean_line(text: str) -> str:
-    """On one line, without what no YAML holds."""
+    """Put a text on one line, without characters that YAML cannot hold."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
@@ -285,7 +288,7 @@ _CATEGORIES = (
 
 
 def guess_category(text: str) -> Category:
-    """By the words of an alert's name and title; what names no other area is infrastructure."""
+    """Guess the category from the words of an alert's name and title; infrastructure where none fits."""
     words = WORD_BOUNDARY.sub(" ", text)
     matching = (
         area for area, pattern in _CATEGORIES if re.search(rf"\b(?:{pattern})\b", words, re.IGNORECASE)

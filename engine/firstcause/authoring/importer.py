@@ -1,4 +1,4 @@
-"""Takes alert rules and runbook pages into the site's own rule files."""
+"""Imports alert rules and runbook pages into the site's own rule files."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from firstcause.config import Settings
 
 IMPORT_FOLDER = "imported"
-"""Where in the site's folder of rules new files come to stand."""
+"""The folder for new files within the site's folder of rules."""
 
 
 @dataclass(frozen=True)
 class ImportResult:
-    """entries: each with the rule file that it is in. files: how many gave them. unread: outside [rules]."""
+    """The result of an import. entries: each with its rule file. unread: files outside [rules]."""
 
     entries: Sequence[tuple[EntryDraft, Path]]
     skipped: Sequence[SkippedSource]
@@ -39,13 +39,13 @@ class ImportResult:
 
     @property
     def location(self) -> Path | None:
-        """The rule file that was written, or the folder of several."""
+        """The rule file that was written; of several, their folder."""
         locations = {path for _draft, path in self.entries}
         return Path(os.path.commonpath(locations)) if locations else None
 
     @property
     def has_content(self) -> bool:
-        """Whether anything was in the sources, be it known already."""
+        """Whether the sources had any alert, new or already known."""
         return bool(self.entries) or any(skip.already_known for skip in self.skipped)
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,10 +67,10 @@ def import_all(
     component: str | None = None,
     dry_run: bool = False,
 ) -> ImportResult:
-    """Add what the sources have and the catalog of the folders has not. All files are written, or none.
+    """Add the entries of the sources that the catalog of the folders lacks. All files are written, or none.
 
-    RuleFileError: with the mistakes, where the rule files are wrong before or would be after it.
-    ConfigError: where there is no place to write to.
+    RuleFileError: the rule files are wrong, or would be afterwards.
+    ConfigError: the files cannot be written.
     """
     catalog = load(folders, settings.rules.thresholds).catalog
     collected = collect_drafts(sources, catalog, _choose_component(into, component))
@@ -101,9 +101,9 @@ def _write_files(texts: Mapping[Path, bytes]) -> None:
 
 
 def _choose_component(into: Path | None, requested: str | None) -> str | None:
-    """The component of all entries; None where each has that of its source's folder."""
+    """Return the component of all entries; None where each has that of its source's folder."""
     if requested is not None and normalize_component(requested) != requested:
-        msg = f"'{requested}' is not a component; take small letters, digits and . _ -, such as redis"
+        msg = f"'{requested}' is not a component; use small letters, digits and . _ -, such as redis"
         raise ConfigError(msg)
     if into is None:
         return requested

@@ -1,4 +1,4 @@
-"""Adds entries to a rule file, and changes them. What is not concerned stays as it is, byte for byte.
+"""Adds entries to a rule file, and changes them. The rest of the file stays as it is, byte for byte.
 
 An item is written by ruamel.yaml, which keeps the comments, the order and the quotes of one that is
 changed; it is then put in its place among the file's own lines.
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
 
 class RuleFileText:
-    """A rule file's text. Changes give a new one. path: for the mistakes.
+    """The text of a rule file. Each change returns a new text. path: the file, for mistakes.
 
-    RuleFileError: with their places, where the text is no rule file, or one that is edited by hand only.
+    RuleFileError: the text is not a rule file, or only a person can edit it; has each place.
     """
 
     def __init__(self, raw: bytes, path: str) -> None:
@@ -64,13 +64,15 @@ class RuleFileText:
     def add_entries(
         self, entries: Sequence[Mapping[str, Any]], tests: Sequence[Mapping[str, Any]] = ()
     ) -> RuleFileText:
-        """With the entries at the end of `catalog`, and the tests at the end of `tests`."""
+        """Append the entries to `catalog`, and the tests to `tests`."""
         return self.append_items("catalog", entries).append_items("tests", tests)
 
     def change_entry(self, code: str, changes: Mapping[str, Any]) -> RuleFileText:
-        """With the entry's fields as in changes: mappings key by key, else replaced; None takes one away.
+        """Change fields of an entry.
 
-        NotFoundError: the file has no entry of that code.
+        Mappings are merged key by key, other values are replaced, and None removes a field.
+
+        NotFoundError: the file has no entry with that code.
         """
         index = self._find_entry(code)
         start, end = self._locate_item("catalog", index)
@@ -88,12 +90,12 @@ class RuleFileText:
         raise NotFoundError(f"{self.path} has no entry {code}; add it, or name another file")
 
     def append_items(self, key: str, items: Sequence[Mapping[str, Any]]) -> RuleFileText:
-        """With the items at the end of the list that stands under that key of the file."""
+        """Append the items to the list under that key of the file."""
         if not items:
             return self
         old = self._document.data.get(key)
         if old is not None and not isinstance(old, list):
-            raise self._manual_edit_error((key,), f"`{key}` is no list")
+            raise self._manual_edit_error((key,), f"`{key}` is not a list")
         data = {**self._document.data, key: [*(old or ()), *map(to_plain, items)]}
         if not old:
             return self._begin_list(key, items, data)
@@ -105,7 +107,7 @@ class RuleFileText:
     def _begin_list(
         self, key: str, items: Sequence[Mapping[str, Any]], data: Mapping[str, Any]
     ) -> RuleFileText:
-        """The list where there is none yet: at its key, before the keys that come after it, or at the end."""
+        """Insert a missing list: at its key, before the keys that come after it, or at the end."""
         written = dump_yaml({key: list(map(apply_style, items))}, DEFAULT_STYLE).splitlines(keepends=True)
         if key in self._document.data:
             line = self._document.key_positions[(key,)][0] - 1
@@ -128,7 +130,7 @@ class RuleFileText:
         return line
 
     def _locate_item(self, key: str, index: int) -> tuple[int, int]:
-        """First line of a list item and the one after its last, from 0; comments between items are none's."""
+        """Return the lines of a list item: its first, from 0, and the one after its last."""
         line, column = self._document.get_position((key, index))
         if self._lines[line - 1][: column - 1].strip() != "-":
             raise self._manual_edit_error(
@@ -152,7 +154,7 @@ class RuleFileText:
         return not bare.strip() or (bare.startswith("#") and len(text) - len(bare) < column - 1)
 
     def _rewrite_item(self, path: YamlPath, lines: Sequence[str], changes: Mapping[str, Any]) -> list[str]:
-        """The item's lines after the changes, its dash and indentation as they were."""
+        """Return the item's lines after the changes, with its dash and indentation as they were."""
         from ruamel.yaml.error import YAMLError  # noqa: PLC0415
 
         column = self._document.get_position(path)[1] - 1
@@ -171,7 +173,7 @@ class RuleFileText:
         return [dash + indented[0][column:], *indented[1:]]
 
     def _detect_style(self, within: YamlPath) -> Style:
-        """How the place indents mappings, list items and dashes, as ruamel.yaml counts them."""
+        """Return the indentation of mappings, list items and dashes at the place, as ruamel.yaml counts."""
         mapping, sequence = 2, (4, 2)
         document = self._document
         mappings = {path[:-1] for path in document.key_positions}
@@ -190,7 +192,7 @@ class RuleFileText:
     def _splice_lines(
         self, start: int, end: int, lines: Sequence[str], data: Mapping[str, Any]
     ) -> RuleFileText:
-        """With lines start to end replaced. data: what the file must then hold, and nothing else."""
+        """Replace lines start to end. data: what the file must hold afterwards."""
         before, after = self._lines[:start], self._lines[end:]
         newline = "\r\n" if self._lines[0].endswith("\r\n") else "\n"
         if before and not before[-1].endswith(("\n", "\r")):
@@ -205,12 +207,12 @@ class RuleFileText:
 
     def _manual_edit_error(self, path: YamlPath, reason: str) -> RuleFileError:
         line, column = self._document.get_position(path)
-        text = f"{reason}, which only a person can edit; edit it, or take another file"
+        text = f"{reason}, which only a person can edit; edit it by hand, or use another file"
         return RuleFileError([Mistake(self.path, line, column, text)])
 
 
 def open_rule_file(path: Path) -> RuleFileText:
-    """The rule file as it is on disk. RuleFileError as RuleText, and where it cannot be read."""
+    """Read the rule file from disk. RuleFileError: as `RuleFileText`, or the file cannot be read."""
     try:
         with path.open("rb") as stream:
             return RuleFileText(stream.read(MAX_BYTES + 1), str(path))
@@ -223,7 +225,7 @@ def check_changes(
     folders: Sequence[Path],
     thresholds: Mapping[str, ThresholdValue] = MappingProxyType({}),
 ) -> RuleBook:
-    """The rule book as it is once these files hold these texts. RuleFileError: with all mistakes."""
+    """Load the rule book as if these files held these texts. RuleFileError: has all mistakes."""
     with tempfile.TemporaryDirectory() as scratch:
         staged = {path.resolve(): Path(scratch, f"{index}.yaml") for index, path in enumerate(texts)}
         for path, text in texts.items():
@@ -244,9 +246,9 @@ def _restore_paths(mistake: Mistake, names: Mapping[str, str]) -> Mistake:
 
 
 def replace_file(path: Path, raw: bytes) -> None:
-    """Write the file whole or not at all. ConfigError where it cannot be written."""
+    """Write the file atomically. ConfigError: it cannot be written."""
     target = path.resolve()
-    # Hidden, and with another suffix, so that nobody takes it for a rule file.
+    # Hidden, and with another suffix, so that it is not loaded as a rule file.
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -270,7 +272,7 @@ def _dedent_text(text: str, column: int) -> str:
 
 
 def _merge_changes(old: Any, changes: Any) -> Any:
-    """The plain data after the changes."""
+    """Return the plain data after the changes."""
     if not isinstance(old, dict) or not isinstance(changes, dict):
         return to_plain(changes)
     kept = {key: value for key, value in old.items() if changes.get(key, ...) is not None}
@@ -280,7 +282,7 @@ def _merge_changes(old: Any, changes: Any) -> Any:
 
 
 def _apply_changes(item: Any, changes: Mapping[str, Any]) -> None:
-    """The same changes in ruamel.yaml's data, which has the comments."""
+    """Apply the changes to ruamel.yaml's data, which has the comments."""
     for key, value in changes.items():
         if value is None:
             item.pop(key, None)

@@ -1,4 +1,4 @@
-"""A runbook page in Markdown, as its alert's name and what each of its known sections says."""
+"""Reads a runbook page in Markdown: the name of its alert, and the steps of each known section."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from markdown_it import MarkdownIt
+from markdown_it.tree import SyntaxTreeNode
+
 from firstcause.authoring.entry_draft import clean_line
 
 if TYPE_CHECKING:
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Section(StrEnum):
-    """What a section tells, whatever its heading is called."""
+    """What a section is about, under any of its usual headings."""
 
     MEANING = "meaning"
     IMPACT = "impact"
@@ -38,9 +41,10 @@ _HEADINGS = {
 
 @dataclass
 class RunbookPage:
-    """heading: the first that is no section's; intro: what stands before any section.
+    """A page by its sections.
 
-    front: the front matter's scalars. link: the first one of the page.
+    heading: the first heading that is not a section's; None where there is none. intro: the text before any
+    section. front_matter: its scalars. link: the first link of the page.
     """
 
     heading: str | None = None
@@ -58,14 +62,14 @@ class _Heading:
 
 @dataclass(frozen=True)
 class _TextBlock:
-    """A paragraph, a list item, or with `code` the lines of a fenced block."""
+    """A paragraph, a list item or a table row; with `code`, the lines of a code block."""
 
     text: str
     code: bool = False
 
 
 def parse_page(text: str) -> RunbookPage:
-    """One page. A section holds its paragraphs and list items, each with the code that follows it."""
+    """Read one page. A section holds paragraphs, list items and table rows, each with the code after it."""
     front, body = _split_front_matter(text)
     page = RunbookPage(front_matter=front)
     section: Section | None = None
@@ -121,46 +125,69 @@ def _split_front_matter(text: str) -> tuple[dict[str, str], str]:
     return scalars, text[match.end() :]
 
 
-_FENCE = re.compile(r"\s*(```+|~~~+)")
-_ATX = re.compile(r"\s{0,3}(#{1,6})\s+(.*)")
-_UNDERLINE = re.compile(r"\s{0,3}(=+|-{2,})\s*")
-_ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+(.*)")
 _HIDDEN_MARKUP = re.compile(r"<!--.*?(?:-->|\Z)|<summary>[^<]*</summary>", re.DOTALL)
+_SHORTCODE_LINK = re.compile(r"\]\(\s*\{\{[<%][^{}]*[>%]\}\}\s*\)")
+# Tags stay text, so that what stands between them is read as Markdown; `_format_inline` takes them off.
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
 def _iter_blocks(body: str) -> Iterator[_Heading | _TextBlock]:
-    lines = iter(_HIDDEN_MARKUP.sub("", body).split("\n"))
-    paragraph: list[str] = []
-    for line in lines:
-        fence, heading, item = _FENCE.match(line), _ATX.fullmatch(line), _ITEM.fullmatch(line)
-        underline = _UNDERLINE.fullmatch(line) if len(paragraph) == 1 else None
-        if not (fence or heading or item or underline or not line.strip()):
-            paragraph.append(line)
-            continue
-        if underline:
-            yield _Heading(1 if underline[1].startswith("=") else 2, _format_inline(paragraph[0]))
-        elif paragraph:
-            yield _TextBlock(_format_inline(" ".join(paragraph)))
-        paragraph = [item[1]] if item else []
-        if fence:
-            yield _TextBlock(_extract_commands(_read_fenced(lines, fence[1])), code=True)
-        elif heading:
-            yield _Heading(len(heading[1]), _format_inline(heading[2].rstrip("# \t")))
-    if paragraph:
-        yield _TextBlock(_format_inline(" ".join(paragraph)))
+    """Read the page's headings, paragraphs, list items, table rows and code, in their order."""
+    source = _SHORTCODE_LINK.sub("]()", _HIDDEN_MARKUP.sub("", body))
+    yield from _iter_children(SyntaxTreeNode(_MARKDOWN.parse(source)))
 
 
-def _read_fenced(lines: Iterator[str], fence: str) -> list[str]:
-    inside: list[str] = []
-    for line in lines:
-        if line.strip().startswith(fence):
-            break
-        inside.append(line)
-    return inside
+def _iter_children(parent: SyntaxTreeNode) -> Iterator[_Heading | _TextBlock]:
+    for node in parent.children:
+        match node.type:
+            case "heading":
+                yield _Heading(int(node.tag[1:]), _format_inline(node))
+            case "paragraph":
+                yield _TextBlock(_format_inline(node))
+            case "fence" | "code_block":
+                yield _TextBlock(_extract_commands(node.content.splitlines()), code=True)
+            case "bullet_list" | "ordered_list":
+                for item in node.children:
+                    yield _TextBlock("\n".join(_iter_item_lines(item)))
+            case "table":
+                yield from map(_TextBlock, _iter_table_rows(node))
+            case _:
+                yield from _iter_children(node)
+
+
+def _iter_item_lines(item: SyntaxTreeNode) -> Iterator[str]:
+    """A list item as the lines of one step: its text, its code, and the items of a list within it."""
+    for node in item.children:
+        match node.type:
+            case "bullet_list" | "ordered_list":
+                for inner in node.children:
+                    first, *rest = [*_iter_item_lines(inner), ""]
+                    yield from (f"- {first}".rstrip("- "), *(f"  {line}" for line in rest if line))
+            case "fence" | "code_block":
+                yield from _extract_commands(node.content.splitlines()).splitlines()
+            case "table":
+                yield from _iter_table_rows(node)
+            case "blockquote":
+                yield from _iter_item_lines(node)
+            case _:
+                yield from filter(None, [_TASK_MARK.sub("", _format_inline(node))])
+
+
+_TASK_MARK = re.compile(r"^\[[ xX]\]\s+")
+
+
+def _iter_table_rows(table: SyntaxTreeNode) -> Iterator[str]:
+    """Each row below the head as a line: `Column: cell; Column: cell`."""
+    head, *rows = [
+        [_format_inline(cell) for cell in row.children] for part in table.children for row in part.children
+    ]
+    for row in rows:
+        cells = zip(head, row, strict=True)
+        yield "; ".join(f"{name}: {cell}" if name else cell for name, cell in cells if cell)
 
 
 def _extract_commands(lines: list[str]) -> str:
-    """The commands where a prompt marks them, without what they printed; else all lines."""
+    """Return the commands without their output where a prompt marks them; else all lines."""
     commands = [line.strip()[2:] for line in lines if line.strip().startswith("$ ")]
     used = commands or [line for line in lines if line.strip()]
     indent = min((len(line) - len(line.lstrip()) for line in used), default=0)
@@ -168,17 +195,30 @@ def _extract_commands(lines: list[str]) -> str:
     return "\n".join(line[indent:].rstrip() for line in plain)
 
 
-_LINK = re.compile(r"!?\[([^\[\]]*)\]\(\s*<?([^()\s<>]*)>?(?:\s[^()]*)?\)")
 _TAG = re.compile(
     r"</?(?:details|br|p|div|span|strong|em|b|i|sub|sup|hr|img|a)(?:\s[^<>]*)?/?>", re.IGNORECASE
 )
 _SHORTCODE = re.compile(r"\{\{[<%][^{}]*[>%]\}\}")
 
 
-def _format_inline(text: str) -> str:
-    text = _TAG.sub(" ", _SHORTCODE.sub(" ", text))
-    text = _LINK.sub(lambda link: _format_link(link[1], link[2]), text)
-    return clean_line(text.replace("**", ""))
+def _format_inline(node: SyntaxTreeNode) -> str:
+    """The text of a block on one line: code in backticks, links with their address, emphasis left out."""
+    text = "".join(map(_format_span, node.children))
+    return clean_line(_TAG.sub(" ", _SHORTCODE.sub(" ", text)))
+
+
+def _format_span(node: SyntaxTreeNode) -> str:
+    match node.type:
+        case "text":
+            return node.content
+        case "code_inline":
+            return f"`{node.content}`"
+        case "softbreak" | "hardbreak":
+            return " "
+        case "image":
+            return _format_link(node.content, str(node.attrs.get("src", "")))
+    text = "".join(map(_format_span, node.children))
+    return _format_link(text, str(node.attrs.get("href", ""))) if node.type == "link" else text
 
 
 def _format_link(text: str, target: str) -> str:

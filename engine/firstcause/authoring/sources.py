@@ -1,4 +1,4 @@
-"""Prometheus alert rules and runbook pages, as catalog entries."""
+"""Makes catalog entries of Prometheus alert rules and runbook pages."""
 
 from __future__ import annotations
 
@@ -46,14 +46,15 @@ _SEVERITIES = {
     Severity.CRITICAL: "page|critical|crit|error|err|fatal|emergency|disaster|high|major|p0|p1|sev0|sev1",
     Severity.INFO: "info|information|informational|none|notice|debug",
 }
-"""Of an alert rule's label, where any other word and none is a warning."""
+"""Words of an alert rule's severity label; any other word, or no label, is a warning."""
 
 
 @dataclass(frozen=True)
 class SkippedSource:
-    """What was not imported. source: the path, with the alert's name where it is one alert of the file's.
+    """A source that was not imported.
 
-    known: the catalog has it already.
+    source: the path, with the alert's name where it is one alert of a file. already_known: whether the
+    catalog has the entry already.
     """
 
     source: str
@@ -63,9 +64,9 @@ class SkippedSource:
 
 @dataclass(frozen=True)
 class EntryDraft:
-    """An entry to be. entry: as a rule file has it; message: what an event of this error says.
+    """A draft of an entry. entry: as in a rule file. message: an example of its event's message.
 
-    source: the path that it comes from; page: that of a runbook page merged into it.
+    source: the path that it comes from. page: the path of a runbook page merged into it, None if none was.
     """
 
     code: str
@@ -78,7 +79,7 @@ class EntryDraft:
 
 @dataclass
 class CollectedDrafts:
-    """What the files gave. files: how many gave anything."""
+    """The drafts of the files, and the skipped sources."""
 
     drafts: list[EntryDraft] = field(default_factory=list)
     skipped: list[SkippedSource] = field(default_factory=list)
@@ -90,7 +91,7 @@ class CollectedDrafts:
 
 @dataclass(frozen=True)
 class _ParsedSource:
-    """One alert rule or one page. entry: those fields that it says something of."""
+    """One alert rule or one page. entry: the fields that it has something for."""
 
     name: str
     code: str
@@ -102,15 +103,16 @@ class _ParsedSource:
 
 
 class _UnusableFileError(Exception):
-    """The file gives nothing; says why."""
+    """The file cannot be imported; the message says why."""
 
 
 def collect_drafts(
     sources: Sequence[Path], catalog: Catalog, component: str | None = None
 ) -> CollectedDrafts:
-    """Reads files, and those in folders, and merges what they say of one alert. Never raises for a file.
+    """Read files and folders of files, and merge the sources of one alert. Never raises for a file.
 
-    catalog: what is known already and is not imported again. component: for all, else each file's folder.
+    catalog: existing entries, which are not imported again. component: for all drafts; None means the name of
+    each file's folder.
     """
     collected = CollectedDrafts()
     parsed: list[_ParsedSource] = []
@@ -136,14 +138,14 @@ def derive_component(file: Path) -> str:
 
 
 def normalize_component(text: str) -> str:
-    """The text as a component is written: small letters, digits and . _ -, a letter first."""
+    """Turn the text into a component's name: small letters, digits and . _ -, a letter first."""
     name = re.sub(r"[^a-z0-9_.-]+", "-", text.lower()).strip("-._")
     full_name = name if name[:1].isalpha() else f"imported-{name}".rstrip("-")
     return full_name[:_MAX_COMPONENT_LENGTH]
 
 
 def build_tests(drafts: Sequence[EntryDraft], catalog: Catalog) -> Iterator[dict[str, Any]]:
-    """A test for each entry: its message is that error, or its code where the message is another's first."""
+    """Yield a test for each draft: by its message, or by its code where another entry matches the message."""
     match = compile_matcher([(draft.code, draft.entry.get("match", ())) for draft in drafts])
     for draft in drafts:
         by_message = match(draft.message) == draft.code and catalog.match_message(draft.message) is None
@@ -156,7 +158,7 @@ def build_tests(drafts: Sequence[EntryDraft], catalog: Catalog) -> Iterator[dict
 
 
 def _list_files(source: Path) -> list[Path]:
-    """The file, or what a folder has of rule files and pages, hidden ones left out."""
+    """List the file itself, or the rule files and pages of a folder; hidden files are left out."""
     if not source.is_dir():
         return [source]
     files = [file for file in source.rglob("*") if file.suffix.lower() in _RULE_SUFFIXES | _PAGE_SUFFIXES]
@@ -245,7 +247,7 @@ def _parse_alert_rule(rule: Mapping[str, Any], source: str, component: str) -> _
 
 
 def _strip_values(text: str) -> str:
-    """Without the lists of labels and values that many descriptions end with."""
+    """Remove the lists of labels and values at the end of many descriptions."""
     return text.strip().partition("\n")[0]
 
 
@@ -313,7 +315,7 @@ def _parse_runbook(file: Path, raw: bytes, component: str) -> _ParsedSource:
 
 
 def _select_sections(page: RunbookPage) -> Mapping[Section, list[str]]:
-    """What stands before all sections is the meaning; on a page that has none it is what to do."""
+    """Take the text before all sections as the meaning; on a page without sections, as the mitigation."""
     if not page.intro:
         return page.sections
     if not page.sections:
@@ -322,9 +324,10 @@ def _select_sections(page: RunbookPage) -> Mapping[Section, list[str]]:
 
 
 def _choose_page_name(page: RunbookPage, stem: str) -> tuple[str, bool]:
-    """The alert's name, and whether heading, file name and front matter agree on it, or two of them.
+    """Return the alert's name, and whether at least two of heading, file name and front matter agree on it.
 
-    Where they do not it is the heading, or a file name such as KubeJobFailed under one of several words.
+    Where they do not agree, it is the heading, or a file name such as KubeJobFailed if the heading has
+    several words.
     """
     front = page.front_matter.get("title", "")
     names = [name for name in (page.heading, stem, front) if name]
@@ -343,7 +346,7 @@ def _fold_name(name: str) -> str:
 
 
 def _merge_sources(parsed: Iterable[_ParsedSource], skipped: list[SkippedSource]) -> Iterator[EntryDraft]:
-    """One draft a code: its first alert rule and its first page. Further ones are skipped."""
+    """Merge into one draft for each code its first alert rule and its first page. Others are skipped."""
     by_code: dict[str, list[_ParsedSource]] = {}
     for item in parsed:
         group = by_code.setdefault(item.code, [])
@@ -373,7 +376,7 @@ def _build_draft(group: Sequence[_ParsedSource]) -> EntryDraft:
 
 
 def _merge_fields(first: Any, second: Any) -> Any:
-    """Mappings key by key, lists one after the other; of two values the first."""
+    """Merge mappings key by key and lists one after the other; of two other values the first holds."""
     if isinstance(first, dict) and isinstance(second, dict):
         return {
             key: _merge_fields(first[key], second[key]) if key in first and key in second else value
@@ -385,12 +388,12 @@ def _merge_fields(first: Any, second: Any) -> Any:
 
 
 def _complete_entry(first: _ParsedSource, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """With what an entry must have, without what is empty, in the order of docs/rules.md."""
+    """Add what an entry must have, drop what is empty, and order the fields as in docs/rules.md."""
     title = entry.get("title") or split_name(first.name)
     severity = entry.get("severity", Severity.WARNING)
     impact = entry.get("impact", {})
     if severity is Severity.CRITICAL:
-        # As policy does for what no catalog has: to be known does not make it wait.
+        # As the policy rules do for an uncatalogued critical error, whose priority an entry must not lower.
         impact = {**impact, "priority": Priority.P1.value}
     patterns = {pattern.casefold(): pattern for pattern in reversed(entry.get("match", ()))}
     complete = {

@@ -1,4 +1,4 @@
-"""Plain values as ruamel.yaml writes them, in the style of the shipped rule files."""
+"""Formats plain values by ruamel.yaml, in the style of the shipped rule files."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MAX_INLINE_LIST_LENGTH = 90
 _PATTERN_KEY = "match"
 
 Style = tuple[int, int, int]
-"""How far mappings, list items and their dashes are indented, as ruamel.yaml counts."""
+"""Indentation of mappings, list items and their dashes, as ruamel.yaml counts."""
 DEFAULT_STYLE: Style = (2, 4, 2)
 
 
 def format_entry(entry: Mapping[str, Any]) -> str:
-    """An entry as a list item to paste under `catalog:`."""
+    """Format an entry as a list item to paste under `catalog:`."""
     return dump_yaml({"catalog": [apply_style(entry)]}, DEFAULT_STYLE).partition("\n")[2]
 
 
@@ -45,7 +45,7 @@ def dump_yaml(value: Any, style: Style) -> str:
 
 
 def apply_style(value: Any, key: str = "", *, inline: bool = False) -> Any:
-    """A plain value in the style of the shipped files. key: what it is the value of; inline: in brackets."""
+    """Style a plain value as in the shipped files. key: the key of the value. inline: whether in brackets."""
     from ruamel.yaml.comments import CommentedMap, CommentedSeq  # noqa: PLC0415
 
     if isinstance(value, str):
@@ -84,7 +84,10 @@ def _is_short(value: Sequence[Any]) -> bool:
 
 
 def _needs_no_quotes(text: str, *, inline: bool) -> bool:
-    """Whether it is read back as this text; ruamel.yaml leaves more without quotes than the reader takes."""
+    """Return whether the text is read back unchanged.
+
+    Ruamel.yaml omits more quotes than the reader accepts.
+    """
     try:
         events = list(yaml.parse(f"[{text}]" if inline else f"key: {text}", Loader=LOADER))
         texts = [event.value for event in events if isinstance(event, yaml.ScalarEvent) and not event.style]
@@ -94,7 +97,7 @@ def _needs_no_quotes(text: str, *, inline: bool) -> bool:
 
 
 def to_plain(value: Any) -> Any:
-    """As the file is read back."""
+    """Return the value as it is read back from a file."""
     if isinstance(value, dict | MappingProxyType):
         return {key: to_plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -1,10 +1,11 @@
-"""The command line. Each command is thin: it calls a part of the application and shows the answer."""
+"""The command line. Each command is thin: it calls the application and prints the answer."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
+from functools import cached_property
+from typing import Any, NoReturn
 
 import click
 
@@ -47,7 +48,46 @@ _COMMAND_MODULES = (
 )
 
 
+class CommandLine(click.Group):
+    """Our own commands, and those of plugins (hook `firstcause_commands`), which are found when needed.
+
+    The plugins are looked for in the help, in completion and for a name that is not one of ours.
+    """
+
+    @cached_property
+    def _plugin_commands(self) -> dict[str, click.Command]:
+        from firstcause.plugins.entry_points import find_command_plugins
+
+        entry_points = find_command_plugins()
+        if not entry_points:
+            return {}
+        from firstcause.plugins.manager import PluginManager
+
+        commands = PluginManager.load_commands(entry_points).commands(reserved=self.commands)
+        return {command.name: command for command in commands if command.name}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *self._plugin_commands])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, cmd_name) or self._plugin_commands.get(cmd_name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.Abort, click.ClickException, FirstcauseError, BrokenPipeError):
+            raise
+        except Exception as error:
+            name = ctx.invoked_subcommand
+            if name is None or name in self.commands:
+                raise
+            # A plugin's command: its failure is one line, as everything that a plugin does wrong.
+            msg = f"command {name} failed: {type(error).__name__}: {error}"
+            raise FirstcauseError(msg) from error
+
+
 @click.group(
+    cls=CommandLine,
     context_settings={
         "help_option_names": ["-h", "--help"],
         "auto_envvar_prefix": "FIRSTCAUSE_CLI",
@@ -56,12 +96,12 @@ _COMMAND_MODULES = (
     epilog="Example: firstcause demo",
 )
 @click.option(
-    "--config", type=click.Path(dir_okay=False), envvar="FIRSTCAUSE_CONFIG", help="The config.toml to use."
+    "--config", type=click.Path(dir_okay=False), envvar="FIRSTCAUSE_CONFIG", help="Read this config.toml."
 )
 @click.version_option(package_name="firstcause")
 @click.pass_context
 def firstcause(ctx: click.Context, config: str | None) -> None:
-    """Which of fifty errors is the cause, whom it hits, and how to fix it."""
+    """Find the one cause behind many errors, its impact, and how to fix it."""
     ctx.obj = Context(config)
     ctx.call_on_close(ctx.obj.close)
 
@@ -72,9 +112,9 @@ for _module in _COMMAND_MODULES:
 
 
 def main() -> NoReturn:
-    """Run; every error of ours is one clear line on stderr."""
+    """Run the command line. Print each of our errors as one line on stderr."""
     try:
-        # Without click's own handling, what a command gives to ctx.exit() is what comes back here.
+        # Without click's own handling, the code that a command passes to ctx.exit() is returned here.
         code = firstcause(standalone_mode=False)
     except click.ClickException as error:
         error.show()
@@ -86,7 +126,7 @@ def main() -> NoReturn:
         click.echo(f"firstcause: {error}", err=True)
         sys.exit(exit_code(error))
     except BrokenPipeError:
-        # The reader of our output has gone, as `| head` does.
+        # The reader of our output has closed the pipe, as `| head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""ack, merge, split, silence add, silence list, silence end."""
+"""Commands that act on incidents: ack, merge, split, silence add, silence list, silence end."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _by_option = click.option(
-    "--by", metavar="NAME", default=getpass.getuser, help="Who says so; else who is logged in."
+    "--by", metavar="NAME", default=getpass.getuser, help="Name of who acts. Default: the logged-in user."
 )
-_comment_option = click.option("--comment", metavar="TEXT", help="Why.")
+_comment_option = click.option("--comment", metavar="TEXT", help="Record why.")
 
 
 @click.command(epilog="Example: firstcause ack 7 --comment 'looking at the Twilio console'")
 @click.argument("number", metavar="ID")
-@click.option("--undo", is_flag=True, help="Nobody is at it any more.")
+@click.option("--undo", is_flag=True, help="Remove the acknowledgement.")
 @_by_option
 @_comment_option
 @json_option
 @pass_context
 def ack(ctx: Context, *, number: str, undo: bool, by: str, comment: str | None, as_json: bool) -> None:
-    """Acknowledge an incident: somebody is at it, so nobody is reminded of it."""
+    """Acknowledge an incident. Reminders stop unless its priority rises."""
     incidents = ctx.ready_app.incidents
     act = incidents.unacknowledge if undo else incidents.acknowledge
     incident = act(number, now(), by, comment)
@@ -39,7 +39,7 @@ def ack(ctx: Context, *, number: str, undo: bool, by: str, comment: str | None, 
         click.echo(f"incident {incident['id']} is not acknowledged")
 
 
-_reason_option = click.option("--reason", metavar="TEXT", help="Why.")
+_reason_option = click.option("--reason", metavar="TEXT", help="Record why.")
 
 
 @click.command(epilog="Example: firstcause merge 8 7 --reason 'the same deployment'")
@@ -50,9 +50,9 @@ _reason_option = click.option("--reason", metavar="TEXT", help="Why.")
 @json_option
 @pass_context
 def merge(ctx: Context, *, number: str, into: str, by: str, reason: str | None, as_json: bool) -> None:
-    """Say that incident ID has its cause in incident INTO; that holds against every rule."""
+    """Merge incident ID into incident INTO, its cause. Overrides every rule."""
     merged = ctx.ready_app.incidents.merge(number, into, now(), by, reason)
-    show_json(merged) if as_json else click.echo(f"incident {number} goes into {into}")
+    show_json(merged) if as_json else click.echo(f"incident {number} is merged into {into}")
 
 
 @click.command(epilog="Example: firstcause split 7 31 32 --reason 'another fault'")
@@ -65,25 +65,33 @@ def merge(ctx: Context, *, number: str, into: str, by: str, reason: str | None, 
 def split(
     ctx: Context, *, number: str, ids: tuple[str, ...], by: str, reason: str | None, as_json: bool
 ) -> None:
-    """Say that alerts of an incident have a cause of their own; `incident ID --json` has their ids."""
+    """Split alerts off an incident. Overrides every rule.
+
+    `incident ID` lists the ids of its alerts.
+    """
     incident = ctx.ready_app.incidents.split(number, ids, now(), by, reason)
-    show_json(incident) if as_json else click.echo(f"split off incident {number}")
+    show_json(incident) if as_json else click.echo(f"alerts are split off incident {number}")
 
 
 @click.group()
 def silence() -> None:
-    """Of which errors nobody is told for a while."""
+    """Mute notifications for matching errors."""
 
 
 @silence.command(epilog="Example: firstcause silence add code=SMS_DELIVERY_FAILURE tenant=acme --for 2h")
 @click.argument("matchers", nargs=-1, metavar="MATCHER...")
 @click.option(
-    "--incident", "number", metavar="ID", help="Of the root of that incident, in place of matchers."
+    "--incident", "number", metavar="ID", help="Silence this incident's root cause (instead of MATCHERs)."
 )
 @click.option(
-    "--for", "length", metavar="LENGTH", default="1h", show_default=True, help="Such as 30m, 2h, 3d."
+    "--for",
+    "length",
+    metavar="LENGTH",
+    default="1h",
+    show_default=True,
+    help="Duration, for example 30m, 2h, 3d.",
 )
-@click.option("--start", metavar="TIME", help="ISO 8601; now where it is not given.")
+@click.option("--start", metavar="TIME", help="Start at this time, ISO 8601. Default: now.")
 @_by_option
 @_comment_option
 @json_option
@@ -99,15 +107,15 @@ def add(
     comment: str | None,
     as_json: bool,
 ) -> None:
-    """Tell nobody of errors that all MATCHERs fit.
+    """Mute notifications for errors that match all MATCHERs.
 
-    A MATCHER is FIELD=VALUE, FIELD!=VALUE, or with a pattern FIELD=~PATTERN, FIELD!~PATTERN, of the fields
-    code, service, component, tenant, severity and message. Incidents stay where they are seen.
+    A MATCHER is FIELD=VALUE or FIELD!=VALUE, or with a pattern FIELD=~PATTERN or FIELD!~PATTERN. Fields are
+    code, service, component, tenant, severity and message. Silenced incidents stay listed.
     """
     from firstcause.incidents.silence_service import serialize_silence
 
     if bool(matchers) is bool(number):
-        msg = "give MATCHERs or --incident, one of the two"
+        msg = "give either MATCHERs or --incident"
         raise click.UsageError(msg)
     silences, when = ctx.ready_app.silences, now()
     created = silences.create(
@@ -121,15 +129,15 @@ def add(
     if as_json:
         show_json(serialize_silence(created, when))
     else:
-        click.echo(f"silence {created.silence_id} until {created.ends_at.isoformat(timespec='seconds')}")
+        click.echo(f"silence {created.silence_id} ends at {created.ends_at.isoformat(timespec='seconds')}")
 
 
 @silence.command(name="list", epilog="Example: firstcause silence list --all")
-@click.option("--all", "ended", is_flag=True, help="Those that are over as well.")
+@click.option("--all", "ended", is_flag=True, help="Include expired silences.")
 @json_option
 @pass_context
 def list_silences(ctx: Context, *, ended: bool, as_json: bool) -> None:
-    """The silences, the newest first, and which incidents they concern now."""
+    """List silences, newest first, and the incidents that each one mutes."""
     silences = ctx.ready_app.silences.list_silences(now(), include_ended=ended)
     if as_json:
         show_json({"silences": silences})
@@ -157,13 +165,13 @@ def _silence_row(entry: Mapping[str, Any]) -> tuple[str, ...]:
 @json_option
 @pass_context
 def end_silence(ctx: Context, *, number: str, by: str, as_json: bool) -> None:
-    """End a silence now; what is still open is then told."""
+    """End a silence now. Matching incidents that are still open are then notified."""
     from firstcause.incidents.silence_service import serialize_silence
 
     when = now()
     ended = ctx.ready_app.silences.end(number, when, by)
     show_json(serialize_silence(ended, when)) if as_json else click.echo(
-        f"silence {ended.silence_id} is over"
+        f"silence {ended.silence_id} has ended"
     )
 
 
@@ -182,7 +190,7 @@ def _parse_time(text: str | None) -> datetime | None:
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
-        msg = f"{text!r} is no time; write it like 2026-11-24T03:00:00Z"
+        msg = f"{text!r} is not a time; use for example 2026-11-24T03:00:00Z"
         raise click.BadParameter(msg, param_hint="--start") from None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 

@@ -1,14 +1,14 @@
-"""catalog list, show, import, coverage."""
+"""Commands for the catalog: catalog list, show, import, coverage."""
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from firstcause.cli.common import Context, json_option, pass_context, show_json, show_table, single_line
+from firstcause.core.text.spelling import suggest_nearest
 from firstcause.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @click.group()
 def catalog() -> None:
-    """The known errors and how to fix them."""
+    """Show, import and check the catalog of known errors."""
 
 
 @catalog.command(name="list", epilog="Example: firstcause catalog list --json")
 @json_option
 @pass_context
 def list_entries(ctx: Context, *, as_json: bool) -> None:
-    """All known errors."""
+    """List all catalog entries."""
     from firstcause.incidents.serializers import serialize_entry
 
     entries = ctx.app.rules.catalog.entries.values()
@@ -47,20 +47,15 @@ def list_entries(ctx: Context, *, as_json: bool) -> None:
 @json_option
 @pass_context
 def show_entry(ctx: Context, *, code: str, as_json: bool) -> None:
-    """One known error, with every field."""
+    """Show one catalog entry with every field."""
     import yaml
 
     from firstcause.incidents.serializers import serialize_entry
 
     entry = ctx.app.rules.catalog.get(code.upper())
     if entry is None:
-        close_matches = difflib.get_close_matches(code.upper(), ctx.app.rules.catalog.entries, 1)
-        hint = (
-            f"; did you mean {close_matches[0]}?"
-            if close_matches
-            else "; `firstcause catalog list` has them all"
-        )
-        msg = f"no catalog entry {code}{hint}"
+        hint = suggest_nearest(code, ctx.app.rules.catalog.entries, "{}")
+        msg = f"no catalog entry {code}{hint or '; `firstcause catalog list` has them all'}"
         raise NotFoundError(msg)
     answer = serialize_entry(entry)
     show_json(answer) if as_json else click.echo(
@@ -80,10 +75,12 @@ def show_entry(ctx: Context, *, code: str, as_json: bool) -> None:
     "--into",
     metavar="RULE_FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The rule file to write to; without it one for each component, in imported/ of your rules folder.",
+    help="Write to this rule file. Default: one file a component, in imported/ of your rules folder.",
 )
-@click.option("--component", metavar="NAME", help="The component; without it the name of each file's folder.")
-@click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
+@click.option(
+    "--component", metavar="NAME", help="Component of the entries. Default: the name of each file's folder."
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
 @json_option
 @pass_context
 def import_entries(
@@ -95,10 +92,10 @@ def import_entries(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Take in Prometheus alert rules (YAML) and runbook pages (Markdown) as catalog entries.
+    """Import Prometheus alert rules (YAML) and runbook pages (Markdown) as catalog entries.
 
-    A rule and a page of the same alert become one entry. What the catalog has already is left as it is.
-    A file that cannot be used is named, and the others go on. Exit 1 where nothing in them can be used.
+    A rule and a page of the same alert become one entry. Existing entries are not changed. A file that cannot
+    be read is named and skipped. Exit 1 if nothing could be imported.
     """
     from firstcause.authoring.importer import import_all
 
@@ -109,7 +106,9 @@ def import_entries(
     else:
         _show_import(result, "would import" if dry_run else "imported")
     for path in result.unread:
-        click.echo(f"{path} is in no folder of [rules] paths; add its folder there to have it read", err=True)
+        click.echo(
+            f"{path} is not in a folder of [rules] paths; add its folder there so that it is read", err=True
+        )
     click.get_current_context().exit(0 if result.has_content else 1)
 
 
@@ -130,11 +129,14 @@ def _relative_to_cwd(path: Path) -> Path:
 
 @catalog.command(epilog="Example: firstcause catalog coverage --draft")
 @click.argument("text", required=False)
-@click.option("--draft", is_flag=True, help="Print an entry to begin with, for the first of the list.")
+@click.option("--draft", is_flag=True, help="Draft an entry for the most frequent one.")
 @json_option
 @pass_context
 def coverage(ctx: Context, *, text: str | None, draft: bool, as_json: bool) -> None:
-    """Which reported errors have no entry, the most frequent first; with TEXT those that have it in them."""
+    """List reported errors without an entry, most frequent first.
+
+    With TEXT, only errors whose code or message contains it.
+    """
     from firstcause.authoring.coverage import measure_coverage as look
     from firstcause.authoring.yaml_style import format_entry
 
@@ -142,7 +144,7 @@ def coverage(ctx: Context, *, text: str | None, draft: bool, as_json: bool) -> N
     report = look(ctx.ready_app.database, current_catalog)
     uncovered = [item for item in report.uncovered if text is None or item.contains(text)]
     if text is not None and not uncovered:
-        msg = f"no error without an entry has {text!r} in it; `firstcause catalog coverage` lists them"
+        msg = f"no error without an entry contains {text!r}; `firstcause catalog coverage` lists them"
         raise NotFoundError(msg)
     entry = uncovered[0].draft_entry(current_catalog) if draft and uncovered else None
     if as_json:
@@ -156,9 +158,9 @@ def coverage(ctx: Context, *, text: str | None, draft: bool, as_json: bool) -> N
 
 
 def _warn_of_code(uncovered: UncoveredFault, code: str) -> None:
-    """A code that no entry can have stays unknown until its events say another."""
+    """Warn about a code that an entry cannot have: its events must send another one."""
     if uncovered.code not in {None, code}:
-        text = f"events say '{uncovered.code}', which no entry's code can be; have them say {code}"
+        text = f"'{uncovered.code}' is not a valid code for an entry; have the sender report {code}"
         click.echo(single_line(text), err=True)
 
 

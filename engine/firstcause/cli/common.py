@@ -1,4 +1,4 @@
-"""What the commands share: the application, and how answers are shown."""
+"""What all commands share: the application, options, and output as JSON or as a table."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _MAX_COLUMN_WIDTH = 60
 
 
 def exit_code(error: FirstcauseError) -> int:
-    """2 where the call was wrong, 1 where the thing asked about is bad."""
+    """Return the exit code: 2 if the call was wrong, 1 if the thing asked about is bad."""
     return 2 if isinstance(error, _USAGE_ERRORS) else 1
 
 
@@ -81,7 +81,7 @@ pass_context = click.make_pass_decorator(Context)
 
 
 def parse_since(text: str, when: datetime) -> datetime:
-    """The time that --since names: so long before `at`, or a time."""
+    """Parse --since: a duration before `when`, or a time."""
     from firstcause.core.text.durations import parse_duration
 
     with suppress(ValueError):
@@ -89,7 +89,7 @@ def parse_since(text: str, when: datetime) -> datetime:
     with suppress(ValueError):
         parsed = datetime.fromisoformat(text)
         return parsed if parsed.tzinfo else parsed.astimezone()
-    msg = f"--since {text!r} is neither a length of time such as 7d nor a time such as 2026-11-01T03:00"
+    msg = f"--since {text!r} is neither a duration such as 7d nor a time such as 2026-11-01T03:00"
     raise click.UsageError(msg)
 
 
@@ -102,7 +102,7 @@ def show_json(value: Any) -> None:
 
 
 def show_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Columns as wide as they need; the last may be as long as it likes."""
+    """Print a table. Columns are as wide as their cells, up to a limit for all but the last."""
     texts = [[single_line("" if cell is None else cell) for cell in row] for row in rows]
     widths = [
         min(max(len(row[index]) for row in [list(head), *texts]), _MAX_COLUMN_WIDTH)

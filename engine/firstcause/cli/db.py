@@ -1,4 +1,4 @@
-"""db upgrade, downgrade, current; prune, backup, export."""
+"""Commands for the store: db upgrade, downgrade, current; prune, backup, export."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def _parse_length_option(_ctx: click.Context, _option: click.Parameter, value: s
     "older",
     metavar="LENGTH",
     callback=_parse_length_option,
-    help="Such as 30d, not the settings'.",
+    help="Use this age, for example 30d, instead of the configured ones.",
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would go.")
-@click.option("--vacuum", is_flag=True, help="Make SQLite's files smaller; it may take a while.")
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted, and delete nothing.")
+@click.option("--vacuum", is_flag=True, help="Shrink SQLite's file afterwards. May take a while.")
 @json_option
 @pass_context
 def prune(ctx: Context, *, older: float | None, dry_run: bool, vacuum: bool, as_json: bool) -> None:
-    """Forget old events and incidents that ended long ago; the daemon does so once a minute.
+    """Delete old events and incidents. The daemon does this once a minute.
 
-    Where the store uses more than [store] max_bytes, the oldest events go too. What is open stays, and so do
-    its events.
+    If the store uses more than [store] max_bytes, the oldest events are deleted too. Open incidents and their
+    events are kept.
     """
     from firstcause.incidents.serializers import format_over_limit
 
@@ -46,7 +46,7 @@ def prune(ctx: Context, *, older: float | None, dry_run: bool, vacuum: bool, as_
     if as_json:
         show_json({**pruned, "dry_run": dry_run})
     else:
-        verb = "would go" if dry_run else "are gone"
+        verb = "would be deleted" if dry_run else "deleted"
         click.echo(f"{pruned['events']} events and {pruned['incidents']} incidents {verb}")
         if excess_bytes := pruned["over_max_bytes"]:
             click.echo(format_over_limit(excess_bytes, ctx.settings.store.max_bytes))
@@ -54,14 +54,14 @@ def prune(ctx: Context, *, older: float | None, dry_run: bool, vacuum: bool, as_
 
 @click.command(epilog="Example: firstcause backup /backups/firstcause-monday.db")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--replace", is_flag=True, help="Where the file is there already.")
+@click.option("--replace", is_flag=True, help="Replace an existing FILE.")
 @json_option
 @pass_context
 def backup(ctx: Context, *, file: Path, replace: bool, as_json: bool) -> None:
-    """Copy the whole store into FILE, while the daemon runs.
+    """Copy the whole store into FILE while the daemon runs.
 
-    Also what is accepted and waits for triage. FILE is a store itself, of SQLite whatever this one is: to go
-    on with it, name it in [store] url. It is there whole, or not at all.
+    The copy includes accepted events that are not processed yet. FILE is a SQLite store, even if the original
+    is not; set [store] url to use it. FILE is written completely or not at all.
     """
     from firstcause.core.text.sizes import format_size
 
@@ -69,19 +69,25 @@ def backup(ctx: Context, *, file: Path, replace: bool, as_json: bool) -> None:
     if as_json:
         show_json({"file": str(file), "bytes": size})
     else:
-        click.echo(f"{ctx.app.database.display_url} is in {file} ({format_size(size)})")
+        click.echo(f"{ctx.app.database.display_url} is copied to {file} ({format_size(size)})")
 
 
 @click.command(epilog="Example: firstcause export --since 1d > yesterday.jsonl")
 @click.argument("what", type=click.Choice(["events", "incidents"]), default="events")
-@click.option("--since", metavar="WHEN", help="A duration or a time; else all.")
-@click.option("--output", "-o", type=click.File("w", encoding="utf-8", atomic=True), default="-")
+@click.option("--since", metavar="WHEN", help="Start at this time, or this long ago. Default: everything.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.File("w", encoding="utf-8", atomic=True),
+    default="-",
+    help="Write to this file. Default: stdout.",
+)
 @pass_context
 def export(ctx: Context, *, what: str, since: str | None, output: IO[str]) -> None:
-    """What the store holds as JSON, one a line, the oldest first.
+    """Print events or incidents as JSON lines, oldest first.
 
-    Events are as they were reported, so that `firstcause replay` takes them; drills and what could not be
-    read are left out. Incidents are as `incident ID --json` shows them.
+    Events are printed as they were reported, for `firstcause replay`; drills and unreadable events are left
+    out. Incidents are printed as by `incident ID --json`.
     """
     maintenance = ctx.ready_app.maintenance
     read_rows = {"events": maintenance.export_events, "incidents": maintenance.export_incidents}[what]
@@ -91,23 +97,23 @@ def export(ctx: Context, *, what: str, since: str | None, output: IO[str]) -> No
 
 @click.group()
 def db() -> None:
-    """The database's schema."""
+    """Show or change the schema of the database."""
 
 
 @db.command(epilog="Example: firstcause db upgrade")
 @pass_context
 def upgrade(ctx: Context) -> None:
-    """Bring the database to this program's schema. `firstcause run` does this by itself."""
+    """Upgrade the database to this program's schema. `firstcause run` does this by itself."""
     ctx.app.database.prepare()
     click.echo(f"{ctx.app.database.display_url} has schema {ctx.app.database.read_version()}")
 
 
 @db.command(epilog="Example: firstcause db downgrade 0001")
 @click.argument("version", default="-1")
-@click.confirmation_option(prompt="Going back drops what the newer schema stored. Go on?")
+@click.confirmation_option(prompt="A downgrade deletes what only the newer schema stores. Continue?")
 @pass_context
 def downgrade(ctx: Context, version: str) -> None:
-    """Take the database back to VERSION, or by one; `base` empties it."""
+    """Downgrade the database to VERSION, by default by one; `base` removes all tables."""
     ctx.app.database.downgrade(version)
     click.echo(f"{ctx.app.database.display_url} has schema {ctx.app.database.read_version() or 'none'}")
 
@@ -116,7 +122,7 @@ def downgrade(ctx: Context, version: str) -> None:
 @json_option
 @pass_context
 def current(ctx: Context, *, as_json: bool) -> None:
-    """The database's schema and this program's. Exit 1 where they differ."""
+    """Show the schema version of the database and of this program. Exit 1 if they differ."""
     schema = ctx.app.maintenance.describe_schema()
     if as_json:
         show_json(schema)

@@ -1,4 +1,4 @@
-"""diagnose."""
+"""The command diagnose."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 @click.pass_context
 @pass_context
 def diagnose(ctx: Context, click_ctx: click.Context, *, file: TextIO) -> None:
-    """The root of recorded storms: FILE (- for stdin) has one JSON object a line, and so has the answer.
+    """Find the root cause of recorded storms.
 
-    A line has `id`, `edges` ([caller, callee]) and `alerts` (service, kind, t, count, score, detail); the
-    answer has the services as `ranked`, the likeliest root and why. Lines that cannot be read are said
-    on stderr and left out; the exit code is then 2.
+    FILE (- for stdin) has one JSON object a line with `id`, `edges` ([caller, callee]) and `alerts` (service,
+    kind, t, count, score, detail). The output has one JSON object a line with the services as `ranked`, the
+    most likely root and why. Lines that cannot be read are named on stderr and skipped; the exit code is
+    then 2.
     """
     from firstcause.simulation.diagnose import Diagnoser
 
@@ -34,7 +35,7 @@ def diagnose(ctx: Context, click_ctx: click.Context, *, file: TextIO) -> None:
 
 
 def _diagnose_lines(diagnoser: Diagnoser, file: TextIO) -> int:
-    """Answers line by line; returns how many could not be read."""
+    """Diagnose line by line. Return how many lines could not be read."""
     from firstcause.simulation.recorded_storm import parse
 
     invalid_count = line_number = 0
@@ -52,7 +53,7 @@ def _diagnose_lines(diagnoser: Diagnoser, file: TextIO) -> int:
     except UnicodeDecodeError as error:
         invalid_count += 1
         click.echo(
-            f"{file.name}:{line_number + 1}: no UTF-8: {error.reason}; save the file as UTF-8", err=True
+            f"{file.name}:{line_number + 1}: not UTF-8: {error.reason}; save the file as UTF-8", err=True
         )
     return invalid_count
 

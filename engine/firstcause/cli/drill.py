@@ -1,4 +1,4 @@
-"""drill."""
+"""The command drill."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ _POLL_INTERVAL_S = 0.25
 
 @click.command(epilog="Example: firstcause drill TWILIO_API_FAILURE --route 'on call'")
 @click.argument("code", default="FIRSTCAUSE_DRILL")
-@click.option("--route", metavar="NAME", help="This route, whether it fits or not; else those that fit.")
 @click.option(
-    "--wait", "length", metavar="LENGTH", default="2m", show_default=True, help="How long it may take."
+    "--route", metavar="NAME", help="Use this route even if it does not match. Default: the matching routes."
+)
+@click.option(
+    "--wait", "length", metavar="LENGTH", default="2m", show_default=True, help="Wait this long for delivery."
 )
 @json_option
 @pass_context
 def drill(ctx: Context, *, code: str, route: str | None, length: str, as_json: bool) -> None:
-    """Send a test alert through the whole line, to see whether the phone rings.
+    """Send a test alert, to check that the phone rings.
 
-    It is marked as a drill, waits for nothing, touches no other incident, and ends by itself. The daemon
-    sends it where one runs. Exit code 1 where a route has told nobody.
+    The alert goes through the whole pipeline. It is marked as a drill, skips all waiting times, affects no
+    other incident and resolves by itself. A running daemon sends it, otherwise this command does. Exit 1 if
+    a route could not deliver it.
     """
     from firstcause.core.text.durations import parse_duration
 
@@ -46,7 +49,10 @@ def drill(ctx: Context, *, code: str, route: str | None, length: str, as_json: b
 
 
 def _await_drill(app: Application, event_id: str, deadline: float) -> bool:
-    """Wait until it has come or failed; be the daemon where there is none. Returns whether one runs."""
+    """Wait until the drill is delivered or has failed; act as the daemon if none runs.
+
+    Return whether a daemon runs.
+    """
     try:
         with app.database.hold_daemon_lock():
             app.pipeline.triage_all(now())
@@ -54,7 +60,7 @@ def _await_drill(app: Application, event_id: str, deadline: float) -> bool:
                 app.notifications.deliver(now())
                 time.sleep(_POLL_INTERVAL_S)
     except StoreError:
-        # A daemon runs. Where the store itself is in trouble, asking it says so.
+        # A daemon runs. If the store itself fails, the next query raises.
         while not app.notifications.get_drill_outcome(event_id)["over"] and time.monotonic() < deadline:
             time.sleep(_POLL_INTERVAL_S)
         return True
@@ -69,11 +75,13 @@ def _show_drill(answer: dict[str, Any], length: str) -> None:
     for row in answer["routes"]:
         click.echo(f"route {single_line(row['route'])}: {row['outcome'] or f'nothing within {length}'}")
     if not answer["daemon"]:
-        click.echo("no daemon runs on this store, so this command sent it; start one: firstcause run")
+        click.echo(
+            "no daemon runs on this store, so this command sent the drill; start one with `firstcause run`"
+        )
     if answer["incident"] is None:
-        click.echo(f"nothing happened within {length}: look at `firstcause status` and the daemon's log")
+        click.echo(f"nothing happened within {length}; check `firstcause status` and the daemon's log")
     elif not answer["routes"]:
-        click.echo("no route takes it, so nobody would be told: look at [[notify.routes]]")
+        click.echo("no route matches, so nobody would be notified; check [[notify.routes]]")
 
 
 COMMANDS = (drill,)

@@ -1,4 +1,4 @@
-"""explain, rules explain."""
+"""The commands explain and rules explain."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from firstcause.cli.common import Context, json_option, now, pass_context, show_json, single_line
+from firstcause.core.text.listing import join_limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,11 +17,16 @@ _FIXED_PREFIX = "fixed="
 
 @click.command(epilog="Example: firstcause explain 7 --what-if fixed=TWILIO_API_FAILURE")
 @click.argument("number", metavar="ID", required=False)
-@click.option("--what-if", metavar="fixed=CODE", help="Which open alerts would go if that error were mended.")
+@click.option(
+    "--what-if", metavar="fixed=CODE", help="Show which open alerts would resolve if this error were fixed."
+)
 @json_option
 @pass_context
 def explain(ctx: Context, *, number: str | None, what_if: str | None, as_json: bool) -> None:
-    """Why an incident is what it is: every verdict, its rule's file and line, and the facts it matched."""
+    """Explain the verdicts on an incident.
+
+    Shows every verdict, the file and line of its rule, and the facts that it matched.
+    """
     if what_if is not None:
         _show_what_if(ctx, what_if, as_json=as_json)
         return
@@ -38,11 +44,11 @@ def _show_what_if(ctx: Context, text: str, *, as_json: bool) -> None:
     if as_json:
         show_json(answer)
         return
-    click.echo(f"If {answer['fixed']} is mended, {_count_alerts(answer['goes'])} go:")
+    click.echo(f"If {answer['fixed']} is fixed, {_count_alerts(answer['goes'])} would resolve:")
     for group in answer["goes"]:
         click.echo(f"  {_format_group(group)}")
     if answer["stays"]:
-        click.echo(f"and {_count_alerts(answer['stays'])} stay:")
+        click.echo(f"and {_count_alerts(answer['stays'])} would stay open:")
         for group in answer["stays"]:
             click.echo(f"  {_format_group(group)}")
 
@@ -58,10 +64,7 @@ def _format_group(group: Mapping[str, Any]) -> str:
 
 
 def _format_tenants(names: list[str], max_names: int = 5) -> str:
-    if not names:
-        return ""
-    suffix = f" and {len(names) - max_names} more" if len(names) > max_names else ""
-    return f" ({', '.join(map(single_line, names[:max_names]))}{suffix})"
+    return f" ({join_limited([*map(single_line, names)], max_names)})" if names else ""
 
 
 def _show_explanation(explanation: dict[str, Any]) -> None:
@@ -76,11 +79,11 @@ def _show_explanation(explanation: dict[str, Any]) -> None:
         for line in _format_node(node):
             click.echo(line)
     if explanation["suspects"]:
-        click.echo("\nwho may be the root, by the graph of components:")
+        click.echo("\nsuspects, by the dependency graph:")
         for suspect in explanation["suspects"]:
             _show_suspect(suspect)
     if explanation["missed"]:
-        click.echo("\nrules that came near and did not fire:")
+        click.echo("\nrules that almost matched:")
         for miss in explanation["missed"]:
             _show_miss(miss)
 
@@ -94,8 +97,8 @@ def _show_suspect(suspect: Mapping[str, Any]) -> None:
 
 def _format_node(node: Mapping[str, Any], indent: str = "") -> Iterator[str]:
     times = f"{node['events']} x " if node["events"] > 1 else ""
-    tenants = _format_tenants(node["tenants"])
-    yield f"{indent}{node['role'].upper()}  {times}{single_line(node['code'])}{tenants}"
+    code, tenants = single_line(node["code"]), _format_tenants(node["tenants"])
+    yield f"{indent}{node['role'].upper()}  {times}{code}{tenants}"
     for verdict in node["verdicts"]:
         yield from _format_verdict(verdict, indent + "  ")
     for child in node["causes"]:
@@ -141,19 +144,24 @@ def _show_miss(miss: Mapping[str, Any]) -> None:
 @json_option
 @pass_context
 def explain_rule(ctx: Context, *, name: str, as_json: bool) -> None:
-    """Whether a rule fires on what is open now, on what, and else which condition fails and by how much."""
+    """Explain whether a rule fires now.
+
+    Shows the open alerts that it fires on, or the conditions that fail and by how much.
+    """
     explanation = ctx.ready_app.incidents.explain_rule(name, now())
     if as_json:
         show_json(explanation)
         return
-    click.echo(f"{explanation['rule']}  {explanation['file']}:{explanation['line']}")
-    click.echo(f"  {single_line(explanation['about'])}")
+    click.echo(
+        f"{explanation['rule']}  {explanation['file']}:{explanation['line']}\n"
+        f"  {single_line(explanation['about'])}"
+    )
     for firing in explanation["fires"]:
         click.echo(
             f"  fires: {firing['verdict']} of {single_line(firing['code'])}: {single_line(firing['because'])}"
         )
     if explanation["nearest"]:
-        click.echo("  does not fire; nearest to it:")
+        click.echo("  does not fire; the nearest facts:")
         for fact_name, fact in explanation["nearest"]["facts"].items():
             click.echo(f"    {_format_fact(fact_name, fact)}")
         for failed in explanation["nearest"]["failed"]:

@@ -1,4 +1,4 @@
-"""check, probe, snapshots, snapshot, diff, trend, forecast."""
+"""Commands for health: check, probe, snapshots, snapshot, diff, trend, forecast."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _ABSENT = "absent"
 @json_option
 @pass_context
 def check(ctx: Context, *, probes: tuple[str, ...], as_json: bool) -> None:
-    """One health check with every probe, or with those named.
+    """Run every probe, or only the named ones.
 
-    With every probe, how it is now is kept and compared with the last known good state. Exit 1 where
-    anything is not UP or is worse than it was.
+    A check with every probe takes a snapshot and compares it with the last known good state. Exit 1 if
+    anything is not UP or is worse than before.
     """
     result = ctx.ready_app.health.check(now(), probes or None)
     if as_json:
@@ -42,7 +42,7 @@ def check(ctx: Context, *, probes: tuple[str, ...], as_json: bool) -> None:
 @json_option
 @pass_context
 def probe(ctx: Context, *, name: str, as_json: bool) -> None:
-    """Run one probe now. Exit 1 where it is not UP."""
+    """Run one probe now. Exit 1 if it is not UP."""
     result = ctx.ready_app.health.check(now(), [name])
     if as_json:
         show_json({"name": name, **result["infrastructure"][name]})
@@ -57,7 +57,7 @@ def _exit_with_status(*, bad: bool) -> None:
 
 def _show_readings(infrastructure: dict[str, Any]) -> None:
     if not infrastructure:
-        click.echo("no probes are configured; README.md shows how")
+        click.echo("no probes are configured; docs/probes.md shows how to add one")
         return
     rows = [
         (
@@ -76,7 +76,7 @@ def _show_comparison(comparison: dict[str, Any]) -> None:
     when = f" (the last known good state is {since:g} minutes old)" if since else ""
     click.echo(f"\n{single_line(comparison['message'])}{when}")
     if comparison["suggested_rollback"]:
-        click.echo(f"to put it back: {single_line(comparison['suggested_rollback'])}")
+        click.echo(f"to roll back: {single_line(comparison['suggested_rollback'])}")
     if comparison["changes"]:
         click.echo()
         show_table(
@@ -97,11 +97,13 @@ def _format_value(value: object) -> str:
 
 
 @click.command(epilog="Example: firstcause snapshots --limit 10")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
+@click.option(
+    "--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="Show at most so many."
+)
 @json_option
 @pass_context
 def snapshots(ctx: Context, *, limit: int, as_json: bool) -> None:
-    """How everything was, the latest first."""
+    """List snapshots, latest first."""
     entries = ctx.ready_app.health.history.list_snapshots(limit)
     if as_json:
         show_json({"snapshots": entries})
@@ -122,13 +124,13 @@ def _format_standing(entry: dict[str, Any]) -> str:
 
 @click.command(epilog="Example: firstcause snapshot good --json")
 @click.argument("name", metavar="ID")
-@click.option("--pin", is_flag=True, help="Let it be the last known good state, whatever comes later.")
+@click.option("--pin", is_flag=True, help="Pin this snapshot as the last known good state.")
 @click.option("--unpin", is_flag=True, help="Let the rules choose the last known good state again.")
-@click.option("--by", default=getpass.getuser, help="Who says so.")
+@click.option("--by", default=getpass.getuser, help="Name of who acts. Default: the logged-in user.")
 @json_option
 @pass_context
 def snapshot(ctx: Context, *, name: str, pin: bool, unpin: bool, by: str, as_json: bool) -> None:
-    """How everything was at one moment. ID is a number, `latest`, or `good`, the last known good state."""
+    """Show a snapshot. ID is a number, `latest`, or `good` for the last known good state."""
     if pin and unpin:
         msg = "--pin and --unpin exclude each other; give one"
         raise click.UsageError(msg)
@@ -139,8 +141,10 @@ def snapshot(ctx: Context, *, name: str, pin: bool, unpin: bool, by: str, as_jso
     if as_json:
         show_json(result)
         return
-    head = f"snapshot {result['id']} of {result['taken_at']}: {result['status']}"
-    click.echo(f"{head} {_format_standing(result)}".rstrip())
+    click.echo(
+        f"snapshot {result['id']} of {result['taken_at']}: "
+        f"{result['status']} {_format_standing(result)}".rstrip()
+    )
     _show_snapshot(result)
 
 
@@ -176,7 +180,7 @@ def _show_snapshot(details: dict[str, Any]) -> None:
 @json_option
 @pass_context
 def diff(ctx: Context, *, before: str, after: str, as_json: bool) -> None:
-    """What of snapshot B is not as it was in A. Exit 1 where it is worse."""
+    """Show what changed from snapshot A to B. Exit 1 if B is worse."""
     comparison = ctx.ready_app.health.history.diff(before, after)
     if as_json:
         show_json(comparison)
@@ -187,13 +191,11 @@ def diff(ctx: Context, *, before: str, after: str, as_json: bool) -> None:
 
 @click.command(epilog="Example: firstcause trend redis.latency_ms --minutes 60")
 @click.argument("metric")
-@click.option(
-    "--minutes", default=1440.0, type=_MINUTES_RANGE, show_default=True, help="How far back to look."
-)
+@click.option("--minutes", default=1440.0, type=_MINUTES_RANGE, show_default=True, help="Look this far back.")
 @json_option
 @pass_context
 def trend(ctx: Context, *, metric: str, minutes: float, as_json: bool) -> None:
-    """A metric over time, and whether it goes up or down.
+    """Show a metric over time, and whether it rises or falls.
 
     METRIC is `errors`, `errors.CODE`, `errors.critical`, `alerts`, `health` (the share of probes that are
     UP), or PROBE.MEASUREMENT.
@@ -203,12 +205,12 @@ def trend(ctx: Context, *, metric: str, minutes: float, as_json: bool) -> None:
         show_json(result)
         return
     if not result["count"]:
-        click.echo(f"nothing was measured of {metric} in that time")
+        click.echo(f"no values of {metric} in that time")
         return
     click.echo(draw_sparkline([point["value"] for point in result["points"]]))
     click.echo(
         f"{metric}: {result['last']:g} now, {result['min']:g} to {result['max']:g}, "
-        f"half of {result['count']} below {result['median']:g}"
+        f"median {result['median']:g} of {result['count']} values"
     )
     if result["direction"] == "flat":
         click.echo("trend: flat")
@@ -218,14 +220,12 @@ def trend(ctx: Context, *, metric: str, minutes: float, as_json: bool) -> None:
 
 @click.command(epilog="Example: firstcause forecast host.disk_used_share")
 @click.argument("metric")
-@click.option("--limit", type=float, help="Where it ends; by default what the rule files say.")
-@click.option(
-    "--minutes", default=2880.0, type=_MINUTES_RANGE, show_default=True, help="How far back to look."
-)
+@click.option("--limit", type=float, help="Limit of the metric. Default: the one in the rule files.")
+@click.option("--minutes", default=2880.0, type=_MINUTES_RANGE, show_default=True, help="Look this far back.")
 @json_option
 @pass_context
 def forecast(ctx: Context, *, metric: str, limit: float | None, minutes: float, as_json: bool) -> None:
-    """When a metric reaches its limit, with an interval, by its trend. METRIC as in `trend`."""
+    """Forecast when a metric reaches its limit, with an interval. METRIC as in `trend`."""
     result = ctx.ready_app.health.history.forecast(metric, limit, minutes, now())
     if as_json:
         show_json(result)
@@ -241,7 +241,7 @@ _SPARKLINE_WIDTH = 72
 
 
 def draw_sparkline(values: Sequence[float]) -> str:
-    """The values as a line of blocks, the largest of each stretch where there are too many."""
+    """Draw values as a line of blocks; where there are too many, the largest of each stretch."""
     size = max(1, -(-len(values) // _SPARKLINE_WIDTH))
     drawn = [max(values[start : start + size]) for start in range(0, len(values), size)]
     low, high = min(drawn, default=0.0), max(drawn, default=0.0)

@@ -1,4 +1,4 @@
-"""The files that `firstcause init` writes."""
+"""Templates of the files that `firstcause init` writes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 _RULES_TEMPLATE = """\
 # yaml-language-server: $schema=../schema.json
-# Your own errors and rules. `firstcause rules check` tells what is wrong with this file, and where;
-# a running daemon takes it when you save it. The shipped files show every field.
+# Your own errors and rules. `firstcause rules check` lists the mistakes in this file with their places.
+# A running daemon reloads this file when you save it. The shipped files show every field.
 component: my-service
 depends_on: []
 catalog:
   - code: MY_SERVICE_UNREACHABLE
-    title: My service does not answer
+    title: My service does not respond
     category: INFRASTRUCTURE
     severity: CRITICAL
     customer_facing: true
@@ -38,7 +38,7 @@ rules: []
 
 
 def write_scaffold(folder: Path) -> Iterator[tuple[Path, bool]]:
-    """Write what is missing; yields each path and whether it was written."""
+    """Write the files that are missing. Yield each path and whether it was written."""
     config = shipped_path("config.toml").read_text(encoding="utf-8")
     own_config = config.replace('# paths = ["shipped"]', 'paths = ["shipped", "rules"]')
     for path, text in (
@@ -56,6 +56,6 @@ def _write_file(path: Path, text: str) -> bool:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        msg = f"{path} cannot be written: {error.strerror}; give another folder"
+        msg = f"{path} cannot be written: {error.strerror}; choose another folder"
         raise ConfigError(msg) from error
     return True

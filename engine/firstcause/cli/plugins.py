@@ -1,4 +1,4 @@
-"""plugins list."""
+"""The command plugins list."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from firstcause.cli.common import Context, json_option, pass_context, show_json,
 
 @click.group()
 def plugins() -> None:
-    """The plugins: probes, notifiers, enrichment."""
+    """Show the loaded plugins."""
 
 
 @plugins.command(name="list", epilog="Example: firstcause plugins list")
 @json_option
 @pass_context
 def list_plugins(ctx: Context, *, as_json: bool) -> None:
-    """Every plugin, whether it works, and what it offers. Exit 1 where one has a problem."""
+    """List plugins with status, hooks and problems. Exit 1 if one has a problem."""
     app = ctx.app
+    root = click.get_current_context().find_root().command
+    own_commands = root.commands if isinstance(root, click.Group) else {}
+    # Called before the states are read: most problems of a plugin show when its hooks are called.
     probes, notifiers = app.health.probes, app.notifications.notifiers
-    # Before the states: a plugin's problems show only when its hooks are called.
-    app.plugins.rule_folders()
+    _ = app.plugins.rule_folders(), app.plugins.commands(own_commands)
     states = app.plugins.states()
     if as_json:
         show_json({"plugins": [dataclasses.asdict(state) for state in states]})

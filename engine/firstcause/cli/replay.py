@@ -1,4 +1,4 @@
-"""replay."""
+"""The command replay."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: firstcause replay yesterday.jsonl | jq -r '.root.code'")
 @click.argument("file", type=click.File("rb"))
 @click.option(
-    "--store", metavar="URL", help="Keep what comes of it there, such as sqlite:///replayed.db; else nowhere."
+    "--store", metavar="URL", help="Keep the results in this store, for example sqlite:///replayed.db."
 )
 @click.pass_context
 @pass_context
 def replay(ctx: Context, click_ctx: click.Context, *, file: BinaryIO, store: str | None) -> None:
-    """Play recorded events through the pipeline at their own times: what incidents come of them?
+    """Replay recorded events through the pipeline at their own times.
 
-    FILE (- for stdin) has one event a line, as it is reported, with its `time`. Nobody is told. The answer
-    is one incident a line, as `incident ID --json` shows it, with what would have been said. Lines that
-    cannot be read are said on stderr and left out; the exit code is then 2.
+    FILE (- for stdin) has one event a line, as it is reported, with its `time`. Nobody is notified. The
+    output has one incident a line, as `incident ID --json` prints it, with the messages that would have been
+    sent. Lines that cannot be read are named on stderr and skipped; the exit code is then 2.
     """
     from firstcause.simulation.replay import replay as play
 
@@ -45,7 +45,7 @@ def replay(ctx: Context, click_ctx: click.Context, *, file: BinaryIO, store: str
 
 
 def _read_events(file: BinaryIO, limit: int) -> tuple[list[Event], int]:
-    """The events, and how many lines could not be read."""
+    """Read the events. Return them and how many lines could not be read."""
     from firstcause.intake.event_intake import generate_id
     from firstcause.intake.native_format import parse
 

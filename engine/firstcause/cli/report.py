@@ -1,4 +1,4 @@
-"""report."""
+"""The command report."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ from firstcause.errors import IntakeError
 
 @click.command(epilog="Example: firstcause report SMS_DELIVERY_FAILURE --tenant acme -m 'not sent' --wait")
 @click.argument("code", required=False)
-@click.option("-m", "--message", help="The error's text; without CODE the catalog is searched by it.")
-@click.option("--tenant", help="Whom it happened to; leave out for the whole platform.")
-@click.option("--service", help="Who reports it.")
-@click.option("--severity", help="CRITICAL, WARNING or INFO; else the catalog's.")
-@click.option(
-    "--detail", multiple=True, metavar="KEY=VALUE", help="A particular to keep; may be given often."
-)
-@click.option("--at", metavar="TIME", help="When it happened, ISO 8601; else now.")
-@click.option("--wait", is_flag=True, help="Print the incident that it belongs to.")
+@click.option("-m", "--message", help="Text of the error. Without CODE, the catalog is searched for it.")
+@click.option("--tenant", help="Affected company. Default: the whole platform.")
+@click.option("--service", help="Service that reports the error.")
+@click.option("--severity", help="CRITICAL, WARNING or INFO. Default: the catalog entry's.")
+@click.option("--detail", multiple=True, metavar="KEY=VALUE", help="Attach a detail. May be repeated.")
+@click.option("--at", metavar="TIME", help="Time of the error, ISO 8601. Default: now.")
+@click.option("--wait", is_flag=True, help="Print the incident that the error belongs to.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_context
 def report(
@@ -37,7 +35,7 @@ def report(
     wait: bool,
     as_json: bool,
 ) -> None:
-    """Report an error through the whole pipeline, by its CODE or its message."""
+    """Report an error by its CODE or its message."""
     from firstcause.intake.event_intake import generate_id
     from firstcause.intake.native_format import parse
 
@@ -66,7 +64,7 @@ def _show_accepted(ctx: Context, event_id: str, *, wait: bool, as_json: bool) ->
     incident = ctx.ready_app.incidents.find_by_event(event_id)
     if incident is None:
         answer = {"accepted": 1, "id": event_id, "incident": None}
-        show_json(answer) if as_json else click.echo("accepted; it belongs to no open incident")
+        show_json(answer) if as_json else click.echo("accepted; the error belongs to no open incident")
     elif wait:
         show_json(incident) if as_json else show_incident(incident)
     elif as_json:

@@ -1,4 +1,4 @@
-"""rules check, test, backtest, schema."""
+"""Commands for rule files: rules check, test, backtest, schema."""
 
 from __future__ import annotations
 
@@ -30,12 +30,15 @@ if TYPE_CHECKING:
 
 @click.group()
 def rules() -> None:
-    """The rule files: catalog entries and rules."""
+    """Check, test and explain rule files."""
 
 
 @dataclasses.dataclass(frozen=True)
 class _FileSelection:
-    """Which files to read. whole: all of the configuration's. within: what is asked about, () for all."""
+    """The rule files to read.
+
+    is_complete: whether these are all files of the configuration. within: paths to report on, () for all.
+    """
 
     folders: Sequence[Path]
     is_complete: bool = True
@@ -46,7 +49,7 @@ class _FileSelection:
 
 
 def _select_files(ctx: Context, names: Sequence[str]) -> _FileSelection:
-    """What stands in the configuration's folders is read with all of them, anything else by itself."""
+    """Select all configured files for paths within their folders, and other paths by themselves."""
     from firstcause.rulebase.rulebase import SHIPPED_RULES, resolve_rule_folder
 
     configured = ctx.app.rules.folders
@@ -72,9 +75,9 @@ _paths_argument = click.argument("paths", nargs=-1, metavar="[PATH]...")
 @json_option
 @pass_context
 def check(ctx: Context, *, paths: tuple[str, ...], as_json: bool) -> None:
-    """Read every rule file of the configuration, or PATH, and name every mistake. Exit 1 on any.
+    """Check all configured rule files, or PATH, and list every mistake. Exit 1 on any.
 
-    A PATH within the configuration's folders is read with all of them; any other by itself.
+    A PATH within the configured folders is read together with them, any other PATH by itself.
     """
     from firstcause.rulefiles.load import load
 
@@ -105,13 +108,13 @@ def _show_mistakes(mistakes: Sequence[Mistake], *, as_json: bool) -> None:
 
 @rules.command(epilog="Example: firstcause rules test --only twilio")
 @_paths_argument
-@click.option("--only", metavar="TEXT", help="Only tests with this in their name or their file's.")
+@click.option("--only", metavar="TEXT", help="Run only tests whose name or file contains TEXT.")
 @json_option
 @pass_context
 def test(ctx: Context, *, paths: tuple[str, ...], only: str | None, as_json: bool) -> None:
-    """Play the tests in the rule files of the configuration, or in PATH. Exit 1 where one fails.
+    """Run the tests in all configured rule files, or in PATH. Exit 1 if one fails.
 
-    They go through the same pipeline as real errors, on a store in memory and with a clock of their own.
+    Tests run through the same pipeline as real errors, with a store in memory and a simulated clock.
     """
     from firstcause.rulebase.rulebase import load_rulebase
     from firstcause.simulation.rule_tests import run_rule_tests
@@ -146,14 +149,16 @@ def test(ctx: Context, *, paths: tuple[str, ...], only: str | None, as_json: boo
 
 @rules.command(epilog="Example: firstcause rules backtest shipped ./edited --since 7d --strict")
 @_paths_argument
-@click.option("--since", metavar="WHEN", default="30d", show_default=True, help="A duration or a time.")
-@click.option("--strict", is_flag=True, help="Exit 1 where anything would differ.")
+@click.option(
+    "--since", metavar="WHEN", default="30d", show_default=True, help="Start at this time, or this long ago."
+)
+@click.option("--strict", is_flag=True, help="Exit 1 if anything would differ.")
 @json_option
 @pass_context
 def backtest(ctx: Context, *, paths: tuple[str, ...], since: str, strict: bool, as_json: bool) -> None:
-    """Play the stored history by the rule files as they are now, or by those in PATH: what would differ?
+    """Replay the stored history with the current rule files, or with PATH, and show what would differ.
 
-    The word `shipped` stands for the files that come along.
+    The word `shipped` as PATH stands for the files that come with firstcause.
     """
     from firstcause.rulebase.rulebase import load_rulebase
     from firstcause.simulation.backtest import run_backtest as play
@@ -184,8 +189,8 @@ def backtest(ctx: Context, *, paths: tuple[str, ...], since: str, strict: bool, 
 
 _CHANGE_HEADINGS = {
     "differs": "incident {incident}",
-    "lost": "incident {incident} would not be",
-    "gained": "there would be a new incident",
+    "lost": "incident {incident} would not exist",
+    "gained": "a new incident would exist",
 }
 
 
@@ -196,7 +201,7 @@ def _show_difference(difference: dict[str, Any]) -> None:
         bold=True,
     )
     if difference["change"] != "differs":
-        notified = ", ".join(difference["said"] or []) or "nobody told"
+        notified = ", ".join(difference["said"] or []) or "nobody notified"
         click.echo(f"  {difference['events']} events, {notified}")
     for what, change in difference["changes"].items():
         if "was" in change:
@@ -214,7 +219,7 @@ def _show_difference(difference: dict[str, Any]) -> None:
 
 @rules.command(epilog="Example: firstcause rules schema > rules/schema.json")
 def schema() -> None:
-    """The JSON Schema of rule files: editors that are given it complete and check while you type."""
+    """Print the JSON Schema of rule files, for completion and checks in editors."""
     from firstcause.rulefiles.schema import format_schema_text
 
     click.echo(format_schema_text(), nl=False)

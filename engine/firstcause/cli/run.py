@@ -1,4 +1,4 @@
-"""run, demo, init."""
+"""The commands run, demo and init."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from firstcause.cli.common import Context, log_to_stderr, pass_context
 @click.command(epilog="Example: firstcause --config /etc/firstcause/config.toml run")
 @pass_context
 def run(ctx: Context) -> None:
-    """The daemon: probes, intake, triage, notifications. SIGHUP reloads rules, SIGTERM drains."""
+    """Run the daemon.
+
+    The daemon takes errors in, runs probes, sends notifications and serves the page. SIGHUP reloads rules,
+    SIGTERM drains and stops.
+    """
     from firstcause.daemon.server import serve
 
     log_to_stderr()
@@ -20,10 +24,13 @@ def run(ctx: Context) -> None:
 
 
 @click.command(epilog="Example: firstcause demo --once")
-@click.option("--once", is_flag=True, help="Stop after the scenario instead of going on as the daemon.")
+@click.option("--once", is_flag=True, help="Stop after the scenario instead of keeping the daemon running.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 def demo(*, once: bool, as_json: bool) -> None:
-    """Fifty errors, one cause: the seed's scenario, end to end, in a temporary folder."""
+    """Play a scenario: fifty errors, one cause, one SMS.
+
+    Runs the real daemon in a temporary folder, with a simulated Twilio.
+    """
     from firstcause.demo.play import play_demo
 
     play_demo(once=once, as_json=as_json)
@@ -32,7 +39,7 @@ def demo(*, once: bool, as_json: bool) -> None:
 @click.command(epilog="Example: firstcause init monitoring")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
 def init(folder: Path) -> None:
-    """Write config.toml and rules/ to edit. Files that are there already stay as they are."""
+    """Write config.toml and rules/ to edit. Existing files are kept."""
     from firstcause.cli.init_files import write_scaffold
 
     for path, written in write_scaffold(folder):

@@ -1,4 +1,4 @@
-"""status."""
+"""The command status."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LOOPBACK_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # 
 @json_option
 @pass_context
 def status(ctx: Context, *, as_json: bool) -> None:
-    """How the running daemon is: its rules, its store, what is open. Exit 1 where something is wrong."""
+    """Show the state of the running daemon. Exit 1 if its rule files were rejected."""
     answer = _fetch_status(ctx.settings)
     show_json(answer) if as_json else _show_status(answer)
     click.get_current_context().exit(1 if answer["rules"]["refused"] else 0)
@@ -41,7 +41,7 @@ def _fetch_status(settings: Settings) -> dict[str, Any]:
         msg = f"no daemon answers on {url} ({error}); start it with `firstcause run`"
         raise FirstcauseError(msg) from error
     if response.status_code >= _MIN_ERROR_STATUS:
-        msg = f"the daemon on {url} answers {response.status_code}: {body.get('error')}"
+        msg = f"the daemon on {url} responded {response.status_code}: {body.get('error')}"
         raise FirstcauseError(msg)
     return body
 
@@ -50,27 +50,31 @@ def _show_status(answer: dict[str, Any]) -> None:
     from firstcause.core.text.sizes import format_size
 
     rules, store = answer["rules"], answer["store"]
-    click.echo(f"firstcause {answer['version']} runs; health {answer['health']}")
+    click.echo(f"firstcause {answer['version']} is running; health {answer['health']}")
     opened = ", ".join(f"{count} {priority}" for priority, count in answer["incidents"].items())
     click.echo(f"incidents  {opened or 'none open'}")
-    waiting = f"{store['waiting']} events and {store['unsent']} messages wait"
+    waiting = f"{store['waiting']} events and {store['unsent']} messages pending"
     click.echo(f"store      {single_line(store['url'])}, {format_size(store['bytes'])}; {waiting}")
-    click.echo(f"taken in   {_format_intake(answer['intake'])}")
-    click.echo(f"rules      {rules['rules']} rules, {rules['entries']} known errors, {rules['files']} files")
+    click.echo(f"intake     {_format_intake(answer['intake'])}")
+    click.echo(
+        f"rules      {rules['rules']} rules, {rules['entries']} catalog entries, {rules['files']} files"
+    )
     if refused := rules["refused"]:
-        click.secho(f"rule files read at {refused['at']} were not taken, the old ones stay live:", fg="red")
+        click.secho(
+            f"rule files read at {refused['at']} were rejected; the previous rules stay live:", fg="red"
+        )
         for line in refused["error"].splitlines():
             click.echo(f"  {single_line(line)}")
 
 
 def _format_intake(intake: dict[str, Any]) -> str:
-    """What came since the daemon started, and what did not."""
+    """Format how many events were accepted, rejected and dropped since the daemon started."""
     refused, dropped = (
         sum(count for counts in intake[name].values() for count in counts.values())
         for name in ("rejected", "lost_by_senders")
     )
-    summary = f"{sum(intake['accepted'].values())} events since the start, {refused} refused"
-    return f"{summary}; senders dropped {dropped} themselves" if dropped else summary
+    summary = f"{sum(intake['accepted'].values())} events since the start, {refused} rejected"
+    return f"{summary}; senders dropped {dropped}" if dropped else summary
 
 
 COMMANDS = (status,)

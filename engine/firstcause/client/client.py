@@ -64,7 +64,7 @@ class Client:
         if not self.settings.url:
             return None
         if getattr(self._reporting, "on", False):
-            # A __str__ that logs an error, or the worker itself: it could go on for ever.
+            # A __str__ that logs an error, or the worker itself, could loop for ever.
             if threading.current_thread() is not self._thread:
                 self.losses.add("reported while another was")
             return None
@@ -133,7 +133,7 @@ class Client:
         return flushed.wait(self.settings.timeout if timeout is None else timeout)
 
     def close(self, timeout: float | None = None) -> None:
-        """Send what there is; what is not sent by then goes to disk. What is reported later begins anew."""
+        """Send what is queued; the rest goes to disk. A later report starts a new worker."""
         with self._start_lock:
             thread, self._thread = self._thread, None
         if thread is None:

@@ -25,7 +25,7 @@ def context(
     details: Mapping[str, Any] | None = None,
     tags: Mapping[str, object] | None = None,
 ) -> Iterator[None]:
-    """Whatever is reported within has these, unless it says otherwise; an inner block adds to an outer."""
+    """Set defaults for all that is reported inside the block; an inner block adds to an outer one."""
     outer = _BOUND_FIELDS.get() or {}
     fields = {"tenant": tenant, "service": service, "code": code}
     inner: dict[str, Any] = {**outer, **{name: value for name, value in fields.items() if value is not None}}

@@ -1,4 +1,4 @@
-"""What nobody catches: at the end of the program, of a thread, in an asyncio loop."""
+"""Reports uncaught exceptions: of the program, of a thread, in an asyncio loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def install(loop: asyncio.AbstractEventLoop | None = None) -> None:
-    """Report what nobody catches, before whatever else is done about it. Calling it again changes nothing.
+    """Report uncaught exceptions, then call the hooks that were there before. A second call changes nothing.
 
     loop: an asyncio loop to watch, else the one that is running, if any; so call it within the main
     coroutine too.

@@ -96,14 +96,14 @@ def _collect_frames(traceback: TracebackType | None) -> tuple[tuple[FrameEntry, 
         traceback = traceback.tb_next
     omitted_frames = len(tracebacks) - _MAX_FIRST_FRAMES - _MAX_LAST_FRAMES
     if omitted_frames > 0:
-        # A recursion without end: its begin and its end tell all.
+        # An endless recursion: its first and last frames are enough.
         tracebacks[_MAX_FIRST_FRAMES:-_MAX_LAST_FRAMES] = []
     frames = [(tb.tb_frame.f_code, tb.tb_lineno, tb.tb_frame.f_globals.get("__name__")) for tb in tracebacks]
     return tuple(frames), max(omitted_frames, 0)
 
 
 def find_caller(package_prefix: str = "firstcause.client") -> CodeLocation | None:
-    """Where the application called us; by: the package that it called, if that in turn called us."""
+    """Find the line in the application that called us. by: the package through which it called us."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way, inspect's is slower
     while frame is not None and (
         frame.f_code.co_filename.startswith(CLIENT_DIR)

@@ -1,4 +1,4 @@
-"""How many events were lost, and why; told to the daemon, so that a gap is known to be one."""
+"""Counts lost events by reason. The count is reported to the daemon, so that a gap is visible."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 
 
 class LossCounter:
-    """Counted by any thread. total: since the start. What was told is not told again."""
+    """Thread-safe counts. total: since the start. Reported losses are not reported again."""
 
     def __init__(self) -> None:
         # Reentrant: a finalizer that reports may run within.

@@ -1,4 +1,4 @@
-"""What an ASGI or WSGI application raises; no framework is needed. It goes on as it was."""
+"""Reports what an ASGI or WSGI application raises, and raises it again. No framework is needed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _report_error(
 
 
 class AsgiMiddleware:
-    """Reports with method, path and route, without the query. tenant: what says whose a scope is."""
+    """Reports with method, path and route, without the query. tenant: function from scope to tenant."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class AsgiMiddleware:
 
 
 class WsgiMiddleware:
-    """Reports with method, path and route, without the query. tenant: what says whose an environ is."""
+    """Reports with method, path and route, without the query. tenant: function from environ to tenant."""
 
     def __init__(
         self,

@@ -39,12 +39,12 @@ def to_text(value: object, max_length: int = MAX_TEXT_LENGTH) -> str:
 
 
 def to_name(value: object) -> str | None:
-    """A code, a tenant, a service: None where it says nothing."""
+    """Clean a code, tenant or service; None if nothing is left."""
     return (to_text(value, MAX_NAME_LENGTH).strip() or None) if value is not None else None
 
 
 def sanitize_details(value: object) -> dict[str, Any]:
-    """A copy of a mapping that nobody can change any more; something else is under `value`."""
+    """Copy a mapping, so that later changes do not matter; any other value goes under `value`."""
     if not value:
         return {}
     if not isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""What the client is told: by configure(), else by the environment."""
+"""Settings of the client: from configure(), else from the environment."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def read_environment() -> dict[str, str]:
 
 
 def resolve_settings(**overrides: Any) -> Settings:
-    """What is given, over the environment, over the defaults. ValueError that says what is wrong."""
+    """Build the settings: arguments, else environment, else defaults. ValueError: what is wrong."""
     explicit = {name: value for name, value in overrides.items() if value is not None}
     resolved = Settings(**(read_environment() | explicit))
     if resolved.url:

@@ -49,7 +49,7 @@ def prepare_folder(url: str, configured: str | None) -> Path:
         shared.mkdir(mode=0o700, exist_ok=True)
         status = shared.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-            # In a folder that all may write to, somebody else may have put it there.
+            # In a folder that is writable for all, another user may have put it there.
             msg = f"{shared} is not a folder of this user's own"
             raise PermissionError(msg) from None
         return _create_folder(shared / name)
@@ -96,7 +96,7 @@ class Spool:
 
     @contextlib.contextmanager
     def claim_oldest(self) -> Iterator[Segment | None]:
-        """The first segment, which nobody else reads or writes meanwhile; None where there is none."""
+        """Claim the first segment, so that no other process reads or writes it; None if there is none."""
         with _hold_lock(self.folder / "sending", 0) as is_locked:
             yield self._seal_oldest() if is_locked else None
 

@@ -21,7 +21,7 @@ _EXCLUDED_KEYS = frozenset({"event", "exc_info", "level", "timestamp", "stack_in
 class StructlogProcessor:
     """A processor that reports and passes everything on. level: "error" and above.
 
-    It stands before the renderer, and before format_exc_info, which turns the exception into text.
+    Put it before the renderer, and before format_exc_info, which turns the exception into text.
     """
 
     def __init__(

@@ -23,7 +23,7 @@ _MAX_RESPONSE_BYTES = 1024 * 1024
 _MAX_WAIT_S = 3600.0
 _RETRY_STATUSES = frozenset({408, 425, 429})
 _SETUP_ERROR_STATUSES = frozenset({401, 403, 404, 405, 407})
-"""The token, the address or a proxy is wrong: with that mended, the same batch is taken."""
+"""Statuses for a wrong token, address or proxy: once that is fixed, the same batch is accepted."""
 
 
 class SendResult(Enum):
@@ -36,7 +36,7 @@ class SendResult(Enum):
 
 
 class SendResponse(NamedTuple):
-    """rejected: events of a taken batch that were not. retry_after: seconds, where it said so."""
+    """rejected: events of an accepted batch that were rejected. retry_after: seconds; None if not given."""
 
     result: SendResult
     reason: str = ""
@@ -57,7 +57,7 @@ class Transport:
         self._token: str | None = None
 
     def post(self, lines: Sequence[bytes]) -> SendResponse:
-        """The answer; a connection that fails is LATER, and says why."""
+        """Send one batch; a connection that fails is LATER, with the reason."""
         body = b"\n".join(lines)
         headers = {"Content-Type": "application/x-ndjson", "User-Agent": "firstcause-client"}
         if len(body) >= _MIN_GZIP_BYTES:
@@ -68,7 +68,7 @@ class Transport:
             return self._send_request(body, headers)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
-            # One that was kept open may have been closed meanwhile; only a new one tells.
+            # A connection that was kept open may have been closed meanwhile; only a new one is proof.
             if not is_reused or isinstance(error, TimeoutError):
                 return SendResponse(SendResult.RETRY, _format_reason(error))
         try:
@@ -125,7 +125,7 @@ def _interpret_response(status: int, retry_after: str | None, text: bytes) -> Se
 
 
 def parse_retry_after(retry_after: str | None, now: float) -> float | None:
-    """Of a header Retry-After, in either form, at most an hour; None where it says nothing."""
+    """Parse a header Retry-After, in either form, into seconds, at most an hour; None if invalid."""
     if not retry_after:
         return None
     try:

@@ -1,4 +1,4 @@
-"""with watch("CODE"): what is raised within is reported, and goes on."""
+"""with watch("CODE"): an exception raised inside is reported and raised again."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
 
 class watch:  # noqa: N801 - used as a function is
-    """Reports what is raised within a block or a function, and lets it go on.
+    """Reports what is raised inside a block or a function, and raises it again.
 
     code: None where the catalog is to find it by the exception's words. Other fields as report() has them.
-    What is no error is not reported: SystemExit, KeyboardInterrupt, a cancelled task.
+    These are not errors and not reported: SystemExit, KeyboardInterrupt, a cancelled task.
     """
 
     def __init__(

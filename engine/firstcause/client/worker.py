@@ -75,7 +75,7 @@ class Worker:
                 self._gather_batch()
                 self._run_step()
             except Exception:  # noqa: BLE001 - the thread must outlive whatever is wrong
-                _log.exception("firstcause's client stumbled, and goes on")
+                _log.exception("firstcause client: unexpected error; it continues")
                 self.closing.wait(1.0)
         try:
             self._finish_sending()
@@ -274,13 +274,14 @@ class Worker:
         if response.result is SendResult.RETRY:
             self._back_off(response)
             return
-        # Whatever else it answers: to tell the same again would not help.
+        # For any other response a retry would not help.
         self._losses.mark_reported(losses)
         self._loss_report_at = now + _LOSS_REPORT_INTERVAL_S
 
     def _render_loss_event(self, losses: dict[str, int]) -> bytes:
         fields = {
-            "id": self._new_id(), "code": LOSSES_CODE, "message": format_losses(losses), "severity": "WARNING",
+            "id": self._new_id(), "code": LOSSES_CODE, "message": format_losses(losses),
+            "severity": "WARNING",
             "details": {"not_reported": losses},
         }  # fmt: skip
         return render_line(CapturedError(fields, time.time()), self._settings, self._host)

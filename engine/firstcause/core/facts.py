@@ -1,10 +1,23 @@
-"""What rules see, as flat facts: alerts, edges, readings and more. docs/rules.md lists the fields."""
+"""Builds the facts that rules see from alerts, readings, changes and what the store knows of the past."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from firstcause.core.fact_kinds import (
+    AlertFact,
+    ChangeFact,
+    DependencyFact,
+    EdgeFact,
+    EnvFact,
+    HistoryFact,
+    MetricFact,
+    PastRootFact,
+    ReadingFact,
+    SilenceFact,
+    TenantFact,
+)
 from firstcause.core.model import Severity
 from firstcause.core.root_cause.attribution import Candidate, find_candidates
 
@@ -19,7 +32,10 @@ if TYPE_CHECKING:
 
 
 def count_affected_tenants(active: Iterable[Alert]) -> dict[str, int]:
-    """Fault -> how many tenants report it; asked once for all scopes, since a scope sees only its own."""
+    """Count the tenants that report each fault, by fault.
+
+    Computed once for all scopes, because one scope sees a single tenant.
+    """
     tenants_by_fault: dict[str, set[str]] = {}
     for alert in active:
         if alert.tenant is not None:
@@ -34,7 +50,7 @@ def scope_facts(
     affected_tenants: Mapping[str, int],
     now: datetime,
 ) -> list[Fact]:
-    """The alert and edge facts of one scope."""
+    """Build the alert and edge facts of one scope."""
     facts = [
         alert_fact(alert, catalog, affected_tenants.get(alert.fault, 0), now) for alert in visible_alerts
     ]
@@ -42,84 +58,73 @@ def scope_facts(
 
 
 def alert_fact(alert: Alert, catalog: Catalog, affected_tenants: int, now: datetime) -> Fact:
-    fact: Fact = {
-        "kind": "alert",
-        "id": alert.fingerprint,
-        "state": "active",
-        "code": alert.code,
-        "title": alert.title,
-        "severity": alert.severity.value,
-        "catalogued": alert.catalogued,
-        "count": alert.count,
-        "tenants_hit": affected_tenants,
-        "age_s": (now - alert.first_seen).total_seconds(),
-        "tenant": alert.tenant,
-        "service": alert.service,
-        "component": alert.component,
-        "probe": alert.probe,
-        "message": alert.sample.message if alert.sample else None,
-    }
+    """Build the fact of an alert, with the fields of its catalog entry where it has one."""
     features = catalog.features_of(alert.service) or catalog.features_of(alert.component)
-    if features:
-        fact["component_features"] = list(features)
     entry = catalog.get(alert.code)
-    if entry is not None:
-        fact |= {
-            "category": entry.category.value,
-            "customer_facing": entry.customer_facing,
-            "priority": entry.impact.priority.value,
-            "revenue": entry.impact.revenue.value,
-            "tenants": entry.impact.tenants.value,
-            "features": list(entry.impact.features),
-        }
-    return {name: value for name, value in fact.items() if value is not None}
+    impact = entry.impact if entry is not None else None
+    return AlertFact(
+        id=alert.fingerprint,
+        code=alert.code,
+        title=alert.title,
+        severity=alert.severity,
+        catalogued=alert.catalogued,
+        count=alert.count,
+        tenants_hit=affected_tenants,
+        age_s=(now - alert.first_seen).total_seconds(),
+        tenant=alert.tenant,
+        service=alert.service,
+        component=alert.component,
+        probe=alert.probe,
+        message=alert.sample.message if alert.sample else None,
+        component_features=list(features) if features else None,
+        category=entry.category if entry else None,
+        customer_facing=entry.customer_facing if entry else None,
+        priority=impact.priority if impact else None,
+        revenue=impact.revenue if impact else None,
+        tenants=impact.tenants if impact else None,
+        features=list(impact.features) if impact else None,
+    ).to_fact()
 
 
 def dependency_fact(caller: str, callee: str) -> Fact:
-    return {"kind": "dependency", "id": f"dependency:{caller}:{callee}", "component": caller, "on": callee}
+    """Build the fact that one component calls another."""
+    return DependencyFact(id=f"dependency:{caller}:{callee}", component=caller, on=callee).to_fact()
 
 
 def edge_fact(candidate: Candidate) -> Fact:
+    """Build the fact that one active alert may cause another."""
     cause, effect = candidate.cause, candidate.effect
-    return {
-        "kind": "edge",
-        "id": f"edge:{cause.fingerprint}:{effect.fingerprint}",
-        "cause": cause.fingerprint,
-        "effect": effect.fingerprint,
-        "cause_code": cause.code,
-        "effect_code": effect.code,
-        "hops": candidate.hops,
-        "best": candidate.is_best,
-        "scope": "platform" if cause.tenant is None else "tenant",
-        "lag_s": candidate.lag_s,
-    }
+    return EdgeFact(
+        id=f"edge:{cause.fingerprint}:{effect.fingerprint}",
+        cause=cause.fingerprint,
+        effect=effect.fingerprint,
+        cause_code=cause.code,
+        effect_code=effect.code,
+        hops=candidate.hops,
+        best=candidate.is_best,
+        scope="platform" if cause.tenant is None else "tenant",
+        lag_s=candidate.lag_s,
+    ).to_fact()
 
 
 def reading_fact(probe: str, component: str, reading: Reading) -> Fact:
-    fact: Fact = {
-        "kind": "reading",
-        "id": f"reading:{probe}",
-        "probe": probe,
-        "component": component,
-        "status": reading.status.value,
-        "detail": reading.detail,
-    }
-    if reading.latency_ms is not None:
-        fact["latency_ms"] = reading.latency_ms
-    return fact
+    """Build the fact of a probe's last reading."""
+    return ReadingFact(
+        id=f"reading:{probe}",
+        probe=probe,
+        component=component,
+        status=reading.status,
+        detail=reading.detail,
+        latency_ms=reading.latency_ms,
+    ).to_fact()
 
 
 def metric_facts(probe: str, component: str, reading: Reading) -> list[Fact]:
-    """The numbers among a reading's data, each a fact."""
+    """Build a fact for each number among a reading's data."""
     return [
-        {
-            "kind": "metric",
-            "id": f"metric:{probe}:{name}",
-            "name": name,
-            "probe": probe,
-            "component": component,
-            "value": value,
-        }
+        MetricFact(
+            id=f"metric:{probe}:{name}", name=name, probe=probe, component=component, value=value
+        ).to_fact()
         for name, value in reading.data.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     ]
@@ -127,7 +132,11 @@ def metric_facts(probe: str, component: str, reading: Reading) -> list[Fact]:
 
 @dataclass(frozen=True)
 class Change:
-    """Something that is not as it was. category: as of a difference. name: setting, probe."""
+    """A change of a setting, a probe's status or a release.
+
+    category: as of a difference. component: None where the change belongs to no component.
+    name: the setting or the probe.
+    """
 
     category: str
     component: str | None
@@ -138,35 +147,35 @@ class Change:
 
 
 def change_fact(change: Change, now: datetime) -> Fact:
-    fact: Fact = {
-        "kind": "change",
-        "id": f"change:{change.category}:{change.name}:{change.changed_at.timestamp()}",
-        "category": change.category,
-        "name": change.name,
-        "before": change.before,
-        "after": change.after,
-        "age_s": (now - change.changed_at).total_seconds(),
-    }
-    return fact if change.component is None else fact | {"component": change.component}
+    """Build the fact of a change."""
+    return ChangeFact(
+        id=f"change:{change.category}:{change.name}:{change.changed_at.timestamp()}",
+        category=change.category,
+        name=change.name,
+        before=change.before,
+        after=change.after,
+        age_s=(now - change.changed_at).total_seconds(),
+        component=change.component,
+    ).to_fact()
 
 
 def tenant_fact(name: str, tenant_alerts: Sequence[Alert]) -> Fact:
-    """own: the tenant's active alerts."""
-    return {
-        "kind": "tenant",
-        "id": f"tenant:{name}",
-        "name": name,
-        "alerts": len(tenant_alerts),
-        "codes": len({alert.code for alert in tenant_alerts}),
-        "critical": sum(alert.severity is Severity.CRITICAL for alert in tenant_alerts),
-    }
+    """Build the fact of a tenant from the tenant's active alerts."""
+    return TenantFact(
+        id=f"tenant:{name}",
+        name=name,
+        alerts=len(tenant_alerts),
+        codes=len({alert.code for alert in tenant_alerts}),
+        critical=sum(alert.severity is Severity.CRITICAL for alert in tenant_alerts),
+    ).to_fact()
 
 
 @dataclass(frozen=True)
 class CodeHistory:
-    """What the store knows of a code. seen: occurrences ever; incidents: resolved ones that it was root of.
+    """What the store knows of a code.
 
-    last_resolved, last_fix: of the latest of these; None where there is none.
+    occurrences: events ever. incidents: resolved incidents of which the code was the root.
+    last_resolved, last_fix: of the latest of these incidents; None where there is none.
     """
 
     code: str
@@ -178,25 +187,23 @@ class CodeHistory:
 
 
 def history_facts(histories: Iterable[CodeHistory], now: datetime) -> list[Fact]:
-    return [_history_fact(history, now) for history in histories]
-
-
-def _history_fact(history: CodeHistory, now: datetime) -> Fact:
-    fact: Fact = {
-        "kind": "history",
-        "id": f"history:{history.code}",
-        "code": history.code,
-        "seen": history.occurrences,
-        "known_s": (now - history.first_seen).total_seconds(),
-        "incidents": history.incidents,
-        "last_fix": history.last_fix,
-        "resolved_s": (now - history.last_resolved).total_seconds() if history.last_resolved else None,
-    }
-    return {name: value for name, value in fact.items() if value is not None}
+    """Build a fact for each code with a past."""
+    return [
+        HistoryFact(
+            id=f"history:{history.code}",
+            code=history.code,
+            seen=history.occurrences,
+            known_s=(now - history.first_seen).total_seconds(),
+            incidents=history.incidents,
+            last_fix=history.last_fix,
+            resolved_s=(now - history.last_resolved).total_seconds() if history.last_resolved else None,
+        ).to_fact()
+        for history in histories
+    ]
 
 
 def silence_facts(active: Iterable[Alert], silences: Sequence[Silence], full_match: FullMatch) -> list[Fact]:
-    """One for each pair of an alert and a silence that fits it."""
+    """Build a fact for each pair of an alert and a silence that matches the alert."""
     return [
         _silence_fact(alert, silence)
         for silence in silences
@@ -206,32 +213,36 @@ def silence_facts(active: Iterable[Alert], silences: Sequence[Silence], full_mat
 
 
 def _silence_fact(alert: Alert, silence: Silence) -> Fact:
-    fact: Fact = {
-        "kind": "silence",
-        "id": f"silence:{silence.silence_id}:{alert.fingerprint}",
-        "silence": str(silence.silence_id),
-        "alert": alert.fingerprint,
-        "code": alert.code,
-        "tenant": alert.tenant,
-        "service": alert.service,
-        "component": alert.component,
-        "by": silence.created_by,
-        "comment": silence.comment or "no comment",
-    }
-    return {name: value for name, value in fact.items() if value is not None}
+    return SilenceFact(
+        id=f"silence:{silence.silence_id}:{alert.fingerprint}",
+        silence=str(silence.silence_id),
+        alert=alert.fingerprint,
+        code=alert.code,
+        tenant=alert.tenant,
+        service=alert.service,
+        component=alert.component,
+        by=silence.created_by,
+        comment=silence.comment or "no comment",
+    ).to_fact()
 
 
 def past_root_facts(counts: Mapping[str, int]) -> list[Fact]:
-    """counted: component -> of how many incidents it was the root of late."""
+    """Build a fact for each component that was the root of recent incidents.
+
+    counts: incidents by component.
+    """
     return [
-        {"kind": "past_root", "id": f"past_root:{name}", "component": name, "incidents": count}
+        PastRootFact(id=f"past_root:{name}", component=name, incidents=count).to_fact()
         for name, count in sorted(counts.items())
     ]
 
 
 def env_facts(presence: Mapping[str, bool]) -> list[Fact]:
-    """presence: name of an environment variable -> whether it is set. Values never become facts."""
+    """Build a fact for each environment variable.
+
+    presence: whether each variable is set, by name. Values never become facts.
+    """
     return [
-        {"kind": "env", "id": f"env:{name}", "name": name, "present": present}
+        EnvFact(id=f"env:{name}", name=name, present=present).to_fact()
         for name, present in sorted(presence.items())
     ]

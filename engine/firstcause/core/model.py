@@ -266,8 +266,8 @@ class Alert(Frozen):
 
     fault: the same for all tenants and services that report the same error.
     caused_by: fingerprint of the alert that causes this one, None for a root.
-    former: the fingerprint that an earlier version gave it. opened_at: by our own clock.
-    kinds: of one that stands for errors of too many kinds, which (see core.further).
+    opened_at: by our own clock.
+    kinds: of one that stands for errors of too many kinds, which (see core.grouping.overflow).
     drill: it is none. stored_id: the row, None while it has none.
     """
 
@@ -287,7 +287,6 @@ class Alert(Frozen):
     resolved_at: Time | None = None
     caused_by: str | None = None
     role: Role = Role.ROOT
-    former: str | None = None
     opened_at: Time | None = None
     kinds: str | None = None
     sample: Sample | None = None

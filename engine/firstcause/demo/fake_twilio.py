@@ -203,7 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    # The kernel refuses whoever does not fit; a hundred senders at once are a test of ours, not of it.
+    # A short queue makes the kernel refuse connections when a test sends a hundred requests at once.
     request_queue_size = 128
 
     def __init__(self, twilio: FakeTwilio) -> None:

@@ -1,4 +1,4 @@
-"""Plays the scenario through the real pipeline, and shows what an operator would see."""
+"""Play the demo scenario through the real pipeline and show what an operator would see."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from firstcause.errors import FirstcauseError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_STEP_TIMEOUT_S = 30.0
+_STEP_TIMEOUT_S = 60.0
 
 
 def settings_for(folder: Path, twilio_url: str) -> Settings:
@@ -35,7 +35,7 @@ def settings_for(folder: Path, twilio_url: str) -> Settings:
         "env_file": str(folder / "app.env"),
         "api_url": twilio_url,
         "timeout": 5,
-        "interval": 2,
+        "interval": 1,
         "sms": {
             "account_sid": scenario.OWN_SID,
             "auth_token": scenario.OWN_TOKEN,
@@ -58,7 +58,7 @@ def settings_for(folder: Path, twilio_url: str) -> Settings:
 
 
 def play_demo(*, once: bool, as_json: bool) -> None:
-    """The demo. Errors with one line where a step does not come about."""
+    """Play the demo. Fail with one line if a step does not happen in time."""
     logging.basicConfig(level=logging.CRITICAL)
     started = time.monotonic()
     echo = (lambda *_args, **_kinds: None) if as_json else click.secho
@@ -68,7 +68,7 @@ def play_demo(*, once: bool, as_json: bool) -> None:
         twilio.add_account(scenario.APP_SID, scenario.APP_TOKEN, [scenario.APP_NUMBER])
         twilio.add_account(scenario.OWN_SID, scenario.OWN_TOKEN, [scenario.OWN_NUMBER])
         with _run_daemon(settings_for(folder, twilio.url)) as (app, url):
-            echo(f"firstcause listens on {url}; a Twilio of its own on {twilio.url}\n", dim=True)
+            echo(f"firstcause listens on {url}, a simulated Twilio on {twilio.url}\n", dim=True)
             _play_scenario(app, url, twilio, folder, echo)
             seconds = round(time.monotonic() - started, 1)
             if as_json:
@@ -88,14 +88,15 @@ def _play_scenario(
     app: Application, url: str, twilio: FakeTwilio, folder: Path, echo: Callable[..., None]
 ) -> None:
     _wait_until(lambda: app.health.get_health()["status"] == "UP", "the first health check")
-    echo("1. All is well. Now a deployment loses the application's Twilio credentials.", bold=True)
-    (folder / "app.env").write_text(scenario.env_file(has_credentials=False), encoding="utf-8")
+    echo("1. All is well. A deployment loses the application's Twilio credentials.", bold=True)
     storm = scenario.build_storm()
     for part in (storm[:3], storm[3:5], storm[5:]):
         response = httpx.post(f"{url}/api/v1/events", json=part, timeout=10)
         response.raise_for_status()
         echo(f"   {response.json()['accepted']:>3} errors reported, first {part[0]['code']}")
         time.sleep(0.3)
+    # The probe reads this file. Written last, so that the cause is always found after its effects.
+    (folder / "app.env").write_text(scenario.env_file(has_credentials=False), encoding="utf-8")
     echo("2. The phone rings once:", bold=True)
     _wait_until(lambda: len(twilio.messages) >= 1, "the first SMS")
     echo(f"   SMS  {twilio.messages[0].body}\n", fg="red")
@@ -106,7 +107,7 @@ def _play_scenario(
     _wait_until(lambda: app.incidents.get_incident(incident_id)["status"] == "resolved", "the recovery")
     _wait_until(lambda: len(twilio.messages) >= 2, "the second SMS")  # noqa: PLR2004 - one before, one after
     echo(f"   SMS  {twilio.messages[1].body}", fg="green")
-    # Nothing more may follow; a third message would be a bug that the demo must show.
+    # Nothing more may follow: a third message would be a bug, and the demo must show it.
     time.sleep(1)
 
 
@@ -114,7 +115,7 @@ def _wait_until(condition: Callable[[], bool], description: str) -> None:
     deadline = time.monotonic() + _STEP_TIMEOUT_S
     while not condition():
         if time.monotonic() > deadline:
-            msg = f"the demo waited {_STEP_TIMEOUT_S:g} s in vain for {description}; please report this"
+            msg = f"the demo waited {_STEP_TIMEOUT_S:g} s for {description}; please report this"
             raise FirstcauseError(msg)
         time.sleep(0.05)
 
@@ -140,7 +141,8 @@ def _run_daemon(settings: Settings) -> Iterator[tuple[Application, str]]:
 
 def _keep_running(url: str) -> None:
     click.secho(
-        f"\nThe daemon goes on at {url} with this store; Ctrl-C ends it. Try, in another terminal:", bold=True
+        f"\nThe daemon keeps running at {url}; stop it with Ctrl-C. Try in another terminal:",
+        bold=True,
     )
     click.echo(f"  curl {url}/api/v1/incidents")
     click.echo(f'  curl -d \'{{"code": "REDIS_CONNECTION_ERROR"}}\' {url}/api/v1/events')

@@ -1,1 +1,1 @@
-"""Looks at components: runs probes side by side, and sees which settings the application has."""
+"""Runs probes, takes snapshots, compares them with the last known good state, and forecasts."""

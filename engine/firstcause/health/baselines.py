@@ -1,4 +1,4 @@
-"""What is normal for each component: its last numbers, those of this hour on earlier days, their edges."""
+"""Compares each component's measurements with its recent ones and those of the same hour on earlier days."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from firstcause.core.health.snapshot import Snapshot
 
 BASELINE_PREFIX = "normal_"
-"""How the names of thresholds begin that say what is normal; see `core.series.Normal`."""
+"""The prefix of the thresholds that set `BaselineSettings`."""
 
 OUTLIER_PREFIX = "extreme_"
-"""The same, of what is beyond all that it was; see `core.extremes.Reach`."""
+"""The prefix of the thresholds that set `OutlierSettings`."""
 
 LOOKBACK_DAYS = 14
-"""So many days back this hour is looked at."""
+"""Days on which the same hour is looked at."""
 
 _ONE_HOUR = timedelta(hours=1)
 _MAX_SNAPSHOTS_PER_DAY = 12
-"""Snapshots of one day's hour that are looked at."""
+"""Snapshots of one day's hour that are read."""
 
 _MAX_RELOADED_SNAPSHOTS = 1000
-"""Snapshots that are read again after a start, at most."""
+"""Snapshots that are read after a start."""
 
 ComponentMeasurements = dict[str, dict[str, float]]
 """Component -> name -> value."""
@@ -42,7 +42,7 @@ ComponentMeasurements = dict[str, dict[str, float]]
 
 @dataclass
 class Baselines:
-    """Filled from the store when it is first asked, and from then on with every snapshot."""
+    """Keeps recent measurements: filled from the store on first use, then with every snapshot."""
 
     _recent_measurements: deque[ComponentMeasurements] | None = None
     _outlier_settings: OutlierSettings = field(default_factory=OutlierSettings)
@@ -57,7 +57,7 @@ class Baselines:
         baseline_settings: BaselineSettings,
         outlier_settings: OutlierSettings,
     ) -> Iterator[Difference]:
-        """A difference for each number that is extreme, and for each component that is unusual together."""
+        """Yield a difference for each outlier, and for each component that is unusual as a whole."""
         recent = self._load_recent(
             conn, snapshot.taken_at, int(baseline_settings.window + baseline_settings.over), outlier_settings
         )
@@ -106,7 +106,7 @@ class Baselines:
                     yield outlier_difference(component, name, outlier)
 
     def _load_same_hour(self, conn: sa.Connection, now: datetime) -> None:
-        """Once an hour."""
+        """Load the same hour of earlier days, once an hour."""
         hour = now.replace(minute=0, second=0, microsecond=0)
         if hour == self._loaded_hour:
             return
@@ -121,7 +121,7 @@ class Baselines:
 
 
 def group_measurements(snapshot: Snapshot) -> ComponentMeasurements:
-    """What was measured of each component."""
+    """Group a snapshot's measurements by component."""
     by_component: ComponentMeasurements = {}
     for probe, name, value in snapshot.measurements():
         measurements = by_component.setdefault(snapshot.infrastructure[probe].component, {})

@@ -1,4 +1,4 @@
-"""What changed between the last known good state and an onset, the likeliest cause first."""
+"""Finds what changed between the last known good state and an onset, and ranks the likely causes."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ if TYPE_CHECKING:
     from firstcause.rulebase.rulebase import Rulebase
 
 CHANGE_PREFIX = "change_"
-"""How the names of thresholds begin that weigh changes; see `core.changes.Ranking`."""
+"""The prefix of the thresholds that set `ChangeWeights`."""
 
 MAX_CHANGES = 5
-"""So many changes are told of an incident."""
+"""Changes that an incident shows."""
 
 RELEASE = "release"
 
 RELEASE_GRACE = timedelta(minutes=1)
-"""So long after an onset the first error of a new release may still come."""
+"""How long after an onset the first error of a new release may still arrive."""
 
 RELEASE_LOOKBACK = timedelta(days=1)
-"""So far back releases count where no good state is known."""
+"""How far back releases count where there is no known good state."""
 
 _MAX_HOPS = 6
 
 
 def find_deployments(conn: sa.Connection, since: datetime, until: datetime) -> list[Difference]:
-    """New releases in that time, one a service: what was before all of them, and the last."""
+    """Find new releases in that time: one difference a service, from before the first release to the last."""
     by_name: dict[str, Difference] = {}
     for release in releases.list_deployments(conn, since, until):
         name = ".".join(filter(None, (release.service, RELEASE)))
@@ -57,7 +57,7 @@ def find_deployments(conn: sa.Connection, since: datetime, until: datetime) -> l
 
 @dataclass(frozen=True)
 class ChangeFinder:
-    """learned_for: seconds that a call counts which was learned from errors."""
+    """Ranks changes by the dependency graph. learned_ttl_s: seconds for which calls seen in errors count."""
 
     rulebase: Rulebase
     learned_ttl_s: float
@@ -65,7 +65,7 @@ class ChangeFinder:
     def rank(
         self, conn: sa.Connection, changes: Sequence[Difference], affected: Collection[str], onset: datetime
     ) -> dict[str, float]:
-        """Key of each difference -> how likely it is why these components suffer."""
+        """Return by key of each change how likely it is to have caused the trouble of these components."""
         since = onset - timedelta(seconds=self.learned_ttl_s)
         learned_facts = [dependency_fact(*call) for call in dependencies.list_since(conn, since)]
         graph = self.rulebase.diagnosis_inputs(learned_facts).graph
@@ -88,7 +88,7 @@ class ChangeFinder:
     def rank_regression_causes(
         self, conn: sa.Connection, changes: Sequence[Difference], verdicts: Iterable[Verdict], now: datetime
     ) -> dict[str, float]:
-        """Key of each difference -> how likely it is why others are regressions by these verdicts."""
+        """Return by key of each change how likely it is to have caused the regressions in these verdicts."""
         regressions = {verdict.of for verdict in verdicts if verdict.verdict is VerdictKind.REGRESSION}
         regressed_changes = [change for change in changes if f"difference:{change.key}" in regressions]
         if not regressed_changes:
@@ -98,13 +98,13 @@ class ChangeFinder:
         return self.rank(conn, select_candidates(changes, regressed_changes), affected, onset)
 
     def find_changes_before(self, conn: sa.Connection, incident: Incident) -> tuple[AssessedDifference, ...]:
-        """The changes that may have led to an incident; only releases where no good state is known."""
+        """Find the changes that may have caused an incident; without a known good state, releases only."""
         onset = incident.opened_at
         if incident.drill:
             return ()
         changes = self._find_changes_since_good(conn, onset)
         affected = self._find_affected_components(incident)
-        # How its own component fares is the incident itself.
+        # Measurements of the affected components are the incident itself, not its cause.
         other_changes = [
             change for change in changes if change.is_setting or change.component not in affected
         ]

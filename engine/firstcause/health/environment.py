@@ -1,4 +1,4 @@
-"""Which of the catalogued settings the application has. Values are read only to be masked elsewhere."""
+"""Reads which of the catalogued variables the application has set. Values are read only to mask them."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def locate_env_file(settings: Settings) -> Path | None:
 
 
 def read_presence(names: Iterable[str], env_file: Path | None) -> dict[str, bool]:
-    """Name -> whether the application's dotenv file sets it to something.
+    """Return by name whether the application's dotenv file sets the variable to something.
 
-    Empty where no file is named, and where it cannot be read, which is no word on what stands in it.
-    Our own environment says nothing of the application's, so it is not asked.
+    Empty without a file, and where the file cannot be read, which says nothing about its content. Our own
+    environment is not the application's, so it does not count.
     """
     if env_file is None:
         return {}
@@ -42,10 +42,10 @@ def read_presence(names: Iterable[str], env_file: Path | None) -> dict[str, bool
 
 
 def compute_checksums(names: Iterable[str], env_file: Path | None, key: bytes) -> dict[str, str]:
-    """Name -> the first 12 hex digits of HMAC-SHA256 of the value in the application's dotenv file.
+    """Return by name the first 12 hex digits of the HMAC-SHA256 of a variable's value in the dotenv file.
 
-    Two of the same value are alike, and nobody without the key can try values out. Variables that are not
-    set are left out; empty where no file is named or it cannot be read.
+    Equal values have equal checksums, and nobody without the key can try values out. Variables that are not
+    set are left out. Empty without a file, and where the file cannot be read.
     """
     values = (None if env_file is None else _read_values(env_file)) or {}
     return {
@@ -56,31 +56,31 @@ def compute_checksums(names: Iterable[str], env_file: Path | None, key: bytes) -
 
 
 def load_checksum_key(folder: Path) -> bytes | None:
-    """The key of our checksums, made when it is first asked for; None where the folder cannot hold it."""
+    """Load the key of the checksums; create it on first use. None where the folder cannot hold the file."""
     path = folder / _KEY_FILE
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
-            # Only its owner may read it, from the first moment on.
+            # Only the owner may read the file, from the moment of its creation.
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             os.write(descriptor, secrets.token_bytes(_KEY_BYTES))
             os.close(descriptor)
         key = path.read_bytes()
     except OSError as error:
-        log.warning("no checksums of settings, %s cannot be used: %s", path, error.strerror)
+        log.warning("Checksum key %s cannot be used, settings have no checksums: %s", path, error.strerror)
         return None
     return key if len(key) == _KEY_BYTES else None
 
 
 def read_secret_values(names: Iterable[str], env_file: Path | None) -> list[str]:
-    """The values of these variables wherever we can see them; nothing that we keep may contain one."""
+    """Return the values of these variables in the dotenv file and in our environment, for masking."""
     values = (None if env_file is None else _read_values(env_file)) or {}
     visible_values = [value for name in names for value in (values.get(name), os.environ.get(name)) if value]
     return sorted(set(visible_values))
 
 
 def read_file_stamp(env_file: Path | None) -> tuple[int, ...] | None:
-    """Another one where the file may have changed; None where there is none."""
+    """Return a stamp that differs after the file has changed; None where there is no file."""
     if env_file is None:
         return None
     try:
@@ -91,7 +91,7 @@ def read_file_stamp(env_file: Path | None) -> tuple[int, ...] | None:
 
 
 def _read_values(env_file: Path) -> dict[str, str | None] | None:
-    """What the file sets, nothing where it is gone; None where it cannot be read."""
+    """Return what the file sets: nothing where it does not exist, None where it cannot be read."""
     try:
         return dotenv_values(env_file) if env_file.is_file() else {}
     except (OSError, UnicodeDecodeError) as error:

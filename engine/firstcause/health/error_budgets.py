@@ -1,4 +1,4 @@
-"""Error budgets: how many errors may come in a month, and what is left of them, as probes."""
+"""Error budgets as probes: how many errors a period may have, and how many are left."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from firstcause.store.database import Database
 
 BUDGET_CODE = "PREDICTED_FAILURE"
-"""What is reported where the store cannot be asked; a budget itself only ever foretells."""
+"""The code of a budget's probe that cannot read the store. A budget itself is only ever forecast."""
 
 REMAINING_METRIC = "budget_left"
 
@@ -32,7 +32,7 @@ def _get_utc_now() -> datetime:
 def create_budget_probes(
     budgets: Mapping[str, Budget], database: Database, clock: Callable[[], datetime] = _get_utc_now
 ) -> list[Probe]:
-    """One for each, by its name. What is measured is `NAME.budget_left`, which forecasts look at."""
+    """Make a probe for each budget. The probe measures `NAME.budget_left`, which forecasts read."""
     return [
         Probe(
             name=name,
@@ -48,9 +48,9 @@ def create_budget_probes(
 def _check_budget(budget: Budget, database: Database, clock: Callable[[], datetime]) -> Reading:
     now = clock()
     with database.read() as conn:
-        since = now - timedelta(seconds=budget.over)
+        since = now - timedelta(seconds=budget.window)
         error_count = event_counts.sum_occurrences(conn, since, now, budget.codes, budget.severities)
     remaining = max(0, budget.errors - error_count)
-    # UP though nothing be left: that lasts for weeks, and says nothing of how things are now.
-    message = f"{remaining} of {budget.errors} errors in {format_duration(budget.over)} are left"
+    # UP even if nothing is left: an empty budget lasts for weeks and says nothing about the present state.
+    message = f"{remaining} of {budget.errors} errors in {format_duration(budget.window)} are left"
     return Reading(status=Status.UP, detail=message, data={REMAINING_METRIC: remaining})

@@ -1,4 +1,4 @@
-"""What is about to be used up, by the trend of what was measured; the rules say what is worth an error."""
+"""Forecasts when measurements reach their limits. Rules decide which forecasts become errors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from firstcause.core.fact_kinds import ForecastFact
 from firstcause.core.health.trend import Forecast, forecast_limit
 from firstcause.core.model import Event, Fact, VerdictKind
 from firstcause.core.text.durations import format_duration
@@ -22,20 +23,20 @@ if TYPE_CHECKING:
     from firstcause.store.database import Database
 
 FORECAST = "forecast"
-"""What reports and ends predictions, as a probe does."""
+"""The reporter of predicted errors, in place of a probe's name."""
 
 FORECAST_INTERVAL = timedelta(minutes=15)
-"""How often it is looked what is about to be used up."""
+"""How often forecasts are made."""
 
 MAX_POINTS = 300
-"""Snapshots that one forecast looks at."""
+"""Snapshots that one forecast reads."""
 
 FULL_THRESHOLD, EMPTY_THRESHOLD, LOOKBACK_THRESHOLD = "forecast_full", "forecast_empty", "forecast_back"
-"""The thresholds of the endings of what is used up at 1, of what runs out at 0, and how far back to look."""
+"""Thresholds: name endings of metrics that are full at 1, of those that are empty at 0; the lookback."""
 
 
 def find_limit(metric: str, thresholds: Mapping[str, ThresholdValue]) -> float | None:
-    """Where the metric ends by the rule files, None where they say nothing of it."""
+    """Return the limit that the rule files set for a metric; None where they set none."""
     for name, limit in ((FULL_THRESHOLD, 1.0), (EMPTY_THRESHOLD, 0.0)):
         suffixes = thresholds.get(name, ())
         if metric.endswith(
@@ -46,25 +47,25 @@ def find_limit(metric: str, thresholds: Mapping[str, ThresholdValue]) -> float |
 
 
 def format_evidence(metric: str, prediction: Forecast) -> str:
-    """Why somebody should believe it, in a sentence."""
+    """Say in a sentence what a forecast rests on."""
     earliest, likeliest = format_duration(prediction.earliest_s), format_duration(prediction.in_s)
     latest = format_duration(prediction.latest_s) if prediction.latest_s is not None else "never"
     return (
-        f"{metric} is {prediction.value:.4g} and goes {prediction.per_hour:+.3g} an hour "
-        f"over {prediction.points} points, "
-        f"so it is {prediction.limit:g} in {likeliest} (8 times of 10 between {earliest} and {latest})"
+        f"{metric} is {prediction.value:.4g} and goes {prediction.per_hour:+.3g} an hour over "
+        f"{prediction.points} points, so it is {prediction.limit:g} in {likeliest} "
+        f"(8 times of 10 between {earliest} and {latest})"
     )
 
 
 @dataclass(frozen=True)
 class Forecaster:
-    """Looks at every measurement that has an end."""
+    """Forecasts every measurement that has a limit."""
 
     database: Database
     rulebase: Rulebase
 
     def run(self, now: datetime, new_id: Callable[[], str]) -> list[Event]:
-        """The errors that will be, one a component: the one that comes first."""
+        """Build the events of predicted errors: for each component the earliest."""
         facts = {str(fact["id"]): fact for fact in self._build_facts(now)}
         predictions = [
             verdict
@@ -112,21 +113,19 @@ def _list_metrics(history: list[Snapshot]) -> list[tuple[str, str]]:
 
 
 def _build_forecast_fact(metric: str, probe: str, component: str, prediction: Forecast) -> Fact:
-    fact: Fact = {
-        "kind": "forecast",
-        "id": f"forecast:{metric}",
-        "metric": metric,
-        "probe": probe,
-        "component": component,
-        "value": prediction.value,
-        "limit": prediction.limit,
-        "per_hour": prediction.per_hour,
-        "in_s": prediction.in_s,
-        "earliest_s": prediction.earliest_s,
-        "latest_s": prediction.latest_s,
-        "evidence": format_evidence(metric, prediction),
-    }
-    return {name: value for name, value in fact.items() if value is not None}
+    return ForecastFact(
+        id=f"forecast:{metric}",
+        metric=metric,
+        probe=probe,
+        component=component,
+        value=prediction.value,
+        limit=prediction.limit,
+        per_hour=prediction.per_hour,
+        in_s=prediction.in_s,
+        earliest_s=prediction.earliest_s,
+        latest_s=prediction.latest_s,
+        evidence=format_evidence(metric, prediction),
+    ).to_fact()
 
 
 def _build_event(verdict: Verdict, fact: Fact, now: datetime, event_id: str) -> Event:

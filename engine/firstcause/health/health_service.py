@@ -73,7 +73,7 @@ class HealthService:
     @property
     def history(self) -> HealthHistory:
         """Snapshots, trends and forecasts."""
-        return HealthHistory(self._database, self._rules, self._settings.topology.learned_for)
+        return HealthHistory(self._database, self._rules, self._settings.topology.learned_ttl)
 
     def has_all_readings(self) -> bool:
         """Whether every probe has been read at least once."""

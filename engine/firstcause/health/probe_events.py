@@ -1,4 +1,4 @@
-"""One health tick: readings, a snapshot of them, and events for what broke or came back."""
+"""Builds events of probe readings: failures, and resolutions of what is over."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from firstcause.hookspecs.types import Probe
 
 QUIET_BEFORE_RESOLVED_S = 300.0
-"""Seconds without a report after which a probe's UP ends an error that others had reported."""
+"""Seconds without a report after which a probe that is UP resolves an alert that others reported."""
 
 
 def build_probe_events(
@@ -26,7 +26,7 @@ def build_probe_events(
     now: datetime,
     new_id: Callable[[], str],
 ) -> list[Event]:
-    """Failures that the probes saw, and the ends of those that are over."""
+    """Build the events of failures that the probes saw, and of alerts that they resolve."""
     failures = {
         name: list(_build_failure_events(probes[name], reading, now, new_id))
         for name, reading in readings.items()
@@ -51,7 +51,7 @@ def _build_resolutions(
         if name is None or name not in failures:
             continue
         codes = {event.code for event in failures[name]}
-        # What was wrong before may be so still: one that cannot look at all has not seen it end.
+        # A blind probe (DOWN without data) has not seen the end of what was wrong before.
         if not codes or (alert.probe == name and alert.code not in codes and name not in blind_probes):
             yield _build_resolution(alert, now, new_id)
 
@@ -59,7 +59,7 @@ def _build_resolutions(
 def _build_failure_events(
     probe: Probe, reading: Reading, now: datetime, new_id: Callable[[], str]
 ) -> Iterator[Event]:
-    """One for each error that the probe saw; of one code the first."""
+    """Build an event for each problem of a reading; for each code the first."""
     if reading.status is Status.UP:
         return
     own_code = reading.code or (probe.code if reading.status is Status.DOWN else None)
@@ -90,7 +90,7 @@ def _build_failure_event(
 
 
 def _find_resolving_probe(alert: Alert, catalog: Catalog, now: datetime) -> str | None:
-    """The probe whose UP ends this alert: the one that raised it, else the catalog's, once it is quiet."""
+    """Find the probe that resolves an alert: the one that raised it, or the catalog's for a quiet alert."""
     if alert.probe is not None:
         return alert.probe
     entry = catalog.get(alert.code)
@@ -101,7 +101,7 @@ def _find_resolving_probe(alert: Alert, catalog: Catalog, now: datetime) -> str 
 def build_quiet_resolutions(
     active: Iterable[Alert], resolve_after_s: float, now: datetime, new_id: Callable[[], str]
 ) -> list[Event]:
-    """Ends of alerts that nobody has reported for `quiet_after` seconds and that no probe watches."""
+    """Resolve alerts that no probe watches and nobody has reported for `resolve_after_s` seconds."""
     return [
         _build_resolution(alert, now, new_id)
         for alert in active
@@ -110,7 +110,7 @@ def build_quiet_resolutions(
 
 
 def _build_resolution(alert: Alert, now: datetime, new_id: Callable[[], str]) -> Event:
-    # Code, tenant and service make the fingerprint; a bare text has only its message for a code.
+    # Code, tenant and service make the fingerprint; without a code the message takes its place.
     return Event(
         id=new_id(),
         time=now,
@@ -126,7 +126,7 @@ def _build_resolution(alert: Alert, now: datetime, new_id: Callable[[], str]) ->
 def build_report_events(
     reporter: str, raised: Iterable[Event], active: Iterable[Alert], now: datetime, new_id: Callable[[], str]
 ) -> list[Event]:
-    """What a reporter that is no probe says now, and the ends of what it said before and says no more."""
+    """Return a reporter's events, and resolutions of its active alerts that it no longer reports."""
     raised_events = list(raised)
     still_raised = {(event.code, event.service) for event in raised_events}
     ended_alerts = (

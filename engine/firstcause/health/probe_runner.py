@@ -1,7 +1,7 @@
-"""Runs checks side by side. One that raises is DOWN; one that hangs is given up, and is DOWN too.
+"""Runs checks side by side. A probe whose check raises or hangs is DOWN.
 
-A check is a stranger's code in a thread that nobody can end. So none is started beside an earlier one of
-its probe that still runs, whatever asks for it: there are never more such threads than probes.
+A check is foreign code in a thread that nobody can end. So no check is started while an earlier one of the
+same probe still runs, whoever asks for it: there are never more such threads than probes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from concurrent.futures import TimeoutError as Unfinished
 from typing import TYPE_CHECKING
 
 from firstcause.core.model import Reading, Status
-from firstcause.health.stdout_capture import CAPTURED_THREAD_PREFIX, install_stdout_capture
+from firstcause.health.probe_thread import ProbeThread
+from firstcause.health.stdout_capture import install_stdout_capture
 from firstcause.health.thread_leaks import MAX_LEAKED_THREADS, ThreadLeakTracker
 from firstcause.plugins.timeouts import describe_error
 
@@ -27,7 +28,7 @@ log = logging.getLogger("firstcause.health")
 
 
 class ProbeRun:
-    """One run of a probe. Times: seconds of the monotonic clock, so that a clock that is set does no harm."""
+    """One run of a probe's check, timed by the monotonic clock, which nobody sets."""
 
     def __init__(self, probe: Probe, thread_leaks: ThreadLeakTracker) -> None:
         self.probe = probe
@@ -36,12 +37,9 @@ class ProbeRun:
         self._started = time.monotonic()
 
     def begin(self, on_finished: Callable[[], None]) -> None:
-        """finished: called once it is over, in the check's own thread."""
+        """Start the check. on_finished: called once the check is over, in the check's own thread."""
         self.future.add_done_callback(lambda _future: on_finished())
-        # A daemon thread: one that hangs must not keep the program from ending.
-        threading.Thread(
-            target=self._run_check, name=f"{CAPTURED_THREAD_PREFIX}{self.probe.name}", daemon=True
-        ).start()
+        ProbeThread(self.probe.name, self._run_check).start()
 
     def _run_check(self) -> None:
         threads_before = threading.enumerate()
@@ -53,7 +51,7 @@ class ProbeRun:
         self.future.set_result(reading)
 
     def reject(self, reason: str) -> ProbeRun:
-        """It is not run, and the probe is DOWN."""
+        """Make the probe DOWN without running its check. reason: shown as the reading's detail."""
         self.future.set_result(_build_down_reading(self.probe, reason))
         return self
 
@@ -69,7 +67,7 @@ class ProbeRun:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since it began."""
+        """Seconds since the run was created."""
         return time.monotonic() - self._started
 
     @property
@@ -78,11 +76,11 @@ class ProbeRun:
 
     @property
     def is_finished(self) -> bool:
-        """Whether there is a reading without waiting for it."""
+        """Whether `wait_for_reading` returns at once."""
         return self.overdue or self.future.done()
 
     def wait_for_reading(self) -> Reading:
-        """What it saw, as soon as it is there or its time is up."""
+        """Wait for the reading, at most until the probe's timeout; DOWN after that."""
         try:
             return self.future.result(max(0.0, self.probe.timeout - self.elapsed_s))
         except Unfinished:
@@ -90,7 +88,7 @@ class ProbeRun:
 
 
 class ProbeRunner:
-    """Starts checks; whoever asks for one that runs already gets that one. Any thread may ask."""
+    """Starts checks. A caller who asks for a probe whose check is running gets that run. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -98,7 +96,7 @@ class ProbeRunner:
         self._thread_leaks = ThreadLeakTracker()
 
     def begin(self, probe: Probe, on_finished: Callable[[], None] = lambda: None) -> ProbeRun:
-        """The check of a probe, which runs from now on. finished: called once it is over."""
+        """Start a probe's check, or join the one that runs. on_finished: called once the check is over."""
         install_stdout_capture()
         leaked_count = self._thread_leaks.count(probe.name)
         with self._lock:
@@ -112,7 +110,7 @@ class ProbeRunner:
             return running
         reason = (
             f"its checks left {leaked_count} threads behind that still run; "
-            "it is not asked again before they end"
+            "the next check waits until they have ended"
         )
         if running is not None and not running.future.done():
             reason = f"an earlier check still hangs, for {running.elapsed_s:.0f} s now"
@@ -121,7 +119,7 @@ class ProbeRunner:
         return rejected
 
     def read(self, probes: Iterable[Probe]) -> Mapping[str, Reading]:
-        """One reading each, by name, in the order given, once all are there."""
+        """Run the checks side by side and wait for all. Returns the readings by name, in the order given."""
         runs = [self.begin(probe) for probe in probes]
         return {run.probe.name: run.wait_for_reading() for run in runs}
 

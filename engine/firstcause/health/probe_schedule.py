@@ -1,4 +1,4 @@
-"""When each probe is due, by a clock that only goes forward."""
+"""Decides when each probe is due, by a monotonic clock."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _CRC_RANGE = 2**32
 
 
 def compute_offset(name: str) -> float:
-    """A share of 0 to 1 that is always the same for a name, so that probes spread over their interval."""
+    """Return a fixed share, 0 to 1, for a name, so that probes spread over their interval."""
     return zlib.crc32(name.encode()) / _CRC_RANGE
 
 
 @dataclass
 class Schedule:
-    """The probes and when each ran last. Times: seconds of a monotonic clock.
+    """The probes and when each ran last. Times are seconds of a monotonic clock.
 
-    Every probe runs at once when it is first asked. From then on it keeps to moments of its own, so that
-    two hundred of one interval do not all start together; jitter, a share of the interval, spreads each
-    probe's own moments too. suspect_gap: seconds that a suspected probe rests before it may run again.
+    A probe is due at once when it is new. After that each probe has its own moments, so that two hundred
+    probes with one interval do not start together. A probe's jitter, a share of its interval, varies them.
+    suspect_gap: seconds that a suspected probe rests before it may run again.
     """
 
     probes: Mapping[str, Probe]
@@ -35,7 +35,7 @@ class Schedule:
     _rounds: dict[str, int] = field(default_factory=dict)
 
     def list_due(self, now: float, suspects: Collection[str] = ()) -> list[str]:
-        """The names of those to run now. suspects: of those that should run ahead of their time."""
+        """List the names of the probes that are due. suspects: names of probes that may run early."""
         return [name for name in self.probes if self._is_due(name, now, suspects)]
 
     def _is_due(self, name: str, now: float, suspects: Collection[str]) -> bool:
@@ -44,19 +44,19 @@ class Schedule:
         return name in suspects and now - self._last_started[name] >= self.suspect_gap
 
     def mark_started(self, names: Iterable[str], now: float) -> None:
-        """These were started at that time."""
+        """Record that these probes were started, and set when they are due next."""
         for name in names:
             probe = self.probes[name]
             self._last_started[name] = now
             if name not in self._next_due:
-                # The first wait is shorter by the name's share; the moments of all then lie apart.
+                # The first wait is shorter by the name's share, which sets the probes' moments apart.
                 self._next_due[name] = now + probe.interval * (1 - compute_offset(name) / 2)
             elif now >= self._next_due[name]:
                 missed = (now - self._next_due[name]) // probe.interval
                 self._next_due[name] += probe.interval * (1 + missed) + self._compute_jitter(name)
 
     def _compute_jitter(self, name: str) -> float:
-        """To and fro by up to half of the jitter, so that the interval stays what it is on average."""
+        """Vary the interval by up to half of the jitter either way; its average stays."""
         probe = self.probes[name]
         round_number = self._rounds[name] = self._rounds.get(name, 0) + 1
         current, previous = (
@@ -66,5 +66,5 @@ class Schedule:
         return probe.interval * probe.jitter * (current - previous)
 
     def compute_wait(self, now: float, max_wait_s: float) -> float:
-        """Seconds until the next is due, at most `longest`."""
+        """Return the seconds until the next probe is due, at most `max_wait_s`."""
         return max(0.0, min([max_wait_s, *(due_at - now for due_at in self._next_due.values())]))

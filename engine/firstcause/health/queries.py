@@ -1,4 +1,4 @@
-"""What was: snapshots, two of them side by side, which one was good, and any number over time."""
+"""Answers questions about past health: snapshots, their differences, the good one, metrics over time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from firstcause.core.health.comparison import assess, difference_facts, find_differences, with_first_seen
 from firstcause.core.health.trend import forecast_limit
+from firstcause.core.text.spelling import suggest_nearest
 from firstcause.errors import NotFoundError
 from firstcause.health.change_finder import ChangeFinder, find_deployments
 from firstcause.health.forecasts import find_limit
@@ -18,7 +19,6 @@ from firstcause.health.serializers import (
     serialize_snapshot_row,
     serialize_trend,
 )
-from firstcause.rulefiles.validation_messages import suggest_nearest
 from firstcause.store import audit, event_counts, snapshots
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ ERROR_METRIC = "errors"
 """The metric of all errors; `errors.WORD` is of one severity or of one code."""
 
 MAX_POINTS = 2000
-"""Points that a series has at most."""
+"""Points that a series may have."""
 
 _LATEST = "latest"
 _GOOD = "good"
@@ -41,7 +41,7 @@ _GOOD = "good"
 
 @dataclass(frozen=True)
 class HealthHistory:
-    """Reads what was kept; only pinning writes.
+    """Reads stored snapshots; only pinning writes.
 
     learned_ttl_s: how long a dependency counts that was learned from errors, in seconds.
     """

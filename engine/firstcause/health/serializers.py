@@ -1,4 +1,4 @@
-"""What users ask of health, answered in the words of the contract: plain JSON-ready values."""
+"""Answers about health as JSON-ready values, with the field names of the contract."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 UNKNOWN = "UNKNOWN"
 
 _MAX_FORECAST_S = 100 * 365 * 86400.0
-"""Seconds ahead, beyond which a moment is as good as never."""
+"""Seconds; a forecast beyond that is shown as never."""
 
 
 def serialize_infrastructure(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
-    """Probe -> what it saw."""
+    """Return by probe what it observed."""
     return {name: _serialize_observed(observed) for name, observed in snapshot.infrastructure.items()}
 
 
@@ -44,9 +44,9 @@ def _serialize_observed(observed: ProbeObservation) -> dict[str, Any]:
 def serialize_check(
     snapshot: Snapshot, snapshot_id: str | None = None, comparison: Comparison | None = None
 ) -> dict[str, Any]:
-    """A health check as `check --json` shows it. Without a comparison where not everything was looked at."""
+    """Serialize a health check as `check --json` shows it. comparison: None if not all probes ran."""
     comparison_fields = comparison_details(
-        comparison or Comparison(message="not all probes were asked, so nothing is compared")
+        comparison or Comparison(message="not all probes ran, so nothing is compared")
     )
     comparison_fields.pop("last_known_good_at")
     return {
@@ -75,7 +75,7 @@ def _format_status(snapshot: Snapshot) -> str:
 
 
 def serialize_health(stored: StoredSnapshot | None) -> dict[str, Any]:
-    """The last full check; status UNKNOWN where there was none."""
+    """Serialize the last full check; the status is UNKNOWN where there was none."""
     if stored is None:
         return {"status": UNKNOWN, "infrastructure": {}, "snapshot_id": None, "checked_at": None}
     return {
@@ -87,7 +87,7 @@ def serialize_health(stored: StoredSnapshot | None) -> dict[str, Any]:
 
 
 def serialize_snapshot_row(row: Mapping[str, Any], last_good: int | None) -> dict[str, Any]:
-    """A snapshot as lists show it."""
+    """Serialize a snapshot as lists show it. last_good: id of the last known good state."""
     return {
         "id": str(row["id"]),
         "taken_at": format_time(row["taken_at"]),
@@ -100,7 +100,7 @@ def serialize_snapshot_row(row: Mapping[str, Any], last_good: int | None) -> dic
 
 
 def serialize_snapshot(stored: StoredSnapshot, last_good: int | None) -> dict[str, Any]:
-    """A whole snapshot, in the six parts that the seed names."""
+    """Serialize a whole snapshot in its six parts, from infrastructure to alerts."""
     snapshot = stored.snapshot
     errors = snapshot.errors
     row = {
@@ -139,7 +139,7 @@ def serialize_snapshot(stored: StoredSnapshot, last_good: int | None) -> dict[st
 
 
 def serialize_trend(metric: str, minutes: float, points: Sequence[tuple[datetime, float]]) -> dict[str, Any]:
-    """A metric over time. Numbers are None where there are no points, and the trend where there are few."""
+    """Serialize a metric over time. Without points numbers are None; with few points the trend is."""
     values = [value for _, value in points]
     fitted = detect_trend([(time.timestamp(), value) for time, value in points])
     return {
@@ -161,7 +161,7 @@ def serialize_trend(metric: str, minutes: float, points: Sequence[tuple[datetime
 def serialize_forecast(
     metric: str, limit: float, points: Sequence[tuple[datetime, float]], prediction: Forecast | None
 ) -> dict[str, Any]:
-    """When a metric reaches its limit. reached_at: None where it has no trend that leads there."""
+    """Serialize a forecast. reached_at: None where the metric has no trend towards the limit."""
     last = points[-1][0] if points else None
 
     def format_moment(seconds_ahead: float | None) -> str | None:
@@ -186,7 +186,7 @@ def serialize_forecast(
 
 
 def serialize_comparison(before: str, after: str, comparison: Comparison) -> dict[str, Any]:
-    """Two snapshots side by side."""
+    """Serialize the comparison of two snapshots."""
     comparison_fields = comparison_details(comparison)
     for name in ("last_known_good", "last_known_good_at", "time_since_last_good"):
         comparison_fields.pop(name)

@@ -1,4 +1,4 @@
-"""A snapshot of everything, what of it is worse than the last known good state, and what likeliest did it."""
+"""Takes a snapshot, compares it with the last known good state, and ranks what caused regressions."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ if TYPE_CHECKING:
 log = logging.getLogger("firstcause.health")
 
 COMPARISON = "comparison"
-"""What reports and ends regressions, as a probe does."""
+"""The reporter of regressions, in place of a probe's name."""
 
 MAX_CLOCK_SKEW = timedelta(minutes=1)
-"""By how much the clocks of two that take snapshots may differ."""
+"""How far the clocks of two processes that take snapshots may differ."""
 
 ERROR_WINDOW_S = 300.0
-"""Seconds over which errors are counted, where snapshots are taken more often."""
+"""Seconds over which errors are counted, at least; a longer snapshot interval counts whole."""
 
 
 @dataclass(frozen=True)
 class SnapshotResult:
-    """A snapshot as it was stored, and how it compares."""
+    """A snapshot as it was stored, and its comparison."""
 
     snapshot_id: str
     snapshot: Snapshot
@@ -73,7 +73,7 @@ class SnapshotResult:
 
 @dataclass(frozen=True)
 class SnapshotCheck:
-    """Takes one snapshot; everything that it needs is handed in."""
+    """Takes one snapshot and compares it."""
 
     database: Database
     rulebase: Rulebase
@@ -104,7 +104,7 @@ class SnapshotCheck:
             baseline = (
                 (str(last_good.snapshot_id), last_good.snapshot.taken_at) if last_good is not None else None
             )
-            change_finder = ChangeFinder(self.rulebase, self.topology.learned_for)
+            change_finder = ChangeFinder(self.rulebase, self.topology.learned_ttl)
             comparison = assess(
                 changes,
                 verdicts,
@@ -146,7 +146,7 @@ class SnapshotCheck:
         )
 
     def _collect_configuration(self) -> dict[str, str]:
-        """Of each variable its checksum; where there is none, whether it is set."""
+        """Return by variable its checksum; without one, whether it is set."""
         system_state = self.system_state
         presence = {name: PRESENT if is_set else ABSENT for name, is_set in system_state.presence.items()}
         return presence | {
@@ -154,7 +154,7 @@ class SnapshotCheck:
         }
 
     def _count_errors(self, conn: sa.Connection, reference_time: datetime, now: datetime) -> ErrorSummary:
-        """known: codes first seen after that time are new."""
+        """Count recent errors. reference_time: codes first seen after that are new."""
         start = now - timedelta(seconds=max(ERROR_WINDOW_S, self.health.interval))
         rows = event_counts.load_between(conn, start, now)
         by_code: Counter[str] = Counter()
@@ -192,10 +192,11 @@ class SnapshotCheck:
 
 
 def _correct_clock(conn: sa.Connection, ahead: timedelta, now: datetime) -> None:
-    """ahead: by how much the snapshot before is later than this one."""
+    """Reschedule what is pending after the clock was set back. ahead: how much later the last snapshot is."""
     if ahead > MAX_CLOCK_SKEW:
         log.warning(
-            "the clock was set back by %s; what waits is set back too", format_duration(ahead.total_seconds())
+            "System clock moved back by %s; pending notifications were rescheduled.",
+            format_duration(ahead.total_seconds()),
         )
         clock_adjustment.adjust_times(conn, ahead, now)
 
@@ -215,7 +216,7 @@ def _summarize_alert(alert: Alert) -> ActiveAlert:
 
 
 def build_regression_event(comparison: Comparison, now: datetime, event_id: str) -> Event | None:
-    """The error that a regression is, None where there is none. number: the event's id."""
+    """Build the event that reports a regression; None without one."""
     if comparison.code is None:
         return None
     return Event(

@@ -1,4 +1,4 @@
-"""Keeps what a stranger's check prints out of our own output, which another program may be reading."""
+"""Keeps what plugins' checks print out of our own output, which another program may be reading."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ import sys
 import threading
 from typing import TextIO
 
+from firstcause.health.probe_thread import ProbeThread
+
 log = logging.getLogger("firstcause.health")
 
-CAPTURED_THREAD_PREFIX = "probe "
-"""How the names of threads begin whose prints go to the log."""
+_MAX_LOGGED_LENGTH = 500
+"""Characters of one print that are logged."""
 
 
 class ProbeStdout(io.TextIOBase):
-    """Stands before a stream: what checks write goes to the log, all else passes."""
+    """Sends what probe threads write to the log; passes everything else on to the stream."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        name = threading.current_thread().name
-        if not name.startswith(CAPTURED_THREAD_PREFIX):
+        thread = threading.current_thread()
+        if not isinstance(thread, ProbeThread):
             return self._stream.write(text)
         if text.strip():
-            log.info("%s printed: %s", name, text.strip()[:500])
+            log.info("%s printed: %s", thread.name, text.strip()[:_MAX_LOGGED_LENGTH])
         return len(text)
 
     def flush(self) -> None:
@@ -36,6 +38,6 @@ class ProbeStdout(io.TextIOBase):
 
 
 def install_stdout_capture() -> None:
-    """From here on nothing that a check prints gets through."""
+    """Replace the standard output, so that nothing that a check prints gets through from now on."""
     if not isinstance(sys.stdout, ProbeStdout):
         sys.stdout = ProbeStdout(sys.stdout)

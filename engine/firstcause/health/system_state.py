@@ -1,4 +1,4 @@
-"""What rules may know besides the alerts, and what of it changed of late."""
+"""What rules may know beside the alerts: readings, settings, and their recent changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from firstcause.core.health.comparison import DEPLOYMENT, difference_facts
 from firstcause.core.health.snapshot import to_observation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from firstcause.core.health.comparison import Difference
@@ -21,34 +21,48 @@ if TYPE_CHECKING:
     from firstcause.core.model import Fact, Reading
 
 MAX_LATENCIES = 1000
-"""How many checks of a probe count for the percentiles of one snapshot."""
+"""Checks of a probe that count for the percentiles of one snapshot."""
 
 CHANGE_TTL = timedelta(hours=1)
-"""How long a change is a fact."""
+"""How long a change stays a fact."""
+
+
+@dataclass(frozen=True)
+class LiveFacts:
+    """Facts are what probes, plugins and the store report now."""
+
+
+@dataclass(frozen=True)
+class ReplayedFacts:
+    """Facts are those that were recorded with the history that is replayed, and nothing else."""
+
+    facts: Sequence[Fact] = ()
 
 
 @dataclass
 class SystemState:
-    """The last readings by probe, each with its component, and which settings are present.
+    """What was last observed of the system, beside its alerts.
 
-    checksums: of those that are, by their values. latencies: milliseconds of each probe's checks since the
-    last snapshot. differences: from the last known good state.
-
-    told: facts that stand in place of all of these, where history is played again.
+    readings: the last reading by probe, with the probe's component.
+    presence: by variable, whether it is set. checksums: by variable that is set, the checksum of its value.
+    changes: recent changes, the oldest first.
+    fact_source: whether rules get these observations or the facts of a replayed history.
+    latencies: milliseconds of each probe's checks since the last snapshot.
+    differences: facts of what differs from the last known good state.
     """
 
     readings: dict[str, tuple[str, Reading]] = field(default_factory=dict)
     presence: Mapping[str, bool] = field(default_factory=dict)
     checksums: Mapping[str, str] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
-    replayed_facts: list[Fact] | None = None
+    fact_source: LiveFacts | ReplayedFacts = field(default_factory=LiveFacts)
     latencies: dict[str, list[float]] = field(default_factory=dict)
     differences: list[Fact] = field(default_factory=list)
     # Triage and the health checks write at the same time, and questions read meanwhile.
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False, compare=False)
 
     def update_readings(self, readings: Mapping[str, tuple[str, Reading]], now: datetime) -> None:
-        """Take new readings; one of another status than before is a change."""
+        """Store new readings, and record a change where a probe's status differs from its last one."""
         with self._lock:
             for name, (component, reading) in readings.items():
                 previous = self.readings.get(name)
@@ -64,7 +78,7 @@ class SystemState:
             self.readings = self.readings | dict(readings)
 
     def take_observations(self) -> dict[str, ProbeObservation]:
-        """What probes saw last, as a snapshot keeps it; their latencies since the snapshot before."""
+        """Return the last readings as a snapshot keeps them, with the latencies since the last snapshot."""
         with self._lock:
             observations = {
                 name: to_observation(component, reading, self.latencies.get(name, ()))
@@ -74,7 +88,10 @@ class SystemState:
             return observations
 
     def update_comparison(self, differences: Iterable[Difference], regressions: Collection[str]) -> None:
-        """Take how it is against the last known good state, with what changed since, even before we ran."""
+        """Store the differences from the last known good state; differing settings are changes, too.
+
+        regressions: keys of the differences that are regressions. Other measured differences do not count.
+        """
         with self._lock:
             relevant = [
                 difference
@@ -83,7 +100,7 @@ class SystemState:
             ]
             self.differences = difference_facts(relevant, regressions)
             recorded = {(recorded_change.category, recorded_change.name) for recorded_change in self.changes}
-            # Releases are facts by themselves, as soon as they are seen.
+            # Releases are facts of their own as soon as an event reports them.
             changed_settings = [
                 difference
                 for difference in relevant
@@ -102,7 +119,7 @@ class SystemState:
                     self._record_change(change)
 
     def update_environment(self, presence: Mapping[str, bool], now: datetime) -> None:
-        """Take which settings are present; one that came or went is a change."""
+        """Store which settings are present, and record a change for each that was added or removed."""
         with self._lock:
             for name, present in presence.items():
                 previous = self.presence.get(name)
@@ -119,9 +136,10 @@ class SystemState:
         ] + [change]
 
     def build_facts(self, now: datetime) -> list[Fact]:
+        """Build the facts that rules get beside alerts, as of `now`."""
         with self._lock:
-            if self.replayed_facts is not None:
-                return self.replayed_facts
+            if isinstance(self.fact_source, ReplayedFacts):
+                return [*self.fact_source.facts]
             collected: list[Fact] = []
             for probe, (component, reading) in self.readings.items():
                 collected.append(facts.reading_fact(probe, component, reading))

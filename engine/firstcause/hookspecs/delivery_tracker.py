@@ -1,4 +1,4 @@
-"""Which of a message's receivers have it: for notifiers that tell several."""
+"""Tracks which receivers have a message, for notifiers with several receivers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _MAX_NOTIFICATIONS = 1000
 
 
 class DeliveryTracker:
-    """Remembers who of a message's receivers has it, so that trying again tells only the others.
+    """Remembers which receivers have a message, so that a retry reaches only the others.
 
-    In memory, of the latest 1000 messages. Any thread may ask.
+    In memory, for the latest 1000 messages. Thread-safe.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class DeliveryTracker:
         self._latest_receipts: OrderedDict[str, dict[str, str]] = OrderedDict()
 
     def receipts_for(self, notification: Notification) -> dict[str, str]:
-        """Each receiver that has this message -> the reference for it. The notifier writes into it."""
+        """Return receiver -> reference, for those that have the message. The notifier adds to it."""
         with self._lock:
             receipts = self._latest_receipts.setdefault(notification.id, {})
             self._latest_receipts.move_to_end(notification.id)

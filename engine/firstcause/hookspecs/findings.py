@@ -1,4 +1,4 @@
-"""What one check sees, gathered into a reading: for probes that look at more than one thing."""
+"""Collects what one check finds, for probes that check more than one thing."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from firstcause.core.model import Problem, Reading, Scalar, Status
 
 @dataclass
 class Findings:
-    """Measurements and problems of one check. The worst problem is the reading's, the others go with it.
+    """Measurements and problems of one check. The worst problem becomes the reading's status and detail.
 
-    The clock runs from its making; `answered` stops it, for the latency.
+    The clock for the latency starts when the object is made; `record_latency` stops it.
     """
 
     data: dict[str, Scalar] = field(default_factory=dict)
@@ -21,11 +21,11 @@ class Findings:
     _started: float = field(default_factory=time.perf_counter)
 
     def restart(self) -> None:
-        """The clock begins anew: what came before, such as connecting, is not the answer's."""
+        """Start the clock again, so that the latency leaves out what came before, such as connecting."""
         self._started = time.perf_counter()
 
     def record_latency(self, degraded_ms: float | None = None, code: str | None = None) -> None:
-        """It answered just now; slower than degraded_ms is a problem of that code."""
+        """Stop the clock. A latency above degraded_ms is a problem with that code."""
         self.latency_ms = round((time.perf_counter() - self._started) * 1000, 2)
         if degraded_ms is not None and self.latency_ms > degraded_ms:
             self.degraded(f"answered in {self.latency_ms:g} ms, over {degraded_ms:g} ms", code)
@@ -33,7 +33,7 @@ class Findings:
     def measure(
         self, name: str, value: Scalar | None, *, maximum: float | None = None, code: str | None = None
     ) -> None:
-        """Keep a measurement, the unit at the end of its name; None is none. Over `most` is a problem."""
+        """Keep a measurement, unit at the end of its name; None is ignored. Above `maximum` is a problem."""
         if value is None:
             return
         rounded = round(value, 4) if isinstance(value, float) else value
@@ -42,16 +42,16 @@ class Findings:
             self.degraded(f"{name.replace('_', ' ')} is {rounded:g}, over {maximum:g}", code)
 
     def degraded(self, detail: str, code: str | None = None) -> None:
-        """It works, and something about it does not."""
+        """Add a problem: the component works, with restrictions."""
         self._problems.append((Status.DEGRADED, Problem(code=code, detail=detail)))
 
     def down(self, detail: str, code: str | None = None) -> None:
-        """It does not work."""
+        """Add a problem: the component does not work."""
         self._problems.append((Status.DOWN, Problem(code=code, detail=detail)))
 
     def reading(self, well: str) -> Reading:
-        """The reading. well: its one line where there is no problem."""
-        # Of equals the first holds: the sort keeps their order.
+        """Make the reading. well: its detail if there is no problem."""
+        # Of equally bad problems the first is used: the sort is stable.
         sorted_problems = sorted(self._problems, key=lambda entry: -entry[0].rank)
         if not sorted_problems:
             return Reading(status=Status.UP, detail=well, latency_ms=self.latency_ms, data=dict(self.data))

@@ -1,4 +1,4 @@
-"""What plugins give the host: plain typed values, so that a plugin can be tested without one."""
+"""What plugins return: plain typed values, so that a plugin can be tested without firstcause running."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Send = Callable[[Notification], str | None]
 
 @dataclass(frozen=True)
 class Probe:
-    """Looks at one component and says how it is.
+    """Checks one component and reports its status.
 
     name: unique among probes; what `verify: {probe: ...}` in the catalog names.
     component: the component of the rule files that it watches.
     check: returns a Reading; an exception counts as DOWN with `code`. Runs in a thread of its own.
     code: the error reported where the check raised, hung, or gave no code of its own.
-    interval, timeout: seconds. jitter: a share of the interval by which its moments vary.
+    interval, timeout: seconds. jitter: share of the interval by which the time of a check varies.
     close: frees what the check keeps, such as a connection; called when the program ends.
-    action: what the button that runs it says; None for "Test NAME connection now".
+    button_label: text of the button that runs the probe; None means "Test NAME connection now".
     """
 
     name: str
@@ -42,15 +42,15 @@ class Probe:
 
 @dataclass(frozen=True)
 class Notifier:
-    """Tells people.
+    """Sends notifications to people.
 
-    send: delivers, and returns the receiver's reference for it (a message id), or None. It raises
-        firstcause.DeliveryError where it could not; any other exception counts as one to retry.
-    stands_on: components without which it cannot deliver; where the incident is about one of them,
-        the next notifier of the route takes over.
-    last_resort: comes after all others where no route is configured, and has no limit but one that is
-        written: a log, which wakes nobody.
-    default: False where it speaks only in routes that name it, as what wakes people should.
+    send: delivers, and returns the receiver's reference (such as a message id), or None. It raises
+        firstcause.DeliveryError if it could not deliver; any other exception is retried.
+    depends_on: components without which it cannot deliver; if the incident is about one of them, the
+        next notifier of the route is used.
+    last_resort: used after all others if no route is configured; default_limit does not apply to it. For
+        a log, which wakes nobody.
+    default: False if only routes that name it use it, as for a notifier that wakes people.
     timeout: seconds for one delivery.
     """
 
@@ -64,7 +64,7 @@ class Notifier:
 
 @dataclass(frozen=True)
 class Enrichment:
-    """What a plugin adds to an event. None and empty leave it as it was; details and tags are merged."""
+    """What a plugin adds to an event. None and empty change nothing; details and tags are merged."""
 
     tenant: str | None = None
     service: str | None = None
@@ -74,7 +74,7 @@ class Enrichment:
 
 @dataclass(frozen=True)
 class FactContext:
-    """What a plugin may know when it supplies facts: the codes and tenants with active alerts."""
+    """What a plugin is given when it supplies facts: the codes and tenants with active alerts."""
 
     codes: frozenset[str]
     tenants: frozenset[str]
@@ -82,7 +82,7 @@ class FactContext:
 
 @dataclass(frozen=True)
 class SuppliedFact:
-    """A further fact for rules. kind: a word of the plugin's own, or one that docs/rules.md lists."""
+    """A fact for rules. kind: a word of the plugin's own, or one that docs/rules.md lists."""
 
     kind: str
     fields: Mapping[str, Scalar | None]
@@ -90,14 +90,14 @@ class SuppliedFact:
 
 @dataclass(frozen=True)
 class EventContext:
-    """What a plugin may know of an event's surroundings: whether the catalog has its code."""
+    """What a plugin is given along with an event. catalogued: whether the catalog has its code."""
 
     catalogued: bool
 
 
 @dataclass(frozen=True)
 class Remedy:
-    """Mends something. plan says what would be done; run does it and returns one line for a person."""
+    """A fix that can be run. plan: describes what it would do. run: does it and returns one line."""
 
     name: str
     component: str
@@ -107,10 +107,11 @@ class Remedy:
 
 @dataclass(frozen=True)
 class IntakeResult:
-    """What a request brought, for a format that has more in it than errors.
+    """What a request held, for formats whose requests hold more than errors.
 
-    passed: what was let go, by its kind -> how many. lost: what the sender says that it dropped itself
-    before it came to us, by its reason -> how many. Both are counted, and shown by `status`.
+    ignored: kind of item that is not an error -> how many.
+    dropped_by_sender: reason -> how many errors the sender reports to have dropped itself.
+    Both are counted, and shown by `status`.
     """
 
     events: Sequence[Event] = ()
@@ -120,10 +121,13 @@ class IntakeResult:
 
 @dataclass(frozen=True)
 class IntakeOutcome:
-    """What became of a request. status: the HTTP status that we would answer.
+    """The outcome of a request.
 
-    accepted: how many events are on disk now; ids: theirs. rejected: (place in the request, reason).
-    error: why nothing of it was taken. retry_after: seconds after which to try again.
+    status: the HTTP status of our own response.
+    accepted: how many events are on disk now. ids: their ids.
+    rejected: (index in the request, reason) of each rejected event.
+    error: why the whole request was refused; None if it was not.
+    retry_after: seconds after which to retry; None if a retry does not help.
     """
 
     status: int
@@ -136,7 +140,7 @@ class IntakeOutcome:
 
 @dataclass(frozen=True)
 class IntakeResponse:
-    """How a sender is answered over HTTP. A value of `body` that is no bytes is sent as JSON."""
+    """The HTTP response to a sender. A `body` that is not bytes is sent as JSON."""
 
     status: int
     body: bytes | Mapping[str, object]
@@ -145,18 +149,18 @@ class IntakeResponse:
 
 @dataclass(frozen=True)
 class IntakeFormat:
-    """A further input format. parse gets the body, unpacked, and the headers (lower case), returns events.
+    """A format of requests that a plugin parses into events.
 
-    path: served as POST under /api/v1/webhooks/<path>. also: whole paths of tools that cannot be told where
-    to send, such as /api/v2/alerts; {name} stands for any part of one. The path that was asked for is among
-    the headers as `:path`, what follows its question mark as `:query`. A body that parse cannot read raises
-    IntakeError, which says why.
-
-    answer: for senders that expect another answer than ours; it gets the request's headers too, and gives
-    None where ours will do.
-    token: where else than in `Authorization` a request may bring its token; it gets the body, empty before
-    that is read, and the headers, and raises IntakeError where what it finds makes no sense.
-    origins: sites whose pages may send from a browser, such as https://shop.example.org; "*" is any.
+    path: served as POST under /api/v1/webhooks/<path>.
+    parse: gets the decompressed body and the headers (lower case), with the request's path as `:path` and
+        its query string as `:query`. It returns events, or raises IntakeError if it cannot parse the body.
+    extra_paths: whole paths, for tools whose path cannot be configured, such as /api/v2/alerts; {name}
+        matches any one part of a path.
+    answer: makes the response for senders that expect another one than ours, from the outcome and the
+        request's headers; None, as field or as result, means our own response.
+    token: finds a token elsewhere than in `Authorization`; gets the body, empty before it was read, and the
+        headers. It raises IntakeError if what it finds is malformed.
+    origins: sites whose pages may send from a browser, such as https://shop.example.org; "*" means any.
     """
 
     path: str
@@ -172,12 +176,12 @@ Submit = Callable[[Sequence[Event]], None]
 
 @dataclass(frozen=True)
 class Listener:
-    """Takes what comes by another way than HTTP, such as syslog.
+    """Receives events by another way than HTTP, such as syslog.
 
-    run: called in a thread of its own; listens until `stop` is set. `submit` returns when the events are on
-    disk; it raises IntakeError where they are not taken (retry_after says when they might be), and any other
-    FirstcauseError where they could not be stored. Where run raises or returns too early it is called again
-    after a while.
+    run: called in a thread of its own; listens until `stop` is set. If it raises or returns earlier, it is
+        called again after a pause. `submit` returns when the events are on disk. It raises IntakeError if
+        they are refused (retry_after says when to retry), and another FirstcauseError if they cannot be
+        stored.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Why an incident is what it is: each verdict with its rule and facts, what came near, and what if."""
+"""Explains incidents: each verdict with its rule and facts, rules that nearly fired, and what-if."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from firstcause.rulebase.rulebase import Rulebase
 
 MAX_FAILED_CONDITIONS = 2
-"""Conditions that may fail in a rule that is still said to have come near."""
+"""Conditions that may fail in a rule that counts as a near miss."""
 
 _MAX_MISSES = 5
 _MAX_SCOPES = 5
@@ -35,7 +35,7 @@ _IDENTIFYING_FIELDS = ("code", "tenant", "service", "name", "verdict")
 
 
 class Explainer:
-    """Explains from what is stored, by the rules that are live."""
+    """Explains what is stored by the live rules."""
 
     def __init__(self, conn: sa.Connection, rulebase: Rulebase, now: datetime) -> None:
         self._conn = conn
@@ -60,7 +60,7 @@ class Explainer:
             "priority": incident.priority.value,
             "tree": self._build_nodes(children[None], children, verdict_by_fact),
             "suspects": self._rank_suspects(incident, members),
-            "missed": self._find_near_misses(incident, members),
+            "missed": [_serialize_miss(miss) for miss in self._find_near_misses(incident, members)],
         }
 
     def _rank_suspects(self, incident: Incident, members: Sequence[Alert]) -> list[dict[str, Any]]:
@@ -127,29 +127,23 @@ class Explainer:
 
     # What did not fire
 
-    def _find_near_misses(self, incident: Incident, members: Sequence[Alert]) -> list[dict[str, Any]]:
-        """Rules that came near to saying something of this incident, the nearest first."""
-        member_fingerprints = {alert.fingerprint for alert in members}
+    def _find_near_misses(self, incident: Incident, members: Sequence[Alert]) -> list[NearMiss]:
+        """Find the rules that almost gave a verdict on this incident, the nearest first."""
         fired_rules = {verdict.rule for alert in members for verdict in alert.verdicts}
+        idle_rules = [placed for placed in self._rulebase.book.rules if placed.rule.id not in fired_rules]
         scopes = self._build_scopes(incident, members)
         tenants = sorted({alert.tenant for alert in members}, key=str)[:_MAX_SCOPES]
         fact_sets = [scopes.build_facts(tenant) for tenant in tenants]
-        misses = [
-            min((find_nearest_miss(placed, facts) for facts in fact_sets), key=lambda miss: miss.distance)
-            for placed in self._rulebase.book.rules
-            if placed.rule.id not in fired_rules and fact_sets
-        ]
-        near_misses = [
-            miss
-            for miss in misses
-            if 0 < len(miss.failed_conditions) <= MAX_FAILED_CONDITIONS
-            and any(fact["id"] in member_fingerprints for fact in miss.facts.values())
-        ]
-        near_misses.sort(key=lambda miss: miss.distance)
-        return [_serialize_miss(miss) for miss in near_misses[:_MAX_MISSES]]
+        if not fact_sets:
+            return []
+        member_fingerprints = {alert.fingerprint for alert in members}
+        nearest_misses = (_find_nearest_miss_in(fact_sets, placed) for placed in idle_rules)
+        near_misses = [miss for miss in nearest_misses if _is_near(miss, member_fingerprints)]
+        near_misses.sort(key=_get_distance)
+        return near_misses[:_MAX_MISSES]
 
     def explain_rule(self, name: str) -> dict[str, Any]:
-        """Whether a rule fires on what is open now, on what, and else what comes nearest."""
+        """Explain whether a rule fires on the open alerts, and on which; if not, what comes nearest."""
         placed = self._rules.get(name)
         if placed is None:
             available = ", ".join(sorted(self._rules)) or "none"
@@ -166,8 +160,7 @@ class Explainer:
             if verdict.rule == name
         ]
         tenants = sorted({alert.tenant for alert in active.values()}, key=str) or [None]
-        misses = [find_nearest_miss(placed, scopes.build_facts(tenant)) for tenant in tenants]
-        nearest = min(misses, key=lambda miss: miss.distance)
+        nearest = _find_nearest_miss_in([scopes.build_facts(tenant) for tenant in tenants], placed)
         return {
             "rule": name,
             "about": placed.rule.about,
@@ -180,32 +173,36 @@ class Explainer:
     # What if
 
     def simulate_fix(self, code: str) -> dict[str, Any]:
-        """Which open alerts would go if the errors of this code were mended, and which would stay."""
+        """Simulate a fix of all errors of a code: which open alerts would resolve, and which would stay."""
         active = {alert.fingerprint: alert for alert in alerts.load_active(self._conn)}
         fixed = {name for name, alert in active.items() if alert.code == code}
         if not fixed:
             open_codes = ", ".join(sorted({alert.code for alert in active.values()})) or "nothing"
-            msg = f"{code} is not open, so mending it would change nothing; open: {open_codes}"
+            msg = f"{code} is not open, so fixing it would change nothing; open: {open_codes}"
             raise NotFoundError(msg)
+        resolved = fixed | self._find_resolved_effects(active, fixed)
+        return {
+            "fixed": code,
+            "goes": _count_by_code(active[name] for name in resolved),
+            "stays": _count_by_code(active[name] for name in active.keys() - resolved),
+        }
+
+    def _find_resolved_effects(self, active: Mapping[str, Alert], fixed: set[str]) -> set[str]:
+        """Find the effects of fixed alerts that nothing else explains, by fingerprint."""
         cause_of = {name: alert.caused_by for name, alert in active.items()}
-        downstream = {name for name in active if name not in fixed and _depends_on(name, fixed, cause_of)}
+        effects = {name for name in active if name not in fixed and _depends_on(name, fixed, cause_of)}
         remaining = {name: alert for name, alert in active.items() if name not in fixed}
         scopes = ScopeEvaluator(
             self._rulebase, remaining, self._load_common_facts(remaining.values(), self._now), self._now
         )
         new_causes = choose_causes(remaining, scopes.derive_verdicts(remaining))
-        # What nothing else explains was explained by what is mended, and goes with it.
-        resolved = {name for name in downstream if root_of(name, new_causes) in downstream}
-        return {
-            "fixed": code,
-            "goes": _count_by_code(active[name] for name in fixed | resolved),
-            "stays": _count_by_code(active[name] for name in remaining.keys() - resolved),
-        }
+        # An effect whose new root is an effect as well has lost its only explanation, and resolves.
+        return {name for name in effects if root_of(name, new_causes) in effects}
 
     # Facts
 
     def _build_scopes(self, incident: Incident, members: Sequence[Alert]) -> ScopeEvaluator:
-        """The scopes as they are, or as they were while the incident was open."""
+        """Build the scopes as they are now, or as they were while the incident was open."""
         if incident.resolved_at is None:
             visible_alerts, now = alerts.load_active(self._conn), self._now
         else:
@@ -219,7 +216,7 @@ class Explainer:
 
 
 def _order_verdicts(alert: Alert) -> list[Verdict]:
-    """What was said of an alert: of its cause first, by rank, then of the rest."""
+    """Order the verdicts on an alert: those on its cause first, by rank, then the others."""
     about_cause = rank_verdicts(alert.verdicts)
     return [*about_cause, *(verdict for verdict in alert.verdicts if verdict not in about_cause)]
 
@@ -238,7 +235,7 @@ def _find_effective_verdict(alert: Alert, kind: VerdictKind) -> Verdict | None:
 
 
 def _select_fields(name: str, fact: Fact, rule: PlacedRule | None) -> Fact:
-    """The fields of a fact that the rule looks at, and those that say which fact it is."""
+    """Select the fields of a fact that the rule reads, and those that identify the fact."""
     fields = (
         set(fact)
         if rule is None or name not in rule.rule.when
@@ -280,6 +277,21 @@ def _serialize_miss(miss: NearMiss) -> dict[str, Any]:
     }
 
 
+def _find_nearest_miss_in(fact_sets: Sequence[Sequence[Fact]], placed: PlacedRule) -> NearMiss:
+    """Find how near a rule comes to firing, in the set of facts where it comes nearest."""
+    return min((find_nearest_miss(placed, facts) for facts in fact_sets), key=_get_distance)
+
+
+def _is_near(miss: NearMiss, member_fingerprints: set[str]) -> bool:
+    """Whether few conditions fail, and the facts include an alert of the incident."""
+    concerns_members = any(fact["id"] in member_fingerprints for fact in miss.facts.values())
+    return concerns_members and 0 < len(miss.failed_conditions) <= MAX_FAILED_CONDITIONS
+
+
+def _get_distance(miss: NearMiss) -> float:
+    return miss.distance
+
+
 def _depends_on(name: str, targets: set[str], cause_of: Mapping[str, str | None]) -> bool:
     current: str | None = name
     while current is not None:
@@ -290,7 +302,7 @@ def _depends_on(name: str, targets: set[str], cause_of: Mapping[str, str | None]
 
 
 def _count_by_code(members: Iterable[Alert]) -> list[dict[str, Any]]:
-    """The alerts by code, the most frequent first."""
+    """Count alerts by code, the most frequent first."""
     by_code: dict[str, list[Alert]] = defaultdict(list)
     for alert in members:
         by_code[alert.code].append(alert)

@@ -1,4 +1,4 @@
-"""How an incident ends."""
+"""Closes incidents."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger("firstcause.incidents")
 
 
 class NotificationSink(Protocol):
-    """Whoever has the end of an incident said."""
+    """Queues the notification of a resolved incident."""
 
     def enqueue(
         self, conn: sa.Connection, incident: Incident, components: Collection[str], now: datetime
@@ -37,7 +37,7 @@ def close_incident(
     actor: str,
     reason: str,
 ) -> Incident:
-    """Resolve an incident and its alerts, and have it said once."""
+    """Resolve an incident and its alerts, and notify once. actor, reason: for the timeline."""
     incident_id = incident.row_id
     resolved = incident.model_copy(update={"status": IncidentStatus.RESOLVED, "resolved_at": now})
     incidents.save(conn, resolved)

@@ -1,4 +1,4 @@
-"""What users ask, answered in the words of the contract: plain JSON-ready values."""
+"""Answers about incidents as JSON-ready values, with the field names of the contract."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def serialize_rules(book: RuleBook, rejected: RejectedReload | None) -> dict[str, Any]:
-    """The rules that are live, and where newer files were not taken, why."""
+    """Serialize the live rules. rejected: why newer files are not live; None if they are."""
     answer: dict[str, Any] = {
         "files": len(book.files),
         "entries": len(book.catalog.entries),
@@ -46,9 +46,9 @@ def serialize_incident(
     entry: Entry | None = None,
     suggestions: Sequence[Suggestion] = (),
 ) -> dict[str, Any]:
-    """An incident as `incident ID --json` and `GET /api/v1/incidents/{id}` show it.
+    """Serialize an incident as `incident ID --json` and `GET /api/v1/incidents/{id}` show it.
 
-    entry: of its root. suggestions: what mended it before, the likeliest first.
+    entry: the catalog entry of its root. suggestions: earlier fixes, the likeliest first.
     """
     ordered = sorted(members, key=lambda alert: (alert.role is not Role.ROOT, alert.first_seen))
     ids = {alert.fingerprint: str(alert.stored_id) for alert in members}
@@ -79,7 +79,7 @@ def serialize_incident(
 
 
 def _list_silence_ids(members: Sequence[Alert]) -> list[str]:
-    """Numbers of the silences that rules took into account."""
+    """List the ids of the silences that rules took into account."""
     facts = (
         fact
         for alert in members
@@ -130,7 +130,7 @@ def _serialize_verdicts(members: Sequence[Alert], ids: Mapping[str, str]) -> lis
 
 
 def serialize_suspect(suspect: Suspect) -> dict[str, Any]:
-    """A component that may be the root, with what speaks for and against it, heaviest first."""
+    """Serialize a suspected root with the evidence for and against it, the heaviest first."""
     return {
         "component": suspect.component,
         "confidence": round(suspect.confidence, 3),
@@ -145,16 +145,16 @@ def serialize_suspect(suspect: Suspect) -> dict[str, Any]:
 
 
 def serialize_entry(entry: Entry) -> dict[str, Any]:
-    """A catalog entry with the fields of a rule file."""
+    """Serialize a catalog entry with the fields of a rule file."""
     return entry.model_dump(mode="json")
 
 
 def format_over_limit(excess_bytes: int, max_bytes: int) -> str:
-    """Why the store stays above [store] max_bytes, and the mend. Both in bytes."""
+    """Say why the store stays above [store] max_bytes, and the fix. Both in bytes."""
     return (
-        f"what may not go takes {format_size(excess_bytes)} more than [store] max_bytes, "
-        f"{format_size(max_bytes)}: the events of active alerts and open incidents, and what is no event; "
-        "resolve what is over, or raise max_bytes"
+        f"The store is {format_size(excess_bytes)} over [store] max_bytes ({format_size(max_bytes)}) "
+        "and nothing more can be pruned: the rest belongs to active alerts and open incidents. "
+        "Resolve incidents that are over, or raise max_bytes."
     )
 
 

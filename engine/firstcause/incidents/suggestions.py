@@ -1,4 +1,4 @@
-"""Suggestions out of the store: what mended incidents like these."""
+"""Suggests fixes that resolved similar incidents, from the store."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from firstcause.core.model import Incident
 
 FIX_PREFIX = "fix_"
-"""How the names of thresholds begin that weigh fixes; see `core.learning.Trust`."""
+"""The prefix of the thresholds that set `FixWeights`."""
 
 _MAX_INCIDENTS = 200
-"""Incidents of a code, the newest: what is older counts next to nothing."""
+"""The newest incidents of a code that are read; older ones hardly count."""
 
 
 @dataclass(frozen=True)
 class FixSuggestions:
-    """What people did before."""
+    """Suggests what people did before."""
 
     weights: FixWeights
 
     def suggest(self, conn: sa.Connection, incident: Incident) -> tuple[Suggestion, ...]:
-        """The likeliest fix first; none for a drill."""
+        """Suggest fixes for an incident, the likeliest first; none for a drill."""
         return self.suggest_all(conn, [incident])[0]
 
     def suggest_all(self, conn: sa.Connection, selected: Sequence[Incident]) -> list[tuple[Suggestion, ...]]:
-        """Of each incident, in their order."""
+        """Suggest fixes for each incident, in their order."""
         codes = incidents.find_codes_with_fix(
             conn, {incident.root.code for incident in selected if not incident.drill}
         )

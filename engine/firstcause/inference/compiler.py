@@ -1,10 +1,10 @@
-"""Checks rules, and compiles them into the forms of durable-rules that are safe.
+"""Checks rules, and compiles them into the safe forms of durable-rules.
 
 Safe (measured against a brute-force matcher): equality with text literals, joins by equality to
 earlier facts, and negation behind a gate fact that is asserted last. So every value is
-asserted as a short word that equal values share, and the tests that are no equality are decided in
-Python once a fact and asserted as a mark that is there or is not. Not safe: `$or` beside a join, which
-the engine then takes for fulfilled where it is not.
+asserted as a short word that equal values share, and all other tests are decided in Python,
+once a fact, and asserted as a mark that is present or absent. Not safe: `$or` beside a join, which the
+engine then counts as fulfilled where it is not.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ Definition = dict[str, Any]
 ALERT_KIND = "alert"
 
 GATE_FACT: AssertedFact = {"id": "gate", "gate": 1}
-"""The fact that is asserted last; no other has its field, and no rule fires before it."""
+"""The fact that is asserted last; no other fact has its field, and no rule fires before it."""
 
 
 @dataclass
 class _KindVocabulary:
-    """How facts of one kind are told to durable-rules: their fields and marks, under short names."""
+    """The short names by which durable-rules knows the fields and marks of one kind of fact."""
 
     word: str
     fields: dict[str, str] = field(default_factory=dict)
@@ -68,9 +68,9 @@ class Vocabulary:
         return self._words.setdefault(equality_key(literal), f"v{len(self._words)}")
 
     def encode_facts(self, facts: Sequence[Fact]) -> list[AssertedFact]:
-        """What durable-rules is told of the facts: `id` is the number of the fact, then the gate.
+        """Encode the facts for durable-rules: `id` is the index of the fact; the gate comes last.
 
-        Facts of kinds that no rule asks for are left out.
+        Facts of kinds that no rule looks at are left out.
         """
         new_words: dict[Hashable, str] = {}
         asserted = [
@@ -98,7 +98,7 @@ class Vocabulary:
 
 
 def compile_rule(rule: Rule, vocabulary: Vocabulary) -> Definition:
-    """The rule for durable-rules: its names are A0, A1, ... in the order of `when`."""
+    """Compile the rule for durable-rules: its names become A0, A1, ... in the order of `when`."""
     kinds = {name: pattern.kind for name, pattern in rule.when.items()}
     short_names = {name: f"A{index}" for index, name in enumerate(rule.when)}
     when = [
@@ -133,7 +133,10 @@ def _compile_test(kind: str, name: str, test: Condition, vocabulary: Vocabulary)
 
 
 def validate_rule(rule: Rule) -> list[Problem]:
-    """What is wrong with a rule beyond its shape: (place within the rule, what and the mend)."""
+    """Return what is wrong with a rule beyond its shape.
+
+    Each problem is a path within the rule, and the mistake with its fix.
+    """
     return [*_check_patterns(rule), *_check_verdicts(rule)]
 
 
@@ -151,9 +154,12 @@ def _check_patterns(rule: Rule) -> Iterator[Problem]:
 def _check_pattern(pattern: Pattern, location: Location, earlier: Sequence[str]) -> Iterator[Problem]:
     kind = pattern.root.get("kind")
     if kind is None:
-        yield location, "says no kind; add `kind: alert`, or another kind of docs/rules.md"
+        yield location, "the kind is missing; add `kind: alert`, or another kind of docs/rules.md"
     elif not isinstance(kind, str) or kind.startswith("$"):
-        yield (*location, "kind"), "kind is one word as it stands, such as `alert`; write one pattern a kind"
+        yield (
+            (*location, "kind"),
+            "kind must be one literal word such as `alert`; write one pattern for each kind",
+        )
     for name, test in pattern.root.items():
         if name == "kind":
             continue
@@ -166,20 +172,20 @@ def _check_pattern(pattern: Pattern, location: Location, earlier: Sequence[str])
 def _check_join(test: str, location: Location, earlier: Sequence[str]) -> Iterator[Problem]:
     join = parse_reference(test)
     if join is None:
-        yield location, f"{test!r} is no join; write $name.field"
+        yield location, f"{test!r} is not a join; write $name.field"
     elif join[0] not in earlier:
         names = ", ".join(f"${name}" for name in earlier) or "none"
-        yield location, f"{test!r} names no earlier fact of `when`; earlier ones: {names}"
+        yield location, f"{test!r} does not name an earlier fact of `when`; earlier facts: {names}"
 
 
 def _check_comparison(test: Comparison, location: Location) -> Iterator[Problem]:
     if test.in_ is not None and not test.in_:
-        yield (*location, "in"), "an empty list is never fulfilled; list what the field may be"
+        yield (*location, "in"), "an empty list never holds; list the values that the field may have"
     for index, option in enumerate(test.in_ or ()):
         if isinstance(option, str) and option.startswith("$"):
             yield (
                 (*location, "in", index),
-                f"{option!r} cannot be looked up in a list; write a rule for each join",
+                f"{option!r} cannot stand in a list; write one rule for each join",
             )
     if test.matches is not None:
         try:
@@ -190,7 +196,7 @@ def _check_comparison(test: Comparison, location: Location) -> Iterator[Problem]
             if is_impossible(test.matches):
                 yield (
                     (*location, "matches"),
-                    "nothing stands after $ or before ^, so this is found in no text",
+                    "nothing can follow $ or precede ^, so this matches no text",
                 )
 
 
@@ -213,25 +219,29 @@ def _check_verdicts(rule: Rule) -> Iterator[Problem]:
 def _check_subject(value: str, location: Location, rule: Rule, kind: str) -> Iterator[Problem]:
     subjects = [f"${name}" for name, pattern in rule.when.items() if pattern.root.get("kind") == kind]
     if value not in subjects:
-        yield location, f"{value} is no {kind} of `when`; there are: {', '.join(subjects) or 'none'}"
+        names = ", ".join(subjects) or "none"
+        yield location, f"{value} is not a fact of the kind {kind} of `when`; use one of: {names}"
 
 
 def _check_template(template: str, location: Location, rule: Rule) -> Iterator[Problem]:
     for placeholder, name in find_placeholders(template):
         if name is None:
-            yield location, f"{placeholder} is no {{name.field}} of a fact of `when`"
+            yield location, f"{placeholder} is not a field of a fact of `when`; write {{name.field}}"
         elif name not in rule.when:
-            yield location, f"{placeholder} names no fact of `when`; there are: {', '.join(rule.when)}"
+            yield (
+                location,
+                f"{placeholder} does not name a fact of `when`; use one of: {', '.join(rule.when)}",
+            )
 
 
 def _check_value(value: object, location: Location, rule: Rule) -> Iterator[Problem]:
     if isinstance(value, tuple):
         for index, item in enumerate(value):
             if str(item).startswith("$"):
-                yield (*location, index), f"{item!r} cannot be one of a list; write {location[-1]}: {item}"
+                yield (*location, index), f"{item!r} cannot stand in a list; write {location[-1]}: {item}"
     elif isinstance(value, str) and value.startswith("$"):
         join = parse_reference(value)
         if join is None:
-            yield location, f"{value!r} is no field of a fact; write $name.field"
+            yield location, f"{value!r} is not a field of a fact; write $name.field"
         elif join[0] not in rule.when:
-            yield location, f"{value!r} names no fact of `when`; there are: {', '.join(rule.when)}"
+            yield location, f"{value!r} does not name a fact of `when`; use one of: {', '.join(rule.when)}"

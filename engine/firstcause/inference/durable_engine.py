@@ -1,7 +1,7 @@
-"""Rule sets of durable-rules. The only module that knows it; nothing here knows our rules.
+"""Runs rule sets of durable-rules. Only this module knows that library, and it does not know our rules.
 
-Its Python layer is left aside: that loses matches where an action takes ten seconds by the wall
-clock, and swallows errors. What is called here is the engine itself.
+Its Python layer is not used: that layer loses matches where an action takes ten seconds of wall-clock
+time, and swallows errors. This module calls the engine itself.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ that it sets only when an action completes (state.c, createStateNode leaves `con
 
 
 def load_engine() -> Any:
-    """The engine's C extension; InferenceUnavailableError with the mend where it does not load."""
+    """Load the engine's C extension. InferenceUnavailableError: it does not load; the message has the fix."""
     try:
-        import durable_rules_engine  # noqa: PLC0415 - where it is missing we say how to mend it
+        import durable_rules_engine  # noqa: PLC0415 - where it is missing, the error says how to fix that
     except ImportError as error:
         reinstall = "pip install --no-cache-dir --force-reinstall durable-rules"
         flags = 'CPPFLAGS="-DPyEval_CallObject=PyObject_CallObject" '
@@ -40,7 +40,7 @@ def load_engine() -> Any:
             f"{flags}{reinstall}" if sys.version_info >= (3, 13) else f"a C compiler, then: {reinstall}"
         )
         reason = " ".join(str(error).split())
-        msg = f"the rule engine durable-rules does not load here ({reason}); mend it with: {fix_command}"
+        msg = f"the rule engine durable-rules does not load ({reason}); fix it with: {fix_command}"
         raise InferenceUnavailableError(msg) from error
     return durable_rules_engine
 
@@ -50,7 +50,7 @@ class RuleSet:
 
     def __init__(self, definitions: Mapping[str, Mapping[str, Any]]) -> None:
         self._engine = load_engine()
-        # The engine refuses a fact that no rule takes: this one takes every fact, and never fires.
+        # The engine refuses a fact that no rule accepts; this rule accepts every fact and never fires.
         internal_rules = {
             "spare": {"all": [{"any": {"$ex": {"id": 1}}}, {"never": {"never": 1}}]},
             _ALWAYS_RULE: {"all": [{"m": {_ALWAYS_RULE: 1}}]},
@@ -59,14 +59,14 @@ class RuleSet:
         self._handle: Any = self._engine.create_ruleset(name, json.dumps({**definitions, **internal_rules}))
 
     def run(self, facts: Sequence[Mapping[str, str | int]]) -> list[Match]:
-        """All matches among these facts, each with an `id` of its own, in a session that is then gone."""
+        """Return all matches among these facts, whose `id`s differ, in a session that is then deleted."""
         sid = f"s{next(_unique_ids)}"
         payload = json.dumps(
             [{**fact, "sid": sid} for fact in (*facts, {"id": _ALWAYS_RULE, _ALWAYS_RULE: 1})]
         )
         _code, state = self._engine.assert_facts(self._handle, payload)
         matches = self._collect_matches(state)
-        # Not where an error came before: a session that stays is better than one that crashes us.
+        # Not after an error: a session that stays is better than one that crashes the process.
         self._engine.delete_state(self._handle, sid)
         return [match for match in matches if match[0] != _ALWAYS_RULE]
 
@@ -81,5 +81,5 @@ class RuleSet:
         return matches
 
     def close(self) -> None:
-        """Free its memory; it cannot be run any more."""
+        """Free the memory. The set cannot be run afterwards."""
         self._engine.delete_ruleset(self._handle)

@@ -1,4 +1,4 @@
-"""Runs rules over facts: compile once, evaluate often, and say with each verdict what it came from."""
+"""Runs rules over facts: compiles once, evaluates often, and keeps the matched facts with each verdict."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from firstcause.core.fact_kinds import VerdictFact
 from firstcause.core.model import Fact, Impact, RaisedError, Verdict
 from firstcause.errors import InferenceUnavailableError, Mistake, RuleFileError
 from firstcause.inference.compiler import Vocabulary, compile_rule, validate_rule
@@ -26,7 +27,7 @@ from firstcause.inference.language import (
     RootCause,
     Then,
 )
-from firstcause.inference.stratification import VERDICT_FACT_KIND, find_cycles, stratify
+from firstcause.inference.stratification import find_cycles, stratify
 from firstcause.inference.variables import fill_template, parse_reference
 
 if TYPE_CHECKING:
@@ -35,14 +36,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("firstcause.inference")
 
 MAX_RULES_PER_SET = 200
-"""Rules in one rule set: beyond about 500 durable-rules never returns from creating one."""
+"""Maximum rules in one rule set: with more than about 500, durable-rules never returns from creating it."""
 
 
 class Inference:
-    """A set of rules, ready to run. Threads may share it: evaluations take turns.
+    """A compiled set of rules. Threads may share it; only one evaluation runs at a time.
 
-    RuleFileError with every mistake where a rule is wrong (see `compiler.validate`). runs: how often they
-    were evaluated.
+    RuleFileError: has every mistake of the rules (see `compiler.validate_rule`). evaluation_count: how often
+    the rules were evaluated.
     """
 
     def __init__(self, rules: Sequence[PlacedRule]) -> None:
@@ -72,11 +73,11 @@ class Inference:
 
     @property
     def kinds(self) -> frozenset[str]:
-        """The kinds of facts that any rule looks at."""
+        """The kinds of facts that rules look at."""
         return frozenset(pattern.kind for pattern in self._iterate_patterns())
 
     def limits(self, kind: str, field: str) -> tuple[float, ...]:
-        """The numbers that rules compare a field of such facts with, in order."""
+        """Return the numbers that rules compare a field of such facts with, in order."""
         return self._limits_by_field.get((kind, field), ())
 
     @cached_property
@@ -92,7 +93,7 @@ class Inference:
             yield from (*placed.rule.when.values(), *placed.rule.unless.values())
 
     def evaluate(self, facts: Sequence[Fact]) -> list[Verdict]:
-        """The verdicts of all rules on these facts, in the order of the rules, then by `of` and `by`.
+        """Return the verdicts of all rules on these facts, in the order of the rules, then by `of` and `by`.
 
         Each fact needs a `kind` and an `id`; of two with the same id the first counts. A verdict
         whose values make no sense (a priority P9) is left out, and a warning logged once a rule.
@@ -104,7 +105,7 @@ class Inference:
         verdicts: list[tuple[int, Verdict]] = []
         with self._lock:
             if self._closed:
-                msg = "these rules are closed; take the ones that replaced them"
+                msg = "these rules are closed; use the rules that replaced them"
                 raise InferenceUnavailableError(msg)
             self.evaluation_count += 1
             for sets in self._strata:
@@ -114,7 +115,7 @@ class Inference:
         return [verdict for _rule, verdict in sorted(verdicts, key=lambda pair: pair[0])]
 
     def _run_stratum(self, sets: Sequence[RuleSet], facts: Sequence[Fact]) -> list[tuple[int, Verdict]]:
-        """The verdicts of one stratum, each with the number of its rule."""
+        """Return the verdicts of one stratum, each with the index of its rule."""
         asserted = self._vocabulary.encode_facts(facts)
         matches = [match for rule_set in sets for match in rule_set.run(asserted)]
         matched = sorted((int(rule), sorted(ids.items())) for rule, ids in matches)
@@ -194,21 +195,24 @@ def _reject_invalid(rules: Sequence[PlacedRule]) -> None:
 
 
 def verdict_fact(verdict: Verdict, facts: Mapping[str, Fact]) -> Fact:
-    """A verdict as a fact for later rules. facts: by id, those that it may be about."""
-    fact: Fact = {
-        "kind": VERDICT_FACT_KIND,
-        "id": verdict.fact_id,
-        "verdict": verdict.verdict.value,
-        "rule": verdict.rule,
-        "of": verdict.of,
-        "by": verdict.by,
-        "code": facts[verdict.of].get("code"),
-        "by_code": facts[verdict.by].get("code") if verdict.by else None,
-        "reason": verdict.because,
-        "confidence": verdict.confidence,
-        "priority": verdict.priority,
-    }
-    return {name: value for name, value in fact.items() if value is not None}
+    """Build the fact that a verdict is to later rules. facts: by id, those that the verdict may be about."""
+    return VerdictFact(
+        id=verdict.fact_id,
+        verdict=verdict.verdict,
+        rule=verdict.rule,
+        of=verdict.of,
+        by=verdict.by,
+        code=_find_code(verdict.of, facts),
+        by_code=_find_code(verdict.by, facts) if verdict.by else None,
+        reason=verdict.because,
+        confidence=verdict.confidence,
+        priority=verdict.priority,
+    ).to_fact()
+
+
+def _find_code(fact_id: str, facts: Mapping[str, Fact]) -> str | None:
+    code = facts[fact_id].get("code")
+    return None if code is None else str(code)
 
 
 def _group_by_rule(

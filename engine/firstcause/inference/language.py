@@ -1,4 +1,4 @@
-"""The rule language as ops write it: one rule is facts to find, facts to miss, and verdicts to give."""
+"""The rule language: a rule lists facts that must exist, facts that must not, and the verdicts it gives."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=120)]
 Alias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Reference = Annotated[str, StringConstraints(pattern=r"^\$[a-z][a-z0-9_]*$")]
-"""`$name`: the fact that `when` found under that name."""
+"""`$name`: the fact that `when` matched under that name."""
 
 Number = Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Literal = str | bool | int | float
 
 
 class Comparison(Frozen):
-    """A test of one field against literals. All that are given must hold.
+    """Tests of one field against literals, all of which must hold.
 
     matches: a regular expression (RE2) found anywhere in the text, in any case.
     exists: true where the field has a value, false where it has none.
@@ -48,7 +48,7 @@ class Comparison(Frozen):
 
     @property
     def present_tests(self) -> set[str]:
-        """The names of the tests that are there."""
+        """The names of the tests that are set."""
         return {name for name in type(self).model_fields if getattr(self, name) is not None}
 
 
@@ -63,7 +63,7 @@ Condition = Annotated[
 
 
 class Pattern(RootModel[dict[str, Condition]]):
-    """One fact to find: `kind` and tests of its fields, all of which must hold.
+    """A pattern for one fact: its `kind` and tests of its fields, all of which must hold.
 
     A literal text that begins with `$` is a join: `$name.field` of an earlier pattern.
     """
@@ -74,7 +74,7 @@ class Pattern(RootModel[dict[str, Condition]]):
 
 
 class RootCause(Frozen):
-    """Verdict: this alert is a root, whatever edges say."""
+    """Verdict: this alert is a root, even where edges lead to it."""
 
     of: Reference
     reason: Text
@@ -91,7 +91,7 @@ class Cascade(Frozen):
 
 
 class ImpactVerdict(Frozen):
-    """Verdict: what this alert hits. A text `$name.field` takes the value from a fact."""
+    """Verdict: the impact of this alert. A text `$name.field` takes the value from a fact."""
 
     of: Reference
     reason: Text | None = None
@@ -103,7 +103,7 @@ class ImpactVerdict(Frozen):
 
 
 class Suppress(Frozen):
-    """Verdict: nobody is told of an incident with this root."""
+    """Verdict: nobody is notified of an incident with this root."""
 
     of: Reference
     reason: Text
@@ -123,7 +123,7 @@ class Regression(Frozen):
 
 
 class Predict(Frozen):
-    """Verdict: what this forecast says is going to happen. It becomes an error of that code."""
+    """Verdict: this forecast will come true. It becomes an error of that code."""
 
     of: Reference
     reason: Text
@@ -132,7 +132,7 @@ class Predict(Frozen):
 
 
 class KnownGood(Frozen):
-    """Verdict: all is as it should be in this snapshot, so later ones are compared with it."""
+    """Verdict: the system is healthy in this snapshot, so later snapshots are compared with it."""
 
     of: Reference
     reason: Text
@@ -145,14 +145,14 @@ SUBJECT_KINDS: Mapping[VerdictKind, str] = MappingProxyType(
         VerdictKind.KNOWN_GOOD: "snapshot",
     }
 )
-"""The kind of fact that a verdict is about; of all others an alert."""
+"""The kind of fact that a verdict is about, where that is not an alert."""
 
 
 VerdictSpec = RootCause | Cascade | ImpactVerdict | Suppress | Regression | Predict | KnownGood
 
 
 class Then(Frozen):
-    """Exactly one verdict."""
+    """One item of `then`: exactly one verdict."""
 
     root_cause: RootCause | None = None
     cascade: Cascade | None = None
@@ -165,7 +165,7 @@ class Then(Frozen):
     @model_validator(mode="after")
     def _require_one_verdict(self) -> Then:
         if len(self.model_fields_set) != 1:
-            msg = f"one verdict a list item, of {', '.join(VerdictKind)}"
+            msg = f"a list item must have exactly one verdict, of {', '.join(VerdictKind)}"
             raise ValueError(msg)
         return self
 
@@ -180,7 +180,7 @@ class Then(Frozen):
 
 
 class Rule(Frozen):
-    """One rule. priority: where verdicts disagree about an alert, the higher one holds."""
+    """A rule. priority: where verdicts disagree about an alert, the one with the higher priority holds."""
 
     id: RuleId
     about: Text
@@ -192,7 +192,7 @@ class Rule(Frozen):
 
 @dataclass(frozen=True)
 class PlacedRule:
-    """A rule and where it is written; file as shown to users, line counts from 1."""
+    """A rule and its place. file: its name as shown to users. line: from 1."""
 
     rule: Rule
     file: str

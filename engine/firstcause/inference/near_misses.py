@@ -1,4 +1,4 @@
-"""Why a rule did not fire: the facts that come nearest to what it looks for, and what they lack."""
+"""Explains why a rule did not fire: the facts that come nearest to its patterns, and what they lack."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from firstcause.core.model import Fact, FactValue
 
 _MAX_PARTIALS = 64
-"""Beginnings of an answer that are followed further, the best ones."""
+"""Partial matches that are extended further; the best ones are kept."""
 
 _LIMITS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
 @dataclass(frozen=True)
 class FailedCondition:
-    """One condition that does not hold.
+    """A condition that does not hold.
 
-    where: "when" or "unless", the name of the pattern, the field; no field where there is no such fact
-    at all, or where there is one that must not be. short: by how much a number misses its limit.
+    location: "when" or "unless", the name of the pattern, the field; no field where there is no such fact
+    at all, or where there is a fact that must not exist. shortfall: by how much a number misses its limit.
     """
 
     location: tuple[str, ...]
@@ -41,9 +41,9 @@ class FailedCondition:
 
 @dataclass(frozen=True)
 class NearMiss:
-    """The facts that come nearest, by their names in the rule, and what fails; nothing where it fires.
+    """The facts that come nearest, by their names in the rule, and the conditions that fail.
 
-    distance: 0 where it fires; a condition more always counts more than a number that is further off.
+    distance: 0 where the rule fires. One more failed condition counts more than a number that is further off.
     """
 
     rule: PlacedRule
@@ -60,7 +60,7 @@ class _PartialMatch:
 
 
 def find_nearest_miss(placed: PlacedRule, facts: Sequence[Fact]) -> NearMiss:
-    """The best assignment of facts to the names of the rule; of equal ones that of the earlier facts."""
+    """Find the best assignment of facts to the names of the rule; of equal ones that of the earlier facts."""
     partials = [_PartialMatch()]
     for name, pattern in placed.rule.when.items():
         partials = sorted(
@@ -77,7 +77,7 @@ def find_nearest_miss(placed: PlacedRule, facts: Sequence[Fact]) -> NearMiss:
 def _extend_with(
     partial: _PartialMatch, name: str, pattern: Pattern, facts: Sequence[Fact]
 ) -> Iterator[_PartialMatch]:
-    """The partial answer with each fact that the pattern could mean, and with none."""
+    """Yield the partial match with each fact of the pattern's kind, and with no fact for it."""
     used_ids = {fact["id"] for fact in partial.matched.values()}
     for fact in facts:
         if fact["kind"] != pattern.kind or fact["id"] in used_ids:
@@ -96,7 +96,7 @@ def _extend_with(
 
 
 def _apply_unless(partial: _PartialMatch, placed: PlacedRule, facts: Sequence[Fact]) -> _PartialMatch:
-    """The answer with what must not be there and is."""
+    """Add to the match the facts that exist and must not."""
     used_ids = {fact["id"] for fact in partial.matched.values()}
     present = tuple(
         FailedCondition(("unless", name), "none", _format_fact(fact))
@@ -131,7 +131,7 @@ def _find_failures(
 def _find_unmet_parts(
     test: Comparison, value: FactValue, location: tuple[str, ...]
 ) -> Iterator[FailedCondition]:
-    """Each part of a comparison by itself."""
+    """Yield each part of a comparison that fails by itself."""
     for word in sorted(test.present_tests):
         part = Comparison.model_validate({"in" if word == "in_" else word: getattr(test, word)})
         if compile_predicate(part)(value):
@@ -151,12 +151,12 @@ def _format_actual(value: FactValue) -> str:
 
 
 def _shortfall_cost(condition: FailedCondition) -> float:
-    """Nearer numbers are nearer misses: below 1, so that a condition more always weighs more."""
+    """Return the cost of a miss: lower for nearer numbers, and below 1, the cost of a condition."""
     return 0.95 if condition.shortfall is None else 0.9 * condition.shortfall / (1.0 + condition.shortfall)
 
 
 def format_condition(test: Condition) -> str:
-    """A condition in words: `> 5`, `one of a, b`."""
+    """Format a condition in words: `> 5`, `one of a, b`."""
     if not isinstance(test, Comparison):
         return format_value(test)
     parts = [

@@ -1,4 +1,4 @@
-"""Regular expressions that no input can slow down: RE2, found anywhere in a text, in any case."""
+"""Regular expressions by RE2, which no input can slow down: searched anywhere in a text, in any case."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MAX_SEARCHED_CHARS = 8192
-"""Characters of a text that are searched; an error says what it is within its first lines."""
+"""Characters of a text that are searched; the first lines of a message identify the error."""
 
 _MAX_PATTERNS_PER_SET = 250
-"""Patterns in one automaton: a few of this size find as fast as one of thousands, in less memory."""
+"""Patterns in one automaton: a few of this size are as fast as one of thousands, in less memory."""
 _CACHE_SIZE = 20_000
-"""Patterns that are kept compiled: each is looked at by the checks and by what uses it, at every reload."""
+"""Patterns that are kept compiled, since checks and users compile the same ones at every reload."""
 _MAX_MEMORY_BYTES = 64 * 1024 * 1024
-"""Bytes that one automaton may grow to; with RE2's default thousands of patterns do not compile."""
+"""Maximum size of one automaton; with RE2's default, thousands of patterns do not compile."""
 
 
 class Pattern:
-    """One compiled pattern. ValueError with the reason where the text is none that RE2 takes."""
+    """One compiled pattern. ValueError: RE2 refuses the text, with the reason."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -46,12 +46,15 @@ class Pattern:
 
 @lru_cache(maxsize=_CACHE_SIZE)
 def compile_pattern(text: str) -> Pattern:
-    """ValueError with the reason where the pattern is none, or is one that RE2 refuses."""
+    """Compile a pattern. ValueError: RE2 refuses it, with the reason."""
     return Pattern(text)
 
 
 def matches_fully(text: str, value: str) -> bool:
-    """Whether a pattern fits a whole text, as Alertmanager's do. ValueError where it is no pattern."""
+    """Return whether a pattern matches a whole text, as in Alertmanager.
+
+    ValueError: RE2 refuses the pattern.
+    """
     compile_pattern(text)
     return compile_pattern(f"^(?:{text})$").occurs_in(value)
 
@@ -62,18 +65,20 @@ _OUT_OF_BOUNDS = re.compile(r"\$\w|\w\^")
 
 
 def is_impossible(text: str) -> bool:
-    """Whether the pattern wants something after the end of a text or before its beginning.
+    """Return whether the pattern requires text after the end or before the beginning of a text.
 
-    Sees it where both stand side by side; not every pattern that is found in nothing.
+    Recognizes adjacent anchors and characters only, not every pattern that can never match.
     """
     plain = _SINGLE_CHAR.sub("x", _ZERO_WIDTH.sub("", text))
     return "(?m" not in text and _OUT_OF_BOUNDS.search(plain) is not None
 
 
 def compile_matcher(entries: Sequence[tuple[str, Sequence[str]]]) -> Callable[[str], str | None]:
-    """From a text to the first code in order with a pattern found in it; all patterns in one pass.
+    """Build a function from a text to the first code, in order, with a pattern that matches.
 
-    ValueError with the reason where a pattern cannot be used.
+    All patterns are searched in one pass.
+
+    ValueError: RE2 refuses a pattern, with the reason.
     """
     pairs = [(code, compile_pattern(pattern)) for code, patterns in entries for pattern in patterns]
     groups = [
@@ -93,14 +98,14 @@ def compile_matcher(entries: Sequence[tuple[str, Sequence[str]]]) -> Callable[[s
 
 
 def _compile_first_match(patterns: Sequence[Pattern]) -> Callable[[bytes], int | None]:
-    """From a text to the number of the first pattern found in it."""
+    """Build a function from a text to the index of the first pattern that matches."""
     pattern_set = re2.Set.SearchSet(_build_options())
     for pattern in patterns:
         pattern_set.Add(pattern.text.encode())
     try:
         pattern_set.Compile()
     except re2.error:
-        # Each is fine and all are too much for one automaton.
+        # Each pattern is fine, and all together are too large for one automaton.
         return lambda text: next(
             (index for index, pattern in enumerate(patterns) if pattern.compiled.search(text)), None
         )
@@ -113,7 +118,7 @@ def _compile_first_match(patterns: Sequence[Pattern]) -> Callable[[bytes], int |
 
 
 def _to_searchable(text: str) -> bytes:
-    # Half characters come in by JSON's \ud800 and have no UTF-8.
+    # Lone surrogates, which JSON allows as \ud800, have no UTF-8 form.
     return text[:MAX_SEARCHED_CHARS].encode("utf-8", "replace")
 
 

@@ -1,4 +1,4 @@
-"""Tests of one field that are decided in Python: what durable-rules cannot do, or not safely."""
+"""Tests of one field that are decided in Python, because durable-rules cannot do them safely."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Predicate = Callable[[FactValue], bool]
 
 
 def equality_key(value: FactValue) -> Hashable | None:
-    """What two values share exactly if they are equal as users mean it: true is not 1, and 2 is 2.0.
+    """Return a key that two values share exactly if users call them equal: true is not 1, and 2 is 2.0.
 
-    None for what equals nothing: no value, a list, not-a-number.
+    None for a value that equals nothing: no value, a list, not-a-number.
     """
     if isinstance(value, bool | str):
         return type(value).__name__, value
@@ -28,7 +28,7 @@ def equality_key(value: FactValue) -> Hashable | None:
 
 
 def compile_predicate(test: Comparison) -> Predicate:
-    """All of the test. A field without a value passes only `exists: false`."""
+    """Compile all parts of a test. A field without a value passes only `exists: false`."""
     tests = list(_compile_parts(test))
     return lambda value: all(holds(value) for holds in tests)
 

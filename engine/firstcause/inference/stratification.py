@@ -1,4 +1,4 @@
-"""The order of rules that look at verdicts: each after all that could give what it looks for.
+"""Orders rules that look at verdicts: each runs after all rules that could give such a verdict.
 
 A verdict is a fact for rules of a later stratum only, and a rule is in one stratum, so every
 evaluation ends. Rules whose verdicts feed each other in a circle have no order and are refused.
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 VERDICT_FACT_KIND = "verdict"
-"""The kind of fact that verdicts are to later rules."""
+"""The kind of fact that a verdict becomes for later rules."""
 
 
 def stratify(rules: Sequence[Rule]) -> list[list[int]]:
-    """Numbers of the rules, in groups that run one after the other. CycleError: see `circles`."""
+    """Group the indexes of the rules into strata that run one after the other.
+
+    CycleError: see `find_cycles`.
+    """
     sorter = TopologicalSorter(find_dependencies(rules))
     sorter.prepare()
     groups: list[list[int]] = []
@@ -33,17 +36,20 @@ def stratify(rules: Sequence[Rule]) -> list[list[int]]:
 
 
 def find_cycles(rules: Sequence[Rule]) -> Iterator[tuple[int, str]]:
-    """Each circle of verdicts once: the number of one of its rules, and the circle with the mend."""
+    """Yield each circle of verdicts once: the index of one of its rules, and a message with the fix."""
     graph = find_dependencies(rules)
     while cycle := _find_cycle(graph):
         rule_ids = [rules[index].id for index in (*cycle, cycle[0])]
-        text = f"verdicts go in a circle: {' looks at '.join(rule_ids)}; have one of them look at less"
+        text = f"verdicts go in a circle: {' looks at '.join(rule_ids)}; make one of the patterns narrower"
         yield cycle[0], text
         graph[cycle[0]].discard(cycle[1 % len(cycle)])
 
 
 def _find_cycle(graph: Mapping[int, set[int]]) -> list[int]:
-    """Numbers of rules of which each looks at verdicts of the next, and the last at the first's; or none."""
+    """Return the indexes of one circle of rules, each of which looks at verdicts of the next.
+
+    Empty if none.
+    """
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -55,7 +61,7 @@ def _find_cycle(graph: Mapping[int, set[int]]) -> list[int]:
 
 
 def find_dependencies(rules: Sequence[Rule]) -> dict[int, set[int]]:
-    """Number of each rule -> numbers of the rules that could give a verdict that it looks for."""
+    """Map the index of each rule to the indexes of rules that could give a verdict that it looks for."""
     return {
         index: {
             other_index
@@ -74,7 +80,7 @@ def _select_verdict_patterns(rule: Rule) -> Iterator[Pattern]:
 
 
 def can_produce(rule: Rule, pattern: Pattern) -> bool:
-    """Whether a verdict of the rule could be what the pattern looks for, by its kind and its rule."""
+    """Return whether a verdict of the rule could match the pattern, by its kind, rule and priority."""
     return any(
         _match_known(pattern.root, {"verdict": then.kind.value, "rule": rule.id, "priority": rule.priority})
         for then in rule.then

@@ -1,4 +1,4 @@
-"""Names within rules: `$name.field` in tests and verdicts, `{name.field}` in reasons."""
+"""References within rules: `$name.field` in tests and verdicts, `{name.field}` in reasons."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ _BRACES = re.compile(r"\{[^{}]*\}")
 
 
 def parse_reference(value: object) -> tuple[str, str] | None:
-    """(name, field) of `$name.field`, None for anything else."""
+    """Return (name, field) of `$name.field`; None for anything else."""
     match = _REFERENCE_SYNTAX.fullmatch(value) if isinstance(value, str) else None
     return (match[1], match[2]) if match else None
 
 
 def find_placeholders(template: str) -> Iterator[tuple[str, str | None]]:
-    """Each `{...}` as written, with the name it takes a field of; None where it is no `{name.field}`."""
+    """Yield each `{...}` as written, with the fact's name; None where it is not a `{name.field}`."""
     for placeholder in _BRACES.findall(template):
         match = _PLACEHOLDER_SYNTAX.fullmatch(placeholder)
         yield placeholder, match[1] if match else None
 
 
 def fill_template(template: str, facts: Mapping[str, Fact]) -> str:
-    """A reason with `{name.field}` filled from the facts; `?` where a fact lacks the field."""
+    """Fill each `{name.field}` of a reason from the facts; `?` where a fact lacks the field."""
     return _PLACEHOLDER_SYNTAX.sub(
         lambda match: format_value(facts.get(match[1], {}).get(match[2])), template
     )
 
 
 def format_value(value: FactValue) -> str:
-    """A fact's value as people read it; `?` where it has none."""
+    """Format a fact's value for people; `?` where there is none."""
     if value is None:
         return "?"
     if isinstance(value, bool):

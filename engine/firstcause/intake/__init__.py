@@ -1,1 +1,1 @@
-"""Reads senders' bytes into events: pure functions, one module a format."""
+"""Takes senders' bytes in: reads events, keeps limits, counts, and stores the events on disk."""

@@ -1,4 +1,4 @@
-"""Takes the compression off a body, and never makes more of it than is allowed."""
+"""Decompresses request bodies, never beyond the limit."""
 
 from __future__ import annotations
 
@@ -14,21 +14,25 @@ _METHOD_MASK = 0x0F
 _DEFLATE_METHOD = 8
 
 _MAX_WINDOW_BYTES = 8 << 20
-"""What a zstd frame may make us remember at most; RFC 8878 asks for no more of a receiver."""
+"""The largest window of a zstd frame; RFC 8878 requires no more of a receiver."""
 
 _CHUNK_SIZE = 256
-"""Bytes of zstd at a time: it has no limit of output, and four bytes may become 128 KiB."""
+"""Bytes of zstd that are decompressed at a time: its output has no limit, and 4 bytes may become 128 KiB."""
 
 
 def decompress(body: bytes, encoding: str, limit: int) -> bytes:
-    """The body without its Content-Encoding: gzip, deflate, br, zstd or none. IntakeError 400, 413 or 415."""
+    """Decompress a body.
+
+    encoding: the header Content-Encoding: gzip, deflate, br, zstd or none. limit: bytes of the result.
+    Raises IntakeError 400 for a corrupt body, 413 above the limit, 415 for another encoding.
+    """
     match encoding.strip().lower():
         case "" | "identity":
             plain = body
         case "gzip" | "x-gzip":
             plain = _inflate_zlib(body, _GZIP_WBITS, limit)
         case "deflate":
-            # RFC 9110 means zlib's format; some send the bare stream.
+            # RFC 9110 means the format of zlib; some clients send the bare stream.
             zlib_format = bool(body) and body[0] & _METHOD_MASK == _DEFLATE_METHOD
             plain = _inflate_zlib(body, zlib.MAX_WBITS if zlib_format else -zlib.MAX_WBITS, limit)
         case "br":
@@ -36,7 +40,7 @@ def decompress(body: bytes, encoding: str, limit: int) -> bytes:
         case "zstd":
             plain = _decompress_zstd(body, limit)
         case other:
-            msg = f"Content-Encoding {other[:40]!r} is not known here; use gzip, deflate, br, zstd or none"
+            msg = f"Content-Encoding {other[:40]!r} is not supported; use gzip, deflate, br, zstd or none"
             raise IntakeError(msg, 415)
     if len(plain) > limit:
         raise too_large_error(limit)
@@ -44,14 +48,14 @@ def decompress(body: bytes, encoding: str, limit: int) -> bytes:
 
 
 def too_large_error(limit: int) -> IntakeError:
-    return IntakeError(f"the request is over {limit} bytes; send it in parts", 413)
+    return IntakeError(f"the request is over {limit} bytes; split it", 413)
 
 
 def _decompress_brotli(body: bytes, limit: int) -> bytes:
     stream = brotli.Decompressor()
     try:
         plain: bytes = stream.process(body, output_buffer_limit=limit + 1)
-        # The limit is where it pauses, not where it ends.
+        # At the limit the stream pauses; it may have more output.
         while len(plain) <= limit and not stream.can_accept_more_data():
             plain += stream.process(b"", output_buffer_limit=limit + 1 - len(plain))
     except brotli.error as error:
@@ -66,7 +70,7 @@ def _decompress_brotli(body: bytes, limit: int) -> bytes:
 def _decompress_zstd(body: bytes, limit: int) -> bytes:
     plain, remaining = b"", body
     while remaining:
-        # Several frames may follow each other.
+        # A body may have several frames.
         stream = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES).decompressobj()
         position = 0
         try:
@@ -84,17 +88,17 @@ def _decompress_zstd(body: bytes, limit: int) -> bytes:
 
 
 def _corrupt_body_error(error: Exception) -> IntakeError:
-    return IntakeError(f"the body is not compressed as Content-Encoding says: {error}")
+    return IntakeError(f"the body does not match its Content-Encoding: {error}")
 
 
 def _truncated_body_error() -> IntakeError:
-    return IntakeError("the compressed body is cut off")
+    return IntakeError("the compressed body is incomplete")
 
 
 def _inflate_zlib(body: bytes, wbits: int, limit: int) -> bytes:
     plain, remaining = b"", body
     while remaining:
-        # A gzip file may be several one after the other.
+        # A gzip body may have several members.
         stream = zlib.decompressobj(wbits)
         try:
             plain += stream.decompress(remaining, limit + 1 - len(plain))

@@ -1,69 +1,36 @@
-"""Requests in firstcause's own format that can be kept as they came: which these are, and the events in them.
+"""Reads requests in firstcause's own format that can be stored as they came.
 
-Only a request that needs no mending is read here; `intake.native` reads all, and says what is wrong.
+A request of which anything has to be changed or refused is left to `native_format`, which reads every request
+and says what is wrong with it.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
 from pydantic import TypeAdapter
 
 from firstcause.core.model import SEVERITY_NAMES, Event
-from firstcause.intake.native_format import MAX_FIELDS, MAX_TEXT_LENGTH, build_scoped_id, clamp_event_time
+from firstcause.intake.event_fields import create_strict_struct
+from firstcause.intake.native_format import build_scoped_id, clamp_event_time
 
 _TIME_PATTERN = re.compile(
     r"(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
 )
 _SEVERITIES = {form(name) for name in SEVERITY_NAMES for form in (str.upper, str.lower, str.title)} | {None}
 
-_Text = Annotated[str, Meta(max_length=MAX_TEXT_LENGTH)]
-_Name = Annotated[str, Meta(min_length=1, max_length=200)] | None
-_ScalarValue = _Text | int | float | bool | None
-_MaxFields = Meta(max_length=MAX_FIELDS)
-_FlatValue = (
-    _ScalarValue | Annotated[list[_ScalarValue], _MaxFields] | Annotated[dict[str, _ScalarValue], _MaxFields]
-)
-
-
-class _Source(Struct, forbid_unknown_fields=True, gc=False):
-    file: _Text | None = None
-    line: int | None = None
-    function: _Text | None = None
-    query: _Text | None = None
-
-
-class _IncomingEvent(Struct, forbid_unknown_fields=True, gc=False):
-    """An event in which nothing has to be changed or refused, once `_sound` says so."""
-
-    id: Annotated[str, Meta(min_length=1)] | None = None
-    time: str | None = None
-    code: _Name = None
-    message: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_LENGTH)] | None = None
-    severity: str | None = None
-    tenant: _Name = None
-    service: _Name = None
-    details: Annotated[dict[str, _FlatValue], _MaxFields] | None = None
-    source: _Source | None = None
-    stack: _Text | None = None
-    tags: Annotated[dict[str, _Text], _MaxFields] | None = None
-    resolved: bool = False
-
-
-_event_decoder, _list_decoder = (
-    msgspec.json.Decoder(_IncomingEvent),
-    msgspec.json.Decoder(list[_IncomingEvent]),
-)
+_StrictEvent: Any = create_strict_struct()
+_event_decoder = msgspec.json.Decoder(_StrictEvent)
+_list_decoder = msgspec.json.Decoder(list[_StrictEvent])
 _any_decoder = msgspec.json.Decoder()
 _events_adapter = TypeAdapter(list[Event])
 
 
 def count_events(body: bytes, max_events: int) -> int | None:
-    """How many events the body has; None where it has none or more than most, or is not for us to read."""
+    """Count the events of a body; None for none, more than `max_events`, or any that must be changed."""
     try:
         incoming = [_event_decoder.decode(body)] if body[:1] == b"{" else _list_decoder.decode(body)
         if not all(map(_is_acceptable, incoming)):
@@ -73,7 +40,8 @@ def count_events(body: bytes, max_events: int) -> int | None:
     return len(incoming) if 0 < len(incoming) <= max_events else None
 
 
-def _is_acceptable(incoming: _IncomingEvent) -> bool:
+def _is_acceptable(incoming: Any) -> bool:
+    """Check what the types of `EVENT_FIELDS` cannot say."""
     code, message = incoming.code, incoming.message
     if code is None and message is None:
         return False
@@ -88,7 +56,10 @@ def _is_acceptable(incoming: _IncomingEvent) -> bool:
 
 
 def decode_events(body: bytes, key: str, received_at: datetime) -> list[Event]:
-    """The events of a body that was counted; ValueError where it is another. key: see `inbox.Parcel`."""
+    """Read the events of a body that `count_events` has accepted; ValueError for another body.
+
+    key: of the payload in the inbox; an event without an id gets one that is made from this key.
+    """
     try:
         decoded = _any_decoder.decode(body)
     except RecursionError:
@@ -96,7 +67,7 @@ def decode_events(body: bytes, key: str, received_at: datetime) -> list[Event]:
         raise ValueError(msg) from None
     items = decoded if isinstance(decoded, list) else [decoded]
     if not all(isinstance(item, dict) for item in items):
-        msg = "it is no list of events"
+        msg = "it is not a list of events"
         raise ValueError(msg)
     return _events_adapter.validate_python(
         [_build_fields(item, f"{key}-{index}", received_at) for index, item in enumerate(items)]

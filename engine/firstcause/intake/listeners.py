@@ -1,4 +1,4 @@
-"""Ways in besides HTTP: each of a plugin's listeners in a thread of its own, begun anew when it stops."""
+"""Runs plugins' listeners, the ways in beside HTTP: each in its own thread, restarted when it stops."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ _STATUS_UNAVAILABLE = 503
 
 
 class ListenerSupervisor:
-    """store: takes events and is done once they are on disk. stop: set when all is to end."""
+    """Runs the listeners until `stop`.
+
+    store: stores events; the future is done once they are on disk. max_event_bytes: of one event, as JSON.
+    """
 
     def __init__(
         self,
@@ -56,7 +59,7 @@ class ListenerSupervisor:
             thread.start()
 
     def stop(self, timeout_s: float) -> None:
-        """Ask all to end, and wait so many seconds for each."""
+        """Ask all listeners to end, and wait for each at most `timeout_s` seconds."""
         self._stop.set()
         for thread in self._threads:
             thread.join(timeout_s)
@@ -67,15 +70,15 @@ class ListenerSupervisor:
             try:
                 listener.run(lambda events: self._submit_events(listener.name, events), self._stop)
                 reason = "it returned"
-            except BaseException as error:  # noqa: BLE001 - a stranger's code may raise anything
+            except BaseException as error:  # noqa: BLE001 - a plugin's code may raise anything
                 reason = describe_error(error)
             if not self._stop.is_set():
-                log.error("listener %s stopped: %s; it begins anew in %g s", listener.name, reason, backoff_s)
+                log.error("Listener %s stopped: %s. Restarting in %g s.", listener.name, reason, backoff_s)
                 self._stop.wait(backoff_s)
                 backoff_s = min(backoff_s * 2, _MAX_BACKOFF_S)
 
     def _submit_events(self, name: str, events: Sequence[Event]) -> None:
-        """Returns when they are on disk. FirstcauseError where they are not."""
+        """Store events of a listener and wait until they are on disk. Raises FirstcauseError."""
         try:
             parsed = plugin_events.sanitize_events(
                 events, now=self._clock(), max_event_bytes=self._max_event_bytes
@@ -84,7 +87,7 @@ class ListenerSupervisor:
                 self._store(parsed.events).result(_STORE_TIMEOUT_S)
         except TimeoutError:
             self._metrics.record_rejected(name, _STATUS_UNAVAILABLE, len(events))
-            msg = f"the store did not take them within {_STORE_TIMEOUT_S:g} s"
+            msg = f"the events were not stored within {_STORE_TIMEOUT_S:g} s; send them again"
             raise IntakeError(msg, _STATUS_UNAVAILABLE, retry_after=_INITIAL_BACKOFF_S) from None
         except FirstcauseError as error:
             status = error.status if isinstance(error, IntakeError) else _STATUS_UNAVAILABLE

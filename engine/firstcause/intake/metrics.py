@@ -1,4 +1,4 @@
-"""What came in since the start, counted by request and by format."""
+"""Counts what came in since the start, by format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 LabelPair = tuple[str, str]
 
 _MAX_KINDS = 500
-"""Kinds that are told apart; senders invent names, and memory is bounded."""
+"""Pairs of format and kind that are counted apart; senders invent kinds, and memory must stay bounded."""
 
 _OTHER_KIND = "other"
 
@@ -26,15 +26,16 @@ REJECTION_REASONS = {
     429: "too many",
     503: "no room",
 }
-"""HTTP status -> the word for it."""
+"""HTTP status -> the reason that metrics show."""
 
 
 class IntakeMetrics:
-    """Any thread may count.
+    """Counts events and requests. Thread-safe.
 
-    accepted: format -> events on disk. rejected: format and reason -> events and whole requests that were
-    refused. passed: format and kind -> what was let go. lost: format and reason -> what senders say that
-    they dropped themselves.
+    accepted: by format, events stored on disk.
+    rejected: by format and reason, events and whole requests that were rejected.
+    ignored: by format and kind, items that are not errors.
+    dropped_by_sender: by format and reason, events that senders report to have dropped themselves.
     """
 
     def __init__(self) -> None:
@@ -78,7 +79,7 @@ class IntakeMetrics:
             return dict(self._dropped_by_sender)
 
     def to_dict(self) -> dict[str, object]:
-        """As `status` shows it."""
+        """Return the counts as `status` shows them."""
         return {
             "accepted": self.accepted,
             "rejected": _nest_by_format(self.rejected),

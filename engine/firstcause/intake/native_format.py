@@ -6,25 +6,23 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from firstcause.core.model import Event, MaybeName, Severity, Source, Time
+from firstcause.core.model import Event
 from firstcause.errors import IntakeError
+from firstcause.intake.event_fields import MAX_DEPTH, MAX_FIELDS, MAX_TEXT_LENGTH, create_lenient_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MAX_CLOCK_SKEW = timedelta(minutes=5)
-"""A sender's clock may be so much ahead of ours; what is later did not happen yet and is given our time."""
+"""How far a sender's clock may be ahead of ours; an event that is further ahead gets our time."""
 
 MAX_EVENTS = 100_000
-"""Events in one request."""
-
-MAX_DEPTH, MAX_FIELDS, MAX_TEXT_LENGTH = 64, 10_000, 262_144
-"""How deep an event may be nested, how many fields one part of it may have, and characters one text."""
+"""Events that one request may have."""
 
 _MAX_ID_LENGTH = 200
 # Postgres stores neither in JSON: NUL, and halves of characters that JSON's \ud800 brings in.
@@ -34,7 +32,7 @@ _MAX_SHOWN_ERRORS = 3
 
 @dataclass(frozen=True)
 class RejectedEvent:
-    """An event that was not taken. index: its place in the request, from 0. status: the HTTP status."""
+    """An event that was rejected. index: its position in the request, from 0. status: the HTTP status."""
 
     index: int
     error: str
@@ -43,52 +41,27 @@ class RejectedEvent:
 
 @dataclass(frozen=True)
 class ParseResult:
-    """The events of one request, in their order, and what of it was no event."""
+    """The events of one request in their order, and those that were rejected."""
 
     events: list[Event] = field(default_factory=list)
     rejected: list[RejectedEvent] = field(default_factory=list)
 
 
-def _parse_instant(value: object) -> object:
-    """ISO 8601, or seconds since 1970; without a time zone it is UTC."""
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value.strip())
-        except ValueError:
-            return value
-    if isinstance(value, datetime) and value.tzinfo is None:
-        return value.replace(tzinfo=UTC)
-    return value
-
-
-def _coerce_text(value: object) -> object:
-    return str(value) if isinstance(value, int | float) else value
-
-
-class _IncomingEvent(BaseModel):
-    """An event as it is sent. What it has besides goes under details."""
+class _IncomingBase(BaseModel):
+    """The base of the model of incoming events. Fields that are not in the table go under details."""
 
     model_config = ConfigDict(extra="allow")
 
-    id: Annotated[str | None, BeforeValidator(_coerce_text)] = None
-    time: Annotated[Time | None, BeforeValidator(_parse_instant)] = None
-    code: MaybeName = None
-    message: str | None = None
-    severity: Severity | None = None
-    tenant: MaybeName = None
-    service: MaybeName = None
-    details: dict[str, Any] | None = None
-    source: Source | None = None
-    stack: str | None = None
-    tags: dict[str, Annotated[str, BeforeValidator(_coerce_text)]] | None = None
-    resolved: bool = False
-
     @model_validator(mode="after")
-    def _require_code_or_message(self) -> _IncomingEvent:
-        if self.code is None and not (self.message or "").strip():
-            msg = "give a code or a message; without both nobody can tell which error it is"
+    def _require_code_or_message(self) -> _IncomingBase:
+        fields = self.__dict__
+        if fields["code"] is None and not (fields["message"] or "").strip():
+            msg = "give a code or a message that says which error it is"
             raise ValueError(msg)
         return self
+
+
+_IncomingEvent = create_lenient_model(_IncomingBase)
 
 
 def parse(
@@ -99,17 +72,19 @@ def parse(
     new_id: Callable[[], str],
     max_event_bytes: int,
 ) -> ParseResult:
-    """The events of a request body.
+    """Read the events of a request body. An invalid event is rejected; the others are read.
 
-    content_type: anything with "ndjson" or "jsonl" in it is read line by line, and so is whatever is JSON
-    only line by line. An event that is wrong is rejected and the others are taken. IntakeError 400 where
-    nothing of it can be read. max_event_bytes: what one event may have, as JSON.
+    content_type: with "ndjson" or "jsonl" in it the body is read line by line; so is a body that is JSON only
+        line by line.
+    new_id: makes the id of an event that has none.
+    max_event_bytes: of one event, as JSON.
+    Raises IntakeError 400 where nothing can be read, 413 for more than MAX_EVENTS.
     """
     parsed = ParseResult()
     limit = max_event_bytes if len(body) > max_event_bytes else None
     values = _decode_values(body, content_type)
     if len(values) > MAX_EVENTS:
-        msg = f"the request has {len(values)} events, more than {MAX_EVENTS}; send it in parts"
+        msg = f"the request has {len(values)} events, more than {MAX_EVENTS}; split it"
         raise IntakeError(msg, 413)
     for index, value in enumerate(values):
         try:
@@ -120,7 +95,7 @@ def parse(
 
 
 def _decode_values(body: bytes, content_type: str) -> list[Any]:
-    """What the body holds; ValueError in place of a line that is no JSON."""
+    """Decode the JSON values of a body; a line that is not JSON becomes a ValueError in its place."""
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -145,7 +120,7 @@ def _decode_line(line: str) -> Any:
     try:
         return _load_json(line)
     except ValueError as error:
-        return ValueError(f"the line is no JSON: {error}")
+        return ValueError(f"the line is not JSON: {error}")
 
 
 def _load_json(text: str) -> Any:
@@ -157,7 +132,7 @@ def _load_json(text: str) -> Any:
 
 
 def json_size(value: object) -> int:
-    """Bytes as compact JSON."""
+    """Return the size of a value as compact JSON, in bytes."""
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
 
 
@@ -177,32 +152,25 @@ def _build_event(value: object, now: datetime, new_id: Callable[[], str], limit:
     except (OverflowError, RecursionError):
         msg = "time: out of range, or the event is nested too deeply"
         raise IntakeError(msg, 422) from None
-    details = {**(incoming.details or {}), **(incoming.model_extra or {})}
-    time, extra_details = clamp_event_time(incoming.time or now, now)
-    details |= extra_details
-    return Event(
-        id=build_scoped_id(incoming.id, incoming.service, incoming.tenant) or new_id(),
-        time=time,
-        code=incoming.code,
-        message=incoming.message,
-        severity=incoming.severity,
-        tenant=incoming.tenant,
-        service=incoming.service,
-        details=details,
-        source=incoming.source,
-        stack=incoming.stack,
-        tags=incoming.tags or {},
-        resolved=incoming.resolved,
-    )
+    fields = dict(incoming.__dict__)
+    time, extra_details = clamp_event_time(fields["time"] or now, now)
+    fields["id"] = build_scoped_id(fields["id"], fields["service"], fields["tenant"]) or new_id()
+    fields["time"] = time
+    fields["details"] = {**(fields["details"] or {}), **(incoming.model_extra or {}), **extra_details}
+    fields["tags"] = fields["tags"] or {}
+    return Event(**fields)
 
 
 def clamp_event_time(time: datetime, now: datetime) -> tuple[datetime, dict[str, str]]:
-    """When an event happened, and the details to add: what is yet to come by its sender's clock is now."""
+    """Replace a time that is too far ahead by now. Returns the time, and details that keep the one sent."""
     return (now, {"sent_time": time.isoformat()}) if time > now + _MAX_CLOCK_SKEW else (time, {})
 
 
 def build_scoped_id(event_id: str | None, service: str | None, tenant: str | None) -> str | None:
-    """What makes a retry harmless; two applications that count from 1 must not hide each other's errors."""
+    """Scope a sender's event id to its service and tenant; None without an id.
+
+    The id makes a retry harmless. Two applications that both count from 1 must not hide each other's errors.
+    """
     if not event_id:
         return None
     name = ":".join(part for part in (service, tenant, event_id) if part)
@@ -212,9 +180,9 @@ def build_scoped_id(event_id: str | None, service: str | None, tenant: str | Non
 
 
 def make_storable(value: Any, depth: int = 0) -> Any:
-    """The value without what no store holds: NUL, and halves of characters; texts not over LONGEST_TEXT.
+    """Replace in JSON-like data what no store holds (NUL, surrogates), and shorten texts to MAX_TEXT_LENGTH.
 
-    IntakeError 422 where it is nested deeper than DEEPEST, or one part of it has more than WIDEST fields.
+    Raises IntakeError 422 for more than MAX_DEPTH levels, or more than MAX_FIELDS fields in one part.
     """
     if isinstance(value, str):
         return _UNSTORABLE.sub("\ufffd", value if len(value) <= MAX_TEXT_LENGTH else _truncate_text(value))
@@ -237,7 +205,7 @@ def _truncate_text(text: str) -> str:
 
 
 def _format_errors(error: ValidationError) -> str:
-    """Each wrong field by its name; never what stood in it, which may be a secret."""
+    """Name each invalid field with its error, but never its value, which may be a secret."""
     messages = []
     for detail in error.errors(include_url=False, include_input=False, include_context=False)[
         :_MAX_SHOWN_ERRORS

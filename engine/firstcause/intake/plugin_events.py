@@ -1,4 +1,4 @@
-"""Events that a plugin read from another tool's request, brought within our limits."""
+"""Brings events that a plugin has read from another tool's request within our limits."""
 
 from __future__ import annotations
 
@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 
 
 def sanitize_events(events: Sequence[Event], *, now: datetime, max_event_bytes: int) -> ParseResult:
-    """Those that are small enough, as they can be stored. IntakeError 413 where they are too many."""
+    """Make a plugin's events storable, and reject those that are too large or nested too deeply.
+
+    now: events that are further ahead than clocks differ get this time. max_event_bytes: of one event.
+    Raises IntakeError 413 for more than MAX_EVENTS.
+    """
     if len(events) > MAX_EVENTS:
-        msg = f"the request has {len(events)} events, more than {MAX_EVENTS}; send it in parts"
+        msg = f"the request has {len(events)} events, more than {MAX_EVENTS}; split it"
         raise IntakeError(msg, 413)
     parsed = ParseResult()
     for index, event in enumerate(events):
@@ -34,17 +38,17 @@ def sanitize_events(events: Sequence[Event], *, now: datetime, max_event_bytes: 
             continue
         time, extra_details = clamp_event_time(event.time, now)
         fields = {**storable_fields, "time": time, "details": {**storable_fields["details"], **extra_details}}
-        # No sender speaks for our own probes and drills.
+        # Senders must not report in the name of our own probes and drills.
         parsed.events.append(Event.model_validate(fields | {"probe": None, "drill": False}))
     return parsed
 
 
 def _to_storable_fields(event: Event, max_bytes: int) -> dict[str, Any]:
-    """The event as it can be stored. IntakeError where it is too large or nested too deeply."""
+    """Return an event's fields as they can be stored. Raises IntakeError 413 or 422."""
     try:
         storable_fields: dict[str, Any] = make_storable(event.model_dump(mode="json"))
     except (ValueError, RecursionError):
-        # pydantic gives up where it is nested far too deeply, and takes that for a circle.
+        # pydantic takes very deep nesting for a circular reference.
         msg = "the event is nested too deeply"
         raise IntakeError(msg, 422) from None
     if json_size(storable_fields) > max_bytes:

@@ -1,4 +1,4 @@
-"""How much each source may send: a bucket each, filled at a steady rate."""
+"""Limits how much each source may send: a token bucket for each source."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_SOURCES = 10_000
-"""Sources that are remembered; of more, the one that was quiet for longest begins anew."""
-
+"""Sources that have a bucket; above that the source that was quiet for longest loses its bucket."""
 
 _ONE_EVENT = 1 - 1e-9
-"""An event, but for what adding up small numbers loses."""
+"""One token, less what rounding may have lost."""
 
 
 class RateLimiter:
-    """rate: events a second that one source may send for long, 0 for any. burst: so many at once.
+    """Limits events by source. Thread-safe.
 
-    A request is let in while its source has an event left, and may take more than that: the source then
-    waits the longer. Any thread may ask.
+    rate: events a second that a source may send in the long run; 0 means no limit. burst: events at once.
+    A request is admitted while its source has a token left. A larger request is admitted too; the source is
+    then throttled for longer.
     """
 
     def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -33,7 +33,7 @@ class RateLimiter:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def admit(self, source: str) -> float:
-        """0 where the source may send now, which counts as one event; else the seconds until it may."""
+        """Take one token and return 0; or return the seconds until the source may send again."""
         if not self._rate:
             return 0.0
         now = self._clock()
@@ -45,7 +45,7 @@ class RateLimiter:
         return 0.0
 
     def spend(self, source: str, events: int) -> None:
-        """The source sent so many more."""
+        """Take a token for each further event of an admitted request."""
         if not self._rate:
             return
         now = self._clock()

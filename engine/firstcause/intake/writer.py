@@ -1,4 +1,4 @@
-"""Accepting events: many senders, one commit. Only when it is on disk is a sender answered."""
+"""Stores events of many senders in one commit. Senders get their answer once the events are on disk."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 log = logging.getLogger("firstcause.intake")
 
 _MAX_BATCH_BYTES = 8 * 1024 * 1024
-"""What one commit stores; more waits for the next."""
+"""Bytes that one commit stores; the rest goes into the next commit."""
 
 _MAX_PENDING_BYTES = 64 * 1024 * 1024
-"""Bytes between socket and disk; beyond it senders are told to come again."""
+"""Bytes between socket and disk; above that events are refused with 503."""
 
 _RETRY_AFTER_S = 1.0
-"""Seconds until then."""
+"""Seconds until memory may have room again."""
 
 _BACKLOG_RETRY_AFTER_S = 10.0
 """Seconds until triage may have made room on disk."""
 
 _CHECK_INTERVAL_S = 1.0
-"""Seconds between looks at how much waits on disk."""
+"""Seconds between two checks of the inbox's size."""
 
 
 @dataclass
@@ -46,7 +46,7 @@ class _PendingWrite:
 
 
 class BacklogLimit:
-    """Whether the disk may hold more of what waits for triage. most: bytes of it, 0 for any."""
+    """Tells whether the inbox is full. max_bytes: of events that wait for triage; 0 means no limit."""
 
     def __init__(self, database: Database, max_bytes: int) -> None:
         self._database = database
@@ -55,7 +55,7 @@ class BacklogLimit:
         self.full = False
 
     def refresh(self) -> None:
-        """Once a second at most, as it asks the store; where that does not answer it stays as it was."""
+        """Check the inbox's size, at most once a second. The last result stays if the store fails."""
         now = time.monotonic()
         if not self._max_bytes or now - self._checked_at < _CHECK_INTERVAL_S:
             return
@@ -64,20 +64,20 @@ class BacklogLimit:
             with self._database.read() as conn:
                 pending_bytes = self._database.inbox.pending_bytes(conn)
         except StoreError as error:
-            log.warning("how much waits for triage could not be looked at: %s", error)
+            log.warning("Inbox size cannot be read: %s. The last known size stands.", error)
             return
         was_full, self.full = self.full, pending_bytes >= self._max_bytes
         if self.full and not was_full:
             log.warning(
-                "%s wait for triage, as much as [intake] max_waiting_bytes allows; senders are told to come "
-                "again later", format_size(pending_bytes),
-            )  # fmt: skip
+                "Inbox is full (%s, [intake] max_waiting_bytes). Refusing events with 503 until it drains.",
+                format_size(pending_bytes),
+            )
         if was_full and not self.full:
-            log.info("there is room again for what waits for triage; senders are taken")
+            log.info("Inbox is below its limit; accepting events again.")
 
 
 class GroupCommitWriter:
-    """A thread that commits whatever has gathered since its last commit, and then answers all of it."""
+    """A thread that commits all events that arrived since its last commit, then answers their senders."""
 
     def __init__(
         self,
@@ -93,30 +93,30 @@ class GroupCommitWriter:
         self._queue: queue.SimpleQueue[_PendingWrite | None] = queue.SimpleQueue()
         self._pending_bytes = 0
         self.stored_count = 0
-        """Events so far."""
+        """Events stored since the start."""
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._write_loop, name="acceptor", daemon=True)
         self._thread.start()
 
     def submit(self, payloads: Sequence[EventPayload]) -> Future[None]:
-        """Done when the parcels are on disk; StoreError where they could not be stored.
+        """Queue payloads for the next commit. The future is done once they are on disk, or has a StoreError.
 
-        IntakeError 503 where more waits for the disk than memory should hold, or for triage than the disk.
+        Raises IntakeError 503 where too much waits for the disk, or the inbox is full.
         """
         if self._backlog_limit.full:
-            msg = "more waits for triage than [intake] max_waiting_bytes allows; send it again later"
+            msg = "the inbox is full ([intake] max_waiting_bytes); retry later"
             raise IntakeError(msg, 503, retry_after=_BACKLOG_RETRY_AFTER_S)
         write = _PendingWrite(payloads, sum(len(payload.body) for payload in payloads))
         with self._lock:
             if self._pending_bytes > _MAX_PENDING_BYTES:
-                msg = "more arrives than the disk takes; send it again in a moment"
+                msg = "events arrive faster than the disk stores them; retry in a moment"
                 raise IntakeError(msg, 503, retry_after=_RETRY_AFTER_S)
             self._pending_bytes += write.size
         self._queue.put(write)
         return write.future
 
     def close(self) -> None:
-        """Store what was submitted, then stop."""
+        """Store what was submitted, then stop the thread."""
         self._queue.put(None)
         self._thread.join()
 
@@ -144,7 +144,7 @@ class GroupCommitWriter:
         payloads = [payload for write in writes for payload in write.payloads]
         try:
             self._inbox.store(payloads, self._clock())
-        except Exception as error:  # noqa: BLE001 - each sender must hear of it, whatever it is
+        except Exception as error:  # noqa: BLE001 - each sender must get the error, whatever it is
             for write in writes:
                 write.future.set_exception(error)
         else:

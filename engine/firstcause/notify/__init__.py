@@ -1,1 +1,1 @@
-"""Says things to people: which route, which notifier of it, and what to do when it fails."""
+"""Notifies people: which route, which of its notifiers, and what happens when a notifier fails."""

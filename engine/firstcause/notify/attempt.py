@@ -1,4 +1,4 @@
-"""One try at delivery, and what follows from it."""
+"""One attempt at delivery, and what follows from its result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ MAX_BACKOFF_S = 300.0
 
 @dataclass(frozen=True)
 class AttemptResult:
-    """error None: delivered, and reference is the receiver's word for it."""
+    """The result of one attempt.
+
+    reference: the id that the receiver gave the message, None if it gave none.
+    error: None if the message was delivered.
+    permanent: whether another attempt with this notifier cannot help.
+    retry_after: seconds that the receiver asked to wait, None if it did not.
+    """
 
     reference: str | None = None
     error: str | None = None
@@ -28,7 +34,7 @@ class AttemptResult:
 
 
 def attempt(notifier: Notifier, notification: Notification) -> AttemptResult:
-    """Let a notifier try, within its time. Never raises."""
+    """Let a notifier send a message within its timeout. Never raises."""
     try:
         reference = call_with_timeout(
             lambda: notifier.send(notification), notifier.timeout, f"notifier {notifier.name}"
@@ -39,20 +45,23 @@ def attempt(notifier: Notifier, notification: Notification) -> AttemptResult:
         )
     except CallTimeoutError:
         return AttemptResult(error=f"no answer within {notifier.timeout:g} s")
-    except Exception as error:  # noqa: BLE001 - a notifier is a stranger's code
+    except Exception as error:  # noqa: BLE001 - a notifier is code of others
         return AttemptResult(error=describe_error(error))
-    # Delivered is delivered, whatever a stranger's code returns as the reference.
+    # The message is delivered, whatever the notifier returns as the reference.
     return AttemptResult(reference=str(reference) if isinstance(reference, str | int) else None)
 
 
 def _parse_retry_after(value: object) -> float | None:
-    """The wait that the receiver asked for; None where the notifier made no number of seconds of it."""
+    """Return the wait that the receiver asked for in seconds; None if the notifier did not set a number."""
     return value if isinstance(value, int | float) and not math.isnan(value) else None
 
 
 @dataclass(frozen=True)
 class Retry:
-    """Try again in `wait` seconds with the notifier at `position`, which then had `attempts` tries."""
+    """Try again in `delay_s` seconds with the notifier at `position` of the route.
+
+    attempts: that this notifier had by then.
+    """
 
     delay_s: float
     position: int
@@ -62,10 +71,13 @@ class Retry:
 def plan_retry(
     result: AttemptResult, *, position: int, attempts: int, notifiers: int, max_attempts: int
 ) -> Retry | None:
-    """What to do after a failed try, None to give up.
+    """Plan what to do after a failed attempt; None to give up.
 
-    attempts: tries that this notifier had before this one; tries: how many each may have. The wait doubles;
-    a notifier that cannot, or had its tries, hands over to the next of the route at once.
+    position: of the notifier in the route. notifiers: how many the route has.
+    attempts: that this notifier had before the failed one. max_attempts: for each notifier.
+
+    The wait doubles with each attempt. After a permanent error, or after its last attempt, a notifier hands
+    over to the next one of the route at once.
     """
     if not result.permanent and attempts + 1 < max_attempts:
         delay_s = result.retry_after if result.retry_after is not None else INITIAL_BACKOFF_S * 2**attempts

@@ -1,4 +1,4 @@
-"""The words of what is said of an incident, out of the store and the catalog."""
+"""Composes messages about incidents from the store and the catalog."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MessageComposer:
-    """link: base URL of the page."""
+    """Composes messages. link: base URL of the page, None for messages without links."""
 
     catalog: Catalog
     change_finder: ChangeFinder
@@ -45,9 +45,18 @@ class MessageComposer:
     link: str | None = None
 
     def compose(
-        self, conn: sa.Connection, row: PendingMessage, incident: Incident, now: datetime, *, worse: bool
+        self,
+        conn: sa.Connection,
+        row: PendingMessage,
+        incident: Incident,
+        now: datetime,
+        *,
+        more_urgent: bool,
     ) -> tuple[Notification, DebugReport]:
-        """One message about one incident. worse: it is more urgent than what its readers were told."""
+        """Compose a message about one incident.
+
+        more_urgent: whether the priority is higher than in the messages that the route sent before.
+        """
         members = alerts.load_by_incident(conn, [row.incident_id])[row.incident_id]
         timeline = incidents.load_timeline(conn, row.incident_id)
         changes = self.change_finder.find_changes_before(conn, incident)
@@ -55,7 +64,7 @@ class MessageComposer:
         report = build_debug_report(
             incident, members, self.catalog, now, timeline=timeline, changes=changes, suggestions=suggestions
         )
-        context = self._build_context(row, incident, members, suggestions, now, worse=worse)
+        context = self._build_context(row, incident, members, suggestions, now, more_urgent=more_urgent)
         notification = Notification(
             id=_build_message_id(row, incident),
             incident_id=str(row.incident_id),
@@ -76,7 +85,12 @@ class MessageComposer:
     def compose_digest(
         self, row: PendingMessage, ordered_incidents: Sequence[Incident], since: datetime
     ) -> Notification:
-        """One message about several incidents, the most urgent first. row: the one that stands for all."""
+        """Compose one message about several incidents.
+
+        row: the message of the outbox that stands for all of them.
+        ordered_incidents: the most urgent first.
+        since: when the first of them was opened.
+        """
         items = [_build_digest_item(incident) for incident in ordered_incidents]
         lead = ordered_incidents[0]
         links = (
@@ -110,7 +124,7 @@ class MessageComposer:
         suggestions: Sequence[Suggestion],
         now: datetime,
         *,
-        worse: bool,
+        more_urgent: bool,
     ) -> MessageContext:
         entry = self.catalog.get(incident.root.code)
         root_verdict = find_root_verdict(incident, members)
@@ -135,7 +149,7 @@ class MessageComposer:
             opened_at=incident.opened_at,
             now=now,
             duration=(resolved_at - incident.opened_at).total_seconds() if resolved_at is not None else None,
-            more_urgent=worse,
+            more_urgent=more_urgent,
             drill=incident.drill,
             maybe_repeat=row.maybe_repeat,
         )
@@ -151,5 +165,8 @@ def _build_digest_item(incident: Incident) -> DigestItem:
 
 
 def _build_message_id(row: PendingMessage, incident: Incident) -> str:
-    """Stores count from 1, so the time tells one store's messages from those of another."""
+    """Build an id that no other message has.
+
+    Every store counts its rows from 1. The time when the incident was opened tells stores apart.
+    """
     return f"{row.incident_id}-{row.id}-{incident.opened_at:%Y%m%dT%H%M%S}"

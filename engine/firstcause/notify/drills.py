@@ -1,4 +1,4 @@
-"""Drills: a marked test alert through the whole line, to see whether the phone rings."""
+"""Drills: a marked test alert through the whole pipeline, to see whether the phone rings."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from firstcause.store.database import Database
 
 DRILL_CODE = "FIRSTCAUSE_DRILL"
-"""The code of a drill where no other is named."""
+"""The code of a drill if the caller names none."""
 
 
 def build_drill_event(
     code: str, route: str | None, catalog: Catalog, routes: Collection[str], now: datetime, event_id: str
 ) -> Event:
-    """The event of a drill. NotFoundError where there is no such entry or route."""
+    """Build the event of a drill. Raises NotFoundError if the entry or the route does not exist.
+
+    route: the route to test, None for the routes that match.
+    """
     entry = catalog.get(code)
     if entry is None:
         msg = f"no catalog entry {code!r}; `firstcause catalog list` has them, and any will do"
@@ -37,7 +40,7 @@ def build_drill_event(
 
 
 def get_drill_outcome(database: Database, event_id: str) -> dict[str, Any]:
-    """What came of a drill so far, as `drill --json` shows it. over: nothing more will come."""
+    """Return the outcome of a drill so far, as `drill --json` shows it. over: whether it has ended."""
     with database.read() as conn:
         incident_id = incidents.find_by_event(conn, event_id)
         if incident_id is None:

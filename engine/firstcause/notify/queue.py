@@ -1,4 +1,4 @@
-"""Queues the messages that policy decides on."""
+"""Queues the messages that the policy decides on."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ if TYPE_CHECKING:
     from firstcause.hookspecs.types import Notifier
 
 ROUTE_TAG = "firstcause.route"
-"""The tag of a drill that names the route which it is to test."""
+"""The tag of a drill that names the route to test."""
 
 _ENDED_EARLY_REASON = "it was over before the message was due"
 
 
 @dataclass(frozen=True)
 class NotificationQueue:
-    """Queues what policy decides to say. group_wait: seconds."""
+    """Queues the messages that the policy decides on.
+
+    group_wait: seconds that the first message about an incident waits.
+    """
 
     routes: Mapping[str, Route]
     notifiers: Mapping[str, Notifier]
@@ -42,7 +45,12 @@ class NotificationQueue:
         doubtful: Collection[tuple[str, str]] = (),
         only_route: str | None = None,
     ) -> None:
-        """only: the route that a drill asks for."""
+        """Queue and cancel messages about an incident that was opened or changed, as the policy decides.
+
+        components: of the alerts of the incident, to match routes.
+        doubtful: pairs of faults, a root and the notified root, of which the new root is not certain enough.
+        only_route: the route that a drill asks for, None for all routes that match.
+        """
         incident_id = incident.row_id
         states = notification_state.load_state(conn, incident_id)
         matching_routes = match_routes(incident, components, self.routes, self.notifiers, only_route)

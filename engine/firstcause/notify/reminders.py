@@ -1,4 +1,4 @@
-"""What is to be said because time went on: reminders, and the next route where nobody answered."""
+"""Queues what becomes due with time: reminders, and escalations where nobody acknowledged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DueMessage:
-    """Something to queue: by a route, for a reason. note: a line for the timeline."""
+    """A message to queue. note: the reason of an escalation for the timeline, None for a reminder."""
 
     route: str
     notifiers: tuple[str, ...]
@@ -33,7 +33,7 @@ class DueMessage:
 
 @dataclass(frozen=True)
 class ReminderScheduler:
-    """Looks at all open incidents, and queues what is due by now."""
+    """Queues the reminders and escalations of all open incidents."""
 
     database: Database
     settings: Notify
@@ -42,14 +42,14 @@ class ReminderScheduler:
         with self.database.read() as conn:
             if not any(self._find_all_due(conn, now)):
                 return
-        # Looked at anew, as another process may have queued it since.
+        # Look again under the write lock, as another process may have queued the same message since.
         with self.database.write() as conn:
             for incident, due in self._find_all_due(conn, now):
                 incident_id = incident.row_id
                 outbox.add(conn, incident_id, due.reason, now, {due.route: due.notifiers})
                 if due.note is not None:
                     incidents.add_timeline_entry(
-                        conn, incident_id, now, f"{due.route} is told too", reason=due.note
+                        conn, incident_id, now, f"{due.route} is notified too", reason=due.note
                     )
 
     def _find_all_due(self, conn: sa.Connection, now: datetime) -> Iterator[tuple[Incident, DueMessage]]:
@@ -74,7 +74,7 @@ class ReminderScheduler:
             if needs_escalation(
                 incident, state, states.get(next_route, NotificationState()), now, escalate_after_s
             ):
-                note = f"{name} could not be told"
+                note = f"{name} could not be notified"
                 if state.notified_since is not None:
                     note = f"nobody acknowledged it within {format_duration(escalate_after_s)}"
                 yield DueMessage(next_route, routes[next_route].notifiers, NotifyReason.ESCALATED, note)

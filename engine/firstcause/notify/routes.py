@@ -1,4 +1,4 @@
-"""Which routes an incident takes, and which notifier of a route can speak."""
+"""Matches incidents to routes, and picks the notifier of a route that can send."""
 
 from __future__ import annotations
 
@@ -22,10 +22,13 @@ def match_routes(
     notifiers: Mapping[str, Notifier],
     only_route: str | None = None,
 ) -> dict[str, tuple[str, ...]]:
-    """Name of each route taken -> its notifiers in order. The first that fits, and on where it says so.
+    """Return the notifiers, in order, of each route that takes the incident, by the name of the route.
 
-    Without routes in the configuration there is one: every notifier that speaks by default, those of last
-    resort at the end. only: the route that a drill asks for, whether it fits or not.
+    The first route that matches takes the incident; later ones do too while `continue` is set. Without
+    routes in the configuration there is one route, "default": every notifier that sends by default, those of
+    last resort at the end.
+
+    only_route: the route that a drill asks for, whether it matches or not; None for all.
     """
     if only_route is not None and only_route in routes:
         return {only_route: routes[only_route].notifiers}
@@ -35,7 +38,7 @@ def match_routes(
         return {"default": tuple(notifier.name for notifier in ordered)} if ordered else {}
     matched: dict[str, tuple[str, ...]] = {}
     for name, route in routes.items():
-        if route.direct and matches_route(route, incident, components):
+        if not route.escalation_only and matches_route(route, incident, components):
             matched[name] = route.notifiers
             if not route.then_continue:
                 break
@@ -43,7 +46,7 @@ def match_routes(
 
 
 def matches_route(route: Route, incident: Incident, components: Collection[str]) -> bool:
-    """An empty list in a route means any."""
+    """Whether a route takes an incident. An empty list in the route means any."""
     return (
         (not route.priorities or incident.priority in route.priorities)
         and (not route.severities or incident.severity in route.severities)
@@ -58,10 +61,7 @@ def pick_notifier(
     broken_components: Collection[str],
     notifiers: Mapping[str, Notifier],
 ) -> int | None:
-    """The place in the route of the first notifier, from `position` on, that can speak.
-
-    It can where it does not stand on what is broken.
-    """
+    """Pick the first notifier, from `position` on, that depends on no broken component; None without one."""
     for index in range(position, len(notifier_names)):
         notifier = notifiers.get(notifier_names[index])
         if notifier is None:

@@ -1,4 +1,4 @@
-"""Opens parcels of the inbox: the events in them, and what is in place of one that cannot be read."""
+"""Decodes the payloads of the inbox into events, and replaces each unreadable event by its problem."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 
 class DecodedEvent(NamedTuple):
-    """An event to triage. event None: what was stored cannot be read, problem says why; raw: what it is."""
+    """An event to process.
+
+    event: None if the stored event cannot be read.
+    problem: why it cannot be read, None if it can.
+    raw: the stored event as far as it is JSON, None if it was read.
+    """
 
     event_id: str
     event: Event | None
@@ -23,7 +28,7 @@ class DecodedEvent(NamedTuple):
 
 
 def decode(pending: PendingPayload) -> list[DecodedEvent]:
-    """Those of the parcel that are to be taken now."""
+    """Decode the events of a payload that are to be processed now."""
     payload = pending.payload
     try:
         if payload.verbatim:
@@ -34,7 +39,7 @@ def decode(pending: PendingPayload) -> list[DecodedEvent]:
         decoded = _decode_separately(pending, error)
     else:
         decoded = [DecodedEvent(event.id, event) for event in events]
-    # However many can be read, there are as many as were counted.
+    # Intake accepted this many events, so each of them gets a record, readable or not.
     missing = (_build_missing_event(pending, index) for index in range(len(decoded), payload.event_count))
     return [*decoded, *missing][: payload.event_count][
         pending.processed : pending.processed + pending.to_process
@@ -61,7 +66,9 @@ def _decode_one(value: Any, event_id: str) -> DecodedEvent:
 
 
 def _build_missing_event(pending: PendingPayload, index: int) -> DecodedEvent:
-    return DecodedEvent(_build_event_id(pending, index), None, "the parcel that it came in cannot be read")
+    return DecodedEvent(
+        _build_event_id(pending, index), None, "the payload that contains the event cannot be read"
+    )
 
 
 def _build_event_id(pending: PendingPayload, index: int) -> str:

@@ -170,5 +170,5 @@ class EventPipeline:
             settings.intake,
             settings.topology,
             self._get_mask(),
-            settings.health.releases,
+            settings.health.release_attributes,
         )

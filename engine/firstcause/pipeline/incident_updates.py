@@ -1,4 +1,4 @@
-"""Puts verdicts into effect: opens, joins, re-roots, merges and resolves incidents; queues what to say."""
+"""Applies verdicts: opens, extends, re-roots, merges and resolves incidents, and queues notifications."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from firstcause.core.incidents.assembly import AlertGroup, group_alerts, summarize_incident
-from firstcause.core.model import Alert, Incident, Priority, Role, Verdict
+from firstcause.core.incidents.assembly import group_alerts
+from firstcause.core.incidents.incident_change import MERGE_REASON, plan_group
+from firstcause.core.incidents.timeline_notes import format_root
+from firstcause.core.model import IncidentStatus
 from firstcause.core.root_cause.attribution import choose_causes
 from firstcause.core.root_cause.suspects import SILENT_CODE
 from firstcause.incidents.lifecycle import close_incident
 from firstcause.notify.queue import ROUTE_TAG
-from firstcause.pipeline import timeline_entries
 from firstcause.store import alerts, incidents, outbox
 
 if TYPE_CHECKING:
@@ -22,18 +23,20 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from firstcause.core.incidents.assembly import AlertGroup
+    from firstcause.core.incidents.incident_change import IncidentChange
+    from firstcause.core.model import Alert, Incident, Verdict
     from firstcause.notify.queue import NotificationQueue
 
 log = logging.getLogger("firstcause.incidents")
 
-_MERGE_REASON = "they have one cause"
-
 
 class IncidentUpdater:
-    """One batch's changes to alerts and incidents, within one transaction.
+    """Applies the changes of one batch to alerts and incidents, within one transaction.
 
-    world: every alert that is active or was changed by the batch, by fingerprint; of drills or of what
-    happened, never both. returning: seconds within which an error that is back continues its incident.
+    alerts_by_fingerprint: every alert that is active or that the batch changed, either of drills or of
+        real errors, never both.
+    reopen_within_s: seconds within which an error that returns continues its incident.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class IncidentUpdater:
         return self.find_ended()
 
     def find_ended(self) -> list[Alert]:
-        """The alerts of open incidents that ended, with this batch or before."""
+        """Find the alerts of open incidents that ended, with this batch or before."""
         just_ended = [
             alert
             for alert in self._alerts.values()
@@ -85,7 +88,7 @@ class IncidentUpdater:
         ]
 
     def resolve_ended_roots(self) -> None:
-        """An incident none of whose root alerts is active is over, and its cascades with it."""
+        """Resolve each incident without an active root alert, and its cascades with it."""
         active_faults = {alert.fault for alert in self._alerts.values() if alert.active}
         for incident_id, incident in list(self._open_incidents.items()):
             if incident.fault not in active_faults:
@@ -99,17 +102,10 @@ class IncidentUpdater:
         alerts.save(self._conn, ended)
         self._alerts |= {alert.fingerprint: alert for alert in ended}
         del self._open_incidents[incident_id]
-        close_incident(
-            self._conn,
-            incident,
-            self._now,
-            self._notification_queue,
-            actor="firstcause",
-            reason="its root is well again",
-        )
+        self._close_incident(incident, "its root cause is resolved")
 
     def end_stand_ins(self) -> None:
-        """What stands for a component that says nothing ends with the last that is attributed to it."""
+        """End each alert that stands for a silent component once no alert is attributed to it."""
         causes = {alert.caused_by for alert in self._alerts.values() if alert.active}
         self._end_alerts(
             name for name, alert in self.get_active().items() if _is_stand_in(alert) and name not in causes
@@ -130,10 +126,12 @@ class IncidentUpdater:
         stand_ins: Mapping[str, Alert],
         doubtful: Collection[tuple[str, str]] = (),
     ) -> None:
-        """Attribute every active alert and bring the open incidents in line.
+        """Attribute every active alert to its cause, and update the open incidents accordingly.
 
-        touched: counted or changed. stand_ins: alerts for components that say nothing, if they are needed.
-        doubtful: (root, the root that people were told of) where a new message is not worth it.
+        touched: fingerprints of alerts that the batch counted or changed.
+        stand_ins: alerts for components that report nothing; used only where a cause needs one.
+        doubtful: pairs of faults, a root and the notified root, that are about equally likely: the new root
+            is shown, and nobody is notified of the switch.
         """
         self._doubtful = doubtful
         self._alerts |= {name: alert for name, alert in stand_ins.items() if name not in self._alerts}
@@ -151,135 +149,96 @@ class IncidentUpdater:
 
     def _apply_group(
         self,
-        incident_group: AlertGroup,
+        group: AlertGroup,
         causes: Mapping[str, str | None],
         verdicts: Mapping[str, Sequence[Verdict]],
         touched: Collection[str],
     ) -> None:
-        before = (
-            self._open_incidents.get(incident_group.target)
-            if incident_group.target is not None
-            else self._reopen_recent(incident_group)
+        before = self._find_continued(group)
+        incident_ids = {*group.absorbed, *([before.row_id] if before is not None else [])}
+        ended_alerts = [alert for alert in self._ended_alerts if alert.incident_id in incident_ids]
+        change = plan_group(
+            before,
+            group,
+            self._alerts,
+            causes,
+            verdicts,
+            self._now,
+            touched=touched,
+            known_tenants=self._tenant_count,
+            ended_alerts=ended_alerts,
         )
-        for absorbed_id in incident_group.absorbed:
-            self._merge_incident(absorbed_id, before.row_id if before else 0)
-        members = [self._alerts[name] for name in incident_group.members]
-        roots = [self._alerts[name] for name in incident_group.roots]
-        opened_at = before.opened_at if before else self._now
-        ended_alerts = [
-            alert for alert in self._ended_alerts if before is not None and alert.incident_id == before.row_id
-        ]
-        after = summarize_incident(members, roots, verdicts, opened_at, self._tenant_count, ended_alerts)
-        after = after.model_copy(
-            update=_keep_acknowledgement(before, after.priority)
-            | {"drill": roots[0].drill, "stored_id": before.stored_id if before else None}
-        )
-        if after != before:
-            after = after.model_copy(update={"stored_id": incidents.save(self._conn, after)})
-        joined = [alert for alert in members if alert.incident_id != after.stored_id]
-        updated_alerts = [_assign_to_incident(alert, after, causes, verdicts) for alert in members]
-        changed = [
-            updated
-            for updated, previous in zip(updated_alerts, members, strict=True)
-            if updated.fingerprint in touched or _has_changed(updated, previous)
-        ]
-        alerts.save(self._conn, changed)
-        if after != before or joined:
-            self._record_changes(before, after, members, joined, incident_group.absorbed, verdicts)
-            components = {alert.component for alert in members if alert.component is not None}
-            only_route = _find_requested_route(roots) if after.drill else None
-            self._notification_queue.enqueue(
-                self._conn, after, components, self._now, self._doubtful, only_route
-            )
-        if after.drill and not outbox.has_pending(self._conn, after.row_id):
-            actor, reason = incidents.SYSTEM_ACTOR, "no route takes it"
-            close_incident(self._conn, after, self._now, self._notification_queue, actor=actor, reason=reason)
+        root_alerts = [self._alerts[name] for name in group.roots]
+        self._apply_change(change, _find_requested_route(root_alerts))
 
-    def _reopen_recent(self, incident_group: AlertGroup) -> Incident | None:
-        """The incident of this fault that ended by itself a moment ago, open again."""
-        incident = incidents.find_recently_ended(
-            self._conn, incident_group.fault, self._now - self._reopen_within
-        )
-        if incident is None:
-            return None
-        incidents.add_timeline_entry(
-            self._conn, incident.row_id, self._now, f"open again: {incident.root.code} is back"
-        )
-        log.info("incident %s is open again: %s is back", incident.stored_id, incident.root.code)
-        return incident
+    def _find_continued(self, group: AlertGroup) -> Incident | None:
+        """Find the incident that the group continues: an open one, else one that just ended by itself."""
+        if group.target is not None:
+            return self._open_incidents[group.target]
+        return incidents.find_recently_ended(self._conn, group.fault, self._now - self._reopen_within)
+
+    def _apply_change(self, change: IncidentChange, requested_route: str | None) -> None:
+        """Store a planned change, and queue the messages that policy wants because of the change.
+
+        requested_route: the route that a drill asks for, None for all routes that match.
+        """
+        for absorbed_id in change.absorbed_ids:
+            self._merge_incident(absorbed_id, change.after.row_id)
+        if change.needs_save:
+            change = change.with_id(incidents.save(self._conn, change.after))
+        incident = change.after
+        alerts.save(self._conn, change.changed_alerts)
+        if change.is_notable:
+            self._record_notes(change)
+            self._notification_queue.enqueue(
+                self._conn,
+                incident,
+                change.components,
+                self._now,
+                self._doubtful,
+                requested_route if incident.drill else None,
+            )
+        if incident.drill and not outbox.has_pending(self._conn, incident.row_id):
+            self._close_incident(incident, "no route takes it")
 
     def _merge_incident(self, absorbed_id: int, target_id: int) -> None:
         incidents.merge(self._conn, absorbed_id, target_id, self._now)
         outbox.cancel(self._conn, absorbed_id)
         outbox.move(self._conn, absorbed_id, target_id)
-        log.info("incident %s lives on in incident %s: they have one cause", absorbed_id, target_id)
+        log.info("incident %s merged into incident %s: %s", absorbed_id, target_id, MERGE_REASON)
 
-    def _record_changes(
-        self,
-        before: Incident | None,
-        after: Incident,
-        members: Sequence[Alert],
-        joined: Sequence[Alert],
-        absorbed_ids: Sequence[int],
-        verdicts: Mapping[str, Sequence[Verdict]],
-    ) -> None:
-        """members, joined: as they were before. gone: incidents that live on in this one."""
-        incident_id = after.row_id
-        if before is None:
-            log.info(
-                "incident %s opened: %s (%s)",
-                incident_id,
-                timeline_entries.format_root(after),
-                after.priority,
-            )
-        elif before.fault != after.fault:
-            log.info("incident %s: root is now %s", incident_id, timeline_entries.format_root(after))
-        if absorbed_ids:
-            incidents.add_timeline_entry(
-                self._conn,
-                incident_id,
-                self._now,
-                f"took in {timeline_entries.format_incident_list(absorbed_ids)}",
-                reason=_MERGE_REASON,
-            )
-        for what, reason in timeline_entries.describe_changes(before, after, members, verdicts):
-            incidents.add_timeline_entry(self._conn, incident_id, self._now, what, reason=reason)
-        for what, reason in timeline_entries.describe_joined(joined, after):
-            incidents.add_timeline_entry(self._conn, incident_id, self._now, what, reason=reason)
-        for other_id, (what, reason) in timeline_entries.describe_moved(
-            joined, after, {*absorbed_ids, incident_id}
-        ):
-            incidents.add_timeline_entry(
-                self._conn, incident_id, self._now, f"{what} came from incident {other_id}", reason=reason
-            )
-            incidents.add_timeline_entry(
-                self._conn, other_id, self._now, f"{what} went to incident {incident_id}", reason=reason
-            )
+    def _close_incident(self, incident: Incident, reason: str) -> None:
+        close_incident(
+            self._conn,
+            incident,
+            self._now,
+            self._notification_queue,
+            actor=incidents.SYSTEM_ACTOR,
+            reason=reason,
+        )
+
+    def _record_notes(self, change: IncidentChange) -> None:
+        incident_id = change.after.row_id
+        _log_change(change)
+        for what, reason in change.notes:
+            self._add_timeline_entry(incident_id, what, reason)
+        for source_id, (what, reason) in change.moved:
+            self._add_timeline_entry(incident_id, f"{what} came from incident {source_id}", reason)
+            self._add_timeline_entry(source_id, f"{what} went to incident {incident_id}", reason)
+
+    def _add_timeline_entry(self, incident_id: int, what: str, reason: str | None) -> None:
+        incidents.add_timeline_entry(self._conn, incident_id, self._now, what, reason=reason)
 
 
-def _assign_to_incident(
-    alert: Alert,
-    incident: Incident,
-    causes: Mapping[str, str | None],
-    verdicts: Mapping[str, Sequence[Verdict]],
-) -> Alert:
-    return alert.model_copy(
-        update={
-            "incident_id": incident.stored_id,
-            "role": Role.ROOT if causes[alert.fingerprint] is None else Role.CASCADE,
-            "caused_by": causes[alert.fingerprint],
-            "verdicts": tuple(verdicts.get(alert.fingerprint, ())),
-        }
-    )
-
-
-def _keep_acknowledgement(before: Incident | None, priority: Priority) -> dict[str, object]:
-    """What people did; who is at it may not know how bad it has become."""
+def _log_change(change: IncidentChange) -> None:
+    before, after = change.before, change.after
     if before is None:
-        return {}
-    if priority.rank > before.priority.rank:
-        return {}
-    return {name: getattr(before, name) for name in ("acknowledged_at", "acknowledged_by")}
+        log.info("incident %s opened: %s (%s)", after.row_id, format_root(after), after.priority)
+        return
+    if before.status is IncidentStatus.RESOLVED:
+        log.info("incident %s reopened: %s is back", after.row_id, before.root.code)
+    if before.fault != after.fault:
+        log.info("incident %s: root is now %s", after.row_id, format_root(after))
 
 
 def _find_requested_route(roots: Sequence[Alert]) -> str | None:
@@ -289,13 +248,3 @@ def _find_requested_route(roots: Sequence[Alert]) -> str | None:
 
 def _is_stand_in(alert: Alert) -> bool:
     return alert.code == SILENT_CODE
-
-
-def _has_changed(after: Alert, before: Alert) -> bool:
-    """Whether rules conclude otherwise; that the facts they saw are a minute older is no news."""
-    return _strip_facts(after) != _strip_facts(before)
-
-
-def _strip_facts(alert: Alert) -> Alert:
-    stripped = tuple(verdict.model_copy(update={"facts": {}}) for verdict in alert.verdicts)
-    return alert.model_copy(update={"verdicts": stripped})

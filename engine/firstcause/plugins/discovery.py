@@ -1,26 +1,26 @@
-"""Finds plugins by their entry points, one by one, so that a broken one breaks nothing else."""
+"""Finds plugins by their entry points, one by one, so that a broken plugin breaks nothing else."""
 
 from __future__ import annotations
 
-import difflib
 import logging
-import re
 from dataclasses import dataclass, field
-from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from firstcause.hookspecs import GROUP
+from firstcause.core.text.spelling import suggest_nearest
+from firstcause.hookspecs.settings import describe_settings_error
+from firstcause.plugins.entry_points import find_distributions, list_entry_points, read_metadata
 from firstcause.plugins.timeouts import CallTimeoutError, call_with_timeout, describe_error
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
+    from importlib.metadata import Distribution, EntryPoint
 
 log = logging.getLogger("firstcause.host")
 
 LOAD_TIMEOUT_S = 30.0
-"""Seconds that one plugin's module has to load."""
+"""Seconds within which one plugin's module must be imported."""
 
 _MAX_PROBLEMS = 20
 
@@ -39,7 +39,11 @@ class PluginState:
 
 @dataclass
 class Plugin:
-    """One plugin and how it fares. configured False: its settings are wrong, hooks that need them rest."""
+    """One plugin and its state.
+
+    module: None if it was not imported. configured: False if its settings are wrong; hooks that take
+    `config` are then not called.
+    """
 
     name: str
     module: Any = None
@@ -50,7 +54,7 @@ class Plugin:
     problems: dict[str, None] = field(default_factory=dict)
 
     def add_problem(self, text: str) -> None:
-        """Take down what is wrong, and say it once. The latest 20 are kept."""
+        """Keep a problem and log it, once. The latest 20 are kept."""
         if text not in self.problems:
             if len(self.problems) >= _MAX_PROBLEMS:
                 self.problems.pop(next(iter(self.problems)), None)
@@ -59,56 +63,50 @@ class Plugin:
 
 
 def discover(settings: Mapping[str, Mapping[str, Any]], disabled: Collection[str]) -> list[Plugin]:
-    """All installed plugins in the order of their names, loaded and configured as far as they let us."""
+    """All installed plugins in the order of their names, loaded and configured; problems are kept in each."""
     plugins: dict[str, Plugin] = {}
-    for distribution in _find_distributions():
+    for distribution in find_distributions():
         for plugin in _load_plugins(distribution, settings, disabled):
             existing = plugins.setdefault(plugin.name, plugin)
             if existing is not plugin:
-                existing.add_problem(
-                    f"{_read_metadata(distribution, 'Name')} has a plugin of the same name, which is left out"
-                )
+                other = read_metadata(distribution, "Name")
+                existing.add_problem(f"{other} has a plugin of the same name, which is not loaded")
     for name in settings:
         if name not in plugins:
-            close_matches = difflib.get_close_matches(name, plugins, 1)
-            hint = (
-                f"; did you mean [plugins.{close_matches[0]}]?"
-                if close_matches
-                else "; install it, or remove the table"
-            )
-            missing = plugins[name] = Plugin(name)
-            missing.add_problem(f"[plugins.{name}] configures a plugin that is not installed{hint}")
+            missing = Plugin(name)
+            missing.add_problem(_describe_missing(name, plugins))
+            plugins[name] = missing
     return sorted(plugins.values(), key=lambda plugin: plugin.name)
 
 
-def _find_distributions() -> Iterator[Distribution]:
-    """Those with a table of ours, each once, as the import system would find it."""
-    yielded_names = set()
-    for distribution in distributions():
-        if f"[{GROUP}]" in (distribution.read_text("entry_points.txt") or ""):
-            name = re.sub(
-                r"[-_.]+", "-", _read_metadata(distribution, "Name") or str(id(distribution))
-            ).lower()
-            if name not in yielded_names:
-                yielded_names.add(name)
-                yield distribution
+def load_commands(entry_points: Iterable[EntryPoint]) -> list[Plugin]:
+    """Load plugins without their settings, for no other hook than `firstcause_commands`."""
+    plugins: dict[str, Plugin] = {}
+    for entry_point in entry_points:
+        plugin = Plugin(entry_point.name, configured=False)
+        _import_module(plugin, entry_point)
+        plugins.setdefault(plugin.name, plugin)
+    return list(plugins.values())
 
 
-def _read_metadata(distribution: Distribution, key: str) -> str | None:
-    metadata = distribution.metadata
-    return metadata[key] if key in metadata else None  # noqa: SIM401 - no dict: it has no get in every Python
+def _describe_missing(name: str, plugins: Mapping[str, Plugin]) -> str:
+    """Why the table [plugins.<name>] configures nothing, and what to write instead."""
+    for plugin in plugins.values():
+        former_names = getattr(plugin.module, "FORMER_NAMES", ())
+        if isinstance(former_names, list | tuple) and name in former_names:
+            return f"[plugins.{name}] was renamed; write [plugins.{plugin.name}]"
+    hint = suggest_nearest(name, plugins, "[plugins.{}]") or "; install it, or remove the table"
+    return f"[plugins.{name}] configures a plugin that is not installed{hint}"
 
 
 def _load_plugins(
     distribution: Distribution, settings: Mapping[str, Mapping[str, Any]], disabled: Collection[str]
 ) -> list[Plugin]:
-    version = _read_metadata(distribution, "Version")
+    version = read_metadata(distribution, "Version")
     try:
-        entry_points = [
-            entry_point for entry_point in distribution.entry_points if entry_point.group == GROUP
-        ]
+        entry_points = list_entry_points(distribution)
     except Exception as error:  # noqa: BLE001 - importlib.metadata raises what its parsing stumbles over
-        unreadable_plugin = Plugin(_read_metadata(distribution, "Name") or "unnamed", version=version)
+        unreadable_plugin = Plugin(read_metadata(distribution, "Name") or "unnamed", version=version)
         unreadable_plugin.add_problem(f"its entry_points.txt cannot be read: {describe_error(error)}")
         return [unreadable_plugin]
     return [
@@ -124,20 +122,26 @@ def _load_plugin(
     if entry_point.name in disabled:
         plugin.disabled = True
         return plugin
-    try:
-        plugin.module = call_with_timeout(entry_point.load, LOAD_TIMEOUT_S, f"loading {entry_point.name}")
-    except CallTimeoutError:
-        plugin.add_problem(f"does not load: {entry_point.value} is not through within {LOAD_TIMEOUT_S:g} s")
-        return plugin
-    except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything
-        plugin.add_problem(f"does not load: {describe_error(error)}")
-        return plugin
-    configure(plugin, table)
+    if _import_module(plugin, entry_point):
+        configure(plugin, table)
     return plugin
 
 
+def _import_module(plugin: Plugin, entry_point: EntryPoint) -> bool:
+    """Import the plugin's module. False if that fails, which becomes a problem of the plugin."""
+    try:
+        plugin.module = call_with_timeout(entry_point.load, LOAD_TIMEOUT_S, f"loading {entry_point.name}")
+    except CallTimeoutError:
+        plugin.add_problem(f"does not load: {entry_point.value} is not imported within {LOAD_TIMEOUT_S:g} s")
+        return False
+    except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything
+        plugin.add_problem(f"does not load: {describe_error(error)}")
+        return False
+    return True
+
+
 def configure(plugin: Plugin, table: Mapping[str, Any]) -> None:
-    """Validate the plugin's table with the model that it names."""
+    """Validate the plugin's table with its `Config`. Mistakes become problems of the plugin."""
     model = getattr(plugin.module, "Config", None)
     if model is None:
         if table:
@@ -145,7 +149,7 @@ def configure(plugin: Plugin, table: Mapping[str, Any]) -> None:
         return
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         plugin.configured = False
-        plugin.add_problem("its Config is no pydantic model")
+        plugin.add_problem("its Config is not a pydantic model")
         return
     try:
         plugin.config = model.model_validate(dict(table))
@@ -153,10 +157,8 @@ def configure(plugin: Plugin, table: Mapping[str, Any]) -> None:
         plugin.configured = False
         for detail in error.errors(include_url=False, include_input=False):
             key = ".".join(map(str, detail["loc"])) or "table"
-            plugin.add_problem(
-                f"[plugins.{plugin.name}] {key}: {detail['msg'].removeprefix('Value error, ')}"
-            )
+            plugin.add_problem(f"[plugins.{plugin.name}] {key}{describe_settings_error(model, detail)}")
     except Exception as error:  # noqa: BLE001 - a stranger's validator may raise anything
         plugin.configured = False
-        # Its text is left out: it may hold the value, and the value may be a secret.
+        # Without the error's text, which may hold the value, and the value may be a secret.
         plugin.add_problem(f"its Config raised {type(error).__name__} for [plugins.{plugin.name}]")

@@ -1,4 +1,4 @@
-"""Holds the plugins: loads them, asks their hooks, and goes on without those that fail."""
+"""The plugin manager: loads plugins, calls their hooks, and continues without those that fail."""
 
 from __future__ import annotations
 
@@ -28,11 +28,14 @@ from firstcause.hookspecs.types import (
     Remedy,
     SuppliedFact,
 )
-from firstcause.plugins.discovery import Plugin, PluginState, configure, discover
+from firstcause.plugins.discovery import Plugin, PluginState, configure, discover, load_commands
 from firstcause.plugins.timeouts import CallTimeoutError, call_with_timeout, describe_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from importlib.metadata import EntryPoint
+
+    import click
 
     from firstcause.core.model import Fact
     from firstcause.hookspecs.types import Submit
@@ -42,14 +45,14 @@ log = logging.getLogger("firstcause.host")
 T = TypeVar("T")
 
 HOOK_TIMEOUT_S = 5.0
-"""Seconds that one plugin has for one hook, for a whole batch of events too."""
+"""Seconds within which one plugin must return from one hook, also for a whole batch of events."""
 
 _CONFIG_ARGUMENTS = {"config"}
 _events_adapter: TypeAdapter[list[Event]] = TypeAdapter(list[Annotated[Event, InstanceOf()]])
 
 
 class PluginManager:
-    """The plugins. Every question is put to each alone, for a limited time, and its answer is checked."""
+    """Holds the plugins. Each hook is called separately, for a limited time, and its result is checked."""
 
     def __init__(self, plugins: Sequence[Plugin], timeout: float = HOOK_TIMEOUT_S) -> None:
         self._timeout = timeout
@@ -64,11 +67,16 @@ class PluginManager:
     def load(
         cls, settings: Mapping[str, Mapping[str, Any]], *, disabled: Collection[str] = ()
     ) -> PluginManager:
-        """All installed plugins. settings: the [plugins] tables by name."""
+        """Load all installed plugins. settings: the [plugins] tables by name. disabled: names not to load."""
         return cls(discover(settings, disabled))
 
+    @classmethod
+    def load_commands(cls, entry_points: Iterable[EntryPoint]) -> PluginManager:
+        """Load these plugins without their settings, for nothing but `commands`."""
+        return cls(load_commands(entry_points))
+
     def register(self, module: object, name: str, table: Mapping[str, Any] | None = None) -> None:
-        """Add a plugin that no entry point names, as tests do."""
+        """Add a plugin without an entry point, as tests do."""
         plugin = Plugin(name, module=module)
         configure(plugin, table or {})
         self._add_plugin(plugin)
@@ -76,18 +84,18 @@ class PluginManager:
     def _add_plugin(self, plugin: Plugin) -> None:
         existing = self._plugins.setdefault(plugin.name, plugin)
         if existing is not plugin:
-            existing.add_problem("another plugin of the same name is left out")
+            existing.add_problem("another plugin of the same name is not loaded")
             return
         if plugin.module is None:
             return
         try:
             self._manager.register(plugin.module, plugin.name)
             self._manager.check_pending()
-        except Exception as error:  # noqa: BLE001 - pluggy reads every attribute, and a stranger's may raise
+        except Exception as error:  # noqa: BLE001 - pluggy reads every attribute, and any of them may raise
             if self._manager.has_plugin(plugin.name):
                 self._manager.unregister(name=plugin.name)
             plugin.module = None
-            plugin.add_problem(f"its hooks do not fit: {describe_error(error)}")
+            plugin.add_problem(f"its hooks do not match: {describe_error(error)}")
 
     def states(self) -> list[PluginState]:
         return [self._build_state(plugin) for plugin in self._plugins.values()]
@@ -102,7 +110,7 @@ class PluginManager:
         return PluginState(plugin.name, status, plugin.version, module, tuple(plugin.problems), hooks)
 
     def secrets(self) -> list[str]:
-        """The values of the plugins' settings that their models declare as secret."""
+        """List the values of the plugins' settings that their models declare as SecretStr."""
         return [secret for plugin in self._plugins.values() for secret in _iter_secrets(plugin.config)]
 
     def probes(self) -> list[Probe]:
@@ -115,7 +123,7 @@ class PluginManager:
         return self._drop_duplicates(self._collect("firstcause_remedies", Remedy))
 
     def formats(self) -> list[IntakeFormat]:
-        """Each reads for a limited time, and raises IntakeError for whatever it cannot read."""
+        """List the intake formats. Each parses for a limited time, and raises IntakeError if it cannot."""
         return [
             replace(
                 form,
@@ -129,7 +137,7 @@ class PluginManager:
     def _call_format_hook(
         self, plugin: Plugin, function: Callable[..., Any], kind: type[T], *arguments: object
     ) -> T | None:
-        """What a format's function says, None where it fails or says something else."""
+        """Call a function of a format; None if it raises, or returns a value of another type."""
         try:
             result = function(*arguments)
         except IntakeError:
@@ -143,7 +151,7 @@ class PluginManager:
         return None
 
     def listeners(self) -> list[Listener]:
-        """What stops one, or does not let it begin, is taken down as its plugin's problem."""
+        """List the listeners. The error that stops one becomes a problem of its plugin."""
         return [
             replace(listener, run=partial(self._run_listener, plugin, listener))
             for plugin, listener in self._collect("firstcause_listeners", Listener)
@@ -169,18 +177,32 @@ class PluginManager:
         except IntakeError:
             raise
         except CallTimeoutError:
-            msg = f"the plugin {plugin.name} is not done with what it was given; try again later"
+            msg = f"Plugin {plugin.name} is still processing an earlier request; retry later."
             raise IntakeError(msg, 429, retry_after=self._timeout) from None
         except Exception as error:
             plugin.add_problem(f"reading {form.path} failed: {describe_error(error)}")
-            msg = f"the plugin {plugin.name} cannot read this; the log says why"
+            msg = f"plugin {plugin.name} cannot read the body; the log of firstcause says why"
             raise IntakeError(msg, 422) from error
 
     def rule_folders(self) -> list[Path]:
         return [folder for _plugin, folder in self._collect("firstcause_rules", Path)]
 
+    def commands(self, reserved: Collection[str] = ()) -> list[click.Command]:
+        """List the plugins' commands. reserved: names of our own commands, which no plugin can use."""
+        from click import Command  # noqa: PLC0415 - the daemon needs none
+
+        entries = []
+        for plugin, command in self._collect("firstcause_commands", Command):
+            if command.name in reserved:
+                plugin.add_problem(
+                    f"the command {command.name!r} exists in firstcause; that of the plugin is left out"
+                )
+            else:
+                entries.append((plugin, command))
+        return self._drop_duplicates(entries)
+
     def facts(self, context: FactContext) -> list[Fact]:
-        """The plugins' facts for one evaluation."""
+        """Collect the plugins' facts for one evaluation."""
         facts: list[Fact] = []
         for index, (plugin, supplied_fact) in enumerate(
             self._collect("firstcause_facts", SuppliedFact, context=context)
@@ -190,7 +212,7 @@ class PluginManager:
         return facts
 
     def enrich(self, events: Sequence[Event], catalogued: Sequence[bool]) -> list[Event]:
-        """The events with what plugins know of them. Each plugin has its time for the whole batch."""
+        """Return the events as the plugins enriched them. A plugin's time limit is for the whole batch."""
         current = list(events)
         if not current:
             return current
@@ -199,7 +221,7 @@ class PluginManager:
             enriched: list[Event] = []
             enrich_batch = partial(_enrich_batch, plugin, implementation, batch, enriched)
             self._call_hook(plugin, "firstcause_enrich", enrich_batch)
-            # A plugin that hangs in the middle has enriched those before, and may yet append to `done`.
+            # A plugin that hangs halfway has enriched some events, and may still append to `enriched`.
             finished = list(enriched)
             current[: len(finished)] = finished
         return current
@@ -239,7 +261,7 @@ class PluginManager:
         return sorted(implementations, key=lambda pair: pair[0].name)
 
     def _call_hook(self, plugin: Plugin, hook: str, function: Callable[[], Any]) -> Any:
-        """The answer, or None where the plugin failed or one of its calls still hangs."""
+        """Return the result; None if the plugin failed, or an earlier call of it still hangs."""
         try:
             return self._call_limited(plugin, hook, function)
         except CallTimeoutError:
@@ -249,7 +271,7 @@ class PluginManager:
         return None
 
     def _call_limited(self, plugin: Plugin, description: str, function: Callable[[], Any]) -> Any:
-        """The answer. OverdueError where it does not come in time, and while an earlier call still hangs."""
+        """Return the result. CallTimeoutError: it took too long, or an earlier call still hangs."""
         hanging = self._hanging_calls.get(plugin.name)
         if hanging is not None and not hanging.is_set():
             msg = f"{plugin.name} still hangs"
@@ -267,7 +289,7 @@ class PluginManager:
         except CallTimeoutError:
             self._hanging_calls[plugin.name] = is_finished
             plugin.add_problem(
-                f"{description} gave no answer within {self._timeout:g} s and is left out while it hangs"
+                f"{description} did not return within {self._timeout:g} s; it is skipped while it hangs"
             )
             raise
 
@@ -276,7 +298,7 @@ class PluginManager:
         for plugin, value in entries:
             if value.name in values_by_name:
                 plugin.add_problem(
-                    f"the name {value.name!r} is taken by another plugin; this one is left out"
+                    f"the name {value.name!r} is already used by another plugin; this one is left out"
                 )
             else:
                 values_by_name[value.name] = value
@@ -293,9 +315,9 @@ def _get_adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def _validate_fields(value: Any, kind: Any) -> Any:
-    """The value with its fields checked. ValidationError where one is not of its type."""
-    if kind is Path:
-        return value
+    """Return the value with its fields checked. ValidationError: a field has a wrong type."""
+    if not hasattr(kind, "__dataclass_fields__"):
+        return value  # such as a Path or a click.Command, which pydantic knows nothing of
     values = {field.name: getattr(value, field.name) for field in fields(kind)}
     return _get_adapter(kind).validate_python(values)
 
@@ -308,7 +330,7 @@ def _format_errors(error: ValidationError) -> str:
 def _enrich_batch(
     plugin: Plugin, implementation: pluggy.HookImpl, batch: list[tuple[Event, bool]], enriched: list[Event]
 ) -> None:
-    """Append each event, enriched where the plugin could. One it fails on costs the others nothing."""
+    """Append each event to `enriched`. An event on which the plugin fails is appended unchanged."""
     for event, is_catalogued in batch:
         try:
             enrichment = _call_implementation(

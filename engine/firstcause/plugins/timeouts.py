@@ -1,4 +1,4 @@
-"""Calls a stranger's code for a limited time."""
+"""Calls the code of plugins for a limited time."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ _MAX_DESCRIPTION_LENGTH = 500
 
 
 class CallTimeoutError(TimeoutError):
-    """No answer within the time given; not a TimeoutError that the code itself raised."""
+    """The call did not return in time. A TimeoutError that the code itself raised is not one."""
 
 
 def call_with_timeout(function: Callable[[], T], timeout: float, name: str) -> T:
-    """The function's result. OverdueError after `timeout` seconds; its thread, which no one can end, is left.
+    """Return the function's result. An exception that it raises is raised here; SystemExit as RuntimeError.
 
-    What the function raises is raised here; SystemExit, which is no error of ours, as RuntimeError.
+    timeout: seconds.
+    CallTimeoutError: the function did not return in time. Its thread, which nothing can end, continues.
     """
     results: list[T] = []
     errors: list[BaseException] = []
@@ -40,12 +41,12 @@ def call_with_timeout(function: Callable[[], T], timeout: float, name: str) -> T
             raise error
         raise RuntimeError(f"{name} raised {describe_error(error)}") from error
     if not results:
-        raise CallTimeoutError(f"{name} gave no answer within {timeout:g} s")
+        raise CallTimeoutError(f"{name} did not return within {timeout:g} s")
     return results[0]
 
 
 def describe_error(error: BaseException) -> str:
-    """Its type and text on one line of at most 500 characters. Never raises, whatever its __str__ does."""
+    """Describe an error on one line of at most 500 characters. Never raises, whatever its __str__ does."""
     kind = type(error).__name__
     try:
         text = " ".join(str(error).split())

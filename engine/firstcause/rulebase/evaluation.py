@@ -1,4 +1,4 @@
-"""What the rules conclude of the active alerts: the facts of each scope, and the verdicts on them."""
+"""Evaluates the rules on the active alerts: builds the facts of each scope, and derives the verdicts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def collect_common_facts(
     active: Iterable[Alert],
     now: datetime,
 ) -> list[Fact]:
-    """What is told besides the alerts, and the history where any rule asks for it."""
+    """Collect the facts that all scopes share: the given ones, and the history where a rule looks at it."""
     if "history" not in rulebase.inference.kinds:
         return list(base_facts)
     histories = alerts.load_history(conn, {alert.code for alert in active})
@@ -38,9 +38,10 @@ def collect_common_facts(
 
 @dataclass(frozen=True)
 class OpenIncidentHistory:
-    """What open incidents went through.
+    """The past of the open incidents.
 
-    over: their alerts that ended. said: roots that were told of. by_hand: what people said of causes.
+    ended_alerts: their alerts that ended. notified_faults: roots of which people were notified.
+    manual_verdicts: causes that people set.
     """
 
     ended_alerts: Sequence[Alert] = ()
@@ -49,9 +50,10 @@ class OpenIncidentHistory:
 
 
 class ScopeEvaluator:
-    """The active alerts by tenant. Rules see one tenant's and the platform's, so that none blames another.
+    """Evaluates the active alerts by tenant.
 
-    common: facts that every scope sees.
+    Rules see the alerts of one tenant and of the platform, so that no tenant's error is blamed on another.
+    common: the facts that every scope sees.
     """
 
     def __init__(
@@ -76,18 +78,18 @@ class ScopeEvaluator:
 
     @property
     def stand_in_alerts(self) -> dict[str, Alert]:
-        """Alerts that stand for components which say nothing, of the scopes asked so far, by fingerprint."""
+        """The alerts that stand for silent components in the scopes analyzed so far, by fingerprint."""
         return {
             name: alert for analysis in self._analyses.values() for name, alert in analysis.silent.items()
         }
 
     @property
     def doubtful(self) -> frozenset[tuple[str, str]]:
-        """See `Suspicion`; of the scopes asked so far."""
+        """The doubtful pairs of the scopes analyzed so far; see `SuspectAnalysis`."""
         return frozenset().union(*(analysis.doubtful for analysis in self._analyses.values()))
 
     def analyze(self, tenant: str | None) -> SuspectAnalysis:
-        """Who may be the root of what is seen in a scope."""
+        """Analyze which components may be the root of a scope's alerts."""
         if tenant not in self._analyses:
             ended_alerts = [alert for alert in self._history.ended_alerts if alert.tenant in {None, tenant}]
             self._analyses[tenant] = analyze_suspects(
@@ -121,7 +123,7 @@ class ScopeEvaluator:
         return [*scope_facts, *analysis.facts, *tenant_facts, *self._common]
 
     def derive_verdicts(self, changed: Iterable[str]) -> dict[str, tuple[Verdict, ...]]:
-        """The verdicts on every active alert, asked anew where a changed alert could matter."""
+        """Return the verdicts on every active alert, evaluated again where a changed alert may matter."""
         tenants = {self._active[name].tenant for name in changed if name in self._active}
         if None in tenants or any(name not in self._active for name in changed):
             tenants = set(self._by_tenant)

@@ -1,8 +1,7 @@
-"""What can only be seen over all files together: codes, ids, circles, patterns, and what rules ask for."""
+"""Checks that need all files together: codes, ids, circles of causes, patterns, and what rules ask for."""
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
@@ -11,16 +10,16 @@ from pydantic import BaseModel
 
 from firstcause.core.grouping.fingerprint import UNCATALOGUED
 from firstcause.core.model import Priority, Revenue, TenantScope
+from firstcause.core.text.spelling import suggest_nearest
 from firstcause.inference.compiler import validate_rule
-from firstcause.inference.language import Comparison, Condition, Rule, Then
+from firstcause.inference.language import Comparison, Condition, Pattern, Rule
 from firstcause.inference.patterns import compile_pattern, is_impossible
 from firstcause.rulefiles import fact_schema
 from firstcause.rulefiles.rule_checks import check_rules
 from firstcause.rulefiles.thresholds import THRESHOLDS_NAME
-from firstcause.rulefiles.validation_messages import suggest_nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from enum import StrEnum
 
     from firstcause.core.catalog import EntryBody
@@ -38,30 +37,84 @@ _IMPACT_ENUMS: Mapping[str, type[StrEnum]] = {
 }
 
 
+class _AllSources:
+    """The entries, signals, rules and tests of all files, and every code that is defined."""
+
+    def __init__(self, sources: Sequence[RuleSource]) -> None:
+        self.sources = sources
+        self.codes = {UNCATALOGUED}.union(*(source.codes for source in sources))
+        self.entries = list(chain.from_iterable(source.entries for source in sources))
+        self.signals = list(chain.from_iterable(source.signals for source in sources))
+        self.rules = list(chain.from_iterable(source.rules for source in sources))
+        self.tests = list(chain.from_iterable(source.tests for source in sources))
+
+
 def check_sources(sources: Sequence[RuleSource]) -> Iterator[Mistake]:
-    """All mistakes between files, and those within rules that their shape does not show."""
-    codes = {UNCATALOGUED}.union(*(source.codes for source in sources))
-    entries = list(chain.from_iterable(source.entries for source in sources))
-    rules = list(chain.from_iterable(source.rules for source in sources))
-    yield from _find_duplicates(((item, item.value.code) for item in entries), ("code",), "the code")
-    yield from _find_duplicates(((item, item.value.id) for item in rules), ("id",), "the rule id")
-    signals = list(chain.from_iterable(source.signals for source in sources))
-    yield from _find_duplicates(((item, item.value.name) for item in signals), ("name",), "the signal")
-    for signal in signals:
+    """Find all mistakes between files, and those within rules that their shape does not show."""
+    everything = _AllSources(sources)
+    for check in CHECKS:
+        yield from check(everything)
+
+
+def _check_names(everything: _AllSources) -> Iterator[Mistake]:
+    yield from _find_duplicates(
+        ((item, item.value.code) for item in everything.entries), ("code",), "the code"
+    )
+    yield from _find_duplicates(((item, item.value.id) for item in everything.rules), ("id",), "the rule id")
+    yield from _find_duplicates(
+        ((item, item.value.name) for item in everything.signals), ("name",), "the signal"
+    )
+
+
+def _check_match_patterns(everything: _AllSources) -> Iterator[Mistake]:
+    for signal in everything.signals:
         yield from _check_patterns(signal, signal.value.match)
-    yield from _check_cause_cycles(entries)
-    for item in entries:
-        yield from _check_entry(item, codes)
-    for rule in rules:
-        yield from _check_rule(rule, codes)
-    if all(source.usable for source in sources):
-        # What is missing from a broken file would look as if nobody had written it.
+    for entry in everything.entries:
+        yield from _check_patterns(entry, entry.value.match)
+
+
+def _check_entry_references(everything: _AllSources) -> Iterator[Mistake]:
+    for item in everything.entries:
+        yield from _check_entry(item, everything.codes)
+
+
+def _check_causes(everything: _AllSources) -> Iterator[Mistake]:
+    yield from _check_cause_cycles(everything.entries)
+
+
+def _check_each_rule(everything: _AllSources) -> Iterator[Mistake]:
+    for item in everything.rules:
+        for check in RULE_CHECKS:
+            yield from check(item, everything.codes)
+
+
+def _check_rules_together(everything: _AllSources) -> Iterator[Mistake]:
+    # The content of a broken file is not known, so what refers to it would look as if it were missing.
+    if all(source.usable for source in everything.sources):
         components = [
-            (item, source.header.component) for source in sources if source.header for item in source.entries
+            (item, source.header.component)
+            for source in everything.sources
+            if source.header
+            for item in source.entries
         ]
-        yield from check_rules(rules, components)
-    for test in chain.from_iterable(source.tests for source in sources):
-        yield from _check_test(test, codes)
+        yield from check_rules(everything.rules, components)
+
+
+def _check_tests(everything: _AllSources) -> Iterator[Mistake]:
+    for item in everything.tests:
+        yield from _check_test(item, everything.codes)
+
+
+CHECKS: tuple[Callable[[_AllSources], Iterator[Mistake]], ...] = (
+    _check_names,
+    _check_match_patterns,
+    _check_entry_references,
+    _check_causes,
+    _check_each_rule,
+    _check_rules_together,
+    _check_tests,
+)
+"""Each yields the mistakes of one kind over all files."""
 
 
 def _find_duplicates(
@@ -72,7 +125,9 @@ def _find_duplicates(
         first = first_by_name.setdefault(name, item)
         if first is not item:
             location = f"{first.source.path}:{first.line}"
-            yield item.build_mistake(loc, f"{label} '{name}' is taken, by {location}; rename or remove one")
+            yield item.build_mistake(
+                loc, f"{label} '{name}' is already used at {location}; rename or remove one"
+            )
 
 
 def _check_entry(item: SourceItem[EntryBody], codes: set[str]) -> Iterator[Mistake]:
@@ -85,7 +140,6 @@ def _check_entry(item: SourceItem[EntryBody], codes: set[str]) -> Iterator[Mista
                 yield item.build_mistake((name, index), f"{code} is related to itself; remove it")
             elif code in others[:index]:
                 yield item.build_mistake((name, index), f"{code} is listed twice; remove one")
-    yield from _check_patterns(item, entry.match)
 
 
 def _check_patterns(item: SourceItem[M], patterns: Sequence[str]) -> Iterator[Mistake]:
@@ -100,9 +154,9 @@ def _describe_pattern_problem(pattern: str) -> str | None:
     except ValueError as error:
         return f"the pattern does not compile: {error}"
     if compiled.occurs_in(""):
-        return f"the pattern {pattern!r} is found in every text; make it say more"
+        return f"the pattern {pattern!r} matches every text; make it more specific"
     if is_impossible(pattern):
-        return f"the pattern {pattern!r} is found in no text: nothing stands after $ or before ^; remove it"
+        return f"the pattern {pattern!r} matches no text: nothing can follow $ or precede ^; remove it"
     return None
 
 
@@ -112,7 +166,7 @@ def _format_unknown_code(code: str, codes: set[str]) -> str:
 
 
 def _check_cause_cycles(entries: Sequence[SourceItem[EntryBody]]) -> Iterator[Mistake]:
-    """One mistake for each circle, until the graph without their closing edges has none."""
+    """Find each circle of causes once, by removing its closing edge from the graph."""
     items = {item.value.code: item for item in reversed(entries)}
     graph = {code: set(item.value.causes) & items.keys() for code, item in items.items()}
     while cycle := _find_cycle(graph):
@@ -126,7 +180,7 @@ def _check_cause_cycles(entries: Sequence[SourceItem[EntryBody]]) -> Iterator[Mi
 
 
 def _find_cycle(graph: Mapping[str, set[str]]) -> list[str]:
-    """Codes of one circle in the order of cause and effect, empty where there is none."""
+    """Return the codes of one circle in the order of cause and effect; empty where there is none."""
     try:
         TopologicalSorter({code: sorted(causes) for code, causes in graph.items()}).prepare()
     except CycleError as error:
@@ -135,23 +189,43 @@ def _find_cycle(graph: Mapping[str, set[str]]) -> list[str]:
     return []
 
 
-def _check_rule(item: SourceItem[Rule], codes: set[str]) -> Iterator[Mistake]:
+def _check_language(item: SourceItem[Rule], _codes: set[str]) -> Iterator[Mistake]:
     for loc, text in validate_rule(item.value):
         yield item.build_mistake(tuple(loc), text)
-    for part, patterns in (("when", item.value.when), ("unless", item.value.unless)):
+
+
+def _iter_patterns(rule: Rule) -> Iterator[tuple[str, str, Pattern]]:
+    """Each pattern with its part of the rule, `when` or `unless`, and its name."""
+    for part, patterns in (("when", rule.when), ("unless", rule.unless)):
         for alias, pattern in patterns.items():
-            if alias == THRESHOLDS_NAME:
-                yield item.build_mistake(
-                    (part, alias),
-                    f"'{THRESHOLDS_NAME}' is the name of the thresholds; take another",
-                    key=True,
-                )
-            kind = pattern.root.get("kind")
-            for name, condition in pattern.root.items():
-                if name != "kind" and isinstance(kind, str):
-                    yield from _check_condition(item, (part, alias, name), kind, condition, codes)
+            yield part, alias, pattern
+
+
+def _check_aliases(item: SourceItem[Rule], _codes: set[str]) -> Iterator[Mistake]:
+    for part, alias, _pattern in _iter_patterns(item.value):
+        if alias == THRESHOLDS_NAME:
+            text = f"'{THRESHOLDS_NAME}' is the name of the thresholds; use another name"
+            yield item.build_mistake((part, alias), text, key=True)
+
+
+def _check_conditions(item: SourceItem[Rule], codes: set[str]) -> Iterator[Mistake]:
+    for part, alias, pattern in _iter_patterns(item.value):
+        kind = pattern.root.get("kind")
+        for name, condition in pattern.root.items():
+            if name != "kind" and isinstance(kind, str):
+                yield from _check_condition(item, (part, alias, name), kind, condition, codes)
+
+
+def _check_verdict_codes(item: SourceItem[Rule], codes: set[str]) -> Iterator[Mistake]:
     for index, then in enumerate(item.value.then):
-        yield from _check_verdict_code(item, index, then, codes)
+        code = getattr(then.verdict, "code", None)
+        if code is not None and code not in codes:
+            text = _format_unknown_code(code, codes)
+            yield item.build_mistake(("then", index, then.kind.value, "code"), text)
+
+
+def _check_impact_words(item: SourceItem[Rule], _codes: set[str]) -> Iterator[Mistake]:
+    for index, then in enumerate(item.value.then):
         for name, enum in _IMPACT_ENUMS.items() if then.impact else ():
             value = getattr(then.impact, name)
             if isinstance(value, str) and value not in tuple(enum) and not value.startswith("$"):
@@ -159,10 +233,14 @@ def _check_rule(item: SourceItem[Rule], codes: set[str]) -> Iterator[Mistake]:
                 yield item.build_mistake(("then", index, "impact", name), text)
 
 
-def _check_verdict_code(item: SourceItem[Rule], index: int, then: Then, codes: set[str]) -> Iterator[Mistake]:
-    code = getattr(then.verdict, "code", None)
-    if code is not None and code not in codes:
-        yield item.build_mistake(("then", index, then.kind.value, "code"), _format_unknown_code(code, codes))
+RULE_CHECKS: tuple[Callable[[SourceItem[Rule], set[str]], Iterator[Mistake]], ...] = (
+    _check_language,
+    _check_aliases,
+    _check_conditions,
+    _check_verdict_codes,
+    _check_impact_words,
+)
+"""Each yields the mistakes of one kind in one rule, given all codes."""
 
 
 def _check_condition(
@@ -193,9 +271,7 @@ def _iter_literals(condition: Condition) -> Iterator[tuple[YamlPath, str]]:
 
 
 def _format_invalid_value(value: str, allowed_values: Sequence[str]) -> str:
-    matches = get_close_matches(value.upper(), allowed_values, n=1)
-    hint = f"; did you mean '{matches[0]}'?" if matches else ""
-    return f"'{value}' is not one of {', '.join(allowed_values)}{hint}"
+    return f"'{value}' is not one of {', '.join(allowed_values)}{suggest_nearest(value, allowed_values)}"
 
 
 def _check_test(item: SourceItem[RuleTest], codes: set[str]) -> Iterator[Mistake]:

@@ -1,4 +1,4 @@
-"""`extends`: catalog entries that change another, or that begin as a copy of it."""
+"""Applies `extends`: catalog entries that change another entry, or that begin as a copy of it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.catalog import EntryBody
+from firstcause.core.text.spelling import suggest_nearest
 from firstcause.rulefiles.rule_file import RuleSource, SourceItem, validate_part
-from firstcause.rulefiles.validation_messages import suggest_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,10 +35,10 @@ class _Extension:
 
 
 def apply_extensions(sources: Sequence[RuleSource]) -> None:
-    """Put every extension in its place among the entries of the sources, or among their mistakes.
+    """Apply every extension to the entries of the sources, or add it to their mistakes.
 
-    A change stands where the entry stood that it changes, of several the last holds; entries that
-    extend an entry see it changed.
+    A change takes the place of the entry that it changes; of several changes the last one holds. Entries
+    that extend an entry start from the changed one.
     """
     pending = [extension for source in sources for extension in _collect_extensions(source)]
     if not pending:
@@ -51,7 +51,7 @@ def apply_extensions(sources: Sequence[RuleSource]) -> None:
     entry_locations = _locate_entries(sources)
     for extension in pending:
         if extension.base in all_codes - entry_locations.keys() and not _is_circular(extension, pending):
-            continue  # what it extends has mistakes of its own, which are said there
+            continue  # the extended entry has mistakes of its own, which are reported there
         extension.source.mistakes.append(
             extension.source.build_mistake(
                 (*extension.path, EXTENDS_KEY), _describe_problem(extension, pending, entry_locations)
@@ -69,7 +69,7 @@ def _collect_extensions(source: RuleSource) -> list[_Extension]:
 
 
 def _locate_entries(sources: Iterable[RuleSource]) -> dict[Any, tuple[RuleSource, int]]:
-    """Where each entry stands: its source, and its number among the source's entries."""
+    """Map each code to its source and its position among the source's entries."""
     return {
         item.value.code: (source, index)
         for source in sources
@@ -80,7 +80,7 @@ def _locate_entries(sources: Iterable[RuleSource]) -> dict[Any, tuple[RuleSource
 def _select_ready(
     pending: Sequence[_Extension], entry_locations: dict[Any, tuple[RuleSource, int]]
 ) -> list[_Extension]:
-    """Changes of entries that are there; else new entries whose base is there and changes no more."""
+    """Select the changes of existing entries; else the new entries whose base exists and is final."""
     candidates = [
         extension
         for extension in pending
@@ -105,7 +105,7 @@ def _apply_extension(extension: _Extension, location: tuple[RuleSource, int]) ->
 
 
 def _merge_values(base: Any, overrides: Any) -> Any:
-    """Mappings are merged key by key; anything else is replaced."""
+    """Merge mappings key by key; replace anything else."""
     if not (isinstance(base, dict) and isinstance(overrides, dict)):
         return overrides
     return {**base, **{key: _merge_values(base.get(key), value) for key, value in overrides.items()}}
@@ -121,6 +121,6 @@ def _describe_problem(
     if not isinstance(extension.base, str):
         return "extends names the code of one entry, such as TWILIO_API_FAILURE"
     if _is_circular(extension, pending):
-        return f"extends goes in a circle by way of {extension.base}; write one of the entries out"
+        return f"extends forms a circle through {extension.base}; write one of the entries in full"
     hint = suggest_nearest(extension.base, sorted(entry_locations)) or "; add it to a catalog, or correct it"
     return f"unknown code '{extension.base}'{hint}"

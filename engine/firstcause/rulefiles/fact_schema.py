@@ -1,210 +1,73 @@
-"""The kinds of facts that firstcause itself supplies, with their fields and the words each may hold.
-
-docs/rules.md tells the same to users, and a test holds the two together. Plugins may add kinds.
-"""
+"""What rule files may ask of facts, and the reference in docs/rules.md: made from `core.fact_kinds`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from firstcause.core.health.comparison import CATEGORIES
-from firstcause.core.model import Category, Priority, Revenue, Severity, Status, TenantScope, VerdictKind
+from firstcause.core.fact_kinds import FACT_KINDS, list_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from enum import StrEnum
+    from collections.abc import Iterator, Mapping
+
+    from firstcause.core.fact_kinds import FieldInfo, TypedFact
 
 AllowedValues = tuple[str, ...] | None
-"""What a text field may hold; None: anything."""
-
-
-def _list_enum_values(enum: type[StrEnum]) -> AllowedValues:
-    return tuple(enum)
-
+"""All words that a text field may hold; None where it may hold any value."""
 
 FIELDS_BY_KIND: Mapping[str, Mapping[str, AllowedValues]] = {
-    "alert": {
-        "id": None,
-        "code": None,
-        "title": None,
-        "message": None,
-        "tenant": None,
-        "service": None,
-        "component": None,
-        "category": _list_enum_values(Category),
-        "severity": _list_enum_values(Severity),
-        "state": ("active",),
-        "count": None,
-        "catalogued": None,
-        "customer_facing": None,
-        "priority": _list_enum_values(Priority),
-        "revenue": _list_enum_values(Revenue),
-        "tenants": _list_enum_values(TenantScope),
-        "features": None,
-        "component_features": None,
-        "tenants_hit": None,
-        "age_s": None,
-        "probe": None,
-    },
-    "edge": {
-        "id": None,
-        "cause": None,
-        "effect": None,
-        "cause_code": None,
-        "effect_code": None,
-        "hops": None,
-        "best": None,
-        "scope": ("platform", "tenant"),
-        "lag_s": None,
-    },
-    "suspect": {
-        "id": None,
-        "component": None,
-        "chosen": None,
-        "rank": None,
-        "confidence": None,
-        "silent": None,
-        "explains": None,
-        "callers": None,
-        "callers_failing": None,
-        "for": None,
-        "against": None,
-        "alert": None,
-    },
-    "link": {
-        "id": None,
-        "cause": None,
-        "effect": None,
-        "cause_component": None,
-        "effect_component": None,
-        "relation": ("explained", "beside"),
-        "signal": None,
-        "confidence": None,
-        "codes_known": None,
-    },
-    "dependency": {"id": None, "component": None, "on": None},
-    "past_root": {"id": None, "component": None, "incidents": None},
-    "symptom": {"id": None, "component": None, "metric": None},
-    "verdict": {
-        "id": None,
-        "verdict": _list_enum_values(VerdictKind),
-        "rule": None,
-        "of": None,
-        "by": None,
-        "code": None,
-        "by_code": None,
-        "reason": None,
-        "confidence": None,
-        "priority": None,
-    },
-    "env": {"id": None, "name": None, "present": None},
-    "reading": {
-        "id": None,
-        "probe": None,
-        "component": None,
-        "status": _list_enum_values(Status),
-        "latency_ms": None,
-    },
-    "metric": {"id": None, "name": None, "probe": None, "component": None, "value": None},
-    "tenant": {"id": None, "name": None, "alerts": None, "codes": None, "critical": None},
-    "history": {
-        "id": None,
-        "code": None,
-        "seen": None,
-        "known_s": None,
-        "incidents": None,
-        "resolved_s": None,
-        "last_fix": None,
-    },
-    "change": {
-        "id": None,
-        "category": None,
-        "component": None,
-        "name": None,
-        "before": None,
-        "after": None,
-        "age_s": None,
-    },
-    "snapshot": {
-        "id": None,
-        "probes": None,
-        "up": None,
-        "degraded": None,
-        "down": None,
-        "alerts": None,
-        "critical": None,
-        "errors": None,
-        "errors_per_minute": None,
-    },
-    "difference": {
-        "id": None,
-        "category": CATEGORIES,
-        "component": None,
-        "name": None,
-        "before": None,
-        "after": None,
-        "change": None,
-        "ratio": None,
-        "count": None,
-        "code": None,
-        "score": None,
-        "worse": None,
-        "regression": None,
-    },
-    "forecast": {
-        "id": None,
-        "metric": None,
-        "component": None,
-        "probe": None,
-        "value": None,
-        "limit": None,
-        "per_hour": None,
-        "in_s": None,
-        "earliest_s": None,
-        "latest_s": None,
-        "evidence": None,
-    },
-    "deploy": {"id": None, "service": None, "version": None, "before": None, "age_s": None},
-    "silence": {
-        "id": None,
-        "silence": None,
-        "alert": None,
-        "code": None,
-        "tenant": None,
-        "service": None,
-        "component": None,
-        "by": None,
-        "comment": None,
-    },
+    fact_class.kind: {info.name: info.words for info in list_fields(fact_class)} for fact_class in FACT_KINDS
 }
-"""Kind to field to words. `deploy`, `dependency` and `symptom` come from plugins."""
+"""The allowed values of each field, by kind. Plugins may add kinds, and fields to open kinds."""
 
-CLOSED_KINDS = frozenset(
-    {
-        "alert",
-        "difference",
-        "edge",
-        "env",
-        "forecast",
-        "history",
-        "link",
-        "snapshot",
-        "suspect",
-        "tenant",
-        "verdict",
-    }
-)
-"""Kinds whose fields are all listed, so that any other can never be found."""
+CLOSED_KINDS = frozenset(fact_class.kind for fact_class in FACT_KINDS if fact_class.closed)
+"""Kinds whose fields are all listed, so that a rule which asks for another can never fire."""
 
 CODE_FIELDS = frozenset(
-    {
-        ("alert", "code"),
-        ("silence", "code"),
-        ("edge", "cause_code"),
-        ("edge", "effect_code"),
-        ("history", "code"),
-        ("verdict", "code"),
-        ("verdict", "by_code"),
-    }
+    (fact_class.kind, info.name)
+    for fact_class in FACT_KINDS
+    for info in list_fields(fact_class)
+    if info.doc.is_code
 )
-"""Fields that hold error codes."""
+"""Kind and name of the fields that hold error codes."""
+
+_TYPE_NAMES: Mapping[type, str] = {str: "text", int: "number", float: "number", bool: "boolean", list: "list"}
+
+
+def format_reference() -> str:
+    """Format the reference of all kinds and fields as Markdown, one table a kind."""
+    return "\n\n".join(_format_kind(fact_class) for fact_class in FACT_KINDS) + "\n"
+
+
+def _format_kind(fact_class: type[TypedFact]) -> str:
+    rows = [
+        f"| `{info.name}` | {_format_values(info)} | {info.doc.text} |" for info in list_fields(fact_class)
+    ]
+    table = "\n".join(["| field | value | meaning |", "|---|---|---|", *rows])
+    return f"### `{fact_class.kind}`\n{fact_class.about}\n\n{table}"
+
+
+def _format_values(info: FieldInfo) -> str:
+    if info.words is not None:
+        return ", ".join(f"`{word}`" for word in info.words)
+    return " or ".join(dict.fromkeys(_TYPE_NAMES[value_type] for value_type in info.types))
+
+
+def build_field_conditions() -> Iterator[dict[str, object]]:
+    """Build the part of the JSON Schema that offers the fields of each kind, with their meaning and words."""
+    for fact_class in FACT_KINDS:
+        fields = {info.name: _build_field_schema(info) for info in list_fields(fact_class)}
+        then: dict[str, object] = {"properties": fields}
+        if fact_class.closed:
+            then["propertyNames"] = {"enum": ["kind", *fields]}
+        yield {
+            "if": {"properties": {"kind": {"const": fact_class.kind}}, "required": ["kind"]},
+            "then": then,
+        }
+
+
+def _build_field_schema(info: FieldInfo) -> dict[str, object]:
+    schema: dict[str, object] = {"description": info.doc.text}
+    if info.words is not None:
+        reference = {"type": "string", "pattern": r"^\$"}
+        schema["anyOf"] = [{"enum": list(info.words)}, reference, {"type": "object"}]
+    return schema

@@ -1,4 +1,4 @@
-"""From folders of rule files to one rule book, or to every mistake in them."""
+"""Loads folders of rule files into one rule book, or reports every mistake in them."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LIKENESS_THRESHOLD = "message_likeness"
-"""The threshold from which on a text that no pattern fits is taken for the entry's whose words it has."""
+"""The threshold of similarity from which a message that no pattern matches belongs to an entry."""
 
 DIAGNOSIS_PREFIX = "diagnosis_"
-"""How the names of thresholds begin that weigh evidence; see `core.diagnosis.Weights`."""
+"""The prefix of the thresholds that weigh evidence; see `core.root_cause.ranking.Weights`."""
 
 RETIRED_FOLDER = "deprecated"
-"""A folder of this name keeps what is no longer loaded."""
+"""Name of a folder whose files are not loaded."""
 
 
 @dataclass(frozen=True)
 class RuleFolder:
-    """Where rule files are. name: how verdicts call the folder, its own name where None."""
+    """A folder of rule files. name: its name in verdicts; None: the folder's own name."""
 
     path: Path
     name: str | None = None
@@ -48,7 +48,7 @@ class RuleFolder:
 
 @dataclass(frozen=True)
 class PlacedTest:
-    """A test and where it is written. file: as shown to users; path: where it is."""
+    """A test and its place. file: its name as shown to users. path: the file itself."""
 
     test: RuleTest
     file: str
@@ -58,9 +58,9 @@ class PlacedTest:
 
 @dataclass(frozen=True)
 class RuleBook:
-    """All that the rule files say. depends_on: component to the components it cannot work without.
+    """The contents of all rule files. depends_on: the components that each component cannot work without.
 
-    paths: where each file is, by its name in `files`.
+    paths: each file by its name in `files`.
     """
 
     catalog: Catalog
@@ -74,7 +74,7 @@ class RuleBook:
     paths: Mapping[str, Path] = field(default_factory=dict)
 
     def from_thresholds(self, settings_class: type[T], prefix: str) -> T:
-        """A dataclass of numbers, each from the threshold named so after the prefix, where there is one."""
+        """Build a dataclass of numbers, each from the threshold named by prefix and field if there is one."""
         return _build_from_thresholds(settings_class, prefix, self.thresholds)
 
 
@@ -84,12 +84,12 @@ def load(
     *,
     complete: bool = True,
 ) -> RuleBook:
-    """Reads every *.yaml and *.yml under the folders, in order. RuleFileError: with all mistakes.
+    """Load every *.yaml and *.yml file under the folders, in order. RuleFileError: has all mistakes.
 
-    thresholds: a site's own values of the thresholds that the files name. whole: these are all the files
-    that there are, so that a value for a threshold that none of them names is a mistake.
+    thresholds: a site's own values of the thresholds that the files define. complete: whether these are all
+    files, so that a value for a threshold that none of them defines is a mistake.
     """
-    # Half a million small objects that all stay: the collector would look through them again and again.
+    # Loading creates half a million objects that all stay, which the collector would traverse repeatedly.
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -131,7 +131,7 @@ def _load_rule_book(
 
 
 def find_rule_files(folder: Path) -> list[Path]:
-    """Rule files under the folder, or the one file it is; hidden and retired ones left out."""
+    """List the rule files under the folder, or the file itself; hidden and retired files are left out."""
     if folder.is_file():
         return [folder]
     yaml_files = [file for file in folder.rglob("*") if file.suffix in {".yaml", ".yml"} and file.is_file()]

@@ -1,22 +1,23 @@
-"""Rules that are well-formed and can still not work: they never fire, or they contradict each other."""
+"""Finds rules that are well-formed and still cannot work: they never fire, or contradict each other."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.model import VerdictKind
 from firstcause.core.root_cause.graphs import CauseGraph
+from firstcause.core.text.spelling import suggest_nearest
 from firstcause.inference.language import Comparison, Condition, Pattern, Rule, Then
 from firstcause.inference.predicates import compile_predicate
 from firstcause.inference.stratification import VERDICT_FACT_KIND, can_produce, find_cycles
 from firstcause.inference.variables import parse_reference
 from firstcause.rulefiles import fact_schema
-from firstcause.rulefiles.validation_messages import suggest_nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from firstcause.core.catalog import EntryBody
     from firstcause.errors import Mistake
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from firstcause.rulefiles.yaml_reader import YamlPath
 
 Problem = tuple["YamlPath", str]
-"""Where within a rule, and what is wrong there with the mend."""
+"""The path within a rule, and what is wrong there with the fix."""
 
 _NUMERIC_OPERATORS = ("gt", "gte", "lt", "lte")
 
@@ -32,13 +33,18 @@ _NUMERIC_OPERATORS = ("gt", "gte", "lt", "lte")
 def check_rules(
     rules: Sequence[SourceItem[Rule]], entries: Sequence[tuple[SourceItem[EntryBody], str]]
 ) -> Iterator[Mistake]:
-    """entries: each with its component."""
+    """Find the rules that never fire and the pairs that contradict each other.
+
+    entries: all catalog entries, each with its component.
+    """
     context = _RuleContext(rules, entries)
     for item in rules:
         for part, patterns in (("when", item.value.when), ("unless", item.value.unless)):
-            for name, pattern in patterns.items():
-                for path, text in _check_pattern(pattern, part, item.value, context):
-                    yield item.build_mistake((part, name, *path), text)
+            for alias, pattern in patterns.items():
+                placed = _PlacedPattern(pattern, part, item.value, context)
+                for check in PATTERN_CHECKS:
+                    for path, text in check(placed):
+                        yield item.build_mistake((part, alias, *path), text)
     for index, text in find_cycles([item.value for item in rules]):
         yield rules[index].build_mistake((), text)
     for first, second in _pair_similar_rules(rules):
@@ -47,7 +53,7 @@ def check_rules(
 
 
 class _RuleContext:
-    """What there is to look for."""
+    """All rules and entries, which a pattern may refer to."""
 
     def __init__(
         self, rules: Sequence[SourceItem[Rule]], entries: Sequence[tuple[SourceItem[EntryBody], str]]
@@ -58,57 +64,140 @@ class _RuleContext:
         self.env_vars = {name for entry, _ in self.entries.values() for name in entry.fix.env_vars}
 
 
-def _check_pattern(pattern: Pattern, part: str, rule: Rule, context: _RuleContext) -> Iterator[Problem]:
-    """Why no fact can ever be what the pattern looks for."""
-    kind = pattern.root.get("kind")
-    if (
-        isinstance(kind, str)
-        and kind not in fact_schema.FIELDS_BY_KIND
-        and (hint := suggest_nearest(kind, fact_schema.FIELDS_BY_KIND))
-    ):
-        yield ("kind",), f"no facts of the kind '{kind}'{hint}"
-    for name, condition in pattern.root.items():
+@dataclass(frozen=True)
+class _PlacedPattern:
+    """A pattern to check. part: `when` or `unless`, the part of the rule that has it."""
+
+    pattern: Pattern
+    part: str
+    rule: Rule
+    context: _RuleContext
+
+    @property
+    def conditions(self) -> Mapping[str, Condition]:
+        return self.pattern.root
+
+    @property
+    def kind(self) -> Condition | None:
+        return self.conditions.get("kind")
+
+
+def _check_kind(placed: _PlacedPattern) -> Iterator[Problem]:
+    """Any kind may come from a plugin, so only a near miss of a known kind is a mistake."""
+    kind = placed.kind
+    if isinstance(kind, str) and kind not in fact_schema.FIELDS_BY_KIND:
+        hint = suggest_nearest(kind, fact_schema.FIELDS_BY_KIND)
+        if hint:
+            yield ("kind",), f"there are no facts of the kind '{kind}'{hint}"
+
+
+def _check_comparisons(placed: _PlacedPattern) -> Iterator[Problem]:
+    """A comparison that no value can pass; of several reasons the first one is reported."""
+    for name, condition in placed.conditions.items():
         if isinstance(condition, Comparison):
-            yield from (((name, *path), text) for path, text in _check_comparison(condition))
-        elif (join := parse_reference(condition)) and part == "when" and _requires_absence(join, rule):
-            text = f"{condition} is never there: {join[0]} asks for no {join[1]}; remove one of the two"
+            problems = (problem for check in COMPARISON_CHECKS for problem in check(condition))
+            for path, text in problems:
+                yield (name, *path), text
+                break
+
+
+def _check_joins(placed: _PlacedPattern) -> Iterator[Problem]:
+    """A join to a field that its own pattern requires to be absent."""
+    for name, condition in placed.conditions.items():
+        join = parse_reference(condition)
+        if join and placed.part == "when" and _requires_absence(join, placed.rule):
+            text = f"{condition} never has a value: {join[0]} must have no {join[1]}; remove one of the two"
             yield (name,), text
-    match kind:
-        case "alert":
-            yield from _check_alert_pattern(pattern.root, context)
-        case "edge":
-            yield from _check_edge_pattern(pattern.root, context)
-        case "env":
-            variable = pattern.root.get("name")
-            if _is_literal(variable) and variable not in context.env_vars:
-                hint = (
-                    suggest_nearest(str(variable), context.env_vars)
-                    or "; add it to the env_vars of an entry's fix"
-                )
-                yield ("name",), f"no entry's fix names {variable}, so nobody looks for it{hint}"
-        case "verdict":
-            yield from _check_verdict_pattern(pattern, context)
+
+
+def _check_alert_component(placed: _PlacedPattern) -> Iterator[Problem]:
+    """An alert has the component and the category of its code's entry."""
+    code = placed.conditions.get("code")
+    if placed.kind != "alert" or not isinstance(code, str) or code not in placed.context.entries:
+        return
+    entry, component = placed.context.entries[code]
+    for name, value in (("component", component), ("category", entry.category.value)):
+        condition = placed.conditions.get(name)
+        if _is_literal(condition) and condition != value:
+            yield (name,), f"{code} has the {name} {value}, so this never fires; write {name}: {value}"
+
+
+def _check_alert_catalogued(placed: _PlacedPattern) -> Iterator[Problem]:
+    """An alert whose code is in the catalog is catalogued."""
+    code = placed.conditions.get("code")
+    is_catalogued = isinstance(code, str) and code in placed.context.entries
+    if placed.kind == "alert" and is_catalogued and placed.conditions.get("catalogued") is False:
+        yield ("catalogued",), f"{code} is in the catalog, so this never fires; remove one of the two"
+
+
+def _check_edge(placed: _PlacedPattern) -> Iterator[Problem]:
+    """There is an edge only where the catalog's causes lead from one code to the other."""
+    cause, effect = placed.conditions.get("cause_code"), placed.conditions.get("effect_code")
+    if placed.kind != "edge" or not (isinstance(cause, str) and isinstance(effect, str)):
+        return
+    has_both = {cause, effect} <= placed.context.entries.keys()
+    if has_both and cause not in placed.context.graph.find_causes(effect):
+        text = f"no entry's causes lead from {cause} to {effect}, so this never fires; add {effect} to them"
+        yield ("effect_code",), text
+
+
+def _check_env(placed: _PlacedPattern) -> Iterator[Problem]:
+    """Only variables that an entry's fix names become facts."""
+    variable = placed.conditions.get("name")
+    if placed.kind != "env" or not _is_literal(variable) or variable in placed.context.env_vars:
+        return
+    hint = suggest_nearest(str(variable), placed.context.env_vars) or "; add it to the env_vars of an entry"
+    yield ("name",), f"no entry's fix names {variable}, so it is not checked{hint}"
+
+
+def _check_verdict(placed: _PlacedPattern) -> Iterator[Problem]:
+    """There is a verdict only where a rule gives it."""
+    if placed.kind != VERDICT_FACT_KIND:
+        return
+    rule_id = placed.conditions.get("rule")
+    ids = [rule.id for rule in placed.context.rules]
+    if _is_literal(rule_id) and rule_id not in ids:
+        hint = suggest_nearest(str(rule_id), ids) or "; correct it"
+        yield ("rule",), f"no rule has the id '{rule_id}'{hint}"
+    elif not any(can_produce(rule, placed.pattern) for rule in placed.context.rules):
+        yield (), "no rule gives such a verdict, so this never fires; correct it, or add the rule"
+
+
+PATTERN_CHECKS: tuple[Callable[[_PlacedPattern], Iterator[Problem]], ...] = (
+    _check_kind,
+    _check_comparisons,
+    _check_joins,
+    _check_alert_component,
+    _check_alert_catalogued,
+    _check_edge,
+    _check_env,
+    _check_verdict,
+)
+"""Each yields the reasons why no fact can ever match a pattern."""
 
 
 def _is_literal(condition: Condition | None) -> bool:
     return isinstance(condition, str) and not condition.startswith("$")
 
 
-def _check_comparison(comparison: Comparison) -> Iterator[Problem]:
-    """A comparison that no value passes."""
+def _check_exists_alone(comparison: Comparison) -> Iterator[Problem]:
     if comparison.exists is False and comparison.present_tests - {"exists"}:
-        yield ("exists",), "a field without a value passes no other test; remove one of them"
-        return
+        yield ("exists",), "a field without a value passes no other test; remove one of the tests"
+
+
+def _check_options(comparison: Comparison) -> Iterator[Problem]:
     if comparison.in_ and not any(compile_predicate(comparison)(value) for value in comparison.in_):
-        yield ("in",), "none of these passes the other tests beside it; correct the list or the tests"
-        return
+        yield ("in",), "no value of the list passes the other tests; correct the list or the tests"
+
+
+def _check_text_as_number(comparison: Comparison) -> Iterator[Problem]:
     numeric = comparison.present_tests.intersection(_NUMERIC_OPERATORS)
     if comparison.matches is not None and numeric:
-        yield (
-            ("matches",),
-            f"a text is never {_format_comparison(comparison, min(numeric))}; remove one of them",
-        )
-        return
+        test = _format_comparison(comparison, min(numeric))
+        yield ("matches",), f"a text is never {test}; remove one of the tests"
+
+
+def _check_range(comparison: Comparison) -> Iterator[Problem]:
     low = max((limit for limit in (comparison.gt, comparison.gte) if limit is not None), default=None)
     high = min((limit for limit in (comparison.lt, comparison.lte) if limit is not None), default=None)
     if low is None or high is None:
@@ -117,8 +206,17 @@ def _check_comparison(comparison: Comparison) -> Iterator[Problem]:
     if low > high or (low == high and strict):
         first = "gt" if comparison.gt == low else "gte"
         second = "lt" if comparison.lt == high else "lte"
-        text = f"nothing is both {_format_comparison(comparison, first)} and {_format_comparison(comparison, second)}; correct one of them"
-        yield (second,), text
+        lower, upper = _format_comparison(comparison, first), _format_comparison(comparison, second)
+        yield (second,), f"no number is both {lower} and {upper}; correct one of them"
+
+
+COMPARISON_CHECKS: tuple[Callable[[Comparison], Iterator[Problem]], ...] = (
+    _check_exists_alone,
+    _check_options,
+    _check_text_as_number,
+    _check_range,
+)
+"""Each yields the reason why no value can ever pass a comparison."""
 
 
 def _format_comparison(comparison: Comparison, operator: str) -> str:
@@ -132,47 +230,10 @@ def _requires_absence(join: tuple[str, str], rule: Rule) -> bool:
     return isinstance(condition, Comparison) and condition.exists is False
 
 
-def _check_alert_pattern(conditions: Mapping[str, Condition], context: _RuleContext) -> Iterator[Problem]:
-    """An alert has the component and the category of its code's entry."""
-    code = conditions.get("code")
-    if not isinstance(code, str) or code not in context.entries:
-        return
-    entry, component = context.entries[code]
-    for name, value in (("component", component), ("category", entry.category.value)):
-        condition = conditions.get(name)
-        if _is_literal(condition) and condition != value:
-            yield (name,), f"{code} is of the {name} {value}, so this never fires; write {name}: {value}"
-    if conditions.get("catalogued") is False:
-        yield ("catalogued",), f"{code} is in the catalog, so this never fires; remove one of the two"
-
-
-def _check_edge_pattern(conditions: Mapping[str, Condition], context: _RuleContext) -> Iterator[Problem]:
-    """An edge is there only where the catalog's causes lead from one code to the other."""
-    cause, effect = conditions.get("cause_code"), conditions.get("effect_code")
-    if not (isinstance(cause, str) and isinstance(effect, str) and {cause, effect} <= context.entries.keys()):
-        return
-    if cause not in context.graph.find_causes(effect):
-        text = f"no entry's causes lead from {cause} to {effect}, so this never fires; add {effect} to them"
-        yield ("effect_code",), text
-
-
-def _check_verdict_pattern(pattern: Pattern, context: _RuleContext) -> Iterator[Problem]:
-    name = pattern.root.get("rule")
-    ids = [rule.id for rule in context.rules]
-    if _is_literal(name) and name not in ids:
-        hint = suggest_nearest(str(name), ids) or "; correct it"
-        yield ("rule",), f"no rule has the id '{name}'{hint}"
-    elif not any(can_produce(rule, pattern) for rule in context.rules):
-        yield (
-            (),
-            f"no rule gives such a {VERDICT_FACT_KIND}, so this never fires; correct it, or add the rule",
-        )
-
-
 def _pair_similar_rules(
     rules: Sequence[SourceItem[Rule]],
 ) -> Iterator[tuple[SourceItem[Rule], SourceItem[Rule]]]:
-    """Pairs of rules of one priority that look for the same facts, whatever they call them."""
+    """Pair the rules of one priority that look for the same facts, under any names."""
     groups: dict[str, list[SourceItem[Rule]]] = {}
     for item in rules:
         groups.setdefault(f"{item.value.priority} {_to_canonical_form(item.value)}", []).append(item)
@@ -181,7 +242,7 @@ def _pair_similar_rules(
 
 
 def _to_canonical_form(rule: Rule) -> str:
-    """What a rule looks for, its names replaced by their numbers."""
+    """Return what a rule looks for, with its names replaced by their positions."""
     alias_indexes = {name: str(index) for index, name in enumerate(rule.when)}
 
     def canonicalize_pattern(pattern: Pattern) -> dict[str, Any]:
@@ -200,7 +261,7 @@ def _to_canonical_form(rule: Rule) -> str:
 
 
 def _describe_conflict(first: SourceItem[Rule], second: SourceItem[Rule]) -> str | None:
-    """What is wrong with two rules that fire together: they say opposite things, or the same."""
+    """Describe what is wrong with two rules that fire together: they contradict or repeat each other."""
     location = f"{first.value.id} ({first.source.path}:{first.line})"
     first_claims, second_claims = _collect_claims(first.value), _collect_claims(second.value)
     if first_claims == second_claims:
@@ -209,15 +270,16 @@ def _describe_conflict(first: SourceItem[Rule], second: SourceItem[Rule]) -> str
         if topic in first_claims and first_claims[topic] != claim:
             kind, alert_index = topic
             alias = list(second.value.when)[int(alert_index)]
+            claims = f"{_format_claim(kind, first_claims[topic])} and {_format_claim(kind, claim)}"
             return (
-                f"rule {second.value.id} contradicts {location}: of ${alias} they say {_format_claim(kind, first_claims[topic])} "
-                f"and {_format_claim(kind, claim)} for the same facts; give one a higher priority, or correct it"
+                f"rule {second.value.id} contradicts {location}: for the same facts they claim of ${alias} "
+                f"{claims}; give one a higher priority, or correct it"
             )
     return None
 
 
 def _collect_claims(rule: Rule) -> dict[tuple[str, str], str]:
-    """(what it is about, number of the alert) -> what is said of it."""
+    """Collect what a rule claims, by topic and position of the alert."""
     alias_indexes = {f"${name}": str(index) for index, name in enumerate(rule.when)}
     claims: dict[tuple[str, str], str] = {}
     for then in rule.then:

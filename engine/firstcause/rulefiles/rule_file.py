@@ -1,4 +1,4 @@
-"""One rule file, read part by part, so that one bad entry does not hide what else is wrong."""
+"""Reads one rule file part by part, so that one bad entry does not hide other mistakes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _CODE_PATTERN = re.compile(r"\bcode:\s*['\"]?([A-Z][A-Z0-9_]*)")
 
 @dataclass(frozen=True)
 class SourceItem(Generic[M]):
-    """One good entry, rule or test of a file, where it stands, and the plain data that it is made of."""
+    """A valid entry, signal, rule or test of a file, with its place and its plain data."""
 
     source: RuleSource
     path: YamlPath
@@ -46,13 +46,13 @@ class SourceItem(Generic[M]):
         return self.source.document.get_position(self.path)[0]
 
     def build_mistake(self, loc: YamlPath, text: str, *, key: bool = False) -> Mistake:
-        """A mistake at that place within the item."""
+        """Build a mistake at a path within the item."""
         return self.source.build_mistake((*self.path, *loc), text, key=key)
 
 
 @dataclass
 class RuleSource:
-    """What could be used of one file. shown: its name in verdicts; codes: all that it may define."""
+    """The valid parts of one file. display_name: its name in verdicts. codes: all that it may define."""
 
     path: str
     display_name: str
@@ -67,7 +67,7 @@ class RuleSource:
 
     @property
     def usable(self) -> bool:
-        """Whether nothing of the file was left out."""
+        """Whether the whole file is valid."""
         return self.header is not None and not self.mistakes
 
     def build_mistake(self, path: YamlPath, text: str, *, key: bool = False) -> Mistake:
@@ -76,11 +76,11 @@ class RuleSource:
 
 
 def open_source(file: FilePath, display_name: str) -> RuleSource:
-    """Reads one file: its document and its head. Never raises for what is in it: see `mistakes`."""
+    """Read the document and the header of one file. Never raises for its content: see `mistakes`."""
     source = RuleSource(str(file), display_name)
     try:
         with file.open("rb") as stream:
-            # One byte more than may be: a file of any size costs no more memory than that.
+            # One byte more than the limit, so that a file of any size costs no more memory than that.
             raw = stream.read(MAX_BYTES + 1)
     except OSError as error:
         source.mistakes.append(Mistake(source.path, 0, 0, f"cannot be read: {error.strerror}"))
@@ -100,7 +100,7 @@ def open_source(file: FilePath, display_name: str) -> RuleSource:
 
 
 def fill_source(source: RuleSource, thresholds: Mapping[str, ThresholdValue]) -> None:
-    """Takes what can be used of the document's lists: entries without `extends`, signals, rules, tests."""
+    """Validate the lists of the document: entries without `extends`, signals, rules and tests."""
     source.entries = _build_items(source, "catalog", EntryBody, _omit_extensions)
 
     def fill_part(part: Any, path: YamlPath) -> Any:
@@ -145,9 +145,9 @@ def _build_items(
 
 
 def validate_part(source: RuleSource, path: YamlPath, part: Any, model: type[M]) -> M | None:
-    """The part as the model, or None and its mistakes in the source."""
+    """Return the part as the model; None where it is invalid, with its mistakes added to the source."""
     try:
-        # By way of JSON, because strict takes words for enums and lists for tuples only there.
+        # Through JSON, because only there strict mode accepts words for enums and lists for tuples.
         return model.model_validate_json(json.dumps(part), strict=True)
     except ValidationError as error:
         problems = explain_errors(error.errors(include_url=False), part, path)

@@ -1,4 +1,4 @@
-"""One rule file's shape: component, depends_on, catalog, rules, tests."""
+"""The schema of a rule file: component, depends_on, thresholds, catalog, signals, rules, tests."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from firstcause.core.model import Category, FactValue, Frozen, MaybeName, Priori
 from firstcause.core.root_cause.signals import Signal
 from firstcause.core.text.durations import Duration
 from firstcause.inference.language import Alias, Literal, Rule
-from firstcause.rulefiles.fact_schema import FIELDS_BY_KIND
+from firstcause.rulefiles.fact_schema import FIELDS_BY_KIND, build_field_conditions
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Component = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]*$", max_length=120)]
 
 
 class TestEvent(Frozen):
-    """An event as an application would report it; the time comes from the step."""
+    """An event as an application would report it. Its time is that of the step."""
 
     __test__ = False
 
@@ -44,9 +44,9 @@ class TestEvent(Frozen):
 
 
 class Step(Frozen):
-    """What happens at one time: an event, or what else is known from then on; neither: time goes by.
+    """One step of a test: an event, or other facts from then on; with neither, time passes.
 
-    at: seconds since the start of the test. facts: each with its `kind`, in place of the earlier ones.
+    at: seconds since the start of the test. facts: each with its `kind`; they replace the earlier facts.
     """
 
     at: Duration
@@ -56,17 +56,17 @@ class Step(Frozen):
     @model_validator(mode="after")
     def _check_event_or_facts(self) -> Step:
         if self.event is not None and self.facts is not None:
-            raise ValueError("a step has an `event` or `facts`; make it two steps")
+            raise ValueError("a step has either an `event` or `facts`; make it two steps")
         if not all(isinstance(fact.get("kind"), str) for fact in self.facts or ()):
             raise ValueError("a fact needs a `kind`, such as env")
         return self
 
 
 class Expect(Frozen):
-    """What there is when all steps are through; what is left out is not looked at.
+    """The expected state after all steps. A field that is left out is not checked.
 
-    regressions: names of the differences among the last facts that are worse. known_good: whether the
-    snapshot among them is a good state. predictions: metrics whose forecast is told.
+    regressions: names of the differences among the last facts that are regressions. known_good: whether the
+    snapshot among them is a good state. predictions: metrics whose forecast becomes an error.
     """
 
     incidents: int | None = Field(default=None, ge=0)
@@ -81,12 +81,12 @@ class Expect(Frozen):
     @model_validator(mode="after")
     def _require_expectation(self) -> Expect:
         if not self.model_fields_set:
-            raise ValueError(f"nothing is expected; give one of {', '.join(type(self).model_fields)}")
+            raise ValueError(f"the test expects nothing; add one of {', '.join(type(self).model_fields)}")
         return self
 
 
 class RuleTest(Frozen):
-    """One test: what happens, and what comes of it."""
+    """One test: what happens, and what is expected."""
 
     name: Text
     given: tuple[Step, ...] = Field(min_length=1)
@@ -101,7 +101,7 @@ class RuleTest(Frozen):
 
 
 class Extension(Frozen):
-    """A catalog entry that begins as a copy of another. Without a code of its own it changes that one."""
+    """A catalog entry that begins as a copy of another. Without a code of its own it changes that entry."""
 
     extends: Code
     code: Code | None = None
@@ -121,10 +121,10 @@ class Extension(Frozen):
 
 
 class RuleFile(Frozen):
-    """A whole file. depends_on names components that this one cannot work without.
+    """A rule file. depends_on: components that this one cannot work without.
 
-    thresholds: values that rules take by `$thresholds.name` and that a site may set otherwise.
-    signals: what alerts may be about, and how a fault shows itself to those around it.
+    thresholds: values that rules use as `$thresholds.name` and that a site may override.
+    signals: what alerts may be about, and how a fault shows itself to the components around it.
     """
 
     component: Component
@@ -146,13 +146,14 @@ _THRESHOLD_REFERENCE = {"type": "string", "pattern": r"^\$thresholds\.[a-z][a-z0
 
 
 def build_json_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a rule file, for editors."""
+    """Build the JSON Schema (2020-12) of a rule file, for editors."""
     schema = RuleFile.model_json_schema(by_alias=True)
     threshold_models = {"Comparison", "RootCause", "Cascade", "ImpactVerdict"}
     # Plugins may bring other kinds, so these are offered, not demanded.
     schema["$defs"]["Pattern"]["properties"] = {
         "kind": {"anyOf": [{"enum": list(FIELDS_BY_KIND)}, {"type": "string"}]}
     }
+    schema["$defs"]["Pattern"]["allOf"] = list(build_field_conditions())
     schema["$defs"] = {
         name: _allow_thresholds(part) if name in threshold_models else part
         for name, part in schema["$defs"].items()
@@ -165,12 +166,12 @@ def build_json_schema() -> dict[str, Any]:
 
 
 def format_schema_text() -> str:
-    """The schema as it is written to a file."""
+    """Format the schema as it is written to a file."""
     return json.dumps(build_json_schema(), indent=2) + "\n"
 
 
 def _allow_thresholds(part: Any) -> Any:
-    """Wherever a number or a list may stand, so may the name of a threshold."""
+    """Allow the name of a threshold wherever a number or a list may stand."""
     if isinstance(part, list):
         return [_allow_thresholds(item) for item in part]
     if not isinstance(part, dict):

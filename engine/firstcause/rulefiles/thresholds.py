@@ -1,4 +1,4 @@
-"""Named thresholds: rule files give them once, rules say `$thresholds.name`, a site sets its own values."""
+"""Named thresholds: a rule file defines them, rules use `$thresholds.name`, a site may set its own values."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from firstcause.core.text.spelling import suggest_nearest
 from firstcause.errors import Mistake
-from firstcause.rulefiles.validation_messages import suggest_nearest
 from firstcause.rulefiles.yaml_reader import resolve_scalar
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     ThresholdValue = Literal | tuple[Literal, ...]
 
 THRESHOLDS_NAME = "thresholds"
-"""What stands before the dot; no fact of a rule may have this name."""
+"""The name before the dot; no fact of a rule may have it."""
 
 SITE_SETTING = "[rules] thresholds"
-"""Where a site's own values are, for messages."""
+"""The place of a site's own values, for messages."""
 
 _WHOLE_REFERENCE = re.compile(rf"\${THRESHOLDS_NAME}\.(\w+)")
 _EMBEDDED_REFERENCE = re.compile(rf"\{{{THRESHOLDS_NAME}\.(\w+)\}}")
@@ -32,9 +32,10 @@ _EMBEDDED_REFERENCE = re.compile(rf"\{{{THRESHOLDS_NAME}\.(\w+)\}}")
 def collect_thresholds(
     sources: Sequence[RuleSource], site: Mapping[str, ThresholdValue], *, complete: bool
 ) -> tuple[dict[str, ThresholdValue], list[Mistake]]:
-    """All thresholds by name, the site's values over those of the files; and what is wrong with them.
+    """Collect all thresholds by name, with the site's values over those of the files, and all mistakes.
 
-    whole: a value of the site for a threshold that no file names is wrong, else left out.
+    complete: whether the sources are all files. If so, a site's value for an unknown threshold is a mistake;
+    if not, the value is left out.
     """
     values: dict[str, Any] = {}
     mistakes: list[Mistake] = []
@@ -42,7 +43,7 @@ def collect_thresholds(
     for source in sources:
         for name, value in (source.header.thresholds if source.header else {}).items():
             if name in values:
-                text = f"the threshold '{name}' is taken, by {locations[name]}; rename or remove one"
+                text = f"the threshold '{name}' is already used at {locations[name]}; rename or remove one"
                 mistakes.append(source.build_mistake((THRESHOLDS_NAME, name), text, key=True))
             else:
                 values[name] = value
@@ -60,7 +61,7 @@ def collect_thresholds(
 
 
 def _parse_site_value(value: ThresholdValue, default: ThresholdValue | None) -> ThresholdValue:
-    """What comes from the environment is all text; a number is meant where ours is one."""
+    """Read a site's value; text from the environment is a number where the default is one."""
     if isinstance(value, str) and not isinstance(default, str):
         with suppress(ValueError):
             parsed = resolve_scalar(value)
@@ -94,7 +95,7 @@ def _describe_type(value: ThresholdValue) -> str:
 def fill_thresholds(
     part: Any, values: Mapping[str, ThresholdValue]
 ) -> tuple[Any, list[tuple[YamlPath, str]]]:
-    """A rule as written, with the values in place of their names; and each name that there is not."""
+    """Replace the names in a rule as written by their values; also return each unknown name."""
     problems: list[tuple[YamlPath, str]] = []
     return _fill_part(part, values, (), problems), problems
 

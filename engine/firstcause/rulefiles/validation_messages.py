@@ -1,13 +1,13 @@
-"""What pydantic found wrong, in words for the person who wrote the file."""
+"""Translates pydantic's errors into messages for the author of a rule file."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from firstcause.core.text.spelling import suggest_nearest
 from firstcause.rulefiles.schema import build_json_schema
 
 if TYPE_CHECKING:
@@ -38,26 +38,19 @@ _PATTERN_DESCRIPTIONS = {
 
 
 _LENGTH_MESSAGES = {
-    "string_too_short": "an empty text; say something, or remove the key",
-    "string_too_long": "longer than {max_length} characters; shorten it",
-    "too_short": "empty; at least {min_length} is needed",
-    "too_long": "{actual_length} are too many; at most {max_length}",
+    "string_too_short": "the text is empty; write something, or remove the key",
+    "string_too_long": "the text is longer than {max_length} characters; shorten it",
+    "too_short": "the list is empty; add at least {min_length}",
+    "too_long": "{actual_length} are too many; keep at most {max_length}",
 }
-
-
-def suggest_nearest(word: str, words: Iterable[str]) -> str:
-    """`; did you mean 'x'?` where a word is near enough, else nothing."""
-    by_fold = {other.casefold(): other for other in words}
-    matches = get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.6)
-    return f"; did you mean '{by_fold[matches[0]]}'?" if matches else ""
 
 
 def explain_errors(
     errors: Sequence[ErrorDetails], data: Any, top: YamlPath
 ) -> Iterator[tuple[YamlPath, bool, str]]:
-    """Each mistake once: its path in the file, whether it is the key that is wrong, and the text.
+    """Explain each mistake once: its path in the file, whether the key itself is wrong, and the message.
 
-    data: what was validated; top: where in the file it stands.
+    data: the data that was validated. top: the path of the data in the file.
     """
     groups: dict[YamlPath, list[ErrorDetails]] = defaultdict(list)
     for error in errors:
@@ -140,7 +133,7 @@ def _describe_value(value: Any) -> str:
 
 
 def _locate_in_data(data: Any, loc: tuple[int | str, ...]) -> YamlPath:
-    """The part of pydantic's loc that stands in the data, without the names of union members."""
+    """Return the part of pydantic's loc that is a path in the data, without the names of union members."""
     path: YamlPath = ()
     for step in loc:
         inside = (
@@ -164,7 +157,7 @@ def _load_schema() -> dict[str, Any]:
 
 
 def list_known_keys(path: YamlPath) -> list[str]:
-    """The keys that a rule file may have in the mapping at the path."""
+    """List the keys that a rule file may have in the mapping at the path."""
     schemas = _flatten_schemas([_load_schema()])
     for step in path:
         schemas = _flatten_schemas([child for schema in schemas for child in _iter_children(schema, step)])
@@ -183,7 +176,7 @@ def _iter_children(schema: dict[str, Any], step: str | int) -> Iterator[dict[str
 
 
 def _flatten_schemas(schemas: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The schemas with references followed and alternatives side by side."""
+    """Return the schemas with references followed and alternatives side by side."""
     flattened: list[dict[str, Any]] = []
     for schema in schemas:
         parts = [part for word in ("anyOf", "oneOf", "allOf") for part in schema.get(word, ())]

@@ -1,4 +1,4 @@
-"""Strict YAML with places: plain data, and where each key and value of it is written.
+"""Reads strict YAML with places: plain data, and the position of each key and value.
 
 The YAML 1.2 core schema, so that `no`, `on` and `012` mean what they look like; PyYAML alone takes
 them as false, true and 10, and takes a key that is given twice. Read from parser events, one at a
@@ -29,7 +29,7 @@ MAX_DEPTH = 40
 MAX_NODES = 200_000
 MAX_BYTES = 4 << 20
 MAX_INTEGER = 2**63
-_TOO_DEEP_MESSAGE = f"nested more than {MAX_DEPTH} deep; no rule needs that"
+_TOO_DEEP_MESSAGE = f"nested more than {MAX_DEPTH} levels deep; flatten it"
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -42,14 +42,14 @@ _ACCEPTED_TAGS = {"!": str, _TAG_PREFIX + "str": str, _TAG_PREFIX + "map": dict,
 
 @dataclass
 class Document:
-    """One file's data. Values and keys have their places; what an alias repeats has the alias's."""
+    """The data of one file, with the position of each key and value; an alias's values have its position."""
 
     data: Any
     value_positions: dict[YamlPath, Position] = field(default_factory=dict)
     key_positions: dict[YamlPath, Position] = field(default_factory=dict)
 
     def get_position(self, path: YamlPath) -> Position:
-        """Where the value at the path is written, or the nearest thing around it."""
+        """Return the position of the value at the path, or of the nearest value around it."""
         while path not in self.value_positions:
             if not path:
                 return (1, 1)
@@ -57,7 +57,7 @@ class Document:
         return self.value_positions[path]
 
     def get_key_position(self, path: YamlPath) -> Position:
-        """Where the key of the value at the path is written; a list item is its own key."""
+        """Return the position of the key of the value at the path; a list item is its own key."""
         return self.key_positions.get(path) or self.get_position(path)
 
 
@@ -70,7 +70,10 @@ class _UnreadableFileError(Exception):
 
 
 def read_document(raw: bytes, path: str) -> tuple[Document | None, list[Mistake]]:
-    """Reads one file's bytes. No document where the file cannot be used; path is for the mistakes."""
+    """Read one file's bytes.
+
+    The document is None where the file cannot be used. path: the file, for mistakes.
+    """
     problems: list[tuple[str, Position]] = []
     document = None
     try:
@@ -112,7 +115,7 @@ def _position_of_mark(mark: Any) -> Position:
 
 @dataclass
 class _OpenNode:
-    """A mapping or list that is being read; key is the one whose value comes next."""
+    """A mapping or list that is being read. key: the key whose value comes next."""
 
     node: dict[str, Any] | list[Any]
     path: YamlPath
@@ -271,7 +274,7 @@ class _DocumentBuilder:
 
 
 def resolve_scalar(text: str) -> str | int | float | bool | None:
-    """A plain scalar's value by the YAML 1.2 core schema. ValueError: a number no computer here holds."""
+    """Resolve a plain scalar by the YAML 1.2 core schema. ValueError: a number out of range."""
     if text in _NULLS:
         return None
     if text in _BOOLS:

@@ -1,4 +1,4 @@
-"""Stored history played again by other rules: what would differ, incident by incident."""
+"""Replays the stored history under other rules and reports what would differ, incident by incident."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class IncidentOutcome:
-    """What became of some events: one incident. said: reasons for which people were told, None: unknown."""
+    """An incident with its alerts. The reasons for which people were notified are None where unknown."""
 
     incident: Incident
     members: Sequence[Alert]
@@ -38,7 +38,7 @@ class IncidentOutcome:
 
     @property
     def verdicts(self) -> set[tuple[str, str, str]]:
-        """(rule, verdict, code)"""
+        """Each verdict on a member, as (rule, verdict, code)."""
         return {
             (verdict.rule, verdict.verdict.value, alert.code)
             for alert in self.members
@@ -56,7 +56,7 @@ class OutcomeHistory:
 
 @dataclass
 class BacktestReport:
-    """What a backtest found. differences: as `rules backtest --json` shows them."""
+    """The result of a backtest. differences: in the form of `rules backtest --json`."""
 
     events: int
     incidents: int
@@ -66,9 +66,9 @@ class BacktestReport:
 def run_backtest(
     database: Database, rulebase: Rulebase, group_wait: float, since: datetime, now: datetime
 ) -> BacktestReport:
-    """Play the history from `since` on by this knowledge, and compare with what really happened.
+    """Replay the history since a time under this rulebase, and compare it with what really happened.
 
-    group_wait: seconds, as it was in force.
+    group_wait: the setting that was in force, in seconds.
     """
     with database.read() as conn:
         start = event_log.find_replay_start(conn, since)
@@ -85,7 +85,7 @@ def run_backtest(
 
 
 def _iter_steps(conn: sa.Connection, start: datetime) -> Iterator[Step]:
-    """In order of time: what people closed, what was known besides, and the batches."""
+    """Merge in order of time the incidents that people closed, the changes of facts, and the batches."""
     closures = (
         Step(when, (), resolved_fingerprints=fingerprints)
         for when, fingerprints in event_log.iter_manual_closures(conn, start)
@@ -130,7 +130,7 @@ def _load_history(conn: sa.Connection, start: datetime, since: datetime, now: da
 
 
 def _compare_histories(actual: OutcomeHistory, simulated: OutcomeHistory) -> Iterator[dict[str, Any]]:
-    """Incidents that share most events are the same one; what has no other is gained or lost."""
+    """Compare incidents: those that share most events are the same; one without a match is gained or lost."""
     pairs = _match_incidents(actual, simulated)
     for incident_id, outcome in actual.outcomes.items():
         match_id = pairs.get(incident_id)
@@ -195,7 +195,7 @@ def _describe_outcome(outcome: IncidentOutcome) -> dict[str, Any]:
 
 
 def _describe_changes(actual: IncidentOutcome, simulated: IncidentOutcome) -> dict[str, Any]:
-    """Only what differs: of single values what it was and would be, of several which come and go."""
+    """Return only what differs: single values before and after, members of lists that come and go."""
     changes: dict[str, Any] = {}
     for name, before, after in (
         ("root", actual.incident.root.code, simulated.incident.root.code),

@@ -1,4 +1,4 @@
-"""Recorded storms diagnosed: each goes through the pipeline itself, on a store of its own."""
+"""Diagnoses recorded storms: each runs through the real pipeline, on a store of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_SUSPECTS = 5
 
 
 class Diagnoser:
-    """Diagnoses storms one after the other. The knowledge is the caller's and stays open."""
+    """Diagnoses storms one after the other. The rulebase belongs to the caller and stays open."""
 
     def __init__(self, rulebase: Rulebase) -> None:
         self._simulator = Simulator(rulebase)
@@ -24,7 +24,10 @@ class Diagnoser:
         self._simulator.close()
 
     def diagnose(self, storm: RecordedStorm) -> dict[str, Any]:
-        """{id, ranked, root, because, against, confidence, suspects, incidents, notifications}."""
+        """Diagnose a storm.
+
+        The keys are id, ranked, root, because, against, confidence, suspects, incidents and notifications.
+        """
         facts = storm.build_facts()
         timeline = [
             Step(now, events, facts if not index else None)

@@ -1,4 +1,4 @@
-"""Recorded storms: one JSON object a line, with the call graph and what alerted when."""
+"""Recorded storms: one JSON object a line, with the call graph and the alerts with their times."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from firstcause.core.fact_kinds import SymptomFact
 from firstcause.core.facts import dependency_fact
 from firstcause.core.model import Event, Severity
 from firstcause.errors import IntakeError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _START_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 _MAX_REPEATS = 1000
 _BATCH_WINDOW_S = 5
-"""Seconds of a storm that are triaged together, as a daemon under load does."""
+"""Seconds of a storm that are processed together, as a daemon under load does."""
 _NON_CODE_CHARACTERS = re.compile(r"[^A-Z0-9]+")
 
 
@@ -38,14 +39,14 @@ class StormAlert(BaseModel):
 
 
 class Symptom(BaseModel):
-    """What users notice: metric at service."""
+    """The symptom that users notice: a metric at a service."""
 
     service: str
     metric: str
 
 
 class RecordedStorm(BaseModel):
-    """One recorded storm. edges: [caller, callee]. What else the line has is not looked at."""
+    """One recorded storm. edges: pairs of caller and callee. Other fields of the line are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -56,7 +57,7 @@ class RecordedStorm(BaseModel):
     symptom: Symptom | None = None
 
     def iter_batches(self) -> Iterator[tuple[datetime, list[Event]]]:
-        """The alerts as events, in batches of a few seconds, each with the time at its end."""
+        """Yield the alerts as events, in batches of a few seconds, each with the time of its end."""
         by_time: dict[float, list[Event]] = {}
         for index, alert in enumerate(self.alerts):
             end = math.ceil(alert.t / _BATCH_WINDOW_S) * _BATCH_WINDOW_S
@@ -65,17 +66,12 @@ class RecordedStorm(BaseModel):
             yield _offset_time(seconds), by_time[seconds]
 
     def build_facts(self) -> list[Fact]:
-        """The call graph, and what users notice, as rules are told of them."""
+        """Build the facts of the call graph and of the symptom that users notice."""
         facts: list[Fact] = [dependency_fact(caller, callee) for caller, callee in dict.fromkeys(self.edges)]
         if self.symptom is not None:
             symptom = self.symptom
             facts.append(
-                {
-                    "kind": "symptom",
-                    "id": "symptom",
-                    "component": symptom.service,
-                    "metric": symptom.metric,
-                }
+                SymptomFact(id="symptom", component=symptom.service, metric=symptom.metric).to_fact()
             )
         return facts
 
@@ -102,7 +98,7 @@ def _build_events(alert: StormAlert, alert_index: int) -> list[Event]:
 
 
 def parse(line: str) -> RecordedStorm:
-    """IntakeError with what is wrong."""
+    """Read one line. IntakeError: the line is not a storm."""
     try:
         return RecordedStorm.model_validate(json.loads(line))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Recorded events through the pipeline, at their own times."""
+"""Replays recorded events through the pipeline, at their own times."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from firstcause.rulebase.rulebase import Rulebase
 
 _BATCH_WINDOW = timedelta(seconds=1)
-"""Events of so long are triaged together, as a daemon under load does."""
+"""Events within this time are processed together, as a daemon under load does."""
 
 
 @dataclass(frozen=True)
 class ReplayResult:
-    """incidents: as `incident ID --json` shows them, as they were opened. said: how many messages."""
+    """The result of a replay.
+
+    incidents: in the form of `incident ID --json`, in the order of their opening.
+    """
 
     incidents: Sequence[dict[str, Any]]
     notification_count: int
@@ -32,7 +35,7 @@ class ReplayResult:
 def replay(
     events: Iterable[Event], rulebase: Rulebase, group_wait: float, store: str | None = None
 ) -> ReplayResult:
-    """What comes of them; nobody is told. The knowledge is the caller's and stays open.
+    """Replay the events without notifying anybody. The rulebase belongs to the caller and stays open.
 
     group_wait: seconds. store: URL of where it is to be kept, None for one in memory. StoreError where a
     daemon runs on that, or where it holds messages that are still to be sent: they would be lost.
@@ -41,14 +44,14 @@ def replay(
     with closing(simulator), simulator.database.hold_daemon_lock():
         with simulator.database.read() as conn:
             if pending_count := outbox.count_pending(conn):
-                msg = f"{pending_count} messages still wait to be sent from that store; name another with --store"
+                msg = f"the store still has {pending_count} messages to send; name another with --store"
                 raise StoreError(msg)
         simulator.resume(group_steps(events))
         return ReplayResult(simulator.list_incidents(), len(simulator.notifications))
 
 
 def group_steps(events: Iterable[Event]) -> Iterator[Step]:
-    """In the order of their times, those of a second together at the time of the last."""
+    """Group the events in order of time; those within a second form one step, at the time of the last."""
     batch: list[Event] = []
     for event in sorted(events, key=lambda event: event.time):
         if batch and event.time - batch[0].time > _BATCH_WINDOW:

@@ -1,4 +1,4 @@
-"""Runs the tests that stand in rule files, by the pipeline itself."""
+"""Runs the tests of rule files through the real pipeline."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _START_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Mismatch:
-    """One thing that was expected and came otherwise; both as a person reads them."""
+    """An expectation that did not hold; both values in a readable form."""
 
     field: str
     expected: str
@@ -32,7 +32,7 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class RuleTestResult:
-    """What came of one test. why: the incidents and the rules that spoke, for a test that failed."""
+    """The result of one test. For a failed test, also its incidents and their verdicts, as lines of text."""
 
     test: PlacedTest
     differences: tuple[Mismatch, ...]
@@ -44,7 +44,7 @@ class RuleTestResult:
 
 
 def run_rule_tests(rulebase: Rulebase, tests: Sequence[PlacedTest]) -> Iterator[RuleTestResult]:
-    """The results in the order of the tests, each as soon as it is there."""
+    """Run the tests and yield each result as soon as it is there, in order."""
     simulator = Simulator(rulebase)
     try:
         for placed_test in tests:
@@ -81,7 +81,10 @@ def _build_timeline(test: RuleTest) -> Iterator[Step]:
 def _compare_incidents(
     expect: Expect, incidents: Sequence[dict[str, Any]], notifications: Sequence[Notification]
 ) -> Iterator[Mismatch]:
-    """root chooses the incident that cascades and priority speak of; without it, all are meant."""
+    """Compare incidents with expectations.
+
+    Cascades and priority are those of the expected root, or of all.
+    """
     matching = [incident for incident in incidents if expect.root in {None, incident["root"]["code"]}]
     cascades = {
         alert["code"] for incident in matching for alert in incident["alerts"] if alert["role"] == "cascade"
@@ -104,7 +107,7 @@ def _compare_incidents(
 
 
 def _compare_verdicts(test: RuleTest, rulebase: Rulebase) -> Iterator[Mismatch]:
-    """What the rules say of the last facts, where the test asks for that."""
+    """Compare regressions, known good state and predictions of the last facts, where the test expects any."""
     expect = test.expect
     if expect.regressions is None and expect.known_good is None and expect.predictions is None:
         return
@@ -134,9 +137,10 @@ def _explain_result(
     incidents: Sequence[dict[str, Any]], notifications: Sequence[Notification]
 ) -> Iterator[str]:
     for incident in incidents:
-        yield f"incident {incident['id']}: {incident['root']['code']}, {incident['priority']}, {incident['status']}"
+        root = incident["root"]["code"]
+        yield f"incident {incident['id']}: {root}, {incident['priority']}, {incident['status']}"
         for verdict in incident["verdicts"]:
             location = f"{verdict['file']}:{verdict['line']}"
             yield f"  {verdict['code']}: {verdict['verdict']} ({verdict['because']}) [{location}]"
     for notification in notifications:
-        yield f"said: {notification.text}"
+        yield f"notified: {notification.text}"

@@ -1,4 +1,4 @@
-"""The pipeline played on a store in memory: real rules, a clock that is told the time, nobody disturbed."""
+"""Runs the pipeline on a store in memory: real rules, a simulated clock, and notifications only recorded."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from firstcause.app.application import Application
 from firstcause.config import Settings
+from firstcause.health.system_state import ReplayedFacts
 from firstcause.hookspecs import hookimpl
 from firstcause.hookspecs.types import Notifier
 from firstcause.plugins.manager import PluginManager
@@ -25,26 +26,26 @@ if TYPE_CHECKING:
 
 
 _AGE_MARGIN = timedelta(milliseconds=1)
-"""How long after its birthday an alert is looked at: then both `gt` and `gte` hold."""
+"""Delay after an alert reaches an age at which rules look at it, so that both `gt` and `gte` hold."""
 
 
 class _RecordingPlugin:
-    """A plugin whose notifier writes down what it is given."""
+    """A plugin whose notifier records notifications."""
 
     def __init__(self) -> None:
         self.notifications: list[Notification] = []
 
     @hookimpl
     def firstcause_notifiers(self) -> list[Notifier]:
-        # A limit is no matter of the rules: the last resort has none.
+        # Rate limits are not part of the rules, and a notifier of last resort has none.
         return [Notifier(name="rehearsal", send=self.notifications.append, last_resort=True)]
 
 
 @dataclass(frozen=True)
 class Step:
-    """Events that came at one time, and what else was known then; None: as before.
+    """The events of one time, and the other facts from then on; None: the facts as before.
 
-    closed: fingerprints of the alerts of an incident that a person resolved.
+    resolved_fingerprints: of the alerts of an incident that a person resolved.
     """
 
     now: datetime
@@ -54,7 +55,7 @@ class Step:
 
 
 class Simulator:
-    """What comes of events under given rules.
+    """Runs events through the pipeline under given rules.
 
     group_wait: seconds, None for the default. store: its URL, None for one in memory. sweeping: alerts that
     nobody reports any more end, as they do while the daemon runs.
@@ -71,14 +72,14 @@ class Simulator:
         self._recorder = _RecordingPlugin()
         host = PluginManager([])
         host.register(self._recorder, "rehearsal")
-        # Nobody acknowledges anything here, so nobody is reminded.
+        # Nobody can acknowledge an incident here, so there are no reminders.
         notify: dict[str, float] = {"repeat_interval": 0}
         if group_wait is not None:
             notify["group_wait"] = group_wait
         settings = Settings.model_validate({"store": {"url": store or "sqlite://"}, "notify": notify})
         self._settle_time = timedelta(seconds=2 * settings.notify.group_wait)
         self._age_limits_s = rulebase.inference.limits("alert", "age_s")
-        self._quiet_after_s = settings.intake.quiet_after if sweep_quiet_alerts else None
+        self._resolve_after_s = settings.intake.resolve_after if sweep_quiet_alerts else None
         self._app = Application(settings, host, rulebase)
         self._app.database.prepare()
 
@@ -87,19 +88,19 @@ class Simulator:
         return self._app.database
 
     def run(self, timeline: Iterable[Step], until: datetime | None = None) -> None:
-        """Moments in order, then on until that time, or until all that waits is said. Starts from nothing."""
+        """Run the steps on an empty store, then until that time, or until no notification is pending."""
         self._clear_store()
         self.resume(timeline, until)
 
     def resume(self, timeline: Iterable[Step], until: datetime | None = None) -> None:
-        """As `play`, from what the store holds."""
+        """Run the steps as `run` does, on the store as it is."""
         previous_time = None
-        self._app.system_state.replayed_facts = []
+        self._app.system_state.fact_source = ReplayedFacts()
         for step in timeline:
             self._advance_to(previous_time, step.now)
             self._resolve_incidents(step)
             if step.facts is not None:
-                self._app.system_state.replayed_facts = list(step.facts)
+                self._app.system_state.fact_source = ReplayedFacts(tuple(step.facts))
                 if not step.events:
                     self._app.pipeline.reevaluate(step.now)
             if step.events:
@@ -110,18 +111,20 @@ class Simulator:
             self._advance_to(previous_time, previous_time + self._settle_time if until is None else until)
 
     def _advance_to(self, since: datetime | None, until: datetime) -> None:
-        """Let time go by: say what is due, and ask rules when an alert gets as old as they want it."""
+        """Let time pass: deliver due notifications, and evaluate rules at alerts' ages that they test."""
         for when in self._age_thresholds(since, until) if self._age_limits_s and since is not None else ():
             self._deliver_due(when)
             self._app.pipeline.reevaluate(when)
-        for when in self._list_quiet_times(since, until) if self._quiet_after_s and since is not None else ():
+        for when in (
+            self._list_quiet_times(since, until) if self._resolve_after_s and since is not None else ()
+        ):
             self._deliver_due(when)
             self._app.maintenance.sweep(when)
             self._app.pipeline.triage_all(when)
         self._deliver_due(until)
 
     def _list_quiet_times(self, since: datetime, until: datetime) -> list[datetime]:
-        length = timedelta(seconds=self._quiet_after_s or 0) + _AGE_MARGIN
+        length = timedelta(seconds=self._resolve_after_s or 0) + _AGE_MARGIN
         with self.database.read() as conn:
             ends = {alert.last_seen + length for alert in alerts.load_active(conn)}
         return sorted(when for when in ends if since < when < until)
@@ -145,24 +148,24 @@ class Simulator:
 
     @property
     def notifications(self) -> Sequence[Notification]:
-        """What was said, in order."""
+        """The notifications, in order."""
         return tuple(self._recorder.notifications)
 
     def list_incidents(self) -> list[dict[str, Any]]:
-        """As `incident ID --json` shows them, in the order of their opening."""
+        """List the incidents in the form of `incident ID --json`, in the order in which they were opened."""
         rows = self._app.incidents.list_incidents(limit=None)
         return [self._app.incidents.get_incident(row["id"]) for row in reversed(rows)]
 
     def rank_suspects(self, now: datetime) -> list[Suspect]:
-        """All that may be the root of what is active, likeliest first."""
+        """Rank all components that may be the root of the active alerts, the most likely first."""
         return self._app.incidents.rank_suspects(now)
 
     def close(self) -> None:
-        """The knowledge is the caller's and stays open."""
+        """Close the store. The rulebase belongs to the caller and stays open."""
         self._app.database.close()
 
     def _deliver_due(self, now: datetime) -> None:
-        """What is due by then, each message at its own time."""
+        """Deliver the messages that are due by then, each at its own time."""
         while (due := self._next_due()) is not None and due <= now:
             if not self._app.notifications.deliver(due):
                 break

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from firstcause.core.facts import CodeHistory
 from firstcause.core.grouping.aggregation import ActiveAlertSummary
 from firstcause.core.model import Alert, IncidentStatus, Role, Sample, Severity, Verdict
+from firstcause.store.statements import split_into_chunks, upsert
 from firstcause.store.tables import alert, incident, notification_registry
 
 if TYPE_CHECKING:
@@ -21,11 +21,8 @@ if TYPE_CHECKING:
 _COLUMNS = (
     "fingerprint", "fault", "code", "catalogued", "title", "severity", "component", "tenant", "service",
     "probe", "count", "first_seen", "last_seen", "resolved_at", "caused_by", "role", "drill", "incident_id",
-    "former", "opened_at", "kinds",
+    "opened_at", "kinds",
 )  # fmt: skip
-_CHUNK_SIZE = 500
-
-T = TypeVar("T")
 
 
 def _to_alert(row: Any) -> Alert:
@@ -38,13 +35,13 @@ def _to_alert(row: Any) -> Alert:
 
 
 def load_active(conn: sa.Connection, *, drill: bool = False) -> list[Alert]:
-    """drill: those of drills, which are a world of their own, in place of all others."""
+    """Load the active alerts. drill: those of drills, which are kept apart, instead of all others."""
     query = sa.select(alert).where(alert.c.resolved_at.is_(None), alert.c.drill.is_(drill))
     return [_to_alert(row) for row in conn.execute(query.order_by(alert.c.id))]
 
 
 def load_resolved_in_open(conn: sa.Connection) -> list[Alert]:
-    """Those that ended while the incident that they belong to is still open."""
+    """Load the resolved alerts of incidents that are still open."""
     rows = conn.execute(
         sa.select(alert)
         .join(incident, incident.c.id == alert.c.incident_id)
@@ -55,15 +52,16 @@ def load_resolved_in_open(conn: sa.Connection) -> list[Alert]:
 
 
 def load_tenants(conn: sa.Connection) -> set[str]:
-    """All that ever reported anything."""
+    """Load the names of all tenants that have an alert."""
     query = sa.select(alert.c.tenant).where(alert.c.tenant.is_not(None)).distinct()
     return set(conn.execute(query).scalars())
 
 
 def load_active_by_fingerprint(conn: sa.Connection, fingerprints: Collection[str]) -> dict[str, Alert]:
+    """Load the active alerts with these fingerprints; by fingerprint."""
     return {
         row.fingerprint: _to_alert(row)
-        for chunk in _split_into_chunks(fingerprints)
+        for chunk in split_into_chunks(fingerprints)
         for row in conn.execute(
             sa.select(alert).where(alert.c.fingerprint.in_(chunk), alert.c.resolved_at.is_(None))
         )
@@ -71,9 +69,9 @@ def load_active_by_fingerprint(conn: sa.Connection, fingerprints: Collection[str
 
 
 def load_last_ended(conn: sa.Connection, fingerprints: Collection[str]) -> dict[str, Alert]:
-    """The latest ended alert of each fingerprint."""
+    """Load the last resolved alert of each fingerprint."""
     latest: dict[str, Alert] = {}
-    for chunk in _split_into_chunks(fingerprints):
+    for chunk in split_into_chunks(fingerprints):
         newest = (
             sa.select(sa.func.max(alert.c.id))
             .where(alert.c.fingerprint.in_(chunk), alert.c.resolved_at.is_not(None))
@@ -85,8 +83,9 @@ def load_last_ended(conn: sa.Connection, fingerprints: Collection[str]) -> dict[
 
 
 def load_by_incident(conn: sa.Connection, incident_ids: Collection[int]) -> dict[int, list[Alert]]:
+    """Load the alerts of incidents, each list in order of first_seen; by incident id."""
     by_incident: dict[int, list[Alert]] = {incident_id: [] for incident_id in incident_ids}
-    for chunk in _split_into_chunks(incident_ids):
+    for chunk in split_into_chunks(incident_ids):
         members = sa.select(alert).where(alert.c.incident_id.in_(chunk))
         for row in conn.execute(members.order_by(alert.c.first_seen, alert.c.id)):
             by_incident[row.incident_id].append(_to_alert(row))
@@ -94,7 +93,7 @@ def load_by_incident(conn: sa.Connection, incident_ids: Collection[int]) -> dict
 
 
 def load_lead_roots(conn: sa.Connection, incident_ids: Collection[int]) -> dict[int, Alert]:
-    """Of each incident the first of its roots."""
+    """Load the first root alert of each incident; by incident id."""
     first = (
         sa.select(sa.func.min(alert.c.id))
         .where(alert.c.incident_id.in_(incident_ids), alert.c.role == Role.ROOT.value)
@@ -105,7 +104,7 @@ def load_lead_roots(conn: sa.Connection, incident_ids: Collection[int]) -> dict[
 
 
 def count_alerts_by_rule(conn: sa.Connection) -> dict[str, int]:
-    """Rule -> of how many active alerts it says something."""
+    """Count the active alerts on which each rule has a verdict; by rule id."""
     counts: dict[str, int] = {}
     for verdicts in conn.execute(sa.select(alert.c.verdicts).where(alert.c.resolved_at.is_(None))).scalars():
         for rule in {str(verdict["rule"]) for verdict in verdicts}:
@@ -114,7 +113,7 @@ def count_alerts_by_rule(conn: sa.Connection) -> dict[str, int]:
 
 
 def save(conn: sa.Connection, alerts: Iterable[Alert]) -> dict[str, int]:
-    """Insert those without a row, update the others; returns fingerprint -> row of the new ones."""
+    """Insert new alerts and update stored ones; returns the ids of the new ones by fingerprint."""
     records = list(alerts)
     updates = [
         {"row": record.stored_id, **_to_values(record)} for record in records if record.stored_id is not None
@@ -141,14 +140,14 @@ def _to_values(record: Alert) -> dict[str, Any]:
 
 
 def load_matched(conn: sa.Connection, fingerprints: Collection[str]) -> dict[str, ActiveAlertSummary]:
-    """Of the active alerts with these fingerprints as much as counting needs."""
+    """Load what counting needs of the active alerts with these fingerprints; by fingerprint."""
     columns = ("id", "code", "title", "count", "severity", "first_seen", "last_seen", "sample")
     query = sa.select(alert.c.fingerprint, *(alert.c[name] for name in columns))
     return {
         name: ActiveAlertSummary(
             row, code, title, count, Severity(severity), first, last, Sample.model_validate(sample)
         )
-        for chunk in _split_into_chunks(fingerprints)
+        for chunk in split_into_chunks(fingerprints)
         for name, row, code, title, count, severity, first, last, sample in conn.execute(
             query.where(alert.c.fingerprint.in_(chunk), alert.c.resolved_at.is_(None))
         )
@@ -156,7 +155,7 @@ def load_matched(conn: sa.Connection, fingerprints: Collection[str]) -> dict[str
 
 
 def add_counts(conn: sa.Connection, updates: Iterable[CountUpdate]) -> None:
-    """Count occurrences that change nothing else of their alerts."""
+    """Add occurrences that change nothing but the counts, times and samples of their alerts."""
     with_sample, others = [], []
     for update in updates:
         row = {"row": update.stored_id, "added": update.added, "last": update.last_seen}
@@ -178,13 +177,13 @@ def add_counts(conn: sa.Connection, updates: Iterable[CountUpdate]) -> None:
 
 
 def count_late(conn: sa.Connection, late: Mapping[int, int]) -> None:
-    """late: row of an ended alert -> occurrences that arrived after its end."""
+    """Add occurrences that arrived after the end of their alert. late: alert id -> occurrences."""
     for row, count in late.items():
         conn.execute(alert.update().where(alert.c.id == row).values(count=alert.c.count + count))
 
 
 def resolve_all(conn: sa.Connection, incident_id: int, now: datetime) -> None:
-    """End all alerts of an incident that are still active."""
+    """Resolve the alerts of an incident that are still active."""
     conn.execute(
         alert.update()
         .where(alert.c.incident_id == incident_id, alert.c.resolved_at.is_(None))
@@ -193,25 +192,24 @@ def resolve_all(conn: sa.Connection, incident_id: int, now: datetime) -> None:
 
 
 def register(conn: sa.Connection, codes: Sequence[Mapping[str, Any]]) -> None:
-    """Fill the registry of codes. seen: code, title, catalogued, severity, first_seen, last_seen, count."""
-    if not codes:
-        return
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(notification_registry)
-    updates = {
-        "title": statement.excluded.title,
-        "catalogued": statement.excluded.catalogued,
-        "severity": statement.excluded.severity,
-        "last_seen": statement.excluded.last_seen,
-        "count": notification_registry.c.count + statement.excluded.count,
-    }
-    conn.execute(statement.on_conflict_do_update(index_elements=["code"], set_=updates), list(codes))
+    """Add codes to the registry, or update them.
+
+    codes: rows with code, title, catalogued, severity, first_seen, last_seen, count.
+    """
+    upsert(
+        conn,
+        notification_registry,
+        codes,
+        ["code"],
+        replace=["title", "catalogued", "severity", "last_seen"],
+        add=["count"],
+    )
 
 
 def load_history(conn: sa.Connection, codes: Collection[str]) -> list[CodeHistory]:
-    """What is stored of these codes besides what is open now."""
+    """Load the past of these codes: occurrences, resolved incidents, the last fix."""
     histories: list[CodeHistory] = []
-    for chunk in _split_into_chunks(codes):
+    for chunk in split_into_chunks(codes):
         ended = {
             row.root_code: row
             for row in conn.execute(
@@ -251,18 +249,18 @@ def _load_last_fix(conn: sa.Connection, code: str) -> str | None:
 
 
 def list_registered_codes(conn: sa.Connection) -> list[dict[str, Any]]:
-    """A row for each code ever seen: code, title, severity, last_seen, count."""
+    """List all registered codes: rows with code, title, severity, last_seen, count."""
     columns = notification_registry.c
     query = sa.select(columns.code, columns.title, columns.severity, columns.last_seen, columns.count)
     return [dict(row) for row in conn.execute(query.order_by(columns.code)).mappings()]
 
 
 def list_faults(conn: sa.Connection, codes: Collection[str]) -> list[dict[str, Any]]:
-    """A row for each fault of these codes: code, severity, count, last_seen, and its latest message."""
+    """List the faults of these codes: rows with code, severity, count, last_seen and the last message."""
     newest = sa.func.max(alert.c.id)
     total = (sa.func.sum(alert.c.count).label("count"), sa.func.max(alert.c.last_seen).label("last_seen"))
     rows: list[dict[str, Any]] = []
-    for chunk in _split_into_chunks(codes):
+    for chunk in split_into_chunks(codes):
         grouped = sa.select(newest.label("id"), *total).where(alert.c.code.in_(chunk))
         by_fault = grouped.group_by(alert.c.fault).subquery()
         joined = sa.select(
@@ -274,8 +272,3 @@ def list_faults(conn: sa.Connection, codes: Collection[str]) -> list[dict[str, A
             values = {name: row[name] for name in ("code", "severity", "last_seen")}
             rows.append(values | {"count": int(row["count"]), "message": row["sample"].get("message")})
     return rows
-
-
-def _split_into_chunks(values: Collection[T]) -> list[list[T]]:
-    items = list(values)
-    return [items[start : start + _CHUNK_SIZE] for start in range(0, len(items), _CHUNK_SIZE)]

@@ -1,4 +1,4 @@
-"""Who changed what, and when: of everything that a person asks of firstcause, by whichever way."""
+"""The audit log: who changed what and when, by page, API or command line."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def add(
     about: str | None = None,
     reason: str | None = None,
 ) -> None:
-    """about: the thing that it was done to, such as "incident 7"."""
+    """Add an entry to the audit log. about: the object of the change, such as "incident 7"."""
     conn.execute(audit.insert().values(at=now, actor=actor, what=what, about=about, reason=reason))
 
 
 def list_entries(conn: sa.Connection, limit: int) -> list[dict[str, Any]]:
-    """The latest first: at, actor, what, about, reason."""
+    """List the last entries, newest first: rows with at, actor, what, about, reason."""
     columns = audit.c.at, audit.c.actor, audit.c.what, audit.c.about, audit.c.reason
     return [
         dict(row)

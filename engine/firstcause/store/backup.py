@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from firstcause.errors import StoreError
-from firstcause.store.database import HEAD, JOURNAL_SUFFIX, Database
-from firstcause.store.inbox_journal import JournalInbox, fsync_path
+from firstcause.store.database import JOURNAL_SUFFIX, Database
+from firstcause.store.inbox_journal import JournalInbox
+from firstcause.store.journal_segment import fsync_path
+from firstcause.store.schema import HEAD, empty_journal
 from firstcause.store.tables import journal, metadata
 
 if TYPE_CHECKING:
@@ -24,10 +26,11 @@ _CHUNK_SIZE = 1000
 
 
 def back_up(database: Database, target: Path, *, replace: bool = False) -> int:
-    """Copy all that is in the store, with what waits for triage, into a file; returns its bytes.
+    """Copy the store and the events that wait for triage into a file; returns its size in bytes.
 
-    The file is a store itself. It is there whole, or not at all. What is accepted meanwhile may be in it.
-    StoreError where it is there already, unless it is to be replaced, or cannot be written.
+    The file is a SQLite store. It appears complete or not at all. Events accepted meanwhile may be in it.
+    replace: overwrite a file that exists.
+    StoreError where the file exists and is not to be replaced, or cannot be written.
     """
     if target.exists():
         if _is_same_file(database, target):
@@ -36,7 +39,7 @@ def back_up(database: Database, target: Path, *, replace: bool = False) -> int:
             raise StoreError(f"{target} is there already; name another file, or say --replace")
     part = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
     try:
-        # Nobody else may read it, as nobody else may read the store.
+        # Like the store, the copy is readable by its owner only.
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         _write_copy(database, part)
         fsync_path(part)
@@ -64,7 +67,7 @@ def _write_copy(database: Database, part: Path) -> None:
     copy = Database(f"sqlite:///{part}")
     with closing(copy):
         if database.is_sqlite:
-            # First: what is triaged from here on may be deleted here, but not there.
+            # The journal first: a segment that is triaged after this moment is deleted here, but not there.
             if isinstance(database.inbox, JournalInbox):
                 database.inbox.copy(Path(f"{part}{JOURNAL_SUFFIX}"))
             with (
@@ -73,15 +76,15 @@ def _write_copy(database: Database, part: Path) -> None:
             ):
                 plain = source.driver_connection
                 if not isinstance(plain, sqlite3.Connection):
-                    msg = f"{database.display_url} is used by a driver that cannot copy it"
+                    msg = f"{database.display_url} cannot be copied with this driver; use a sqlite:/// url"
                     raise StoreError(msg)
-                # In one go: a copy in steps begins anew whenever somebody writes.
+                # In one step: a copy in steps starts again whenever another process writes.
                 plain.backup(target)
         else:
             _copy_rows(database, copy)
-        copy.empty_journal()
+        empty_journal(copy)
     with closing(sqlite3.connect(part)) as plain:
-        # One file, with no log beside it.
+        # One file, without a write-ahead log.
         plain.execute("PRAGMA journal_mode=DELETE")
 
 
@@ -91,9 +94,9 @@ def _copy_rows(database: Database, copy: Database) -> None:
         raise StoreError(msg)
     copy.upgrade()
     with database.read() as source, copy.write() as target:
-        # All of one moment.
+        # All tables as of one moment.
         source.execution_options(isolation_level="REPEATABLE READ")
-        # Of an incident that lives on in a later one, that comes later.
+        # A merged incident refers to an incident whose row may follow later.
         target.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
         for table in metadata.sorted_tables:
             if table is not journal:

@@ -1,4 +1,4 @@
-"""What people said of causes: this alert is caused by that one, or by none. The last word holds."""
+"""Causes that people set by hand: an alert is caused by another one, or by none. The last entry counts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CauseOverride:
-    """effect, cause: rows of alerts; cause None: it is a root."""
+    """A cause that a person set. effect_id, cause_id: alert ids; cause_id None: the effect is a root."""
 
     effect_id: int
     cause_id: int | None
@@ -25,6 +25,7 @@ class CauseOverride:
 
 
 def add(conn: sa.Connection, new: CauseOverride) -> None:
+    """Add an override; earlier ones of the same effect no longer count."""
     values = {
         "effect_id": new.effect_id,
         "cause_id": new.cause_id,
@@ -36,7 +37,7 @@ def add(conn: sa.Connection, new: CauseOverride) -> None:
 
 
 def load_active(conn: sa.Connection) -> list[CauseOverride]:
-    """The last word on each alert that is active."""
+    """Load the last override of each active alert."""
     rows = conn.execute(
         sa.select(ruling)
         .join(alert, alert.c.id == ruling.c.effect_id)

@@ -1,4 +1,4 @@
-"""Whether anything changed that people look at, by a few questions that cost next to nothing."""
+"""A token that changes with the data that people look at, read by three cheap queries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def read_change_token(conn: sa.Connection) -> Sequence[object]:
-    """Other values than before whenever something was added, ended or counted."""
+    """Read the token; its values change whenever something was added, resolved or counted."""
     newest = [
         sa.select(sa.func.max(table.c.id)).scalar_subquery()
         for table in (timeline, notification_log, health_snapshot, silence, audit)

@@ -1,4 +1,4 @@
-"""What to do with times that a clock has left in the future which was then set back."""
+"""Adjust stored times after the system clock was set back."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _PAST_COLUMNS = {
     tables.notification_log: ("at",),
     tables.notification_registry: ("first_seen", "last_seen"),
 }
-"""What has happened, and so cannot be later than now."""
+"""Columns that hold past times, which cannot be later than now."""
 
 
 def adjust_times(conn: sa.Connection, offset: timedelta, now: datetime) -> None:
-    """The clock was set back by so much: nothing has happened later than now, and what waits comes sooner.
+    """Move past times that lie in the future to now, and pending notifications forward by `offset`.
 
-    Else an error that ended in that future would be taken for a straggler until then, and messages would
-    wait until then.
+    Otherwise errors would count as late occurrences of an alert that was resolved in that future, and
+    notifications would wait for it.
     """
     for table, names in _PAST_COLUMNS.items():
         for name in names:

@@ -1,13 +1,10 @@
-"""The connection to the database, and its schema's version."""
+"""The connection to the database: its engine, read and write transactions."""
 
 from __future__ import annotations
 
-import fcntl
 import sqlite3
-import threading
 import time
-from collections import deque
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,9 +21,8 @@ from sqlalchemy.exc import (
 )
 
 from firstcause.errors import StoreError
-from firstcause.resources import shipped_path
-from firstcause.store import tables
-from firstcause.store.inbox import MAX_PAYLOAD_EVENTS, TableInbox, insert_pending
+from firstcause.store import locks, schema
+from firstcause.store.inbox import TableInbox
 from firstcause.store.inbox_journal import JournalInbox
 
 if TYPE_CHECKING:
@@ -36,65 +32,30 @@ if TYPE_CHECKING:
 
     from firstcause.store.inbox import Inbox
 
-HEAD = "0012"
-"""The schema's version that this program needs; a test holds it to the newest migration."""
-
-# One number for all of firstcause: Postgres' advisory locks are named by numbers.
-_WRITER_LOCK = 0x66697273
-_DAEMON_LOCK = 0x66697274
-
 JOURNAL_SUFFIX = "-accepted"
-_OLD_INBOX_SUFFIX = "-inbox"
+"""The journal's folder is named like SQLite's file with this suffix."""
 
 _CONNECT_TIMEOUT_S = 10
-"""Seconds after which a Postgres that says nothing is taken to be away; the url may give its own."""
+"""Seconds to wait for a Postgres server that does not answer; the url may set another time."""
 
 _WAL_PAGES = 8192
-"""Pages of 4 KiB after which SQLite's write-ahead log is carried over into its file."""
+"""Pages of 4 KiB after which SQLite moves its write-ahead log into its file."""
 
 _WAL_RETRY_DELAYS_S = (0.01, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
-"""Seconds between the tries to switch a new SQLite file to its write-ahead log."""
-
-
-class FairLock:
-    """A lock that is handed on in the order in which it was asked for.
-
-    threading.Lock goes to whoever is quickest, and who works off a storm would always be.
-    """
-
-    def __init__(self) -> None:
-        self._mutex = threading.Lock()
-        self._locked = False
-        self._waiters: deque[threading.Lock] = deque()
-
-    def __enter__(self) -> None:
-        with self._mutex:
-            if not self._locked:
-                self._locked = True
-                return
-            waiter = threading.Lock()
-            waiter.acquire()
-            self._waiters.append(waiter)
-        waiter.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        with self._mutex:
-            if self._waiters:
-                self._waiters.popleft().release()
-            else:
-                self._locked = False
+"""Seconds between the attempts to switch a new SQLite file to its write-ahead log."""
 
 
 class Database:
-    """One database. Writers take turns, so that two can never open two incidents for one cause.
+    """One database. Writers take turns, so that two of them can never open two incidents for one cause.
 
-    inbox: where accepted events wait.
+    inbox: holds accepted events until triage.
     """
 
     def __init__(self, url: str) -> None:
+        """Create the engine without connecting; StoreError where the url cannot be used."""
         self.url = _with_driver(url)
         self.engine = _create_engine(self.url)
-        self._write_lock = FairLock()
+        self._write_lock = locks.FairLock()
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self.inbox = self._create_inbox()
 
@@ -106,20 +67,25 @@ class Database:
 
     @contextmanager
     def write(self, *, exclusive: bool = True) -> Iterator[sa.Connection]:
-        """A transaction, committed at the end. exclusive: keeps other firstcause processes out as well."""
+        """Open a transaction that is committed at the end.
+
+        exclusive: keep other firstcause processes from writing too. SQLite always does.
+        """
         with (
-            self._write_lock if self.is_sqlite else _no_lock(),
+            self._write_lock if self.is_sqlite else nullcontext(),
             _translate_db_errors(self.engine.url),
             self.engine.begin() as conn,
         ):
             if exclusive and not self.is_sqlite:
-                # A statement of its own: what later ones read must be newer than the lock.
-                conn.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITER_LOCK})
+                locks.lock_writers(conn)
             yield conn
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A transaction that may not write: on SQLite it would fail whenever another one writes."""
+        """Open a transaction that may not write.
+
+        A transaction that reads first and writes later fails on SQLite where another one wrote in between.
+        """
         with _translate_db_errors(self.engine.url), self.engine.connect() as conn:
             conn.execution_options(firstcause_read=True)
             if not self.is_sqlite:
@@ -128,9 +94,13 @@ class Database:
 
     @contextmanager
     def hold_daemon_lock(self) -> Iterator[None]:
-        """Held by the daemon for as long as it runs; StoreError where another one holds it."""
-        with self._hold_sqlite_lock() if self.is_sqlite else self._hold_postgres_lock():
-            yield
+        """Hold the lock that the daemon has while it runs; StoreError where another daemon holds it."""
+        try:
+            with self._hold_sqlite_lock() if self.is_sqlite else self._hold_postgres_lock():
+                yield
+        except locks.LockHeldError as error:
+            msg = f"another firstcause daemon runs on {self.display_url}; stop it, or change [store] url"
+            raise StoreError(msg) from error
 
     @contextmanager
     def _hold_sqlite_lock(self) -> Iterator[None]:
@@ -138,161 +108,78 @@ class Database:
             yield
             return
         path = Path(f"{self.engine.url.database}.lock")
-        try:
-            file = path.open("w")
-        except OSError as error:
-            msg = f"{path} cannot be written: {error.strerror}; {_format_connection_hint(self.engine.url)}"
-            raise StoreError(msg) from error
-        with file:
+        with ExitStack() as stack:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise StoreError(self._format_already_running()) from error
+                stack.enter_context(locks.hold_file_lock(path))
+            except OSError as error:
+                msg = (
+                    f"{path} cannot be written: {error.strerror}; {_format_connection_hint(self.engine.url)}"
+                )
+                raise StoreError(msg) from error
             yield
 
     @contextmanager
     def _hold_postgres_lock(self) -> Iterator[None]:
-        # A connection of its own, outside any transaction: the server frees the lock when it is gone.
-        with _translate_db_errors(self.engine.url), self.engine.connect() as plain:
-            conn = plain.execution_options(isolation_level="AUTOCOMMIT")
-            acquired = conn.execute(
-                sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _DAEMON_LOCK}
-            ).scalar()
-            if not acquired:
-                raise StoreError(self._format_already_running())
-            try:
-                yield
-            finally:
-                # Closed, not put back: the lock goes with it, also where the server was away meanwhile.
-                conn.invalidate()
-
-    def _format_already_running(self) -> str:
-        return f"another firstcause daemon runs on {self.display_url}; stop it, or change [store] url"
+        with (
+            _translate_db_errors(self.engine.url),
+            self.engine.connect() as conn,
+            locks.hold_server_lock(conn.execution_options(isolation_level="AUTOCOMMIT")),
+        ):
+            yield
 
     def read_version(self) -> str | None:
-        """The schema's version, None where the database is empty."""
-        with self.read() as conn:
-            if not sa.inspect(conn).has_table("alembic_version"):
-                return None
-            row = conn.execute(sa.text("SELECT version_num FROM alembic_version")).first()
-            return str(row[0]) if row else None
+        """See `schema.read_version`."""
+        return schema.read_version(self)
 
     def prepare(self) -> None:
-        """Bring an empty or older database to this program's schema; refuse a newer one."""
-        version = self.read_version()
-        if version == HEAD:
-            self._import_old_inbox()
-            return
-        if version is not None and version not in self.known_versions():
-            msg = (
-                f"the database at {self.display_url} has schema {version}, which is newer than this firstcause "
-                f"(schema {HEAD}); install the newer firstcause, or point [store] url elsewhere"
-            )
-            raise StoreError(msg)
-        self.upgrade()
-
-    def known_versions(self) -> frozenset[str]:
-        return frozenset(
-            path.name.partition("_")[0] for path in shipped_path("migrations").glob("versions/*.py")
-        )
+        """See `schema.prepare`."""
+        schema.prepare(self)
 
     def upgrade(self, revision: str = "head") -> None:
-        self._run_alembic("upgrade", revision)
-        if self.read_version() == HEAD:
-            self._import_old_inbox()
+        """See `schema.upgrade`."""
+        schema.upgrade(self, revision)
 
     def downgrade(self, revision: str) -> None:
-        # Earlier versions know no journal.
-        self.empty_journal()
-        self._run_alembic("downgrade", revision)
-
-    def empty_journal(self) -> None:
-        """Into the table what waits in the journal, where there is one and nobody else writes to it."""
-        if not isinstance(self.inbox, JournalInbox) or not self._has_journal_table():
-            return
-        self._import_old_inbox()
-        self.inbox.close()
-        while self._move_to_table(self.inbox):
-            pass
-
-    def _has_journal_table(self) -> bool:
-        with self.read() as conn:
-            return sa.inspect(conn).has_table(tables.journal.name)
-
-    def _move_to_table(self, journal: JournalInbox) -> bool:
-        """Some of what waits in the journal; False where nothing does."""
-        with self.write() as conn:
-            batch = journal.load_from_segments(conn, MAX_PAYLOAD_EVENTS)
-            if batch is None:
-                return False
-            batch.mark_processed(conn)
-            insert_pending(conn, batch.payloads)
-            return True
-
-    def _import_old_inbox(self) -> None:
-        """Into the table what waits in the SQLite file that was the inbox before there was a journal."""
-        path = Path(f"{self.engine.url.database}{_OLD_INBOX_SUFFIX}")
-        if not isinstance(self.inbox, JournalInbox) or not path.is_file():
-            return
-        names = "key, received_at, events, done, as_sent, body"
-        with self.write() as conn, closing(sqlite3.connect(path)) as old_inbox:
-            # Killed before the file is gone, it is read again; triage takes each event once.
-            for row in old_inbox.execute(f"SELECT {names} FROM inbox ORDER BY seq"):  # noqa: S608 - our own words
-                conn.exec_driver_sql(f"INSERT INTO inbox ({names}) VALUES (?, ?, ?, ?, ?, ?)", row)  # noqa: S608
-        for suffix in ("-wal", "-shm", ""):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-    def _run_alembic(self, command: str, revision: str) -> None:
-        # Imported here: most commands find the schema as it should be.
-        import alembic.command  # noqa: PLC0415
-        from alembic.config import Config  # noqa: PLC0415
-        from alembic.util.exc import CommandError  # noqa: PLC0415
-
-        config = Config()
-        config.set_main_option("script_location", str(shipped_path("migrations")))
-        try:
-            with self.write() as conn:
-                config.attributes["connection"] = conn
-                getattr(alembic.command, command)(config, revision)
-        except CommandError as error:
-            msg = f"db {command} {revision}: {error}; `firstcause db current` shows the version"
-            raise StoreError(msg) from error
+        """See `schema.downgrade`."""
+        schema.downgrade(self, revision)
 
     @property
     def display_url(self) -> str:
+        """The url without its password."""
         return _format_url(self.engine.url)
 
     def vacuum(self) -> None:
-        """Give SQLite's free pages back to the file system; Postgres' own vacuum does that by itself."""
+        """Return SQLite's free pages to the file system; Postgres vacuums by itself.
+
+        StoreError where the file is in use or its disk is full.
+        """
         if not self.is_sqlite:
             return
         with closing(self.engine.raw_connection()) as raw:
             cursor = raw.cursor()
             try:
-                # A connection that was last read with may not write.
+                # A connection that was last used for reading may not write.
                 cursor.execute("PRAGMA query_only=OFF")
                 cursor.execute("VACUUM")
             except sqlite3.Error as error:
-                raise StoreError(f"{self.display_url} cannot be made smaller now: {error}") from error
+                raise StoreError(
+                    f"{self.display_url} cannot be vacuumed now: {error}; run it again later"
+                ) from error
 
     def close(self) -> None:
+        """Close the inbox and all connections."""
         self.inbox.close()
         self.engine.dispose()
 
 
 @contextmanager
-def _no_lock() -> Iterator[None]:
-    yield
-
-
-@contextmanager
 def _translate_db_errors(url: sa.URL) -> Iterator[None]:
-    """Database errors as one line that names the database, never its password."""
+    """Turn database errors into a StoreError of one line that names the database, never its password."""
     try:
         yield
     except DBAPIError as error:
-        msg = f"the database at {_format_url(url)} does not answer as it should: {_first_line(error.orig)}"
-        # These are about what was asked, so the database itself is in order.
+        msg = f"the database at {_format_url(url)} reports an error: {_first_line(error.orig)}"
+        # Errors of these classes come from the statement or its values; the database itself is in order.
         if not isinstance(error, DataError | IntegrityError | ProgrammingError):
             msg = f"{msg}; {_format_connection_hint(url)}"
         raise StoreError(msg) from error
@@ -312,7 +199,7 @@ def _format_connection_hint(url: sa.URL) -> str:
 
 
 def _format_url(url: sa.URL) -> str:
-    """The url without a password; libpq takes one among the parameters too."""
+    """Format the url without its password; libpq also takes a password among the parameters."""
     return url.difference_update_query(["password", "sslpassword"]).render_as_string(hide_password=True)
 
 
@@ -327,7 +214,8 @@ def _create_engine(url: str) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
     except ValueError:
-        # Not shown, nor chained: where a password holds a colon, what is no number is part of it.
+        # The error is neither shown nor chained: where a password holds a colon, the text that is not a
+        # number is a part of the password.
         msg = (
             "[store] url cannot be used: its port is not a number; "
             "in a password write @ as %40, : as %3A and / as %2F"
@@ -357,12 +245,13 @@ def _create_sqlite_engine(url: sa.URL) -> sa.Engine:
         try:
             Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
-            msg = f"[store] url: the folder of {url.database} cannot be made: {error.strerror}; {_format_connection_hint(url)}"
+            hint = _format_connection_hint(url)
+            msg = f"[store] url: the folder of {url.database} cannot be made: {error.strerror}; {hint}"
             raise StoreError(msg) from error
     engine = sa.create_engine(
         url,
         connect_args={"check_same_thread": False, "timeout": 15},
-        # A database in memory is gone with its connection, so there is one.
+        # A database in memory ends with its connection, so all threads share one.
         poolclass=sa.StaticPool if _is_in_memory(url) else None,
     )
     sa.event.listen(engine, "connect", _on_sqlite_connect)
@@ -371,13 +260,15 @@ def _create_sqlite_engine(url: sa.URL) -> sa.Engine:
 
 
 def _on_sqlite_connect(connection: DBAPIConnection, _record: Any) -> None:
-    # We begin transactions ourselves: the driver begins them too late for a read to be in them.
+    # We begin transactions ourselves: the driver begins one only before the first write, so that earlier
+    # reads would not be part of it.
     connection.isolation_level = None
     cursor = connection.cursor()
     _use_wal(cursor)
-    # FULL: an acknowledged event is on the disk, not only with the operating system.
+    # FULL: a committed transaction is on the disk, not only in the cache of the operating system.
     cursor.execute("PRAGMA synchronous=FULL")
-    # Whoever commits as the log is full carries it over, and its senders wait: seldom, then.
+    # The commit that fills the log also moves it into the file, and its senders wait for that. A large log
+    # makes such commits rare.
     cursor.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
     cursor.execute(f"PRAGMA journal_size_limit={_WAL_PAGES * 4096}")
     cursor.execute("PRAGMA foreign_keys=ON")
@@ -385,7 +276,7 @@ def _on_sqlite_connect(connection: DBAPIConnection, _record: Any) -> None:
 
 
 def _use_wal(cursor: DBAPICursor) -> None:
-    # SQLite does not wait here as it does elsewhere, so processes that open a new file at once must.
+    # SQLite's busy timeout does not apply here. Processes that open a new file at the same time must retry.
     for delay in (*_WAL_RETRY_DELAYS_S, None):
         try:
             cursor.execute("PRAGMA journal_mode=WAL")

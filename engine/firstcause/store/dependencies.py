@@ -1,12 +1,12 @@
-"""Which component was seen to call which, learned from what they report."""
+"""Calls between components, learned from the events that they report."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from firstcause.store.statements import upsert
 from firstcause.store.tables import dependency
 
 if TYPE_CHECKING:
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 MAX_CALLS = 1000
-"""Of so many at most: a sender that invents names must not fill the store."""
+"""Maximum of stored calls: a sender that invents names must not fill the store."""
 
 Call = tuple[str, str]
 
 
 def record(conn: sa.Connection, calls: Iterable[Call], now: datetime) -> None:
-    """Write down who called whom. calls: (caller, callee)."""
+    """Store calls, or the time when they were last seen. calls: (caller, callee)."""
     pairs = sorted(set(calls))
     if not pairs:
         return
@@ -32,20 +32,16 @@ def record(conn: sa.Connection, calls: Iterable[Call], now: datetime) -> None:
     }
     fresh = [call for call in pairs if call not in existing][: max(capacity, 0)]
     rows = [{"caller": caller, "callee": callee, "last_seen": now} for caller, callee in {*existing, *fresh}]
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(dependency)
-    if rows:
-        updates = {"last_seen": statement.excluded.last_seen}
-        conn.execute(statement.on_conflict_do_update(index_elements=["caller", "callee"], set_=updates), rows)
+    upsert(conn, dependency, rows, ["caller", "callee"], replace=["last_seen"])
 
 
 def list_since(conn: sa.Connection, since: datetime) -> list[Call]:
-    """(caller, callee) of those seen at that time or later, in order."""
+    """List the calls that were seen since then, in order."""
     query = sa.select(dependency).where(dependency.c.last_seen >= since)
     rows = conn.execute(query.order_by(dependency.c.caller, dependency.c.callee))
     return [(row.caller, row.callee) for row in rows]
 
 
 def prune(conn: sa.Connection, before: datetime) -> None:
-    """Drop the calls that nobody has seen since."""
+    """Drop the calls that were last seen before that time."""
     conn.execute(dependency.delete().where(dependency.c.last_seen < before))

@@ -1,4 +1,4 @@
-"""How many errors of each code were reported, minute by minute; older minutes are hours."""
+"""Counts of reported errors by code and minute; older minutes are rolled up to hours."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from firstcause.core.model import Severity
+from firstcause.store.statements import upsert
 from firstcause.store.tables import notification_registry, tally
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
 OTHER_CODES = "*"
-"""Stands for the codes of a batch that are beyond the most frequent."""
+"""Stands for all codes of a batch but the most frequent ones."""
 
 MAX_CODES = 100
-"""Codes of a batch that are counted each for itself: a sender that invents codes must not fill the store."""
+"""Codes of a batch that get counts of their own: a sender that invents codes must not fill the store."""
 
 MINUTE_S, HOUR_S = 60, 3600
 
 
 @dataclass(frozen=True)
 class EventCount:
-    """What was reported from `at` on, for a minute or an hour."""
+    """Occurrences of a code during the minute, or the hour, that begins at `at`."""
 
     at: datetime
     code: str
@@ -39,7 +39,7 @@ def _floor_time(moment: datetime, step_s: int) -> datetime:
 
 
 def record(conn: sa.Connection, counts: Mapping[tuple[str, Severity], int], now: datetime) -> None:
-    """Add a batch. counted: (code, severity) -> occurrences."""
+    """Add the counts of a batch. counts: (code, severity) -> occurrences."""
     ranked = sorted(counts, key=lambda key: (-counts[key], key))
     rows: dict[tuple[str, str], int] = {}
     for rank, (code, severity) in enumerate(ranked):
@@ -56,17 +56,14 @@ def record(conn: sa.Connection, counts: Mapping[tuple[str, Severity], int], now:
 
 
 def _upsert_counts(conn: sa.Connection, rows: list[tuple[datetime, str, str, int]]) -> None:
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(tally)
-    increment = {"count": tally.c.count + statement.excluded.count}
-    index = ["at", "code", "severity"]
-    # In order, so that two writers take the same rows in the same turn.
-    values = [dict(zip((*index, "count"), row, strict=True)) for row in sorted(rows)]
-    conn.execute(statement.on_conflict_do_update(index_elements=index, set_=increment), values)
+    keys = ["at", "code", "severity"]
+    # Sorted, so that two writers lock the same rows in the same order and cannot deadlock.
+    values = [dict(zip((*keys, "count"), row, strict=True)) for row in sorted(rows)]
+    upsert(conn, tally, values, keys, add=["count"])
 
 
 def load_between(conn: sa.Connection, start: datetime, until: datetime) -> list[EventCount]:
-    """Of all minutes that began within that time, in order."""
+    """Load the counts of all minutes and hours that begin in that time, in order. until: exclusive."""
     query = sa.select(tally).where(tally.c.at >= start, tally.c.at < until)
     rows = conn.execute(query.order_by(tally.c.at, tally.c.code, tally.c.severity))
     return [EventCount(row.at, row.code, Severity(row.severity), row[3]) for row in rows]
@@ -79,7 +76,7 @@ def sum_occurrences(
     codes: Collection[str],
     severities: Collection[Severity],
 ) -> int:
-    """Occurrences within that time. codes: those that count, all where there is none."""
+    """Sum the occurrences in that time. until: exclusive. codes: only these; empty means all."""
     query = sa.select(sa.func.coalesce(sa.func.sum(tally.c.count), 0))
     query = query.where(tally.c.at >= start, tally.c.at < until, tally.c.severity.in_(severities))
     if codes:
@@ -88,7 +85,7 @@ def sum_occurrences(
 
 
 def find_new_codes(conn: sa.Connection, moment: datetime, limit: int) -> list[str]:
-    """Codes that had never been seen up to that moment and are counted here, the earliest first."""
+    """Find codes that were first seen after that moment and have counts, the earliest first."""
     columns = notification_registry.c
     counted = sa.select(tally.c.code).where(tally.c.at > moment - timedelta(seconds=HOUR_S))
     query = sa.select(columns.code).where(columns.first_seen > moment, columns.code.in_(counted))
@@ -96,7 +93,7 @@ def find_new_codes(conn: sa.Connection, moment: datetime, limit: int) -> list[st
 
 
 def roll_up(conn: sa.Connection, now: datetime, full_resolution_s: float, retention_s: float) -> None:
-    """Minutes older than `whole` seconds become hours; what is older than `kept` goes."""
+    """Roll up minutes older than `full_resolution_s` to hours; drop counts older than `retention_s`."""
     conn.execute(tally.delete().where(tally.c.at < now - timedelta(seconds=retention_s)))
     until = _floor_time(now - timedelta(seconds=full_resolution_s), HOUR_S)
     start = until - timedelta(days=1)
@@ -115,7 +112,7 @@ def roll_up(conn: sa.Connection, now: datetime, full_resolution_s: float, retent
 def group_by_minute(
     counts: Iterable[EventCount], start: datetime, until: datetime
 ) -> list[tuple[datetime, float]]:
-    """Errors a minute from the first whole minute on; minutes without any are 0."""
+    """Group counts into errors per minute, from the first full minute on; minutes without errors are 0."""
     series: dict[datetime, float] = {}
     moment = _floor_time(start, MINUTE_S)
     if moment < start:

@@ -1,4 +1,4 @@
-"""What happened, read back: the events in the batches in which they were triaged, and what became of them."""
+"""The history of events: appended by batch when triaged, read for replay, export and comparison."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import sqlalchemy as sa
 
 from firstcause.core.model import Event, NotifyReason
+from firstcause.store.statements import split_into_chunks
 from firstcause.store.tables import alert, event, incident, outbox, timeline
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
 _FETCH_SIZE = 5000
-_INSERT_SIZE = 500
 
 
 class EventRecord(NamedTuple):
-    """A triaged event. fingerprint: of its alert; None where it could not be triaged, and problem says why.
+    """A triaged event.
 
-    event: as JSON; what stands in its place where it cannot be read.
+    event: as JSON; where the event cannot be read, the JSON that was sent.
+    fingerprint: of its alert; None where the event could not be triaged.
+    problem: why the event could not be triaged; None where it was.
     """
 
     event_id: str
@@ -36,11 +38,10 @@ class EventRecord(NamedTuple):
 
 
 def append(conn: sa.Connection, rows: Sequence[EventRecord], now: datetime) -> None:
-    """Write events into the history; none of their ids may be in it."""
+    """Append events to the history; none of their ids may be in it."""
     bind_time = event.c.triaged_at.type.dialect_impl(conn.dialect).bind_processor(conn.dialect)
     triaged_at = bind_time(now) if bind_time is not None else now
-    for start in range(0, len(rows), _INSERT_SIZE):
-        chunk = rows[start : start + _INSERT_SIZE]
+    for chunk in split_into_chunks(rows):
         values = ((row.event_id, triaged_at, row.fingerprint, row.problem, row.event) for row in chunk)
         conn.exec_driver_sql(
             _build_insert(len(chunk), conn.dialect.paramstyle), tuple(chain.from_iterable(values))
@@ -49,20 +50,20 @@ def append(conn: sa.Connection, rows: Sequence[EventRecord], now: datetime) -> N
 
 @cache
 def _build_insert(row_count: int, paramstyle: str) -> str:
-    """One statement for many rows: half the cost of one each."""
+    """Build one statement for many rows, which takes half the time of a statement for each."""
     row = "({0}, {0}, {0}, {0}, {0})".format("?" if paramstyle == "qmark" else "%s")
     columns = "event_id, triaged_at, fingerprint, problem, event"
     return f"INSERT INTO event ({columns}) VALUES {', '.join([row] * row_count)}"  # noqa: S608 - marks only
 
 
 def find_existing(conn: sa.Connection, event_ids: Collection[str]) -> set[str]:
-    """Those of the ids that are in the history."""
-    id_array = sa.bindparam("given", list(event_ids), sa.ARRAY(sa.String))
+    """Find which of the ids are in the history."""
+    id_array = sa.bindparam("ids", list(event_ids), sa.ARRAY(sa.String))
     condition: sa.ColumnElement[bool] = event.c.event_id == sa.any_(id_array)
     if conn.dialect.name == "sqlite":
         id_table = sa.func.json_each(json.dumps(list(event_ids))).table_valued("value")
         condition = event.c.event_id.in_(sa.select(id_table.c.value))
-    # One value with all ids in it: thousands of them would be as much work as looking them up.
+    # One parameter with all ids: binding thousands of parameters takes as long as the search itself.
     return set(conn.execute(sa.select(event.c.event_id).where(condition)).scalars())
 
 
@@ -75,7 +76,10 @@ class EventBatch:
 
 
 def find_replay_start(conn: sa.Connection, since: datetime) -> datetime:
-    """The time from which to play so that all is whole from `since` on: nothing is open before it."""
+    """Find the time from which to replay so that every incident since `since` is complete.
+
+    No incident is open at the returned time.
+    """
     start = since
     while True:
         query = sa.select(sa.func.min(incident.c.opened_at)).where(
@@ -89,7 +93,7 @@ def find_replay_start(conn: sa.Connection, since: datetime) -> datetime:
 
 
 def iter_batches(conn: sa.Connection, start: datetime) -> Iterator[EventBatch]:
-    """All readable events that were triaged from then on, in order, but for drills."""
+    """Yield the readable events that were triaged since then, by batch and in order, without drills."""
     rows = conn.execution_options(yield_per=_FETCH_SIZE).execute(
         sa.select(event.c.triaged_at, event.c.event)
         .where(event.c.triaged_at >= start, event.c.problem.is_(None))
@@ -101,7 +105,7 @@ def iter_batches(conn: sa.Connection, start: datetime) -> Iterator[EventBatch]:
 
 
 def iter_events(conn: sa.Connection, since: datetime | None) -> Iterator[dict[str, Any]]:
-    """All readable events that were triaged from then on as JSON-ready values, in order, but for drills."""
+    """Yield the readable events that were triaged since then as JSON values, in order, without drills."""
     query = sa.select(event.c.event).where(event.c.problem.is_(None)).order_by(event.c.id)
     if since is not None:
         query = query.where(event.c.triaged_at >= since)
@@ -111,12 +115,13 @@ def iter_events(conn: sa.Connection, since: datetime | None) -> Iterator[dict[st
 
 
 def count(conn: sa.Connection, start: datetime) -> int:
+    """Count the events that were triaged since then."""
     query = sa.select(sa.func.count()).select_from(event).where(event.c.triaged_at >= start)
     return conn.execute(query).scalar_one()
 
 
 def iter_manual_closures(conn: sa.Connection, start: datetime) -> Iterator[tuple[datetime, frozenset[str]]]:
-    """When a person resolved an incident, and the fingerprints of the alerts that ended by it, in order."""
+    """Yield when people resolved incidents and the fingerprints of the alerts that ended so, in order."""
     rows = conn.execute(
         sa.select(timeline.c.at, timeline.c.incident_id, alert.c.fingerprint)
         .join(
@@ -134,7 +139,7 @@ def iter_manual_closures(conn: sa.Connection, start: datetime) -> Iterator[tuple
 
 
 def map_events_to_incidents(conn: sa.Connection, start: datetime) -> dict[str, int]:
-    """Event id -> the incident that it belongs to, for all events from then on that belong to one."""
+    """Map the ids of events that were triaged since then to the ids of their incidents."""
     alert_spans: dict[str, list[tuple[datetime, int]]] = defaultdict(list)
     for row in conn.execute(
         sa.select(alert.c.fingerprint, alert.c.first_seen, alert.c.incident_id)
@@ -157,10 +162,10 @@ def map_events_to_incidents(conn: sa.Connection, start: datetime) -> dict[str, i
 
 
 def load_notified_reasons(conn: sa.Connection, now: datetime) -> dict[int, list[str] | None]:
-    """Incident -> the reasons for which people were told, each once, in order.
+    """Load the reasons for which people were notified of each incident, without repeats, in order.
 
-    Reminders and escalations are left out: they hang on what people did, not on rules. None where something
-    was due and nobody delivered it, so that it is not known what would have been said.
+    Reminders and escalations are left out: they depend on what people did, not on rules. None where a
+    notification was due and not delivered, so that the reasons are not complete.
     """
     reasons_by_incident: dict[int, list[str] | None] = {}
     for row in conn.execute(

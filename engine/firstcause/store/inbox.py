@@ -1,7 +1,7 @@
-"""The inbox: accepted events in the parcels in which they came, from acknowledgement until triage.
+"""The inbox: accepted events in the payloads in which they came, from acknowledgement until triage.
 
-On SQLite it is a journal of files (journal.py), as senders must not wait for triage, which holds the one
-writer that SQLite has; elsewhere it is a table of the store.
+On Postgres the inbox is a table of the store. On SQLite it is a journal of files (inbox_journal.py): SQLite
+has one writer, which triage holds for long, and senders must not wait for that.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from firstcause.core.model import Event
 from firstcause.errors import FirstcauseError
+from firstcause.store.statements import split_into_chunks
 from firstcause.store.tables import inbox, is_storable, to_json_text
 
 if TYPE_CHECKING:
@@ -24,12 +25,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 MAX_PAYLOAD_EVENTS = 1000
-"""Events in one parcel."""
+"""Events in one payload."""
 
 MAX_BATCH_BYTES = 16 * 1024 * 1024
-"""Of the parcels that are given out together."""
-
-_CHUNK_SIZE = 500
+"""Bytes of the payloads in one batch, as all of them are in memory during triage."""
 
 event_list_adapter = TypeAdapter(list[Event])
 _event_adapter = TypeAdapter(Event)
@@ -40,10 +39,11 @@ _EVENT_DEFAULTS = {
 
 @dataclass(frozen=True)
 class EventPayload:
-    """Events that were sent together, masked. body: a list of them as JSON.
+    """Events that were sent together, with secrets masked.
 
-    as_sent: the body is its sender's, one event or a list, as `intake.quick` reads them.
-    key: names those that have no id of their own.
+    body: JSON, a list of events.
+    verbatim: the body is the sender's own, one event or a list, as `intake.fast_path` accepts it.
+    key: makes up the ids of events that have none.
     """
 
     body: bytes
@@ -53,12 +53,12 @@ class EventPayload:
 
 
 def encode_event(event: Event) -> str:
-    """An event as JSON that every database stores."""
+    """Encode an event as JSON text that every database stores; fields with their default are left out."""
     values = {name: value for name, value in vars(event).items() if value != _EVENT_DEFAULTS[name]}
     try:
         text = msgspec.json.encode(values, enc_hook=_encode_model).decode()
     except (TypeError, ValueError, OverflowError, RecursionError):
-        # It has what only the slower way knows how to write, or to clean.
+        # The event holds values that only the slower encoder can write or clean.
         return to_json_text(_event_adapter, event)
     return text if is_storable(text) else to_json_text(_event_adapter, event)
 
@@ -71,7 +71,11 @@ def _encode_model(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class PendingPayload:
-    """A stored parcel. done: how many of its events are triaged; take: how many of the others to take now."""
+    """A stored payload of which events wait.
+
+    processed: how many of its events were triaged before.
+    to_process: how many of the following events belong to this batch.
+    """
 
     payload: EventPayload
     received_at: datetime
@@ -80,88 +84,94 @@ class PendingPayload:
 
 
 class AlreadyClaimedError(FirstcauseError):
-    """Another process took these parcels first."""
+    """Another process triaged these payloads first."""
 
     def __init__(self) -> None:
         super().__init__("another process triaged these events first")
 
 
 class PendingBatch(Protocol):
-    """The oldest parcels that wait, to be triaged together."""
+    """The oldest pending payloads, to be triaged together."""
 
     @property
-    def payloads(self) -> Sequence[PendingPayload]: ...
+    def payloads(self) -> Sequence[PendingPayload]:
+        """The payloads in their order, empty where no event waits."""
 
     def mark_processed(self, conn: sa.Connection) -> None:
-        """What was to be taken of them is triaged, once the transaction is committed.
+        """Record that the batch is triaged; it takes effect when the transaction commits.
 
-        TakenError where that is no longer so of all of them; the transaction then is to be rolled back.
+        AlreadyClaimedError where another process triaged some of it; the caller must roll back then.
         """
 
 
 class Inbox(Protocol):
-    """Where accepted events wait. The connections are those of the store that it belongs to."""
+    """Holds accepted events until triage. All connections are those of the inbox's own store."""
 
     def store(self, payloads: Sequence[EventPayload], now: datetime) -> None:
-        """When it returns they are on disk; StoreError where they are not."""
+        """Store payloads; they are on disk when this returns. StoreError where they could not be stored."""
 
     def load_pending(self, conn: sa.Connection, limit: int) -> PendingBatch:
-        """The oldest parcels with up to `limit` events to triage; of the first a part, if need be."""
+        """Load the oldest payloads, up to `limit` events; a part of the first payload where it has more."""
 
     def count_pending(self, conn: sa.Connection) -> int:
-        """How many events wait for triage."""
+        """Count the events that wait for triage."""
 
     def pending_bytes(self, conn: sa.Connection) -> int:
-        """About as many bytes they take."""
+        """Estimate the bytes that pending payloads take on disk."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Release files; pending events stay for the next process."""
 
 
 def pack_events(events: Sequence[Event]) -> list[EventPayload]:
-    """The events in parcels, in their order."""
-    chunks = (
-        events[start : start + MAX_PAYLOAD_EVENTS] for start in range(0, len(events), MAX_PAYLOAD_EVENTS)
-    )
-    return [EventPayload(to_json_text(event_list_adapter, chunk).encode(), len(chunk)) for chunk in chunks]
+    """Pack events into payloads, in their order."""
+    return [
+        EventPayload(to_json_text(event_list_adapter, chunk).encode(), len(chunk))
+        for chunk in split_into_chunks(events, MAX_PAYLOAD_EVENTS)
+    ]
 
 
 class TableInbox:
-    """The inbox as a table of the store. write: opens one of its transactions."""
+    """The inbox as a table of the store. write: opens a transaction of the store."""
 
     def __init__(self, write: Callable[[], AbstractContextManager[sa.Connection]]) -> None:
         self._write = write
 
     def store(self, payloads: Sequence[EventPayload], now: datetime) -> None:
+        """See `Inbox`."""
         with self._write() as conn:
             insert_payloads(conn, payloads, now)
 
     def load_pending(self, conn: sa.Connection, limit: int) -> PendingBatch:
+        """See `Inbox`."""
         return load_pending(conn, limit)
 
     def count_pending(self, conn: sa.Connection) -> int:
+        """See `Inbox`."""
         remaining = sa.func.coalesce(sa.func.sum(inbox.c.events - inbox.c.done), 0)
         return int(conn.execute(sa.select(remaining)).scalar_one())
 
     def pending_bytes(self, conn: sa.Connection) -> int:
-        # On Postgres as they lie there, without reading them.
+        """See `Inbox`."""
+        # On Postgres the compressed size, which does not read the bodies.
         bytes_of = sa.func.length if conn.dialect.name == "sqlite" else sa.func.pg_column_size
         total = sa.func.coalesce(sa.func.sum(bytes_of(inbox.c.body, type_=sa.Integer)), 0)
         return int(conn.execute(sa.select(total)).scalar_one())
 
     def close(self) -> None:
-        """There is nothing to close: the connections are the store's."""
+        """Do nothing: the connections belong to the store."""
 
 
 @dataclass(frozen=True)
 class RowBatch:
-    """seqs: the rows of the parcels."""
+    """A batch from the table. seqs: the rows of the payloads."""
 
     payloads: Sequence[PendingPayload]
     seqs: Sequence[int]
 
     def mark_processed(self, conn: sa.Connection) -> None:
-        seqs = list(self.seqs)
-        chunks = [seqs[start : start + _CHUNK_SIZE] for start in range(0, len(seqs), _CHUNK_SIZE)]
+        """See `PendingBatch`."""
+        chunks = list(split_into_chunks(self.seqs))
         existing = {
             tuple(row)
             for chunk in chunks
@@ -169,16 +179,18 @@ class RowBatch:
                 sa.select(inbox.c.seq, inbox.c.key, inbox.c.done).where(inbox.c.seq.in_(chunk))
             )
         }
-        # SQLite gives a number again once its row is gone, so the key is looked at too.
+        # SQLite reuses the number of a deleted row, so the key is compared too.
         if existing != {
             (seq, pending.payload.key, pending.processed)
-            for seq, pending in zip(seqs, self.payloads, strict=True)
+            for seq, pending in zip(self.seqs, self.payloads, strict=True)
         }:
             raise AlreadyClaimedError
         last = self.payloads[-1]
         if last.processed + last.to_process < last.payload.event_count:
             conn.execute(
-                inbox.update().where(inbox.c.seq == seqs[-1]).values(done=last.processed + last.to_process)
+                inbox.update()
+                .where(inbox.c.seq == self.seqs[-1])
+                .values(done=last.processed + last.to_process)
             )
             return
         for chunk in chunks:
@@ -186,12 +198,12 @@ class RowBatch:
 
 
 def insert_payloads(conn: sa.Connection, payloads: Iterable[EventPayload], now: datetime) -> None:
-    """Into the table."""
+    """Insert new payloads into the table."""
     insert_pending(conn, (PendingPayload(payload, now, 0, payload.event_count) for payload in payloads))
 
 
 def insert_pending(conn: sa.Connection, pending_payloads: Iterable[PendingPayload]) -> None:
-    """Into the table, with what of them is triaged."""
+    """Insert payloads into the table, with how many of their events are triaged."""
     rows = [
         {
             "key": pending.payload.key,
@@ -208,7 +220,7 @@ def insert_pending(conn: sa.Connection, pending_payloads: Iterable[PendingPayloa
 
 
 def load_pending(conn: sa.Connection, limit: int) -> RowBatch:
-    """Those of the table, see `Inbox.waiting`."""
+    """Load a batch from the table, see `Inbox.load_pending`."""
     sizes = sa.select(inbox.c.seq, inbox.c.events, inbox.c.done, sa.func.length(inbox.c.body).label("size"))
     counts_by_seq: dict[int, int] = {}
     events = size = 0

@@ -1,4 +1,4 @@
-"""Incidents, their timelines and the snapshots of health in the store."""
+"""Incidents and their timelines in the store."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 _MAX_ID_DIGITS = 15
 
 SYSTEM_ACTOR = "firstcause"
-"""The actor of what no person did."""
+"""The actor of changes that firstcause makes by itself."""
 
 _NEITHER_MERGED_NOR_DRILL = (incident.c.status != IncidentStatus.MERGED.value, incident.c.drill.is_(False))
-"""Neither a drill, nor one that lives on in another."""
+"""Excludes drills, and incidents that were merged into another."""
 
 
 def _to_incident(row: Any) -> Incident:
@@ -45,7 +45,7 @@ def _to_incident(row: Any) -> Incident:
 
 
 def load_open(conn: sa.Connection, *, drill: bool = False) -> list[Incident]:
-    """drill: those of drills in place of all others."""
+    """Load the open incidents. drill: those of drills instead of all others."""
     conditions = incident.c.status == IncidentStatus.OPEN.value, incident.c.drill.is_(drill)
     return [
         _to_incident(row)
@@ -54,14 +54,14 @@ def load_open(conn: sa.Connection, *, drill: bool = False) -> list[Incident]:
 
 
 def list_incidents(conn: sa.Connection, status: str | None, limit: int | None) -> list[Incident]:
-    """Newest first. status None: all but those that live on in another. limit None: all."""
+    """List incidents, newest first. status None: all but merged ones. limit None: all."""
     condition = incident.c.status == status if status else incident.c.status != IncidentStatus.MERGED.value
     rows = conn.execute(sa.select(incident).where(condition).order_by(incident.c.id.desc()).limit(limit))
     return [_to_incident(row) for row in rows]
 
 
 def get(conn: sa.Connection, incident_id: str) -> Incident:
-    """The incident of that id, or the one in which it lives on after a merge."""
+    """Load an incident, or the one that it was merged into; NotFoundError where there is none."""
     row = None
     next_id: int | None = (
         int(incident_id)
@@ -78,7 +78,7 @@ def get(conn: sa.Connection, incident_id: str) -> Incident:
 
 
 def save(conn: sa.Connection, record: Incident) -> int:
-    """Insert or update; returns the row."""
+    """Insert or update an incident; returns its id."""
     values = {
         "fault": record.fault,
         "status": record.status.value,
@@ -104,7 +104,7 @@ def save(conn: sa.Connection, record: Incident) -> int:
 
 
 def _was_closed_manually() -> sa.Exists:
-    """Whether it was a person's word that ended an incident."""
+    """Build the condition that a person resolved the incident."""
     ending = sa.select(timeline.c.actor).where(
         timeline.c.incident_id == incident.c.id,
         timeline.c.at == incident.c.resolved_at,
@@ -114,7 +114,7 @@ def _was_closed_manually() -> sa.Exists:
 
 
 def find_manually_closed(conn: sa.Connection, incident_ids: Collection[int | None]) -> set[int]:
-    """Those of the incidents that a person closed."""
+    """Find which of the incidents a person resolved."""
     if not incident_ids:
         return set()
     closed = sa.select(incident.c.id).where(incident.c.id.in_(incident_ids), _was_closed_manually())
@@ -122,7 +122,7 @@ def find_manually_closed(conn: sa.Connection, incident_ids: Collection[int | Non
 
 
 def count_past_roots(conn: sa.Connection, since: datetime) -> dict[str, int]:
-    """Service -> of how many incidents that were resolved since then it was the root."""
+    """Count the incidents that were resolved since then by the service of their root."""
     rows = conn.execute(
         sa.select(incident.c.root_service, sa.func.count())
         .where(
@@ -138,7 +138,7 @@ def count_past_roots(conn: sa.Connection, since: datetime) -> dict[str, int]:
 
 
 def find_recently_ended(conn: sa.Connection, fault: str, since: datetime) -> Incident | None:
-    """The last incident of a fault that ended by itself, not by a person's word, at that time or later."""
+    """Find the last incident of a fault that ended since then without a person resolving it."""
     row = conn.execute(
         sa.select(incident)
         .where(
@@ -154,6 +154,7 @@ def find_recently_ended(conn: sa.Connection, fault: str, since: datetime) -> Inc
 
 
 def merge(conn: sa.Connection, merged_id: int, target_id: int, now: datetime) -> None:
+    """Merge an incident into another one, which takes its alerts."""
     conn.execute(
         incident.update()
         .where(incident.c.id == merged_id)
@@ -171,7 +172,7 @@ def add_timeline_entry(
     reason: str | None = None,
     actor: str = SYSTEM_ACTOR,
 ) -> None:
-    """One line of an incident's timeline; what a person did is in the audit log too."""
+    """Add an entry to an incident's timeline; what a person did goes to the audit log too."""
     conn.execute(
         timeline.insert().values(incident_id=incident_id, at=now, actor=actor, what=what, reason=reason)
     )
@@ -180,7 +181,7 @@ def add_timeline_entry(
 
 
 def load_timeline(conn: sa.Connection, incident_id: int) -> list[dict[str, Any]]:
-    """What happened to an incident and to those that live on in it, which say their number, in order."""
+    """Load the timeline of an incident and of those merged into it, in order; the latter name their id."""
     own_id = sa.select(incident.c.id).where(incident.c.id == incident_id).cte(recursive=True)
     merged_ids = own_id.union(sa.select(incident.c.id).join(own_id, incident.c.merged_into == own_id.c.id))
     column = timeline.c
@@ -198,6 +199,7 @@ def _format_entry(row: Any, incident_id: int) -> dict[str, Any]:
 
 
 def load_notifications(conn: sa.Connection, incident_id: int) -> list[dict[str, Any]]:
+    """Load the notifications that were sent or failed for an incident, in order."""
     log = notification_log.c
     rows = conn.execute(
         sa.select(
@@ -210,13 +212,10 @@ def load_notifications(conn: sa.Connection, incident_id: int) -> list[dict[str, 
 
 
 def find_by_event(conn: sa.Connection, event_id: str) -> int | None:
-    """The incident whose alert an event was folded into, None where there is none."""
+    """Find the id of the incident to which an event belongs; None where there is none."""
     newest = (
         sa.select(alert.c.incident_id)
-        .join(
-            event,
-            sa.or_(event.c.fingerprint == alert.c.fingerprint, event.c.fingerprint == alert.c.former),
-        )
+        .join(event, event.c.fingerprint == alert.c.fingerprint)
         .where(event.c.event_id == event_id, alert.c.incident_id.is_not(None))
         .order_by(alert.c.id.desc())
         .limit(1)
@@ -225,7 +224,10 @@ def find_by_event(conn: sa.Connection, event_id: str) -> int | None:
 
 
 def summarize_alerts(conn: sa.Connection, incident_ids: Collection[int]) -> list[dict[str, Any]]:
-    """The alerts of incidents by role and code: incident_id, role, code, title, alerts, events, active."""
+    """Summarize the alerts of incidents by role and code.
+
+    Returns rows with incident_id, role, code, title, alerts, events, active, last_seen.
+    """
     active = sa.func.sum(sa.case((alert.c.resolved_at.is_(None), 1), else_=0))
     rows = conn.execute(
         sa.select(
@@ -246,7 +248,7 @@ def summarize_alerts(conn: sa.Connection, incident_ids: Collection[int]) -> list
 
 
 def list_for_tenant(conn: sa.Connection, tenant: str, limit: int) -> list[Incident]:
-    """The latest incidents that hit a tenant, the newest first."""
+    """List the last incidents that affected a tenant, newest first."""
     hit = sa.select(alert.c.incident_id).where(alert.c.tenant == tenant, alert.c.incident_id.is_not(None))
     query = sa.select(incident).where(incident.c.id.in_(hit)).order_by(incident.c.id.desc()).limit(limit)
     return [_to_incident(row) for row in conn.execute(query)]
@@ -255,7 +257,7 @@ def list_for_tenant(conn: sa.Connection, tenant: str, limit: int) -> list[Incide
 def list_resolved_with(
     conn: sa.Connection, codes: Collection[str], excluded_id: int, limit: int
 ) -> list[Incident]:
-    """The latest that are over and had one of these codes as their root. but: not this one."""
+    """List the last resolved incidents with one of these root codes, newest first, but `excluded_id`."""
     query = sa.select(incident).where(
         incident.c.root_code.in_(codes),
         incident.c.status == IncidentStatus.RESOLVED.value,
@@ -266,7 +268,7 @@ def list_resolved_with(
 
 
 def list_ids_opened_since(conn: sa.Connection, since: datetime | None) -> list[int]:
-    """The numbers of those that began then or later, in order; merged ones live on in others."""
+    """List the ids of incidents opened since then, in order, without merged ones. since None: all."""
     query = sa.select(incident.c.id).where(incident.c.status != IncidentStatus.MERGED.value)
     if since is not None:
         query = query.where(incident.c.opened_at >= since)
@@ -274,7 +276,7 @@ def list_ids_opened_since(conn: sa.Connection, since: datetime | None) -> list[i
 
 
 def find_codes_with_fix(conn: sa.Connection, codes: Collection[str]) -> list[str]:
-    """Those of which somebody wrote how an incident was mended."""
+    """Find which of the codes have an incident with a recorded fix."""
     query = sa.select(incident.c.root_code).where(
         incident.c.root_code.in_(codes), incident.c.fix.is_not(None), incident.c.drill.is_(False)
     )
@@ -282,20 +284,20 @@ def find_codes_with_fix(conn: sa.Connection, codes: Collection[str]) -> list[str
 
 
 def list_with_root(conn: sa.Connection, code: str, limit: int) -> list[Incident]:
-    """The latest whose root has that code, open or over; those that live on in another are left out."""
+    """List the last incidents whose root has that code, newest first; without drills and merged ones."""
     query = sa.select(incident).where(incident.c.root_code == code, *_NEITHER_MERGED_NOR_DRILL)
     return [_to_incident(row) for row in conn.execute(query.order_by(incident.c.id.desc()).limit(limit))]
 
 
 def list_opened_between(conn: sa.Connection, since: datetime, until: datetime, limit: int) -> list[Incident]:
-    """Those that began in that time, the newest first; drills left out."""
+    """List the incidents that were opened in that time, newest first; without drills and merged ones."""
     conditions = incident.c.opened_at >= since, incident.c.opened_at <= until, *_NEITHER_MERGED_NOR_DRILL
     query = sa.select(incident).where(*conditions).order_by(incident.c.id.desc()).limit(limit)
     return [_to_incident(row) for row in conn.execute(query)]
 
 
 def list_last_ended(conn: sa.Connection, limit: int) -> list[Incident]:
-    """The latest that are over, the newest first; drills left out."""
+    """List the last resolved incidents, newest first; without drills."""
     conditions = incident.c.status == IncidentStatus.RESOLVED.value, incident.c.drill.is_(False)
     return [
         _to_incident(row)

@@ -1,4 +1,4 @@
-"""What people were told of incidents, read from the outbox."""
+"""What people were notified of, read from the outbox."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def load_state(
     conn: sa.Connection, incident_id: int, *, excluded_id: int | None = None
 ) -> dict[str, NotificationState]:
-    """Route -> what is queued or said of an incident by it. without: a row that does not count."""
+    """Load what is queued or sent for an incident, by route. excluded_id: an outbox row to leave out."""
     rows = conn.execute(
         sa.select(outbox).where(outbox.c.incident_id == incident_id).order_by(outbox.c.id)
     ).all()
@@ -26,7 +26,7 @@ def load_state(
 
 
 def load_open_states(conn: sa.Connection) -> dict[int, dict[str, NotificationState]]:
-    """The same of every open incident, by its row."""
+    """Load what is queued or sent for every open incident, by incident id and route."""
     rows = conn.execute(
         sa.select(outbox)
         .join(incident, incident.c.id == outbox.c.incident_id)
@@ -40,7 +40,7 @@ def load_open_states(conn: sa.Connection) -> dict[int, dict[str, NotificationSta
 
 
 def load_notified_faults(conn: sa.Connection) -> frozenset[str]:
-    """The faults that people were told are the roots of what is open; of each incident the last."""
+    """Load the root faults that the last notification of each open incident named."""
     rows = conn.execute(
         sa.select(outbox.c.incident_id, outbox.c.said_fault)
         .join(incident, incident.c.id == outbox.c.incident_id)
@@ -51,7 +51,7 @@ def load_notified_faults(conn: sa.Connection) -> frozenset[str]:
 
 
 def _group_by_route(rows: Sequence[Any]) -> dict[str, NotificationState]:
-    """rows: in the order in which they were queued."""
+    """Group outbox rows by route. rows: in the order in which they were queued."""
     states: dict[str, NotificationState] = {}
     for row in rows:
         before = states.get(row.route, NotificationState())
@@ -77,17 +77,17 @@ def _apply_row(before: NotificationState, row: Any) -> NotificationState:
 
 
 def _apply_notified(before: NotificationState, row: Any, reason: NotifyReason) -> NotificationState:
-    """A row under way counts as said; older stores did not write down when and how urgent."""
+    """Apply a message that was sent, or whose sending began; the latter counts as notified."""
+    # After a crash the next daemon releases the claim, so that only the due time is left.
     time = row.closed_at or row.claimed_at or row.due_at
-    priority = Priority(row.said_priority) if row.said_priority is not None else None
-    priorities = [value for value in (before.notified_priority, priority) if value is not None]
-    highest = max(priorities, key=lambda value: value.rank, default=None)
-    starts_anew = reason is NotifyReason.ESCALATED or highest is not before.notified_priority
+    priorities = [value for value in (before.notified_priority, Priority(row.said_priority)) if value]
+    highest = max(priorities, key=lambda value: value.rank)
+    is_new_level = reason is NotifyReason.ESCALATED or highest is not before.notified_priority
     return replace(
         before,
         notified_fault=row.said_fault,
         notified_priority=highest,
-        notified_since=time if starts_anew or before.notified_since is None else before.notified_since,
+        notified_since=time if is_new_level or before.notified_since is None else before.notified_since,
         last_notified_at=time,
         resolution_sent=False,
         escalated_at=time if reason is NotifyReason.ESCALATED else before.escalated_at,

@@ -1,6 +1,6 @@
-"""The outbox: what is to be said, by whom, from when; claimed before it is sent, so a crash loses none.
+"""The outbox: pending notifications. A row is claimed before it is sent, so that a crash loses none.
 
-A row waits while it has no outcome. held_by: the notifier whose limit keeps it waiting.
+A row is pending while it has no outcome. held_by: the notifier whose rate limit delays the row.
 """
 
 from __future__ import annotations
@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 LEASE_S = 90.0
-"""Seconds after which a claimed row whose sender said nothing is taken to have crashed."""
+"""Seconds after which the sender of a claimed row without an outcome counts as crashed."""
 
 
 @dataclass(frozen=True)
 class PendingMessage:
-    """One row to deliver. position: which notifier of the route is next. attempts: with that notifier."""
+    """A claimed row to deliver.
+
+    position: index of the route's next notifier. attempts: made so far with that notifier.
+    maybe_repeat: an earlier attempt may have delivered it. held_by: see above.
+    """
 
     id: int
     incident_id: int
@@ -44,7 +48,7 @@ def add(
     due_at: datetime,
     routes: Mapping[str, Sequence[str]],
 ) -> None:
-    """One row a route. routes: name -> its notifiers in order."""
+    """Add a notification for each route. routes: name -> its notifiers in order."""
     for route, notifiers in routes.items():
         conn.execute(
             outbox.insert().values(
@@ -59,7 +63,7 @@ def add(
 
 
 def cancel(conn: sa.Connection, incident_id: int, route: str | None = None) -> int:
-    """Drop what waits and was never tried, of one route or of all; returns how much that was."""
+    """Cancel pending rows that were never tried; returns how many. route None: of all routes."""
     conditions = [
         outbox.c.incident_id == incident_id,
         outbox.c.outcome.is_(None),
@@ -72,7 +76,7 @@ def cancel(conn: sa.Connection, incident_id: int, route: str | None = None) -> i
 
 
 def advance(conn: sa.Connection, incident_id: int, route: str, due_at: datetime) -> None:
-    """The first message of a route, which waits for a later time, is due by then."""
+    """Make the first notification of a route due by then, where it waits for a later time."""
     conn.execute(
         outbox.update()
         .where(
@@ -89,7 +93,7 @@ def advance(conn: sa.Connection, incident_id: int, route: str, due_at: datetime)
 
 
 def move(conn: sa.Connection, merged_id: int, target_id: int) -> None:
-    """What was said of a merged incident counts for the one in which it lives on."""
+    """Move the notifications of a merged incident to the incident that it was merged into."""
     conn.execute(outbox.update().where(outbox.c.incident_id == merged_id).values(incident_id=target_id))
     conn.execute(
         notification_log.update()
@@ -99,7 +103,7 @@ def move(conn: sa.Connection, merged_id: int, target_id: int) -> None:
 
 
 def claim(conn: sa.Connection, now: datetime, limit: int = 20) -> list[PendingMessage]:
-    """Take rows that are due, and rows whose sender crashed; those may have been sent, and say so."""
+    """Claim rows that are due, and rows whose sender crashed; the latter are marked as possible repeats."""
     free = sa.or_(outbox.c.claimed_at.is_(None), outbox.c.claimed_at < now - timedelta(seconds=LEASE_S))
     rows = conn.execute(
         sa.select(outbox)
@@ -112,19 +116,19 @@ def claim(conn: sa.Connection, now: datetime, limit: int = 20) -> list[PendingMe
 
 
 def count_pending(conn: sa.Connection) -> int:
-    """How many messages are still to be said."""
+    """Count the pending notifications."""
     query = sa.select(sa.func.count()).select_from(outbox).where(outbox.c.outcome.is_(None))
     return conn.execute(query).scalar_one()
 
 
 def find_next_due(conn: sa.Connection) -> datetime | None:
-    """When the next message that waits is due."""
+    """Find when the next pending notification is due; None where there is none."""
     query = sa.select(outbox.c.due_at).where(outbox.c.outcome.is_(None)).order_by(outbox.c.due_at)
     return conn.execute(query.limit(1)).scalar()
 
 
 def release_all(conn: sa.Connection) -> None:
-    """At start of the only daemon: rows claimed by its predecessor, which is gone, are free again."""
+    """Release all claims. For the start of the only daemon: its predecessor has ended."""
     conn.execute(
         outbox.update()
         .where(outbox.c.outcome.is_(None), outbox.c.claimed_at.is_not(None))
@@ -151,7 +155,7 @@ def _claim_row(conn: sa.Connection, row: Any, now: datetime) -> PendingMessage:
 
 
 def claim_held(conn: sa.Connection, notifier: str, now: datetime) -> list[PendingMessage]:
-    """Take all that the limit of a notifier holds back, due or not, for one message."""
+    """Claim all rows that the rate limit of a notifier delays, due or not, for one message."""
     rows = conn.execute(
         sa.select(outbox)
         .where(outbox.c.outcome.is_(None), outbox.c.held_by == notifier, outbox.c.claimed_at.is_(None))
@@ -162,13 +166,13 @@ def claim_held(conn: sa.Connection, notifier: str, now: datetime) -> list[Pendin
 
 
 def mark_sending(conn: sa.Connection, row_id: int, fault: str, priority: Priority) -> None:
-    """The text is made and names this root; from here on the incident counts as told."""
+    """Record the root and priority that the message names; from here on they count as notified."""
     values = {"said_fault": fault, "said_priority": priority.value, "held_by": None}
     conn.execute(outbox.update().where(outbox.c.id == row_id).values(values))
 
 
 def close(conn: sa.Connection, row_id: int, outcome: str, now: datetime, error: str | None = None) -> None:
-    """outcome: sent, cancelled, or given up; only what was sent was said."""
+    """Finish a row. outcome: sent, cancelled or given up; only a sent one counts as notified."""
     values: dict[str, Any] = {"outcome": outcome, "error": error, "claimed_at": None, "closed_at": now}
     if outcome != "sent":
         values["said_fault"] = None
@@ -182,33 +186,36 @@ def defer(
     position: int | None = None,
     held_by: str | None = None,
 ) -> None:
-    """Put a claimed row back until then. held_by: the notifier whose limit is reached, at `position`."""
+    """Release a claimed row until then.
+
+    position: index of the next notifier; None keeps it. held_by: the notifier whose rate limit is reached.
+    """
     new_position = message.position if position is None else position
     values = {"due_at": due_at, "position": new_position, "held_by": held_by, "claimed_at": None}
     conn.execute(outbox.update().where(outbox.c.id == message.id).values(values))
 
 
 def is_pending(conn: sa.Connection, row_id: int) -> bool:
-    """Whether a claimed row is still to be said; it may have been cancelled since."""
+    """Check whether a claimed row is still pending; it may have been cancelled since."""
     query = sa.select(outbox.c.id).where(outbox.c.id == row_id, outbox.c.outcome.is_(None))
     return conn.execute(query).first() is not None
 
 
 def has_pending(conn: sa.Connection, incident_id: int) -> bool:
-    """Whether anything of an incident is still to be said."""
+    """Check whether an incident has pending notifications."""
     query = sa.select(outbox.c.id).where(outbox.c.incident_id == incident_id, outbox.c.outcome.is_(None))
     return conn.execute(query.limit(1)).first() is not None
 
 
 def list_outcomes(conn: sa.Connection, incident_id: int) -> list[dict[str, Any]]:
-    """Of each message of an incident: route, outcome (None while it waits), error."""
+    """List the notifications of an incident: rows with route, outcome (None while pending), error."""
     columns = outbox.c.route, outbox.c.outcome, outbox.c.error
     rows = conn.execute(sa.select(*columns).where(outbox.c.incident_id == incident_id).order_by(outbox.c.id))
     return [dict(row) for row in rows.mappings()]
 
 
 def list_sent_since(conn: sa.Connection, notifier: str, since: datetime) -> list[datetime]:
-    """When a notifier delivered, after that time; the oldest first."""
+    """List the times when a notifier delivered, after that time, oldest first."""
     query = sa.select(notification_log.c.at).where(
         notification_log.c.notifier == notifier,
         notification_log.c.status == "sent",
@@ -227,7 +234,7 @@ def schedule_retry(
     error: str,
     held_by: str | None = None,
 ) -> None:
-    """Try again at due_at, with the notifier at `position`. A failed attempt said nothing to anybody."""
+    """Retry at `due_at` with the notifier at `position`. A failed attempt does not count as notified."""
     conn.execute(
         outbox.update()
         .where(outbox.c.id == row_id)
@@ -244,4 +251,5 @@ def schedule_retry(
 
 
 def add_log_entry(conn: sa.Connection, values: Mapping[str, Any]) -> None:
+    """Add an attempted delivery to the notification log. values: column -> value."""
     conn.execute(notification_log.insert().values(**values))

@@ -1,4 +1,4 @@
-"""The facts besides the alerts that rules were told, so that history can be played again."""
+"""The facts, other than alerts, that rules were given; replay and backtest read them."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 def record(conn: sa.Connection, now: datetime, facts: Sequence[Fact]) -> None:
-    """Write the facts down, unless they are the same as the last."""
+    """Store the facts, unless they equal the last ones."""
     query = sa.select(observation.c.facts).order_by(observation.c.id.desc()).limit(1)
     if conn.execute(query).scalar() != list(facts):
         conn.execute(observation.insert().values(at=now, facts=list(facts)))
 
 
 def load_at(conn: sa.Connection, now: datetime) -> list[Fact]:
-    """What was known at that time; nothing where nothing was written down by then."""
+    """Load the facts as of that time; empty where none were stored by then."""
     query = sa.select(observation.c.facts).where(observation.c.at <= now).order_by(observation.c.id.desc())
     facts: list[Fact] | None = conn.execute(query.limit(1)).scalar()
     return facts or []
 
 
 def iter_changes(conn: sa.Connection, since: datetime) -> Iterator[tuple[datetime, list[Fact]]]:
-    """What was known at `since`, then each change of it, in order."""
+    """Yield the facts as of `since`, then each change, in order."""
     first_id = sa.select(sa.func.max(observation.c.id)).where(observation.c.at <= since).scalar_subquery()
     rows = conn.execute(
         sa.select(observation.c.at, observation.c.facts)

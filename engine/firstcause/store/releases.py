@@ -1,4 +1,4 @@
-"""Which releases of which service were seen, and since when: learned from errors that name theirs."""
+"""Releases of services and when they were first seen, learned from events that name their release."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from firstcause.store.statements import upsert
 from firstcause.store.tables import release
 
 if TYPE_CHECKING:
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 MAX_RELEASES, MAX_PER_SERVICE = 2000, 20
-"""Of so many at most, and so many of one service: a sender that invents names must not fill the store."""
+"""Maximum in all and of one service: a sender that invents names must not fill the store."""
 
 ServiceRelease = tuple[str, str]
-"""A service, empty where it is not known, and its release."""
+"""A service, empty where unknown, and its release."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """A release that took the place of another. service: None where it is not known."""
+    """A release that replaced another one. service: None where unknown."""
 
     service: str | None
     before: str
@@ -33,7 +33,7 @@ class Deployment:
 
 
 def record(conn: sa.Connection, first_seen: Mapping[ServiceRelease, datetime]) -> None:
-    """Write down those that are new. seen: when each was seen first."""
+    """Store new releases. first_seen: when each one was first seen."""
     if not first_seen:
         return
     pair = sa.tuple_(release.c.service, release.c.name)
@@ -47,14 +47,12 @@ def record(conn: sa.Connection, first_seen: Mapping[ServiceRelease, datetime]) -
         {"service": service, "name": name, "first_seen": time}
         for (service, name), time in sorted(fresh.items(), key=lambda item: item[1])
     ]
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    if rows[: max(capacity, 0)]:
-        conn.execute(insert(release).on_conflict_do_nothing(), rows[: max(capacity, 0)])
+    upsert(conn, release, rows[: max(capacity, 0)], ["service", "name"])
     _prune_services(conn, {service for service, _name in fresh})
 
 
 def _prune_services(conn: sa.Connection, services: Iterable[str]) -> None:
-    """All but the latest of each service."""
+    """Drop all but the latest releases of each service."""
     for service in services:
         latest = (
             sa.select(release.c.name)
@@ -66,7 +64,7 @@ def _prune_services(conn: sa.Connection, services: Iterable[str]) -> None:
 
 
 def list_deployments(conn: sa.Connection, since: datetime, until: datetime) -> list[Deployment]:
-    """Those first seen after `since` and up to `until`, in order, but for the first of each service."""
+    """List the deployments after `since` and up to `until`, by service; its first release is not one."""
     services = sa.select(release.c.service).where(release.c.first_seen > since, release.c.first_seen <= until)
     query = sa.select(release).where(release.c.service.in_(services))
     rows = conn.execute(query.order_by(release.c.service, release.c.first_seen, release.c.name)).all()

@@ -1,6 +1,6 @@
-"""What of the past goes: events, and incidents that ended long ago, in small transactions.
+"""Prune old events and incidents in small transactions.
 
-Nothing of an incident that is open goes, and nothing of an alert that is active.
+Open incidents and active alerts stay, with all their events.
 """
 
 from __future__ import annotations
@@ -26,8 +26,11 @@ INCIDENT_CHUNK_SIZE = 100
 
 @dataclass(frozen=True)
 class RetentionLimits:
-    """What may go: events from before `events`, and so many that no more than `most` stay; incidents that
-    ended before `incidents`; then the oldest events, until no more than `room` bytes are used, None for any.
+    """What the store may keep.
+
+    events_before: events triaged before then are pruned. max_events: so many of the newest events stay.
+    incidents_before: incidents resolved before then are pruned.
+    max_bytes: the oldest events are pruned until the store uses no more; None: no limit.
     """
 
     events_before: datetime
@@ -37,7 +40,7 @@ class RetentionLimits:
 
 
 class PruneCount(NamedTuple):
-    """How many go. over: bytes that are used above the room even so, where nothing more may go."""
+    """How many were pruned. excess_bytes: bytes above the limit where nothing more may be pruned."""
 
     events: int
     incidents: int
@@ -45,7 +48,7 @@ class PruneCount(NamedTuple):
 
 
 def _select_protected() -> sa.Select[tuple[str]]:
-    """Fingerprints whose events stay."""
+    """Select the fingerprints whose events stay."""
     return (
         sa.select(alert.c.fingerprint)
         .outerjoin(incident, incident.c.id == alert.c.incident_id)
@@ -70,12 +73,12 @@ def _are_old_incidents(limits: RetentionLimits) -> sa.ColumnElement[bool]:
 
 
 def _are_old_alerts(limits: RetentionLimits) -> sa.ColumnElement[bool]:
-    """Those that never belonged to an incident."""
+    """Build the condition for old alerts that never belonged to an incident."""
     return sa.and_(alert.c.incident_id.is_(None), alert.c.resolved_at < limits.incidents_before)
 
 
 def count_prunable(conn: sa.Connection, limits: RetentionLimits) -> PruneCount:
-    """What would go. How many events the room costs is an estimate, by their sizes."""
+    """Count what would be pruned. The events that go by `max_bytes` are an estimate by their sizes."""
     old = _are_old_events(conn, limits)
     events = conn.execute(
         sa.select(sa.func.count()).select_from(event).where(_is_prunable(), old)
@@ -99,7 +102,7 @@ def count_prunable(conn: sa.Connection, limits: RetentionLimits) -> PruneCount:
 
 
 def prune(database: Database, limits: RetentionLimits) -> Iterator[PruneCount]:
-    """After each transaction what it took; ends when nothing is left to go."""
+    """Prune in small transactions; yields what each of them pruned."""
     yield from _prune_old(database, limits)
     while True:
         with database.write() as conn:
@@ -129,7 +132,7 @@ def _prune_to_size(database: Database, max_bytes: int) -> Iterator[PruneCount]:
     last_id = needed_bytes = 0
     while True:
         with database.read() as conn:
-            # Measured again after what should have been enough: sizes of events are estimates.
+            # Measured again when enough should be freed, as the sizes of events are estimates.
             needed_bytes = needed_bytes if needed_bytes > 0 else disk_usage.measure_excess(conn, max_bytes)
             query = sa.select(event.c.id, disk_usage.estimate_event_size(conn)).where(
                 event.c.id > last_id, _is_prunable()
@@ -147,7 +150,7 @@ def _prune_to_size(database: Database, max_bytes: int) -> Iterator[PruneCount]:
 
 
 def select_until_freed(rows: Iterable[tuple[int, int]], needed_bytes: int) -> tuple[list[int], int]:
-    """The first of the ids that take so many bytes together, all where they take less; and what they take."""
+    """Select the first ids that free so many bytes together, or all; returns them and the bytes."""
     ids, freed = [], 0
     for row_id, size in rows:
         if freed >= needed_bytes:
@@ -158,7 +161,7 @@ def select_until_freed(rows: Iterable[tuple[int, int]], needed_bytes: int) -> tu
 
 
 def _delete_events(database: Database, ids: Collection[int]) -> int:
-    """How many of these events went. They were looked for without keeping others from writing."""
+    """Delete those of the events that are still prunable; returns how many."""
     with database.write() as conn:
         deletable = list(
             conn.execute(sa.select(event.c.id).where(event.c.id.in_(ids), _is_prunable())).scalars()
@@ -168,10 +171,10 @@ def _delete_events(database: Database, ids: Collection[int]) -> int:
 
 
 def _prune_incidents(conn: sa.Connection, limits: RetentionLimits) -> tuple[int, int]:
-    """How many incidents and lone alerts went."""
+    """Prune one chunk; returns the numbers of incidents and of alerts without an incident."""
     query = sa.select(incident.c.id).where(_are_old_incidents(limits)).order_by(incident.c.id)
     incident_ids = list(conn.execute(query.limit(INCIDENT_CHUNK_SIZE)).scalars())
-    # Those that live on in one that goes, and what lives on in these.
+    # Incidents that were merged into these go too, and those merged into them.
     merged = incident_ids
     while merged:
         merged_query = sa.select(incident.c.id).where(incident.c.merged_into.in_(merged))
@@ -198,5 +201,5 @@ def _delete_rows(
 ) -> None:
     if values:
         conn.execute(
-            table.delete().where(column == sa.bindparam("gone")), [{"gone": value} for value in values]
+            table.delete().where(column == sa.bindparam("value")), [{"value": value} for value in values]
         )

@@ -29,7 +29,7 @@ def _to_silence(row: Any) -> Silence:
 
 
 def add(conn: sa.Connection, new: Silence) -> int:
-    """Returns its number."""
+    """Add a silence; returns its id."""
     values = {
         "matchers": [matcher.model_dump() for matcher in new.matchers],
         "starts_at": new.starts_at,
@@ -42,7 +42,7 @@ def add(conn: sa.Connection, new: Silence) -> int:
 
 
 def expire(conn: sa.Connection, silence_id: str, now: datetime) -> Silence:
-    """End it now, if it has not ended. NotFoundError where there is none."""
+    """End a silence now, if it has not ended; NotFoundError where there is none."""
     current = get(conn, silence_id)
     if current.state(now) != "expired":
         values = {"ends_at": now, "starts_at": min(current.starts_at, now)}
@@ -51,6 +51,7 @@ def expire(conn: sa.Connection, silence_id: str, now: datetime) -> Silence:
 
 
 def get(conn: sa.Connection, silence_id: str) -> Silence:
+    """Load a silence; NotFoundError where there is none."""
     row = None
     if silence_id.isascii() and silence_id.isdigit() and len(silence_id) <= _MAX_ID_DIGITS:
         row = conn.execute(sa.select(silence).where(silence.c.id == int(silence_id))).first()
@@ -61,7 +62,7 @@ def get(conn: sa.Connection, silence_id: str) -> Silence:
 
 
 def list_silences(conn: sa.Connection, now: datetime | None) -> list[Silence]:
-    """Those that have not ended by then, or all where None; the newest first."""
+    """List the silences that have not ended by then, newest first. now None: all."""
     query = sa.select(silence).order_by(silence.c.id.desc())
     if now is not None:
         query = query.where(silence.c.ends_at > now)
@@ -69,5 +70,6 @@ def list_silences(conn: sa.Connection, now: datetime | None) -> list[Silence]:
 
 
 def load_active(conn: sa.Connection, now: datetime) -> list[Silence]:
+    """Load the silences that are in force now."""
     query = sa.select(silence).where(silence.c.starts_at <= now, silence.c.ends_at > now)
     return [_to_silence(row) for row in conn.execute(query.order_by(silence.c.id))]

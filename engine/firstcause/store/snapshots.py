@@ -1,4 +1,4 @@
-"""The health snapshots: compact on disk, the older ones rolled up, and which of them was known to be good."""
+"""Health snapshots: compressed, older ones rolled up, and which of them are known to be good."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROLLUP_INTERVAL_S = 3600
-"""Seconds that a snapshot stands for once it is rolled up."""
+"""Seconds that a rolled-up snapshot covers."""
 
 _COLUMNS = health_snapshot.c
 _MAX_ID = 2**31
@@ -28,7 +28,7 @@ _MAX_ROLLUP_ROWS = 2000
 
 @dataclass(frozen=True)
 class StoredSnapshot:
-    """A snapshot and what is known of it. good: why it is a good state, None where it is not known to be."""
+    """A snapshot with its id. good: why it is a good state; None where it is not known to be one."""
 
     snapshot_id: int
     snapshot: Snapshot
@@ -38,17 +38,19 @@ class StoredSnapshot:
 
 
 def compress(snapshot: Snapshot) -> bytes:
-    # Without what no JSON holds: halves of characters, and numbers that are none.
+    """Compress a snapshot for the store."""
+    # Lone surrogates and numbers that JSON lacks are replaced.
     document = to_storable(snapshot.model_dump(mode="json", exclude_defaults=True))
     return zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 9)
 
 
 def decompress(body: bytes) -> Snapshot:
+    """Decompress a stored snapshot."""
     return Snapshot.model_validate_json(zlib.decompress(body))
 
 
 def add(conn: sa.Connection, snapshot: Snapshot, good: str | None) -> int:
-    """The number of the new row."""
+    """Add a snapshot; returns its id. good: why it is a good state, None where it is not known to be one."""
     status = snapshot.status.value if snapshot.status is not None else "UNKNOWN"
     values = {"taken_at": snapshot.taken_at, "status": status, "good": good, "body": compress(snapshot)}
     insert = health_snapshot.insert().values(**values).returning(_COLUMNS.id)
@@ -65,11 +67,12 @@ def _fetch_first(conn: sa.Connection, query: sa.Select[Any]) -> StoredSnapshot |
 
 
 def load_last(conn: sa.Connection) -> StoredSnapshot | None:
+    """Load the last snapshot; None where there is none."""
     return _fetch_first(conn, sa.select(health_snapshot).order_by(_COLUMNS.id.desc()))
 
 
 def load_nearest(conn: sa.Connection, moment: datetime) -> StoredSnapshot | None:
-    """The first snapshot from that moment on, else the last before it."""
+    """Load the first snapshot since that moment, else the last one before it; None where there is none."""
     query = (
         sa.select(health_snapshot).where(_COLUMNS.taken_at >= moment).order_by(_COLUMNS.taken_at, _COLUMNS.id)
     )
@@ -77,7 +80,7 @@ def load_nearest(conn: sa.Connection, moment: datetime) -> StoredSnapshot | None
 
 
 def get(conn: sa.Connection, snapshot_id: str) -> StoredSnapshot:
-    """NotFoundError where there is none."""
+    """Load a snapshot; NotFoundError where there is none."""
     row_id = int(snapshot_id) if snapshot_id.isascii() and snapshot_id.isdigit() else _MAX_ID
     stored = (
         _fetch_first(conn, sa.select(health_snapshot).where(_COLUMNS.id == row_id))
@@ -91,18 +94,21 @@ def get(conn: sa.Connection, snapshot_id: str) -> StoredSnapshot:
 
 
 def load_last_good(conn: sa.Connection, before: datetime | None = None) -> StoredSnapshot | None:
-    """The one that somebody pinned, else the latest that the rules called good. before: of those only."""
+    """Load the snapshot that a person pinned, else the last one that rules found good.
+
+    before: only snapshots taken before then.
+    """
     query = sa.select(health_snapshot)
     if before is not None:
         query = query.where(_COLUMNS.taken_at < before)
     pinned = query.where(_COLUMNS.pinned_at.is_not(None)).order_by(_COLUMNS.pinned_at.desc())
-    # By number: a clock that was set back must not let an older state stay the latest for hours.
+    # By id, not by time: after the clock was set back an older state would stay the latest for hours.
     good = query.where(_COLUMNS.good.is_not(None)).order_by(_COLUMNS.id.desc())
     return _fetch_first(conn, pinned) or _fetch_first(conn, good)
 
 
 def list_snapshots(conn: sa.Connection, limit: int, since: datetime | None = None) -> list[dict[str, Any]]:
-    """The latest first, without what they hold."""
+    """List the last snapshots, newest first, without their contents."""
     columns = (
         _COLUMNS.id,
         _COLUMNS.taken_at,
@@ -120,7 +126,7 @@ def list_snapshots(conn: sa.Connection, limit: int, since: datetime | None = Non
 def iter_between(
     conn: sa.Connection, since: datetime, until: datetime, max_count: int | None = None
 ) -> Iterator[Snapshot]:
-    """Those taken in that time, in order. most: where there are more, so many of them, evenly."""
+    """Yield the snapshots taken in that time, in order. max_count: evenly spaced; None: all."""
     in_range = sa.and_(_COLUMNS.taken_at >= since, _COLUMNS.taken_at <= until)
     query = sa.select(_COLUMNS.body).where(in_range)
     if max_count is not None:
@@ -132,33 +138,34 @@ def iter_between(
 
 
 def load_latest(conn: sa.Connection, count: int) -> list[Snapshot]:
-    """The last so many, in order."""
+    """Load the last `count` snapshots, in order."""
     query = sa.select(_COLUMNS.body).order_by(_COLUMNS.taken_at.desc(), _COLUMNS.id.desc()).limit(count)
     return [decompress(row.body) for row in reversed(conn.execute(query).all())]
 
 
 def pin(conn: sa.Connection, snapshot_id: int, now: datetime, actor: str) -> None:
-    """Let this one be the last known good state until it is unpinned; no other is pinned then."""
+    """Pin a snapshot as the last known good state; any other one is unpinned."""
     unpin(conn)
     update = health_snapshot.update().where(_COLUMNS.id == snapshot_id)
     conn.execute(update.values(pinned_at=now, pinned_by=actor))
 
 
 def unpin(conn: sa.Connection) -> int:
-    """How many were pinned."""
+    """Unpin all snapshots; returns how many were pinned."""
     pinned = health_snapshot.update().where(_COLUMNS.pinned_at.is_not(None))
     return conn.execute(pinned.values(pinned_at=None, pinned_by=None)).rowcount
 
 
 def mark_good(conn: sa.Connection, snapshot_id: int, reason: str) -> None:
+    """Mark a snapshot as a good state. reason: why rules found it good."""
     conn.execute(health_snapshot.update().where(_COLUMNS.id == snapshot_id).values(good=reason))
 
 
 def roll_up(conn: sa.Connection, now: datetime, full_resolution_s: float, retention_s: float) -> int:
-    """Roll up those older than `whole` seconds to one an hour, and drop those older than `kept`.
+    """Roll up snapshots older than `full_resolution_s` to one an hour; drop those older than `retention_s`.
 
-    What is pinned stays as it is, and so does the latest good state. Returns how many rows went; a part
-    of a long arrear, the next call goes on.
+    The pinned snapshot and the last good one stay as they are. Returns how many rows were deleted. A long
+    backlog takes several calls.
     """
     good = load_last_good(conn)
     prunable = sa.and_(_COLUMNS.pinned_at.is_(None), _COLUMNS.id != (good.snapshot_id if good else 0))
@@ -166,7 +173,7 @@ def roll_up(conn: sa.Connection, now: datetime, full_resolution_s: float, retent
         _COLUMNS.taken_at < now - timedelta(seconds=retention_s), prunable
     )
     dropped = conn.execute(too_old).rowcount
-    # Whole hours only, so that an hour is not rolled up in parts.
+    # Full hours only, so that an hour is not rolled up in parts.
     until = _floor_to_hour(now - timedelta(seconds=full_resolution_s))
     query = sa.select(health_snapshot).where(_COLUMNS.taken_at < until, _COLUMNS.rolled.is_(False), prunable)
     rows = conn.execute(query.order_by(_COLUMNS.taken_at, _COLUMNS.id).limit(_MAX_ROLLUP_ROWS + 1)).all()
@@ -181,7 +188,7 @@ def _floor_to_hour(moment: datetime) -> datetime:
 
 
 def _roll_up_rows(conn: sa.Connection, rows: list[Any]) -> int:
-    """The last row takes all; how many went."""
+    """Roll up rows into the last one of them; returns how many were deleted."""
     *others, keeper = rows
     rolled_up = roll_up_snapshots([decompress(row.body) for row in rows])
     good = next((row.good for row in reversed(rows) if row.good is not None), None)

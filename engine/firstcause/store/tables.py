@@ -34,32 +34,32 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import Dialect
     from sqlalchemy.types import TypeEngine
 
-# Postgres stores neither, and one such character would keep a whole batch out: NUL, and halves of characters.
+# NUL and lone surrogates: Postgres stores neither, and one such character would fail a whole batch.
 _UNSTORABLE_CHARS = re.compile("[\x00\ud800-\udfff]")
 
-
-# The same in JSON text, and the numbers that JSON lacks. Pairs of halves, which are characters, as well.
+# The same in JSON text, and the numbers that JSON lacks. Surrogate pairs, which are characters, match too.
 _UNSTORABLE_JSON = re.compile(r"\\u0000|\\ud[89a-f]|NaN|Infinity")
 
 
 def to_storable(value: Any) -> Any:
-    # Nearly every document is fine as it is, and a look at its text is quicker than a walk through it.
+    """Return a JSON value that every database stores: U+FFFD for such characters, None for such numbers."""
+    # Nearly every document is storable, and searching its text is quicker than walking through it.
     return value if is_storable(json.dumps(value)) else _replace_unstorable(value)
 
 
 def is_storable(text: str) -> bool:
-    """Whether every database stores this JSON text as it is."""
-    # Nearly none has any of these, and to see that takes a tenth of what the pattern takes.
+    """Check whether every database stores this JSON text unchanged."""
+    # Nearly no text has any of these, and this check takes a tenth of the pattern's time.
     plain = "\\u" not in text and "NaN" not in text and "Infinity" not in text
     return plain or _UNSTORABLE_JSON.search(text) is None
 
 
 def to_json_text(adapter: TypeAdapter[Any], value: Any) -> str:
-    """Models as JSON text that every database stores, cleaned as documents are; defaults are left out."""
+    """Encode models as JSON text that every database stores; fields with their default are left out."""
     try:
         text = adapter.dump_json(value, exclude_defaults=True).decode()
     except PydanticSerializationError:
-        # Halves of characters have no UTF-8.
+        # Lone surrogates have no UTF-8.
         text = ""
     if text and is_storable(text):
         return text
@@ -79,7 +79,7 @@ def _replace_unstorable(value: Any) -> Any:
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """An instant in UTC on every database; SQLite itself knows no time zones."""
+    """A time in UTC on every database; SQLite itself has no time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -96,7 +96,7 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 class ShortText(TypeDecorator[str]):
-    """A short text from outside; U+FFFD stands for what Postgres cannot store, on every database."""
+    """A short text from outside; on every database U+FFFD replaces what Postgres cannot store."""
 
     impl = String
     cache_ok = True
@@ -106,14 +106,14 @@ class ShortText(TypeDecorator[str]):
 
 
 class LongText(ShortText):
-    """As Name, of any length."""
+    """A text like ShortText, of any length."""
 
     impl = Text
     cache_ok = True
 
 
 class JsonDocument(TypeDecorator[Any]):
-    """JSON. Its texts as in Name; NaN and the infinities, which JSON lacks, become null."""
+    """A JSON document. Its texts are cleaned like ShortText; NaN and infinities become null."""
 
     impl = JSON
     cache_ok = True
@@ -125,7 +125,7 @@ class JsonDocument(TypeDecorator[Any]):
         return to_storable(value)
 
 
-# SQLite counts up by itself only for a column of the type INTEGER.
+# SQLite generates ids only for a column of the type INTEGER.
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData(
@@ -225,7 +225,6 @@ alert = Table(
     Column("verdicts", JsonDocument, nullable=False),
     Column("drill", Boolean, nullable=False, server_default=false()),
     Column("incident_id", BigId, ForeignKey("incident.id")),
-    Column("former", String(40)),
     Column("opened_at", UtcTime),
     Column("kinds", LongText),
     Index(
@@ -237,12 +236,6 @@ alert = Table(
     ),
     Index("ix_alert_fingerprint", "fingerprint", "resolved_at"),
     Index("ix_alert_incident_id", "incident_id"),
-    Index(
-        "ix_alert_former",
-        "former",
-        sqlite_where=text("former IS NOT NULL"),
-        postgresql_where=text("former IS NOT NULL"),
-    ),
     Index("ix_alert_opened_at", "opened_at"),
     Index("ix_alert_tenant", "tenant"),
 )

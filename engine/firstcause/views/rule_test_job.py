@@ -92,7 +92,7 @@ class RuleTestJob:
             progress.error = str(error)
         except Exception:
             log.exception("the tests of the rule files could not be run")
-            progress.error = "firstcause made a mistake; its log says which"
+            progress.error = "Internal error; see the firstcause log."
         finally:
             progress.finished = True
 

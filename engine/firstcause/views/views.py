@@ -16,7 +16,7 @@ from firstcause.errors import FirstcauseError, NotFoundError
 from firstcause.incidents.serializers import serialize_entry
 from firstcause.store import alerts, audit, incidents, snapshots
 from firstcause.store import change_token as store_token
-from firstcause.store.database import HEAD
+from firstcause.store.schema import HEAD
 from firstcause.views import incident_rows
 from firstcause.views.charts import Charts
 from firstcause.views.component_status import SPARKLINE_SNAPSHOTS, list_components

@@ -1,4 +1,4 @@
-"""Who may ask: no page of another site in a user's browser, and where the door is locked, who has a key."""
+"""Access control: refuses cross-site requests, and requests without the required token or session."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class AccessMiddleware:
     """Refuses before anything is read. token: what API calls may bring, None for none.
 
     is_way_in: paths where errors are sent, of which the gate decides who may.
-    hosts: names besides this machine's own under which we are reached; without any, and not on loopback,
+    hosts: additional host names under which this machine is reached; without any, and not on loopback,
     every name will do.
     """
 
@@ -65,14 +65,14 @@ class AccessMiddleware:
             # A name of the attacker's that leads here (DNS rebinding) would make us the same site.
             return _error_response(
                 403,
-                "the Host header is not this machine's own name; use 127.0.0.1 or localhost, "
-                "or add the name to [web] hosts",
+                "The Host header does not name this machine. Use 127.0.0.1 or localhost, "
+                "or add the name to [web] hosts.",
             )
         if self._is_ingest_path(scope["path"]):
             return None
         origin = headers.get("origin")
         if scope["method"] not in _SAFE_METHODS and origin is not None and urlsplit(origin).netloc != host:
-            return _error_response(403, "another site's page may not do this (Origin differs from Host)")
+            return _error_response(403, "Cross-site request refused: Origin differs from Host.")
         if self._token is not None and self._has_token(headers):
             return None
         return self._check_session(scope, headers)
@@ -92,9 +92,7 @@ class AccessMiddleware:
             session.signed_in and scope["method"] not in _SAFE_METHODS and path.startswith(API_PREFIXES)
         )
         if is_api_write and not self._sessions.has_valid_csrf_token(session, headers.get(CSRF_HEADER, "")):
-            return _error_response(
-                403, f"a browser must bring the page's mark ({CSRF_HEADER}); load the page again"
-            )
+            return _error_response(403, f"Missing or invalid CSRF token ({CSRF_HEADER}). Reload the page.")
         return None
 
     def _has_token(self, headers: Headers) -> bool:
@@ -109,7 +107,7 @@ def _is_page(path: str, headers: Headers) -> bool:
 
 def _redirect_to_login(scope: Scope, headers: Headers) -> Response:
     if "hx-request" in headers:
-        response: Response = _error_response(401, "sign in again")
+        response: Response = _error_response(401, "Session expired. Sign in again.")
         response.headers["HX-Redirect"] = LOGIN_PATH
         return response
     path = quote(scope["path"] if scope["method"] in _SAFE_METHODS else "/")
@@ -117,7 +115,9 @@ def _redirect_to_login(scope: Scope, headers: Headers) -> Response:
 
 
 def _token_required() -> Response:
-    response = _error_response(401, "bring the token of [web] token_file: Authorization: Bearer TOKEN")
+    response = _error_response(
+        401, "Missing or wrong token. Send the token of [web] token_file: Authorization: Bearer TOKEN"
+    )
     response.headers["WWW-Authenticate"] = "Bearer"
     return response
 

@@ -104,7 +104,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _error_response(request: Request, status: int, text: str) -> Response:
-    """As JSON, and to whoever looks at the page as a page."""
+    """Return an error as a page to browsers, else as JSON."""
     wants_page = "text/html" in request.headers.get("accept", "")
     if wants_page and not request.url.path.startswith(API_PREFIXES):
         return render_error_page(request, status, text)
@@ -126,7 +126,7 @@ def _handle_known_error(request: Request, error: Exception) -> Response:
 def _handle_validation_error(request: Request, error: Exception) -> Response:
     errors = error.errors() if isinstance(error, RequestValidationError) else []
     text = "; ".join(f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in errors)
-    return _error_response(request, 422, text or "the request is malformed")
+    return _error_response(request, 422, text or "Malformed request.")
 
 
 def _handle_http_exception(request: Request, error: Exception) -> Response:
@@ -140,4 +140,4 @@ def _handle_http_exception(request: Request, error: Exception) -> Response:
 
 def _handle_unexpected_error(request: Request, error: Exception) -> Response:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return _error_response(request, 500, "firstcause made a mistake; its log says which")
+    return _error_response(request, 500, "Internal error; see the firstcause log.")

@@ -40,7 +40,9 @@ log = logging.getLogger("firstcause.web")
 WEBHOOK_PREFIX = "/api/v1/webhooks/"
 NATIVE_FORMAT = "native"
 _UNAUTHORIZED, _UNAVAILABLE = 401, 503
-_OPENAPI_RESPONSES = {"202": {"description": "accepted, and rejected with the index and the error of each"}}
+_OPENAPI_RESPONSES = {
+    "202": {"description": "number of accepted events, and each rejected event with its index and error"}
+}
 _NOT_ALLOWED = 405
 _PREFLIGHT_HEADERS = {"Access-Control-Allow-Methods": "POST", "Access-Control-Max-Age": "86400"}
 
@@ -86,7 +88,7 @@ class CompletionNotifier:
 
 
 class ParsedRequest(NamedTuple):
-    """A request, read: how it is answered once it is stored, and what it had besides events.
+    """A parsed request: its answer once it is stored, and its items other than events.
 
     refused: the HTTP status of each event that is not taken. stored: None where there is nothing to store.
     """
@@ -118,7 +120,9 @@ class IngestEndpoint:
         if scope["method"] == "OPTIONS" and self.intake_format is not None and self.intake_format.origins:
             return self._preflight_response(headers)
         if scope["method"] != "POST":
-            return JSONResponse({"error": "send errors by POST"}, _NOT_ALLOWED, {"Allow": "POST"})
+            return JSONResponse(
+                {"error": "Method not allowed. Send errors by POST."}, _NOT_ALLOWED, {"Allow": "POST"}
+            )
         try:
             outcome = await self._process_request(headers, scope, receive)
         except FirstcauseError as error:
@@ -130,7 +134,7 @@ class IngestEndpoint:
         """What a browser asks before it lets another site's page send."""
         origin = allowed_origin(self.intake_format, headers)
         if origin is None:
-            return JSONResponse({"error": "pages of this site may not send here"}, 403)
+            return JSONResponse({"error": "Pages of this origin may not send errors here."}, 403)
         requested_headers = headers.get("access-control-request-headers", "content-type")
         return Response(
             headers=_PREFLIGHT_HEADERS
@@ -197,7 +201,7 @@ class IngestEndpoint:
         if sender is None:
             sender = self.authenticator.identify_sender(self.intake_format, plain, headers, client)
             if sender is None:
-                raise IntakeError("the request brings no token", _UNAUTHORIZED)
+                raise IntakeError("Missing token.", _UNAUTHORIZED)
             self.authenticator.admit(sender)
         if (request := self._submit_verbatim(plain, headers, sender)) is not None:
             return request
@@ -290,7 +294,7 @@ class IngestMiddleware:
             response = await endpoint.handle_request(scope, receive)
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
-            response = JSONResponse({"error": "firstcause made a mistake; its log says which"}, 500)
+            response = JSONResponse({"error": "Internal error; see the firstcause log."}, 500)
         if response is not None:
             await response(scope, receive, send)
 
@@ -310,7 +314,9 @@ class IngestMiddleware:
     def _add_endpoint(self, endpoint: IngestEndpoint) -> None:
         for path in endpoint.paths:
             if path in self.openapi_paths:
-                log.warning("two ways in would be served at %s; %s is left out there", path, endpoint.name)
+                log.warning(
+                    "path %s is used by two intake formats; %s is not served there", path, endpoint.name
+                )
                 continue
             self.openapi_paths[path] = {
                 "post": {"description": _describe_endpoint(endpoint), "responses": _OPENAPI_RESPONSES}
@@ -323,8 +329,8 @@ class IngestMiddleware:
 
 def _describe_endpoint(endpoint: IngestEndpoint) -> str:
     if endpoint.intake_format is None:
-        return "Errors: one event, a list of them, or one a line. Answered once they are on disk."
-    return f"Errors as {endpoint.name} sends them. Answered once they are on disk."
+        return "Report errors: one event, a list, or one a line. Answered when they are on disk."
+    return f"Report errors in the format {endpoint.name}. Answered when they are on disk."
 
 
 def _apply_sender(sender: Sender, events: Sequence[Event]) -> list[Event]:

@@ -57,19 +57,22 @@ class IngestAuthenticator:
             if token is None and body is None:
                 return None
         if token is None:
-            msg = "bring a token: Authorization: Bearer TOKEN, or https://any:TOKEN@host/..."
+            msg = (
+                "Missing token. Send `Authorization: Bearer TOKEN`, "
+                "or put it in the URL: https://any:TOKEN@host/..."
+            )
             raise IntakeError(msg, 401)
         token_bytes = token.encode()
         matches = [sender for secret, sender in self._senders if hmac.compare_digest(secret, token_bytes)]
         if not matches:
-            raise IntakeError("the token is not one of [intake.tokens], nor that of [web] token_file", 403)
+            raise IntakeError("Unknown token: it is neither in [intake.tokens] nor in [web] token_file.", 403)
         return matches[0]
 
     def admit(self, sender: Sender) -> None:
         """IntakeError 429 where it has sent too much."""
         wait = self._rate_limiter.admit(sender.name)
         if wait > 0:
-            msg = f"{sender.name} sends more than [intake] rate allows; come again in {wait:.0f} s"
+            msg = f"{sender.name} exceeds [intake] rate; retry in {wait:.0f} s"
             raise IntakeError(msg, 429, retry_after=wait)
 
     def spend(self, sender: Sender, events: int) -> None:
@@ -83,7 +86,7 @@ def check_origin(intake_format: IntakeFormat | None, headers: Mapping[str, str])
     origin = headers.get("origin")
     same_site = origin is None or urlsplit(origin).netloc == headers.get("host", "")
     if not same_site and allowed_origin(intake_format, headers) is None:
-        raise IntakeError("another site's page may not do this (Origin differs from Host)", 403)
+        raise IntakeError("Cross-site request refused: Origin differs from Host.", 403)
 
 
 def allowed_origin(intake_format: IntakeFormat | None, headers: Mapping[str, str]) -> str | None:

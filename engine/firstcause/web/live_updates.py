@@ -1,4 +1,4 @@
-"""Tells browsers that something changed. They then ask for what they show, so a slow one keeps nobody."""
+"""Tells browsers that something changed. Browsers then load what they show, so a slow one delays nobody."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("firstcause.web")
 
 POLL_INTERVAL_S = 1.0
-"""Seconds between looks, whoever watches."""
+"""Seconds between queries for changes, however many browsers are connected."""
 
 MAX_FULL_RATE_BROWSERS = 20
 """Browsers from which on the looks become rarer, so that many cost no more than so many."""
@@ -69,7 +69,7 @@ class ChangeStream:
             try:
                 token = await run_in_threadpool(self._read_token)
             except FirstcauseError as error:
-                log.warning("the page cannot look for news: %s", error)
+                log.warning("page updates failed: %s", error)
             else:
                 if token != self._current_token:
                     self._current_token = token

@@ -40,30 +40,28 @@ class _MetricsCollector(Collector):
     def _collect_intake(self) -> Iterator[Metric]:
         intake_metrics = self._intake_metrics
         accepted = {(format_name,): count for format_name, count in intake_metrics.accepted.items()}
-        yield _build_counter("events_accepted", "Events that are on disk.", ("format",), accepted)
-        help_text = "Events and whole requests that were refused."
+        yield _build_counter("events_accepted", "Accepted events.", ("format",), accepted)
+        help_text = "Rejected events and requests."
         yield _build_counter("events_rejected", help_text, ("format", "reason"), intake_metrics.rejected)
-        help_text = "What came besides and is no error."
-        yield _build_counter("items_passed", help_text, ("format", "kind"), intake_metrics.ignored)
-        help_text = "What senders say that they dropped themselves."
+        help_text = "Received items that are not errors."
+        yield _build_counter("items_ignored", help_text, ("format", "kind"), intake_metrics.ignored)
+        help_text = "Events that senders report as dropped by themselves."
         yield _build_counter(
-            "sender_losses", help_text, ("format", "reason"), intake_metrics.dropped_by_sender
+            "sender_dropped", help_text, ("format", "reason"), intake_metrics.dropped_by_sender
         )
 
     def _collect_state(self) -> Iterator[Metric]:
         measures = self._measures
         yield GaugeMetricFamily(
-            "firstcause_events_waiting", "Events not yet triaged.", measures.pending_events
+            "firstcause_events_pending", "Events not yet triaged.", measures.pending_events
         )
-        help_text = "What these events take on disk."
-        yield GaugeMetricFamily("firstcause_events_waiting_bytes", help_text, measures.pending_event_bytes)
+        help_text = "Size of the events not yet triaged on disk."
+        yield GaugeMetricFamily("firstcause_events_pending_bytes", help_text, measures.pending_event_bytes)
         yield GaugeMetricFamily(
-            "firstcause_messages_waiting", "Messages not yet sent.", measures.pending_notifications
+            "firstcause_notifications_pending", "Messages not yet sent.", measures.pending_notifications
         )
-        yield GaugeMetricFamily("firstcause_alerts_active", "Alerts that go on.", measures.alerts)
-        yield GaugeMetricFamily(
-            "firstcause_store_bytes", "What the store takes on disk.", measures.store_bytes
-        )
+        yield GaugeMetricFamily("firstcause_alerts_active", "Active alerts.", measures.alerts)
+        yield GaugeMetricFamily("firstcause_store_bytes", "Size of the store on disk.", measures.store_bytes)
         opened = {(priority.value,): measures.incidents.get(priority.value, 0) for priority in Priority}
         yield _build_gauge("incidents_open", "Open incidents.", ("priority",), opened)
         probes = {
@@ -72,10 +70,10 @@ class _MetricsCollector(Collector):
         yield _build_gauge("probe_up", "1 is UP, 0.5 DEGRADED, 0 DOWN.", ("probe", "component"), probes)
         yield CounterMetricFamily("firstcause_events_triaged", "Events triaged.", measures.processed_events)
         yield CounterMetricFamily(
-            "firstcause_rule_runs", "Evaluations of the rules.", measures.rule_evaluations
+            "firstcause_rule_evaluations", "Evaluations of the rules.", measures.rule_evaluations
         )
         yield _build_counter(
-            "notifications", "Tries to deliver.", ("notifier", "result"), measures.delivery_attempts
+            "notifications", "Delivery attempts.", ("notifier", "result"), measures.delivery_attempts
         )
 
 

@@ -91,7 +91,7 @@ class SessionManager:
         )
 
     def _lookup_name(self, session_id: str) -> str | None:
-        """The name of who has it, None where there is no such session, or it is over."""
+        """Return the session's user name, None if the session is unknown or has expired."""
         with self._lock:
             name, expires_at = self._sessions.get(session_id, (None, 0.0))
             if name is not None and expires_at < self._clock():
@@ -111,7 +111,7 @@ class SessionManager:
         self._check_attempts(address)
         if not self._verify_secret(secret):
             self._record_failure(address)
-            msg = "that is not the password"
+            msg = "Wrong password."
             raise IntakeError(msg, 403)
         session_id = secrets.token_urlsafe(32)
         with self._lock:
@@ -181,7 +181,7 @@ class SessionManager:
 
 
 def set_name_cookie(response: Response, name: str, *, secure: bool) -> None:
-    """How whoever sits there wants to be called; it is only shown, and opens nothing."""
+    """Remember the user's name. It is only shown and grants nothing."""
     value = quote(name.strip()[:_MAX_NAME_LENGTH])
     response.set_cookie(
         NAME_COOKIE, value, max_age=_NAME_COOKIE_MAX_AGE_S, httponly=True, samesite="strict", secure=secure

@@ -114,7 +114,9 @@ def test_counting_first_makes_of_a_batch_what_folding_alone_would(
         for name, alert in known.items()
     }
     more = count_only(second, standing, limits)
-    rest = aggregate([each for each in second if each.fingerprint not in more], known, {}, limits)
+    rest = aggregate(
+        [occurrence for occurrence in second if occurrence.fingerprint not in more], known, {}, limits
+    )
     assert rest.changed == whole.changed
     for name, added in more.items():
         alert = rest.alerts[name]

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.core.catalog import Catalog, Entry
+from firstcause.core.grouping import fingerprint
 from firstcause.core.grouping.fingerprint import UNCATALOGUED, identify
 from firstcause.core.model import Event, Severity
 
@@ -25,13 +27,17 @@ def test_code_decides_before_message() -> None:
 
 
 def test_message_finds_the_entry_and_its_severity() -> None:
-    found = identify(event(message="connection refused"), CATALOG)
-    assert (found.code, found.severity, found.title) == ("DOWN", Severity.CRITICAL, "It is down")
+    identified = identify(event(message="connection refused"), CATALOG)
+    assert (identified.code, identified.severity, identified.title) == (
+        "DOWN",
+        Severity.CRITICAL,
+        "It is down",
+    )
 
 
 def test_an_unknown_code_is_kept_and_has_no_entry() -> None:
-    found = identify(event(code="my-own.code", message="what happened"), CATALOG)
-    assert (found.code, found.entry, found.title) == ("my-own.code", None, "what happened")
+    identified = identify(event(code="my-own.code", message="what happened"), CATALOG)
+    assert (identified.code, identified.entry, identified.title) == ("my-own.code", None, "what happened")
 
 
 def test_texts_that_differ_in_numbers_are_one_fault() -> None:
@@ -54,8 +60,8 @@ def test_tenant_and_service_part_alerts_but_not_faults() -> None:
 
 @given(st.text(), st.text())
 def test_any_text_is_an_error(message: str, stack: str) -> None:
-    found = identify(event(message=message, stack=stack), CATALOG)
-    assert identify(event(message=message, stack=stack), CATALOG) == found
+    identified = identify(event(message=message, stack=stack), CATALOG)
+    assert identify(event(message=message, stack=stack), CATALOG) == identified
 
 
 PHRASED = Catalog(
@@ -70,12 +76,12 @@ PHRASED = Catalog(
 
 
 def test_a_text_that_no_pattern_fits_is_the_entrys_whose_words_it_has() -> None:
-    found = identify(event(message="message queue consumers stalled for 17 minutes"), PHRASED)
-    assert found.code == "QUEUE_STALLED"
-    assert found.likeness is not None
-    assert 0.5 <= found.likeness <= 1
+    identified = identify(event(message="message queue consumers stalled for 17 minutes"), PHRASED)
+    assert identified.code == "QUEUE_STALLED"
+    assert identified.likeness is not None
+    assert 0.5 <= identified.likeness <= 1
     again = identify(event(message="message queue consumers stalled for 23 minutes"), PHRASED)
-    assert (again.likeness, again.fingerprint) == (found.likeness, found.fingerprint)
+    assert (again.likeness, again.fingerprint) == (identified.likeness, identified.fingerprint)
 
 
 def test_what_is_known_otherwise_is_not_looked_at_by_its_words() -> None:
@@ -89,3 +95,16 @@ def test_what_is_known_otherwise_is_not_looked_at_by_its_words() -> None:
 def test_a_site_that_trusts_only_patterns_says_so() -> None:
     only = Catalog(PHRASED.entries.values(), likeness=2.0)
     assert identify(event(message="message queue consumers stalled"), only).code == UNCATALOGUED
+
+
+@pytest.mark.parametrize("fields", [{"code": "DOWN"}, {"code": "OTHER"}, {"message": "disk full"}])
+def test_another_grouping_version_makes_other_fingerprints(
+    monkeypatch: pytest.MonkeyPatch, fields: dict[str, str]
+) -> None:
+    before = identify(event(**fields), CATALOG)
+    fingerprint._hash_parts.cache_clear()
+    monkeypatch.setattr(fingerprint, "_GROUPING_VERSION", "next")
+    after = identify(event(**fields), CATALOG)
+    fingerprint._hash_parts.cache_clear()
+    assert after.fault != before.fault
+    assert after.fingerprint != before.fingerprint

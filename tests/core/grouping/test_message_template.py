@@ -85,6 +85,6 @@ def test_any_text_and_any_number_after_it(text: str, one: int, two: int) -> None
     ],
 )
 def test_no_text_takes_long(text: str) -> None:
-    # One that is looked at anew from each of its characters would need minutes.
+    # One that is searched again from each of its characters would need minutes.
     for _ in range(20):
         assert extract_template(text * MAX_LINE_LENGTH) is not None

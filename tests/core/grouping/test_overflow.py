@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from firstcause.core.catalog import Catalog, Entry
 from firstcause.core.grouping.aggregation import aggregate
 from firstcause.core.grouping.fingerprint import Occurrence, identify, overflow_fingerprint
-from firstcause.core.grouping.legacy_fingerprint import legacy_fingerprint
 from firstcause.core.grouping.overflow import (
     OVERFLOW_CODE,
     KindBudget,
@@ -34,18 +33,18 @@ def of(code: str, service: str | None = "shop", **fields: object) -> Occurrence:
     return identify(Event.model_validate(event), CATALOG)
 
 
-def kept(occurrences: list[Occurrence], each: int = 3, in_all: int = 100) -> list[Occurrence]:
-    return apply_limits(occurrences, lambda _one: True, KindBudget(KindLimits(each, in_all), {}))
+def kept(occurrences: list[Occurrence], per_service: int = 3, in_all: int = 100) -> list[Occurrence]:
+    return apply_limits(occurrences, lambda _one: True, KindBudget(KindLimits(per_service, in_all), {}))
 
 
 def codes(occurrences: list[Occurrence]) -> list[str]:
-    return [each.code for each in occurrences]
+    return [occurrence.code for occurrence in occurrences]
 
 
 def test_the_first_kinds_have_their_own_alerts_and_the_others_count_in_one() -> None:
-    found = kept([of(code) for code in ("A", "B", "A", "C", "D", "E", "A", "D")])
-    assert codes(found) == ["A", "B", "A", "C", OVERFLOW_CODE, OVERFLOW_CODE, "A", OVERFLOW_CODE]
-    assert {each.fingerprint for each in found if each.code == OVERFLOW_CODE} == {
+    limited = kept([of(code) for code in ("A", "B", "A", "C", "D", "E", "A", "D")])
+    assert codes(limited) == ["A", "B", "A", "C", OVERFLOW_CODE, OVERFLOW_CODE, "A", OVERFLOW_CODE]
+    assert {occurrence.fingerprint for occurrence in limited if occurrence.code == OVERFLOW_CODE} == {
         overflow_fingerprint("shop")[1]
     }
 
@@ -57,27 +56,30 @@ def test_what_the_catalog_knows_what_ends_and_drills_are_never_folded_away() -> 
 
 
 def test_services_and_tenants_have_room_of_their_own_but_not_without_end() -> None:
-    found = kept([of(code, service) for service in ("a", "b") for code in "ABCD"])
-    assert [each.event.service for each in found if each.code == OVERFLOW_CODE] == ["a", "b"]
+    limited = kept([of(code, service) for service in ("a", "b") for code in "ABCD"])
+    assert [occurrence.event.service for occurrence in limited if occurrence.code == OVERFLOW_CODE] == [
+        "a",
+        "b",
+    ]
     many = kept([of("A", f"service-{number}") for number in range(50)], in_all=10)
     assert codes(many)[9:11] == ["A", OVERFLOW_CODE]
-    assert len({each.fingerprint for each in many}) == 11
+    assert len({occurrence.fingerprint for occurrence in many}) == 11
     assert format_title(40, None) == "40 further kinds of errors from many services"
 
 
 def test_the_alert_says_how_many_kinds_and_counts_every_error() -> None:
-    found = kept([of(f"C{number % 50}") for number in range(1000)])
-    folded = aggregate(found, {}, {})
-    update_titles(folded, found)
+    limited = kept([of(f"C{number % 50}") for number in range(1000)])
+    folded = aggregate(limited, {}, {})
+    update_titles(folded, limited)
     alert = folded.alerts[overflow_fingerprint("shop")[1]]
     assert (alert.title, alert.count) == ("47 further kinds of errors from shop", 940)
-    assert sum(each.count for each in folded.alerts.values()) == 1000
+    assert sum(alert.count for alert in folded.alerts.values()) == 1000
 
 
 def batch(numbers: range, known: dict[str, Alert]) -> tuple[Alert, bool]:
-    found = kept([of(f"C{number}") for number in numbers], each=0)
-    folded = aggregate(found, known, {})
-    update_titles(folded, found)
+    limited = kept([of(f"C{number}") for number in numbers], per_service=0)
+    folded = aggregate(limited, known, {})
+    update_titles(folded, limited)
     name = overflow_fingerprint("shop")[1]
     known[name] = folded.alerts[name]
     return folded.alerts[name], name in folded.changed
@@ -99,25 +101,17 @@ def hashes(numbers: range) -> list[str]:
 def test_the_number_of_kinds_is_right_within_bounded_room(number: int) -> None:
     from firstcause.core.grouping.overflow import _merge_sketch  # noqa: PLC0415 - the sketch by itself
 
-    sketch = _merge_sketch("", {each[:10] for each in hashes(range(number))})
-    found, exactly = estimate_distinct(sketch)
+    sketch = _merge_sketch("", {fingerprint[:10] for fingerprint in hashes(range(number))})
+    estimate, exactly = estimate_distinct(sketch)
     assert exactly == (number < 2048)
-    assert abs(found - number) <= (0 if exactly else number * 0.1)
+    assert abs(estimate - number) <= (0 if exactly else number * 0.1)
     assert len(sketch) <= 20_480
     assert format_title(123_456, "x", exact=False) == "about 120,000 further kinds of errors from x"
 
 
 @given(st.lists(st.sampled_from("ABCDEF"), max_size=30), st.integers(1, 4))
-def test_no_error_is_lost_and_no_more_alerts_than_allowed(sent: list[str], each: int) -> None:
-    found = kept([of(code) for code in sent], each=each)
-    folded = aggregate(found, {}, {})
+def test_no_error_is_lost_and_no_more_alerts_than_allowed(sent: list[str], per_service: int) -> None:
+    limited = kept([of(code) for code in sent], per_service=per_service)
+    folded = aggregate(limited, {}, {})
     assert sum(alert.count for alert in folded.alerts.values()) == len(sent)
-    assert len(folded.alerts) <= each + 1
-
-
-def test_version_1_named_them_so() -> None:
-    # As stores have them: what version 1 of the fingerprints gave.
-    event = Event(id="1", time=NOW, message="order 17 of 'acme' failed\nmore", service="shop", tenant="acme")
-    assert legacy_fingerprint(identify(event, CATALOG)) == ("588390b2cd108366d6df", "e853f165d12d554f3f3d")
-    assert legacy_fingerprint(of("A")) is None
-    assert legacy_fingerprint(of("DOWN")) is None
+    assert len(folded.alerts) <= per_service + 1

@@ -127,10 +127,10 @@ def key(stack: str) -> tuple[str, ...]:
 
 @pytest.mark.parametrize(("stack", "parts"), KEYS)
 def test_what_was_raised_and_where_in_our_own_code(stack: str, parts: list[str]) -> None:
-    found = key(stack)
-    assert found[0] == parts[0]
-    assert set(parts) <= set(found)
-    assert not [place for place in found for other in THEIRS if other in place]
+    parsed = key(stack)
+    assert parsed[0] == parts[0]
+    assert set(parts) <= set(parsed)
+    assert not [place for place in parsed for other in THEIRS if other in place]
 
 
 @pytest.mark.parametrize("stack", STACKS)

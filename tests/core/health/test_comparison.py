@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,9 @@ from firstcause.core.health.comparison import (
 from firstcause.core.health.snapshot import ErrorSummary, ProbeObservation, Snapshot
 from firstcause.core.incidents.change_ranking import ChangeWeights, rank_changes, select_candidates
 from firstcause.core.model import RaisedError, Severity, Verdict, VerdictKind
+
+if TYPE_CHECKING:
+    from firstcause.core.fact_kinds import DifferenceCategory
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 GOOD = ("7", NOW - timedelta(minutes=90))
@@ -167,7 +171,7 @@ def steps(changed: str, suffers: str) -> int | None:
     return 0 if changed == suffers else far.get((changed, suffers))
 
 
-def change(category: str, component: str | None, ago: float, name: str = "x") -> Difference:
+def change(category: DifferenceCategory, component: str | None, ago: float, name: str = "x") -> Difference:
     return Difference(category, component, name, "a", "b", since=NOW - timedelta(seconds=ago))
 
 
@@ -190,7 +194,7 @@ def test_the_kind_the_time_and_the_distance_decide_what_likeliest_did_it() -> No
 @given(
     st.lists(st.tuples(st.sampled_from(["environment", "data", "metric"]), st.floats(-1e6, 1e6)), max_size=6)
 )
-def test_all_together_are_at_most_certain(given_changes: list[tuple[str, float]]) -> None:
+def test_all_together_are_at_most_certain(given_changes: list[tuple[DifferenceCategory, float]]) -> None:
     found = likely(*(change(kind, None, ago, f"{n}") for n, (kind, ago) in enumerate(given_changes)))
     assert sum(found.values()) <= 1.001
     assert all(value >= 0 for value in found.values())

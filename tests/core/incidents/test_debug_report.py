@@ -64,10 +64,10 @@ def test_cascades_of_one_code_are_one_line() -> None:
     cascades = [
         alert(n, Role.CASCADE, code="A", tenant=f"t{n}", caused_by="f9", service="s") for n in range(8)
     ]
-    found = report(alert(9), *cascades)
-    (failure,) = found.dependencies.cascade_failures
+    built = report(alert(9), *cascades)
+    (failure,) = built.dependencies.cascade_failures
     assert (failure.count, len(failure.companies), failure.caused_by) == (16, 8, "ROOT")
-    assert "A x 16 in t0, t1, t2, t3, t4 and 3 more: Root" in as_text(found)
+    assert "A x 16 in t0, t1, t2, t3, t4 and 3 more: Root" in as_text(built)
 
 
 def test_every_part_of_the_entry_is_in() -> None:
@@ -87,13 +87,25 @@ def test_every_part_of_the_entry_is_in() -> None:
         assert "OTHER" in shown
 
 
+def test_required_environment_variables_have_a_heading_of_their_own() -> None:
+    known, unknown = as_text(report(alert(1))), as_text(report(alert(1), entry=None))
+    assert "\nREQUIRED ENVIRONMENT VARIABLES\n  - V in .env\n" in known
+    assert "\nREQUIRED ENVIRONMENT VARIABLES\n  - none known\n" in unknown
+    assert "\n## Required environment variables\n\n- V in .env\n" in as_markdown(report(alert(1)))
+
+
+def test_cascades_name_the_codes_that_resolve_with_the_root() -> None:
+    text = as_text(report(alert(9), alert(1, Role.CASCADE, code="A"), alert(2, Role.CASCADE, code="B")))
+    assert re.search(r"Resolves with the root cause +A, B\n", text)
+
+
 def test_an_error_nobody_described_says_what_to_do_about_that() -> None:
-    assert "This error is in no catalog." in as_text(report(alert(1), entry=None))
+    assert "This error is not in the catalog." in as_text(report(alert(1), entry=None))
 
 
 def test_it_comes_back_from_json() -> None:
-    found = report(alert(1), alert(2, Role.CASCADE, sample=sample("x")))
-    assert DebugReport.model_validate_json(found.model_dump_json()) == found
+    built = report(alert(1), alert(2, Role.CASCADE, sample=sample("x")))
+    assert DebugReport.model_validate_json(built.model_dump_json()) == built
 
 
 hostile = st.text(alphabet=st.sampled_from("<>[]()!`*_#|~\\-+. \n\r\t\x00\x1b\u202e@ab1")) | st.text()
@@ -104,8 +116,8 @@ def test_nothing_that_senders_wrote_can_drive_a_terminal_or_a_ticket(
     title: str, said: str, details: dict[str, str]
 ) -> None:
     whole = Sample(message=said, details=details, stack=said, source=Source(file=said))
-    found = report(alert(1, sample=whole), title=title or "x")
-    text, markdown = as_text(found), as_markdown(found)
+    built = report(alert(1, sample=whole), title=title or "x")
+    text, markdown = as_text(built), as_markdown(built)
     assert all(char == "\n" or char.isprintable() for char in text + markdown)
     plain = report(alert(1, sample=Sample(message="m", details=dict.fromkeys(details, "d"), stack="s")))
     assert headings(markdown) <= headings(as_markdown(plain)) + 1

@@ -45,22 +45,22 @@ def suggested(
 
 
 def test_what_helped_more_often_comes_first() -> None:
-    found = suggested(
+    suggestions = suggested(
         incident(1, 0, fix="restarted it"),
         incident(2, 10 * DAY, fix="rotated the token"),
         incident(3, 20 * DAY, fix="Rotated  the token."),
         incident(4, 30 * DAY),
     )
-    assert [each.fix for each in found] == ["Rotated  the token.", "restarted it"]
-    token = found[0]
+    assert [suggestion.fix for suggestion in suggestions] == ["Rotated  the token.", "restarted it"]
+    token = suggestions[0]
     assert (token.tried, token.held, token.incidents) == (2, 2, ("3", "2"))
     assert token.because == "used 2 times, last 79 days before, and it held each time"
-    assert found[1].because == "used once, 99 days before, and it held"
+    assert suggestions[1].because == "used once, 99 days before, and it held"
 
 
 def test_a_fix_after_which_it_came_back_is_not_suggested() -> None:
-    (found,) = suggested(incident(1, 0, fix="restarted it"), incident(2, 5, fix="gave it more memory"))
-    assert found.fix == "gave it more memory"
+    (suggestion,) = suggested(incident(1, 0, fix="restarted it"), incident(2, 5, fix="gave it more memory"))
+    assert suggestion.fix == "gave it more memory"
     assert suggested(incident(1, 0, fix="restarted it"), incident(2, 5)) == ()
     at_once = suggested(incident(1, 0, 1, fix="restarted it"), now=2)
     assert at_once == (), "what it is to mend is back itself"
@@ -68,8 +68,8 @@ def test_a_fix_after_which_it_came_back_is_not_suggested() -> None:
 
 
 def test_another_service_coming_down_does_not_speak_against_it() -> None:
-    (found,) = suggested(incident(1, 0, fix="restarted it"), incident(2, 3, service="web"))
-    assert found.held == 1
+    (suggestion,) = suggested(incident(1, 0, fix="restarted it"), incident(2, 3, service="web"))
+    assert suggestion.held == 1
 
 
 def test_one_of_another_service_counts_less_and_says_so() -> None:
@@ -110,9 +110,9 @@ PAST = st.lists(
 def test_two_that_are_equally_good_keep_their_order() -> None:
     past = [incident(1, 0, fix="restarted it"), incident(2, 0, fix="gave it more memory")]
     this = incident(9, 100, None)
-    found = [FixHistory(order, FixWeights()).suggest(this) for order in (past, past[::-1])]
-    assert found[0] == found[1]
-    assert [each.fix for each in found[0]] == ["gave it more memory", "restarted it"]
+    suggestions = [FixHistory(order, FixWeights()).suggest(this) for order in (past, past[::-1])]
+    assert suggestions[0] == suggestions[1]
+    assert [suggestion.fix for suggestion in suggestions[0]] == ["gave it more memory", "restarted it"]
 
 
 @given(PAST, st.randoms(use_true_random=False))
@@ -122,13 +122,15 @@ def test_whatever_there_was(past: list[Any], chance: random.Random) -> None:
         for at, (opened, lasted, fix, service) in enumerate(past, 1)
     ]
     this = incident(99, 1500, None)
-    found = FixHistory([*known, this], FixWeights()).suggest(this)
+    suggestions = FixHistory([*known, this], FixWeights()).suggest(this)
     shuffled = [*known, this]
     chance.shuffle(shuffled)
-    assert FixHistory(shuffled, FixWeights()).suggest(this) == found, "their order does not matter"
-    assert len(found) <= MAX_SUGGESTIONS
-    assert len({each.fix.strip().rstrip(".").casefold() for each in found}) == len(found)
-    for each in found:
-        assert FixWeights().least <= each.confidence < 1
-        assert 1 <= each.held <= each.tried
-        assert each.last_used <= this.opened_at
+    assert FixHistory(shuffled, FixWeights()).suggest(this) == suggestions, "their order does not matter"
+    assert len(suggestions) <= MAX_SUGGESTIONS
+    assert len({suggestion.fix.strip().rstrip(".").casefold() for suggestion in suggestions}) == len(
+        suggestions
+    )
+    for suggestion in suggestions:
+        assert FixWeights().least <= suggestion.confidence < 1
+        assert 1 <= suggestion.held <= suggestion.tried
+        assert suggestion.last_used <= this.opened_at

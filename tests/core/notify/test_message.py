@@ -41,17 +41,17 @@ def brief(**changes: Any) -> MessageContext:
     return MessageContext(**(fields | changes))
 
 
-def label(each: MessageContext) -> str:
+def label(context: MessageContext) -> str:
     """What a message begins with."""
     said = {
         "first": "CRITICAL",
         "new_root": "NEW CAUSE",
-        "escalated": "NOW P0" if each.more_urgent else "NOBODY ANSWERED, CRITICAL",
+        "escalated": "NOW P0" if context.more_urgent else "NOBODY ANSWERED, CRITICAL",
         "reminder": "STILL OPEN after 30 s",
         "digest": "CRITICAL",
         "resolved": "RESOLVED",
-    }[each.reason]
-    return f"DRILL: {said}" if each.drill else said
+    }[context.reason]
+    return f"DRILL: {said}" if context.drill else said
 
 
 words = st.text(max_size=300)
@@ -72,14 +72,14 @@ briefs = st.builds(
 
 
 @given(briefs)
-def test_it_is_always_one_sms_with_its_label_and_number(each: MessageContext) -> None:
-    said = format_text(each)
+def test_it_is_always_one_sms_with_its_label_and_number(context: MessageContext) -> None:
+    said = format_text(context)
     if all(char in GSM + EXTENSION for char in said):
         assert sum(2 if char in EXTENSION else 1 for char in said) <= 160
     else:
         assert len(said.encode("utf-16-le", "surrogatepass")) // 2 <= 70
-    assert said.startswith(f"{label(each)}: ")
-    assert f" #{each.incident_id}" in said
+    assert said.startswith(f"{label(context)}: ")
+    assert f" #{context.incident_id}" in said
     assert said.isprintable()
 
 
@@ -105,14 +105,14 @@ def test_another_script_stays_readable() -> None:
 
 
 def test_the_whole_message_has_what_the_sms_has_no_room_for() -> None:
-    each = brief(
+    context = brief(
         cause="b",
         first_step="do this",
         fix_url="https://x/",
         link="https://y/incidents/12",
         maybe_repeat=True,
     )
-    said = format_body(each, "THE REPORT")
+    said = format_body(context, "THE REPORT")
     for part in (
         "Cause: b",
         "First: do this",
@@ -142,7 +142,7 @@ def test_lengths_of_time(written: object, length: float) -> None:
 
 @pytest.mark.parametrize("written", ["soon", "", "5", "5 parsecs", -1, True, None, "1s1", "." * 50])
 def test_what_is_no_length_of_time(written: object) -> None:
-    with pytest.raises(ValueError, match="write it like 30s"):
+    with pytest.raises(ValueError, match="use for example 30s"):
         parse_duration(written)
 
 
@@ -151,25 +151,25 @@ def test_spoken_is_near(length: float) -> None:
     assert abs(parse_duration(format_duration(length).replace("min", "m")) - length) <= max(1, length / 24)
 
 
-def notification(each: MessageContext) -> Notification:
+def notification(context: MessageContext) -> Notification:
     return Notification(
         id="1",
-        incident_id=each.incident_id,
-        reason=each.reason,
-        priority=each.priority,
-        severity=each.severity,
-        code=each.code,
-        title=each.title,
-        text=format_text(each),
-        body=format_body(each, "report"),
+        incident_id=context.incident_id,
+        reason=context.reason,
+        priority=context.priority,
+        severity=context.severity,
+        code=context.code,
+        title=context.title,
+        text=format_text(context),
+        body=format_body(context, "report"),
     )
 
 
 @given(briefs)
-def test_the_subject_is_one_line_with_priority_label_and_number(each: MessageContext) -> None:
-    said = notification(each).subject
-    assert said.startswith(f"[P0] {label(each).partition(': ')[0]}: ")
-    assert said.endswith(f" (#{each.incident_id})")
+def test_the_subject_is_one_line_with_priority_label_and_number(context: MessageContext) -> None:
+    said = notification(context).subject
+    assert said.startswith(f"[P0] {label(context).partition(': ')[0]}: ")
+    assert said.endswith(f" (#{context.incident_id})")
     assert len(said) <= 120
     assert said.isprintable()
 
@@ -208,8 +208,9 @@ def test_what_was_held_back_is_said_in_one_message() -> None:
     )
     assert format_digest_body(three, START, {"7": "https://x/incidents/7"}).splitlines() == [
         "HELD BACK: 3 incidents since 03:00 UTC", "",
-        "#7 P1: It is slow https://x/incidents/7", "#9 P2: Disk full", "#8 P1, over by now: It is slow", "",
-        "They are in one message as there were more than the limit allows.",
+        "#7 P1: It is slow https://x/incidents/7", "#9 P2: Disk full",
+        "#8 P1, resolved by now: It is slow", "",
+        "They come in one message because the rate limit held them back.",
     ]  # fmt: skip
 
 

@@ -28,4 +28,4 @@ def test_no_window_ever_holds_more_than_the_limit(wanted: list[int], most: int, 
         if earliest_send_time(sent, at(moment), most, per) <= at(moment):
             sent.append(at(moment))
     for first in sent:
-        assert sum(first <= each < first + timedelta(seconds=per) for each in sent) <= most
+        assert sum(first <= sent_at < first + timedelta(seconds=per) for sent_at in sent) <= most

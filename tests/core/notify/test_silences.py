@@ -38,7 +38,7 @@ def test_what_a_matcher_fits(text: str, *, fits: bool) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("SMS", "is no matcher"),
+        ("SMS", "is not a matcher"),
         ("cod=X", "alerts have no 'cod'; they have code, service"),
         ("code=~(", "the pattern does not compile"),
         ("code=~(?=x)", "no look-around"),

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firstcause.core.model import Event, Source
-from firstcause.core.privacy.masking import MASKED, Mask
+from firstcause.core.privacy.masking import Mask
+from firstcause.core.privacy.patterns import MASKED
 
 MASK = Mask()
 QUICK = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from core.privacy.test_masking import MASKED_TEXTS
 from firstcause.core.privacy.masking import Mask
 from firstcause.intake import fast_path, native_format
+from firstcause.intake.event_fields import MAX_FIELDS, MAX_TEXT_LENGTH
 
 if TYPE_CHECKING:
     from firstcause.core.model import Event
@@ -77,7 +78,7 @@ bodies = st.builds(
 
 
 def slowly(body: bytes) -> tuple[list[Event], list[native_format.RejectedEvent]]:
-    """As `intake.native` and masking take it."""
+    """As `native_format` reads it and the mask leaves it."""
     numbers = iter(range(100))
     parsed = native_format.parse(
         body, "", now=NOW, new_id=lambda: f"key-{next(numbers)}", max_event_bytes=1_000_000
@@ -162,12 +163,12 @@ def test_what_it_cannot_read_is_left_to_the_other(body: bytes) -> None:
 @pytest.mark.parametrize(
     "sent",
     [
-        {"message": "x" * (native_format.MAX_TEXT_LENGTH + 1)},
-        {"code": "A", "stack": "x" * (native_format.MAX_TEXT_LENGTH + 1)},
-        {"code": "A", "details": {"a": "x" * (native_format.MAX_TEXT_LENGTH + 1)}},
-        {"code": "A", "details": {str(number): 1 for number in range(native_format.MAX_FIELDS + 1)}},
-        {"code": "A", "details": {"a": [1] * (native_format.MAX_FIELDS + 1)}},
-        {"code": "A", "tags": {str(number): "1" for number in range(native_format.MAX_FIELDS + 1)}},
+        {"message": "x" * (MAX_TEXT_LENGTH + 1)},
+        {"code": "A", "stack": "x" * (MAX_TEXT_LENGTH + 1)},
+        {"code": "A", "details": {"a": "x" * (MAX_TEXT_LENGTH + 1)}},
+        {"code": "A", "details": {str(number): 1 for number in range(MAX_FIELDS + 1)}},
+        {"code": "A", "details": {"a": [1] * (MAX_FIELDS + 1)}},
+        {"code": "A", "tags": {str(number): "1" for number in range(MAX_FIELDS + 1)}},
         {"code": "A", "details": {"a": {"b": {"c": 1}}}},
     ],
     ids=[

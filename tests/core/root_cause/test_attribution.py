@@ -38,10 +38,12 @@ def test_hops_count_over_several_steps() -> None:
 
 
 def test_the_nearest_active_cause_is_best_and_gaps_are_bridged() -> None:
-    found = find_candidates([alert("PAGE"), alert("NET"), alert("DB")], GRAPH)
-    best = {(each.effect.code, each.cause.code) for each in found if each.is_best}
+    candidates = find_candidates([alert("PAGE"), alert("NET"), alert("DB")], GRAPH)
+    best = {(candidate.effect.code, candidate.cause.code) for candidate in candidates if candidate.is_best}
     assert best == {("PAGE", "DB"), ("DB", "NET")}
-    assert {(each.effect.code, each.cause.code) for each in found} == best | {("PAGE", "NET")}
+    assert {(candidate.effect.code, candidate.cause.code) for candidate in candidates} == best | {
+        ("PAGE", "NET")
+    }
 
 
 def test_a_platform_cause_reaches_tenants_and_a_tenants_cause_only_its_own() -> None:

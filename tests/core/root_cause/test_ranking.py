@@ -26,7 +26,7 @@ RESOURCE = Signal(name="resource", about="x", own=0.9, chance=0.02)
 LATENCY = Signal(name="latency", about="x", own=0.7, callers=0.5)
 ERRORS = Signal(name="errors", about="x", own=0.7, callers=0.5)
 TRAFFIC = Signal(name="traffic", about="x", own=0.2, callers=0.2, callees=0.5, siblings=0.3)
-KINDS = {each.name: each for each in (RESOURCE, LATENCY, ERRORS, TRAFFIC)}
+KINDS = {signal.name: signal for signal in (RESOURCE, LATENCY, ERRORS, TRAFFIC)}
 SHOP = ComponentGraph({"web": ["cart", "search"], "cart": ["stock", "prices"], "search": ["index"]})
 WEIGHTS = Weights()
 
@@ -67,17 +67,18 @@ def test_a_common_callee_that_says_nothing_is_named_with_the_count() -> None:
     assert best.because == ["no alert from it; 5 of its 5 callers fail by errors"]
     assert enough_callers_fail(best, WEIGHTS)
     some = ranked(*(seen(name, ERRORS) for name in "ab"), graph=graph)
-    assert not any(enough_callers_fail(each, WEIGHTS) for each in some)
+    assert not any(enough_callers_fail(suspect, WEIGHTS) for suspect in some)
 
 
 def test_grounds_say_what_speaks_for_and_against() -> None:
     evidence = [seen("web", ERRORS), seen("search", ERRORS)]
-    suspects = {each.component: each for each in ranked(*evidence)}
+    suspects = {suspect.component: suspect for suspect in ranked(*evidence)}
     assert suspects["search"].because == ["its own errors: ERRORS", "errors at 1 of its callers: web"]
     assert suspects["index"].against == ["no alert from it"]
-    assert sum(each.confidence for each in suspects.values()) == pytest.approx(1)
+    assert sum(suspect.confidence for suspect in suspects.values()) == pytest.approx(1)
     assert all(
-        each.score == pytest.approx(sum(ground.weight for ground in each.terms)) for each in suspects.values()
+        suspect.score == pytest.approx(sum(ground.weight for ground in suspect.terms))
+        for suspect in suspects.values()
     )
 
 
@@ -93,15 +94,17 @@ def test_what_is_known_besides_tips_the_balance() -> None:
 def test_more_of_the_same_at_one_place_says_nothing_new() -> None:
     once = ranked(seen("stock", LATENCY), seen("search", ERRORS))
     often = ranked(*[seen("stock", LATENCY)] * 20, seen("search", ERRORS))
-    assert [(each.component, each.score) for each in once] == [(each.component, each.score) for each in often]
+    assert [(suspect.component, suspect.score) for suspect in once] == [
+        (suspect.component, suspect.score) for suspect in often
+    ]
 
 
 def test_evidence_from_long_before_counts_less() -> None:
     def score(at: float) -> float:
         return next(
-            each.score
-            for each in ranked(seen("stock", ERRORS), seen("cart", ERRORS, at))
-            if each.component == "stock"
+            suspect.score
+            for suspect in ranked(seen("stock", ERRORS), seen("cart", ERRORS, at))
+            if suspect.component == "stock"
         )
 
     assert score(-600) < score(-30) == score(600)
@@ -162,7 +165,7 @@ def test_what_nothing_explains_stays_beside_the_first_unless_the_catalog_knows_i
     (one,) = find_roots(SHOP, evidence, WEIGHTS)
     assert (one.root.component, one.coincident) == ("index", {2})
     known = [*evidence[:2], seen("prices", ERRORS, known=True)]
-    assert {each.root.component for each in find_roots(SHOP, known, WEIGHTS)} == {"index", "prices"}
+    assert {finding.root.component for finding in find_roots(SHOP, known, WEIGHTS)} == {"index", "prices"}
 
 
 def test_far_in_time_or_in_the_graph_is_another_storm() -> None:
@@ -189,8 +192,8 @@ EVIDENCE = st.lists(
 @given(evidence=EVIDENCE, seed=st.integers())
 def test_the_order_in_which_alerts_arrive_changes_nothing(evidence: list[Evidence], seed: int) -> None:
     shuffled = random.Random(seed).sample(evidence, len(evidence))
-    roots = [(each.component, each.score) for each in ranked(*evidence)]
-    assert roots == [(each.component, each.score) for each in ranked(*shuffled)]
+    roots = [(suspect.component, suspect.score) for suspect in ranked(*evidence)]
+    assert roots == [(suspect.component, suspect.score) for suspect in ranked(*shuffled)]
     sides = [
         [
             (one.root.component, sorted(given[n].label for n in one.explained))
@@ -209,14 +212,16 @@ def test_an_alert_of_another_part_of_the_world_changes_nothing(
     graph = ComponentGraph(
         {"web": ["cart", "search"], "cart": ["stock", "prices"], "search": ["index"], "mill": ["river"]}
     )
-    before = [each.root.component for each in find_roots(graph, evidence, WEIGHTS)]
+    before = [finding.root.component for finding in find_roots(graph, evidence, WEIGHTS)]
     after = find_roots(graph, [*evidence, seen("river", signal, at)], WEIGHTS)
-    assert before == [each.root.component for each in after if each.root.component not in {"river", "mill"}]
+    assert before == [
+        finding.root.component for finding in after if finding.root.component not in {"river", "mill"}
+    ]
 
 
 @settings(max_examples=200)
 @given(evidence=EVIDENCE)
 def test_every_alert_belongs_to_one_root(evidence: list[Evidence]) -> None:
-    found = find_roots(SHOP, evidence, WEIGHTS)
-    places = [number for each in found for number in (*each.explained, *each.coincident)]
+    findings = find_roots(SHOP, evidence, WEIGHTS)
+    places = [number for finding in findings for number in (*finding.explained, *finding.coincident)]
     assert sorted(places) == list(range(len(evidence)))

@@ -37,7 +37,7 @@ def test_sizes_are_read_as_people_write_them(written: Any, found: int) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_size_is_refused_with_the_mend(written: Any) -> None:
-    with pytest.raises(ValueError, match=r"is no size; write it like 500 MB or 10 GiB"):
+    with pytest.raises(ValueError, match=r"is not a size; use for example 500 MB or 10 GiB"):
         parse_size(written)
 
 

@@ -101,10 +101,10 @@ def test_the_same_alert_sent_again_is_the_same_occurrence() -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"{", "the body is no JSON"),
-        (b"[" * 100_000, "the body is no JSON"),
-        (b"{}", "there are no alerts in it"),
-        (b'{"alerts": {}}', "there are no alerts in it"),
+        (b"{", "the body is not JSON"),
+        (b"[" * 100_000, "the body is not JSON"),
+        (b"{}", "the body has no alerts"),
+        (b'{"alerts": {}}', "the body has no alerts"),
         (b'[{"labels": {}}]', "alerts.0.labels: an alert has at least one label"),
         (b'[{"labels": {"a": "b"}}, 7]', "alerts.1: "),
         (b'[{"labels": {"a": []}}]', "alerts.0.labels.a: "),

@@ -201,7 +201,7 @@ def test_what_apprise_cannot_send_to_is_told_by_its_place() -> None:
     host, state = loaded({"urls": ["json://127.0.0.1/", "nonsense"]})
     assert host.notifiers() == []
     assert state.problems == (
-        "firstcause_notifiers raised ValueError: entry 2 of urls is no URL that Apprise can send to",
+        "firstcause_notifiers raised ValueError: entry 2 of urls is not a URL that Apprise can send to",
     )
 
 
@@ -242,7 +242,7 @@ def test_without_the_library_the_plugin_is_there_and_says_so_where_it_is_configu
         (
             (
                 "firstcause_notifiers raised ModuleNotFoundError: "
-                'Apprise is not installed; pip install "firstcause[apprise]"'
+                'apprise is not installed; pip install "firstcause[apprise]"'
             ),
         ),
     )

@@ -100,8 +100,8 @@ def test_binary_data_that_is_no_json_is_the_words() -> None:
 @pytest.mark.parametrize(
     ("body", "headers", "status", "said"),
     [
-        (b"{", {}, 400, "the body is no JSON"),
-        (b"7", {}, 422, "event 0: it is no JSON object"),
+        (b"{", {}, 400, "the body is not JSON"),
+        (b"7", {}, 422, "event 0: it is not a JSON object"),
         (b"{}", {"content-type": "application/cloudevents-batch+json"}, 422, "a batch is a JSON list"),
         (
             json.dumps([attributes(), attributes(id="")]).encode(),
@@ -109,7 +109,7 @@ def test_binary_data_that_is_no_json_is_the_words() -> None:
             422,
             "event 1: the attribute id is missing",
         ),
-        (b"{", {"ce-specversion": "1.0", "content-type": "application/json"}, 400, "the data is no JSON"),
+        (b"{", {"ce-specversion": "1.0", "content-type": "application/json"}, 400, "the data is not JSON"),
         (b"", {"ce-specversion": "1.0"}, 422, "event 0: the attribute id is missing"),
     ],
 )

@@ -46,7 +46,7 @@ name = lambda path: f"{path.parent.name}-{path.stem}"  # noqa: E731
 
 def mappings() -> dict[str, Any]:
     tables = re.findall(r"```toml\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-    found: dict[str, Any] = tomllib.loads("\n".join(tables))["plugins"]["webhooks"]
+    found: dict[str, Any] = tomllib.loads("\n".join(tables))["plugins"]["webhook_receivers"]
     return found
 
 

@@ -33,7 +33,7 @@ def test_none_left_is_an_error_and_some_are_a_number(tmp_path: Path) -> None:
     assert (watched.name, watched.component) == ("companies", "companies")
     empty = watched.check()
     assert (empty.status, empty.code, empty.data) == (Status.DOWN, "COMPANY_DATABASE_EMPTY", {"count": 0})
-    assert empty.detail == "0 companies, and there must be 1 at least"
+    assert empty.detail == "0 companies, but there must be at least 1"
     conn.execute("INSERT INTO company VALUES ('LIVE'), ('LIVE'), ('CLOSED')")
     some = watched.check()
     assert (some.status, some.detail, some.data) == (Status.UP, "2 companies", {"count": 2})
@@ -58,7 +58,7 @@ def test_on_postgres_with_a_code_of_its_own(postgres_server: str) -> None:
     with create_postgres_database(postgres_server) as url:
         with psycopg.connect(url) as conn:
             conn.execute("CREATE TABLE template (id int)")
-        few = probe(url=url, query="SELECT count(*) FROM template", least=3, code="TEMPLATES_LOST").check()
+        few = probe(url=url, query="SELECT count(*) FROM template", minimum=3, code="TEMPLATES_LOST").check()
         assert (few.status, few.code) == (Status.DOWN, "TEMPLATES_LOST")
 
 
@@ -82,7 +82,7 @@ def test_where_nothing_can_be_counted_nothing_is_said_of_the_count(tmp_path: Pat
     [
         ({"url": "mongodb://x/app"}, "give the collection"),
         ({"url": "sqlite:///x"}, "give a query"),
-        ({"url": "redis://x", "query": "x"}, "no kind of database"),
+        ({"url": "redis://x", "query": "x"}, "not a known kind of database"),
     ],
 )
 def test_half_a_table_is_refused(table: dict[str, str], says: str) -> None:

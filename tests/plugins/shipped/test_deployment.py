@@ -97,5 +97,5 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     nothing = look(repository=str(tmp_path), packages=str(tmp_path), files=[str(tmp_path)])
     assert (nothing.status, nothing.code) == (Status.DEGRADED, None)
     said = " ".join([nothing.detail, *(each.detail for each in nothing.problems)])
-    for words in ("no git checkout", "no installed packages", "cannot be read"):
+    for words in ("not a readable git checkout", "no installed packages", "cannot be read"):
         assert words in said

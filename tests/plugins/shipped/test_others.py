@@ -153,7 +153,7 @@ def test_what_is_sent_and_what_must_be_found_in_the_answer() -> None:
     assert seen[0] == ("POST", "open-sesame", b"ping")
     assert (wrong.status, wrong.detail) == (Status.DOWN, r'nothing in the answer fits "queue": \d{5,}')
     assert slow.code == "HTTP_LATENCY_HIGH"
-    with pytest.raises(ValidationError, match="is no regular expression"):
+    with pytest.raises(ValidationError, match="is not a regular expression"):
         look(url, expect_pattern="(")
 
 

@@ -104,7 +104,7 @@ def test_every_recorded_export_is_read() -> None:
         headers = json.loads(file.with_suffix(".meta.json").read_text())["headers"]
         lower = {name.lower(): value for name, value in headers.items()}
         body = decompress(file.read_bytes(), lower.get("content-encoding", ""), 1 << 20)
-        events += Parser(Config(least=1)).parse(body, lower)
+        events += Parser(Config(min_severity=1)).parse(body, lower)
     assert events
     assert all(event.service and event.message and event.time.year == 2026 for event in events)
 
@@ -113,7 +113,7 @@ def test_every_recorded_export_is_read() -> None:
 def test_the_specifications_own_example_is_read_and_is_no_error() -> None:
     body = (PUBLIC / "otlp" / "logs.json").read_bytes()
     assert Parser(Config()).parse(body, JSON) == []
-    (event,) = Parser(Config(least=1)).parse(body, JSON)
+    (event,) = Parser(Config(min_severity=1)).parse(body, JSON)
     assert (event.message, event.service, event.severity) == (
         "Example log record",
         "my.service",
@@ -190,11 +190,11 @@ def test_no_shape_makes_it_fail(sent: Any) -> None:
     record = {"severityNumber": 17, "body": sent, "attributes": sent, "timeUnixNano": sent}
     for each in (sent, export({**record, "severityText": sent}), {"resourceLogs": sent}):
         with suppress(IntakeError):
-            read(each, least=1)
+            read(each, min_severity=1)
 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_make_it_fail(body: bytes) -> None:
     for headers in (JSON, PROTOBUF):
         with suppress(IntakeError):
-            Parser(Config(least=1)).parse(body, headers)
+            Parser(Config(min_severity=1)).parse(body, headers)

@@ -88,17 +88,17 @@ def test_a_time_without_a_year_or_a_zone() -> None:
 def test_what_counts_as_an_error() -> None:
     assert [read(f"<{number}>app: x") is not None for number in range(8)] == [True] * 4 + [False] * 4
     assert read("app: without a priority it is a notice") is None
-    warned = read("<4>app: x", least=4)
+    warned = read("<4>app: x", min_severity=4)
     assert warned is not None
     assert warned.severity is Severity.WARNING
-    assert read("<999>app: x", least=7) is not None
+    assert read("<999>app: x", min_severity=7) is not None
     assert read("  \n") is None
 
 
 @given(st.binary(max_size=300))
 def test_no_bytes_make_it_fail(sent: bytes) -> None:
     for start in (b"", b"<11>", b"<11>1 ", b"<11>1 - h a p m ", b"<11>Oct 11 22:14:15 "):
-        Parser(Config(least=7)).parse(start + sent, "x", NOW)
+        Parser(Config(min_severity=7)).parse(start + sent, "x", NOW)
 
 
 FRAMES = st.lists(

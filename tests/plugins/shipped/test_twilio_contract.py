@@ -74,7 +74,7 @@ def answers(url: str) -> bool:
 
 def config(prism: Prism, **changes: object) -> Config:
     own = {"account_sid": SID, "auth_token": TOKEN, "from_number": "+15005550006", "to": ["+15005550020"]}
-    given = {"account_sid": SID, "auth_token": TOKEN, "api_url": prism.url, "balance_least": 0}
+    given = {"account_sid": SID, "auth_token": TOKEN, "api_url": prism.url, "min_balance": 0}
     return Config.model_validate(given | {"sms": own, "call": own, "number": "+15005550006"} | changes)
 
 

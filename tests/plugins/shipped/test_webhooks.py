@@ -68,8 +68,8 @@ def test_of_several_places_the_first_where_something_stands(places: list[str], f
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ({"message": "{host"}, "a brace without its other"),
-        ({"message": ""}, "names no place"),
+        ({"message": "{host"}, "an unbalanced brace"),
+        ({"message": ""}, "is not a path"),
         ({"mesage": "x"}, "Extra inputs"),
         ({"severities": {"a": "AWFUL"}}, "severities.a"),
         ({"path": "../x"}, "path"),
@@ -89,7 +89,7 @@ def test_a_list_with_what_stands_beside_it() -> None:
     sent = {"from": "acme", "alerts": [{"name": "High CPU", "on": "db1"}, {"name": "Disk", "state": "OK"}]}
     one, two = read(
         sent,
-        each="alerts",
+        items="alerts",
         code="name",
         message="{name} on {on}",
         tenant="^.from",
@@ -137,14 +137,14 @@ def test_an_occurrence_sent_again_is_the_same_and_its_end_is_not() -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"{", "the body is no JSON"),
-        (b"{}", "there is nothing at 'alerts'; see [plugins.webhooks.tool] each"),
-        (b'{"alerts": [{"x": 1}]}', "item 0: there is nothing at message"),
-        (b'{"alerts": [7]}', "item 0: there is nothing at message"),
+        (b"{", "the body is not JSON"),
+        (b"{}", "the body has nothing at 'alerts'; see [plugins.webhook_receivers.tool] items"),
+        (b'{"alerts": [{"x": 1}]}', "item 0 has nothing at message"),
+        (b'{"alerts": [7]}', "item 0 has nothing at message"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_told_why(tmp_path: Path, body: bytes, said: str) -> None:
-    tables = {"firstcause_webhook_receivers": {"tool": {"each": "alerts", "path": "my/tool"}}}
+    tables = {"firstcause_webhook_receivers": {"tool": {"items": "alerts", "path": "my/tool"}}}
     with serve_stage(tmp_path, firstcause_webhook_receivers, tables=tables) as (client, _stage):
         answer = client.post("/api/v1/webhooks/my/tool", content=body)
         assert (answer.status_code // 100, said in answer.json()["error"]) == (4, True)
@@ -182,7 +182,7 @@ def test_no_shape_makes_it_fail(sent: Any) -> None:
 def test_the_tables_of_the_guide_are_valid_and_its_paths_are_ours() -> None:
     tables = tomllib.loads("\n".join(re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)))
     forms = firstcause_webhook_receivers.firstcause_intake(
-        Config.model_validate(tables["plugins"]["webhooks"])
+        Config.model_validate(tables["plugins"]["webhook_receivers"])
     )
     assert len(forms) >= 9
     named = firstcause_cloudevents.Config.model_validate(tables["plugins"]["cloudevents"])
@@ -198,7 +198,7 @@ def test_the_tables_of_the_guide_are_valid_and_its_paths_are_ours() -> None:
 
 def test_datadog_and_pagerduty_as_their_documentation_has_them() -> None:
     tables = tomllib.loads("\n".join(re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)))["plugins"][
-        "webhooks"
+        "webhook_receivers"
     ]
     (template,) = re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)
     filled = {

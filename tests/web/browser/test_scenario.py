@@ -44,12 +44,12 @@ def test_watched_live_from_quiet_to_incident_to_fixed(scene: Scene, page: Page) 
     expect(page.locator(".steps")).to_contain_text("compare TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN")
     test = page.get_by_role("button", name="Test twilio connection now")
     test.click()
-    expect(page.locator(".tested")).to_contain_text("DOWN in")
+    expect(page.locator(".test-result")).to_contain_text("DOWN in")
     _acted_on(page)
     scene.deploy(whole=True)
     expect(page.locator(".head")).to_contain_text("resolved")
     test.click()
-    expect(page.locator(".tested")).to_contain_text("UP in")
+    expect(page.locator(".test-result")).to_contain_text("UP in")
     page.get_by_role("link", name="Now", exact=True).first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Yes. All is well.")
 
@@ -65,7 +65,7 @@ def _acted_on(page: Page) -> None:
     expect(dialog).to_be_visible()
     dialog.get_by_label("Your name").fill("Anna")
     dialog.get_by_role("button", name="Acknowledge").click()
-    expect(page.locator(".head")).to_contain_text("Anna is at it")
+    expect(page.locator(".head")).to_contain_text("Acknowledged by Anna")
 
 
 def test_copy_debug_info_is_what_the_command_prints(scene: Scene, page: Page) -> None:
@@ -74,7 +74,7 @@ def test_copy_debug_info_is_what_the_command_prints(scene: Scene, page: Page) ->
     def same() -> bool:
         # Errors that come late are still counted, so both are asked again where they differ.
         page.get_by_role("button", name="Copy Debug Info").click()
-        expect(page.locator("#said")).to_have_text("Copied")
+        expect(page.locator("#toast")).to_have_text("Copied")
         copied = page.evaluate("navigator.clipboard.readText()")
         assert copied.startswith("CRITICAL  P0  Twilio API connection failed\n")
         return bool(copied == run_cli("debug", "1", folder=scene.folder).stdout)
@@ -95,7 +95,7 @@ def test_every_rule_is_a_link_to_its_file_and_line(scene: Scene, page: Page) -> 
 def test_the_drawing_says_in_words_what_it_shows(scene: Scene, page: Page) -> None:
     page.goto(f"{scene.url}/incidents/1")
     expect(page.locator(".graph .root .name")).to_have_text("twilio")
-    page.get_by_text("The same as a list").click()
+    page.get_by_text("Show as a list").click()
     expect(page.locator("#graph-list")).to_contain_text("twilio: root")
 
 
@@ -104,7 +104,7 @@ def test_send_a_test_rings_the_phone(scene: Scene, page: Page) -> None:
     page.goto(f"{scene.url}/settings")
     page.get_by_role("link", name="Send a test").click()
     page.get_by_role("dialog").get_by_role("button", name="Send it").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("It has rung")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Delivered")
     assert "DRILL" in scene.twilio.messages[sent].body.upper()
     page.goto(f"{scene.url}/settings")
     expect(page.locator("section", has=page.locator("#audit"))).to_contain_text("sent a drill")

@@ -125,7 +125,7 @@ def test_by_keyboard_alone(served: httpx.Client, page: Page) -> None:
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     page.keyboard.press("Escape")
     page.keyboard.press("j")
     expect(page.locator("[data-row] h2 a").nth(0)).to_be_focused()
@@ -135,16 +135,16 @@ def test_by_keyboard_alone(served: httpx.Client, page: Page) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Root cause")).to_be_visible()
     page.keyboard.press("c")
-    expect(page.locator("#said")).to_have_text("Copied")
+    expect(page.locator("#toast")).to_have_text("Copied")
     page.keyboard.press("a")
     expect(page.get_by_role("dialog")).to_be_visible()
     # The page is live: something is swapped in just as the dialog closes.
     opened_again = page.evaluate(
         """() => {
-            const asking = document.querySelector("#asking");
-            asking.close();
+            const dialog = document.querySelector("#dialog");
+            dialog.close();
             document.dispatchEvent(new Event("htmx:after:swap"));
-            return asking.open;
+            return dialog.open;
         }"""
     )
     assert not opened_again
@@ -166,8 +166,8 @@ def test_each_probe_is_tested_by_one_click(served: httpx.Client, page: Page) -> 
     ):
         card = page.locator(f"#probe-{name}")
         card.get_by_role("button", name=button).click()
-        expect(card.locator(".tested")).to_contain_text(says)
-        expect(card.locator(".tested")).to_contain_text(" ms")
+        expect(card.locator(".test-result")).to_contain_text(says)
+        expect(card.locator(".test-result")).to_contain_text(" ms")
 
 
 def test_a_remedy_says_what_it_does_and_runs_only_then(
@@ -177,7 +177,7 @@ def test_a_remedy_says_what_it_does_and_runs_only_then(
     page.get_by_role("link", name="refresh-redis-cache").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("DEL cache:*")
-    dialog.get_by_role("link", name="Not now").click()
+    dialog.get_by_role("link", name="Cancel").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
     assert toolbox.flushed == 0
     page.get_by_role("link", name="refresh-redis-cache").click()
@@ -195,8 +195,8 @@ def test_snapshots_side_by_side_and_pinned(served: httpx.Client, page: Page) -> 
     number = before.get_attribute("value")
     row = page.locator(f"#snapshot-{number}")
     before.check()
-    page.get_by_role("button", name="Show what differs").click()
-    expect(page.locator("#difference")).to_contain_text(f"against {number}")
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator("#difference")).to_contain_text(f"from {number} to")
     row.get_by_role("link", name="Pin as good").click()
     page.get_by_role("dialog").get_by_role("button", name="Pin it").click()
     expect(row).to_contain_text("pinned by")
@@ -209,8 +209,8 @@ def test_the_catalog_is_searched_as_one_types(served: httpx.Client, page: Page) 
     page.goto(url(served, "/catalog"))
     page.keyboard.press("/")
     page.keyboard.type("twilio api")
-    expect(page.locator("#found")).to_contain_text("TWILIO_API_FAILURE")
-    expect(page.locator("#found")).not_to_contain_text("REDIS_SLOW")
+    expect(page.locator("#results")).to_contain_text("TWILIO_API_FAILURE")
+    expect(page.locator("#results")).not_to_contain_text("REDIS_SLOW")
 
 
 def test_charts_are_drawn(served: httpx.Client, page: Page) -> None:

@@ -69,8 +69,8 @@ def test_nothing_inline_and_nothing_from_elsewhere(client: httpx.Client) -> None
 
 def test_acting_by_forms_is_done_and_taken_down(client: httpx.Client) -> None:
     number = an_incident(client)
-    assert "Anna is at it" in post(client, f"/incidents/{number}/ack", by="Anna", comment="on it").text
-    post(client, f"/incidents/{number}/give-back")
+    assert "Acknowledged by Anna" in post(client, f"/incidents/{number}/ack", by="Anna", comment="on it").text
+    post(client, f"/incidents/{number}/unacknowledge")
     post(client, f"/incidents/{number}/silence", **{"for": "2h", "comment": "known"})
     post(client, "/silences/1/end")
     assert post(client, f"/incidents/{number}/silence", **{"for": "3 years"}).status_code == 400
@@ -94,7 +94,7 @@ def test_what_mended_it_before_is_shown_with_the_fix(tmp_path: Path) -> None:
         second = an_incident(client)
         shown = client.get(f"/incidents/{second}", headers=PAGE).text
     assert second != first
-    helped = shown.partition('id="helped"')[2].partition("</ul>")[0]
+    helped = shown.partition('id="past-fixes"')[2].partition("</ul>")[0]
     assert "<b>put them &lt;b&gt;back&lt;/b&gt;</b>" in helped
     assert "used once, less than a day before, and it held, 50% sure:" in helped
     assert f'<a href="/incidents/{first}">incident {first}</a>' in helped
@@ -102,7 +102,7 @@ def test_what_mended_it_before_is_shown_with_the_fix(tmp_path: Path) -> None:
 
 def test_errors_are_pages_for_browsers_and_json_for_others(client: httpx.Client) -> None:
     page = client.get("/incidents/77", headers=PAGE)
-    assert (page.status_code, "no incident" in page.text, "<h1>Not here</h1>" in page.text) == (
+    assert (page.status_code, "no incident" in page.text, "<h1>Not found</h1>" in page.text) == (
         404,
         True,
         True,

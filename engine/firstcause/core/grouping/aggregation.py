@@ -1,4 +1,4 @@
-"""Folds occurrences into alerts: fifty of the same are one alert with a count of fifty."""
+"""Aggregates occurrences into alerts: fifty occurrences of one error are one alert with a count of 50."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 class Aggregation:
     """Alerts by fingerprint after a batch.
 
-    changed: fingerprints whose alert rules may see otherwise than before: it is new, ended, more severe,
-    began earlier, or its count passed a limit. Only these are worth a rule run.
-    counted: fingerprint -> occurrences that the batch added.
-    late: occurrences of alerts that had ended when they happened, by fingerprint.
+    changed: fingerprints of alerts about which rules may conclude something new: the alert is new, ended,
+        more severe, began earlier, or its count crossed a limit. Only these are worth a rule run.
+    added_counts: occurrences that the batch added, by fingerprint.
+    late_counts: occurrences that happened before the end of their ended alert, by fingerprint.
     """
 
     alerts: dict[str, Alert]
@@ -35,7 +35,7 @@ class Aggregation:
 
 @dataclass(frozen=True)
 class ActiveAlertSummary:
-    """What of an alert that is stored and active tells whether more of the same changes anything."""
+    """The fields of a stored active alert that tell whether more of the same changes anything."""
 
     stored_id: int
     code: str
@@ -49,7 +49,10 @@ class ActiveAlertSummary:
 
 @dataclass(frozen=True)
 class CountUpdate:
-    """Occurrences that an alert counts and that no rule need see. sample: None where the alert's is later."""
+    """Occurrences that only add to the count of an alert, so that no rule needs to see them.
+
+    sample: the latest occurrence, None if the alert's own sample is later.
+    """
 
     stored_id: int
     added: int
@@ -57,7 +60,7 @@ class CountUpdate:
     sample: Sample | None
 
     def apply_to(self, alert: ActiveAlertSummary) -> ActiveAlertSummary:
-        """The alert with these."""
+        """Return the alert with these occurrences counted."""
         sample = self.sample or alert.sample
         return replace(alert, count=alert.count + self.added, last_seen=self.last_seen, sample=sample)
 
@@ -67,9 +70,9 @@ def count_only(
     active_alerts: Mapping[str, ActiveAlertSummary],
     limits: Sequence[float] = (),
 ) -> dict[str, CountUpdate]:
-    """By fingerprint those occurrences that only add to a standing alert; nearly all, in a storm.
+    """Find the occurrences that only add to an active alert, by fingerprint; nearly all, in a storm.
 
-    limits: see `fold`, which is for all others.
+    limits: see `aggregate`, which handles the other occurrences.
     """
     groups: dict[str, list[Occurrence]] = {}
     for occurrence in occurrences:
@@ -109,11 +112,12 @@ def aggregate(
     ended_until: Mapping[str, datetime],
     limits: Sequence[float] = (),
 ) -> Aggregation:
-    """Fold a batch into alerts.
+    """Aggregate a batch into alerts.
 
-    known: active alerts by fingerprint, and those that ended so lately that the same error again is the
-    same alert. over: of ended ones, until when an occurrence still belongs to what ended (see `until`);
-    it then opens nothing.
+    existing: active alerts by fingerprint, and alerts that ended so recently that the same error reopens
+        them.
+    ended_until: for ended alerts, until when an occurrence still belongs to the end (see `belongs_until`);
+        such an occurrence opens nothing.
     limits: the counts that rules compare with, in order.
     """
     aggregation = Aggregation(alerts=dict(existing))
@@ -140,7 +144,7 @@ def aggregate(
 
 
 def stamp_opened_at(aggregation: Aggregation, now: datetime) -> Aggregation:
-    """The same, its new alerts with the time by our own clock."""
+    """Set the time by our own clock at which new alerts were opened; return the aggregation."""
     for fingerprint in aggregation.changed:
         if aggregation.alerts[fingerprint].stored_id is None:
             aggregation.alerts[fingerprint] = aggregation.alerts[fingerprint].model_copy(
@@ -150,7 +154,7 @@ def stamp_opened_at(aggregation: Aggregation, now: datetime) -> Aggregation:
 
 
 def crosses_threshold(limits: Sequence[float], before: float, after: float) -> bool:
-    """Whether some comparison with a limit holds of one of both and not of the other. limits: in order."""
+    """Whether a comparison with some limit is true for one of the values only. limits: in order."""
     return _locate_value(limits, before) != _locate_value(limits, after)
 
 
@@ -164,11 +168,19 @@ def _is_active(aggregation: Aggregation, occurrence: Occurrence) -> bool:
 
 
 def belongs_until(alert: Alert, *, cause_is_back: bool, grace_s: float) -> datetime:
-    """Until when an occurrence still belongs to an alert that ended: its end, and for a cascade some more.
+    """Compute until when an occurrence still belongs to an ended alert: its end, for a cascade with a grace.
 
-    What a fault set off may go on for a while after it is mended. grace: seconds. What a probe says of its
-    component is no straggler: it has just looked. A comparison, which is of no service, looks at what was.
+    cause_is_back: whether the cause of the alert is active again.
+    grace_s: how long follow-on errors may continue after their root cause is resolved.
     """
+    # Example: Twilio fails at 3:00 and is well again at 3:10. SMS jobs that started before then time out
+    # until 3:12. With a grace of five minutes these late failures count in the ended alert. Without it, each
+    # would open a new incident whose cause is gone.
+    #
+    # Three alerts get no grace. A root is its own cause, so a new occurrence is a new failure. An alert whose
+    # cause is back belongs to the new failure of that cause. And a probe has looked just now, so what it
+    # reports is still true. A comparison of snapshots comes from a probe too, but has no service: it reports
+    # a state that may be some minutes old, and gets the grace.
     end = alert.resolved_at or alert.last_seen
     is_probe_result = alert.probe is not None and alert.service is not None
     is_straggler = alert.role is Role.CASCADE and not cause_is_back and not is_probe_result
@@ -176,7 +188,7 @@ def belongs_until(alert: Alert, *, cause_is_back: bool, grace_s: float) -> datet
 
 
 def is_late(occurrence: Occurrence, ended_until: Mapping[str, datetime]) -> bool:
-    """Whether it belongs to what had ended when it happened."""
+    """Whether an occurrence belongs to an ended alert: it happened before `ended_until`."""
     end = ended_until.get(occurrence.fingerprint)
     return end is not None and occurrence.event.time <= end
 
@@ -184,7 +196,7 @@ def is_late(occurrence: Occurrence, ended_until: Mapping[str, datetime]) -> bool
 def _add_occurrence(aggregation: Aggregation, occurrence: Occurrence) -> None:
     alert = aggregation.alerts[occurrence.fingerprint]
     if not alert.active:
-        # Ended and begun again: one alert, as a person would see it.
+        # The error ended and started again: a person would call that one alert.
         alert = alert.model_copy(update={"resolved_at": None})
         aggregation.changed.add(alert.fingerprint)
     event = occurrence.event

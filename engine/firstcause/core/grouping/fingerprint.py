@@ -1,4 +1,4 @@
-"""Which error an event is: its code, its catalog entry, and the fingerprint that it shares with its like."""
+"""Identifies the error of an event: its code, catalog entry, and the fingerprint of all its occurrences."""
 
 from __future__ import annotations
 
@@ -21,23 +21,26 @@ if TYPE_CHECKING:
     from firstcause.core.text.similarity import NearestEntry
 
 UNCATALOGUED = "UNCATALOGUED"
-"""The code of an error that came with no code and that no catalog pattern fits."""
+"""The code of an error that has no code and that no catalog entry matches."""
 
-_VERSION = "1"
-_GROUPING_VERSION = "2"
-"""The version of what tells errors apart that have neither code nor entry; core.former has those before."""
+_GROUPING_VERSION = "1"
+"""The version of the rules by which errors are grouped; a part of every digest.
+
+A change that groups errors differently takes the next number: old and new fingerprints then never collide.
+"""
 
 _MAX_TITLE_LENGTH = 160
 _DIGEST_CACHE_SIZE = 10_000
-# No words: ids, numbers, quoted values. Each alternative is linear.
+# What is not a word: ids, numbers, quoted values. Each alternative is linear.
 _NON_WORD = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]+)*|\d+|\"[^\"]{0,200}\"|'[^']{0,200}'")
 
 
 class Occurrence(NamedTuple):
-    """An event and what it is an occurrence of. fault: shared by all tenants that report the same error.
+    """An event and the error that it is an occurrence of.
 
-    likeness: how like the message is to the entry's words, where no more than that speaks for the entry.
-    further: the fingerprint of its own, where there are too many kinds and it counts as one of the rest.
+    fault: shared by all tenants that report the same error.
+    likeness: similarity of the message to the words of the entry, None if code or pattern identified it.
+    own_fingerprint: of the error itself, None unless a limit made the error count in another alert.
     """
 
     event: Event
@@ -52,7 +55,10 @@ class Occurrence(NamedTuple):
 
 
 def identify(event: Event, catalog: Catalog) -> Occurrence:
-    """By code, else by message: by pattern, else by words. A code that the catalog lacks is kept as it is."""
+    """Identify the error of an event: by its code, else by the patterns of the catalog, else by its words.
+
+    A code that the catalog does not know is kept.
+    """
     entry = catalog.get(event.code) if event.code else catalog.match_message(event.message)
     nearest = None if entry or event.code else _find_nearest(event.message, catalog)
     if nearest is not None:
@@ -79,15 +85,16 @@ def _find_nearest(message: str | None, catalog: Catalog) -> NearestEntry | None:
 
 
 def fault_of(code: str, event: Event, *, catalogued: bool) -> str:
-    """A catalogued error is one fault wherever it is seen; of others we know that within a service only.
+    """Compute the fault of an error, which all tenants share.
 
-    Without a code it is what was raised and where, if there is a stack, else the template of the message.
+    A catalogued error is one fault in all services, any other error one fault a service. Without a code the
+    stack tells errors apart (exception type and locations), else the template of the message.
     """
     if catalogued:
         return _hash_parts("code", code)
     if event.code is not None:
         return _hash_parts("code", code, *([event.service] if event.service else []))
-    return _hash_parts(_GROUPING_VERSION, *_build_grouping_key(event), event.service or "")
+    return _hash_parts(*_build_grouping_key(event), event.service or "")
 
 
 def _build_grouping_key(event: Event) -> tuple[str, ...]:
@@ -117,13 +124,13 @@ def _build_trace_key(stack: str) -> tuple[str, ...]:
 
 
 def overflow_fingerprint(service: str | None) -> tuple[str, str]:
-    """Fault and fingerprint of the alert for the errors of a service that are of too many kinds."""
+    """Return fault and fingerprint of the overflow alert of a service."""
     fault = _hash_parts("further", service or "")
     return fault, _hash_parts(fault, "", service or "")
 
 
 def silent_fingerprint(component: str, tenant: str | None) -> tuple[str, str]:
-    """Fault and fingerprint of the alert that stands for a component which itself reports nothing."""
+    """Return fault and fingerprint of the alert that stands for a silent component."""
     fault = _hash_parts("silent", component)
     return fault, _hash_parts(fault, tenant or "", component)
 
@@ -141,5 +148,5 @@ def _derive_title(message: str | None) -> str:
 
 @lru_cache(_DIGEST_CACHE_SIZE)
 def _hash_parts(*parts: str) -> str:
-    text = "\x1f".join((_VERSION, *parts))
+    text = "\x1f".join((_GROUPING_VERSION, *parts))
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=10).hexdigest()

@@ -1,4 +1,4 @@
-"""From the words of an error to its template: what stays the same in every occurrence of one fault.
+"""Extracts the template of an error message: what stays the same in every occurrence of one fault.
 
 The masks are what log parsers begin with (Drain: He, Zhu, Zheng and Lyu, "Drain: An Online Log Parsing
 Approach with Fixed Depth Tree", ICWS 2017), and here they are all of it. A tree such as Drain's goes by what
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_LINE_LENGTH = 1000
-"""Characters of a line that are looked at."""
+"""Characters of a line that the template takes into account."""
 
 _KEPT_KEYS = frozenset((
     "error", "err", "msg", "message", "reason", "cause", "status", "code", "state", "level", "severity",
     "type", "kind", "class", "exception", "event", "op", "operation", "action", "method", "result",
     "errno", "signal", "detail", "details", "description", "title", "summary", "warning",
 ))  # fmt: skip
-"""Keys whose values say what went wrong; those of all others say to whom, where and when."""
+"""Keys whose values say what went wrong. The values of all other keys say to whom, where and when."""
 
 _ENTITY_KINDS = (
     "account|app|application|bucket|client|cluster|company|consumer|container|customer|database|device|domain|"
     "file|group|host|index|instance|job|key|node|order|partition|pod|queue|server|session|shard|table|task|"
     "tenant|thread|topic|user|username|volume|worker"
 )
-"""What a name follows: "for user anna", "no such table: orders"."""
+"""Nouns that a name follows: "for user anna", "no such table: orders"."""
 
 _PACKAGE_PREFIX = r"(?:com|org|net|io|java|javax|jakarta|sun|jdk|scala|kotlin|dev|edu|gov)\."
 _TOP_LEVEL_DOMAINS = (
     "com|org|net|edu|gov|mil|int|io|dev|app|cloud|info|biz|local|internal|localdomain|intranet|lan|corp|svc"
 )
-# Endings of files that are also those of countries.
+# File endings that are also top-level domains of countries.
 _FILE_ENDINGS = ("cs", "db", "gz", "js", "kt", "md", "pl", "py", "rb", "rs", "sh", "so", "ts")
 _NOT_FILE_ENDING = "".join(rf"(?<!\.{ending})" for ending in _FILE_ENDINGS)
 _PATH_PART = r"[\w.@%+~#$*-]{1,200}"
@@ -49,14 +49,17 @@ _MONTH_REGEX = (
 )
 _DAY_REGEX = "(?:(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs)?|Fri|Sat(?:ur)?|Sun)(?:day)?,? {1,2})"
 _STRIP_QUOTES = str.maketrans("", "", "\"'")
-# Digits that are to stay, out of the way of the masks, and back.
+# Digits to keep are moved to a private range of Unicode while the masks are applied.
 _HIDE_DIGITS = str.maketrans("0123456789", "".join(map(chr, range(0xE000, 0xE00A))))
 _RESTORE_DIGITS = {code_point: digit for digit, code_point in _HIDE_DIGITS.items()}
 
 
 @dataclass(frozen=True)
 class MaskingRule:
-    """One kind of what varies. needs: a text without any of these has none of it."""
+    """A mask for one kind of varying text.
+
+    markers: a line without any of these has nothing to mask; empty to search every line.
+    """
 
     name: str
     markers: tuple[str, ...]
@@ -80,7 +83,7 @@ def _mask_pair(match: re.Match[str]) -> str:
 
 
 def _mask_quoted(match: re.Match[str]) -> str:
-    """A value of a word or two goes; what is longer is a sentence, and masked within."""
+    """Mask a quoted value of one or two words. A longer one is a sentence, in which other masks apply."""
     words = match[0][1:-1]
     return words if words.count(" ") > 1 else "*"
 
@@ -160,11 +163,11 @@ MASKING_RULES = (
     ),
     MaskingRule("lists of values", ("*",), re.compile(r"\*(?:[\s,;:/.|+-]{0,3}(?:\*|\(\*?\)|\[\*?\]))+")),
 )
-"""In the order in which they are applied."""
+"""All masks, in the order in which they are applied."""
 
 
 def extract_template(message: str) -> str:
-    """The first line of a message with what varies between its occurrences as `*`. About 20 us."""
+    """Extract the template: the first line of a message with `*` for what varies. Takes about 20 us."""
     line = message.strip().partition("\n")[0][:MAX_LINE_LENGTH]
     for apply_rule in MASKING_RULES:
         line = apply_rule(line)

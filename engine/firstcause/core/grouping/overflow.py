@@ -1,7 +1,7 @@
-"""Errors of more kinds than anybody can look at: what is beyond the limit counts in one alert a service.
+"""Limits how many kinds of errors have alerts: kinds beyond the limit count in one alert a service.
 
-A sender that writes ids into its codes or messages in a way that no template sees through makes every event
-an error of its own. An entry of the catalog is never folded away, and what has an alert goes on in it.
+A sender that writes ids into its codes or messages, in a form that no template masks, makes every event a
+kind of its own. A kind that the catalog describes, or that has an alert already, is never limited.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from firstcause.core.grouping.aggregation import Aggregation
 
-OVERFLOW_CODE = "FURTHER_ERRORS"
-"""The code of the alert in which the errors of further kinds count."""
+OVERFLOW_CODE = "OTHER_ERRORS"
+"""The code of the alert in which the kinds beyond the limit count."""
 
 ServiceTenant = tuple[str | None, str | None]
 """Service and tenant."""
@@ -32,9 +32,9 @@ _cached_fingerprint = lru_cache(maxsize=4096)(overflow_fingerprint)
 
 @dataclass(frozen=True)
 class KindLimits:
-    """How many kinds of errors without an entry may have alerts of their own.
+    """How many kinds of errors without a catalog entry may have alerts of their own.
 
-    each: of a service and tenant. all: together.
+    per_service: for one service and tenant. total: for all services together.
     """
 
     per_service: int
@@ -43,7 +43,10 @@ class KindLimits:
 
 @dataclass
 class KindBudget:
-    """How many kinds there are by now. by_place: those alive and those opened within the hour."""
+    """How many kinds of errors have alerts so far.
+
+    kinds_by_service: kinds that are active or were opened within the last hour.
+    """
 
     limits: KindLimits
     kinds_by_service: dict[ServiceTenant, int]
@@ -52,11 +55,11 @@ class KindBudget:
         self._total = sum(self.kinds_by_service.values())
 
     def is_full(self, location: ServiceTenant) -> bool:
-        """Whether the next kind is one too many for the place itself."""
+        """Whether the service and tenant have reached their own limit."""
         return self.kinds_by_service.get(location, 0) >= self.limits.per_service
 
     def is_exceeded(self, location: ServiceTenant) -> bool:
-        """Whether it is one too many for the place, or for all."""
+        """Whether the service and tenant, or all services together, have reached their limit."""
         return self.is_full(location) or self._total >= self.limits.total
 
     def consume(self, location: ServiceTenant) -> None:
@@ -65,13 +68,13 @@ class KindBudget:
 
 
 def can_overflow(occurrence: Occurrence) -> bool:
-    """Whether it may be folded away: nothing that is known, over, or a drill."""
+    """Whether limits apply to an occurrence: not to a catalogued error, the end of an error, or a drill."""
     event = occurrence.event
     return occurrence.entry is None and not (event.resolved or event.drill)
 
 
 def overflow_fingerprints(occurrences: Iterable[Occurrence]) -> set[str]:
-    """Fingerprints of the alerts in which these may come to count."""
+    """Return the fingerprints of the alerts in which these occurrences may have to count."""
     services = {occurrence.event.service for occurrence in occurrences if can_overflow(occurrence)}
     return {_cached_fingerprint(service)[1] for service in (*services, None)} if services else set()
 
@@ -79,9 +82,11 @@ def overflow_fingerprints(occurrences: Iterable[Occurrence]) -> set[str]:
 def apply_limits(
     occurrences: Sequence[Occurrence], opens_alert: Callable[[Occurrence], bool], budget: KindBudget
 ) -> list[Occurrence]:
-    """The occurrences, those that are beyond the limits as what they count in.
+    """Return the occurrences, those beyond the limits as occurrences of the alert in which they count.
 
-    opens: whether one has no alert that it belongs to. The first to come are the ones that have their own.
+    opens_alert: whether there is no alert that an occurrence belongs to.
+
+    The kinds that come first get alerts of their own.
     """
     opened_fingerprints: set[str] = set()
     limited: list[Occurrence] = []
@@ -116,7 +121,7 @@ def _to_overflow(occurrence: Occurrence, service: str | None) -> Occurrence:
 
 
 def update_titles(aggregation: Aggregation, occurrences: Iterable[Occurrence]) -> None:
-    """Have the alerts of further kinds say how many those are; rules look again when they have doubled."""
+    """Set how many kinds the overflow alerts stand for; rules see them again when the number has doubled."""
     kinds: dict[str, set[str]] = {}
     for occurrence in occurrences:
         if occurrence.own_fingerprint is not None and occurrence.fingerprint in aggregation.added_counts:
@@ -134,11 +139,12 @@ def update_titles(aggregation: Aggregation, occurrences: Iterable[Occurrence]) -
 
 def format_title(count: int, service: str | None, *, exact: bool = True) -> str:
     count_text = f"{count:,}" if exact else f"about {_round_estimate(count):,}"
-    return f"{count_text} further {'kind' if count == 1 else 'kinds'} of errors from {service or 'many services'}"
+    kinds = "kind" if count == 1 else "kinds"
+    return f"{count_text} further {kinds} of errors from {service or 'many services'}"
 
 
 def estimate_distinct(sketch: str) -> tuple[int, bool]:
-    """Distinct fingerprints in a sketch, and whether that is exact: up to 2,048 it is, then within some 5 %.
+    """Estimate the distinct fingerprints in a sketch: exact up to 2,048, beyond that within some 5 %.
 
     The sketch holds the smallest of all hashes seen (k minimum values: Bar-Yossef et al., "Counting Distinct
     Elements in a Data Stream", RANDOM 2002), so it is bounded and does not depend on the order.

@@ -1,4 +1,4 @@
-"""One frame of a stack: whose code it is, and what of it stays when the code is deployed anew."""
+"""One frame of a stack: whether it is the application's code, and its location across deployments."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LIBRARY_FILES = (
     r"/lib/ruby/",
     r"^<internal:",
 )
-"""Where the code of others lies, by file."""
+"""Patterns of files that are library code."""
 
 _JAVA_LIBRARIES = (
     r"(?:javax?|jakarta|jdk|sun|com\.sun|kotlinx?|scala|groovy|clojure)\.",
@@ -41,14 +41,14 @@ _GO_LIBRARIES = (
     r"panic$",
 )
 LIBRARY_NAMES = {"": (*_JAVA_LIBRARIES, *_DOTNET_LIBRARIES), ".cs": _DOTNET_LIBRARIES, ".go": _GO_LIBRARIES}
-"""The code of others by the beginning of a function's full name, by the ending of the file; "": no file."""
+"""Patterns of full function names that are library code, by the ending of the file; "" for no file."""
 
 _LIBRARY_FILE = re.compile("|".join(LIBRARY_FILES))
 _LIBRARY_NAME = {ending: re.compile("|".join(names)) for ending, names in LIBRARY_NAMES.items()}
 
 _URL_SCHEME = re.compile(r"^\w[\w+.-]*://[^/]*")
 _URL_TAIL = re.compile(r"[?#].*$")
-# Where code is put, which differs from machine to machine and from release to release.
+# Folders that code is deployed to, which differ by machine and by release.
 _DEPLOY_ROOT = re.compile(
     r"^(?:[A-Za-z]:)?/(?:(?:home|Users)/[^/]+|(?:private/)?(?:var/(?:www|task|lib)|tmp)|usr/(?:src|local)"
     r"|app|build|code|data|mnt|opt|root|srv|workspace)(?=/)"
@@ -77,23 +77,23 @@ _COMPILER_NAMES = (
 
 @dataclass(frozen=True)
 class Frame:
-    """Where one call was. name: the function's, with its module or class where the language tells it."""
+    """One call of a stack. name: of the function, with its module or class where the language reports it."""
 
     file: str
     name: str
 
     @property
     def in_app(self) -> bool:
-        """Whether it is the application's own code, as far as can be seen."""
+        """Whether the frame is the application's own code, as far as file and name tell."""
         return _is_in_app(self.file, self.name)
 
     @property
     def location(self) -> str:
-        """The same for the same function, whichever line, machine or release it is of."""
+        """File and function, the same on every machine and in every release."""
         return _format_location(self.file, self.name)
 
 
-# Any stack is made of the same few frames again and again.
+# Most stacks consist of the same few frames.
 @lru_cache(maxsize=4096)
 def _is_in_app(file: str, name: str) -> bool:
     if _LIBRARY_FILE.search(file.replace("\\", "/")):
@@ -108,7 +108,7 @@ def _format_location(file: str, name: str) -> str:
 
 
 def _normalize_file(path: str) -> str:
-    """The file and the folder that it is in, where that is no folder of the machine's."""
+    """Return the file with its folder, unless the folder depends on the machine or the release."""
     path_only = _URL_TAIL.sub("", _URL_SCHEME.sub("", path.replace("\\", "/")))
     *folders, file = _RELEASE_FOLDER.sub("", _DEPLOY_ROOT.sub("", path_only)).split("/")
     kept = [part for part in folders if not _VOLATILE_PART.match(part)]

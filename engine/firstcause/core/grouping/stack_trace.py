@@ -1,4 +1,4 @@
-"""What was raised and where, out of a stack as Python, Java, JavaScript, Go, .NET or Ruby write it."""
+"""Parses stack traces of Python, Java, JavaScript, Go, .NET and Ruby."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 _MAX_HALF_LENGTH = 32_768
-"""Characters of each end of a stack that are read: what a runaway recursion writes between is the same."""
+"""Characters of each end of a stack that are read. In a runaway recursion, the middle only repeats."""
 
 _MAX_DEPTH = 60
 _TYPE_NAME = r"(?P<kind>[A-Za-z_][\w$.+`:]*?)"
@@ -22,27 +22,34 @@ _EXCEPTION_LINE = re.compile(rf"^{_TYPE_NAME}(?::\s|:?\s*$)")
 
 @dataclass(frozen=True)
 class RaisedException:
-    """One exception: its type without module, and its frames in the order of the stack."""
+    """One exception: its type without the module, and its frames in the order of the stack."""
 
     type_name: str
     frames: tuple[Frame, ...] = ()
 
     def locations(self, *, in_app: bool) -> tuple[str, ...]:
-        """Of the application's frames or of all. Each once, so that recursion of any depth is the same."""
+        """Return the distinct locations of the application's frames, or of all frames.
+
+        Repeated locations count once, so that a recursion of any depth gives the same result.
+        """
         unique = dict.fromkeys(frame.location for frame in self.frames if frame.in_app or not in_app)
         return tuple(unique)[:_MAX_DEPTH]
 
 
 @dataclass(frozen=True)
 class StackTrace:
-    """last: the exception that was raised last. causes: the first of those that led to it, or a group's."""
+    """A parsed stack trace.
+
+    last: the exception that was raised last.
+    causes: the first exception that led to it, or the members of an exception group.
+    """
 
     last: RaisedException
     causes: tuple[RaisedException, ...] = ()
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What is the same whenever the same thing goes wrong in the same place."""
+        """The grouping key: the same whenever the same exception is raised in the same place."""
         in_app = any(frame.in_app for raised in (self.last, *self.causes) for frame in raised.frames)
         causes = sorted({(raised.type_name, *raised.locations(in_app=in_app)) for raised in self.causes})
         return (
@@ -53,7 +60,7 @@ class StackTrace:
 
 
 def trim_middle(stack: str) -> str:
-    """A stack without the middle of what is too long."""
+    """Cut the middle out of a stack that is too long."""
     return (
         stack
         if len(stack) <= 2 * _MAX_HALF_LENGTH
@@ -62,7 +69,7 @@ def trim_middle(stack: str) -> str:
 
 
 def parse_trace(stack: str) -> StackTrace | None:
-    """None where no frame can be read in it."""
+    """Parse a stack trace; return None if it has no frame that any parser can read."""
     lines = trim_middle(stack).replace("\r\n", "\n").split("\n")
     for frame, parse in _PARSERS:
         if any(frame.match(line) for line in lines):
@@ -72,18 +79,18 @@ def parse_trace(stack: str) -> StackTrace | None:
 
 
 def short_type_name(name: str | None) -> str:
-    """sqlalchemy.exc.OperationalError -> OperationalError."""
+    """Strip the module from a type: `sqlalchemy.exc.OperationalError` -> `OperationalError`."""
     return re.split(r"[.$:+]", name)[-1] if name else ""
 
 
 def parse_exception_type(line: str | None) -> str:
-    """The type that a line "KeyError: 'x'" begins with, "" where it begins with none."""
+    """Parse the exception type of a line such as "KeyError: 'x'"; return "" if it has none."""
     match = _EXCEPTION_LINE.match(line.strip()) if line else None
     name = short_type_name(match["kind"]) if match else ""
     return name if re.search(r"(?:Error|Exception|Exit|Interrupt|Warning|Fault|Failure|Panic)$", name) else ""
 
 
-# Python, and what our plugin for Sentry writes of any language: the cause first, the innermost frame last.
+# Python, and what our Sentry plugin writes for any language: the cause first, the innermost frame last.
 
 _PYTHON_FRAME = re.compile(r'^[\s|]*File "(?P<file>[^"]*)", line (?:\d+|\?)(?:, in (?P<name>.+))?')
 _GROUP_MARGIN = re.compile(r"^\s*[|+]\s?(?=\S)")
@@ -115,7 +122,7 @@ def _parse_python_exception(lines: Iterable[str]) -> RaisedException:
     return RaisedException(short_type_name(head["kind"]) if head else "", tuple(frames[-_MAX_DEPTH * 4 :]))
 
 
-# Java and JavaScript: the one raised last first, and the innermost frame first.
+# Java and JavaScript: the exception that was raised last comes first, and so does the innermost frame.
 
 _JAVA_FRAME = re.compile(
     r"^\s*at (?:[\w.@-]*/)*(?P<name>[\w$.<>/]+)\("
@@ -132,7 +139,7 @@ _JS_HEAD = re.compile(
 
 
 def _parse_java(lines: Sequence[str]) -> StackTrace:
-    # What was suppressed stands further in.
+    # Suppressed exceptions are indented deeper.
     outer = [line for line in lines if not line.startswith(("\t\t", "\tSuppressed:", "\tCaused by:"))]
     return _parse_headed(outer, _JAVA_FRAME, _JAVA_HEAD, lambda match: Frame("", match["name"]))
 
@@ -263,4 +270,4 @@ _PARSERS: tuple[tuple[re.Pattern[str], Callable[[Sequence[str]], StackTrace]], .
     (_JS_FRAME, _parse_javascript),
     (_DOTNET_FRAME, _parse_dotnet),
 )
-"""How a frame looks, the plainest first, and who reads such a stack."""
+"""The pattern of a frame, the most specific first, and the parser of such a stack."""

@@ -1,4 +1,4 @@
-"""Whether several numbers of one component are together unlike what is normal for it, at this hour.
+"""Scores whether the numbers of a component, taken together, are unusual for it at this hour.
 
 Each number is measured against the median of what came before, in units of its own spread: the larger of
 the median absolute deviation and of what nine of ten values keep to, so that neither outliers nor long
@@ -45,18 +45,18 @@ class BaselineSettings:
 
 @dataclass(frozen=True)
 class ExpectedRange:
-    """What is usual of one number: nearly all values lie within so many spreads of the middle."""
+    """What is usual for one number: its center, and the spread of values around it."""
 
     center: float
     spread: float
 
     def distance(self, value: float) -> float:
-        """How many spreads a value is away."""
+        """Return how many spreads a value is away from the center."""
         return abs(value - self.center) / self.spread
 
 
 def estimate_range(history: Sequence[float], settings: BaselineSettings) -> ExpectedRange | None:
-    """The range of what came before; None where that is too little."""
+    """Compute the usual range of earlier values; None where there are too few."""
     if len(history) < settings.fewest:
         return None
     center = median(history)
@@ -69,7 +69,7 @@ def estimate_range(history: Sequence[float], settings: BaselineSettings) -> Expe
 
 @dataclass(frozen=True)
 class Deviation:
-    """One number that is not as usual. off: by how many spreads."""
+    """One number that is unusual. distance: from the usual, in spreads."""
 
     name: str
     value: float
@@ -79,7 +79,7 @@ class Deviation:
 
 @dataclass(frozen=True)
 class DeviationScore:
-    """score: 0 and more; 5 is unusual. worst: the numbers that are furthest off, the furthest first."""
+    """How unusual a component is. score: 0 and more; 5 is unusual. worst: the most unusual numbers first."""
 
     score: float
     worst: tuple[Deviation, ...]
@@ -134,7 +134,7 @@ def _estimate_ranges(
     for name in point:
         by_time = estimate_range([earlier[name] for earlier in past if name in earlier], settings)
         by_hour = estimate_range([other_day[name] for other_day in same_hour if name in other_day], settings)
-        # What is known of this hour alone says nothing of today.
+        # Values of this hour on other days alone say nothing about today.
         if by_time is not None:
             ranges[name] = [expected for expected in (by_time, by_hour) if expected is not None]
     return ranges

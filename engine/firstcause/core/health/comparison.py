@@ -1,11 +1,12 @@
-"""One snapshot against another: all that differs, as facts for rules, and what the rules made of it."""
+"""Compares two snapshots: all differences, as facts for rules, and the rules' assessment of them."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from firstcause.core.fact_kinds import DifferenceFact
 from firstcause.core.health.snapshot import ABSENT, COUNT_UNIT, MILLISECONDS_SUFFIX, PRESENT
 from firstcause.core.model import Fact, Frozen, Scalar, Severity, Status, Time, Verdict, VerdictKind
 
@@ -13,53 +14,41 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from firstcause.core.fact_kinds import DifferenceCategory
     from firstcause.core.health.baseline import DeviationScore
     from firstcause.core.health.outlier import Outlier
     from firstcause.core.health.snapshot import ErrorSummary, ProbeObservation, Snapshot
 
-ENVIRONMENT = "environment"
-CONFIGURATION = "configuration"
-DEPLOYMENT = "deployment"
-INFRASTRUCTURE = "infrastructure"
-ERROR_RATE = "error_rate"
-ERROR_TYPE = "error_type"
-DATA = "data"
-PERFORMANCE = "performance"
-METRIC = "metric"
-UNUSUAL = "unusual"
-EXTREME = "extreme"
+ENVIRONMENT: Final = "environment"
+CONFIGURATION: Final = "configuration"
+DEPLOYMENT: Final = "deployment"
+INFRASTRUCTURE: Final = "infrastructure"
+ERROR_RATE: Final = "error_rate"
+ERROR_TYPE: Final = "error_type"
+DATA: Final = "data"
+PERFORMANCE: Final = "performance"
+METRIC: Final = "metric"
+UNUSUAL: Final = "unusual"
+EXTREME: Final = "extreme"
 
-CATEGORIES = (
-    ENVIRONMENT,
-    CONFIGURATION,
-    DEPLOYMENT,
-    INFRASTRUCTURE,
-    ERROR_RATE,
-    ERROR_TYPE,
-    DATA,
-    PERFORMANCE,
-    METRIC,
-    UNUSUAL,
-    EXTREME,
-)
 _MEASURED_CATEGORIES = {ERROR_RATE, PERFORMANCE, METRIC, UNUSUAL}
 _SETTING_CATEGORIES = {ENVIRONMENT, CONFIGURATION, DEPLOYMENT}
 
 CHECKSUM_PATTERN = re.compile("[0-9a-f]{12,64}")
-"""What stands for a value that nobody may see, or that is too long to show."""
+"""Shown in place of a value that is secret or too long."""
 
 _MAX_CHANGES = 60
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Something that is not as it was. name: setting, probe, error code, or `PROBE.MEASUREMENT`.
+    """A difference between two snapshots. name: setting, probe, error code, or `PROBE.MEASUREMENT`.
 
-    since: when it was first seen so. count: occurrences, of an error; code: which one it is, or mostly is.
+    since: when the new value was first seen. count: occurrences of an error. code: its code, or the main one.
     score: how unlike its normal a component is; of a number, by how many of its ranges it is outside.
     """
 
-    category: str
+    category: DifferenceCategory
     component: str | None
     name: str
     before: Scalar
@@ -75,38 +64,38 @@ class Difference:
 
     @property
     def change(self) -> float | None:
-        """By how much a number grew."""
+        """By how much a number grew; None for texts."""
         if isinstance(self.before, str) or isinstance(self.after, str):
             return None
         return float(self.after) - float(self.before)
 
     @property
     def ratio(self) -> float | None:
-        """How many times a number is what it was; None where it was 0."""
+        """By which factor a number changed; None for texts, and where it was 0."""
         if isinstance(self.before, str) or isinstance(self.after, str) or not self.before:
             return None
         return round(float(self.after) / float(self.before), 4)
 
     @property
     def is_measured(self) -> bool:
-        """Whether it is never twice the same, so that it is worth showing only where it is a regression."""
+        """Whether the value differs every time, so that it is worth showing only as a regression."""
         return self.category in _MEASURED_CATEGORIES
 
     @property
     def is_setting(self) -> bool:
-        """Whether somebody set it: a variable, a file, a version."""
+        """Whether somebody sets the value: a variable, a file, a version."""
         return self.category in _SETTING_CATEGORIES
 
     @property
     def is_worse(self) -> bool:
-        """Whether a status is a worse one; of anything else rules decide."""
+        """Whether a status got worse; rules decide on everything else."""
         if self.category != INFRASTRUCTURE or self.after == ABSENT:
             return False
         return Status(str(self.after)).rank > Status(str(self.before)).rank
 
 
 def find_differences(before: Snapshot, after: Snapshot, min_change: float) -> list[Difference]:
-    """All that differs. notable: numbers that differ by a smaller share of what they were do not."""
+    """Find all differences. min_change: share of its value below which a changed number does not count."""
     differences = [*_diff_settings(before, after), *_diff_statuses(before, after)]
     differences += [*_diff_errors(before, after), *_diff_numbers(before, after, min_change)]
     return differences
@@ -115,7 +104,7 @@ def find_differences(before: Snapshot, after: Snapshot, min_change: float) -> li
 def with_first_seen(
     differences: Iterable[Difference], first_seen: Mapping[str, datetime], now: datetime
 ) -> list[Difference]:
-    """Each with the time since which it is so: by its key among those known before, else now."""
+    """Date each difference: by its key in `first_seen`, else now."""
     return [
         replace(difference, since=min(first_seen.get(difference.key, now), now)) for difference in differences
     ]
@@ -180,14 +169,14 @@ def _diff_numbers(before: Snapshot, after: Snapshot, min_change: float) -> Itera
                 yield Difference(_metric_category(name), new.component, f"{probe}.{name}", was, now[name])
 
 
-def _metric_category(name: str) -> str:
+def _metric_category(name: str) -> DifferenceCategory:
     if name.endswith(MILLISECONDS_SUFFIX):
         return PERFORMANCE
     return DATA if name == COUNT_UNIT or name.endswith(f"_{COUNT_UNIT}") else METRIC
 
 
 def baseline_difference(component: str, result: DeviationScore) -> Difference:
-    """A component whose numbers are together not what is normal for it at this hour."""
+    """Make the difference of a component that is unusual for it at this hour."""
     expected = [
         f"{deviation.name} {deviation.expected.center - 2 * deviation.expected.spread:.4g} to "
         f"{deviation.expected.center + 2 * deviation.expected.spread:.4g}"
@@ -199,7 +188,7 @@ def baseline_difference(component: str, result: DeviationScore) -> Difference:
 
 
 def outlier_difference(component: str, name: str, outlier: Outlier) -> Difference:
-    """A number that is beyond all that it was for a long time."""
+    """Make the difference of a number outside its long-time range."""
     expected = f"{outlier.low:.4g} to {outlier.high:.4g}"
     return Difference(
         EXTREME, component, name, expected, round(outlier.value, 4), score=round(outlier.score, 2)
@@ -207,34 +196,32 @@ def outlier_difference(component: str, name: str, outlier: Outlier) -> Differenc
 
 
 def difference_facts(differences: Iterable[Difference], regressions: Collection[str] = ()) -> list[Fact]:
-    """Each with its numbers where it has any. regressions: keys of those that rules called so."""
+    """Build facts of differences. regressions: keys of those that rules call regressions."""
     return [_difference_fact(difference, regressions) for difference in differences]
 
 
 def _difference_fact(difference: Difference, regressions: Collection[str]) -> Fact:
-    fact: Fact = {
-        "kind": "difference",
-        "id": f"difference:{difference.key}",
-        "category": difference.category,
-        "component": difference.component,
-        "name": difference.name,
-        "before": difference.before,
-        "after": difference.after,
-        "change": difference.change,
-        "ratio": difference.ratio,
-        "count": difference.count,
-        "code": difference.code,
-        "score": difference.score,
-        "worse": difference.is_worse,
-        "regression": difference.key in regressions,
-    }
-    return {name: value for name, value in fact.items() if value is not None}
+    return DifferenceFact(
+        id=f"difference:{difference.key}",
+        category=difference.category,
+        component=difference.component,
+        name=difference.name,
+        before=difference.before,
+        after=difference.after,
+        change=difference.change,
+        ratio=difference.ratio,
+        count=difference.count,
+        code=difference.code,
+        score=difference.score,
+        worse=difference.is_worse,
+        regression=difference.key in regressions,
+    ).to_fact()
 
 
 class AssessedDifference(Frozen):
-    """A difference, and what a rule said of it. severity: INFO where none did.
+    """A difference with the verdict of a rule. severity: INFO without a verdict.
 
-    likelihood: how likely it explains the regression, 0 to 1, None where it is itself what is to explain.
+    likelihood: how likely it explains a regression, 0 to 1; None for a regression itself.
     """
 
     category: str

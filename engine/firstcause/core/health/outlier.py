@@ -1,4 +1,4 @@
-"""Whether one number is beyond all that it was for long, or stays near the edge as never before.
+"""Detects whether a number is beyond its range of a long time, or stays near the edge of that range.
 
 A value, or the mean of the last few, is compared with the lowest and the highest of the same in a sliding
 window; how far it is beyond them, as a share of the distance between the two, is its score. After one that
@@ -33,7 +33,7 @@ class OutlierSettings:
 
 @dataclass(frozen=True)
 class Outlier:
-    """A value beyond all of its window. low, high: their range. score: how many ranges it is outside."""
+    """A value outside its window. low, high: the range of the window. score: distance from it, in ranges."""
 
     value: float
     low: float
@@ -42,7 +42,7 @@ class Outlier:
 
 
 class _SlidingMinMax:
-    """The lowest and the highest of the last so many numbers."""
+    """The lowest and the highest number of a sliding window."""
 
     def __init__(self, window: int) -> None:
         self._window = window
@@ -58,7 +58,7 @@ class _SlidingMinMax:
     def add(self, value: float) -> None:
         index, self._count = self._count, self._count + 1
         for queue, sign in ((self._min_queue, 1), (self._max_queue, -1)):
-            # What is neither newer nor further out than the new one will never be the edge again.
+            # A value that is older and less extreme than the new one can never be the edge again.
             while queue and sign * queue[-1][1] >= sign * value:
                 queue.pop()
             queue.append((index, value))
@@ -67,7 +67,7 @@ class _SlidingMinMax:
 
 
 class OutlierDetector:
-    """The values of one number so far."""
+    """Detects outliers of one number, from its values so far."""
 
     def __init__(self, settings: OutlierSettings) -> None:
         self._settings = settings
@@ -77,7 +77,7 @@ class OutlierDetector:
         self._quiet_until = 0
 
     def detect(self, value: float) -> Outlier | None:
-        """The next value, where it or the mean of the last ones is extreme; else None."""
+        """Add the next value; return an outlier if the value or the mean of the last ones is extreme."""
         self._last_values.append(value)
         pairs = list(
             zip(self._windows, (value, sum(self._last_values) / len(self._last_values)), strict=True)

@@ -1,4 +1,4 @@
-"""How everything was at one moment: what probes saw, what failed, what was set. Of several, one for all."""
+"""Snapshots of the system: probe observations, errors, settings, alerts; and rolling several up into one."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from pydantic import Field
 
+from firstcause.core.fact_kinds import SnapshotFact
 from firstcause.core.model import Fact, Frozen, Reading, Scalar, Severity, Status, Time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 MAX_TOP_CODES = 5
-"""How many of the most frequent errors a snapshot keeps."""
+"""The most frequent error codes that a snapshot keeps."""
 
 MAX_LISTED = 50
-"""How many active alerts and new errors a snapshot names at most."""
+"""Active alerts and new error codes that a snapshot lists."""
 
 COUNT_UNIT = "count"
-"""The unit, at the end of a name, of how many there are of something."""
+"""The unit at the end of the names of counts."""
 
 MILLISECONDS_SUFFIX = "_ms"
 
@@ -29,7 +30,7 @@ PRESENT, ABSENT = "present", "absent"
 
 
 class ProbeObservation(Frozen):
-    """What one probe saw. latency_ms: of its last check; p95_ms, p99_ms: of all since the snapshot before."""
+    """What a probe observed. latency_ms: of its last check. p95_ms, p99_ms: since the last snapshot."""
 
     status: Status
     component: str
@@ -42,26 +43,26 @@ class ProbeObservation(Frozen):
 
     @property
     def numbers(self) -> dict[str, float]:
-        """Its measurements by name, the unit at the end of each name."""
+        """The measurements by name; each name ends with the unit."""
         latencies = {"latency_ms": self.latency_ms, "p95_ms": self.p95_ms, "p99_ms": self.p99_ms}
         values = {**self.data, **latencies}
         return {name: float(value) for name, value in values.items() if is_number(value)}
 
     @property
     def texts(self) -> dict[str, str]:
-        """What it read that is no measurement: versions, commits, checksums."""
+        """The texts by name: versions, commits, checksums."""
         return {name: value for name, value in self.data.items() if isinstance(value, str)}
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether it is a measurement; true and false are none."""
+    """Whether a value is a measurement; true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class ErrorSummary(Frozen):
-    """What was reported within so many seconds. top: the most frequent codes, with their number.
+    """The errors of a period. seconds: its length. top: the most frequent codes, with their counts.
 
-    new: codes that had never been seen up to the last known good state, or to the snapshot before.
+    new: codes first seen after the last known good state, or without one after the last snapshot.
     """
 
     seconds: float = 0.0
@@ -91,10 +92,10 @@ class ActiveAlert(Frozen):
 
 
 class Snapshot(Frozen):
-    """Everything at one moment. configuration: name -> `present`, `absent`, or a checksum; never a value.
+    """The system at one moment. configuration: by name `present`, `absent` or a checksum; never a value.
 
-    alerts: the first LISTED of alerts_open. since: of what differs from the last known good state, by the
-    difference's key, when that was first seen.
+    alerts: the first MAX_LISTED of alerts_open.
+    since: by key of each difference from the last known good state, when it was first seen.
     """
 
     taken_at: Time
@@ -108,7 +109,7 @@ class Snapshot(Frozen):
 
     @property
     def status(self) -> Status | None:
-        """The worst that a probe saw, None where none looked."""
+        """The worst status of a probe; None without probes."""
         return max(
             (observation.status for observation in self.infrastructure.values()),
             key=_status_rank,
@@ -117,7 +118,7 @@ class Snapshot(Frozen):
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Every number, as `trend` calls it: `PROBE.MEASUREMENT`, `errors`, `alerts`, `health`."""
+        """Every number by its metric: `PROBE.MEASUREMENT`, `errors`, `alerts`, `health`."""
         metrics = {f"{probe}.{name}": value for probe, name, value in self.measurements()}
         for severity in Severity:
             metrics[f"errors.{severity.lower()}"] = float(getattr(self.errors, severity.lower()))
@@ -129,7 +130,7 @@ class Snapshot(Frozen):
         return metrics
 
     def measurements(self) -> Iterator[tuple[str, str, float]]:
-        """Probe, name and value of each number that a probe gave."""
+        """Yield probe, name and value of each measurement."""
         for probe, observation in self.infrastructure.items():
             for name, value in observation.numbers.items():
                 yield probe, name, value
@@ -140,7 +141,7 @@ def _status_rank(status: Status) -> int:
 
 
 def to_observation(component: str, reading: Reading, latencies: Sequence[float] = ()) -> ProbeObservation:
-    """A reading as snapshots keep it. latencies: milliseconds of the checks since the snapshot before."""
+    """Make an observation of a reading. latencies: of the checks since the last snapshot, in ms."""
     return ProbeObservation(
         status=reading.status,
         component=component,
@@ -154,16 +155,16 @@ def to_observation(component: str, reading: Reading, latencies: Sequence[float] 
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
-    """The smallest value that at least this share of all do not exceed; None of fewer than two."""
+    """Return the smallest value that at least this share of all do not exceed; None for fewer than two."""
     if len(values) < 2:  # noqa: PLR2004 - of one value it would only repeat it
         return None
     return sorted(values)[max(0, ceil(share * len(values)) - 1)]
 
 
 def roll_up_snapshots(snapshots: Sequence[Snapshot]) -> Snapshot:
-    """One snapshot for several in order: the worst status, the usual number, the sum of the errors.
+    """Roll snapshots in order up into one: the worst status, the median numbers, the sum of the errors.
 
-    ValueError where there is none.
+    Raises ValueError for no snapshots.
     """
     if not snapshots:
         msg = "nothing to roll up"
@@ -216,7 +217,7 @@ def _max_or_none(values: Iterable[float | None]) -> float | None:
 
 
 def _median_or_last(values: Sequence[Scalar | None]) -> Scalar | None:
-    """The median of numbers, the last of anything else."""
+    """Return the median of numbers, or the last of other values."""
     present = [value for value in values if value is not None]
     numbers = [value for value in present if is_number(value)]
     if numbers and len(numbers) == len(present):
@@ -225,7 +226,7 @@ def _median_or_last(values: Sequence[Scalar | None]) -> Scalar | None:
 
 
 def _sum_errors(summaries: Sequence[ErrorSummary], span_s: float) -> ErrorSummary:
-    """span: seconds that they cover together; what overlaps is not counted twice."""
+    """Sum up summaries. span_s: seconds that they cover together; overlaps count once."""
     top: Counter[str] = Counter()
     for summary in summaries:
         top.update(dict(summary.top))
@@ -242,17 +243,16 @@ def _sum_errors(summaries: Sequence[ErrorSummary], span_s: float) -> ErrorSummar
 
 
 def snapshot_fact(snapshot: Snapshot) -> Fact:
-    """What rules see of a snapshot when they say whether it is a good state."""
+    """Build the fact by which rules decide whether a snapshot is a good state."""
     statuses = [observation.status for observation in snapshot.infrastructure.values()]
-    return {
-        "kind": "snapshot",
-        "id": "snapshot",
-        "probes": len(statuses),
-        "up": statuses.count(Status.UP),
-        "degraded": statuses.count(Status.DEGRADED),
-        "down": statuses.count(Status.DOWN),
-        "alerts": snapshot.alerts_open,
-        "critical": snapshot.critical_open,
-        "errors": snapshot.errors.total,
-        "errors_per_minute": snapshot.errors.per_minute,
-    }
+    return SnapshotFact(
+        id="snapshot",
+        probes=len(statuses),
+        up=statuses.count(Status.UP),
+        degraded=statuses.count(Status.DEGRADED),
+        down=statuses.count(Status.DOWN),
+        alerts=snapshot.alerts_open,
+        critical=snapshot.critical_open,
+        errors=snapshot.errors.total,
+        errors_per_minute=snapshot.errors.per_minute,
+    ).to_fact()

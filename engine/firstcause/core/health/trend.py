@@ -1,4 +1,4 @@
-"""Whether a number rises or falls, and when it will reach a limit, with an interval.
+"""Detects whether a number rises or falls, and forecasts when it reaches a limit, with an interval.
 
 Mann-Kendall's test (Mann 1945, Kendall 1975, with ties) says whether there is a trend at all, Theil and
 Sen's slope (Sen 1968) how steep it is; neither cares for outliers. Values that follow each other are
@@ -23,10 +23,10 @@ Point = tuple[float, float]
 """Seconds since any fixed moment, and the value then."""
 
 MAX_POINTS = 150
-"""Points that are looked at: more are drawn together into so many medians."""
+"""Points that are used; more points are reduced to medians."""
 
 MIN_POINTS = 8
-"""Below so many points nothing is said."""
+"""Points that a trend needs at least."""
 
 _SIGNIFICANCE_LEVEL = 0.05
 _CONFIDENCE = 0.8
@@ -36,7 +36,7 @@ _HOUR_S = 3600.0
 
 @dataclass(frozen=True)
 class Line:
-    """value = at_end + slope * (t - end). slope: per second, with its interval of 80 %.
+    """A line: value = end_value + slope * (t - end). slope: per second, with its interval of 80 %.
 
     spread: by how much values lie beside the line, 8 of 10 of them less. points: how many it goes through.
     """
@@ -52,7 +52,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Trend:
-    """direction: up, down or flat. per_hour: slope. chance: how likely so much of a trend is mere chance."""
+    """direction: up, down or flat. per_hour: slope. p_value: how likely such a trend is by chance."""
 
     direction: str
     per_hour: float
@@ -78,7 +78,7 @@ class Forecast:
 
 
 def downsample(points: Sequence[Point], max_points: int = MAX_POINTS) -> list[Point]:
-    """The points in order of time; where they are too many, the medians of stretches of equal length."""
+    """Sort points by time; reduce too many points to the medians of stretches of equal length."""
     ordered = sorted(points)
     if len(ordered) <= max_points:
         return ordered
@@ -94,7 +94,7 @@ def downsample(points: Sequence[Point], max_points: int = MAX_POINTS) -> list[Po
 
 
 def detect_trend(points: Sequence[Point]) -> Trend | None:
-    """The trend over all points, None where they are fewer than FEWEST."""
+    """Detect the trend over all points; None for fewer than MIN_POINTS."""
     sampled = downsample(points)
     if len(sampled) < MIN_POINTS:
         return None
@@ -132,7 +132,7 @@ def _count_ties(values: Sequence[float]) -> list[int]:
 
 
 def fit_line(points: Sequence[Point]) -> Line:
-    """Theil and Sen's line through points in order of time. ValueError where all are of one moment."""
+    """Fit Theil and Sen's line to points in order of time. Raises ValueError if all have the same time."""
     slopes = sorted(
         (later[1] - earlier[1]) / (later[0] - earlier[0])
         for earlier, later in combinations(points, 2)

@@ -1,4 +1,4 @@
-"""Which incidents the active alerts make: opened, joined, adopted by a root that came late, merged."""
+"""Groups active alerts into incidents: new, continued, taken over by a late root, or merged."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AlertGroup:
-    """The alerts of one incident-to-be. target: the open incident that it continues, None to open one.
+    """The alerts of one incident, by fingerprint.
 
-    roots: those of its members that nothing caused.
-    absorbed: open incidents whose alerts all went here, and which therefore live on in this one.
+    fault: of the root.
+    roots: the members that no other alert caused.
+    target: the open incident that the group continues, None to open a new one.
+    absorbed: open incidents whose alerts are all in this group now, and which are merged into its incident.
     """
 
     fault: str
@@ -41,10 +43,11 @@ class AlertGroup:
 def group_alerts(
     alerts: Mapping[str, Alert], causes: Mapping[str, str | None], open_incidents: Sequence[Incident]
 ) -> list[AlertGroup]:
-    """Alerts by the fault at the top of their chain of causes, each matched to an open incident.
+    """Group alerts by the fault at the top of their chain of causes, and match groups to open incidents.
 
-    An incident continues where its own root fault is a root still; else where its alerts went, which is
-    how a root that arrives after its cascades adopts the incident that they opened.
+    An incident continues in the group of its own root fault. If that fault is not a root any more, the
+    incident continues in the group that has its alerts. So a root that is reported after its cascades takes
+    over the incident that they opened.
     """
     members: dict[str, list[str]] = {}
     for name in alerts:
@@ -85,7 +88,7 @@ def _opening_order(incident: Incident) -> tuple[datetime, int]:
 def _find_successor(
     incident: Incident, alerts: Mapping[str, Alert], members: Mapping[str, Sequence[str]]
 ) -> str | None:
-    """The group that holds an alert of the incident's former root fault, else most of its alerts."""
+    """Find the group with an alert of the incident's former root fault, else with most of its alerts."""
     votes: dict[str, int] = {}
     for fault, names in members.items():
         for name in names:
@@ -104,10 +107,11 @@ def summarize_incident(
     known_tenants: int = 0,
     ended_alerts: Sequence[Alert] = (),
 ) -> Incident:
-    """The incident that these alerts make, as it stands now.
+    """Summarize alerts as an incident, as it is now.
 
-    roots: those of its members that began it. known: how many tenants ever reported anything. over: alerts
-    of it that ended; whom it hit it has hit.
+    root_alerts: the members that no other alert caused.
+    known_tenants: how many tenants ever reported anything.
+    ended_alerts: alerts of the incident that ended. The tenants of these alerts remain affected tenants.
     """
     lead = min(root_alerts, key=lambda alert: (alert.tenant is not None, alert.first_seen, alert.fingerprint))
     impact = combine_impact(members, root_alerts, verdicts, known_tenants, ended_alerts)
@@ -142,7 +146,7 @@ def combine_impact(
     known_tenants: int,
     ended_alerts: Sequence[Alert] = (),
 ) -> Impact:
-    """What the rules said of the alerts together: the worst of each, the root's features first."""
+    """Combine the impact verdicts of the alerts: the worst of each level, the root's features first."""
     ordered = [*root_alerts, *(alert for alert in members if alert not in root_alerts)]
     impacts = [
         verdict.impact
@@ -172,5 +176,8 @@ def combine_impact(
 
 
 def _affected_component(alert: Alert) -> str | None:
-    """Where it is; what was found by looking at everything, as a comparison does, is nowhere."""
+    """Return the component that an alert affects.
+
+    An alert of a probe without a service comes from a comparison of all components, and affects none.
+    """
     return alert.service or (alert.component if alert.probe is None else None)

@@ -1,7 +1,7 @@
-"""Which of the changes likeliest explains that something is worse: by kind, time and distance.
+"""Ranks changes by how likely they caused a regression: by kind, time and distance.
 
-Most outages that people write about follow a change, of configuration above all, then of code; so these
-come first, the more the shorter before the onset and the nearer to what suffers.
+Most outages in published postmortems follow a change, most often of configuration, then of code. So these
+kinds weigh most, and the more the closer they are in time to the onset and in the graph to what is degraded.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChangeWeights:
-    """How changes are weighed; rule files set these as thresholds `change_...`.
+    """Weights of changes; rule files set these as thresholds `change_...`.
 
-    environment, configuration, deployment, data, infrastructure: how often such a change is the cause of a
-    regression. half_life: seconds before the onset after which a change counts half. late: what is left of
-    one that came more than `skew` seconds after the onset. hop: what is left with each step between its
-    component and one that suffers; apart: where no step leads there, and anywhere: where it has no component.
-    unknown: the weight of a cause that is none of them.
+    environment, configuration, deployment, data, infrastructure: how often a change of that category causes
+        a regression.
+    half_life: seconds before the onset after which a change counts half.
+    late: share that a change counts that came more than `skew` seconds after the onset.
+    hop: share that is left with each step from the degraded component to the changed one.
+    apart: share if no path leads there. anywhere: share if the change has no component.
+    unknown: weight of a cause that is not among the changes.
     """
 
     environment: float = 0.9
@@ -50,10 +52,11 @@ def rank_changes(
     count_hops: Callable[[str, str], int | None],
     weights: ChangeWeights,
 ) -> dict[str, float]:
-    """Key of each change -> how likely it is the cause, 0 to 1, all together at most 1.
+    """Compute how likely each change is the cause, by its key: 0 to 1, all together at most 1.
 
-    suffering: components that are worse. steps: from the component that suffers down to one that changed,
-    None where no way leads there.
+    degraded: components that are worse.
+    onset: when the regression began.
+    count_hops: steps from a degraded component to a changed one, None if no path leads there.
     """
     scores = {change.key: _score_change(change, degraded, onset, count_hops, weights) for change in changes}
     total = sum(scores.values()) + weights.unknown
@@ -63,9 +66,10 @@ def rank_changes(
 
 
 def select_candidates(changes: Sequence[Difference], regressions: Sequence[Difference]) -> list[Difference]:
-    """Those that may explain what is worse: where that is one component's alone, not what it is itself.
+    """Select the changes that may explain the regressions.
 
-    That something is not looked at any more explains nothing.
+    A regression does not explain itself: if only one component is worse, its regressions are left out.
+    A measurement that is missing now explains nothing.
     """
     components = {change.component for change in regressions} - {None}
     present = [change for change in changes if change.is_setting or change.after != ABSENT]

@@ -1,4 +1,4 @@
-"""What mended incidents of the same cause before, and how far that can be believed."""
+"""Suggests fixes that helped in earlier incidents with the same cause, with a confidence each."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 MAX_SUGGESTIONS = 3
-"""So many suggestions are made of an incident."""
+"""The number of suggestions for an incident."""
 
 _MAX_LISTED_INCIDENTS = 5
-"""Incidents that one names."""
+"""The number of incidents that a suggestion names."""
 
 
 @dataclass(frozen=True)
 class FixWeights:
-    """How past fixes are weighed; rule files set these as thresholds `fix_...`.
+    """Weights of past fixes; rule files set these as thresholds `fix_...`.
 
-    held_for: seconds without the same fault after which a fix held. half_life: seconds after which one
-    counts half. elsewhere: what is left of a fix of another service. doubt: failures that are imagined of
-    each, as one success proves little. least: the confidence below which nothing is suggested.
+    held_for: seconds without the same fault after which a fix counts as having held.
+    half_life: seconds after which a past fix counts half.
+    elsewhere: share that a fix of another service counts.
+    doubt: failures that are assumed of every fix, as one success proves little.
+    least: the confidence below which a fix is not suggested.
     """
 
     held_for: float = 86_400.0
@@ -37,10 +39,12 @@ class FixWeights:
 
 
 class Suggestion(Frozen):
-    """What people wrote of how they mended it. fix: in the words of the last of them.
+    """A fix that people noted when they resolved earlier incidents.
 
-    confidence: 0 to 1. incidents: their numbers, the newest first. tried: how many it was to mend; held: of
-    those, after which the fault stayed away.
+    fix: in the words of the last of them.
+    confidence: 0 to 1.
+    tried: how many incidents the fix was used for. held: after how many of them the fault stayed away.
+    incidents: ids, the newest first.
     """
 
     fix: str
@@ -53,7 +57,11 @@ class Suggestion(Frozen):
 
 
 class PastFix(NamedTuple):
-    """One incident that a fix was to mend. words: the fix, comparable. held: the fault stayed away."""
+    """The use of a fix in one incident.
+
+    normalized_fix: the text of the fix, comparable with others.
+    held: whether the fault stayed away.
+    """
 
     incident: Incident
     resolved_at: datetime
@@ -62,10 +70,10 @@ class PastFix(NamedTuple):
 
 
 class FixHistory:
-    """What people did about one code.
+    """The past fixes of one root code.
 
-    alike: the incidents with that root code in any order, open ones too, as what opens within `held_for` of
-    a fix says that it did not hold.
+    incidents: all with that root code, in any order. Open ones are needed too: an incident that opens
+        within `held_for` seconds of a fix shows that the fix did not hold.
     """
 
     def __init__(self, incidents: Iterable[Incident], weights: FixWeights) -> None:
@@ -88,7 +96,7 @@ class FixHistory:
         ]
 
     def suggest(self, incident: Incident) -> tuple[Suggestion, ...]:
-        """What was over before the incident began, the likeliest first."""
+        """Suggest fixes of incidents that were resolved before this one was opened, the best first."""
         by_fix: dict[str, list[PastFix]] = defaultdict(list)
         for past_fix in self._past_fixes:
             if (
@@ -98,7 +106,7 @@ class FixHistory:
                 by_fix[past_fix.normalized_fix].append(past_fix)
         candidates = (self._build_suggestion(incident, past_fixes) for past_fixes in by_fix.values())
         trusted = [suggestion for suggestion in candidates if suggestion.confidence >= self._weights.least]
-        # The text is the last key: two fixes that are equally good keep their order, whatever came in first.
+        # The text is the last key, so that the order of equally good fixes does not depend on the input.
         ranked = sorted(
             trusted,
             key=lambda suggestion: (
@@ -140,7 +148,7 @@ def _is_same_service(incident: Incident, past_fix: PastFix) -> bool:
 
 
 def _fix_held(resolved_at: datetime, openings: Sequence[datetime], weights: FixWeights) -> bool:
-    """openings: of all incidents of that fault, in order."""
+    """Whether the fault stayed away. openings: of all incidents of that fault, in order."""
     next_index = bisect_left(openings, resolved_at)
     return (
         next_index == len(openings) or (openings[next_index] - resolved_at).total_seconds() > weights.held_for
@@ -161,5 +169,5 @@ def _format_evidence(incident: Incident, newest: Sequence[PastFix]) -> str:
 
 
 def _normalize_fix(fix: str) -> str:
-    """The same for texts that say the same but for case, spaces and the full stop."""
+    """Normalize a text, so that case, spaces and a final full stop make no difference."""
     return " ".join(fix.split()).rstrip(".!").casefold()

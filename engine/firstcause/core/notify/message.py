@@ -1,4 +1,4 @@
-"""The words of a notification: a text that fits one SMS, and the whole message."""
+"""The text of a notification: a short form that fits one SMS, and the full message."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MAX_GSM7_SEPTETS = 160
 """Characters of one SMS in the GSM 7-bit alphabet (3GPP TS 23.038); those of its extension count twice."""
 MAX_UCS2_UNITS = 70
-"""UTF-16 units of one SMS that has any other character."""
+"""UTF-16 units of one SMS that contains any other character."""
 
 _GSM7_BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -40,11 +40,16 @@ _MAX_NAMED_COMPANIES = 2
 
 
 class MessageContext(Frozen):
-    """What the words are made of. duration: seconds from opening to resolution, None while open.
+    """What a message is made of.
 
-    because: the rule's reason. cascades: alerts that follow from the root. now: when it is said.
-    last_time: what mended it before, and how well.
-    worse: it is more urgent than it was when it was said before. drill: it is a test alert.
+    now: when the message is sent.
+    cause: the reason that the rule gave, None if no rule gave one.
+    cascades: how many alerts follow from the root. events: occurrences of all alerts.
+    past_fix: what fixed the error before, and how well.
+    duration: seconds from opening to resolution, None while the incident is open.
+    more_urgent: whether the priority is higher than in the messages sent before.
+    drill: whether this is a test alert.
+    maybe_repeat: whether the message may have been sent before, as firstcause stopped while sending it.
     """
 
     incident_id: str
@@ -72,12 +77,12 @@ class MessageContext(Frozen):
 
     @property
     def age(self) -> float:
-        """Seconds since it was opened."""
+        """Seconds since the incident was opened."""
         return max((self.now - self.opened_at).total_seconds(), 0.0)
 
 
 class DigestItem(Frozen):
-    """One of several incidents in one message. over: before anybody could be told."""
+    """One of several incidents in one message. resolved: whether it ended before anybody was notified."""
 
     incident_id: str
     priority: Priority
@@ -86,7 +91,7 @@ class DigestItem(Frozen):
 
 
 def format_text(context: MessageContext) -> str:
-    """One SMS: what it is, and as much of why, whom and where as fits. The incident's number is always in."""
+    """Format one SMS: the error, the incident's id, and as much of cause, link and impact as fits."""
     suffix = f" #{context.incident_id}" + (" (may repeat)" if context.maybe_repeat else "")
     parts = _format_parts(context)
     title = " ".join(context.title.split())
@@ -99,12 +104,11 @@ def format_text(context: MessageContext) -> str:
 
 
 def format_body(context: MessageContext, report: str) -> str:
-    """The whole message: the same in a few lines, then the debug report."""
+    """Format the full message: the same facts in a few lines, then the debug report."""
     lines = [f"{_format_prefix(context)}{context.title} ({context.priority}, incident {context.incident_id})"]
     if context.reason is NotifyReason.RESOLVED:
-        lines.append(
-            f"It lasted {format_duration(context.duration or 0)}, with {_format_count(context.events, 'error')}."
-        )
+        duration = format_duration(context.duration or 0)
+        lines.append(f"It lasted {duration}, with {_format_count(context.events, 'error')}.")
     else:
         lines += [f"Cause: {context.cause}"] if context.cause else []
         lines += [f"Hits: {_format_companies(context)}"] if context.companies else []
@@ -118,17 +122,17 @@ def format_body(context: MessageContext, report: str) -> str:
         lines += [f"Last time: {context.past_fix}"] if context.past_fix else []
     lines += [f"Page: {context.link}"] if context.link else []
     if context.maybe_repeat:
-        lines.append("You may have had this message before: firstcause stopped while it was being sent.")
+        lines.append("You may have received this message before: firstcause stopped while sending it.")
     return "\n".join([*lines, "", report])
 
 
 def format_digest_title(items: Sequence[DigestItem], since: datetime) -> str:
-    """What several held-back messages are called together."""
+    """Format the title of several held-back messages together."""
     return f"{_format_count(len(items), 'incident')} since {since:%H:%M} UTC"
 
 
 def format_digest_text(items: Sequence[DigestItem], since: datetime) -> str:
-    """One SMS of several incidents, the most urgent first: as many as fit."""
+    """Format one SMS about several incidents, the most urgent first: as many as fit."""
     parts = [f" #{item.incident_id} {item.priority} {' '.join(item.title.split())};" for item in items]
     head = f"HELD BACK: {format_digest_title(items, since)}."
     encoding = _sms_encoding(_to_gsm7("".join((head, *parts))))
@@ -144,15 +148,15 @@ def format_digest_text(items: Sequence[DigestItem], since: datetime) -> str:
 
 
 def format_digest_body(items: Sequence[DigestItem], since: datetime, links: Mapping[str, str]) -> str:
-    """All of them, one a line. links: incident -> its page."""
+    """Format all items, one a line. links: URL of the page by incident id."""
     lines = [f"HELD BACK: {format_digest_title(items, since)}", ""]
     for item in items:
-        resolved_note = ", over by now" if item.resolved else ""
+        resolved_note = ", resolved by now" if item.resolved else ""
         link = f" {links[item.incident_id]}" if item.incident_id in links else ""
         lines.append(
             f"#{item.incident_id} {item.priority}{resolved_note}: {' '.join(item.title.split())}{link}"
         )
-    return "\n".join([*lines, "", "They are in one message as there were more than the limit allows."])
+    return "\n".join([*lines, "", "They come in one message because the rate limit held them back."])
 
 
 def _format_prefix(context: MessageContext) -> str:
@@ -176,14 +180,14 @@ def _format_reason(context: MessageContext) -> str:
 
 
 def _asks_for_acknowledgement(context: MessageContext) -> bool:
-    """Whether it is said as nobody acknowledged it."""
+    """Whether the message is sent because nobody acknowledged the incident."""
     return context.reason is NotifyReason.REMINDER or (
         context.reason is NotifyReason.ESCALATED and not context.more_urgent
     )
 
 
 def _format_parts(context: MessageContext) -> list[str]:
-    """What follows the title, in the order of its worth to someone who has only this text."""
+    """Format what follows the title, the most useful first for a reader who has only this text."""
     if context.reason is NotifyReason.RESOLVED:
         return [f", after {format_duration(context.duration or 0)}"]
     parts = [context.cause] if context.cause else []
@@ -207,7 +211,7 @@ def _format_count(count: int, singular: str, plural: str | None = None) -> str:
 
 
 def _to_gsm7(text: str) -> str:
-    """Without control characters, and in the GSM alphabet where that loses no meaning."""
+    """Replace control characters, and characters outside the GSM alphabet where that loses no meaning."""
     plain = text.translate(_GSM7_SUBSTITUTES)
     printable = "".join(char if char.isprintable() else " " for char in plain)
     return "".join(map(_nearest_gsm7, printable))
@@ -222,7 +226,7 @@ def _nearest_gsm7(char: str) -> str:
 
 
 class _SmsEncoding:
-    """One SMS of an alphabet: how long a text is in it, and how long it may be."""
+    """The encoding of one SMS: how long a text is in it, and how long the text may be."""
 
     def __init__(self, limit: int, *, gsm: bool) -> None:
         self._limit = limit
@@ -232,7 +236,7 @@ class _SmsEncoding:
         return self._measure_length(text) <= self._limit
 
     def truncate(self, text: str, suffix: str) -> str:
-        """The words, shortened so that `end` fits after them."""
+        """Shorten a text so that `suffix` fits after it."""
         if self.fits(text + suffix):
             return text
         while text and not self.fits(f"{text}...{suffix}"):

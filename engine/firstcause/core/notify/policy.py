@@ -1,4 +1,4 @@
-"""Whether the people of a route are told of an incident, why, and from when. A value; sending comes after."""
+"""Decides whether a route is notified of an incident, why, and from when. The decision is a value."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ from datetime import datetime, timedelta
 from firstcause.core.model import Incident, IncidentStatus, NotifyReason, Priority
 
 RETRY_DELAY_S = 300.0
-"""Seconds after which what nobody could deliver is tried anew; they double with each time."""
+"""Seconds until a message that no notifier could deliver is tried again; doubled after each failure."""
 
 
 @dataclass(frozen=True)
 class NotificationState:
-    """What is queued or said of an incident by one route so far, since it was last said to be over.
+    """What one route has queued and sent about an incident since its last recovery message.
 
-    notifiers: of the route, as it was used last. queued: reasons of what waits. first_due: of the first
-    message where it waits. said_fault: the root named in the last one that was sent, None where that said
-    that it is over. said_priority: the highest that was said. since: when people were first told, or told
-    that it is worse. said_at: of the last message. over: people were told so, which counts when it comes
-    back. escalated_at: when the last escalation was queued or said. failures: messages that no notifier
-    could deliver since one was said, failed_at the last of them.
+    notifiers: of the route, as it was used last.
+    queued_reasons: of the messages that are pending.
+    first_due: when the first message is due, None if it is not pending.
+    notified_fault: the root that the last sent message named, None if there is none or it was a recovery.
+    notified_priority: the highest priority that was sent, None if nothing was.
+    notified_since: when the route was first notified, or notified of a higher priority.
+    last_notified_at: when the last message was sent.
+    resolution_sent: whether a recovery was sent, which matters if the incident is reopened.
+    escalated_at: when the last escalation was queued or sent.
+    failures: messages that no notifier could deliver since the last one that was sent.
+    failed_at: when the last of these failed.
     """
 
     notifiers: tuple[str, ...] = ()
@@ -38,9 +43,12 @@ class NotificationState:
 
 @dataclass(frozen=True)
 class Decision:
-    """reason None: say nothing new. cancel: what waits is no longer worth saying.
+    """What to do about the messages of one route.
 
-    sooner: the message waits already, and longer than it need.
+    reason: of the message to queue, None to queue none.
+    due_at: when that message is due.
+    cancel: whether the pending messages that nobody tried to send are dropped.
+    advance: whether the first message, which is pending already, becomes due at `due_at` instead.
     """
 
     reason: NotifyReason | None = None
@@ -58,12 +66,16 @@ def decide(
     route_matches: bool = True,
     is_confident: bool = True,
 ) -> Decision:
-    """What to say by a route of an incident that was opened or changed. group_wait: seconds.
+    """Decide what a route is sent about an incident that was opened or changed.
 
-    fits: whether the route takes the incident as it is now. sure: whether the root is much likelier than
-    the one that was said; else it is shown and not said.
+    group_wait: seconds that the first message waits.
+    route_matches: whether the route takes the incident as it is now.
+    is_confident: whether the root is much likelier than the notified root. If not, the new root is shown
+        on the page and no message is sent.
 
-    The first notification waits, so that a cause found a moment after its effects is the one named.
+    Example: an SMS fails at 3:00:00, and a probe finds Twilio down at 3:00:40. The first message waits for
+    `group_wait`, a minute, so only one message goes out, and it names Twilio. Had the SMS failure been sent
+    at once, the late root would need a second message (`NEW_ROOT`).
     """
     if incident.status is IncidentStatus.MERGED or incident.suppressed:
         return Decision(cancel=True)
@@ -71,12 +83,13 @@ def decide(
         return _decide_resolved(incident, state, now)
     if state.notified_fault is None:
         return _decide_first(incident, state, now, group_wait, route_matches=route_matches)
-    # A first one that waits is of an incident that was merged with this one; and it is not over after all.
+    # Two kinds of pending messages are stale here. A FIRST came with an incident that was merged into this
+    # one, whose route is notified already. A RESOLVED was queued before the error came back.
     cancel_stale = not state.queued_reasons.isdisjoint({NotifyReason.FIRST, NotifyReason.RESOLVED})
     reason = None
     if is_confident and state.notified_fault != incident.fault:
         reason = NotifyReason.NEW_ROOT
-    elif _is_more_urgent(incident, state):
+    elif is_more_urgent(incident, state):
         reason = NotifyReason.ESCALATED
     if reason is None or reason in state.queued_reasons:
         return Decision(cancel=cancel_stale)
@@ -103,14 +116,19 @@ def _decide_first(
     return Decision() if state.failures else Decision(NotifyReason.FIRST, due_at)
 
 
-def _is_more_urgent(incident: Incident, state: NotificationState) -> bool:
+def is_more_urgent(incident: Incident, state: NotificationState) -> bool:
+    """Whether the priority is higher than in every message that the route sent about the incident."""
     return state.notified_priority is not None and incident.priority.rank > state.notified_priority.rank
 
 
 def reminder_due(
     incident: Incident, state: NotificationState, now: datetime, repeat_interval: float
 ) -> Decision:
-    """What to say by a route because time went on. repeat_interval: seconds, 0 for no reminders."""
+    """Decide whether a route is reminded of an open incident, or tried again after it failed.
+
+
+    repeat_interval: seconds between reminders, 0 for no reminders.
+    """
     if not _is_unacknowledged(incident) or state.queued_reasons:
         return Decision()
     if state.failed_at is not None and state.failures:
@@ -135,10 +153,13 @@ def needs_escalation(
     now: datetime,
     escalate_after: float,
 ) -> bool:
-    """Whether the next route is to be told, as nobody acknowledged what the first one said.
+    """Whether the next route is notified because nobody acknowledged the incident in time.
 
-    told: of the first route; further: of the next. escalate_after: seconds. A route whose notifiers all
-    failed has told nobody, so the next is told at once.
+    state: of the first route. next_state: of the route that the first one escalates to.
+    escalate_after: seconds after the first route was notified.
+
+    If all notifiers of the first route failed, nobody knows of the incident, so the next route is notified
+    at once.
     """
     if not _is_unacknowledged(incident) or NotifyReason.ESCALATED in next_state.queued_reasons:
         return False
@@ -150,14 +171,14 @@ def needs_escalation(
 
 
 def still_relevant(reason: NotifyReason, incident: Incident, state: NotificationState) -> bool:
-    """Whether what was queued for a reason is to be said now that its time has come."""
+    """Whether a message that is due is still worth sending; the incident may have changed since."""
     match reason:
         case NotifyReason.RESOLVED:
             return incident.status is IncidentStatus.RESOLVED
         case NotifyReason.REMINDER:
             return _is_unacknowledged(incident)
         case NotifyReason.ESCALATED:
-            return _is_unacknowledged(incident) or _is_more_urgent(incident, state)
+            return _is_unacknowledged(incident) or is_more_urgent(incident, state)
         case NotifyReason.NEW_ROOT:
             return incident.status is IncidentStatus.OPEN and state.notified_fault != incident.fault
         case _:

@@ -1,4 +1,4 @@
-"""Hours in which a route keeps still, by the clock of a place."""
+"""Quiet hours of a route, by the wall clock of a time zone."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 
 @dataclass(frozen=True)
 class QuietHours:
-    """From `start` to `end` by the wall clock in `zone`, over midnight where the end is the earlier one.
+    """Quiet hours from `start` to `end` by the wall clock in `zone`; over midnight if `end` is earlier.
 
-    days: on which they begin, 0 for Monday; none for every day.
+    days: on which they begin, 0 for Monday; empty for every day.
     """
 
     start: time
@@ -19,7 +19,7 @@ class QuietHours:
     days: frozenset[int] = frozenset()
 
     def quiet_until(self, now: datetime) -> datetime | None:
-        """The end of the quiet hours that `now` is in, None outside of them. Always later than `now`."""
+        """Return the end of the quiet hours that contain `now`, which is later; None outside of them."""
         local = now.astimezone(self.zone)
         for start_date in (local.date(), local.date() - timedelta(days=1)):
             if self.days and start_date.weekday() not in self.days:
@@ -29,7 +29,7 @@ class QuietHours:
             if self.end <= self.start:
                 ends_at += timedelta(days=1)
             if starts_at <= local.replace(tzinfo=None) < ends_at:
-                # Where clocks are put back the same time comes twice: the end is the one still to come.
+                # When clocks are set back, a local time occurs twice: take the one that is still to come.
                 ends = (ends_at.replace(tzinfo=self.zone, fold=fold).astimezone(UTC) for fold in (0, 1))
                 return next((end for end in ends if end > now), None)
         return None

@@ -1,4 +1,4 @@
-"""How many messages a notifier may send within a time."""
+"""The rate limit of a notifier: how many messages it may send within a period."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 def earliest_send_time(
     sent_times: Sequence[datetime], now: datetime, max_messages: int, period_s: float
 ) -> datetime:
-    """When the next message may be sent: now, or when so many of those sent are old enough.
+    """Compute when the next message may be sent: `now`, or when enough of the sent ones left the window.
 
-    sent: when messages were sent, the oldest first. most: within any `per` seconds.
+    sent_times: the oldest first.
+    max_messages: how many may be sent within any `period_s` seconds.
     """
     window = timedelta(seconds=period_s)
     recent = [sent_at for sent_at in sent_times if sent_at > now - window]

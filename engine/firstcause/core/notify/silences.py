@@ -1,4 +1,4 @@
-"""Silences: of which alerts nobody is to be told for a while, by matchers as in Alertmanager."""
+"""Silences mute the notifications of matching alerts for a while, with matchers as in Alertmanager."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 FIELDS = ("code", "service", "component", "tenant", "severity", "message")
 
 FullMatch = Callable[[str, str], bool]
-"""Whether a pattern (RE2) fits a whole text. ValueError where it is no pattern."""
+"""Whether a pattern (RE2) matches a whole text. Raises ValueError if the pattern does not compile."""
 
 _MATCHER_SYNTAX = re.compile(r"\s*(?P<field>[a-z_]+)\s*(?P<operator>=~|!~|!=|=)\s*(?P<value>.*)", re.DOTALL)
 
 
 class Matcher(Frozen):
-    """A test of one field of an alert; a field that an alert does not have counts as empty."""
+    """A test of one field of an alert. A field that the alert does not have counts as empty."""
 
     field: Literal["code", "service", "component", "tenant", "severity", "message"]
     operator: Literal["=", "!=", "=~", "!~"]
@@ -38,7 +38,10 @@ class Matcher(Frozen):
 
 
 class Silence(Frozen):
-    """From starts_at until ends_at nobody is told of alerts that all matchers fit. number: its row."""
+    """Mutes the alerts that all matchers match, from `starts_at` until `ends_at`.
+
+    silence_id: the row of the store, None before it is stored.
+    """
 
     matchers: tuple[Matcher, ...]
     starts_at: Time
@@ -49,7 +52,7 @@ class Silence(Frozen):
     silence_id: int | None = None
 
     def state(self, now: datetime) -> str:
-        """pending, active or expired."""
+        """Return "pending", "active" or "expired"."""
         if now < self.starts_at:
             return "pending"
         return "active" if now < self.ends_at else "expired"
@@ -72,10 +75,13 @@ def matchable_fields(alert: Alert) -> dict[str, str]:
 
 
 def parse_matcher(text: str, full_match: FullMatch) -> Matcher:
-    """A matcher such as `code=SMS_DELIVERY_FAILURE` or `service=~"api-.*"`. ValueError with the mend."""
+    """Parse a matcher such as `code=SMS_DELIVERY_FAILURE` or `service=~"api-.*"`.
+
+    Raises ValueError, with the fix, if the text is not a matcher.
+    """
     match = _MATCHER_SYNTAX.fullmatch(text)
     if match is None:
-        msg = f'{text!r} is no matcher; write it like code=SMS_DELIVERY_FAILURE or service=~"api-.*"'
+        msg = f'{text!r} is not a matcher; write it like code=SMS_DELIVERY_FAILURE or service=~"api-.*"'
         raise ValueError(msg)
     field, operator, value = match["field"], match["operator"], match["value"].strip()
     if field not in FIELDS:
@@ -93,7 +99,7 @@ def parse_matcher(text: str, full_match: FullMatch) -> Matcher:
 
 
 def reject_catch_all(matchers: tuple[Matcher, ...], full_match: FullMatch) -> None:
-    """ValueError where the matchers fit an alert without any field, and so nearly everything."""
+    """Raise ValueError if the matchers match an alert without any field, and so nearly every alert."""
     if not matchers or all(matcher.matches({}, full_match) for matcher in matchers):
-        msg = "these matchers fit nearly every alert; name at least one code, service, component or tenant"
+        msg = "these matchers match nearly every alert; name at least one code, service, component or tenant"
         raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""Which active alert may cause which, and what the rules' verdicts make of it."""
+"""Attributes alerts to their causes: which alert may cause which, and what the verdicts choose."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ _ATTRIBUTION_KINDS = (VerdictKind.ROOT_CAUSE, VerdictKind.CASCADE)
 
 @dataclass(frozen=True)
 class Candidate:
-    """cause may have caused effect. lag_s: seconds from the cause's first report to the effect's.
+    """A pair of alerts of which one may have caused the other.
 
-    A negative lag is common: a health check finds the cause after its effects were reported.
-    best: the nearest cause in the graph, the one that the shipped rules take.
+    lag_s: seconds from the first report of the cause to the first report of the effect. A negative lag is
+        common: a health check finds the cause after its effects were reported.
+    is_best: whether this is the nearest cause in the graph, the one that the shipped rules choose.
     """
 
     cause: Alert
@@ -31,12 +32,12 @@ class Candidate:
 
 
 def in_scope(cause: Alert, effect: Alert) -> bool:
-    """A platform-wide cause reaches every tenant; a tenant's own reaches only that tenant."""
+    """Whether a cause can affect the tenant of an effect: its own tenant, or all if it is platform-wide."""
     return cause.tenant is None or cause.tenant == effect.tenant
 
 
 def find_candidates(visible: Sequence[Alert], graph: CauseGraph) -> list[Candidate]:
-    """All pairs of cause and effect among alerts of one scope; of each effect's, one is `best`."""
+    """Find all pairs of cause and effect among the alerts of one scope; one pair an effect is the best."""
     by_code: dict[str, list[Alert]] = {}
     for alert in visible:
         by_code.setdefault(alert.code, []).append(alert)
@@ -57,7 +58,7 @@ def find_candidates(visible: Sequence[Alert], graph: CauseGraph) -> list[Candida
 
 
 def _proximity_key(hops: int, cause: Alert, effect: Alert) -> tuple[int, bool, int, float, str]:
-    """Nearest first; then the same tenant, the more severe, the earlier."""
+    """Sort by distance, then the same tenant, then the more severe, then the earlier."""
     return (
         hops,
         cause.tenant != effect.tenant,
@@ -70,13 +71,13 @@ def _proximity_key(hops: int, cause: Alert, effect: Alert) -> tuple[int, bool, i
 def choose_causes(
     alerts: Mapping[str, Alert], verdicts: Mapping[str, Sequence[Verdict]]
 ) -> dict[str, str | None]:
-    """The cause of each alert, by fingerprint, None for a root; free of cycles whatever the rules said."""
+    """Choose the cause of each alert, by fingerprint; None for a root. The result never has a cycle."""
     chosen = {
         fingerprint: _choose_cause(alert, alerts, verdicts.get(fingerprint, ()))
         for fingerprint, alert in alerts.items()
     }
     for name in sorted(chosen, key=lambda fingerprint: (alerts[fingerprint].first_seen, fingerprint)):
-        # The earliest of a circle of causes is its root.
+        # Verdicts may form a cycle: the earliest alert of the cycle becomes the root.
         if _is_in_cycle(name, chosen):
             chosen[name] = None
     return chosen
@@ -89,7 +90,7 @@ _MANUAL_PRIORITY = 1_000_000
 
 
 def manual_verdict(effect: Alert, cause: Alert | None, actor: str, reason: str | None) -> Verdict:
-    """A person's word on the cause of an alert, by None: it is a root. It holds against every rule."""
+    """Build the verdict of a person, which overrides every rule. cause: None if the alert is a root."""
     return Verdict(
         rule=MANUAL_RULE,
         file="",
@@ -103,7 +104,7 @@ def manual_verdict(effect: Alert, cause: Alert | None, actor: str, reason: str |
 
 
 def rank_verdicts(verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """What was said of an alert's cause; the first that can be true holds."""
+    """Sort the verdicts about the cause of an alert; the first that is possible wins."""
     return sorted(
         (verdict for verdict in verdicts if verdict.verdict in _ATTRIBUTION_KINDS),
         key=lambda verdict: (-verdict.priority, -verdict.confidence, verdict.rule, verdict.by or ""),
@@ -132,13 +133,13 @@ def _is_in_cycle(name: str, chosen: Mapping[str, str | None]) -> bool:
 
 
 def root_of(name: str, chosen: Mapping[str, str | None]) -> str:
-    """The alert at the top of the chain of causes above `name`."""
+    """Return the fingerprint at the top of the chain of causes above `name`."""
     while (parent := chosen[name]) is not None:
         name = parent
     return name
 
 
 def strongest(verdicts: Iterable[Verdict], kind: VerdictKind) -> Verdict | None:
-    """Of the verdicts of one kind the one that holds."""
+    """Return the verdict of one kind with the highest priority and confidence, None if there is none."""
     matching = [verdict for verdict in verdicts if verdict.verdict is kind]
     return max(matching, key=lambda verdict: (verdict.priority, verdict.confidence), default=None)

@@ -1,4 +1,4 @@
-"""Makes incidents of what alerts at once in the graph of components: which root, and what follows from it."""
+"""Splits simultaneous alerts into storms, and finds the roots of each storm and what follows from them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class Finding:
-    """One root and what it accounts for, as places in the evidence.
+    """One root and what it accounts for, as indexes into the evidence.
 
-    explained: what a fault there shows. beside: what began with it and nothing else accounts for.
-    ranked: all suspects as this root was chosen, likeliest first.
+    explained: evidence that a fault at the root explains.
+    coincident: evidence of the same storm that nothing explains.
+    ranked: all suspects when this root was chosen, the likeliest first.
     """
 
     root: Suspect
@@ -35,11 +36,12 @@ def find_roots(
     user_signals: Collection[str] = (),
     priors: Sequence[Prior] = (),
 ) -> list[Finding]:
-    """The roots, of each storm the likeliest first.
+    """Find the roots, the likeliest of each storm first.
 
-    What the first leaves unexplained has a root of its own where there is a sign of a cause at that root,
-    or where the catalog knows it; else it is beside the first. noticed: the signals by which users notice
-    it, where that is known otherwise than from the evidence.
+    Evidence that the first root leaves unexplained gets a root of its own only if there is a sign of a cause
+    at that root, or the catalog knows its alert. Otherwise it coincides with the first root.
+
+    user_signals: the signals by which users notice the failure; empty to derive them from the evidence.
     """
     return [
         finding
@@ -78,7 +80,7 @@ def _find_storm_roots(
 
 
 def _may_have_separate_root(unexplained: Iterable[Evidence], weights: Weights) -> bool:
-    """Whether any of what is left could be a root of its own, so that looking for it is worth while."""
+    """Whether any remaining evidence could be a root of its own, so that a search is worth its time."""
     return any(_is_cause_sign(item, weights) for item in unexplained)
 
 
@@ -87,7 +89,7 @@ def _is_cause_sign(evidence: Evidence, weights: Weights) -> bool:
 
 
 def enough_callers_fail(suspect: Suspect, weights: Weights) -> bool:
-    """Whether enough of its callers fail to say that a component is the root which itself says nothing."""
+    """Whether so many callers of a silent component fail that it may be the root."""
     is_enough = suspect.callers_failing >= weights.silent_callers
     return is_enough and suspect.callers_failing >= weights.silent_share * suspect.callers
 
@@ -99,7 +101,7 @@ def _is_separate_root(root: Suspect, explained: Iterable[Evidence], weights: Wei
 def split_storms(
     graph: ComponentGraph, evidence: Sequence[Evidence], weights: Weights
 ) -> Iterator[list[int]]:
-    """Places in the evidence that are near each other in the graph and in time, by their beginning."""
+    """Yield indexes of evidence that is close in the graph and in time, the earliest storm first."""
     by_component: dict[str, list[int]] = {}
     for index, item in enumerate(evidence):
         by_component.setdefault(item.component, []).append(index)

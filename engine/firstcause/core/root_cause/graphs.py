@@ -1,4 +1,4 @@
-"""Two graphs: which error is known to cause which, and which component calls which."""
+"""Two graphs: which error can cause which, and which component calls which."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _MAX_NAME_LENGTH = 200
 
 
 class CauseGraph:
-    """`causes` of the catalog, asked backwards. Acyclic: rule files with a cycle do not load."""
+    """The `causes` of the catalog, searched from effect to cause.
+
+    Acyclic: rule files with a cycle do not load.
+    """
 
     def __init__(self, causes: Mapping[str, Iterable[str]]) -> None:
         self._causes = {code: tuple(effects) for code, effects in causes.items()}
@@ -31,7 +34,7 @@ class CauseGraph:
         return causes
 
     def find_causes(self, effect: str) -> Mapping[str, int]:
-        """Every code that can cause `effect`, with the least number of steps between them."""
+        """Find every code that can cause `effect`, with the smallest number of steps between them."""
         if effect not in self._hops_by_effect:
             self._hops_by_effect[effect] = self._search_causes(effect)
         return self._hops_by_effect[effect]
@@ -49,7 +52,7 @@ class CauseGraph:
 
 
 def calls_of(events: Iterable[Event], names: Collection[str]) -> set[tuple[str, str]]:
-    """(caller, callee) of errors that say what their service called. names: of tags or details."""
+    """Extract (caller, callee) from errors that name what their service called. names: of tags or details."""
     calls = set()
     for event in events:
         if event.service is None or event.drill:
@@ -62,9 +65,9 @@ def calls_of(events: Iterable[Event], names: Collection[str]) -> set[tuple[str, 
 
 
 def releases_of(events: Iterable[Event], names: Collection[str]) -> dict[tuple[str, str], datetime]:
-    """(service, release) of errors that name theirs -> when the first happened. names: of tags or details.
+    """Extract (service, release) from errors that name their release -> when the first one happened.
 
-    The service is empty where none is named.
+    names: of tags or details, the first that an error has counts. The service is "" if the error names none.
     """
     first_seen: dict[tuple[str, str], datetime] = {}
     for event in events:
@@ -81,9 +84,9 @@ def releases_of(events: Iterable[Event], names: Collection[str]) -> dict[tuple[s
 
 
 class ComponentGraph:
-    """Which components need which. Circles are allowed: services do call each other back.
+    """Which components depend on which. Cycles are allowed: services do call each other back.
 
-    depends_on: component -> those that it calls, and cannot work without.
+    depends_on: component -> the components that it calls, and cannot work without.
     """
 
     def __init__(self, depends_on: Mapping[str, Iterable[str]]) -> None:
@@ -98,7 +101,7 @@ class ComponentGraph:
                 self._callers.setdefault(other, []).append(name)
 
     def __contains__(self, name: object) -> bool:
-        """Whether anything is known of the component's place."""
+        """Whether the graph has an edge of the component."""
         return bool(self._callees.get(str(name))) or str(name) in self._callers
 
     def callees(self, name: str) -> Sequence[str]:
@@ -108,11 +111,11 @@ class ComponentGraph:
         return self._callers.get(name, ())
 
     def dependencies_of(self, name: str, max_steps: int) -> Mapping[str, int]:
-        """All that it needs, directly or through others, with the least number of steps; not itself."""
+        """Find the direct and indirect dependencies, with the smallest number of steps; without itself."""
         return self._find_reachable(name, max_steps)[0]
 
     def dependents_of(self, name: str, max_steps: int) -> Mapping[str, int]:
-        """All that need it, with the least number of steps; not itself."""
+        """Find the direct and indirect dependents, with the smallest number of steps; without itself."""
         return self._find_reachable(name, max_steps)[1]
 
     def _find_reachable(self, name: str, max_steps: int) -> tuple[dict[str, int], dict[str, int]]:
@@ -125,7 +128,7 @@ class ComponentGraph:
         return self._reachable[key]
 
     def siblings_of(self, name: str) -> set[str]:
-        """Those that share a caller with it."""
+        """Return the components that share a caller with `name`."""
         return {other for caller in self.callers(name) for other in self.callees(caller)} - {name}
 
     def neighbours(self, name: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Ranks the components that may be the root of what alerts show, with the evidence for and against each.
+"""Ranks the components that may be the root of the alerts, with the evidence for and against each suspect.
 
 A noisy-or over the graph of components, as in Pearl (Probabilistic Reasoning in Intelligent Systems, 1988,
 4.3.2) and QMR-DT (Shwe et al., 1991): each kind of signal has a chance to show at the faulty component, at
@@ -23,33 +23,37 @@ if TYPE_CHECKING:
     from firstcause.core.root_cause.signals import Signal
 
 MAX_STEPS = 6
-"""Steps in the graph that are looked at: beyond, hardly anything of a signal's chance is left."""
+"""Steps in the graph that are searched. Beyond them hardly anything of a signal's chance is left."""
 
 _MAX_COUNT = 8
-"""Times from which on more of the same says nothing more."""
+"""Occurrences beyond which more of the same adds nothing."""
 _STRENGTH_STEPS = 20
-"""Of strength: each time that it rises by one, rules look again."""
+"""Steps of strength from 0 to 1. Rules look at an alert again each time its strength rises by a step."""
 
 OWN, CALLERS, CALLEES, SIBLINGS = "own", "callers", "callees", "siblings"
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What is weighed besides the kinds of signal; rule files set them as `thresholds`.
+    """Weights of the ranking, apart from the kinds of signal; rule files set them as `thresholds`.
 
-    hop: share of a signal's chance that is left with each further step.
-    crowd: how soon more of the same evidence counts less. silence: what a suspect without an alert of its
-    own loses, and quiet: what it loses for each caller that is well (both in nats). early: share that is
-    left of evidence that began more than `skew` seconds before the suspect's own. unfelt: share that is
-    left of symptoms of another kind than users feel. sharpness: of the confidence. barely: what an alert
-    just over its threshold is worth; critical, warning, info: one without a score, by its severity.
-    apart: how strong the own sign of a cause must be to stand beside another root in the same storm.
-    silent_callers, silent_share: how many and which share of its callers must fail before a component
-    that itself says nothing is taken for the root. within, near: seconds, and steps in the graph either
-    way, between alerts of one storm.
-    probe_down, probe_up, changed, again: nats for what its probe says, for a change of it not long ago,
-    and for having been the root before; incumbent: for being the root that people were told of. surely:
-    nats by which another must be likelier before people are told of it as well.
+    hop: share of a signal's chance that is left after one more step in the graph.
+    crowd: how fast more evidence of one kind counts less.
+    silence: nats that a suspect without an alert of its own loses.
+    quiet: nats that such a suspect loses for each healthy caller.
+    early: share that is left of evidence that began more than `skew` seconds before the suspect's own.
+    unfelt: share that is left of symptoms of a kind that users do not notice.
+    sharpness: of the confidence; higher values favour the best suspect more.
+    barely: strength of an alert just over its threshold.
+    critical, warning, info: strength of an alert without a score, by its severity.
+    apart: strength that a component's own sign of a cause needs to be a second root in the same storm.
+    silent_callers, silent_share: how many callers, and which share of all, must fail before a silent
+        component is considered the root.
+    within, near: seconds, and steps in the graph, that separate alerts of one storm at most.
+    probe_down, probe_up: nats for the status that its probe reports.
+    changed: nats for a recent change. again: nats for having been the root before.
+    incumbent: nats for being the root that people were notified of.
+    surely: nats by which another root must be likelier before people are notified of it.
     """
 
     hop: float = 0.6
@@ -79,10 +83,13 @@ class Weights:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One alert as diagnosis sees it.
+    """One alert as the diagnosis sees it.
 
-    at: seconds on any clock. strength: 0 to 1. what: as people say it. known: the catalog has it, so that
-    its code tells more of its causes than its place does.
+    strength: 0 to 1.
+    time_s: seconds on any clock.
+    label: the alert as reasons name it.
+    catalogued: whether the catalog has the alert, so that its code tells more about its cause than its
+        component does.
     """
 
     component: str
@@ -95,7 +102,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Prior:
-    """Something known of a component besides alerts. weight: nats, below 0 where it speaks against it."""
+    """What is known about a component apart from alerts. weight: nats, negative if it speaks against it."""
 
     component: str
     weight: float
@@ -104,7 +111,7 @@ class Prior:
 
 @dataclass(frozen=True)
 class EvidenceTerm:
-    """One reason for a suspect, or, with a weight below 0, against it. weight: nats."""
+    """One reason for a suspect, or against it if the weight is negative. weight: nats."""
 
     weight: float
     text: str
@@ -114,8 +121,11 @@ class EvidenceTerm:
 class Suspect:
     """A component that may be the root.
 
-    confidence: 0 to 1, all suspects together make 1. silent: nothing alerts there. grounds: heaviest first.
-    explains: the places in the evidence that a fault here accounts for. callers_failing: of its callers.
+    score: nats. confidence: 0 to 1; those of all suspects add up to 1.
+    silent: whether the component has no alert of its own.
+    terms: the reasons, the heaviest first.
+    explains: indexes of the evidence that a fault here explains.
+    callers: how many components call it. callers_failing: how many of them have alerts.
     """
 
     component: str
@@ -129,7 +139,7 @@ class Suspect:
 
     @property
     def because(self) -> list[str]:
-        """What speaks for it, heaviest first."""
+        """The reasons for the suspect, the heaviest first."""
         return [term.text for term in self.terms if term.weight > 0]
 
     @property
@@ -138,11 +148,13 @@ class Suspect:
 
 
 def compute_strength(count: int, score: float | None, severity: Severity, weights: Weights) -> float:
-    """How much an alert is to be believed, 0 to 1, in steps of 0.05.
+    """Compute how strong an alert is as evidence, 0 to 1, in steps of 0.05.
 
-    count: how often it was seen. score: how many times over its threshold it was, None where nobody says.
+    count: occurrences.
+    score: the measured value as a multiple of its threshold, None if the sender reports none.
     """
-    # Doublings, so that a storm makes rules look again a few times and not with each event.
+    # The count is rounded down to a power of two, so that in a storm rules look at an alert again only
+    # when its count has doubled, and not with each event.
     times = 1 << (min(count, _MAX_COUNT).bit_length() - 1)
     repetition = times / (times + 1)
     if score is None:
@@ -154,7 +166,7 @@ def compute_strength(count: int, score: float | None, severity: Severity, weight
 
 
 def entry_point_signals(graph: ComponentGraph, evidence: Iterable[Evidence]) -> frozenset[str]:
-    """By which signals users notice it: those that travel towards them and have come all the way up."""
+    """Find the signals by which users notice the failure: those that travel to callers, at entry points."""
     return frozenset(
         item.signal.name
         for item in evidence
@@ -173,9 +185,10 @@ def diagnose(
     user_signals: Collection[str] = (),
     priors: Iterable[Prior] = (),
 ) -> list[Suspect]:
-    """All that may be the root, likeliest first; of equals the first by name. Empty without evidence.
+    """Rank all components that may be the root, the likeliest first, equals by name.
 
-    noticed: the signals by which users notice it, none where that is not known; see `felt`.
+    user_signals: the signals by which users notice the failure, empty if they are unknown; see
+        `entry_point_signals`.
     """
     candidates = _score_suspects(graph, evidence, weights, user_signals)
     for prior in priors:
@@ -213,7 +226,7 @@ def _score_suspects(
 def _find_possible_roots(
     graph: ComponentGraph, evidence: Evidence, weights: Weights
 ) -> Iterable[tuple[str, str, float]]:
-    """Who may have brought this about: component, what the alerting one is to it, and the chance."""
+    """Find the possible roots of one alert: component, the relation of the alerting one to it, the chance."""
     signal, component = evidence.signal, evidence.component
     chances: dict[str, tuple[str, float]] = {component: (OWN, signal.own)}
     dependencies = graph.dependencies_of(component, MAX_STEPS)
@@ -221,7 +234,7 @@ def _find_possible_roots(
     for name, steps in dependencies.items():
         chances[name] = (CALLERS, signal.callers * weights.hop ** (steps - 1))
     for name, steps in dependents.items():
-        # In a circle of calls one is both above and below; the likelier way counts.
+        # In a cycle of calls a component is both caller and callee; the likelier relation counts.
         likelihood = signal.callees * weights.hop ** (steps - 1)
         if name not in chances or likelihood > chances[name][1]:
             chances[name] = (CALLEES, likelihood)
@@ -255,7 +268,7 @@ class _SuspectScore:
         self._name = name
         self._callers = graph.callers(name)
         self._first_seen = first_seen
-        # By side and signal, of each component the best: more alerts on the same there say nothing new.
+        # The best evidence of each component, by relation and signal: more of the same adds nothing new.
         self._best_by_signal: dict[tuple[str, str], dict[str, tuple[float, str]]] = defaultdict(dict)
         self._explains: set[int] = set()
         self.terms: list[EvidenceTerm] = []
@@ -294,7 +307,8 @@ class _SuspectScore:
         if relation == OWN:
             return f"its own {signal}: {best[self._name][1]}"
         if relation == CALLERS and self._is_silent and self._failing_callers:
-            return f"no alert from it; {self._failing_callers} of its {len(self._callers)} callers fail by {signal}"
+            failing = f"{self._failing_callers} of its {len(self._callers)} callers"
+            return f"no alert from it; {failing} fail by {signal}"
         named = ", ".join(sorted(best)[:_MAX_NAMED]) + (", ..." if len(best) > _MAX_NAMED else "")
         return f"{signal} at {len(best)} of its {relation}: {named}"
 

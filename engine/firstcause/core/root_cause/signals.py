@@ -1,7 +1,7 @@
-"""Kinds of signal: what an alert is about, and how a fault shows itself to those around it.
+"""Kinds of signal: what an alert is about, and how a fault shows at the components around it.
 
-A processor that is full is a fault; slow answers, errors and missing traffic are mostly what others see
-of one. Which words mean which kind, and how each spreads, stands in rule files (`signals:`).
+A full processor is a fault. Slow answers, errors and missing traffic are mostly what other components see
+of a fault. Rule files (`signals:`) define which words mean which kind, and how each kind spreads.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 Matcher = Callable[[str], str | None]
-"""From the words of an alert to the name of its signal, None where none fits."""
+"""Maps the words of an alert to the name of its signal, None if no pattern matches."""
 
 
 class Signal(Frozen):
     """One kind of signal.
 
-    own, callers, callees, siblings: how often a faulty component shows it itself, or one that calls it,
-    that it calls, that is called by its callers; shares of 1. chance: how often it is seen without any
-    fault near. match: patterns over an alert's code, title and message, with spaces for underscores; the
-    first signal that fits counts, and one without patterns is what fits no other.
+    own, callers, callees, siblings: how often, as a share of 1, a fault shows as this signal at the faulty
+        component, at those that call it, at those that it calls, and at those that share a caller with it.
+    chance: how often, as a share of 1, the signal occurs without a fault nearby.
+    match: patterns over an alert's code, title and message, with spaces for underscores. The first signal
+        that matches counts; a signal without patterns takes the alerts that no other matches.
     """
 
     name: Name
@@ -41,12 +42,12 @@ class Signal(Frozen):
 
     @property
     def spreads(self) -> bool:
-        """Whether others than the faulty component show it: it is a symptom, not a cause."""
+        """Whether components other than the faulty one show the signal: it is a symptom, not a cause."""
         return max(self.callers, self.callees, self.siblings) > 0
 
 
 class Signals:
-    """All kinds of signal, and the lookup by words. Without a kind an alert is no evidence."""
+    """All kinds of signal, and their lookup by words. An alert without a kind is not evidence."""
 
     def __init__(self, signals: Iterable[Signal] = (), match: Matcher = lambda _text: None) -> None:
         self._by_name = {signal.name: signal for signal in signals}

@@ -1,11 +1,12 @@
-"""From active alerts to suspects and links as rules see them: who may be the root, and what follows."""
+"""Derives suspects and links, as facts for the rules, from active alerts."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from firstcause.core.fact_kinds import LinkFact, SuspectFact
 from firstcause.core.grouping.fingerprint import silent_fingerprint
 from firstcause.core.model import Alert, Severity
 from firstcause.core.root_cause.clustering import Finding, find_roots
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from firstcause.core.root_cause.signals import Signal, Signals
 
 SILENT_CODE = "SILENT_COMPONENT"
-"""The code of the alert that stands for a root which itself reports nothing."""
+"""The code of the alert that stands for a silent root."""
 
 _MAX_SUSPECT_FACTS = 5
 _RECENT_S = 1800.0
@@ -34,7 +35,7 @@ _RECENT_S = 1800.0
 
 @dataclass(frozen=True)
 class DiagnosisInputs:
-    """What diagnosis goes by, all of it from rule files and configuration."""
+    """What the diagnosis is based on; all of it comes from rule files and configuration."""
 
     graph: ComponentGraph
     signals: Signals
@@ -43,11 +44,13 @@ class DiagnosisInputs:
 
 @dataclass(frozen=True)
 class SuspectAnalysis:
-    """What diagnosis found in one scope.
+    """The result of the diagnosis in one scope.
 
-    silent: alerts that stand for components which report nothing, by fingerprint; they hold as long as
-    something is attributed to them. findings: as places in `alerts`. doubtful: pairs of faults, a root
-    and one that people were told of instead, which is hardly less likely.
+    alerts: those that are evidence.
+    findings: the roots, as indexes into `alerts`.
+    silent: alerts that stand for silent components, by fingerprint. They last as long as an alert is
+        attributed to them.
+    doubtful: pairs of faults: a root, and the notified root that is hardly less likely.
     """
 
     alerts: tuple[Alert, ...]
@@ -58,12 +61,12 @@ class SuspectAnalysis:
 
 
 def locate_alert(alert: Alert, graph: ComponentGraph) -> str | None:
-    """Where in the graph an alert is: its service if that is known there, else its component."""
+    """Locate an alert in the graph: its service if the graph has it, else its component, else None."""
     return next((name for name in (alert.service, alert.component) if name in graph), None)
 
 
 def build_evidence(alert: Alert, inputs: DiagnosisInputs) -> Evidence | None:
-    """None where the graph does not know the place, or no signal fits."""
+    """Build the evidence of an alert; None if the graph does not have its component or no signal matches."""
     component = locate_alert(alert, inputs.graph)
     if component is None or alert.code == SILENT_CODE:
         return None
@@ -82,7 +85,7 @@ def build_evidence(alert: Alert, inputs: DiagnosisInputs) -> Evidence | None:
 
 
 class Weighable(Protocol):
-    """What of an alert tells how it weighs."""
+    """The fields of an alert that decide its weight as evidence."""
 
     @property
     def code(self) -> str:
@@ -106,7 +109,7 @@ class Weighable(Protocol):
 
 
 def weigh_alert(alert: Weighable, signals: Signals, weights: Weights) -> tuple[Signal, float] | None:
-    """What an alert is about, and how strong it is; None where no signal fits."""
+    """Return the signal of an alert and its strength; None if no signal matches."""
     message = alert.sample.message if alert.sample else None
     signal = signals.classify(" ".join(filter(None, (alert.code, alert.title, message))))
     if signal is None:
@@ -115,7 +118,7 @@ def weigh_alert(alert: Weighable, signals: Signals, weights: Weights) -> tuple[S
 
 
 def _read_score(alert: Weighable) -> float | None:
-    """How many times over its threshold it was, where the sender said so as `score`."""
+    """Read the detail `score`, the measured value as a multiple of its threshold; None without one."""
     value = alert.sample.details.get("score") if alert.sample else None
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
@@ -129,11 +132,13 @@ def analyze_suspects(
     ended_alerts: Iterable[Alert] = (),
     notified_faults: Collection[str] = (),
 ) -> SuspectAnalysis:
-    """Who may be the root of what is visible in one scope.
+    """Find the roots of the alerts that are visible in one scope.
 
-    told: the facts besides the alerts. tenant: whose scope it is, None for the platform's. over: alerts of
-    open incidents that ended; what they showed is evidence still, or the root would move as things mend.
-    said: the faults that people were told are roots of what is open.
+    known_facts: the facts other than alerts.
+    tenant: of the scope, None for the platform.
+    ended_alerts: alerts of open incidents that ended. They remain evidence, else the root would move while
+        the failure is being fixed and its alerts end one by one.
+    notified_faults: the roots of open incidents that people were notified of.
     """
     considered = (*visible, *ended_alerts)
     pairs = [(alert, item) for alert in considered if (item := build_evidence(alert, inputs)) is not None]
@@ -165,7 +170,7 @@ def analyze_suspects(
 def rank_suspects(
     visible: Iterable[Alert], inputs: DiagnosisInputs, known_facts: Sequence[Fact]
 ) -> list[Suspect]:
-    """All that may be the root of what is visible, likeliest first, be it one storm or several."""
+    """Rank all components that may be the root of the visible alerts, the likeliest first."""
     evidence = [item for alert in visible if (item := build_evidence(alert, inputs)) is not None]
     user_signals = user_visible_signals(known_facts, inputs.signals) or entry_point_signals(
         inputs.graph, evidence
@@ -176,7 +181,7 @@ def rank_suspects(
 
 
 def user_visible_signals(known_facts: Iterable[Fact], signals: Signals) -> frozenset[str]:
-    """The signals by which users notice it, where that was told."""
+    """Return the signals by which users notice the failure, as far as facts name them."""
     named = (
         signals.classify(str(fact["metric"]))
         for fact in known_facts
@@ -186,7 +191,7 @@ def user_visible_signals(known_facts: Iterable[Fact], signals: Signals) -> froze
 
 
 def derive_priors(known_facts: Iterable[Fact], weights: Weights) -> Iterator[Prior]:
-    """What probes, changes and history say of components."""
+    """Derive priors of components from probes, changes and history."""
     for fact in known_facts:
         age = fact.get("age_s")
         is_recent = not isinstance(age, int | float) or age <= _RECENT_S
@@ -209,7 +214,7 @@ def _incumbent_priors(
     pairs: Iterable[tuple[Alert, Evidence]], notified_faults: Collection[str], weights: Weights
 ) -> Iterator[Prior]:
     for name in sorted({item.component for alert, item in pairs if alert.fault in notified_faults}):
-        yield Prior(name, weights.incumbent, "people were told that it is the root")
+        yield Prior(name, weights.incumbent, "people were notified that it is the root")
 
 
 def _find_doubtful(
@@ -219,11 +224,17 @@ def _find_doubtful(
     notified_faults: Collection[str],
     weights: Weights,
 ) -> Iterator[tuple[str, str]]:
-    """Each fault that people were told of which is nearly as likely as this root: (the root's, that one).
+    """Yield (fault of the root, notified fault) for each notified fault that is nearly as likely as the root.
 
-    None where the root has a strong sign of a cause, or where the catalog knows both: that is worth a
-    message.
+    For such a pair the new root is shown, and nobody is notified of the switch.
     """
+    # Example: people were notified that "cart" is the root. A minute later one more timeout makes "stock"
+    # likelier by half a nat. A second message would send them to another component for a difference that the
+    # next event may turn around, so it has to be likelier by `surely` (3 nats) first.
+    #
+    # Two cases are certain enough for a message at any distance. A strong sign of a cause at the root itself,
+    # such as a full disk, is never a symptom of the notified root. And where the catalog knows both alerts,
+    # its `causes` have decided, not these scores.
     signs = (item for alert, item in pairs if item.component == finding.root.component)
     if any(not item.signal.spreads and item.strength >= weights.apart for item in signs):
         return
@@ -237,7 +248,7 @@ def _find_doubtful(
 def _choose_root_alert(
     finding: Finding, alerts: Sequence[Alert], evidence: Sequence[Evidence]
 ) -> Alert | None:
-    """The alert that stands for the root: a sign of a cause before a symptom, then the strongest."""
+    """Choose the alert that stands for the root: a sign of a cause before a symptom, then the strongest."""
     own_indexes = [
         index
         for index in finding.explained
@@ -277,21 +288,20 @@ def _make_silent_alert(finding: Finding, alerts: Sequence[Alert], tenant: str | 
 def _suspect_facts(finding: Finding, root_alert: Alert, finding_index: int) -> Iterator[Fact]:
     for rank, suspect in enumerate(finding.ranked[:_MAX_SUSPECT_FACTS], 1):
         chosen = suspect.component == finding.root.component
-        fact: Fact = {
-            "kind": "suspect",
-            "id": f"suspect:{finding_index}:{suspect.component}",
-            "component": suspect.component,
-            "chosen": chosen,
-            "rank": rank,
-            "confidence": round(suspect.confidence, 3),
-            "silent": suspect.silent,
-            "explains": len(suspect.explains),
-            "callers": suspect.callers,
-            "callers_failing": suspect.callers_failing,
-            "for": join_reasons(suspect.because),
-            "against": join_reasons(suspect.against),
-        }
-        yield fact | ({"alert": root_alert.fingerprint} if chosen else {})
+        yield SuspectFact(
+            id=f"suspect:{finding_index}:{suspect.component}",
+            component=suspect.component,
+            chosen=chosen,
+            rank=rank,
+            confidence=round(suspect.confidence, 3),
+            silent=suspect.silent,
+            explains=len(suspect.explains),
+            callers=suspect.callers,
+            callers_failing=suspect.callers_failing,
+            for_=join_reasons(suspect.because),
+            against=join_reasons(suspect.against),
+            alert=root_alert.fingerprint if chosen else None,
+        ).to_fact()
 
 
 def join_reasons(reasons: Sequence[str]) -> str:
@@ -301,20 +311,23 @@ def join_reasons(reasons: Sequence[str]) -> str:
 def _link_facts(
     finding: Finding, root_alert: Alert, alerts: Sequence[Alert], evidence: Sequence[Evidence]
 ) -> Iterator[Fact]:
-    for relation, indexes in (("explained", finding.explained), ("beside", finding.coincident)):
+    relations: dict[Literal["explained", "beside"], set[int]] = {
+        "explained": finding.explained,
+        "beside": finding.coincident,
+    }
+    for relation, indexes in relations.items():
         for index in sorted(indexes):
             effect = alerts[index]
             if effect.fingerprint == root_alert.fingerprint or not effect.active:
                 continue
-            yield {
-                "kind": "link",
-                "id": f"link:{root_alert.fingerprint}:{effect.fingerprint}",
-                "cause": root_alert.fingerprint,
-                "effect": effect.fingerprint,
-                "cause_component": finding.root.component,
-                "effect_component": evidence[index].component,
-                "relation": relation,
-                "signal": evidence[index].signal.name,
-                "confidence": round(finding.root.confidence, 3),
-                "codes_known": root_alert.catalogued and effect.catalogued and root_alert.code != SILENT_CODE,
-            }
+            yield LinkFact(
+                id=f"link:{root_alert.fingerprint}:{effect.fingerprint}",
+                cause=root_alert.fingerprint,
+                effect=effect.fingerprint,
+                cause_component=finding.root.component,
+                effect_component=evidence[index].component,
+                relation=relation,
+                signal=evidence[index].signal.name,
+                confidence=round(finding.root.confidence, 3),
+                codes_known=root_alert.catalogued and effect.catalogued and root_alert.code != SILENT_CODE,
+            ).to_fact()

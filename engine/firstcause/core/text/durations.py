@@ -1,4 +1,4 @@
-"""Lengths of time as people write them: 30s, 5m, 1h30m, 400d."""
+"""Durations as people write them: 30s, 5m, 1h30m, 400d."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _DISPLAY_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def parse_duration(value: object) -> float:
-    """Seconds of "1h30m", "500ms" or a plain number. ValueError with the mend for anything else."""
+    """Read "1h30m", "500ms" or a number of seconds. Raises ValueError with an example for anything else."""
     if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
         return float(value)
     if isinstance(value, str):
         text = value.strip().lower().replace(" ", "")
         if _DURATION_PATTERN.fullmatch(text):
             return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _PART_PATTERN.findall(text))
-    msg = f"{value!r} is no length of time; write it like 30s, 5m, 1h30m or 400d"
+    msg = f"{value!r} is not a duration; use for example 30s, 5m, 1h30m"
     raise ValueError(msg)
 
 
@@ -35,7 +35,7 @@ Duration = Annotated[
 
 
 def format_duration(duration_s: float) -> str:
-    """The two largest parts: "4 min 12 s", "3 d"."""
+    """Format seconds by their two largest units: "4 min 12 s", "3 d"."""
     remaining, parts = round(max(duration_s, 0)), []
     for unit, unit_seconds in _DISPLAY_UNITS:
         count, remaining = divmod(remaining, unit_seconds)

@@ -1,4 +1,4 @@
-"""From the names that others give their errors to codes."""
+"""Makes error codes of the names that other systems give their errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WORD_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def code_of(name: str) -> str | None:
-    """KubeJobFailed -> KUBE_JOB_FAILED; None where nothing that a code may hold is left, or too much."""
+    """Make a code of a name: KubeJobFailed -> KUBE_JOB_FAILED; None if it would be empty or too long."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     code = "_".join(re.findall(r"[A-Za-z0-9]+", WORD_BOUNDARY.sub("_", plain))).upper()
     if code[:1].isdigit():

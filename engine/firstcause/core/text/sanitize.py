@@ -1,4 +1,4 @@
-"""Text from outside, made harmless for whoever looks at it: terminals, browsers, people."""
+"""Makes text from outside safe for terminals, browsers and people."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _CONTROL_NAMES = {"\x00": "NUL", "\x07": "BEL", "\x08": "BS", "\r": "CR", "\x1b"
 
 
 def single_line(text: object) -> str:
-    """On one line, without control characters that could drive a terminal or turn the text around."""
+    """Put a text on one line, without control characters that act on a terminal or reverse the text."""
     return "".join(char if char.isprintable() else " " for char in str(text))
 
 
 def escape_invisible(text: str) -> str:
-    """Its lines kept; what would act unseen (escape codes, marks of direction) is written out instead."""
+    """Write out what would act unseen (escape codes, marks of direction), and keep the lines."""
     if text.isprintable():
         return text
     lines = text.replace("\r\n", "\n")

@@ -9,5 +9,5 @@ if TYPE_CHECKING:
 
 
 def format_time(time: datetime | None) -> str | None:
-    """ISO 8601 in UTC, to the millisecond."""
+    """Format a UTC time as ISO 8601 to the millisecond; None stays None."""
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z") if time is not None else None

@@ -1,4 +1,4 @@
-"""The page: one module an area, and what they share."""
+"""The web pages: one module an area, and what the areas share."""
 
 from __future__ import annotations
 

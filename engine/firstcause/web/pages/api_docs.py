@@ -1,4 +1,4 @@
-"""The calls that the API takes, as a page of ours: no script of another's, nothing from elsewhere."""
+"""The API reference page, rendered from the OpenAPI document without third-party scripts."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ SCHEMA_PATH = "/api/openapi.json"
 @router.get("/docs")
 def show_calls(request: Request) -> HTMLResponse:
     openapi = request.app.openapi()
-    return render(request, "calls.html", calls=list(_list_calls(openapi)), schema=SCHEMA_PATH)
+    return render(request, "api.html", calls=list(_list_calls(openapi)), schema=SCHEMA_PATH)
 
 
 def _list_calls(openapi: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """{method, path, about, parameters: [{name, where, type, about}]}, in the order of the paths."""
+    """Yield {method, path, about, parameters: [{name, where, type, about}]} for each operation, by path."""
     schemas = openapi.get("components", {}).get("schemas", {})
     for path, methods in sorted(openapi["paths"].items()):
         for method, call in methods.items():

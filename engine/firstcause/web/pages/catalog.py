@@ -1,4 +1,4 @@
-"""The catalog: the known errors, searched; and what came that no entry describes."""
+"""The catalog pages: search, one entry, and how much of what was reported the entries cover."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def show_catalog(
         "catalog.html",
         q=q,
         entries=views.search_entries(q),
-        seen=views.count_by_code(),
+        counts=views.count_by_code(),
         coverage=views.load_coverage(),
     )
 

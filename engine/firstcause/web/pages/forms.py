@@ -1,4 +1,4 @@
-"""Forms: what a page asks before it changes something, and what comes back. No script is needed."""
+"""Confirmation forms: what a page asks before it changes something. They work without JavaScript."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ _MAX_VALUE_LENGTH = 10_000
 
 @dataclass(frozen=True)
 class FormField:
-    """One question. kind: text, area, password, or choice, where choices are (value, label)."""
+    """One field of a form.
+
+    kind: text, area, password or choice. choices: (value, label) pairs of a choice.
+    """
 
     name: str
     label: str
@@ -45,7 +48,10 @@ class FormField:
 
 @dataclass(frozen=True)
 class ConfirmForm:
-    """What is asked once before something is done. action: where the answer goes; back: where not."""
+    """A form that asks once before something is done.
+
+    action: where the form is posted. cancel_url: where "Cancel" leads. plan: a remedy's plan, else None.
+    """
 
     title: str
     text: str
@@ -58,36 +64,39 @@ class ConfirmForm:
 
 
 def actor_field(request: Request) -> tuple[FormField, ...]:
-    """Asks for a name where nobody gave one when signing in."""
+    """Return the field that asks for a name, or nothing where the user signed in."""
     session = get_browser_session(request)
     if session.signed_in:
         return ()
     name = "" if session.name == ANONYMOUS_ACTOR else session.name
-    return (FormField("by", "Your name", name, help_text="Shown to the others.", autocomplete="nickname"),)
+    return (FormField("by", "Your name", name, help_text="Shown to other users.", autocomplete="nickname"),)
 
 
 def render_form(request: Request, form: ConfirmForm) -> HTMLResponse:
-    """The form as a page; a script shows it as a dialog on the page where it was wanted."""
-    return render(request, "ask.html", ask=form)
+    """Render the form as a page; app.js shows it as a dialog."""
+    return render(request, "form.html", form=form)
 
 
 async def parse_form(request: Request) -> dict[str, str]:
-    """The fields of a form of ours. IntakeError for one that is not, or is too large."""
+    """Read the fields of a posted form.
+
+    IntakeError if the body is not a form, is too large or has no valid CSRF token.
+    """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > _MAX_FORM_BYTES:
-            msg = f"a form of more than {_MAX_FORM_BYTES} bytes; shorten it"
+            msg = f"form is larger than {_MAX_FORM_BYTES} bytes; shorten it"
             raise IntakeError(msg, 413)
     try:
         pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
     except ValueError:
-        msg = "this is no form of ours"
+        msg = "request body is not a form of this page"
         raise IntakeError(msg) from None
     fields = {name: value[:_MAX_VALUE_LENGTH].strip() for name, value in pairs}
     csrf_token = fields.pop("csrf", "") or request.headers.get(CSRF_HEADER, "")
     if not get_session_manager(request).has_valid_csrf_token(get_browser_session(request), csrf_token):
-        msg = "this form is from before firstcause was started again; load the page again, then repeat it"
+        msg = "This form expired when firstcause restarted. Reload the page and try again."
         raise IntakeError(msg, 403)
     return fields
 
@@ -97,7 +106,7 @@ FormDep = Annotated[dict[str, str], Depends(parse_form)]
 
 
 def resolve_actor(visitor: SessionDep, fields: FormDep) -> str:
-    """Who did it: by the session, else by the name in the form."""
+    """Return the name of who acts: the session's, else the one in the form."""
     return visitor.name if visitor.signed_in else fields.get("by") or visitor.name
 
 
@@ -105,7 +114,7 @@ ActorDep = Annotated[str, Depends(resolve_actor)]
 
 
 def redirect_back(request: Request, url: str, actor_name: str) -> Response:
-    """Back to a page, and remember who it was."""
+    """Redirect back to a page and remember the actor's name in a cookie."""
     response = RedirectResponse(url, 303)
     if not get_browser_session(request).signed_in and actor_name != ANONYMOUS_ACTOR:
         set_name_cookie(response, actor_name, secure=is_secure(request))

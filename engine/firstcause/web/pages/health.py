@@ -1,4 +1,4 @@
-"""Dependency health: how every component is, and one click to look again."""
+"""The health page: the status of every dependency, tests of probes, and remedies."""
 
 from __future__ import annotations
 
@@ -22,16 +22,18 @@ def show_health(request: Request, app: AppDep, views: ViewsDep) -> HTMLResponse:
     return _render_health(request, app, views)
 
 
-def _render_health(request: Request, app: AppDep, views: ViewsDep, **extra: Any) -> HTMLResponse:
+def _render_health(
+    request: Request, app: AppDep, views: ViewsDep, test_result: dict[str, Any] | None = None
+) -> HTMLResponse:
     change_token = views.change_token()
     return render(
         request,
         "health.html",
-        pulse=change_token,
+        change_token=change_token,
         components=views.load_components(),
         remedies=app.remedies.list_remedies(),
         last=app.health.get_health(),
-        **{"tested": None, **extra},
+        test_result=test_result,
     )
 
 
@@ -39,19 +41,19 @@ def _render_health(request: Request, app: AppDep, views: ViewsDep, **extra: Any)
 def run_probe_test(
     name: str, request: Request, app: AppDep, views: ViewsDep, _fields: FormDep
 ) -> HTMLResponse:
-    """Run one probe now; the result in its place where a script asks, else on the page."""
+    """Run one probe now. htmx gets the result alone, a browser without scripts the whole page."""
     started = time.monotonic()
     reading = app.health.run_probe(name, utc_now())
     elapsed_ms = round((time.monotonic() - started) * _MILLISECONDS)
     result = {**reading, "took": elapsed_ms}
     if "hx-request" in request.headers:
-        return render(request, "tested.html", tested=result)
-    return _render_health(request, app, views, tested=result)
+        return render(request, "probe_result.html", result=result)
+    return _render_health(request, app, views, result)
 
 
 @router.post("/health/check")
 def run_check(app: AppDep, _fields: FormDep) -> Response:
-    """One full check, which also takes a snapshot."""
+    """Run every probe and take a snapshot."""
     app.health.check(utc_now())
     return RedirectResponse("/health", 303)
 
@@ -59,7 +61,7 @@ def run_check(app: AppDep, _fields: FormDep) -> Response:
 @router.get("/remedies/{name}")
 def ask_remedy(name: str, request: Request, app: AppDep) -> HTMLResponse:
     plan = app.remedies.plan(name)
-    text = f"This changes {plan['component']}. What it would do:"
+    text = f"This changes {plan['component']}. Plan:"
     form = ConfirmForm(
         f"Run {name}", text, f"/remedies/{name}", "Run it", "/health", actor_field(request), danger=True,
         plan=plan["text"],
@@ -69,4 +71,4 @@ def ask_remedy(name: str, request: Request, app: AppDep) -> HTMLResponse:
 
 @router.post("/remedies/{name}")
 def run_remedy(name: str, request: Request, app: AppDep, actor: ActorDep) -> HTMLResponse:
-    return render(request, "remedied.html", result=app.remedies.run(name, utc_now(), actor))
+    return render(request, "remedy_result.html", result=app.remedies.run(name, utc_now(), actor))

@@ -1,4 +1,4 @@
-"""One incident: its cause, the proof, whom it hits, how to mend it; and what a person does about it."""
+"""The incident page: cause, explanation, impact and fix, and the forms to act on the incident."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def show_incident(number: str, request: Request, views: ViewsDep) -> HTMLRespons
     return render(
         request,
         "incident.html",
-        pulse=change_token,
+        change_token=change_token,
         **{**details, "graph": graph},
         debug=as_text(details["report"]),
         shown_alerts=_MAX_SHOWN_ALERTS,
@@ -59,8 +59,8 @@ def _incident_url(incident_id: str) -> str:
 @router.get("/ack")
 def ask_acknowledge(number: str, request: Request, app: AppDep) -> HTMLResponse:
     incident_url = _incident_url(number)
-    comment = FormField("comment", "What you are doing (if you like)", kind="area")
-    text = "You are at it. Nobody else is reminded of it, unless it gets worse."
+    comment = FormField("comment", "What you are doing (optional)", kind="area")
+    text = "You take this incident. Reminders stop unless its priority rises."
     fields = (*actor_field(request), comment)
     form = ConfirmForm(
         f"Acknowledge: {_load_title(app, number)}",
@@ -79,22 +79,22 @@ def acknowledge(number: str, request: Request, app: AppDep, actor: ActorDep, fie
     return redirect_back(request, _incident_url(number), actor)
 
 
-@router.get("/give-back")
+@router.get("/unacknowledge")
 def ask_unacknowledge(number: str, request: Request, app: AppDep) -> HTMLResponse:
     incident_url = _incident_url(number)
-    text = "Nobody is at it any more, and people are reminded of it again."
+    text = "Nobody is working on this incident any more. Reminders start again."
     form = ConfirmForm(
-        f"Give back: {_load_title(app, number)}",
+        f"Unacknowledge: {_load_title(app, number)}",
         text,
-        f"{incident_url}/give-back",
-        "Give back",
+        f"{incident_url}/unacknowledge",
+        "Unacknowledge",
         incident_url,
         actor_field(request),
     )
     return render_form(request, form)
 
 
-@router.post("/give-back")
+@router.post("/unacknowledge")
 def unacknowledge(number: str, request: Request, app: AppDep, actor: ActorDep) -> Response:
     app.incidents.unacknowledge(number, utc_now(), actor, None)
     return redirect_back(request, _incident_url(number), actor)
@@ -105,9 +105,9 @@ def ask_silence(number: str, request: Request, app: AppDep) -> HTMLResponse:
     incident_url = _incident_url(number)
     root = app.incidents.get_incident(number)["root"]
     root_label = ", ".join(str(value) for value in root.values() if value)
-    text = f"Nobody is told of {root_label} for that long. It stays on the page, and counts go on."
+    text = f"No notifications about {root_label} meanwhile. The incident stays visible and keeps counting."
     fields = (
-        FormField("for", "For how long", "2h", kind="choice", choices=_SILENCE_LENGTHS),
+        FormField("for", "Duration", "2h", kind="choice", choices=_SILENCE_LENGTHS),
         FormField("comment", "Why", kind="area"),
         *actor_field(request),
     )
@@ -126,7 +126,7 @@ def ask_silence(number: str, request: Request, app: AppDep) -> HTMLResponse:
 def silence(number: str, request: Request, app: AppDep, actor: ActorDep, fields: FormDep) -> Response:
     length = fields.get("for", "")
     if length not in dict(_SILENCE_LENGTHS):
-        msg = f"{length!r} is no length that the form offers"
+        msg = f"{length!r} is not a duration that the form offers"
         raise IntakeError(msg)
     app.silences.create(
         app.silences.build_incident_matchers(number),
@@ -141,7 +141,7 @@ def silence(number: str, request: Request, app: AppDep, actor: ActorDep, fields:
 @router.get("/resolve")
 def ask_resolve(number: str, request: Request, app: AppDep) -> HTMLResponse:
     incident_url = _incident_url(number)
-    text = "It is over. What fixed it is shown when it comes again."
+    text = "The incident is over. Its fix is suggested when the same cause returns."
     fields = (FormField("fix", "What fixed it", kind="area"), *actor_field(request))
     form = ConfirmForm(
         f"Resolve: {_load_title(app, number)}",

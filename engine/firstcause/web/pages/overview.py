@@ -1,4 +1,4 @@
-"""Now: is it all right?"""
+"""The overview page (Now): status in a word, open incidents, dependencies, recently resolved incidents."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def show_overview(request: Request, app: AppDep, views: ViewsDep) -> HTMLRespons
     components = views.load_components()
     return render(
         request,
-        "now.html",
-        pulse=change_token,
+        "overview.html",
+        change_token=change_token,
         **overview,
         verdict=summarize_status(overview["open"], components),
         components=components,
@@ -35,20 +35,21 @@ def show_overview(request: Request, app: AppDep, views: ViewsDep) -> HTMLRespons
 @router.get("/companies/{name}")
 def show_company(name: str, request: Request, views: ViewsDep) -> HTMLResponse:
     change_token = views.change_token()
-    return render(request, "company.html", pulse=change_token, **views.load_tenant(name))
+    return render(request, "company.html", change_token=change_token, **views.load_tenant(name))
 
 
 @router.get("/incidents")
 def show_incidents(request: Request, views: ViewsDep) -> HTMLResponse:
-    """All that were, newest first."""
+    """Show the latest incidents, newest first."""
     change_token = views.change_token()
-    return render(request, "incidents.html", pulse=change_token, listed=views.list_past_incidents())
+    incidents = views.list_past_incidents()
+    return render(request, "incidents.html", change_token=change_token, incidents=incidents)
 
 
 def summarize_status(
     open_incidents: Sequence[Mapping[str, Any]], components: Sequence[Mapping[str, Any]]
 ) -> dict[str, str]:
-    """{tone: good, watch or bad, answer, sentence}: whether it is all right, in a word and in a line."""
+    """Return {tone, answer, sentence}: the status in a word and in a sentence. tone: good, watch or bad."""
     unsuppressed = [incident for incident in open_incidents if not incident["suppressed"]]
     down = [component["name"] for component in components if component["status"] == "DOWN"]
     degraded = [component["name"] for component in components if component["status"] == "DEGRADED"]
@@ -59,7 +60,7 @@ def summarize_status(
         return {"tone": "bad" if urgent else "watch", "answer": "No.", "sentence": sentence}
     if down or degraded:
         words = [f"{name} is down" for name in down] + [f"{name} is degraded" for name in degraded]
-        return {"tone": "watch", "answer": "Nearly.", "sentence": f"No error, but {', '.join(words[:3])}."}
+        return {"tone": "watch", "answer": "Almost.", "sentence": f"No errors, but {', '.join(words[:3])}."}
     if open_incidents:
-        return {"tone": "good", "answer": "Yes.", "sentence": "What is open is quietened by rules."}
+        return {"tone": "good", "answer": "Yes.", "sentence": "All open incidents are silenced."}
     return {"tone": "good", "answer": "Yes.", "sentence": "All is well."}

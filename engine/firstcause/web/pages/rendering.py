@@ -1,4 +1,4 @@
-"""How a view becomes an answer: its template, what every page has, and the headers that keep it safe."""
+"""Rendering of pages: the Jinja environment, the values that every page has, and the security headers."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from firstcause.core.text.durations import format_duration
+from firstcause.core.text.listing import join_limited
 from firstcause.core.text.sanitize import escape_invisible
 from firstcause.web import svg
 from firstcause.web.sessions import BrowserSession, SessionManager
@@ -61,7 +62,7 @@ def parse_time(moment: str | datetime) -> datetime:
 
 
 def format_age(moment: str | datetime, now: datetime) -> str:
-    """ "4 min ago", in the largest part only; `in 2 h` for what is to come."""
+    """Format a time as "4 min ago", or "in 2 h" for a time to come."""
     seconds = (now - parse_time(moment)).total_seconds()
     if abs(seconds) < _JUST_NOW_S:
         return "just now"
@@ -70,12 +71,12 @@ def format_age(moment: str | datetime, now: datetime) -> str:
 
 
 def format_elapsed(moment: str | datetime, now: datetime) -> str:
-    """How long ago, without the word."""
+    """Format how long ago a time was, without "ago"."""
     return " ".join(format_duration((now - parse_time(moment)).total_seconds()).split()[:2])
 
 
 def format_utc(moment: str | datetime) -> str:
-    """The time in UTC, as it is written in logs."""
+    """Format a time in UTC, as logs do."""
     return parse_time(moment).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
@@ -84,7 +85,7 @@ def format_iso(moment: str | datetime) -> str:
 
 
 def validate_web_link(url: object) -> str | None:
-    """The address where it is one that a browser may be sent to, else None."""
+    """Return the URL if it is absolute http or https, else None."""
     text = str(url or "")
     try:
         parts = urlsplit(text)
@@ -98,43 +99,36 @@ def format_percent(share: float) -> str:
 
 
 def format_number(value: float | None) -> str:
-    """Four digits that matter; "none" for none."""
+    """Format a number with four significant digits; "none" for None."""
     if value is None:
         return "none"
     return f"{value:,.0f}" if abs(value) >= 1000 and float(value).is_integer() else f"{value:.4g}"  # noqa: PLR2004
 
 
 def join_first(values: Iterable[str], max_items: int = 3) -> str:
-    """ "a, b, c and 4 more"."""
-    listed = list(values)
-    suffix = f" and {len(listed) - max_items} more" if len(listed) > max_items else ""
-    return ", ".join(listed[:max_items]) + suffix
+    """Join values as "a, b, c and 4 more"."""
+    return join_limited(list(values), max_items)
 
 
 def pluralize(count: int, word: str, words: str | None = None) -> str:
-    """ "1 error", "48 errors"."""
+    """Format a count with its noun: "1 error", "48 errors"."""
     return f"{count:,} {word if count == 1 else words or f'{word}s'}"
 
 
 @cache
 def asset_url(name: str) -> str:
-    """The address of a file of ours, with a mark that changes when the file does."""
+    """Return the URL of a static file, with a digest that changes when the file does."""
     digest = hashlib.blake2b((STATIC_DIR / name).read_bytes(), digest_size=6).hexdigest()
     return f"/static/{name}?{digest}"
 
 
 _environment.filters.update(
-    at=format_utc,
-    iso=format_iso,
-    web_link=validate_web_link,
-    percent=format_percent,
-    number=format_number,
-    some=join_first,
-    plural=pluralize,
+    utc=format_utc, iso=format_iso, web_link=validate_web_link, percent=format_percent, number=format_number,
+    some=join_first, plural=pluralize,
     path=lambda text: quote(str(text), safe=""),
-)
+)  # fmt: skip
 _environment.globals.update(
-    asset=asset_url, sparkline=svg.sparkline_points, spoken=format_duration, drawing=svg
+    asset=asset_url, sparkline=svg.sparkline_points, duration=format_duration, drawing=svg
 )
 
 NAVIGATION = (
@@ -154,7 +148,7 @@ def get_session_manager(request: Request) -> SessionManager:
 
 
 def get_browser_session(request: Request) -> BrowserSession:
-    """The browser that asks; the same for the whole of one request."""
+    """Return the browser's session, identified once a request."""
     if not hasattr(request.state, "visitor"):
         request.state.visitor = get_session_manager(request).identify_browser(
             request.headers.get("cookie", "")
@@ -164,7 +158,7 @@ def get_browser_session(request: Request) -> BrowserSession:
 
 
 SessionDep = Annotated[BrowserSession, Depends(get_browser_session)]
-"""A parameter that FastAPI fills with who asks."""
+"""A parameter that FastAPI fills with the browser's session."""
 
 
 def is_secure(request: Request) -> bool:
@@ -172,19 +166,18 @@ def is_secure(request: Request) -> bool:
 
 
 def render(request: Request, template: str, status_code: int = 200, **values: Any) -> HTMLResponse:
-    """A whole page. values: what the template needs besides what every page has."""
+    """Render a page. values: what the template needs in addition to the values of every page."""
     now = datetime.now(UTC)
     session = get_browser_session(request)
     common = {
         "now": now,
         "ago": lambda moment: format_age(moment, now),
         "since": lambda moment: format_elapsed(moment, now),
-        "visitor": session,
-        "locked": get_session_manager(request).requires_login,
-        "areas": NAVIGATION,
-        "here": request.url.path,
-        "address": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
-        "pulse": None,
+        "session": session,
+        "navigation": NAVIGATION,
+        "current_path": request.url.path,
+        "current_url": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+        "change_token": None,
     }
     text = _environment.get_template(template).render({**common, **values})
     response = HTMLResponse(text, status_code, headers=_SECURITY_HEADERS)
@@ -194,7 +187,7 @@ def render(request: Request, template: str, status_code: int = 200, **values: An
 
 
 class Assets(StaticFiles):
-    """Files of ours. Their addresses change when they do, so that browsers may keep them."""
+    """Static files. Their URLs change with their content, so browsers may cache them for good."""
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)

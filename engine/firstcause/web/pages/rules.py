@@ -1,4 +1,4 @@
-"""Rules: which there are and which speak now, the files that they stand in, and their tests."""
+"""The rule pages: all rules and which fire now, the rule files, and their tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from firstcause.web.pages.rendering import render
 router = APIRouter(prefix="/rules")
 
 _CONTEXT_LINES = 400
-"""Lines before and after the one that was asked for."""
+"""Lines shown before and after the requested one."""
 
 
 @router.get("")
@@ -23,7 +23,7 @@ def show_rules(request: Request, app: AppDep, views: ViewsDep) -> HTMLResponse:
     return render(
         request,
         "rules.html",
-        pulse=change_token,
+        change_token=change_token,
         **views.list_rules(),
         status=app.monitoring.get_status(utc_now())["rules"],
         testing=views.rule_test_job.progress,
@@ -40,7 +40,7 @@ def start_rule_tests(views: ViewsDep, _fields: FormDep) -> Response:
 def show_rule_file(
     request: Request, views: ViewsDep, name: str, line: Annotated[int, Query(ge=0)] = 1
 ) -> HTMLResponse:
-    """A rule file around a line."""
+    """Show the part of a rule file around a line."""
     lines = views.read_rule_file(name).splitlines()
     first = max(0, line - 1 - _CONTEXT_LINES)
     numbered_lines = list(enumerate(lines[first : line + _CONTEXT_LINES], first + 1))

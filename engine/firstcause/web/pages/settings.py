@@ -1,4 +1,4 @@
-"""Settings: what is loaded, who is told, what is silenced, how long things are kept, who changed what."""
+"""The settings page: routes, silences, plugins, retention, audit log; and test messages (drills)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def show_settings(request: Request, app: AppDep, views: ViewsDep) -> HTMLRespons
     return render(
         request,
         "settings.html",
-        pulse=change_token,
+        change_token=change_token,
         **views.load_settings(),
         silences=app.silences.list_silences(utc_now(), include_ended=False),
         audit=views.list_audit_entries(_MAX_AUDIT_ENTRIES),
@@ -31,7 +31,7 @@ def show_settings(request: Request, app: AppDep, views: ViewsDep) -> HTMLRespons
 
 @router.get("/drill")
 def ask_drill(request: Request, route: str) -> HTMLResponse:
-    text = f"A test alert, marked as a drill, goes to the route {route!r}: the phone should ring."
+    text = f"Sends a test alert, marked as a drill, through the route {route!r}. The phone should ring."
     form = ConfirmForm(
         "Send a test",
         text,
@@ -55,7 +55,10 @@ def send_drill(request: Request, app: AppDep, route: str, actor: ActorDep) -> Re
 def show_drill(event: str, request: Request, app: AppDep, views: ViewsDep) -> HTMLResponse:
     change_token = views.change_token()
     return render(
-        request, "drilled.html", pulse=change_token, drill=app.notifications.get_drill_outcome(event)
+        request,
+        "drill_result.html",
+        change_token=change_token,
+        drill=app.notifications.get_drill_outcome(event),
     )
 
 

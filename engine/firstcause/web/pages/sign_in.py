@@ -1,4 +1,4 @@
-"""Signing in and out, where the door is locked."""
+"""Signing in and out, where [web] sets a password or a token."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _render_login_form(
         "login.html",
         status,
         to=_safe_path(to),
-        wrong=error,
+        error=error,
         name="" if name == ANONYMOUS_ACTOR else name,
     )
 
@@ -58,6 +58,6 @@ def sign_out(request: Request, _fields: FormDep) -> Response:
 
 
 def _safe_path(to: str) -> str:
-    """A path of ours; what could lead elsewhere is not followed."""
+    """Return a path of this site, "/" for anything that could lead elsewhere."""
     safe = to.startswith("/") and not to.startswith(("//", "/\\")) and to.isprintable()
     return to if safe else "/"

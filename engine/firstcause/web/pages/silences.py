@@ -1,4 +1,4 @@
-"""Silences: of which errors nobody is told for a while."""
+"""Forms to create and end silences."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _SILENCES_URL = "/settings#silences"
 def ask_create(request: Request) -> HTMLResponse:
     matchers = FormField(
         "matchers",
-        "Of what, a condition a line",
+        "Matchers, one a line",
         kind="area",
-        help_text="code=REDIS_SLOW, tenant!=acme, service=~web.*; all of them must fit.",
+        help_text="For example code=REDIS_SLOW, tenant!=acme, service=~web.*; all of them must match.",
         required=True,
     )
-    length = FormField("for", "For how long", "2h", help_text="30m, 2h, 1d", required=True)
+    length = FormField("for", "Duration", "2h", help_text="For example 30m, 2h, 1d", required=True)
     fields = (matchers, length, FormField("comment", "Why", kind="area"), *actor_field(request))
-    text = "Nobody is told of errors that fit. They stay on the page, and counts go on."
+    text = "No notifications for matching errors. They stay on the page and keep counting."
     return render_form(
-        request, ConfirmForm("A new silence", text, "/silences/new", "Silence", _SILENCES_URL, fields)
+        request, ConfirmForm("New silence", text, "/silences/new", "Silence", _SILENCES_URL, fields)
     )
 
 
@@ -55,7 +55,7 @@ def create_silence(request: Request, app: AppDep, actor: ActorDep, fields: FormD
 
 @router.get("/{number}/end")
 def ask_end(number: str, request: Request) -> HTMLResponse:
-    text = "What is still open is then told."
+    text = "Incidents that are still open are then notified."
     action = f"/silences/{number}/end"
     return render_form(
         request,

@@ -1,4 +1,4 @@
-"""Snapshots: how everything was, two of them side by side, and which one was good."""
+"""The snapshot pages: list, comparison of two, one in detail, and pinning the last known good state."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def show_snapshots(
     return render(
         request,
         "snapshots.html",
-        pulse=change_token,
-        listed=listed,
+        change_token=change_token,
+        snapshots=listed,
         before=before or next((row["id"] for row in listed if row["last_known_good"]), None),
         after=after or (listed[0]["id"] if listed else None),
         diff=diff,
@@ -58,7 +58,7 @@ def show_snapshot(number: str, request: Request, app: AppDep) -> HTMLResponse:
 @router.get("/{number}/pin")
 def ask_pin(number: str, request: Request, app: AppDep) -> HTMLResponse:
     target = app.health.history.get_snapshot(number)
-    text = f"Everything that comes later is compared with how it was then, at {target['taken_at']}."
+    text = f"Later snapshots are compared with this one, taken at {target['taken_at']}."
     action = f"/snapshots/{target['id']}/pin"
     form = ConfirmForm(
         f"Pin snapshot {target['id']} as good", text, action, "Pin it", _SNAPSHOTS_URL, actor_field(request)

@@ -1,4 +1,4 @@
-"""Trends: errors, latencies and any other number over time, with what was changed meanwhile."""
+"""The trends page: errors, latencies and other metrics over time, with deployments and incidents as marks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/trends")
 
 RANGE_HOURS = {"1h": 1, "6h": 6, "24h": 24, "7d": 168, "30d": 720, "90d": 2160}
-"""Name -> hours."""
+"""Range name -> hours."""
 
 _LATENCY_METRICS = ("latency_ms", "p95_ms", "p99_ms")
 _MAX_SERIES = 5
@@ -32,7 +32,7 @@ _FORMULA_PREFIXES = ("=", "+", "-", "@")
 
 
 class TimeRange:
-    """Which time is looked at: one of RANGES up to now, or from one time to another, both UTC."""
+    """The selected time range: one of RANGE_HOURS up to now, or from one UTC time to another."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class TimeRange:
             end = _parse_time(until) or now
             begin = _parse_time(since) or end - timedelta(hours=hours)
             if begin >= end:
-                msg = "the time to look at ends before it begins; let `from` come before `to`"
+                msg = "time range ends before it begins; set `from` before `to`"
                 raise IntakeError(msg, 422)
             self.span, self.name = TimeSpan(begin, end), ""
             self.query = {"from": begin.isoformat(), "to": end.isoformat()}
@@ -65,7 +65,7 @@ def _parse_time(text: str) -> datetime | None:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        msg = f"{text!r} is no time; write it like 2026-11-25T03:00"
+        msg = f"{text!r} is not a time; use for example 2026-11-25T03:00"
         raise IntakeError(msg, 422) from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
@@ -109,7 +109,7 @@ def show_trends(
 
 
 def _build_chart(views: ViewsDep, period: TimeRange, title: str, metrics: Sequence[str]) -> dict[str, Any]:
-    """What stands under a chart, and where a script gets the points."""
+    """Return a chart's title, summary rows and the query that app.js loads its points with."""
     query = urlencode([*period.query.items(), *(("metric", name) for name in metrics)])
     summaries, missing = [], None
     for name in metrics:
@@ -123,13 +123,13 @@ def _build_chart(views: ViewsDep, period: TimeRange, title: str, metrics: Sequen
         "title": title,
         "query": query,
         "numbers": summaries,
-        "missing": None if summaries else missing or "Nothing was measured in that time.",
+        "missing": None if summaries else missing or "No values in this range.",
     }
 
 
 @router.get("/data")
 def chart_data(views: ViewsDep, period: TimeRangeDep, metric: MetricsParam) -> dict[str, Any]:
-    """{times, series, marks, ahead} for a chart: times in seconds, a value or null a time and series."""
+    """Return {times, series, marks, ahead} of a chart: times in seconds, values as numbers or null."""
     charts = views.charts
     series = charts.load_series(metric, period.span)
     times, columns = _align_series(series)
@@ -157,7 +157,7 @@ def export_csv(views: ViewsDep, period: TimeRangeDep, metric: MetricsParam) -> R
 
 
 def _escape_formula(name: str) -> str:
-    """A spreadsheet takes what begins so for a formula."""
+    """Prefix names that a spreadsheet would run as a formula."""
     return f"'{name}" if name.startswith(_FORMULA_PREFIXES) else name
 
 
@@ -168,7 +168,7 @@ def _to_epoch(time: str) -> float:
 def _align_series(
     series: Iterable[tuple[str, Sequence[tuple[datetime, float]]]],
 ) -> tuple[list[datetime], Mapping[str, list[float | None]]]:
-    """All times in order, and of each series its value then."""
+    """Return all times in order, and each series' values at those times, None where it has none."""
     by_time: dict[datetime, dict[str, float]] = defaultdict(dict)
     names = []
     for name, points in series:

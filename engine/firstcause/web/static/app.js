@@ -1,4 +1,4 @@
-// What the page does beyond HTML and htmx: keys, dialogs, copying, ticks, times, charts. No build step.
+// The page's behaviour beyond HTML and htmx: keys, dialogs, copying, check boxes, times, charts. No build step.
 "use strict";
 
 const $ = (selector, within = document) => within.querySelector(selector);
@@ -8,38 +8,38 @@ const all = (selector, within = document) => [...within.querySelectorAll(selecto
 
 const PARTS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
 
-function spoken(seconds) {
-  let left = Math.max(0, Math.round(seconds));
+function formatDuration(seconds) {
+  const total = Math.max(0, Math.round(seconds));
   for (const [unit, size] of PARTS) {
-    if (left >= size) return `${Math.floor(left / size)} ${unit}`;
+    if (total >= size) return `${Math.floor(total / size)} ${unit}`;
   }
   return "0 s";
 }
 
-function tellTimes() {
-  for (const each of all("time[data-ago], time[data-since]")) {
-    const seconds = (Date.now() - Date.parse(each.dateTime)) / 1000;
-    if (each.hasAttribute("data-since")) each.textContent = spoken(seconds);
-    else if (Math.abs(seconds) < 10) each.textContent = "just now";
-    else each.textContent = seconds > 0 ? `${spoken(seconds)} ago` : `in ${spoken(-seconds)}`;
+function updateTimes() {
+  for (const element of all("time[data-ago], time[data-since]")) {
+    const seconds = (Date.now() - Date.parse(element.dateTime)) / 1000;
+    if (element.hasAttribute("data-since")) element.textContent = formatDuration(seconds);
+    else if (Math.abs(seconds) < 10) element.textContent = "just now";
+    else element.textContent = seconds > 0 ? `${formatDuration(seconds)} ago` : `in ${formatDuration(-seconds)}`;
   }
 }
 
-// Words that screen readers hear too
+// Messages that screen readers announce too
 
-let quiet;
-function say(text) {
-  $("#said").textContent = text;
-  clearTimeout(quiet);
-  quiet = setTimeout(() => { $("#said").textContent = ""; }, 4000);
+let toastTimer;
+function announce(text) {
+  $("#toast").textContent = text;
+  clearTimeout(toastTimer);
+  toastTimer = setTimeout(() => { $("#toast").textContent = ""; }, 4000);
 }
 
-// Copying. Without https there is no clipboard API, so a field that is selected does it.
+// Copying. Without https there is no clipboard API; a selected text field is copied instead.
 
 async function copy(button) {
-  const answer = await fetch(button.dataset.copy, { headers: { Accept: "text/plain" } });
-  if (!answer.ok) return say("The report could not be had; is the daemon up?");
-  const text = await answer.text();
+  const response = await fetch(button.dataset.copy, { headers: { Accept: "text/plain" } });
+  if (!response.ok) return announce("The report could not be loaded. Is the daemon running?");
+  const text = await response.text();
   try {
     await navigator.clipboard.writeText(text);
   } catch {
@@ -51,44 +51,44 @@ async function copy(button) {
     const copied = document.execCommand("copy");
     field.remove();
     button.focus();
-    if (!copied) return say("The browser does not let us copy; the text is under Debug info");
+    if (!copied) return announce("The browser does not allow copying. The text is under Debug info.");
   }
-  say("Copied");
+  announce("Copied");
 }
 
-// Steps that were ticked off stay so in this browser
+// Steps that were ticked off, remembered by this browser
 
-function ticks() {
-  for (const box of all("input[data-tick]")) box.checked = kept(`tick-${box.dataset.tick}`) === "1";
+function restoreTicks() {
+  for (const box of all("input[data-tick]")) box.checked = loadItem(`tick-${box.dataset.tick}`) === "1";
 }
-function kept(name) { try { return localStorage.getItem(name); } catch { return null; } }
-function keep(name, value) {
+function loadItem(name) { try { return localStorage.getItem(name); } catch { return null; } }
+function storeItem(name, value) {
   try { value ? localStorage.setItem(name, value) : localStorage.removeItem(name); } catch { /* private windows */ }
 }
 
 // Charts
 
-function tone(name) {
+function themeColor(name) {
   let tones = $(".tones");
   if (!tones) {
     tones = document.createElement("div");
     tones.className = "tones";
     tones.hidden = true;
-    for (const each of ["ink", "soft", "line", "one", "two", "three", "four"]) {
-      const probe = document.createElement("i");
-      probe.className = each;
-      tones.append(probe);
+    for (const color of ["ink", "soft", "line", "one", "two", "three", "four"]) {
+      const swatch = document.createElement("i");
+      swatch.className = color;
+      tones.append(swatch);
     }
     document.body.append(tones);
   }
   return getComputedStyle($(`.${name}`, tones)).color;
 }
 
-function marks(data) {
+function markPlugin(data) {
   return { hooks: { draw: [(plot) => {
     const { ctx } = plot;
     ctx.save();
-    ctx.strokeStyle = tone("soft");
+    ctx.strokeStyle = themeColor("soft");
     ctx.setLineDash([2, 3]);
     for (const mark of data.marks) {
       const x = Math.round(plot.valToPos(mark.at, "x", true));
@@ -103,10 +103,10 @@ function marks(data) {
 }
 
 function withForecast(data) {
-  // The forecast's two points follow the last measured one; its interval is filled between two lines.
-  const times = [...data.times], lines = data.series.map((each) => [...each.values]);
-  const series = data.series.map((each, at) => ({
-    label: each.name, stroke: tone(["one", "two", "three", "four"][at % 4]), width: 1.5, spanGaps: false,
+  // The forecast's two points follow the last measured one; its interval is the area between two lines.
+  const times = [...data.times], lines = data.series.map((series) => [...series.values]);
+  const series = data.series.map((metric, index) => ({
+    label: metric.name, stroke: themeColor(["one", "two", "three", "four"][index % 4]), width: 1.5, spanGaps: false,
     points: { show: data.times.length < 30 },
   }));
   const bands = [];
@@ -114,85 +114,85 @@ function withForecast(data) {
     const end = data.ahead[1];
     const line = (key) => [...data.times.slice(0, -1).map(() => null), data.ahead[0][key], end[key]];
     times.push(end.at);
-    for (const each of lines) each.push(null);
+    for (const line of lines) line.push(null);
     const dashed = { width: 1, dash: [5, 4], points: { show: false } };
-    series.push({ label: "forecast", stroke: tone("soft"), ...dashed });
-    series.push({ label: "soonest", stroke: tone("line"), ...dashed }, { label: "latest", stroke: tone("line"), ...dashed });
+    series.push({ label: "forecast", stroke: themeColor("soft"), ...dashed });
+    series.push({ label: "earliest", stroke: themeColor("line"), ...dashed }, { label: "latest", stroke: themeColor("line"), ...dashed });
     lines.push(line("value"), line("soonest"), line("latest"));
-    const at = data.series.length + 2;
-    bands.push({ series: [at, at + 1], fill: tone("line") }, { series: [at + 1, at], fill: tone("line") });
+    const index = data.series.length + 2;
+    bands.push({ series: [index, index + 1], fill: themeColor("line") }, { series: [index + 1, index], fill: themeColor("line") });
   }
   return { times, lines, series, bands };
 }
 
-async function draw(figure) {
-  const answer = await fetch(figure.dataset.chart);
-  if (!answer.ok) { figure.hidden = true; return; }
-  const data = await answer.json();
+async function drawChart(figure) {
+  const response = await fetch(figure.dataset.chart);
+  if (!response.ok) { figure.hidden = true; return; }
+  const data = await response.json();
   const shown = withForecast(data);
   const clock = (_plot, times, _axis, _space, step) => times.map((at) => {
     const text = new Date(at * 1000).toISOString();
     return step >= 86400 ? text.slice(5, 10) : step >= 3600 && at % 86400 === 0 ? text.slice(5, 10) : text.slice(11, 16);
   });
-  const axis = { stroke: tone("soft"), grid: { stroke: tone("line"), width: 1 }, ticks: { stroke: tone("line") } };
+  const axis = { stroke: themeColor("soft"), grid: { stroke: themeColor("line"), width: 1 }, ticks: { stroke: themeColor("line") } };
   const options = {
     width: figure.clientWidth, height: 220, series: [{}, ...shown.series], bands: shown.bands,
     tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
     axes: [{ ...axis, values: clock }, { ...axis, size: 56 }],
     scales: {
-      x: { range: (_plot, least, most) => [Math.min(data.since, least ?? data.since), Math.max(data.until, most ?? data.until)] },
-      y: { range: (_plot, least, most) => [Math.min(0, least ?? 0), (most || 1) * 1.08] },
+      x: { range: (_plot, min, max) => [Math.min(data.since, min ?? data.since), Math.max(data.until, max ?? data.until)] },
+      y: { range: (_plot, min, max) => [Math.min(0, min ?? 0), (max || 1) * 1.08] },
     },
     legend: { show: data.series.length > 1 || data.ahead.length > 0 },
-    plugins: [marks(data)],
+    plugins: [markPlugin(data)],
   };
   figure.replaceChildren();
   const plot = new uPlot(options, [shown.times, ...shown.lines], figure);
   new ResizeObserver(() => plot.setSize({ width: figure.clientWidth, height: 220 })).observe(figure);
 }
 
-function charts() {
-  if (window.uPlot) for (const each of all("[data-chart]")) draw(each);
+function drawCharts() {
+  if (window.uPlot) for (const figure of all("[data-chart]")) drawChart(figure);
 }
 
 // Keys
 
-function walk(step) {
+function moveFocus(step) {
   const rows = all("[data-row]");
   if (!rows.length) return;
-  const at = rows.findIndex((row) => row.contains(document.activeElement));
-  const next = rows[Math.min(rows.length - 1, Math.max(0, at + step))];
+  const index = rows.findIndex((row) => row.contains(document.activeElement));
+  const next = rows[Math.min(rows.length - 1, Math.max(0, index + step))];
   $("h2 a", next).focus();
   next.scrollIntoView({ block: "nearest" });
 }
 
-function press(key) {
+function clickKeyTarget(key) {
   const row = document.activeElement?.closest?.("[data-row]");
-  const wanted = $(`[data-key="${key}"]`, row ?? document);
-  if (!wanted) return false;
-  wanted.click();
+  const target = $(`[data-key="${key}"]`, row ?? document);
+  if (!target) return false;
+  target.click();
   return true;
 }
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-  // The field of a dialog that was just closed has the focus for a moment more; nobody writes in it.
+  // A field of a dialog that was just closed keeps the focus for a moment; nobody types in it.
   if (event.target.closest("dialog[open], :is(input, textarea, select):not(dialog *)")) return;
   const steps = { j: 1, k: -1, ArrowDown: 1, ArrowUp: -1 };
-  if (event.key in steps && $("[data-row]")) walk(steps[event.key]);
+  if (event.key in steps && $("[data-row]")) moveFocus(steps[event.key]);
   else if (event.key === "?") $("#help").showModal();
   else if (event.key === "/" && $("input[type=search]")) $("input[type=search]").focus();
   else if (event.key === "u" && !$('[data-key="u"]')) location.assign("/");
-  else if ("acvu".includes(event.key) && event.key.length === 1) { if (!press(event.key)) return; }
+  else if ("acvu".includes(event.key) && event.key.length === 1) { if (!clickKeyTarget(event.key)) return; }
   else return;
   event.preventDefault();
 });
 
-// What is clicked
+// Clicks
 
 document.addEventListener("click", (event) => {
   const copying = event.target.closest("[data-copy]");
-  if (copying) copy(copying).catch(() => say("The daemon does not answer"));
+  if (copying) copy(copying).catch(() => announce("The daemon does not respond"));
   if (event.target.closest("[data-help]")) $("#help").showModal();
   const closing = event.target.closest("dialog [data-close]");
   if (closing) { event.preventDefault(); closing.closest("dialog").close(); }
@@ -200,39 +200,39 @@ document.addEventListener("click", (event) => {
 
 document.addEventListener("change", (event) => {
   const box = event.target.closest("input[data-tick]");
-  if (box) keep(`tick-${box.dataset.tick}`, box.checked ? "1" : "");
+  if (box) storeItem(`tick-${box.dataset.tick}`, box.checked ? "1" : "");
 });
 
-// What is swapped in: a form that asks opens as a dialog; times and ticks are told anew
+// After a swap: a form opens as a dialog; times and check boxes are updated
 
-const asking = $("#asking");
-asking.addEventListener("close", () => { $("#asked").replaceChildren(); });
+const dialog = $("#dialog");
+dialog.addEventListener("close", () => { $("#dialog-content").replaceChildren(); });
 
 document.addEventListener("htmx:after:swap", () => {
-  // Once for each that is asked: one that was just closed is still there when something else is swapped in.
-  const form = $("#asked #ask");
-  if (form && !form.dataset.shown) { form.dataset.shown = "1"; asking.showModal(); }
-  tellTimes();
-  ticks();
+  // Open each form once: one that was just closed is still there when something else is swapped in.
+  const form = $("#dialog-content #form");
+  if (form && !form.dataset.shown) { form.dataset.shown = "1"; dialog.showModal(); }
+  updateTimes();
+  restoreTicks();
 });
 
-// Whether the page is live
+// The live indicator
 
-function live(well) {
+function showLive(connected) {
   const sign = $("#live");
   if (!sign) return;
   sign.hidden = false;
-  sign.classList.toggle("lost", !well);
-  const text = well ? "Live" : "Not live, trying again";
+  sign.classList.toggle("lost", !connected);
+  const text = connected ? "Live" : "Disconnected, reconnecting";
   if (sign.textContent !== text) sign.textContent = text;
 }
-document.addEventListener("htmx:sse:after:connection", () => live(true));
-document.addEventListener("htmx:sse:error", () => live(false));
-document.addEventListener("htmx:sse:close", () => live(false));
+document.addEventListener("htmx:sse:after:connection", () => showLive(true));
+document.addEventListener("htmx:sse:error", () => showLive(false));
+document.addEventListener("htmx:sse:close", () => showLive(false));
 
-tellTimes();
-setInterval(tellTimes, 10000);
-ticks();
-charts();
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", charts);
+updateTimes();
+setInterval(updateTimes, 10000);
+restoreTicks();
+drawCharts();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawCharts);
 $(".marked")?.scrollIntoView({ block: "center" });

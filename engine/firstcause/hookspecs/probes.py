@@ -1,0 +1,81 @@
+"""Probes whose library is needed only when they run: shared by ours and any other plugin."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from firstcause.hookspecs.types import Probe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from firstcause.core.model import Reading
+
+
+class Checker(Protocol):
+    """An object that checks one component, and may keep a connection from one check to the next."""
+
+    def check(self) -> Reading: ...
+
+    def close(self) -> None: ...
+
+
+def require_library(module: str, requirement: str) -> None:
+    """Raise ModuleNotFoundError, with the command that installs it, unless the module can be imported.
+
+    The module is not imported. Called in a hook, it makes `plugins list` say what to install.
+
+    module: the name to import, as "redis".
+    requirement: what pip is given, as "firstcause[redis]".
+    """
+    if importlib.util.find_spec(module) is None:
+        msg = f'{module} is not installed; pip install "{requirement}"'
+        raise ModuleNotFoundError(msg, name=module)
+
+
+def lazy_probe(
+    name: str,
+    make_checker: Callable[[], Checker],
+    *,
+    component: str,
+    code: str,
+    interval: float = 60.0,
+    timeout: float = 10.0,
+) -> Probe:
+    """Make a probe that builds its checker at the first check, and keeps it until the program ends.
+
+    So a command that runs no probe imports no library. What make_checker raises counts as DOWN, and the
+    next check calls it again.
+
+    name, component, code, interval, timeout: those of `Probe`.
+    """
+    opened = _LazyChecker(make_checker)
+    return Probe(
+        name=name,
+        component=component,
+        check=opened.check,
+        code=code,
+        interval=interval,
+        timeout=timeout,
+        close=opened.close,
+    )
+
+
+class _LazyChecker:
+    def __init__(self, make_checker: Callable[[], Checker]) -> None:
+        self._make_checker = make_checker
+        self._lock = threading.Lock()
+        self._checker: Checker | None = None
+
+    def check(self) -> Reading:
+        with self._lock:
+            if self._checker is None:
+                self._checker = self._make_checker()
+            checker = self._checker
+        return checker.check()
+
+    def close(self) -> None:
+        if self._checker is not None:
+            self._checker.close()
