@@ -91,7 +91,7 @@ def test_silences_and_acknowledgement(client: httpx.Client) -> None:
     assert client.get("/api/v1/silences").json() == {"silences": []}
     assert len(client.get("/api/v1/silences?ended=true").json()["silences"]) == 1
     wrong = client.post("/api/v1/silences", json={"matchers": ["code"], "for": "2h"})
-    assert (wrong.status_code, "no matcher" in wrong.json()["error"]) == (400, True)
+    assert (wrong.status_code, "not a matcher" in wrong.json()["error"]) == (400, True)
 
 
 def test_merge_and_split(client: httpx.Client) -> None:
