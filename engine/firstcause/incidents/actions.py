@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class IncidentActions:
-    """Acts for a person. Nothing here evaluates rules: whoever runs them sees what was done."""
+    """Acts for a person. Nothing here evaluates rules; the next evaluation sees the action."""
 
     database: Database
     mask: Mask

@@ -1,4 +1,4 @@
-"""Remedies: what plugins can mend by themselves, when a person says so."""
+"""Remedies: fixes that plugins run when a person confirms them."""
 
 from __future__ import annotations
 
