@@ -319,4 +319,4 @@ def test_of_equals_the_one_that_was_the_root_before_is_likelier(stages: Callable
     slow(stage, 5000, "web", "prices", "stock")
     assert roots(stage) == [("LATENCY_HIGH", "stock")]
     best = stage.app.incidents.explain("2", stage.time(5001))["suspects"][0]
-    assert {"text": "it was the root of 1 incidents of late", "weight": 0.3} in best["for"]
+    assert {"text": "it was the root of 1 recent incident", "weight": 0.3} in best["for"]

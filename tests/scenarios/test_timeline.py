@@ -34,7 +34,7 @@ def test_what_people_do_is_there_with_their_names_and_reasons(stage: Stage) -> N
         ("acknowledged", "anna", "at the console"),
         ("no longer acknowledged", "anna", "off to bed"),
         ("resolved, with its cascades", "bert", "new token"),
-        ("route on call: nobody was told", "firstcause", "it was over before the message was due"),
+        ("route on call: nobody was notified", "firstcause", "it was over before the message was due"),
     ]
 
 

@@ -100,7 +100,7 @@ def test_a_form_without_its_mark_changes_nothing(tmp_path: Path) -> None:
         client.get("/", headers=PAGE)
         for data in ({}, {"csrf": "0" * 40}, {"csrf": ""}):
             refused = client.post("/silences/new", data={"matchers": "code=A", "for": "2h", **data})
-            assert (refused.status_code, "load the page again" in refused.text) == (403, True)
+            assert (refused.status_code, "Reload the page" in refused.text) == (403, True)
         assert client.get("/api/v1/silences").json() == {"silences": []}
         assert client.post("/health/check", content=b"x" * 70_000).status_code == 413
 
