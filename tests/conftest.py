@@ -86,7 +86,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def stage(store_url: str, tmp_path: Path) -> Iterator[Stage]:
     scenario = Stage(store_url, tmp_path)
     yield scenario
-    scenario.service.close()
+    scenario.app.close()
 
 
 @pytest.fixture
@@ -100,4 +100,4 @@ def stages(store_url: str, tmp_path: Path) -> Iterator[Callable[..., Stage]]:
 
     yield make
     for scenario in made:
-        scenario.service.close()
+        scenario.app.close()

@@ -59,7 +59,7 @@ class Web(Frozen):
     token_file: holds the token that every API call must send; None means that no call needs one.
     password: the argon2 hash of the page's password; None means that the page needs none.
     session: how long a browser stays signed in.
-    hosts: names other than localhost under which browsers may reach the daemon.
+    hosts: host names, in addition to localhost, under which browsers may reach the daemon.
     """
 
     host: str = "127.0.0.1"

@@ -9,7 +9,7 @@ FirstcauseError
 ├── NotFoundError          no such incident, probe, notifier
 └── DeliveryError          a notifier could not deliver; knows permanent from retryable
 
-The text of each says what is wrong, where, and the mend; it is what a user reads.
+The text of each error says what is wrong, where, and how to fix it. Users read this text.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class FirstcauseError(Exception):
 
 
 class ConfigError(FirstcauseError):
-    """The configuration is wrong; names the key and the mend."""
+    """The configuration is wrong. The text names the key and the fix."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class IntakeError(FirstcauseError):
 
 
 class StoreError(FirstcauseError):
-    """The database cannot be used; says why and the mend."""
+    """The database cannot be used. The text says why and how to fix it."""
 
 
 class NotFoundError(FirstcauseError):

@@ -208,7 +208,7 @@ def test_a_bomb_of_kinds_stays_in_bounded_room(record: Recorder, tmp_path: Path)
     rows = {table: len(stage.rows(table)) for table in tables}
     (further,) = (row for row in stage.rows("alert") if row["code"] == OVERFLOW_CODE)
     half, end = max(sizes[: len(sizes) // 2]), max(sizes)
-    stage.service.close()
+    stage.app.close()
     bomb = f"bomb of {MESSAGES:,} kinds"
     record(f"{bomb}, processor time of each", spent / MESSAGES * 1e6, "us")
     for name, many in rows.items():

@@ -219,7 +219,7 @@ def test_listing_takes_as_long_with_a_million_events(record: Recorder, tmp_path:
 def _listing(folder: Path, events: int) -> float:
     """Seconds, the best of several."""
     stage = Stage(f"sqlite:///{folder}/{events}.db", folder)
-    database, now = stage.service.database, stage.time(0)
+    database, now = stage.app.database, stage.time(0)
     with database.write() as conn:
         for number in range(100):
             incidents.save(conn, _incident(f"fault {number}", now))
@@ -235,9 +235,9 @@ def _listing(folder: Path, events: int) -> float:
     taken = []
     for _ in range(15):
         began = time.perf_counter()
-        assert len(stage.service.incidents()) == 50
+        assert len(stage.app.incidents.list_incidents()) == 50
         taken.append(time.perf_counter() - began)
-    stage.service.close()
+    stage.app.close()
     return min(taken)
 
 

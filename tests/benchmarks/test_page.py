@@ -56,9 +56,9 @@ def test_first_paint_with_100_000_events(record: Recorder, tmp_path: Path) -> No
                 )
                 for at in range(_AT_ONCE)
             ]
-            stage.service.accept(batch, START)
-        stage.service.triage_all(START)
-        while stage.service.status(START)["store"]["waiting"]:
+            stage.app.intake.accept(batch, START)
+        stage.app.pipeline.triage_all(START)
+        while stage.app.monitoring.get_status(START)["store"]["waiting"]:
             time.sleep(0.2)
         number = client.get("/api/v1/incidents").json()["incidents"][0]["id"]
         _, trivial = _seconds(client, "/healthz")

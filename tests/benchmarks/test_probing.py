@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from firstcause.app.application import Service
+from firstcause.app.application import Application
 from firstcause.config import Settings
 from firstcause.core.model import Reading, Status
 from firstcause.daemon.supervisor import Daemon
@@ -51,8 +51,8 @@ def test_two_hundred_probes_every_ten_seconds_take_under_a_tenth_of_a_core(
     host.register(many, "many")
     url = f"sqlite:///{tmp_path / 'store.db'}"
     settings = Settings.model_validate({"store": {"url": url}, "health": {"interval": INTERVAL}})
-    service = Service(settings, host)
-    daemon = Daemon(service)
+    app = Application(settings, host)
+    daemon = Daemon(app)
     daemon.start()
     try:
         time.sleep(INTERVAL)  # the start itself, with all probes at once, is not what is asked
@@ -63,7 +63,7 @@ def test_two_hundred_probes_every_ten_seconds_take_under_a_tenth_of_a_core(
         ran = many.checks - checks
     finally:
         daemon.stop()
-        service.close()
+        app.close()
     every = f"{PROBES} probes, each every {INTERVAL:g} s"
     enough = PROBES * SECONDS / INTERVAL * 0.8
     record(f"{every}: checks in {SECONDS:g} s", ran, bar=at_least(enough))

@@ -117,11 +117,11 @@ def test_history_is_played_again_as_fast_as_it_was_made(record: Recorder, tmp_pa
             stage.deliver(when)
 
     first = seconds(happen, rounds=1)
-    service = stage.service
+    app = stage.app
     played: list[int] = []
 
     def again() -> None:
-        report = run_backtest(service.database, service.knowledge, 30, stage.time(0), stage.time(at + 1))
+        report = run_backtest(app.database, app.rules.current, 30, stage.time(0), stage.time(at + 1))
         assert report.differences == []
         played.append(report.events)
 
@@ -130,4 +130,4 @@ def test_history_is_played_again_as_fast_as_it_was_made(record: Recorder, tmp_pa
     record(f"playing {EVENTS:,} events again", ours, "s", anchor=anchor, bar=at_most_times(1.5))
     assert played == [EVENTS] * 3
     assert ours / first < 1.5
-    service.close()
+    app.close()

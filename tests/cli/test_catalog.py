@@ -195,14 +195,14 @@ def test_coverage_of_nothing_is_whole(site: Path) -> None:
 def stage(store_url: str, site: Path) -> Iterator[Stage]:
     stage = Stage(store_url, site, rules={"paths": ["rules"]})
     yield stage
-    stage.service.close()
+    stage.app.close()
 
 
 def test_events_are_counted_by_code_and_bare_ones_by_what_they_say(stage: Stage) -> None:
     stage.report(0, *["SITE_DOWN"] * 3, *["UNKNOWN_ONE"] * 2, message="it is 5 o'clock")
     for at, service, severity in ((1, "a", None), (2, "b", "CRITICAL"), (2, "b", "CRITICAL"), (3, "a", None)):
         stage.take(at, stage.event(at, message=f"disk {at} is gone", service=service, severity=severity))
-    found = measure_coverage(stage.service.database, stage.service.catalog)
+    found = measure_coverage(stage.app.database, stage.app.rules.catalog)
     assert (found.events, found.covered) == (9, 3)
     assert found.share == pytest.approx(1 / 3)
     disk, coded = found.uncovered
@@ -221,5 +221,5 @@ def test_a_drafted_code_that_is_taken_gets_a_number() -> None:
 
 
 def _draft(stage: Stage, text: str) -> dict[str, Any]:
-    found = measure_coverage(stage.service.database, stage.service.catalog)
-    return next(each for each in found.uncovered if each.contains(text)).draft_entry(stage.service.catalog)
+    found = measure_coverage(stage.app.database, stage.app.rules.catalog)
+    return next(each for each in found.uncovered if each.contains(text)).draft_entry(stage.app.rules.catalog)

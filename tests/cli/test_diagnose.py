@@ -37,5 +37,5 @@ def test_each_storm_has_its_line_and_what_is_no_storm_is_said(tmp_path: Path) ->
 
 def test_wrong_calls_and_files_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_bytes(b"\xff\xfe\n")
-    assert "no UTF-8" in run_cli("diagnose", "x.jsonl", folder=tmp_path, ok=2).stderr
+    assert "not UTF-8" in run_cli("diagnose", "x.jsonl", folder=tmp_path, ok=2).stderr
     assert "No such file" in run_cli("diagnose", "nothing.jsonl", folder=tmp_path, ok=2).stderr

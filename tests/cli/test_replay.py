@@ -38,7 +38,7 @@ def test_incidents_come_of_recorded_events_at_their_own_times(tmp_path: Path) ->
     said = [(each["reason"], each["at"]) for each in incident["notifications"]]
     assert said == [("first", "2026-11-20T03:01:00.000Z"), ("resolved", "2026-11-20T03:09:00.000Z")]
     assert incident["impact"]["companies"] == ["acme", "bolt"]
-    assert "storm.jsonl:3: the body is no JSON" in done.stderr
+    assert "storm.jsonl:3: the body is not JSON" in done.stderr
     assert "storm.jsonl:6: " in done.stderr
     assert "4 events, 1 incident, 2 messages" in done.stderr
     assert run_cli_json("incidents", folder=tmp_path) == {"incidents": []}, "nothing of it is kept"

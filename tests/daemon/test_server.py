@@ -141,7 +141,7 @@ def test_rules_are_taken_when_they_are_saved_and_a_broken_file_is_said_everywher
         wait_until(lambda: title() == "second", "the saved rules")
         calm = run_cli("status", folder=tmp_path).stdout
         assert "none open" in calm
-        assert " KiB; 0 events and 0 messages wait" in calm
+        assert " KiB; 0 events and 0 messages pending" in calm
 
         (rules / "mine.yaml").write_text(ENTRY.format(title="[broken"))
         wait_until(lambda: client.get("/api/v1/status").json()["rules"]["refused"], "the refusal")

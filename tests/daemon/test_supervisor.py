@@ -13,6 +13,7 @@ import httpx
 from firstcause.daemon import supervisor
 from firstcause.daemon.supervisor import Daemon
 from firstcause.intake import writer
+from firstcause.intake.event_intake import EventIntake
 from support.firstcause_process import run_daemon, wait_until
 from support.scenario_app import Stage
 
@@ -37,7 +38,7 @@ def test_it_is_said_once_an_hour_and_when_it_changes(
     stage = Stage(f"sqlite:///{tmp_path / 'store.db'}", tmp_path)
     now = [0.0]
     monkeypatch.setattr(supervisor, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
-    running = Daemon(stage.service)
+    running = Daemon(stage.app)
 
     def said(at: float, over: int) -> list[str]:
         now[0] = at
@@ -56,7 +57,7 @@ def test_it_is_said_once_an_hour_and_when_it_changes(
     assert said(3780, 0) == ["the store is within [store] max_bytes again"]
     assert said(3840, 0) == []
     assert len(said(3900, 1)) == 1
-    stage.service.close()
+    stage.app.close()
 
 
 def test_it_ends_also_where_the_last_of_it_was_triaged_a_moment_after_a_look(
@@ -65,18 +66,19 @@ def test_it_ends_also_where_the_last_of_it_was_triaged_a_moment_after_a_look(
     stage = Stage(f"sqlite:///{tmp_path / 'store.db'}", tmp_path, intake={"max_waiting_bytes": 1})
     now = [0.0]
     monkeypatch.setattr(writer, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
-    stage.service.accept([stage.event(0, "A")], stage.time(0))
-    running = Daemon(stage.service)
-    monkeypatch.setattr(Daemon, "_active_writer", types.SimpleNamespace(stored_count=0))
-    running._backlog_limit.refresh()
-    assert running._backlog_limit.full
+    stage.app.intake.accept([stage.event(0, "A")], stage.time(0))
+    running = Daemon(stage.app)
+    monkeypatch.setattr(EventIntake, "stored_count", 0)
+    limit = stage.app.intake.backlog_limit
+    limit.refresh()
+    assert limit.full
     running._process_events()
-    assert running._backlog_limit.full, "it was looked at a moment ago"
+    assert limit.full, "it was looked at a moment ago"
     now[0] = 1.0
     running._pipeline_wake.set()
     running._process_events()
-    assert not running._backlog_limit.full
-    stage.service.close()
+    assert not limit.full
+    stage.app.close()
 
 
 def test_while_too_much_waits_for_triage_senders_are_told_to_come_again(tmp_path: Path) -> None:

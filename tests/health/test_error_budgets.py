@@ -24,7 +24,7 @@ def now(stage: Stage) -> datetime:
 
 @pytest.fixture
 def counted(stage: Stage, now: datetime) -> Database:
-    database = stage.service.database
+    database = stage.app.database
     came = {("LOST", Severity.CRITICAL): 40, ("LOST", Severity.INFO): 5, ("SLOW", Severity.CRITICAL): 7}
     with database.write() as conn:
         event_counts.record(conn, came, now - timedelta(hours=1))
@@ -56,15 +56,15 @@ def test_a_spent_one_is_zero_and_says_nothing_of_how_things_are(counted: Databas
 def test_that_it_will_be_spent_is_foretold(stages: Any) -> None:
     stage: Stage = stages(health={"budgets": {"sms": {"errors": 400, "component": "twilio"}}})
     stage.components = {}
-    service = stage.service
-    budget = service.settings.health.budgets
+    app = stage.app
+    budget = app.settings.health.budgets
     for number in range(40):
         at = number * 300.0
         stage.report(at, *["LOST"] * 6, severity="CRITICAL")
-        own = error_budgets.create_budget_probes(budget, service.database, lambda at=at: stage.time(at + 1))  # type: ignore[misc]
-        vars(service)["probes"] = {probe.name: probe for probe in own}
-        service.tick(stage.time(at + 1))
+        own = error_budgets.create_budget_probes(budget, app.database, lambda at=at: stage.time(at + 1))  # type: ignore[misc]
+        vars(app.health)["probes"] = {probe.name: probe for probe in own}
+        app.health.check(stage.time(at + 1))
     foretold = next(each for each in stage.incidents() if each["root"]["code"] == "PREDICTED_FAILURE")
-    whole = service.incident(foretold["id"])
+    whole = app.incidents.get_incident(foretold["id"])
     assert whole["root"]["service"] == "twilio"
     assert "sms.budget_left" in str(whole)

@@ -29,11 +29,11 @@ def app(stages: Callable[..., Stage]) -> Stage:
 
 
 def write(stage: Stage, text: str) -> None:
-    (stage.service.settings.folder / "app.env").write_text(text)
+    (stage.app.settings.folder / "app.env").write_text(text)
     object.__setattr__(
-        stage.service.settings,
+        stage.app.settings,
         "health",
-        stage.service.settings.health.model_copy(update={"env_file": "app.env"}),
+        stage.app.settings.health.model_copy(update={"env_file": "app.env"}),
     )
 
 
@@ -43,7 +43,7 @@ def look(stage: Stage, at: float, redis: Status = Status.UP, **companies: Any) -
     stage.readings["companies"] = Reading(
         status=Status.UP, latency_ms=5, data={"company_count": 40} | companies
     )
-    return stage.service.tick(stage.time(at))
+    return stage.app.health.check(stage.time(at))
 
 
 def regressions(found: dict[str, Any]) -> list[str]:
@@ -111,7 +111,7 @@ def test_a_variable_that_is_lost_is_named_with_the_way_back(app: Stage) -> None:
     )
     incident = app.incident()
     assert incident["root"]["code"] == REGRESSION
-    details = app.service.debug(incident["id"], app.time(MINUTE)).model_dump_json()
+    details = app.app.incidents.build_debug_report(incident["id"], app.time(MINUTE)).model_dump_json()
     for word in ("suggested_rollback", "time_since_last_good", "last_known_good", "REDIS_URL"):
         assert word in details
     # It stays a regression, since it began, however often it is looked at; and ends when it is set again.
@@ -138,22 +138,22 @@ def test_who_resolves_a_regression_says_that_it_is_meant(app: Stage) -> None:
     look(app, 0)
     write(app, "TWILIO_ACCOUNT_SID=AC1\n")
     meant = look(app, MINUTE)
-    app.service.resolve(app.incident()["id"], app.time(90), fix="we left Redis", actor="ann")
+    app.app.incidents.resolve(app.incident()["id"], app.time(90), fix="we left Redis", actor="ann")
     found = look(app, 2 * MINUTE)
     assert (regressions(found), found["last_known_good"]) == ([], meant["snapshot_id"])
-    assert app.service.history.get_snapshot(meant["snapshot_id"])["good"] == "ann resolved the regression"
+    assert app.app.health.history.get_snapshot(meant["snapshot_id"])["good"] == "ann resolved the regression"
     assert [each["status"] for each in app.incidents()] == ["resolved"]
 
 
 def test_a_pinned_state_is_what_all_is_compared_with(app: Stage) -> None:
     pinned = look(app, 0)["snapshot_id"]
     look(app, MINUTE)
-    app.service.history.pin(pinned, app.time(MINUTE), "ann")
+    app.app.health.history.pin(pinned, app.time(MINUTE), "ann")
     assert look(app, 2 * MINUTE)["last_known_good"] == pinned
     assert look(app, 9 * MINUTE)["time_since_last_good"] == 9
-    assert app.service.history.unpin(app.time(0), "anna")
+    assert app.app.health.history.unpin(app.time(0), "anna")
     assert look(app, 10 * MINUTE)["time_since_last_good"] == 1
-    assert not app.service.history.unpin(app.time(0), "anna")
+    assert not app.app.health.history.unpin(app.time(0), "anna")
 
 
 def test_lost_companies_and_slow_answers_are_regressions_and_small_changes_none(app: Stage) -> None:
@@ -174,7 +174,7 @@ def test_many_more_errors_are_one_and_a_handful_is_none(app: Stage) -> None:
     incident = app.incident()
     assert incident["root"]["code"] == "SMS_SEND_FAILED"
     assert {each["code"] for each in incident["alerts"]} == {"SMS_SEND_FAILED", REGRESSION}
-    shown = app.service.history.get_snapshot(found["snapshot_id"])["errors"]
+    shown = app.app.health.history.get_snapshot(found["snapshot_id"])["errors"]
     assert shown["top"] == [{"code": "SMS_SEND_FAILED", "count": 42}]
     assert shown["warning"] == 42
 
@@ -191,17 +191,17 @@ def test_what_our_own_probes_say_is_no_rise_of_errors(app: Stage) -> None:
     for number in range(30):
         found = look(app, 10.0 + number, Status.DOWN)
     assert regressions(found) == ["redis"]
-    assert app.service.history.get_snapshot("latest")["errors"]["critical"] == 0
+    assert app.app.health.history.get_snapshot("latest")["errors"]["critical"] == 0
 
 
 def test_two_snapshots_side_by_side(app: Stage) -> None:
     first = look(app, 0)["snapshot_id"]
     second = look(app, MINUTE, Status.DOWN)["snapshot_id"]
-    found = app.service.history.diff(first, second)
+    found = app.app.health.history.diff(first, second)
     assert (found["is_regression"], [one["name"] for one in found["regressions"]]) == (True, ["redis"])
-    back = app.service.history.diff(second, first)
+    back = app.app.health.history.diff(second, first)
     assert (back["is_regression"], [one["after"] for one in back["changes"]]) == (False, ["UP"])
-    assert app.service.history.diff("good", "latest") == found
+    assert app.app.health.history.diff("good", "latest") == found
 
 
 def test_what_is_about_to_be_used_up_is_told_before_it_is(app: Stage) -> None:
@@ -209,19 +209,19 @@ def test_what_is_about_to_be_used_up_is_told_before_it_is(app: Stage) -> None:
     for number in range(60):
         share = 0.5 + number * 0.005
         app.readings["disk"] = Reading(status=Status.UP, latency_ms=1, data={"used_share": share})
-        app.service.tick(app.time(number * 5 * MINUTE))
+        app.app.health.check(app.time(number * 5 * MINUTE))
     incident = app.incident()
     assert (incident["root"]["code"], incident["priority"]) == ("PREDICTED_FAILURE", "P2")
-    report = app.service.debug(incident["id"], app.time(0)).model_dump_json()
+    report = app.app.incidents.build_debug_report(incident["id"], app.time(0)).model_dump_json()
     assert "disk.used_share is" in report
     assert "8 times of 10" in report
-    asked = app.service.history.forecast("disk.used_share", None, 2880, app.time(300 * MINUTE))
+    asked = app.app.health.history.forecast("disk.used_share", None, 2880, app.time(300 * MINUTE))
     # 0.795 after 295 minutes, 0.06 an hour.
     assert asked["reached_at"] is not None
     assert asked["reached_at"].startswith("2026-11-01T11:20")
     for number in range(60, 90):
         app.readings["disk"] = Reading(status=Status.UP, latency_ms=1, data={"used_share": 0.3})
-        app.service.tick(app.time(number * 5 * MINUTE))
+        app.app.health.check(app.time(number * 5 * MINUTE))
     assert app.incident()["status"] == "resolved"
 
 
@@ -229,7 +229,7 @@ def test_any_number_over_time(app: Stage) -> None:
     for number in range(10):
         look(app, number * MINUTE, company_count=40 + number)
     app.report(5 * MINUTE, "SMS_SEND_FAILED", severity="WARNING")
-    history, end = app.service.history, app.time(10 * MINUTE)
+    history, end = app.app.health.history, app.time(10 * MINUTE)
     companies = history.get_trend("companies.company_count", 60, end)
     assert [each["value"] for each in companies["points"]] == [float(40 + number) for number in range(10)]
     assert (companies["direction"], round(companies["per_hour"])) == ("up", 60)
@@ -251,7 +251,7 @@ def test_a_component_far_from_its_normal_is_one_and_what_is_usual_at_that_hour_i
         numbers = {"orders": orders * chance.uniform(0.9, 1.1), "load": load * chance.uniform(0.9, 1.1)}
         numbers |= {"sessions": 30 * orders * chance.uniform(0.9, 1.1)}
         app.readings["shop"] = Reading(status=Status.UP, latency_ms=5, data=dict(numbers))
-        return app.service.tick(app.time(at))
+        return app.app.health.check(app.time(at))
 
     for number in range(40):
         assert regressions(sell(number * 5 * MINUTE, 100, 1)) == []
@@ -260,7 +260,7 @@ def test_a_component_far_from_its_normal_is_one_and_what_is_usual_at_that_hour_i
     (regression,) = found[-1]["comparison"]["regressions"]
     assert regression["message"].startswith("shop is far from its normal: shop.")
     assert (regression["category"], regression["component"]) == ("unusual", "shop")
-    app.service.resolve(app.incident()["id"], app.time(215 * MINUTE), fix=None, actor="ann")
+    app.app.incidents.resolve(app.incident()["id"], app.time(215 * MINUTE), fix=None, actor="ann")
     # The same, had it been so at this hour of the days before.
     for day in (1, 2):
         for number in range(12):
@@ -283,12 +283,12 @@ def test_a_number_beyond_all_that_it_was_is_shown_once_and_wakes_nobody(app: Sta
     assert not found["is_regression"]
     again = look(app, 42 * MINUTE, pages=900)["comparison"]["changes"]
     assert not [one for one in again if one["category"] == "extreme"]
-    assert app.service.incidents() == []
+    assert app.app.incidents.list_incidents() == []
 
 
 def test_no_value_of_a_setting_is_ever_kept(app: Stage) -> None:
     write(app, "REDIS_URL=redis://:hunter2hunter2@cache\n")
     app.readings["redis"] = Reading(status=Status.DOWN, detail="no way to redis://:hunter2hunter2@cache")
     app.readings["companies"] = Reading(status=Status.UP, data={"url": "redis://:hunter2hunter2@cache"})
-    app.service.tick(app.time(0))
+    app.app.health.check(app.time(0))
     assert "hunter2hunter2" not in app.everything_stored()

@@ -18,8 +18,8 @@ CODE = "SMS_DELIVERY_FAILURE"
 
 def quiet(stage: Stage, at: float, *matchers: str, length: float = 600, **more: Any) -> str:
     fields = {"actor": "anna", "comment": "they move", **more}
-    made = stage.service.acting.silence(matchers, stage.time(at), duration_s=length, **fields)
-    stage.service.reconsider(stage.time(at))
+    made = stage.app.silences.create(matchers, stage.time(at), duration_s=length, **fields)
+    stage.app.pipeline.reevaluate(stage.time(at))
     return str(made.silence_id)
 
 
@@ -41,15 +41,15 @@ def test_a_silence_a_second_before_the_message_holds_it_back_and_its_end_lets_it
     number = quiet(stage, 29, 'code=~"SMS_.*"')
     stage.deliver(100)
     assert stage.phones[0].summaries == []
-    (found,) = stage.service.acting.list_silences(stage.time(100), include_ended=False)
+    (found,) = stage.app.silences.list_silences(stage.time(100), include_ended=False)
     assert (found["state"], found["incidents"]) == ("active", ["1"])
-    stage.service.acting.end_silence(number, stage.time(200), "anna")
-    stage.service.sweep(stage.time(230))
+    stage.app.silences.end(number, stage.time(200), "anna")
+    stage.app.maintenance.sweep(stage.time(230))
     stage.deliver(300)
     assert stage.phones[0].summaries == [f"first {CODE}"]
-    assert stage.service.acting.list_silences(stage.time(300), include_ended=False) == []
+    assert stage.app.silences.list_silences(stage.time(300), include_ended=False) == []
     assert [
-        each["state"] for each in stage.service.acting.list_silences(stage.time(300), include_ended=True)
+        each["state"] for each in stage.app.silences.list_silences(stage.time(300), include_ended=True)
     ] == ["expired"]
 
 
@@ -58,7 +58,7 @@ def test_a_silence_ends_by_itself_and_what_ended_within_it_is_never_told(stage: 
     stage.report(1, CODE, tenant="acme")
     stage.report(2, "REDIS_SLOW", tenant="cora")
     stage.take(50, stage.event(50, CODE, tenant="acme", resolved=True))
-    stage.service.sweep(stage.time(160))
+    stage.app.maintenance.sweep(stage.time(160))
     stage.deliver(300)
     assert stage.phones[0].summaries == ["first REDIS_SLOW"]
 
@@ -88,20 +88,20 @@ def test_a_silence_that_is_none_is_refused(
 def test_an_acknowledgement_is_on_the_incident_and_its_timeline(stage: Stage) -> None:
     stage.report(0, "REDIS_SLOW", tenant="acme")
     for at in (10, 20):
-        stage.service.acting.acknowledge("1", stage.time(at), "anna", "on it")
+        stage.app.incidents.acknowledge("1", stage.time(at), "anna", "on it")
     incident = stage.incident()
     assert incident["acknowledged_by"] == "anna"
     (line,) = [each for each in incident["timeline"] if each["what"] == "acknowledged"]
     assert (line["actor"], line["reason"], line["at"]) == ("anna", "on it", incident["acknowledged_at"])
     stage.report(30, "REDIS_SLOW", tenant="acme")
     assert stage.incident()["acknowledged_by"] == "anna", "more of the same changes nothing"
-    stage.service.acting.unacknowledge("1", stage.time(40), "anna", None)
+    stage.app.incidents.unacknowledge("1", stage.time(40), "anna", None)
     assert stage.incident()["acknowledged_at"] is None
 
 
 def test_a_rise_in_priority_takes_the_acknowledgement_back(stage: Stage) -> None:
     stage.report(0, "REDIS_SLOW", tenant="acme")
-    stage.service.acting.acknowledge("1", stage.time(10), "anna", None)
+    stage.app.incidents.acknowledge("1", stage.time(10), "anna", None)
     stage.report(20, "REDIS_SLOW", tenant="bolt")
     stage.report(21, "REDIS_SLOW", tenant="cora")
     incident = stage.incident()
@@ -113,23 +113,23 @@ def test_a_rise_in_priority_takes_the_acknowledgement_back(stage: Stage) -> None
 
 def test_what_is_over_or_not_there_cannot_be_acknowledged(stage: Stage) -> None:
     stage.report(0, "REDIS_SLOW")
-    stage.service.resolve("1", stage.time(5), fix=None, actor="anna")
+    stage.app.incidents.resolve("1", stage.time(5), fix=None, actor="anna")
     with pytest.raises(IntakeError, match="is over"):
-        stage.service.acting.acknowledge("1", stage.time(10), "anna", None)
+        stage.app.incidents.acknowledge("1", stage.time(10), "anna", None)
     with pytest.raises(NotFoundError, match="no incident '9'"):
-        stage.service.acting.acknowledge("9", stage.time(10), "anna", None)
+        stage.app.incidents.acknowledge("9", stage.time(10), "anna", None)
     with pytest.raises(NotFoundError, match="no silence '9'"):
-        stage.service.acting.end_silence("9", stage.time(10), "anna")
+        stage.app.silences.end("9", stage.time(10), "anna")
 
 
 def test_a_merge_holds_against_every_rule_and_over_a_restart(stages: Callable[..., Stage]) -> None:
     stage = stages()
     stage.report(0, "REDIS_SLOW")
     stage.report(1, "COMPANY_DATABASE_EMPTY")
-    stage.service.acting.merge("2", "1", stage.time(10), "anna", "the same deployment")
-    stage.service.reconsider(stage.time(10))
+    stage.app.incidents.merge("2", "1", stage.time(10), "anna", "the same deployment")
+    stage.app.pipeline.reevaluate(stage.time(10))
     (incident,) = stage.incidents("open")
-    incident = stage.service.incident(incident["id"])
+    incident = stage.app.incidents.get_incident(incident["id"])
     assert incident["root"]["code"] == "REDIS_SLOW"
     cascade = next(each for each in incident["alerts"] if each["role"] == "cascade")
     assert cascade["code"] == "COMPANY_DATABASE_EMPTY"
@@ -138,18 +138,19 @@ def test_a_merge_holds_against_every_rule_and_over_a_restart(stages: Callable[..
     assert "took in incident 2" in [line["what"] for line in incident["timeline"]]
     again = stages()
     again.report(20, "COMPANY_DATABASE_EMPTY", "REDIS_SLOW", "COMPANY_DATABASE_EMPTY")
-    again.service.sweep(again.time(80))
+    again.app.maintenance.sweep(again.time(80))
     assert [one["root"]["code"] for one in again.incidents("open")] == ["REDIS_SLOW"]
     assert (
-        again.service.explain("1", again.time(81))["tree"][0]["causes"][0]["verdicts"][0]["rule"] == "by hand"
+        again.app.incidents.explain("1", again.time(81))["tree"][0]["causes"][0]["verdicts"][0]["rule"]
+        == "by hand"
     )
 
 
 def test_a_split_holds_and_ends_with_the_alert(stage: Stage) -> None:
     stage.report(0, "TWILIO_API_FAILURE", CODE)
     effect = next(each["id"] for each in stage.incident()["alerts"] if each["code"] == CODE)
-    stage.service.acting.split("1", [effect], stage.time(10), "anna", None)
-    stage.service.reconsider(stage.time(10))
+    stage.app.incidents.split("1", [effect], stage.time(10), "anna", None)
+    stage.app.pipeline.reevaluate(stage.time(10))
     assert sorted(one["root"]["code"] for one in stage.incidents("open")) == [CODE, "TWILIO_API_FAILURE"]
     stage.report(20, CODE, "TWILIO_API_FAILURE")
     assert len(stage.incidents("open")) == 2
@@ -162,7 +163,7 @@ def test_a_split_holds_and_ends_with_the_alert(stage: Stage) -> None:
 def test_what_cannot_be_merged_or_split_is_said(stage: Stage) -> None:
     stage.report(0, "TWILIO_API_FAILURE", CODE)
     root = next(each["id"] for each in stage.incident()["alerts"] if each["role"] == "root")
-    act = stage.service.acting
+    act = stage.app.incidents
     at = stage.time(1)
     with pytest.raises(IntakeError, match="is incident 1 already"):
         act.merge("1", "1", at, "anna", None)

@@ -24,7 +24,7 @@ def test_a_remedy_is_planned_run_and_taken_down(tmp_path: Path) -> None:
         "flush": Remedy("flush", "redis", lambda: "DEL cache:*", lambda: done.append("x") or "flushed"),  # type: ignore[func-returns-value]
         "broken": Remedy("broken", "redis", lambda: "?", fails),
     }
-    remedying = RemedyRunner(remedies, stage.service.acting, stage.service.mask)
+    remedying = RemedyRunner(stage.app.database, lambda: list(remedies.values()), stage.app.masking.get_mask)
     assert remedying.plan("flush")["text"] == "DEL cache:*"
     assert not done
     ran = remedying.run("flush", stage.time(0), "anna")
@@ -39,4 +39,4 @@ def test_a_remedy_is_planned_run_and_taken_down(tmp_path: Path) -> None:
         ("anna", "remedy broken", "began"),
         ("anna", "remedy broken", "failed: RuntimeError: no route to host"),
     ]
-    stage.service.close()
+    stage.app.close()

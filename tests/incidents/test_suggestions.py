@@ -16,7 +16,7 @@ FIX = "raised the limit of connections to 500"
 def mended(stage: Stage, at: float, fix: str | None, code: str = "POOL_EXHAUSTED") -> str:
     stage.report(at, code, service="api")
     number = str(stage.incident()["id"])
-    stage.service.resolve(number, stage.time(at + 600), fix=fix, actor="anna")
+    stage.app.incidents.resolve(number, stage.time(at + 600), fix=fix, actor="anna")
     return number
 
 
@@ -39,12 +39,12 @@ def test_what_mended_it_is_told_the_next_time(stages: Callable[..., Stage]) -> N
     assert suggestion["because"] == "used once, 2 days before, and it held"
     assert 0.4 < suggestion["confidence"] < 0.5
     assert opened["OTHER"]["suggestions"] == []
-    assert stage.service.incident(found["id"])["suggestions"] == found["suggestions"]
-    report = stage.service.debug_as(found["id"], "text", stage.time(3 * DAY + 60))
+    assert stage.app.incidents.get_incident(found["id"])["suggestions"] == found["suggestions"]
+    report = stage.app.incidents.render_debug_report(found["id"], "text", stage.time(3 * DAY + 60))
     assert f"WHAT HELPED BEFORE\n  - {FIX} (used once, 2 days before, and it held; incident {first}" in report
     said = next(each for each in stage.phones[0].received if each.incident_id == found["id"])
     assert f"Last time: {FIX} (used once, 2 days before, and it held)" in said.body
-    assert stage.service.incident(first)["suggestions"] == []
+    assert stage.app.incidents.get_incident(first)["suggestions"] == []
 
 
 def test_a_fix_that_did_not_hold_is_not_told(stages: Callable[..., Stage]) -> None:

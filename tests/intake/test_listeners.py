@@ -75,7 +75,7 @@ def test_one_that_raises_or_returns_begins_anew_and_stops_nothing_else(tmp_path:
         wait_until(lambda: len(runs) >= 3, "three runs")
         wait_until(lambda: stage.incidents("open"), "an incident")
         assert client.get("/readyz").status_code == 200
-        states = {each.name: each.problems for each in stage.service.host.states()}
+        states = {each.name: each.problems for each in stage.app.plugins.states()}
     assert states["bad"] == (
         "firstcause_listeners returned a int among its Listeners",
         "bad stopped: SystemExit: the port is taken",

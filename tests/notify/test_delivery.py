@@ -27,7 +27,7 @@ def route(name: str, **more: Any) -> dict[str, Any]:
 
 
 def acknowledge(stage: Stage, at: float) -> None:
-    stage.service.acting.acknowledge(stage.incident()["id"], stage.time(at), "ann", None)
+    stage.app.incidents.acknowledge(stage.incident()["id"], stage.time(at), "ann", None)
 
 
 # Priority
@@ -93,7 +93,7 @@ def test_people_are_reminded_until_somebody_acknowledges_it(stages: Stages) -> N
     acknowledge(stage, 9 * HOUR)
     stage.deliver(13 * HOUR)
     assert len(phone.received) == 3
-    stage.service.acting.unacknowledge(stage.incident()["id"], stage.time(14 * HOUR), "ann", None)
+    stage.app.incidents.unacknowledge(stage.incident()["id"], stage.time(14 * HOUR), "ann", None)
     stage.deliver(14 * HOUR)
     assert phone.summaries[3:] == [f"reminder {MAJOR}"], "nobody is at it any more"
 
@@ -296,12 +296,12 @@ def test_held_back_reminders_of_acknowledged_incidents_are_dropped(stages: Stage
     stage.deliver(0)
     stage.deliver(HOUR)
     for incident in stage.incidents("open"):
-        stage.service.acting.acknowledge(incident["id"], stage.time(HOUR + 1), "ann", None)
+        stage.app.incidents.acknowledge(incident["id"], stage.time(HOUR + 1), "ann", None)
     stage.deliver(2 * HOUR)
     stage.deliver(3 * HOUR)
     assert len(phone.received) == 2
     for incident in stage.incidents("open"):
-        timeline = stage.service.incident(incident["id"])["timeline"]
+        timeline = stage.app.incidents.get_incident(incident["id"])["timeline"]
         assert ("route phone: reminder not sent", "no longer relevant") in [
             (entry["what"], entry["reason"]) for entry in timeline
         ]
@@ -316,14 +316,14 @@ def test_a_drill_rings_touches_nothing_and_ends_by_itself(stages: Stages) -> Non
     stage.report(0, EFFECT, tenant="acme")
     stage.report(0, MAJOR)
     (real,) = stage.incidents("open")
-    event = stage.service.drill(MAJOR, None, stage.time(1))
-    stage.service.triage_all(stage.time(1))
+    event = stage.app.notifications.send_drill(MAJOR, None, stage.time(1))
+    stage.app.pipeline.triage_all(stage.time(1))
     assert {incident["id"] for incident in stage.incidents("open")} > {real["id"]}
     stage.deliver(1)
     (said,) = phone.received
     assert said.drill
     assert said.text.startswith("DRILL: CRITICAL: Twilio API connection failed")
-    answer = stage.service.drilled(event)
+    answer = stage.app.notifications.get_drill_outcome(event)
     assert (answer["over"], answer["delivered"]) == (True, True)
     assert stage.incidents("open") == [real]
     stage.deliver(HOUR)
@@ -337,10 +337,10 @@ def test_a_drill_asks_for_a_route_and_says_who_could_not_be_reached(stages: Stag
         Phone("boss", failing=[DeliveryError("21211: no such number", permanent=True)]),
     )
     stage = stages(phone, boss, notify=notify(route("phone"), route("boss", escalation_only=True)))
-    event = stage.service.drill("FIRSTCAUSE_DRILL", "boss", stage.time(0))
-    stage.service.triage_all(stage.time(0))
+    event = stage.app.notifications.send_drill("FIRSTCAUSE_DRILL", "boss", stage.time(0))
+    stage.app.pipeline.triage_all(stage.time(0))
     stage.deliver(0)
-    answer = stage.service.drilled(event)
+    answer = stage.app.notifications.get_drill_outcome(event)
     assert (answer["over"], answer["delivered"]) == (True, False)
     assert answer["routes"] == [{"route": "boss", "outcome": "given up", "error": "21211: no such number"}]
     assert phone.received == []
@@ -350,7 +350,7 @@ def test_a_drill_asks_for_a_route_and_says_who_could_not_be_reached(stages: Stag
 
 def test_a_drill_that_no_route_takes_ends_and_says_so(stages: Stages) -> None:
     stage = stages(Phone("phone"), notify=notify(route("phone", priorities=["P2"])))
-    event = stage.service.drill("FIRSTCAUSE_DRILL", None, stage.time(0))
-    stage.service.triage_all(stage.time(0))
-    answer = stage.service.drilled(event)
+    event = stage.app.notifications.send_drill("FIRSTCAUSE_DRILL", None, stage.time(0))
+    stage.app.pipeline.triage_all(stage.time(0))
+    answer = stage.app.notifications.get_drill_outcome(event)
     assert (answer["over"], answer["delivered"], answer["routes"]) == (True, False, [])

@@ -59,29 +59,29 @@ def test_errors_that_come_while_rules_change_are_judged_by_one_set_or_the_other(
     while reporter.is_alive():
         reloads += 1
         save(tmp_path, reloads)
-        on.service.reload(START)
+        on.app.rules.reload(START)
     reporter.join()
     assert failures == []
     assert reloads > 10
-    (incident,) = on.service.incidents()
-    alerts = on.service.incident(incident["id"])["alerts"]
+    (incident,) = on.app.incidents.list_incidents()
+    alerts = on.app.incidents.get_incident(incident["id"])["alerts"]
     assert len(alerts) == 60
 
 
 def test_a_broken_set_leaves_the_old_one_and_is_forgotten_when_mended(tmp_path: Path) -> None:
     on = stage(tmp_path)
-    before = on.service.knowledge
+    before = on.app.rules.current
     (tmp_path / "rules" / "mine.yaml").write_text("component: mine\ncatalog: 7\nrules: 8\n")
     with pytest.raises(RuleFileError):
-        on.service.reload(START)
-    assert on.service.knowledge is before
-    refused = on.service.status(START)["rules"]["refused"]
+        on.app.rules.reload(START)
+    assert on.app.rules.current is before
+    refused = on.app.monitoring.get_status(START)["rules"]["refused"]
     assert [each["line"] for each in refused["mistakes"]] == [2, 3]
     assert refused["at"] == "2026-11-01T03:00:00.000Z"
     save(tmp_path, 5)
-    on.service.reload(START)
-    assert on.service.status(START)["rules"]["refused"] is None
-    assert on.service.catalog.entries["MINE"].title == "number 5"
+    on.app.rules.reload(START)
+    assert on.app.monitoring.get_status(START)["rules"]["refused"] is None
+    assert on.app.rules.catalog.entries["MINE"].title == "number 5"
 
 
 @pytest.mark.slow
@@ -91,8 +91,8 @@ def test_reloading_again_and_again_costs_no_memory(tmp_path: Path) -> None:
 
     def reload(times: int) -> None:
         for _ in range(times):
-            on.service.reload(START)
-            on.service.knowledge.inference.evaluate([fact])
+            on.app.rules.reload(START)
+            on.app.rules.current.inference.evaluate([fact])
 
     reload(500)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

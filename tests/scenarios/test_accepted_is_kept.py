@@ -58,19 +58,19 @@ def test_an_enrichment_that_fails_loses_nothing(stage: Stage) -> None:
     stage.report(0, "REDIS_SLOW", "DB_QUERY_SLOW")
     tenants = {alert["code"]: alert["tenant"] for one in stage.incidents() for alert in one["alerts"]}
     assert tenants == {"REDIS_SLOW": None, "DB_QUERY_SLOW": "acme"}
-    assert "sorry" in stage.service.host.states()[0].problems[0]
+    assert "sorry" in stage.app.plugins.states()[0].problems[0]
 
 
 def test_two_that_triage_one_store_open_one_incident_and_count_once(stages: Callable[..., Stage]) -> None:
     first, second = stages(), stages()
-    first.service.accept(
+    first.app.intake.accept(
         [first.event(0, "REDIS_CONNECTION_ERROR", tenant=f"t{n % 7}") for n in range(700)], first.time(0)
     )
     errors: list[BaseException] = []
 
     def work(one: Stage) -> None:
         try:
-            while one.service.triage(one.time(1), 50).events:
+            while one.app.pipeline.triage(one.time(1), 50).events:
                 pass
         except BaseException as error:
             errors.append(error)
@@ -87,23 +87,21 @@ def test_two_that_triage_one_store_open_one_incident_and_count_once(stages: Call
 
 
 def anything(stage: Stage) -> BacklogLimit:
-    return BacklogLimit(stage.service.database, 0)
+    return BacklogLimit(stage.app.database, 0)
 
 
 def test_the_acceptor_answers_only_what_is_stored(stage: Stage) -> None:
     woken = threading.Event()
-    acceptor = GroupCommitWriter(
-        stage.service.database.inbox, lambda: stage.time(0), woken.set, anything(stage)
-    )
+    acceptor = GroupCommitWriter(stage.app.database.inbox, lambda: stage.time(0), woken.set, anything(stage))
     futures = [acceptor.submit(pack_events([stage.event(0, "REDIS_SLOW")])) for _ in range(100)]
     for future in futures:
         future.result(timeout=10)
-    assert stage.service.status(stage.time(0))["store"]["waiting"] == 100
+    assert stage.app.monitoring.get_status(stage.time(0))["store"]["waiting"] == 100
     assert woken.is_set()
     last = acceptor.submit(pack_events([stage.event(1, "REDIS_SLOW")]))
     acceptor.close()
     last.result(timeout=0)
-    assert stage.service.status(stage.time(1))["store"]["waiting"] == 101
+    assert stage.app.monitoring.get_status(stage.time(1))["store"]["waiting"] == 101
 
 
 def test_more_than_memory_should_hold_is_refused_and_taken_later(
@@ -116,7 +114,7 @@ def test_more_than_memory_should_hold_is_refused_and_taken_later(
         held.wait(10)
         return stage.time(0)
 
-    acceptor = GroupCommitWriter(stage.service.database.inbox, clock, lambda: None, anything(stage))
+    acceptor = GroupCommitWriter(stage.app.database.inbox, clock, lambda: None, anything(stage))
     first = acceptor.submit(pack_events([stage.event(0, "REDIS_SLOW", message="x" * 200)]))
     with pytest.raises(IntakeError, match="send it again"):
         acceptor.submit(pack_events([stage.event(0, "REDIS_SLOW")]))
@@ -138,7 +136,7 @@ def _submitted(acceptor: GroupCommitWriter, stage: Stage) -> Future[None] | None
 def test_what_leaves_the_inbox_does_so_together_with_what_triage_made_of_it(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stage.service.accept([stage.event(0, "REDIS_SLOW"), stage.event(0, "REDIS_SLOW")], stage.time(0))
+    stage.app.intake.accept([stage.event(0, "REDIS_SLOW"), stage.event(0, "REDIS_SLOW")], stage.time(0))
 
     def full(*_: object) -> None:
         raise StoreError("the disk is full")
@@ -146,11 +144,11 @@ def test_what_leaves_the_inbox_does_so_together_with_what_triage_made_of_it(
     with monkeypatch.context() as broken:
         broken.setattr("firstcause.store.event_counts.record", full)
         with pytest.raises(StoreError):
-            stage.service.triage(stage.time(0))
+            stage.app.pipeline.triage(stage.time(0))
     assert stage.rows("event") == []
-    assert stage.service.status(stage.time(1))["store"]["waiting"] == 2
-    stage.service.triage_all(stage.time(1))
-    assert stage.service.status(stage.time(1))["store"]["waiting"] == 0
+    assert stage.app.monitoring.get_status(stage.time(1))["store"]["waiting"] == 2
+    stage.app.pipeline.triage_all(stage.time(1))
+    assert stage.app.monitoring.get_status(stage.time(1))["store"]["waiting"] == 0
     assert stage.incident()["events"] == 2
     assert len(stage.rows("event")) == 2
 
@@ -187,7 +185,7 @@ def test_whatever_comes_the_books_balance(tmp_path_factory: pytest.TempPathFacto
             reported += sum(not over for *_, over in batch)
             _balanced(stage, reported)
     finally:
-        stage.service.close()
+        stage.app.close()
 
 
 def _balanced(stage: Stage, reported: int) -> None:
@@ -210,15 +208,17 @@ def _balanced(stage: Stage, reported: int) -> None:
 
 def test_who_looks_after_health_does_not_work_off_a_storm(stage: Stage) -> None:
     """Else nothing is probed for as long as it lasts."""
-    stage.service.accept([stage.event(0, "REDIS_SLOW")], stage.time(0))
-    stage.service.probed({}, stage.time(0))
-    stage.service.snapshot(stage.time(0))
-    stage.service.tick(stage.time(0), triage=False)
+    stage.app.intake.accept([stage.event(0, "REDIS_SLOW")], stage.time(0))
+    stage.app.health.report_readings({}, stage.time(0))
+    stage.app.health.take_snapshot(stage.time(0))
+    stage.app.wake = lambda: None
+    stage.app.health.check(stage.time(0))
     assert (
-        stage.service.status(stage.time(0))["store"]["waiting"]
-        == stage.service.measures().pending_events
+        stage.app.monitoring.get_status(stage.time(0))["store"]["waiting"]
+        == stage.app.monitoring.collect_metrics().pending_events
         >= 1
     )
     assert stage.incidents() == []
-    stage.service.tick(stage.time(1))
+    stage.app.wake = None
+    stage.app.health.check(stage.time(1))
     assert "REDIS_SLOW" in {each["root"]["code"] for each in stage.incidents()}

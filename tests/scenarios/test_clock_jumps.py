@@ -27,7 +27,7 @@ def app(stages: Callable[..., Stage]) -> Stage:
 def look(stage: Stage, at: float, redis: Status = Status.UP) -> dict[str, Any]:
     code = None if redis is Status.UP else REDIS
     stage.readings["redis"] = Reading(status=redis, latency_ms=2, code=code)
-    found = stage.service.tick(stage.time(at))
+    found = stage.app.health.check(stage.time(at))
     stage.deliver(at)
     return found
 
@@ -77,7 +77,7 @@ def test_a_clock_that_was_wrong_for_a_moment_leaves_nothing_behind(app: Stage) -
     for at in (100, 110, 150):
         look(app, at)
     assert app.incidents("open") == []
-    points = app.service.history.get_trend("health", 60, app.time(200))
+    points = app.app.health.history.get_trend("health", 60, app.time(200))
     assert points["last"] == 1
 
 

@@ -63,11 +63,11 @@ def test_who_calls_whom_is_learned_from_errors_that_say_so_and_forgotten_in_time
         for service in (*calls, "app", "desk"):
             code = "DISK_FULL" if service == "stock" else "TIMED_OUT"
             shop.report(at, code, service=service, resolved=True)
-        shop.service.triage_all(shop.time(at))
+        shop.app.pipeline.triage_all(shop.time(at))
     full(shop, 2 * day + 10, "stock")
     slow(shop, 2 * day + 20, "web")
     assert roots(shop) == [("DISK_FULL", "stock"), ("LATENCY_HIGH", "web")]
-    shop.service.sweep(shop.time(2 * day + 30))
+    shop.app.maintenance.sweep(shop.time(2 * day + 30))
     assert shop.rows("dependency") == []
 
 
@@ -130,7 +130,7 @@ def test_a_little_more_evidence_moves_the_root_and_wakes_nobody_again(shop: Stag
     slow(shop, 0, "cart")
     shop.deliver(100)
     slow(shop, 130, "stock", "stock")
-    shop.service.sweep(shop.time(180))
+    shop.app.maintenance.sweep(shop.time(180))
     shop.deliver(300)
     assert roots(shop) == [("LATENCY_HIGH", "stock")]
     assert shop.phones[0].summaries == ["first LATENCY_HIGH"]
@@ -149,7 +149,7 @@ def test_a_component_that_says_nothing_is_named_and_its_incident_ends_with_its_c
     for service in ("web", "app"):
         shop.take(200, shop.event(200, "LATENCY_HIGH", service=service, resolved=True))
     shop.take(201, shop.event(201, "ERRORS", service="desk", resolved=True))
-    shop.service.sweep(shop.time(260))
+    shop.app.maintenance.sweep(shop.time(260))
     assert roots(shop) == []
     shop.deliver(300)
     assert shop.phones[0].summaries == ["first SILENT_COMPONENT", "resolved SILENT_COMPONENT"]
@@ -167,7 +167,10 @@ def test_a_silent_root_that_speaks_up_at_last_stands_for_itself(shop: Stage) -> 
     text = shop.phones[0].received[0].text
     assert "cart is the most likely root" in text
     assert "no alert from" not in text, "it is not said of what was taken for the root before"
-    assert "no alert from" not in shop.service.debug_as("1", "text", shop.time(100)).partition("TIMELINE")[0]
+    assert (
+        "no alert from"
+        not in shop.app.incidents.render_debug_report("1", "text", shop.time(100)).partition("TIMELINE")[0]
+    )
 
 
 def test_a_flapping_alert_is_one_incident_at_a_time_and_one_alert_in_it(shop: Stage) -> None:
@@ -213,7 +216,7 @@ def test_the_order_of_arrival_within_the_window_never_changes_the_root(
             stage.take(begin + 10 + place, event)
         found |= set(roots(stage))
         (incident,) = stage.incidents("open")
-        stage.service.resolve(incident["id"], stage.time(begin + 5000), fix=None, actor="anna")
+        stage.app.incidents.resolve(incident["id"], stage.time(begin + 5000), fix=None, actor="anna")
     assert found == {("CPU_HIGH", "stock")}
 
 
@@ -261,7 +264,7 @@ def test_a_day_of_mixed_noise_with_three_faults_in_it(shop: Stage) -> None:
             shop.take(at + 900, shop.event(at + 900, "DISK_FULL", service=root, resolved=True))
             for name in hit:
                 shop.take(at + 901, shop.event(at + 901, "LATENCY_HIGH", service=name, resolved=True))
-        shop.service.sweep(shop.time(at + 950))
+        shop.app.maintenance.sweep(shop.time(at + 950))
         shop.deliver(at + 1000)
     assert shop.phones[0].summaries.count("first DISK_FULL") == len(faults)
     assert shop.phones[0].summaries.count("resolved DISK_FULL") == len(faults)
@@ -292,7 +295,7 @@ def test_the_features_are_those_of_the_components_that_it_reaches(stages: Callab
     full(stage, 0, "stock")
     assert stage.incident()["impact"]["features"] == []
     slow(stage, 1, "sms")
-    catalog = stage.service.catalog
+    catalog = stage.app.rules.catalog
     sms, agent = catalog.features_of("sms"), catalog.features_of("agent")
     assert set(stage.incident()["impact"]["features"]) == set(sms) != set()
     slow(stage, 2, "agent")
@@ -306,7 +309,7 @@ def test_a_component_that_says_nothing_takes_its_features_with_it(stages: Callab
     slow(stage, 0, "web", "app", "desk")
     incident = stage.incident()
     assert incident["root"]["code"] == "SILENT_COMPONENT"
-    assert set(incident["impact"]["features"]) >= set(stage.service.catalog.features_of("sms")) != set()
+    assert set(incident["impact"]["features"]) >= set(stage.app.rules.catalog.features_of("sms")) != set()
 
 
 def test_of_equals_the_one_that_was_the_root_before_is_likelier(stages: Callable[..., Stage]) -> None:
@@ -315,5 +318,5 @@ def test_of_equals_the_one_that_was_the_root_before_is_likelier(stages: Callable
     stage.take(100, stage.event(100, "DISK_FULL", service="stock", resolved=True))
     slow(stage, 5000, "web", "prices", "stock")
     assert roots(stage) == [("LATENCY_HIGH", "stock")]
-    best = stage.service.explain("2", stage.time(5001))["suspects"][0]
-    assert {"text": "it was the root of 1 incidents of late", "weight": 0.3} in best["for"]
+    best = stage.app.incidents.explain("2", stage.time(5001))["suspects"][0]
+    assert {"text": "it was the root of 1 recent incident", "weight": 0.3} in best["for"]

@@ -33,7 +33,7 @@ def test_one_alert_for_one_place_whatever_the_message_says(stage: Stage) -> None
     counts = [
         alert["count"]
         for found in stage.incidents()
-        for alert in stage.service.incident(found["id"])["alerts"]
+        for alert in stage.app.incidents.get_incident(found["id"])["alerts"]
     ]
     assert sorted(counts) == [1, 2]
 
@@ -75,8 +75,8 @@ def test_thousands_of_kinds_stay_few_rows_and_say_so(stages: Callable[..., Stage
     said = "\n".join(each.text for each in stage.phones[0].received)
     assert "further kinds of errors from shop" in said
     number = next(found["id"] for found in stage.incidents() if found["root"]["code"] == "OTHER_ERRORS")
-    assert "kinds" in stage.service.incident(number)["title"]
-    assert "[intake]" in stage.service.debug_as(number, "text", stage.time(100))
+    assert "kinds" in stage.app.incidents.get_incident(number)["title"]
+    assert "[intake]" in stage.app.incidents.render_debug_report(number, "text", stage.time(100))
 
 
 def test_codes_that_are_not_seen_any_more_are_forgotten_but_for_their_number(
@@ -85,9 +85,9 @@ def test_codes_that_are_not_seen_any_more_are_forgotten_but_for_their_number(
     stage = stages(intake={"max_tracked_codes": 3})
     for number in range(8):
         stage.report(number, f"ODD_{number}", "SMS_DELIVERY_FAILURE")
-    stage.service.sweep(stage.time(20))
+    stage.app.maintenance.sweep(stage.time(20))
     stage.report(21, "ODD_8")
-    stage.service.sweep(stage.time(30))
+    stage.app.maintenance.sweep(stage.time(30))
     counts = {row["code"]: row["count"] for row in stage.rows("notification_registry")}
     assert counts == {"*": 6, "ODD_6": 1, "ODD_7": 1, "ODD_8": 1, "SMS_DELIVERY_FAILURE": 8}
 
@@ -100,6 +100,6 @@ def test_room_is_there_again_when_others_have_ended(stages: Callable[..., Stage]
     assert "D" not in {row["code"] for row in stage.rows("alert")}, "A was opened within the hour"
     stage.report(4000, "D", service="shop")
     assert "D" in {row["code"] for row in stage.rows("alert")}
-    with stage.service.database.read() as conn:
+    with stage.app.database.read() as conn:
         alert = metadata.tables["alert"]
         assert conn.execute(sa.select(sa.func.sum(alert.c.count))).scalar_one() == 5

@@ -65,7 +65,7 @@ def test_what_is_back_much_later_is_a_new_incident(stage: Stage) -> None:
 
 def test_what_is_back_after_a_person_closed_it_is_a_new_incident(stage: Stage) -> None:
     stage.report(0, ROOT)
-    stage.service.resolve("1", stage.time(50), fix="new token", actor="anna")
+    stage.app.incidents.resolve("1", stage.time(50), fix="new token", actor="anna")
     stage.report(60, ROOT)
     assert [one["status"] for one in stage.incidents()] == ["open", "resolved"]
-    assert stage.service.incident("1")["fix"] == "new token"
+    assert stage.app.incidents.get_incident("1")["fix"] == "new token"

@@ -126,7 +126,7 @@ def test_a_format_answers_in_its_own_words_and_ours_stand_in_where_it_fails(tmp_
                 assert refused.json()["why"].startswith("plugin ours cannot read the body")
             else:
                 assert (answer.status_code, answer.json()) == (202, {"accepted": 1, "rejected": []})
-        (state,) = (each for each in stage.service.host.states() if each.name == "ours")
+        (state,) = (each for each in stage.app.plugins.states() if each.name == "ours")
     assert [each for each in state.problems if "format" in each] == [
         "a format's IntakeResponse failed: ZeroDivisionError: secret of the plugin",
         "a format gave a int, not a IntakeResponse",

@@ -53,7 +53,9 @@ def test_a_root_that_comes_last_adopts_what_was_open(stage: Stage) -> None:
     assert incident["id"] == first
     assert incident["opened_at"] == "2026-11-01T03:00:00.000Z"
     assert incident["root"]["code"] == "TWILIO_API_FAILURE"
-    assert stage.service.incident(second)["id"] == first, "the old number leads to where it lives on"
+    assert stage.app.incidents.get_incident(second)["id"] == first, (
+        "the old number leads to where it lives on"
+    )
 
 
 def test_a_root_found_after_the_first_message_is_said_once_as_the_new_cause(stage: Stage) -> None:
@@ -122,8 +124,8 @@ def test_a_person_resolves_once(stage: Stage) -> None:
     stage.report(0, "TWILIO_API_FAILURE", "SMS_DELIVERY_FAILURE")
     stage.deliver(31)
     number = stage.incident()["id"]
-    first = stage.service.resolve(number, stage.time(100), fix="rotated", actor="ada")
-    again = stage.service.resolve(number, stage.time(200), fix="other", actor="bob")
+    first = stage.app.incidents.resolve(number, stage.time(100), fix="rotated", actor="ada")
+    again = stage.app.incidents.resolve(number, stage.time(200), fix="other", actor="bob")
     stage.deliver(300)
     assert (again["resolved_at"], again["fix"]) == (first["resolved_at"], "rotated")
     assert [each["what"] for each in again["timeline"]].count("resolved, with its cascades") == 1
@@ -166,11 +168,11 @@ def test_a_late_occurrence_opens_nothing(stage: Stage) -> None:
 
 def test_what_nobody_reports_any_more_is_over(stage: Stage) -> None:
     stage.report(0, "REDIS_SLOW")
-    stage.service.sweep(stage.time(86_000))
-    stage.service.triage_all(stage.time(86_000))
+    stage.app.maintenance.sweep(stage.time(86_000))
+    stage.app.pipeline.triage_all(stage.time(86_000))
     assert stage.incident()["status"] == "open"
-    stage.service.sweep(stage.time(86_500))
-    stage.service.triage_all(stage.time(86_500))
+    stage.app.maintenance.sweep(stage.time(86_500))
+    stage.app.pipeline.triage_all(stage.time(86_500))
     assert stage.incident()["status"] == "resolved"
 
 
@@ -186,7 +188,7 @@ def test_three_tenants_raise_what_would_have_waited(stage: Stage) -> None:
 def test_a_storm_costs_a_rule_run_an_alert_not_an_event(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inference = stage.service.knowledge.inference
+    inference = stage.app.rules.current.inference
     runs = mock.Mock(side_effect=inference.evaluate)
     monkeypatch.setattr(inference, "evaluate", runs)
     for at in range(10):

@@ -88,7 +88,7 @@ def test_a_crash_while_sending_repeats_it_and_says_that_it_may_be_a_repetition(s
     stage = stages(sms)
     stage.report(0, "REDIS_CONNECTION_ERROR")
     # As far as a process gets that is killed between sending and writing it down.
-    with stage.service.database.write() as conn:
+    with stage.app.database.write() as conn:
         from firstcause.core.model import Priority  # noqa: PLC0415
         from firstcause.store import outbox  # noqa: PLC0415
 
@@ -97,7 +97,7 @@ def test_a_crash_while_sending_repeats_it_and_says_that_it_may_be_a_repetition(s
     stage.deliver(40)
     assert sms.received == [], "another may still be sending it"
     again = stages(sms)
-    again.service.release_claims()
+    again.app.notifications.release_claims()
     again.deliver(41)
     assert [each.maybe_repeat for each in sms.received] == [True]
     assert "may repeat" in sms.received[0].text
@@ -171,7 +171,10 @@ def test_secrets_reach_neither_store_nor_report_nor_message_nor_log(
     stage.deliver(31)
     stage.deliver(40)
     number = stage.incident()["id"]
-    shown = [stage.service.debug_as(number, form, stage.time(50)) for form in ("text", "markdown", "json")]
+    shown = [
+        stage.app.incidents.render_debug_report(number, form, stage.time(50))
+        for form in ("text", "markdown", "json")
+    ]
     said = [each.text + each.body for each in stage.phones[0].received]
     assert said
     for place in (stage.everything_stored(), *shown, *said, json.dumps(stage.incident()), caplog.text):

@@ -23,12 +23,12 @@ REGRESSION = "SYSTEM_REGRESSION_DETECTED"
 
 def watch_redis(stage: Stage, server: Server) -> None:
     table = {"servers": {"cache": {"url": server.url, "clients_share": 0.3, "timeout": 1}}}
-    stage.service.host.register(firstcause_redis, "redis", table)
+    stage.app.plugins.register(firstcause_redis, "redis", table)
 
 
 def watch_sql(stage: Stage, server: Server) -> None:
     table = {"databases": {"main": {"url": server.url, "connections_share": 0.5, "timeout": 1}}}
-    stage.service.host.register(firstcause_sql, "sql", table)
+    stage.app.plugins.register(firstcause_sql, "sql", table)
 
 
 def crowd_redis(server: Any, held: ExitStack) -> None:
@@ -73,10 +73,10 @@ def test_up_degraded_down_and_up_again(
     stage.components = {}
     with run_server(make) as server:
         watch(stage, server)
-        (name,) = stage.service.probes
+        (name,) = stage.app.health.probes
 
         def look(at: float) -> dict[str, Any]:
-            return stage.service.tick(stage.time(at))
+            return stage.app.health.check(stage.time(at))
 
         assert look(0)["status"] == "UP"
         assert look(10)["last_known_good"] == "1"
@@ -97,7 +97,7 @@ def test_up_degraded_down_and_up_again(
             look(at)
             stage.deliver(at)
         (incident,) = stage.incidents("open")
-        whole = stage.service.incident(incident["id"])
+        whole = stage.app.incidents.get_incident(incident["id"])
         # It had no connection left before it was gone, and nobody could see that this ended.
         assert (whole["root"]["code"], whole["priority"]) == (root, "P0")
         assert {each["code"] for each in whole["alerts"] if each["role"] == "cascade"} == {code, REGRESSION}

@@ -16,7 +16,7 @@ HOUR = 3600.0
 
 def well(stage: Stage, at: float) -> None:
     stage.readings["twilio"] = Reading(status=Status.UP)
-    stage.service.tick(stage.time(at))
+    stage.app.health.check(stage.time(at))
 
 
 def sent(stage: Stage, at: float, release: str, severity: str = "CRITICAL", **fields: Any) -> None:
@@ -26,7 +26,7 @@ def sent(stage: Stage, at: float, release: str, severity: str = "CRITICAL", **fi
 
 def changes(stage: Stage, at: float) -> list[dict[str, Any]]:
     number = next(each["id"] for each in stage.incidents("open") if each["root"]["service"] == "checkout")
-    report = stage.service.debug(number, stage.time(at))
+    report = stage.app.incidents.build_debug_report(number, stage.time(at))
     return [each.model_dump() for each in report.changes]
 
 
@@ -44,7 +44,7 @@ def test_it_is_what_changed_before_the_incident(stage: Stage, fields: dict[str, 
     assert (found["before"], found["after"], found["since"]) == ("1.4.1", "1.4.2", stage.time(HOUR))
     assert found["message"] == "checkout.release was 1.4.1 and is 1.4.2"
     assert found["likelihood"] > 0.8
-    text = stage.service.debug_as(stage.incidents("open")[0]["id"], "text", stage.time(HOUR))
+    text = stage.app.incidents.render_debug_report(stage.incidents("open")[0]["id"], "text", stage.time(HOUR))
     assert "checkout.release was 1.4.1 and is 1.4.2" in text
 
 
@@ -91,7 +91,7 @@ def test_it_explains_a_regression_and_says_what_to_put_back(stage: Stage) -> Non
     for number in range(40):
         sent(stage, HOUR + number, "1.4.2", "WARNING", message="payment lost")
     stage.readings["twilio"] = Reading(status=Status.UP)
-    found = stage.service.tick(stage.time(HOUR + 60))["comparison"]
+    found = stage.app.health.check(stage.time(HOUR + 60))["comparison"]
     assert found["is_regression"]
     assert found["changes"][0]["name"] == "checkout.release"
     assert found["changes"][0]["likelihood"] > 0.5

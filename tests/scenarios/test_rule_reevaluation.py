@@ -51,9 +51,9 @@ def shop(stages: Callable[..., Stage], tmp_path: Path) -> Callable[..., Stage]:
 
 def changed_nothing(stage: Stage, until: float) -> None:
     """The same rules over what is stored say the same, looks without an event included."""
-    knowledge = load_rulebase(stage.service.rule_folders, {})
+    knowledge = load_rulebase(stage.app.rules.folders, {})
     try:
-        report = run_backtest(stage.service.database, knowledge, 30, stage.time(0), stage.time(until))
+        report = run_backtest(stage.app.database, knowledge, 30, stage.time(0), stage.time(until))
     finally:
         knowledge.close()
     assert report.differences == []
@@ -81,9 +81,9 @@ def test_a_limit_is_passed_within_one_batch_too(shop: Callable[..., Stage]) -> N
 def test_an_alert_grows_old_without_an_event(shop: Callable[..., Stage]) -> None:
     stage = shop("age_s: {gte: 300}")
     stage.report(0, "PAID_NOT")
-    stage.service.sweep(stage.time(299))
+    stage.app.maintenance.sweep(stage.time(299))
     assert stage.incident()["priority"] == "P2"
-    stage.service.sweep(stage.time(301))
+    stage.app.maintenance.sweep(stage.time(301))
     assert stage.incident()["priority"] == "P0"
     stage.deliver(500)
     assert stage.phones[0].summaries[-1].split()[1] == "PAID_NOT"
@@ -95,10 +95,10 @@ def test_what_is_known_besides_changes_under_an_open_incident(
 ) -> None:
     stage = shop("count: {gt: 0}", "env: {kind: env, name: PAY_KEY, present: false}", "PAY_KEY")
     stage.report(0, "PAID_NOT")
-    stage.service.sweep(stage.time(60))
+    stage.app.maintenance.sweep(stage.time(60))
     assert stage.incident()["priority"] == "P2"
     (tmp_path / ".env").write_text("OTHER=x\n")
-    stage.service.sweep(stage.time(120))
+    stage.app.maintenance.sweep(stage.time(120))
     assert stage.incident()["priority"] == "P0"
     stage.deliver(500)
     changed_nothing(stage, 500)
@@ -116,8 +116,8 @@ def test_edited_rules_hold_for_what_is_open(shop: Callable[..., Stage], tmp_path
     stage.report(0, "PAID_NOT", "PAID_NOT")
     file = tmp_path / "rules" / "shop.yaml"
     file.write_text(file.read_text().replace("gte: 100", "gte: 2"))
-    stage.service.reload(stage.time(1))
-    stage.service.reconsider(stage.time(1))
+    stage.app.rules.reload(stage.time(1))
+    stage.app.pipeline.reevaluate(stage.time(1))
     assert stage.incident()["priority"] == "P0"
 
 
@@ -126,7 +126,7 @@ def test_looking_again_at_nothing_new_changes_nothing(stage: Stage) -> None:
     stage.deliver(100)
     before = stage.everything_stored()
     for at in range(100, 700, 60):
-        stage.service.sweep(stage.time(at))
+        stage.app.maintenance.sweep(stage.time(at))
         stage.deliver(at)
     assert stage.everything_stored() == before
 

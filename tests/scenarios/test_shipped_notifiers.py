@@ -45,7 +45,7 @@ def twilio(url: str) -> dict[str, Any]:
 def test_an_incident_is_one_thread_of_mails(stages: Stages) -> None:
     with MailServer() as server:
         stage = stages(notify=notify({"notifiers": ["mail"]}))
-        stage.service.host.register(firstcause_mail, "mail", mail(server))
+        stage.app.plugins.register(firstcause_mail, "mail", mail(server))
         stage.report(0, "TWILIO_API_FAILURE", tenant="acme")
         stage.deliver(31)
         stage.report(600, "TWILIO_API_FAILURE", tenant="acme", resolved=True)
@@ -66,8 +66,8 @@ def test_the_worst_rings_and_everything_is_mailed(stages: Stages) -> None:
         fake.add_account(scenario.OWN_SID, scenario.OWN_TOKEN, [scenario.OWN_NUMBER])
         worst = {"name": "wake", "priorities": ["P0"], "notifiers": ["twilio-call"], "continue": True}
         stage = stages(notify=notify(worst, {"name": "all", "notifiers": ["mail"]}))
-        stage.service.host.register(firstcause_mail, "mail", mail(server))
-        stage.service.host.register(firstcause_twilio, "twilio", twilio(fake.url))
+        stage.app.plugins.register(firstcause_mail, "mail", mail(server))
+        stage.app.plugins.register(firstcause_twilio, "twilio", twilio(fake.url))
         stage.report(0, "TWILIO_API_FAILURE")
         stage.deliver(31)
         stage.report(100, "SLOW_QUERIES", severity="WARNING")
@@ -82,8 +82,8 @@ def test_the_worst_rings_and_everything_is_mailed(stages: Stages) -> None:
 def test_without_routes_the_phone_stays_silent(stages: Stages) -> None:
     with MailServer() as server, FakeTwilio() as fake:
         stage = stages(notify=notify())
-        stage.service.host.register(firstcause_mail, "mail", mail(server))
-        stage.service.host.register(firstcause_twilio, "twilio", twilio(fake.url))
+        stage.app.plugins.register(firstcause_mail, "mail", mail(server))
+        stage.app.plugins.register(firstcause_twilio, "twilio", twilio(fake.url))
         server.answers.mail += ["554 no"] * 2
         stage.report(0, "TWILIO_API_FAILURE")
         stage.deliver(31)

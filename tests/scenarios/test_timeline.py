@@ -15,7 +15,7 @@ CALLS = {"web": ["cart", "search"], "cart": ["stock"], "search": ["index"]}
 
 def lines(stage: Stage, number: str = "1") -> list[tuple[str, str, str | None]]:
     """(what, who, why)"""
-    found = stage.service.incident(number)["timeline"]
+    found = stage.app.incidents.get_incident(number)["timeline"]
     assert [each["at"] for each in found] == sorted(each["at"] for each in found)
     return [(each["what"], each["actor"], each["reason"]) for each in found]
 
@@ -25,25 +25,25 @@ def route(**more: Any) -> dict[str, Any]:
 
 
 def test_what_people_do_is_there_with_their_names_and_reasons(stage: Stage) -> None:
-    act = stage.service.acting
+    act = stage.app.incidents
     stage.report(0, CODE, tenant="acme")
     act.acknowledge("1", stage.time(10), "anna", "at the console")
     act.unacknowledge("1", stage.time(20), "anna", "off to bed")
-    stage.service.resolve("1", stage.time(30), fix="new token", actor="bert")
+    stage.app.incidents.resolve("1", stage.time(30), fix="new token", actor="bert")
     assert lines(stage)[1:] == [
         ("acknowledged", "anna", "at the console"),
         ("no longer acknowledged", "anna", "off to bed"),
         ("resolved, with its cascades", "bert", "new token"),
-        ("route on call: nobody was told", "firstcause", "it was over before the message was due"),
+        ("route on call: nobody was notified", "firstcause", "it was over before the message was due"),
     ]
 
 
 def test_a_merge_shows_who_said_so_and_what_had_happened_to_the_other(stage: Stage) -> None:
     stage.report(0, "REDIS_SLOW")
     stage.report(5, "TLS_CERT_EXPIRING")
-    stage.service.acting.acknowledge("2", stage.time(6), "bert", None)
-    stage.service.acting.merge("2", "1", stage.time(10), "anna", "one deployment")
-    stage.service.reconsider(stage.time(11))
+    stage.app.incidents.acknowledge("2", stage.time(6), "bert", None)
+    stage.app.incidents.merge("2", "1", stage.time(10), "anna", "one deployment")
+    stage.app.pipeline.reevaluate(stage.time(11))
     found = lines(stage)
     assert ("to take in incident 2", "anna", "one deployment") in found
     assert ("incident 2: acknowledged", "bert", None) in found
@@ -54,8 +54,8 @@ def test_a_merge_shows_who_said_so_and_what_had_happened_to_the_other(stage: Sta
 def test_an_alert_that_was_attributed_wrongly_leaves_a_line_in_both_incidents(stage: Stage) -> None:
     stage.report(0, "TWILIO_API_FAILURE", CODE)
     effect = next(each["id"] for each in stage.incident()["alerts"] if each["role"] == "cascade")
-    stage.service.acting.split("1", [effect], stage.time(10), "anna", "another fault")
-    stage.service.reconsider(stage.time(11))
+    stage.app.incidents.split("1", [effect], stage.time(10), "anna", "another fault")
+    stage.app.pipeline.reevaluate(stage.time(11))
     assert (f"{CODE} (alert {effect}) split off", "anna", "another fault") in lines(stage)
     assert (f"{CODE} went to incident 2", "firstcause", "it has a cause of its own") in lines(stage)
     assert lines(stage, "2") == [
@@ -66,7 +66,7 @@ def test_an_alert_that_was_attributed_wrongly_leaves_a_line_in_both_incidents(st
 
 def test_why_it_is_more_urgent_and_that_nobody_is_at_it_any_more(stage: Stage) -> None:
     stage.report(0, "REDIS_SLOW", tenant="acme")
-    stage.service.acting.acknowledge("1", stage.time(1), "anna", None)
+    stage.app.incidents.acknowledge("1", stage.time(1), "anna", None)
     stage.report(2, "REDIS_SLOW", tenant="bolt")
     stage.report(3, "REDIS_SLOW", tenant="cora")
     assert lines(stage)[-2:] == [

@@ -27,9 +27,9 @@ CODES = (
 
 
 def play(stage: Stage, *folders: Path, since: float = 0, until: float = 100_000) -> BacktestReport:
-    knowledge = load_rulebase(folders or stage.service.rule_folders, {})
+    knowledge = load_rulebase(folders or stage.app.rules.folders, {})
     try:
-        return run_backtest(stage.service.database, knowledge, 30, stage.time(since), stage.time(until))
+        return run_backtest(stage.app.database, knowledge, 30, stage.time(since), stage.time(until))
     finally:
         knowledge.close()
 
@@ -50,7 +50,9 @@ def test_the_same_rules_would_have_said_the_same(
             case 1:
                 env.write_text(chance.choice(("TWILIO_ACCOUNT_SID=AC1\n", "OTHER=1\n")))
             case 2 if open_now := stage.incidents("open"):
-                stage.service.resolve(chance.choice(open_now)["id"], stage.time(at), fix="x", actor="anna")
+                stage.app.incidents.resolve(
+                    chance.choice(open_now)["id"], stage.time(at), fix="x", actor="anna"
+                )
             case _:
                 stage.take(at, *(some_event(stage, at, chance) for _ in range(chance.choice((1, 3, 30)))))
         stage.deliver(at)

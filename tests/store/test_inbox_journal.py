@@ -187,7 +187,7 @@ def test_what_the_disk_garbled_is_passed_over_and_said(
     segment.write_bytes(content)
     with caplog.at_level(logging.ERROR):
         assert all_taken(database) == ["n0", "n2", "n3"]
-    assert "that cannot be read; triage goes on after them" in caplog.text
+    assert "that cannot be read; triage continues after them" in caplog.text
 
 
 def test_a_full_disk_is_said_and_what_was_there_stays(database: Database) -> None:

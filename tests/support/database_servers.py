@@ -204,7 +204,8 @@ class MariaServer(Server):
 
     def command(self) -> Sequence[str]:
         return (
-            find_program("mariadbd"), "--no-defaults", f"--datadir={self.folder / 'data'}", f"--port={self.port}",
+            find_program("mariadbd"), "--no-defaults", f"--datadir={self.folder / 'data'}",
+            f"--port={self.port}",
             "--bind-address=127.0.0.1", f"--socket={self.folder / 's'}", "--skip-name-resolve",
             f"--pid-file={self.folder / 'pid'}", "--max-connections=12", "--innodb-flush-log-at-trx-commit=0",
         )  # fmt: skip

@@ -21,15 +21,22 @@ if TYPE_CHECKING:
 
 @contextmanager
 def serve_stage(
-    folder: Path, *plugins: Any, tables: Mapping[str, Any] = MappingProxyType({}), **settings: Any
+    folder: Path,
+    *plugins: Any,
+    tables: Mapping[str, Any] = MappingProxyType({}),
+    store_url: str | None = None,
+    **settings: Any,
 ) -> Iterator[tuple[httpx.Client, Stage]]:
-    """tables: by the plugins' module names, what their [plugins] tables hold."""
-    stage = Stage(f"sqlite:///{folder}/x.db", folder, **settings)
+    """Serve a stage until the block ends.
+
+    tables: what the plugins' [plugins] tables hold, by module name. store_url: None for SQLite in the folder.
+    """
+    stage = Stage(store_url or f"sqlite:///{folder}/x.db", folder, **settings)
     for plugin in plugins:
-        stage.service.host.register(plugin, plugin.__name__, tables.get(plugin.__name__))
+        stage.app.plugins.register(plugin, plugin.__name__, tables.get(plugin.__name__))
     stage.readings["twilio"] = Reading(status=Status.UP)
-    daemon = Daemon(stage.service)
-    server = create_web_server(daemon)
+    daemon = Daemon(stage.app)
+    server = create_web_server(stage.app)
     with open_listening_socket("127.0.0.1", 0) as bound:
         daemon.start()
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
@@ -41,4 +48,4 @@ def serve_stage(
             server.should_exit = True
             thread.join()
             daemon.stop()
-            stage.service.close()
+            stage.app.close()

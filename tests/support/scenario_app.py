@@ -1,4 +1,4 @@
-"""A service over a real store, with scripted probes, collecting notifiers and a clock that the test sets."""
+"""An application over a real store: scripted probes, collecting notifiers, a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from firstcause import DeliveryError, Enrichment, Notification, Notifier, Probe, Reading, Status, hookimpl
-from firstcause.app.application import Service
+from firstcause.app.application import Application
 from firstcause.config import Settings
 from firstcause.core.model import Event
 from firstcause.pipeline.decoding import decode
@@ -58,7 +58,7 @@ class Phone:
 
 
 class Stage:
-    """One service, its people and its clock. Times are seconds from the start."""
+    """One application, its people and its clock. Times are seconds from the start."""
 
     def __init__(self, store_url: str, folder: Path, *phones: Phone, **settings: Any) -> None:
         self.phones = phones or (Phone("phone"),)
@@ -73,8 +73,8 @@ class Stage:
             "notify": {"group_wait": 30, "retry_attempts": 3, "routes": [self._build_route()]},
             "folder": folder,
         }
-        self.service = Service(Settings.model_validate(values | settings), host)
-        self.service.database.prepare()
+        self.app = Application(Settings.model_validate(values | settings), host)
+        self.app.database.prepare()
 
     def _build_route(self) -> dict[str, Any]:
         return {"name": "on call", "notifiers": [phone.name for phone in self.phones]}
@@ -106,11 +106,11 @@ class Stage:
         return module
 
     def restart(self) -> None:
-        """The same store, by a service that remembers nothing."""
-        settings, host = self.service.settings, self.service.host
-        self.service.close()
-        self.service = Service(settings, host)
-        self.service.database.prepare()
+        """The same store, by an application that remembers nothing."""
+        settings, host = self.app.settings, self.app.plugins
+        self.app.close()
+        self.app = Application(settings, host)
+        self.app.database.prepare()
 
     def time(self, seconds: float) -> datetime:
         return START + timedelta(seconds=seconds)
@@ -125,35 +125,35 @@ class Stage:
         self.take(seconds, *(self.event(seconds, code, **fields) for code in codes))
 
     def take(self, seconds: float, *events: Event) -> None:
-        self.service.accept(events, self.time(seconds))
-        self.service.triage_all(self.time(seconds))
+        self.app.intake.accept(events, self.time(seconds))
+        self.app.pipeline.triage_all(self.time(seconds))
 
     def probe(self, seconds: float, status: Status, **fields: Any) -> None:
         self.readings["twilio"] = Reading(status=status, **fields)
-        self.service.tick(self.time(seconds))
+        self.app.health.check(self.time(seconds))
 
     def deliver(self, seconds: float) -> None:
         """All deliveries that are due by then."""
-        while self.service.deliver(self.time(seconds)):
+        while self.app.notifications.deliver(self.time(seconds)):
             pass
 
     def incidents(self, status: str | None = None) -> list[dict[str, Any]]:
-        return self.service.incidents(status, 1000)
+        return self.app.incidents.list_incidents(status, 1000)
 
     def incident(self) -> dict[str, Any]:
         """The one that there is."""
         (row,) = self.incidents()
-        return self.service.incident(row["id"])
+        return self.app.incidents.get_incident(row["id"])
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        database = self.service.database
+        database = self.app.database
         with database.read() as conn:
             return [dict(row) for row in conn.execute(sa.select(metadata.tables[table])).mappings()]
 
     def accepted(self) -> list[dict[str, Any]]:
         """The events on disk, triaged by now or not: event_id, event."""
         # The inbox first: what leaves it meanwhile is in the history by then.
-        database = self.service.database
+        database = self.app.database
         with database.read() as conn:
             batch = database.inbox.load_pending(conn, 1_000_000)
         decoded = [entry for parcel in batch.payloads for entry in decode(parcel)]

@@ -31,3 +31,20 @@ def test_what_fails_is_not_kept_and_old_answers_go() -> None:
     for number in range(MAX_ENTRIES):
         remembered.get_or_compute(str(number), "a", lambda: None)
     assert remembered.get_or_compute("now", "a", lambda: "anew") == "anew"
+
+
+def test_a_question_does_not_wait_for_another() -> None:
+    cache, started, release = VersionedCache(), threading.Event(), threading.Event()
+
+    def compute_slowly() -> str:
+        started.set()
+        assert release.wait(60)
+        return "slow"
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(cache.get_or_compute, "incident 1", "a", compute_slowly)
+        assert started.wait(60)
+        assert cache.get_or_compute("now", "a", lambda: "quick") == "quick"
+        assert not slow.done()
+        release.set()
+        assert slow.result(60) == "slow"

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 def stage(store_url: str, tmp_path: Path) -> Iterator[Stage]:
     made = Stage(store_url, tmp_path)
     yield made
-    made.service.close()
+    made.app.close()
 
 
 def test_cascades_are_folded_and_the_most_urgent_comes_first(stage: Stage) -> None:
-    views = Views(stage.service)
+    views = Views(stage.app)
     quiet = views.change_token()
     stage.report(0, "NEVER_HEARD_OF", tenant="acme")
     for tenant in ("acme", "bolt"):
@@ -45,9 +45,9 @@ def test_cascades_are_folded_and_the_most_urgent_comes_first(stage: Stage) -> No
 
 
 def test_what_fixed_it_before_is_shown_when_it_comes_again(stage: Stage) -> None:
-    views = Views(stage.service)
+    views = Views(stage.app)
     stage.report(0, "TWILIO_API_FAILURE")
-    stage.service.resolve("1", stage.time(10), fix="put the credentials back", actor="anna")
+    stage.app.incidents.resolve("1", stage.time(10), fix="put the credentials back", actor="anna")
     stage.report(7200, "TWILIO_API_FAILURE")
     found = views.load_incident("2", stage.time(7201), views.change_token())
     assert [(each["id"], each["fix"]) for each in found["similar"]] == [("1", "put the credentials back")]
@@ -61,7 +61,7 @@ def test_what_fixed_it_before_is_shown_when_it_comes_again(stage: Stage) -> None
 
 
 def test_how_every_component_is_was_and_changed(stage: Stage) -> None:
-    views = Views(stage.service)
+    views = Views(stage.app)
     for at, status in ((0, Status.UP), (60, Status.UP), (120, Status.DOWN)):
         stage.probe(at, status, latency_ms=10.0 + at)
     (twilio,) = views.load_components()
@@ -76,7 +76,7 @@ def test_how_every_component_is_was_and_changed(stage: Stage) -> None:
 
 
 def test_rule_files_are_read_by_the_names_that_verdicts_give(stage: Stage) -> None:
-    views = Views(stage.service)
+    views = Views(stage.app)
     for each in views.list_rules()["rules"]:
         line = views.read_rule_file(each["file"]).splitlines()[each["line"] - 1]
         assert each["id"] in line

@@ -184,7 +184,7 @@ def test_metrics_tell_what_came_and_how_it_is(tmp_path: Path) -> None:
         client.post("/api/v1/events", json=[{"code": "REDIS_SLOW"}, {}])
         client.post(HOOK, content=b"{")
         wait_until(lambda: stage.incidents("open"), "an incident")
-        wait_until(lambda: stage.service.world.readings, "a probe")
+        wait_until(lambda: stage.app.system_state.readings, "a probe")
 
         def numbers() -> dict[str, float]:
             answer = client.get("/metrics")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from firstcause.daemon.server import create_web_server
-from firstcause.daemon.supervisor import Daemon
 from firstcause.errors import IntakeError
 from firstcause.web.sessions import ATTEMPT_WINDOW_S, MAX_ATTEMPTS, SessionManager, hash_password
 from support.firstcause_process import run_cli
@@ -101,7 +100,7 @@ def test_a_form_without_its_mark_changes_nothing(tmp_path: Path) -> None:
         client.get("/", headers=PAGE)
         for data in ({}, {"csrf": "0" * 40}, {"csrf": ""}):
             refused = client.post("/silences/new", data={"matchers": "code=A", "for": "2h", **data})
-            assert (refused.status_code, "load the page again" in refused.text) == (403, True)
+            assert (refused.status_code, "Reload the page" in refused.text) == (403, True)
         assert client.get("/api/v1/silences").json() == {"silences": []}
         assert client.post("/health/check", content=b"x" * 70_000).status_code == 413
 
@@ -141,8 +140,8 @@ def test_further_names_by_which_we_are_reached(tmp_path: Path) -> None:
 def test_a_password_is_enough_to_be_reached_from_outside(tmp_path: Path, hash_of_it: str) -> None:
     web = {"host": "0.0.0.0", "password": hash_of_it}
     stage = Stage(f"sqlite:///{tmp_path}/x.db", tmp_path, web=web)
-    create_web_server(Daemon(stage.service))
-    stage.service.close()
+    create_web_server(stage.app)
+    stage.app.close()
 
 
 def test_the_command_writes_what_the_configuration_takes(tmp_path: Path) -> None:

@@ -28,10 +28,9 @@ _comment_option = click.option("--comment", metavar="TEXT", help="Record why.")
 @pass_context
 def ack(ctx: Context, *, number: str, undo: bool, by: str, comment: str | None, as_json: bool) -> None:
     """Acknowledge an incident. Reminders stop unless its priority rises."""
-    service = ctx.ready_service
-    act = service.acting.unacknowledge if undo else service.acting.acknowledge
-    act(number, now(), by, comment)
-    incident = service.incident(number)
+    incidents = ctx.ready_app.incidents
+    act = incidents.unacknowledge if undo else incidents.acknowledge
+    incident = act(number, now(), by, comment)
     if as_json:
         show_json(incident)
     elif incident["acknowledged_by"]:
@@ -52,10 +51,8 @@ _reason_option = click.option("--reason", metavar="TEXT", help="Record why.")
 @pass_context
 def merge(ctx: Context, *, number: str, into: str, by: str, reason: str | None, as_json: bool) -> None:
     """Merge incident ID into incident INTO, its cause. Overrides every rule."""
-    service, when = ctx.ready_service, now()
-    service.acting.merge(number, into, when, by, reason)
-    service.heed(when)
-    show_json(service.incident(into)) if as_json else click.echo(f"incident {number} is merged into {into}")
+    merged = ctx.ready_app.incidents.merge(number, into, now(), by, reason)
+    show_json(merged) if as_json else click.echo(f"incident {number} is merged into {into}")
 
 
 @click.command(epilog="Example: firstcause split 7 31 32 --reason 'another fault'")
@@ -72,10 +69,8 @@ def split(
 
     `incident ID` lists the ids of its alerts.
     """
-    service, when = ctx.ready_service, now()
-    service.acting.split(number, ids, when, by, reason)
-    service.heed(when)
-    show_json(service.incident(number)) if as_json else click.echo(f"alerts are split off incident {number}")
+    incident = ctx.ready_app.incidents.split(number, ids, now(), by, reason)
+    show_json(incident) if as_json else click.echo(f"alerts are split off incident {number}")
 
 
 @click.group()
@@ -117,21 +112,20 @@ def add(
     A MATCHER is FIELD=VALUE or FIELD!=VALUE, or with a pattern FIELD=~PATTERN or FIELD!~PATTERN. Fields are
     code, service, component, tenant, severity and message. Silenced incidents stay listed.
     """
-    from firstcause.incidents.actions import serialize_silence
+    from firstcause.incidents.silence_service import serialize_silence
 
     if bool(matchers) is bool(number):
         msg = "give either MATCHERs or --incident"
         raise click.UsageError(msg)
-    actions, when = ctx.ready_service.acting, now()
-    created = actions.silence(
-        matchers or actions.build_incident_matchers(str(number)),
+    silences, when = ctx.ready_app.silences, now()
+    created = silences.create(
+        matchers or silences.build_incident_matchers(str(number)),
         when,
         duration_s=_parse_length(length),
         actor=by,
         comment=comment,
         starts_at=_parse_time(start),
     )
-    ctx.ready_service.heed(when)
     if as_json:
         show_json(serialize_silence(created, when))
     else:
@@ -144,7 +138,7 @@ def add(
 @pass_context
 def list_silences(ctx: Context, *, ended: bool, as_json: bool) -> None:
     """List silences, newest first, and the incidents that each one mutes."""
-    silences = ctx.ready_service.acting.list_silences(now(), include_ended=ended)
+    silences = ctx.ready_app.silences.list_silences(now(), include_ended=ended)
     if as_json:
         show_json({"silences": silences})
         return
@@ -172,11 +166,10 @@ def _silence_row(entry: Mapping[str, Any]) -> tuple[str, ...]:
 @pass_context
 def end_silence(ctx: Context, *, number: str, by: str, as_json: bool) -> None:
     """End a silence now. Matching incidents that are still open are then notified."""
-    from firstcause.incidents.actions import serialize_silence
+    from firstcause.incidents.silence_service import serialize_silence
 
     when = now()
-    ended = ctx.ready_service.acting.end_silence(number, when, by)
-    ctx.ready_service.heed(when)
+    ended = ctx.ready_app.silences.end(number, when, by)
     show_json(serialize_silence(ended, when)) if as_json else click.echo(
         f"silence {ended.silence_id} has ended"
     )

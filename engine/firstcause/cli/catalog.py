@@ -31,7 +31,7 @@ def list_entries(ctx: Context, *, as_json: bool) -> None:
     """List all catalog entries."""
     from firstcause.incidents.serializers import serialize_entry
 
-    entries = ctx.service.catalog.entries.values()
+    entries = ctx.app.rules.catalog.entries.values()
     if as_json:
         show_json({"entries": [serialize_entry(entry) for entry in entries]})
     else:
@@ -52,9 +52,9 @@ def show_entry(ctx: Context, *, code: str, as_json: bool) -> None:
 
     from firstcause.incidents.serializers import serialize_entry
 
-    entry = ctx.service.catalog.get(code.upper())
+    entry = ctx.app.rules.catalog.get(code.upper())
     if entry is None:
-        hint = suggest_nearest(code, ctx.service.catalog.entries, "{}")
+        hint = suggest_nearest(code, ctx.app.rules.catalog.entries, "{}")
         msg = f"no catalog entry {code}{hint or '; `firstcause catalog list` has them all'}"
         raise NotFoundError(msg)
     answer = serialize_entry(entry)
@@ -99,7 +99,7 @@ def import_entries(
     """
     from firstcause.authoring.importer import import_all
 
-    folders = ctx.service.rule_folders
+    folders = ctx.app.rules.folders
     result = import_all(ctx.settings, folders, sources, into=into, component=component, dry_run=dry_run)
     if as_json:
         show_json(result.to_dict())
@@ -140,8 +140,8 @@ def coverage(ctx: Context, *, text: str | None, draft: bool, as_json: bool) -> N
     from firstcause.authoring.coverage import measure_coverage as look
     from firstcause.authoring.yaml_style import format_entry
 
-    current_catalog = ctx.service.catalog
-    report = look(ctx.ready_service.database, current_catalog)
+    current_catalog = ctx.app.rules.catalog
+    report = look(ctx.ready_app.database, current_catalog)
     uncovered = [item for item in report.uncovered if text is None or item.contains(text)]
     if text is not None and not uncovered:
         msg = f"no error without an entry contains {text!r}; `firstcause catalog coverage` lists them"

@@ -19,7 +19,7 @@ from firstcause.errors import ConfigError, FirstcauseError, IntakeError, NotFoun
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from firstcause.app.application import Service
+    from firstcause.app.application import Application
     from firstcause.config import Settings
 
 __all__ = [
@@ -49,7 +49,7 @@ def now() -> datetime:
 
 
 class Context:
-    """One run of the command line. The service is opened when a command first needs it."""
+    """One run of the command line. The application is opened when a command first needs it."""
 
     def __init__(self, config: str | None) -> None:
         self._config = Path(config) if config else None
@@ -61,20 +61,20 @@ class Context:
         return load(self._config)
 
     @cached_property
-    def service(self) -> Service:
-        from firstcause.app.application import Service
+    def app(self) -> Application:
+        from firstcause.app.application import Application
 
-        return Service(self.settings)
+        return Application(self.settings)
 
     @cached_property
-    def ready_service(self) -> Service:
-        """The service over a store that has this program's schema."""
-        self.service.database.prepare()
-        return self.service
+    def ready_app(self) -> Application:
+        """The application over a store that has this program's schema."""
+        self.app.database.prepare()
+        return self.app
 
     def close(self) -> None:
-        if "service" in self.__dict__:
-            self.service.close()
+        if "app" in self.__dict__:
+            self.app.close()
 
 
 pass_context = click.make_pass_decorator(Context)

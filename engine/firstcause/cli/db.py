@@ -40,9 +40,9 @@ def prune(ctx: Context, *, older: float | None, dry_run: bool, vacuum: bool, as_
     """
     from firstcause.incidents.serializers import format_over_limit
 
-    pruned = ctx.ready_service.prune(now(), older, dry_run=dry_run)
+    pruned = ctx.ready_app.maintenance.prune(now(), older, dry_run=dry_run)
     if vacuum and not dry_run:
-        ctx.service.database.vacuum()
+        ctx.app.database.vacuum()
     if as_json:
         show_json({**pruned, "dry_run": dry_run})
     else:
@@ -64,13 +64,12 @@ def backup(ctx: Context, *, file: Path, replace: bool, as_json: bool) -> None:
     is not; set [store] url to use it. FILE is written completely or not at all.
     """
     from firstcause.core.text.sizes import format_size
-    from firstcause.store.backup import back_up
 
-    size = back_up(ctx.service.database, file, replace=replace)
+    size = ctx.app.maintenance.back_up(file, replace=replace)
     if as_json:
         show_json({"file": str(file), "bytes": size})
     else:
-        click.echo(f"{ctx.service.database.display_url} is copied to {file} ({format_size(size)})")
+        click.echo(f"{ctx.app.database.display_url} is copied to {file} ({format_size(size)})")
 
 
 @click.command(epilog="Example: firstcause export --since 1d > yesterday.jsonl")
@@ -90,10 +89,9 @@ def export(ctx: Context, *, what: str, since: str | None, output: IO[str]) -> No
     Events are printed as they were reported, for `firstcause replay`; drills and unreadable events are left
     out. Incidents are printed as by `incident ID --json`.
     """
-    from firstcause.app import export as exporting
-
-    read_rows = {"events": exporting.export_events, "incidents": exporting.export_incidents}[what]
-    for row in read_rows(ctx.ready_service, None if since is None else parse_since(since, now())):
+    maintenance = ctx.ready_app.maintenance
+    read_rows = {"events": maintenance.export_events, "incidents": maintenance.export_incidents}[what]
+    for row in read_rows(None if since is None else parse_since(since, now())):
         output.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
@@ -106,8 +104,8 @@ def db() -> None:
 @pass_context
 def upgrade(ctx: Context) -> None:
     """Upgrade the database to this program's schema. `firstcause run` does this by itself."""
-    ctx.service.database.prepare()
-    click.echo(f"{ctx.service.database.display_url} has schema {ctx.service.database.read_version()}")
+    ctx.app.database.prepare()
+    click.echo(f"{ctx.app.database.display_url} has schema {ctx.app.database.read_version()}")
 
 
 @db.command(epilog="Example: firstcause db downgrade 0001")
@@ -116,10 +114,8 @@ def upgrade(ctx: Context) -> None:
 @pass_context
 def downgrade(ctx: Context, version: str) -> None:
     """Downgrade the database to VERSION, by default by one; `base` removes all tables."""
-    ctx.service.database.downgrade(version)
-    click.echo(
-        f"{ctx.service.database.display_url} has schema {ctx.service.database.read_version() or 'none'}"
-    )
+    ctx.app.database.downgrade(version)
+    click.echo(f"{ctx.app.database.display_url} has schema {ctx.app.database.read_version() or 'none'}")
 
 
 @db.command(epilog="Example: firstcause db current --json")
@@ -127,14 +123,13 @@ def downgrade(ctx: Context, version: str) -> None:
 @pass_context
 def current(ctx: Context, *, as_json: bool) -> None:
     """Show the schema version of the database and of this program. Exit 1 if they differ."""
-    from firstcause.store.schema import HEAD
-
-    version, url = ctx.service.database.read_version(), ctx.service.database.display_url
+    schema = ctx.app.maintenance.describe_schema()
     if as_json:
-        show_json({"version": version, "head": HEAD, "url": url})
+        show_json(schema)
     else:
-        click.echo(f"{url} has schema {version or 'none'}; this firstcause has {HEAD}")
-    click.get_current_context().exit(0 if version == HEAD else 1)
+        stored = schema["version"] or "none"
+        click.echo(f"{schema['url']} has schema {stored}; this firstcause has {schema['head']}")
+    click.get_current_context().exit(0 if schema["version"] == schema["head"] else 1)
 
 
 db.add_command(prune)

@@ -29,7 +29,7 @@ def diagnose(ctx: Context, click_ctx: click.Context, *, file: TextIO) -> None:
     """
     from firstcause.simulation.diagnose import Diagnoser
 
-    with closing(Diagnoser(ctx.service.knowledge)) as diagnoser:
+    with closing(Diagnoser(ctx.app.rules.current)) as diagnoser:
         invalid_count = _diagnose_lines(diagnoser, file)
     click_ctx.exit(2 if invalid_count else 0)
 

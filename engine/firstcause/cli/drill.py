@@ -11,7 +11,7 @@ from firstcause.cli.common import Context, json_option, now, pass_context, show_
 from firstcause.errors import StoreError
 
 if TYPE_CHECKING:
-    from firstcause.app.application import Service
+    from firstcause.app.application import Application
 
 _POLL_INTERVAL_S = 0.25
 
@@ -39,29 +39,29 @@ def drill(ctx: Context, *, code: str, route: str | None, length: str, as_json: b
         timeout_s = parse_duration(length)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--wait") from None
-    service = ctx.ready_service
-    event_id = service.drill(code, route, now())
-    daemon_runs = _await_drill(service, event_id, time.monotonic() + timeout_s)
-    answer = service.drilled(event_id) | {"daemon": daemon_runs}
+    app = ctx.ready_app
+    event_id = app.notifications.send_drill(code, route, now())
+    daemon_runs = _await_drill(app, event_id, time.monotonic() + timeout_s)
+    answer = app.notifications.get_drill_outcome(event_id) | {"daemon": daemon_runs}
     show_json(answer) if as_json else _show_drill(answer, length)
     if not answer["delivered"]:
         click.get_current_context().exit(1)
 
 
-def _await_drill(service: Service, event_id: str, deadline: float) -> bool:
+def _await_drill(app: Application, event_id: str, deadline: float) -> bool:
     """Wait until the drill is delivered or has failed; act as the daemon if none runs.
 
     Return whether a daemon runs.
     """
     try:
-        with service.database.hold_daemon_lock():
-            service.triage_all(now())
-            while not service.drilled(event_id)["over"] and time.monotonic() < deadline:
-                service.deliver(now())
+        with app.database.hold_daemon_lock():
+            app.pipeline.triage_all(now())
+            while not app.notifications.get_drill_outcome(event_id)["over"] and time.monotonic() < deadline:
+                app.notifications.deliver(now())
                 time.sleep(_POLL_INTERVAL_S)
     except StoreError:
         # A daemon runs. If the store itself fails, the next query raises.
-        while not service.drilled(event_id)["over"] and time.monotonic() < deadline:
+        while not app.notifications.get_drill_outcome(event_id)["over"] and time.monotonic() < deadline:
             time.sleep(_POLL_INTERVAL_S)
         return True
     return False

@@ -32,7 +32,7 @@ def explain(ctx: Context, *, number: str | None, what_if: str | None, as_json: b
         return
     if number is None:
         raise click.UsageError("give the ID of an incident, or --what-if fixed=CODE")
-    explanation = ctx.ready_service.explain(number, now())
+    explanation = ctx.ready_app.incidents.explain(number, now())
     show_json(explanation) if as_json else _show_explanation(explanation)
 
 
@@ -40,7 +40,7 @@ def _show_what_if(ctx: Context, text: str, *, as_json: bool) -> None:
     if not text.startswith(_FIXED_PREFIX) or text == _FIXED_PREFIX:
         msg = f"--what-if takes fixed=CODE, not {text!r}"
         raise click.UsageError(msg)
-    answer = ctx.ready_service.what_if(text.removeprefix(_FIXED_PREFIX).upper(), now())
+    answer = ctx.ready_app.incidents.simulate_fix(text.removeprefix(_FIXED_PREFIX).upper(), now())
     if as_json:
         show_json(answer)
         return
@@ -148,7 +148,7 @@ def explain_rule(ctx: Context, *, name: str, as_json: bool) -> None:
 
     Shows the open alerts that it fires on, or the conditions that fail and by how much.
     """
-    explanation = ctx.ready_service.explain_rule(name, now())
+    explanation = ctx.ready_app.incidents.explain_rule(name, now())
     if as_json:
         show_json(explanation)
         return

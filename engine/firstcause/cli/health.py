@@ -27,7 +27,7 @@ def check(ctx: Context, *, probes: tuple[str, ...], as_json: bool) -> None:
     A check with every probe takes a snapshot and compares it with the last known good state. Exit 1 if
     anything is not UP or is worse than before.
     """
-    result = ctx.ready_service.tick(now(), probes or None)
+    result = ctx.ready_app.health.check(now(), probes or None)
     if as_json:
         show_json(result)
     else:
@@ -43,7 +43,7 @@ def check(ctx: Context, *, probes: tuple[str, ...], as_json: bool) -> None:
 @pass_context
 def probe(ctx: Context, *, name: str, as_json: bool) -> None:
     """Run one probe now. Exit 1 if it is not UP."""
-    result = ctx.ready_service.tick(now(), [name])
+    result = ctx.ready_app.health.check(now(), [name])
     if as_json:
         show_json({"name": name, **result["infrastructure"][name]})
     else:
@@ -104,7 +104,7 @@ def _format_value(value: object) -> str:
 @pass_context
 def snapshots(ctx: Context, *, limit: int, as_json: bool) -> None:
     """List snapshots, latest first."""
-    entries = ctx.ready_service.history.list_snapshots(limit)
+    entries = ctx.ready_app.health.history.list_snapshots(limit)
     if as_json:
         show_json({"snapshots": entries})
         return
@@ -134,7 +134,7 @@ def snapshot(ctx: Context, *, name: str, pin: bool, unpin: bool, by: str, as_jso
     if pin and unpin:
         msg = "--pin and --unpin exclude each other; give one"
         raise click.UsageError(msg)
-    history = ctx.ready_service.history
+    history = ctx.ready_app.health.history
     if unpin:
         history.unpin(now(), by)
     result = history.pin(name, now(), by) if pin else history.get_snapshot(name)
@@ -181,7 +181,7 @@ def _show_snapshot(details: dict[str, Any]) -> None:
 @pass_context
 def diff(ctx: Context, *, before: str, after: str, as_json: bool) -> None:
     """Show what changed from snapshot A to B. Exit 1 if B is worse."""
-    comparison = ctx.ready_service.history.diff(before, after)
+    comparison = ctx.ready_app.health.history.diff(before, after)
     if as_json:
         show_json(comparison)
     else:
@@ -200,7 +200,7 @@ def trend(ctx: Context, *, metric: str, minutes: float, as_json: bool) -> None:
     METRIC is `errors`, `errors.CODE`, `errors.critical`, `alerts`, `health` (the share of probes that are
     UP), or PROBE.MEASUREMENT.
     """
-    result = ctx.ready_service.history.get_trend(metric, minutes, now())
+    result = ctx.ready_app.health.history.get_trend(metric, minutes, now())
     if as_json:
         show_json(result)
         return
@@ -226,7 +226,7 @@ def trend(ctx: Context, *, metric: str, minutes: float, as_json: bool) -> None:
 @pass_context
 def forecast(ctx: Context, *, metric: str, limit: float | None, minutes: float, as_json: bool) -> None:
     """Forecast when a metric reaches its limit, with an interval. METRIC as in `trend`."""
-    result = ctx.ready_service.history.forecast(metric, limit, minutes, now())
+    result = ctx.ready_app.health.history.forecast(metric, limit, minutes, now())
     if as_json:
         show_json(result)
         return

@@ -29,7 +29,7 @@ _MAX_SHOWN = 5
 @pass_context
 def list_incidents(ctx: Context, *, status: str | None, limit: int, as_json: bool) -> None:
     """List incidents, newest first."""
-    items = ctx.ready_service.incidents(status, limit)
+    items = ctx.ready_app.incidents.list_incidents(status, limit)
     if as_json:
         show_json({"incidents": items})
     elif not items:
@@ -64,7 +64,7 @@ def incident(ctx: Context, *, number: str, as_json: bool) -> None:
 
     Shows the cause, fix, impact, errors, notifications and timeline.
     """
-    answer = ctx.ready_service.incident(number)
+    answer = ctx.ready_app.incidents.get_incident(number)
     show_json(answer) if as_json else show_incident(answer)
 
 
@@ -202,7 +202,9 @@ def debug(ctx: Context, *, number: str, form: str, as_json: bool) -> None:
 
     The report has the cause, dependencies, impact, fix and verification, to read or to paste into a ticket.
     """
-    click.echo(ctx.ready_service.debug_as(number, "json" if as_json else form, now()).rstrip("\n"))
+    click.echo(
+        ctx.ready_app.incidents.render_debug_report(number, "json" if as_json else form, now()).rstrip("\n")
+    )
 
 
 @click.command(epilog="Example: firstcause resolve 7 --fix 'put the credentials back'")
@@ -212,7 +214,7 @@ def debug(ctx: Context, *, number: str, form: str, as_json: bool) -> None:
 @pass_context
 def resolve(ctx: Context, *, number: str, fix: str | None, as_json: bool) -> None:
     """Resolve an incident and its cascades."""
-    answer = ctx.ready_service.resolve(number, now(), fix=fix, actor=getpass.getuser())
+    answer = ctx.ready_app.incidents.resolve(number, now(), fix=fix, actor=getpass.getuser())
     show_json(answer) if as_json else click.echo(f"incident {answer['id']} is resolved")
 
 

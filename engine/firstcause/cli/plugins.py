@@ -19,12 +19,13 @@ def plugins() -> None:
 @pass_context
 def list_plugins(ctx: Context, *, as_json: bool) -> None:
     """List plugins with status, hooks and problems. Exit 1 if one has a problem."""
-    service = ctx.service
+    app = ctx.app
     root = click.get_current_context().find_root().command
     own_commands = root.commands if isinstance(root, click.Group) else {}
     # Called before the states are read: most problems of a plugin show when its hooks are called.
-    _ = service.probes, service.notifiers, service.host.rule_folders(), service.host.commands(own_commands)
-    states = service.host.states()
+    probes, notifiers = app.health.probes, app.notifications.notifiers
+    _ = app.plugins.rule_folders(), app.plugins.commands(own_commands)
+    states = app.plugins.states()
     if as_json:
         show_json({"plugins": [dataclasses.asdict(state) for state in states]})
     else:
@@ -33,8 +34,8 @@ def list_plugins(ctx: Context, *, as_json: bool) -> None:
             for state in states
         ]
         show_table(("NAME", "STATUS", "VERSION", "HOOKS", "PROBLEMS"), rows)
-        click.echo(f"probes: {', '.join(service.probes) or 'none'}")
-        click.echo(f"notifiers: {', '.join(service.notifiers) or 'none'}")
+        click.echo(f"probes: {', '.join(probes) or 'none'}")
+        click.echo(f"notifiers: {', '.join(notifiers) or 'none'}")
     click.get_current_context().exit(1 if any(state.problems for state in states) else 0)
 
 

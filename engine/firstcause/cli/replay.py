@@ -32,7 +32,7 @@ def replay(ctx: Context, click_ctx: click.Context, *, file: BinaryIO, store: str
 
     events, invalid_count = _read_events(file, ctx.settings.intake.max_event_bytes)
     group_wait = ctx.settings.notify.group_wait
-    result = play(events, ctx.service.knowledge, group_wait, store)
+    result = play(events, ctx.app.rules.current, group_wait, store)
     for incident in result.incidents:
         click.echo(json.dumps(incident, ensure_ascii=False))
     counts = (
@@ -46,7 +46,7 @@ def replay(ctx: Context, click_ctx: click.Context, *, file: BinaryIO, store: str
 
 def _read_events(file: BinaryIO, limit: int) -> tuple[list[Event], int]:
     """Read the events. Return them and how many lines could not be read."""
-    from firstcause.app.application import generate_id
+    from firstcause.intake.event_intake import generate_id
     from firstcause.intake.native_format import parse
 
     events: list[Event] = []

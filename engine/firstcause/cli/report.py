@@ -36,7 +36,7 @@ def report(
     as_json: bool,
 ) -> None:
     """Report an error by its CODE or its message."""
-    from firstcause.app.application import generate_id
+    from firstcause.intake.event_intake import generate_id
     from firstcause.intake.native_format import parse
 
     fields = {
@@ -55,13 +55,13 @@ def report(
     parsed = parse(body, "application/json", now=now(), new_id=generate_id, max_event_bytes=limit)
     if parsed.rejected:
         raise IntakeError(parsed.rejected[0].error)
-    ctx.ready_service.accept(parsed.events, now())
-    ctx.ready_service.triage_all(now())
+    ctx.ready_app.intake.accept(parsed.events, now())
+    ctx.ready_app.pipeline.triage_all(now())
     _show_accepted(ctx, parsed.events[0].id, wait=wait, as_json=as_json)
 
 
 def _show_accepted(ctx: Context, event_id: str, *, wait: bool, as_json: bool) -> None:
-    incident = ctx.ready_service.incident_of(event_id)
+    incident = ctx.ready_app.incidents.find_by_event(event_id)
     if incident is None:
         answer = {"accepted": 1, "id": event_id, "incident": None}
         show_json(answer) if as_json else click.echo("accepted; the error belongs to no open incident")

@@ -52,7 +52,7 @@ def _select_files(ctx: Context, names: Sequence[str]) -> _FileSelection:
     """Select all configured files for paths within their folders, and other paths by themselves."""
     from firstcause.rulebase.rulebase import SHIPPED_RULES, resolve_rule_folder
 
-    configured = ctx.service.rule_folders
+    configured = ctx.app.rules.folders
     if not names:
         return _FileSelection(configured)
     paths = [
@@ -163,7 +163,7 @@ def backtest(ctx: Context, *, paths: tuple[str, ...], since: str, strict: bool, 
     from firstcause.rulebase.rulebase import load_rulebase
     from firstcause.simulation.backtest import run_backtest as play
 
-    when, service = now(), ctx.ready_service
+    when, app = now(), ctx.ready_app
     begin = parse_since(since, when)
     selection = _select_files(ctx, paths)
     settings = ctx.settings
@@ -174,7 +174,7 @@ def backtest(ctx: Context, *, paths: tuple[str, ...], since: str, strict: bool, 
         depends_on=settings.topology.depends_on,
     )
     try:
-        report = play(service.database, knowledge, settings.notify.group_wait, begin, when)
+        report = play(app.database, knowledge, settings.notify.group_wait, begin, when)
     finally:
         knowledge.close()
     if as_json:

@@ -20,7 +20,7 @@ def run(ctx: Context) -> None:
     from firstcause.daemon.server import serve
 
     log_to_stderr()
-    serve(ctx.service)
+    serve(ctx.app)
 
 
 @click.command(epilog="Example: firstcause demo --once")

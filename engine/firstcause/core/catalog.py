@@ -17,7 +17,7 @@ Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
 class Fix(Frozen):
-    """How to mend it: links, the settings concerned, and the steps in order."""
+    """How to fix the error: links, the settings concerned, and the steps in order."""
 
     url: Text | None = None
     ui_url: Text | None = None
@@ -27,7 +27,7 @@ class Fix(Frozen):
 
 
 class Verify(Frozen):
-    """How to see that it is mended; probe names the probe whose UP proves it."""
+    """How to verify the fix. probe: the name of the probe whose UP proves it."""
 
     steps: tuple[Text, ...] = ()
     probe: Text | None = None
@@ -105,7 +105,7 @@ class Catalog:
     def find_nearest(self, text: str) -> NearestEntry | None:
         """The entry whose words a text has, and how like it is; None where none is near enough.
 
-        Asked anew for each text: give what is the same for all occurrences of an error.
+        Every call searches again: pass a text that is the same for all occurrences of an error.
         """
         if text not in self._nearest_by_text:
             if len(self._nearest_by_text) >= _MAX_CACHED_TEXTS:

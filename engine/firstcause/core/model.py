@@ -214,7 +214,7 @@ class VerdictKind(StrEnum):
 
 
 class RaisedError(Frozen):
-    """The error that something is which is no alert. rollback: what to put back, in words."""
+    """The error code of a finding that is not an alert. rollback: what to put back, in words."""
 
     code: str
     severity: Severity
@@ -350,7 +350,7 @@ class Incident(Frozen):
 
 
 class NotifyReason(StrEnum):
-    """Why a person is told.
+    """Why a person is notified.
 
     escalated: it is worse, or nobody acknowledged it. reminder: it is still open, and nobody did. digest:
     several messages in one, as there were too many.
@@ -403,7 +403,7 @@ def _one_line(text: str) -> str:
 
 
 class Problem(Frozen):
-    """Something that a probe saw besides what its reading names. code: the error that it is, if any."""
+    """A further problem that a probe saw. code: the error code, None if it has none."""
 
     detail: str
     code: str | None = None

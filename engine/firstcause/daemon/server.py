@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import socket
@@ -16,7 +17,7 @@ from firstcause.errors import ConfigError
 from firstcause.web.app import create_app
 
 if TYPE_CHECKING:
-    from firstcause.app.application import Service
+    from firstcause.app.application import Application
     from firstcause.web.app import WebApplication
 
 log = logging.getLogger("firstcause")
@@ -40,8 +41,9 @@ def open_listening_socket(host: str, port: int) -> socket.socket:
     return listening_socket
 
 
-def create_web_server(daemon: Daemon) -> uvicorn.Server:
-    web_app = create_app(daemon, daemon.service.settings, daemon.service.host.formats())
+def create_web_server(application: Application) -> uvicorn.Server:
+    """The web server over an application, not yet listening. ConfigError as of `create_app`."""
+    web_app = create_app(application)
     config = uvicorn.Config(
         web_app,
         log_config=None,
@@ -54,7 +56,7 @@ def create_web_server(daemon: Daemon) -> uvicorn.Server:
 
 
 class _WebServer(uvicorn.Server):
-    """Ends the streams of its browsers first, which else would keep it up to its patience's end."""
+    """Ends the streams of browsers before it shuts down, as it would wait for them."""
 
     def __init__(self, config: uvicorn.Config, web_app: WebApplication) -> None:
         super().__init__(config)
@@ -63,13 +65,14 @@ class _WebServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._web_app.close()
         await super().shutdown(sockets)
+        await asyncio.to_thread(self._web_app.stop_jobs)
 
 
-def serve(service: Service) -> None:
+def serve(application: Application) -> None:
     """Run until SIGTERM or Ctrl-C. SIGHUP reloads the rules."""
-    web = service.settings.web
-    daemon = Daemon(service)
-    server = create_web_server(daemon)
+    web = application.settings.web
+    daemon = Daemon(application)
+    server = create_web_server(application)
     listening_socket = open_listening_socket(web.host, web.port)
     return_freed_memory()
     with listening_socket:
@@ -80,7 +83,7 @@ def serve(service: Service) -> None:
             # uvicorn sends itself the signal once more when it is done; the default would end us undrained.
             signal.signal(signal_number, lambda *_: setattr(server, "should_exit", True))
         host, port = listening_socket.getsockname()[:2]
-        log.info("firstcause listens on http://%s:%s, store %s", host, port, service.database.display_url)
+        log.info("firstcause listens on http://%s:%s, store %s", host, port, application.database.display_url)
         try:
             server.run(sockets=[listening_socket])
         finally:

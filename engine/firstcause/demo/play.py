@@ -8,13 +8,14 @@ import logging
 import tempfile
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import httpx
 
-from firstcause.app.application import Service
+from firstcause.app.application import Application
 from firstcause.config import Settings
 from firstcause.daemon.server import create_web_server, open_listening_socket
 from firstcause.daemon.supervisor import Daemon
@@ -66,16 +67,16 @@ def play_demo(*, once: bool, as_json: bool) -> None:
         (folder / "app.env").write_text(scenario.env_file(has_credentials=True), encoding="utf-8")
         twilio.add_account(scenario.APP_SID, scenario.APP_TOKEN, [scenario.APP_NUMBER])
         twilio.add_account(scenario.OWN_SID, scenario.OWN_TOKEN, [scenario.OWN_NUMBER])
-        with _run_daemon(settings_for(folder, twilio.url)) as (daemon, url):
+        with _run_daemon(settings_for(folder, twilio.url)) as (app, url):
             echo(f"firstcause listens on {url}, a simulated Twilio on {twilio.url}\n", dim=True)
-            _play_scenario(daemon, url, twilio, folder, echo)
+            _play_scenario(app, url, twilio, folder, echo)
             seconds = round(time.monotonic() - started, 1)
             if as_json:
                 sms = [
                     {"to": message.to, "from": message.from_, "body": message.body}
                     for message in twilio.messages
                 ]
-                incidents = daemon.incidents(None, 50)
+                incidents = app.incidents.list_incidents(None, 50)
                 click.echo(json.dumps({"incidents": incidents, "sms": sms, "seconds": seconds}, indent=2))
             else:
                 echo(f"\n{seconds} s, one cause, {len(twilio.messages)} messages.", bold=True)
@@ -84,9 +85,9 @@ def play_demo(*, once: bool, as_json: bool) -> None:
 
 
 def _play_scenario(
-    daemon: Daemon, url: str, twilio: FakeTwilio, folder: Path, echo: Callable[..., None]
+    app: Application, url: str, twilio: FakeTwilio, folder: Path, echo: Callable[..., None]
 ) -> None:
-    _wait_until(lambda: daemon.health()["status"] == "UP", "the first health check")
+    _wait_until(lambda: app.health.get_health()["status"] == "UP", "the first health check")
     echo("1. All is well. A deployment loses the application's Twilio credentials.", bold=True)
     storm = scenario.build_storm()
     for part in (storm[:3], storm[3:5], storm[5:]):
@@ -99,11 +100,11 @@ def _play_scenario(
     echo("2. The phone rings once:", bold=True)
     _wait_until(lambda: len(twilio.messages) >= 1, "the first SMS")
     echo(f"   SMS  {twilio.messages[0].body}\n", fg="red")
-    incident_id = daemon.incidents("open", 1)[0]["id"]
-    echo(daemon.render_debug_report(incident_id, "text"))
+    incident_id = app.incidents.list_incidents("open", 1)[0]["id"]
+    echo(app.incidents.render_debug_report(incident_id, "text", datetime.now(UTC)))
     echo("3. The credentials are put back.", bold=True)
     (folder / "app.env").write_text(scenario.env_file(has_credentials=True), encoding="utf-8")
-    _wait_until(lambda: daemon.incident(incident_id)["status"] == "resolved", "the recovery")
+    _wait_until(lambda: app.incidents.get_incident(incident_id)["status"] == "resolved", "the recovery")
     _wait_until(lambda: len(twilio.messages) >= 2, "the second SMS")  # noqa: PLR2004 - one before, one after
     echo(f"   SMS  {twilio.messages[1].body}", fg="green")
     # Nothing more may follow: a third message would be a bug, and the demo must show it.
@@ -120,22 +121,22 @@ def _wait_until(condition: Callable[[], bool], description: str) -> None:
 
 
 @contextlib.contextmanager
-def _run_daemon(settings: Settings) -> Iterator[tuple[Daemon, str]]:
+def _run_daemon(settings: Settings) -> Iterator[tuple[Application, str]]:
     """The daemon and its web server, on a free port of loopback."""
-    service = Service(settings)
-    daemon = Daemon(service)
-    server = create_web_server(daemon)
+    app = Application(settings)
+    daemon = Daemon(app)
+    server = create_web_server(app)
     with open_listening_socket(settings.web.host, settings.web.port) as listening_socket:
         daemon.start()
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening_socket]}, daemon=True)
         thread.start()
         try:
-            yield daemon, f"http://{settings.web.host}:{listening_socket.getsockname()[1]}"
+            yield app, f"http://{settings.web.host}:{listening_socket.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join()
             daemon.stop()
-            service.close()
+            app.close()
 
 
 def _keep_running(url: str) -> None:

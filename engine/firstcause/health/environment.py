@@ -15,11 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from firstcause.config import Settings
 
 log = logging.getLogger("firstcause.health")
 
 _KEY_FILE = "checksum.key"
 _KEY_BYTES = 32
+
+
+def locate_env_file(settings: Settings) -> Path | None:
+    """The application's dotenv file, [health] env_file; None where none is configured."""
+    configured = settings.health.env_file
+    return None if configured is None else settings.folder / configured
 
 
 def read_presence(names: Iterable[str], env_file: Path | None) -> dict[str, bool]:

@@ -1,7 +1,7 @@
 """Runs checks side by side. A probe whose check raises or hangs is DOWN.
 
 A check is foreign code in a thread that nobody can end. So no check is started while an earlier one of the
-same probe still runs, whoever asks for it: there are never more such threads than probes.
+same probe still runs, no matter who asks for it: there are never more such threads than probes.
 """
 
 from __future__ import annotations

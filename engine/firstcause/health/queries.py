@@ -10,7 +10,7 @@ from firstcause.core.health.comparison import assess, difference_facts, find_dif
 from firstcause.core.health.trend import forecast_limit
 from firstcause.core.text.spelling import suggest_nearest
 from firstcause.errors import NotFoundError
-from firstcause.health.change_finder import find_deployments
+from firstcause.health.change_finder import ChangeFinder, find_deployments
 from firstcause.health.forecasts import find_limit
 from firstcause.health.serializers import (
     serialize_comparison,
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from firstcause.health.change_finder import ChangeFinder
-    from firstcause.rulebase.rulebase import Rulebase
+    from firstcause.rulebase.live_rules import LiveRules
     from firstcause.store.database import Database
     from firstcause.store.snapshots import StoredSnapshot
 
@@ -42,11 +41,14 @@ _GOOD = "good"
 
 @dataclass(frozen=True)
 class HealthHistory:
-    """Reads stored snapshots; only pinning writes."""
+    """Reads stored snapshots; only pinning writes.
+
+    learned_ttl_s: how long a dependency counts that was learned from errors, in seconds.
+    """
 
     database: Database
-    rulebase: Rulebase
-    change_finder: ChangeFinder
+    rules: LiveRules
+    learned_ttl_s: float
 
     def list_snapshots(self, limit: int) -> list[dict[str, Any]]:
         """The latest first."""
@@ -100,18 +102,18 @@ class HealthHistory:
     def diff(self, before_name: str, after_name: str) -> dict[str, Any]:
         """The second against the first, with what the rules say of the differences."""
         before, after = self._get_stored(before_name), self._get_stored(after_name)
-        changes = with_first_seen(
-            find_differences(before.snapshot, after.snapshot, self.rulebase.min_notable_change),
-            after.snapshot.since,
-            after.snapshot.taken_at,
-        )
-        with self.database.read() as conn:
+        with self.rules.use_for_query() as rulebase, self.database.read() as conn:
+            changes = with_first_seen(
+                find_differences(before.snapshot, after.snapshot, rulebase.min_notable_change),
+                after.snapshot.since,
+                after.snapshot.taken_at,
+            )
             changes += find_deployments(conn, before.snapshot.taken_at, after.snapshot.taken_at)
-        verdicts = self.rulebase.inference.evaluate(difference_facts(changes))
-        baseline = str(before.snapshot_id), before.snapshot.taken_at
-        now = after.snapshot.taken_at
-        with self.database.read() as conn:
-            likelihood_by_key = self.change_finder.rank_regression_causes(conn, changes, verdicts, now)
+            verdicts = rulebase.inference.evaluate(difference_facts(changes))
+            baseline = str(before.snapshot_id), before.snapshot.taken_at
+            now = after.snapshot.taken_at
+            change_finder = ChangeFinder(rulebase, self.learned_ttl_s)
+            likelihood_by_key = change_finder.rank_regression_causes(conn, changes, verdicts, now)
         baseline_name = f"snapshot {before.snapshot_id}"
         comparison = assess(changes, verdicts, likelihood_by_key, baseline, now, baseline_name)
         return serialize_comparison(str(before.snapshot_id), str(after.snapshot_id), comparison)
@@ -140,13 +142,17 @@ class HealthHistory:
 
     def forecast(self, metric: str, limit: float | None, minutes: float, now: datetime) -> dict[str, Any]:
         """When a metric reaches a limit, by its last minutes. limit: None for what the rule files say."""
-        threshold = limit if limit is not None else find_limit(metric, self.rulebase.book.thresholds)
+        threshold = limit if limit is not None else self.find_limit(metric)
         points = self.get_series(metric, now - timedelta(minutes=minutes), now)
         if threshold is None:
             msg = f"no rule file says where {metric} ends; name the limit"
             raise NotFoundError(msg)
         prediction = forecast_limit([(time.timestamp(), value) for time, value in points], threshold)
         return serialize_forecast(metric, threshold, points, prediction)
+
+    def find_limit(self, metric: str) -> float | None:
+        """Where a metric ends by the rule files; None where they do not say."""
+        return find_limit(metric, self.rules.current.book.thresholds)
 
     def _count_errors(
         self, metric: str, since: datetime, until: datetime

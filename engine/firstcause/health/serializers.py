@@ -7,7 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.health.comparison import Comparison, comparison_details
-from firstcause.core.health.snapshot import COUNT_UNIT, percentile
+from firstcause.core.health.snapshot import COUNT_UNIT, Snapshot, percentile, to_observation
 from firstcause.core.health.trend import Forecast, detect_trend
 from firstcause.core.text.timestamps import format_time
 from firstcause.health.forecasts import format_evidence
@@ -15,7 +15,8 @@ from firstcause.health.forecasts import format_evidence
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from firstcause.core.health.snapshot import ProbeObservation, Snapshot
+    from firstcause.core.health.snapshot import ProbeObservation
+    from firstcause.core.model import Reading
     from firstcause.store.snapshots import StoredSnapshot
 
 UNKNOWN = "UNKNOWN"
@@ -61,12 +62,22 @@ def serialize_check(
     }
 
 
+def serialize_readings(readings: Mapping[str, tuple[str, Reading]], now: datetime) -> dict[str, Any]:
+    """A check of some probes as JSON. readings: name -> component and reading."""
+    observations = {
+        name: to_observation(component, reading) for name, (component, reading) in readings.items()
+    }
+    return serialize_check(Snapshot(taken_at=now, infrastructure=observations))
+
+
 def _format_status(snapshot: Snapshot) -> str:
     return snapshot.status.value if snapshot.status is not None else UNKNOWN
 
 
-def serialize_health(stored: StoredSnapshot) -> dict[str, Any]:
-    """Serialize the last full check."""
+def serialize_health(stored: StoredSnapshot | None) -> dict[str, Any]:
+    """Serialize the last full check; the status is UNKNOWN where there was none."""
+    if stored is None:
+        return {"status": UNKNOWN, "infrastructure": {}, "snapshot_id": None, "checked_at": None}
     return {
         "status": _format_status(stored.snapshot),
         "infrastructure": serialize_infrastructure(stored.snapshot),

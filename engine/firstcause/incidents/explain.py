@@ -13,7 +13,7 @@ from firstcause.incidents.serializers import serialize_suspect
 from firstcause.inference.near_misses import NearMiss, find_nearest_miss
 from firstcause.inference.variables import parse_reference
 from firstcause.rulebase.evaluation import ScopeEvaluator, collect_common_facts
-from firstcause.store import alerts, incidents, recorded_facts
+from firstcause.store import alerts, recorded_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,13 +43,12 @@ class Explainer:
         self._now = now
         self._rules = {placed.rule.id: placed for placed in rulebase.book.rules}
 
-    def explain_incident(self, incident_id: str) -> dict[str, Any]:
+    def explain_incident(self, incident: Incident, members: Sequence[Alert]) -> dict[str, Any]:
         """{incident, root, tree: [nodes], suspects, missed}; a node is alerts of one code under one cause.
 
+        members: the incident's alerts.
         suspects: the components that may be the root by their graph, likeliest first.
         """
-        incident = incidents.get(self._conn, incident_id)
-        members = self._load_members(incident)
         children: dict[str | None, list[Alert]] = defaultdict(list)
         for alert in members:
             children[None if alert.role is Role.ROOT else alert.caused_by].append(alert)
@@ -68,10 +67,6 @@ class Explainer:
         facts = recorded_facts.load_at(self._conn, incident.resolved_at or self._now)
         suspects = suspect_ranking.rank_suspects(members, self._rulebase.diagnosis_inputs(facts), facts)
         return [serialize_suspect(suspect) for suspect in suspects[:_MAX_SUSPECTS]]
-
-    def _load_members(self, incident: Incident) -> list[Alert]:
-        incident_id = incident.row_id
-        return alerts.load_by_incident(self._conn, [incident_id])[incident_id]
 
     def _build_nodes(
         self,

@@ -6,7 +6,8 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from firstcause.core.model import IncidentStatus
-from firstcause.store import alerts, incidents
+from firstcause.health.snapshot_check import COMPARISON
+from firstcause.store import alerts, incidents, snapshots
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -52,3 +53,11 @@ def close_incident(
     notifications.enqueue(conn, resolved, components, now)
     log.info("incident %s resolved: %s", incident_id, reason)
     return resolved
+
+
+def accept_regression(conn: sa.Connection, ending: Incident, actor: str) -> None:
+    """Mark the last snapshot as good where the incident has a regression: the new state is intended."""
+    members = alerts.load_by_incident(conn, [ending.row_id])[ending.row_id]
+    last = snapshots.load_last(conn)
+    if last is not None and any(member.active and member.probe == COMPARISON for member in members):
+        snapshots.mark_good(conn, last.snapshot_id, f"{actor} resolved the regression")

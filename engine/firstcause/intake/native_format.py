@@ -109,7 +109,7 @@ def _decode_values(body: bytes, content_type: str) -> list[Any]:
             value = _load_json(text)
         except ValueError as error:
             if "Extra data" not in str(error):
-                msg = f"the body is no JSON: {error}"
+                msg = f"the body is not JSON: {error}"
                 raise IntakeError(msg) from None
         else:
             return value if isinstance(value, list) else [value]

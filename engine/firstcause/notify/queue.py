@@ -71,7 +71,7 @@ class NotificationQueue:
                 and _ended_unnotified(incident, state)
             ):
                 incidents.add_timeline_entry(
-                    conn, incident_id, now, f"route {route}: nobody was told", reason=_ENDED_EARLY_REASON
+                    conn, incident_id, now, f"route {route}: nobody was notified", reason=_ENDED_EARLY_REASON
                 )
             if decision.reason is None or decision.due_at is None:
                 continue

@@ -72,7 +72,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class Continue:
-    """The message goes on to the next stage."""
+    """The message continues to the next stage."""
 
     draft: Draft
 

@@ -1,4 +1,4 @@
-"""What firstcause knows: catalog, cause graph and compiled rules, as one value that a reload replaces."""
+"""One set of rules as a value: catalog, cause graph and compiled rules. A reload replaces the value."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _EdgePairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Rulebase:
-    """One consistent set of rules. close() frees the rule engine's memory once nobody uses the set."""
+    """One consistent set of rules. `close` frees the rule engine's memory; call it last."""
 
     book: RuleBook
     graph: CauseGraph
@@ -48,25 +48,31 @@ class Rulebase:
 
     @property
     def min_notable_change(self) -> float:
-        """The share by which a number must differ from what it was before rules are asked about it."""
+        """The share by which a number must change before rules are asked about it."""
         value = self.book.thresholds.get(NOTABLE_THRESHOLD)
         return float(value) if isinstance(value, int | float) else 0.0
 
     def diagnosis_inputs(self, facts: Iterable[Fact]) -> DiagnosisInputs:
-        """How to find roots. told: facts besides the alerts, of which `dependency` ones add to the graph."""
+        """What root cause analysis needs.
+
+        facts: what is known in addition to the alerts; `dependency` facts add edges to the graph.
+        """
         extra_edges = tuple(
             (str(fact["component"]), str(fact["on"])) for fact in facts if _is_dependency(fact)
         )
         return DiagnosisInputs(self._graph_with(extra_edges), self.book.signals, self.book.weights)
 
     def _graph_with(self, extra_edges: _EdgePairs) -> ComponentGraph:
-        if extra_edges not in self._graphs:
-            self._graphs.clear()
+        # Several threads ask. The graph is kept in a local, as another thread may clear the cache meanwhile.
+        graph = self._graphs.get(extra_edges)
+        if graph is None:
             edges = {name: list(others) for name, others in self.depends_on.items()}
             for component, dependency in extra_edges:
                 edges.setdefault(component, []).append(dependency)
-            self._graphs[extra_edges] = ComponentGraph(edges)
-        return self._graphs[extra_edges]
+            graph = ComponentGraph(edges)
+            self._graphs.clear()
+            self._graphs[extra_edges] = graph
+        return graph
 
     def close(self) -> None:
         self.inference.close()
@@ -78,7 +84,7 @@ def _is_dependency(fact: Fact) -> bool:
 
 @dataclass(frozen=True)
 class RejectedReload:
-    """Rule files that were not taken, so that older ones stay live. at: when they were read."""
+    """Rule files that were rejected, so that the older rules stay live. rejected_at: when they were read."""
 
     rejected_at: datetime
     error: FirstcauseError
@@ -110,9 +116,10 @@ def load_rulebase(
     all_files: bool = True,
     depends_on: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Rulebase:
-    """Read and compile all rule files. RuleFileError with every mistake where any is wrong.
+    """Read and compile all rule files. RuleFileError lists every mistake.
 
-    thresholds, whole: see `load`. depends_on: a site's own, besides what the files say.
+    thresholds, all_files: see `rulefiles.load.load`.
+    depends_on: the site's own dependencies, added to those in the files.
     """
     book = load(folders, thresholds, complete=all_files)
     causes = {code: entry.causes for code, entry in book.catalog.entries.items()}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from firstcause.app.application import Service
+from firstcause.app.application import Application
 from firstcause.config import Settings
 from firstcause.health.system_state import ReplayedFacts
 from firstcause.hookspecs import hookimpl
@@ -80,12 +80,12 @@ class Simulator:
         self._settle_time = timedelta(seconds=2 * settings.notify.group_wait)
         self._age_limits_s = rulebase.inference.limits("alert", "age_s")
         self._resolve_after_s = settings.intake.resolve_after if sweep_quiet_alerts else None
-        self._service = Service(settings, host, rulebase)
-        self._service.database.prepare()
+        self._app = Application(settings, host, rulebase)
+        self._app.database.prepare()
 
     @property
     def database(self) -> Database:
-        return self._service.database
+        return self._app.database
 
     def run(self, timeline: Iterable[Step], until: datetime | None = None) -> None:
         """Run the steps on an empty store, then until that time, or until no notification is pending."""
@@ -95,17 +95,17 @@ class Simulator:
     def resume(self, timeline: Iterable[Step], until: datetime | None = None) -> None:
         """Run the steps as `run` does, on the store as it is."""
         previous_time = None
-        self._service.world.fact_source = ReplayedFacts()
+        self._app.system_state.fact_source = ReplayedFacts()
         for step in timeline:
             self._advance_to(previous_time, step.now)
             self._resolve_incidents(step)
             if step.facts is not None:
-                self._service.world.fact_source = ReplayedFacts(tuple(step.facts))
+                self._app.system_state.fact_source = ReplayedFacts(tuple(step.facts))
                 if not step.events:
-                    self._service.reconsider(step.now)
+                    self._app.pipeline.reevaluate(step.now)
             if step.events:
-                self._service.accept(step.events, step.now)
-                self._service.triage_all(step.now)
+                self._app.intake.accept(step.events, step.now)
+                self._app.pipeline.triage_all(step.now)
             previous_time = step.now
         if previous_time is not None:
             self._advance_to(previous_time, previous_time + self._settle_time if until is None else until)
@@ -114,13 +114,13 @@ class Simulator:
         """Let time pass: deliver due notifications, and evaluate rules at alerts' ages that they test."""
         for when in self._age_thresholds(since, until) if self._age_limits_s and since is not None else ():
             self._deliver_due(when)
-            self._service.reconsider(when)
+            self._app.pipeline.reevaluate(when)
         for when in (
             self._list_quiet_times(since, until) if self._resolve_after_s and since is not None else ()
         ):
             self._deliver_due(when)
-            self._service.sweep(when)
-            self._service.triage_all(when)
+            self._app.maintenance.sweep(when)
+            self._app.pipeline.triage_all(when)
         self._deliver_due(until)
 
     def _list_quiet_times(self, since: datetime, until: datetime) -> list[datetime]:
@@ -142,9 +142,9 @@ class Simulator:
     def _resolve_incidents(self, step: Step) -> None:
         if not step.resolved_fingerprints:
             return
-        for incident in self._service.incidents("open", limit=None):
-            if step.resolved_fingerprints & set(self._service.fingerprints(incident["id"])):
-                self._service.resolve(incident["id"], step.now, fix=None, actor="rehearsal")
+        for incident in self._app.incidents.list_incidents("open", limit=None):
+            if step.resolved_fingerprints & set(self._app.incidents.list_active_fingerprints(incident["id"])):
+                self._app.incidents.resolve(incident["id"], step.now, fix=None, actor="rehearsal")
 
     @property
     def notifications(self) -> Sequence[Notification]:
@@ -153,21 +153,21 @@ class Simulator:
 
     def list_incidents(self) -> list[dict[str, Any]]:
         """List the incidents in the form of `incident ID --json`, in the order in which they were opened."""
-        rows = self._service.incidents(limit=None)
-        return [self._service.incident(row["id"]) for row in reversed(rows)]
+        rows = self._app.incidents.list_incidents(limit=None)
+        return [self._app.incidents.get_incident(row["id"]) for row in reversed(rows)]
 
     def rank_suspects(self, now: datetime) -> list[Suspect]:
         """Rank all components that may be the root of the active alerts, the most likely first."""
-        return self._service.suspects(now)
+        return self._app.incidents.rank_suspects(now)
 
     def close(self) -> None:
         """Close the store. The rulebase belongs to the caller and stays open."""
-        self._service.database.close()
+        self._app.database.close()
 
     def _deliver_due(self, now: datetime) -> None:
         """Deliver the messages that are due by then, each at its own time."""
         while (due := self._next_due()) is not None and due <= now:
-            if not self._service.deliver(due):
+            if not self._app.notifications.deliver(due):
                 break
 
     def _next_due(self) -> datetime | None:
@@ -176,6 +176,6 @@ class Simulator:
 
     def _clear_store(self) -> None:
         self._recorder.notifications.clear()
-        with self._service.database.write() as conn:
+        with self._app.database.write() as conn:
             for table in reversed(metadata.sorted_tables):
                 conn.execute(table.delete())

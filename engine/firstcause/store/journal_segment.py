@@ -138,7 +138,7 @@ class Segment:
             if self.read_frame(offset, with_content=with_content) is not None:
                 continue
             log.error(
-                "inbox segment %s has %d bytes at %d that cannot be read; triage goes on after them",
+                "inbox segment %s has %d bytes at %d that cannot be read; triage continues after them",
                 self.path.name, next_offset - offset, offset,
             )  # fmt: skip
             offset = next_offset

@@ -11,7 +11,6 @@ from firstcause.core.health.comparison import Difference, find_differences
 from firstcause.core.health.trend import forecast_limit
 from firstcause.core.text.timestamps import format_time
 from firstcause.errors import NotFoundError
-from firstcause.health.forecasts import find_limit
 from firstcause.health.serializers import serialize_forecast, serialize_trend
 from firstcause.store import incidents, snapshots
 from firstcause.views.component_status import build_strips
@@ -62,7 +61,7 @@ class Charts:
         """A trend's answer, with `forecast`: None where nothing says where the metric ends."""
         points = self.history.get_series(name, span.since, span.until)
         answer = serialize_trend(name, span.length.total_seconds() / _MINUTE_S, points)
-        limit = find_limit(name, self.history.rulebase.book.thresholds)
+        limit = self.history.find_limit(name)
         prediction = None
         if limit is not None:
             prediction = forecast_limit([(time.timestamp(), value) for time, value in points], limit)
@@ -104,7 +103,7 @@ class Charts:
             return list(snapshots.iter_between(conn, span.since, span.until, max_count=MAX_SNAPSHOTS))
 
     def _change_marks(self, kept_snapshots: Sequence[Snapshot]) -> Iterator[dict[str, Any]]:
-        notable = self.history.rulebase.min_notable_change
+        notable = self.history.rules.current.min_notable_change
         for before, after in pairwise(kept_snapshots):
             for difference in find_differences(before, after, notable):
                 if difference.is_setting:

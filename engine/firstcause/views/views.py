@@ -1,4 +1,4 @@
-"""What the page asks besides what the API answers. Everything here reads; who acts asks elsewhere."""
+"""Questions of the page that the API does not answer. Everything here only reads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from firstcause.views.versioned_cache import VersionedCache
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from firstcause.app.application import Service
+    from firstcause.app.application import Application
     from firstcause.core.catalog import Entry
     from firstcause.core.model import Status
 
@@ -41,22 +41,22 @@ _MAX_FILE_LENGTH = 2_000_000
 
 
 class Views:
-    """Answers for one service. Times come with each question."""
+    """Answers the questions of the page. Times are arguments."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, application: Application) -> None:
+        self._app = application
         self._cache = VersionedCache()
-        self.rule_test_job = RuleTestJob(service.learn)
+        self.rule_test_job = RuleTestJob(application.rules.load)
 
     def change_token(self) -> str:
         """Another text whenever anything that the page shows has changed."""
-        service = self._service
-        with service.database.read() as conn:
+        app = self._app
+        with app.database.read() as conn:
             stored = store_token.read_change_token(conn)
         statuses = sorted(
-            (name, reading.status.value) for name, (_, reading) in service.world.readings.items()
+            (name, reading.status.value) for name, (_, reading) in app.system_state.readings.items()
         )
-        parts = (stored, statuses, service.rules_since, service.refused, self.rule_test_job.progress)
+        parts = (stored, statuses, app.rules.loaded_at, app.rules.rejected, self.rule_test_job.progress)
         return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
 
     # Now and incidents
@@ -67,12 +67,12 @@ class Views:
         return overview
 
     def _query_overview(self) -> dict[str, Any]:
-        service = self._service
-        with service.database.read() as conn:
+        app = self._app
+        with app.database.read() as conn:
             open_incidents = incident_rows.sort_by_urgency(incidents.load_open(conn))
-            open_rows = incident_rows.build_rows(conn, service.catalog, open_incidents[:MAX_OPEN_INCIDENTS])
+            open_rows = incident_rows.build_rows(conn, app.rules.catalog, open_incidents[:MAX_OPEN_INCIDENTS])
             ended_rows = incident_rows.build_rows(
-                conn, service.catalog, incidents.list_last_ended(conn, _MAX_ENDED)
+                conn, app.rules.catalog, incidents.list_last_ended(conn, _MAX_ENDED)
             )
             drill_count = len(incidents.load_open(conn, drill=True))
         return {
@@ -84,42 +84,39 @@ class Views:
 
     def list_past_incidents(self) -> list[dict[str, Any]]:
         """The latest incidents, whatever became of them."""
-        with self._service.database.read() as conn:
+        with self._app.database.read() as conn:
             return incident_rows.build_rows(
-                conn, self._service.catalog, incidents.list_incidents(conn, None, MAX_OPEN_INCIDENTS)
+                conn, self._app.rules.catalog, incidents.list_incidents(conn, None, MAX_OPEN_INCIDENTS)
             )
 
     def load_incident(self, incident_id: str, now: datetime, change_token: str) -> dict[str, Any]:
-        """{incident, report, why, graph, similar, remedies, button}: all that is known of one.
+        """{incident, report, why, graph, similar, remedies, button}: all that is known of an incident.
 
-        button: what runs the probe that proves the fix, None where there is no such probe.
+        button: the label of the probe that proves the fix, None where there is no such probe.
         """
         compute = partial(self._query_incident, incident_id, now)
         details: dict[str, Any] = self._cache.get_or_compute(f"incident {incident_id}", change_token, compute)
         return details
 
     def _query_incident(self, incident_id: str, now: datetime) -> dict[str, Any]:
-        service = self._service
-        explanation = service.explain(incident_id, now)
-        with service.database.read() as conn:
-            incident = incidents.get(conn, incident_id)
-            row_id = incident.row_id
-            members = alerts.load_by_incident(conn, [row_id])[row_id]
-            similar_incidents = incident_rows.find_similar(conn, service.catalog, incident)
-        graph = service.knowledge.diagnosis_inputs(service.world.build_facts(now)).graph
-        report = service.debug(incident_id, now)
+        app = self._app
+        with app.database.read() as conn:
+            details = app.incidents.describe(conn, incident_id, now)
+            similar_incidents = incident_rows.find_similar(conn, app.rules.catalog, details.record.incident)
+        members = details.record.members
+        graph = app.rules.current.diagnosis_inputs(app.system_state.build_facts(now)).graph
         affected_components = {alert.component for alert in members}
-        verify_probe = service.probes.get(report.verify.probe or "")
+        verify_probe = app.health.probes.get(details.report.verify.probe or "")
         return {
-            "incident": service.incident(incident_id),
-            "report": report,
-            "why": explanation,
+            "incident": details.incident,
+            "report": details.report,
+            "why": details.explanation,
             "graph": build_neighbourhood(members, graph, self._worst_statuses()),
             "similar": similar_incidents,
             "button": verify_probe.button if verify_probe is not None else None,
             "remedies": [
                 remedy
-                for remedy in service.remedying.list_remedies()
+                for remedy in app.remedies.list_remedies()
                 if remedy["component"] in affected_components
             ],
         }
@@ -127,16 +124,16 @@ class Views:
     def _worst_statuses(self) -> dict[str, Status]:
         """The worst of each component."""
         worst: dict[str, Status] = {}
-        for component, reading in self._service.world.readings.values():
+        for component, reading in self._app.system_state.readings.values():
             if component not in worst or reading.status.rank > worst[component].rank:
                 worst[component] = reading.status
         return worst
 
     def load_tenant(self, name: str) -> dict[str, Any]:
         """{tenant, open, past}: the incidents that hit one company. NotFoundError where it never reported."""
-        with self._service.database.read() as conn:
+        with self._app.database.read() as conn:
             tenant_incidents = incidents.list_for_tenant(conn, name, _MAX_TENANT_INCIDENTS)
-            rows = incident_rows.build_rows(conn, self._service.catalog, tenant_incidents)
+            rows = incident_rows.build_rows(conn, self._app.rules.catalog, tenant_incidents)
         if not rows:
             msg = f"no company {name!r} has reported anything"
             raise NotFoundError(msg)
@@ -150,33 +147,33 @@ class Views:
     # Health
 
     def load_components(self) -> list[dict[str, Any]]:
-        service = self._service
-        with service.database.read() as conn:
+        app = self._app
+        with app.database.read() as conn:
             recent_snapshots = snapshots.load_latest(conn, SPARKLINE_SNAPSHOTS)
-        return list_components(service.probes, dict(service.world.readings), recent_snapshots)
+        return list_components(app.health.probes, dict(app.system_state.readings), recent_snapshots)
 
     @property
     def charts(self) -> Charts:
-        return Charts(self._service.history)
+        return Charts(self._app.health.history)
 
     def list_metrics(self) -> list[str]:
-        return list(self._service.history.list_metrics())
+        return list(self._app.health.history.list_metrics())
 
     # Catalog and rules
 
     def load_entry(self, code: str) -> dict[str, Any]:
         """One entry, and what came of it: {entry, caused_by, seen, similar}."""
-        service = self._service
-        entry = service.catalog.get(code)
+        app = self._app
+        entry = app.rules.catalog.get(code)
         if entry is None:
             msg = f"no catalog entry {code!r}"
             raise NotFoundError(msg)
-        with service.database.read() as conn:
+        with app.database.read() as conn:
             history = alerts.load_history(conn, [code])
             past_incidents = incident_rows.build_rows(
-                conn, service.catalog, incidents.list_resolved_with(conn, [code], 0, _MAX_ENDED)
+                conn, app.rules.catalog, incidents.list_resolved_with(conn, [code], 0, _MAX_ENDED)
             )
-        causes = sorted(other.code for other in service.catalog.entries.values() if code in other.causes)
+        causes = sorted(other.code for other in app.rules.catalog.entries.values() if code in other.causes)
         code_history = history[0] if history else None
         return {
             "entry": serialize_entry(entry),
@@ -188,23 +185,23 @@ class Views:
     def search_entries(self, text: str) -> list[Entry]:
         """Those in which every word of the text occurs, in the order of the files."""
         words = text.casefold().split()
-        return [entry for entry in self._service.catalog.entries.values() if _matches_words(entry, words)]
+        return [entry for entry in self._app.rules.catalog.entries.values() if _matches_words(entry, words)]
 
     def count_by_code(self) -> dict[str, int]:
         """Code -> how often it was ever reported."""
-        with self._service.database.read() as conn:
+        with self._app.database.read() as conn:
             return {row["code"]: row["count"] for row in alerts.list_registered_codes(conn)}
 
     def load_coverage(self) -> dict[str, Any]:
-        report = measure_coverage(self._service.database, self._service.catalog)
+        report = measure_coverage(self._app.database, self._app.rules.catalog)
         return report.to_dict(report.uncovered[:_MAX_UNCOVERED])
 
     def list_rules(self) -> dict[str, Any]:
         """{rules, since, tests, files}: each rule with how many open alerts it speaks of now."""
-        service = self._service
-        with service.database.read() as conn:
+        app = self._app
+        with app.database.read() as conn:
             alert_counts = alerts.count_alerts_by_rule(conn)
-        book = service.knowledge.book
+        book = app.rules.current.book
         rules = [
             {
                 "id": loaded_rule.rule.id,
@@ -215,12 +212,12 @@ class Views:
             }
             for loaded_rule in book.rules
         ]
-        since = format_time(service.rules_since)
+        since = format_time(app.rules.loaded_at)
         return {"rules": rules, "since": since, "tests": len(book.tests), "files": list(book.files)}
 
     def read_rule_file(self, name: str) -> str:
         """The text of a rule file by the name that verdicts give. NotFoundError where there is none."""
-        path = self._service.knowledge.book.paths.get(name)
+        path = self._app.rules.current.book.paths.get(name)
         if path is None:
             msg = f"no rule file {name!r} is loaded"
             raise NotFoundError(msg)
@@ -235,16 +232,16 @@ class Views:
 
     def load_settings(self) -> dict[str, Any]:
         """{plugins, notifiers, routes, remedies, health, versions}: nothing in it is secret."""
-        service = self._service
-        notify = service.settings.notify
+        app = self._app
+        notify = app.settings.notify
         return {
-            "plugins": [vars(state) for state in service.host.states()],
-            "notifiers": sorted(service.notifiers),
+            "plugins": [vars(state) for state in app.plugins.states()],
+            "notifiers": sorted(app.notifications.notifiers),
             "routes": [{"name": name, "route": route} for name, route in notify.by_name.items()],
             "notify": notify,
-            "health": service.settings.health,
-            "intake": service.settings.intake,
-            "remedies": service.remedying.list_remedies(),
+            "health": app.settings.health,
+            "intake": app.settings.intake,
+            "remedies": app.remedies.list_remedies(),
             "versions": {
                 "firstcause": version("firstcause"),
                 "Python": platform.python_version(),
@@ -254,7 +251,7 @@ class Views:
         }
 
     def list_audit_entries(self, limit: int) -> list[dict[str, Any]]:
-        with self._service.database.read() as conn:
+        with self._app.database.read() as conn:
             return [{**row, "at": format_time(row["at"])} for row in audit.list_entries(conn, limit)]
 
 

@@ -1,4 +1,4 @@
-"""What can be asked over HTTP. Each function asks the backend and passes its answer on."""
+"""The API over HTTP. Each route makes one call into the application and returns its answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from firstcause.core.text.durations import Duration
-from firstcause.web.backend import AppDep  # noqa: TC001 - FastAPI reads the annotations
+from firstcause.incidents.serializers import serialize_entry
+from firstcause.incidents.silence_service import serialize_silence
+from firstcause.web.dependencies import AppDep, utc_now
 
 router = APIRouter()
 
@@ -75,143 +77,154 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 
 @router.get("/api/v1/incidents")
 def list_incidents(
-    backend: AppDep, status: Literal["open", "resolved", "merged"] | None = None, limit: Limit = 50
+    app: AppDep, status: Literal["open", "resolved", "merged"] | None = None, limit: Limit = 50
 ) -> dict[str, Any]:
-    return {"incidents": backend.incidents(status, limit)}
+    return {"incidents": app.incidents.list_incidents(status, limit)}
 
 
 @router.get("/api/v1/incidents/{number}")
-def get_incident(number: str, backend: AppDep) -> dict[str, Any]:
-    return backend.incident(number)
+def get_incident(number: str, app: AppDep) -> dict[str, Any]:
+    return app.incidents.get_incident(number)
 
 
 @router.get("/api/v1/incidents/{number}/debug")
 def get_debug_report(
     number: str,
-    backend: AppDep,
+    app: AppDep,
     form: Annotated[Literal["text", "markdown", "json"], Query(alias="format")] = "json",
 ) -> Response:
     return Response(
-        backend.render_debug_report(number, form), media_type=f"{_MEDIA_TYPES[form]}; charset=utf-8"
+        app.incidents.render_debug_report(number, form, utc_now()),
+        media_type=f"{_MEDIA_TYPES[form]}; charset=utf-8",
     )
 
 
 @router.get("/api/v1/incidents/{number}/explain")
-def explain_incident(number: str, backend: AppDep) -> dict[str, Any]:
-    return backend.explain(number)
+def explain_incident(number: str, app: AppDep) -> dict[str, Any]:
+    return app.incidents.explain(number, utc_now())
 
 
 @router.post("/api/v1/incidents/{number}/resolve")
-def resolve_incident(number: str, backend: AppDep, fix: Fix = None, by: By = "web") -> dict[str, Any]:
-    return backend.resolve(number, fix, by)
+def resolve_incident(number: str, app: AppDep, fix: Fix = None, by: By = "web") -> dict[str, Any]:
+    return app.incidents.resolve(number, utc_now(), fix=fix, actor=by)
 
 
 @router.post("/api/v1/incidents/{number}/ack")
-def acknowledge_incident(number: str, backend: AppDep, ack: Ack = Ack()) -> dict[str, Any]:  # noqa: B008 - a value
-    return backend.acknowledge(number, ack.by, ack.comment, undo=ack.undo)
+def acknowledge_incident(number: str, app: AppDep, ack: Ack = Ack()) -> dict[str, Any]:  # noqa: B008 - a value
+    act = app.incidents.unacknowledge if ack.undo else app.incidents.acknowledge
+    return act(number, utc_now(), ack.by, ack.comment)
 
 
 @router.post("/api/v1/incidents/{number}/merge")
-def merge_incidents(number: str, backend: AppDep, body: Merge) -> dict[str, Any]:
-    return backend.merge(number, body.into, body.by, body.reason)
+def merge_incidents(number: str, app: AppDep, body: Merge) -> dict[str, Any]:
+    return app.incidents.merge(number, body.into, utc_now(), body.by, body.reason)
 
 
 @router.post("/api/v1/incidents/{number}/split")
-def split_incident(number: str, backend: AppDep, body: Split) -> dict[str, Any]:
-    return backend.split(number, body.alerts, body.by, body.reason)
+def split_incident(number: str, app: AppDep, body: Split) -> dict[str, Any]:
+    return app.incidents.split(number, body.alerts, utc_now(), body.by, body.reason)
 
 
 @router.get("/api/v1/silences")
-def list_silences(backend: AppDep, ended: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002 - a query
-    return {"silences": backend.silences(ended=ended)}
+def list_silences(app: AppDep, ended: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002 - a query
+    return {"silences": app.silences.list_silences(utc_now(), include_ended=ended)}
 
 
 @router.post("/api/v1/silences", status_code=201)
-def create_silence(backend: AppDep, body: NewSilence) -> dict[str, Any]:
-    return backend.silence(body.matchers, body.length, body.by, body.comment)
+def create_silence(app: AppDep, body: NewSilence) -> dict[str, Any]:
+    now = utc_now()
+    silence = app.silences.create(
+        body.matchers, now, duration_s=body.length, actor=body.by, comment=body.comment
+    )
+    return serialize_silence(silence, now)
 
 
 @router.delete("/api/v1/silences/{number}")
 def end_silence(
-    number: str, backend: AppDep, by: Annotated[str, Query(max_length=200)] = "web"
+    number: str, app: AppDep, by: Annotated[str, Query(max_length=200)] = "web"
 ) -> dict[str, Any]:
-    return backend.end_silence(number, by)
+    now = utc_now()
+    return serialize_silence(app.silences.end(number, now, by), now)
 
 
 @router.post("/api/v1/probes/{name}/run")
-def run_probe(name: str, backend: AppDep) -> dict[str, Any]:
-    return backend.run_probe(name)
+def run_probe(name: str, app: AppDep) -> dict[str, Any]:
+    return app.health.run_probe(name, utc_now())
 
 
 @router.get("/api/v1/remedies")
-def list_remedies(backend: AppDep) -> dict[str, Any]:
-    return {"remedies": backend.remedies()}
+def list_remedies(app: AppDep) -> dict[str, Any]:
+    return {"remedies": app.remedies.list_remedies()}
 
 
 @router.get("/api/v1/remedies/{name}")
-def plan_remedy(name: str, backend: AppDep) -> dict[str, Any]:
+def plan_remedy(name: str, app: AppDep) -> dict[str, Any]:
     """What it would do."""
-    return backend.plan_remedy(name)
+    return app.remedies.plan(name)
 
 
 @router.post("/api/v1/remedies/{name}/run")
-def run_remedy(name: str, backend: AppDep, by: By = "web") -> dict[str, Any]:
-    return backend.run_remedy(name, by)
+def run_remedy(name: str, app: AppDep, by: By = "web") -> dict[str, Any]:
+    return app.remedies.run(name, utc_now(), by)
 
 
 @router.get("/api/v1/catalog")
-def list_catalog(backend: AppDep) -> dict[str, Any]:
-    return {"entries": backend.catalog()}
+def list_catalog(app: AppDep) -> dict[str, Any]:
+    return {"entries": [serialize_entry(entry) for entry in app.rules.catalog.entries.values()]}
 
 
 @router.get("/api/v1/health")
-def get_health(backend: AppDep) -> dict[str, Any]:
-    return backend.health()
+def get_health(app: AppDep) -> dict[str, Any]:
+    return app.health.get_health()
 
 
 @router.post("/api/v1/check")
-def run_check(backend: AppDep) -> dict[str, Any]:
+def run_check(app: AppDep) -> dict[str, Any]:
     """One full health check, now."""
-    return backend.check()
+    return app.health.check(utc_now())
 
 
 @router.get("/api/v1/snapshots")
-def list_snapshots(backend: AppDep, limit: Limit = 50) -> dict[str, Any]:
-    return {"snapshots": backend.snapshots(limit)}
+def list_snapshots(app: AppDep, limit: Limit = 50) -> dict[str, Any]:
+    return {"snapshots": app.health.history.list_snapshots(limit)}
 
 
 @router.get("/api/v1/snapshots/{name}")
-def get_snapshot(name: str, backend: AppDep) -> dict[str, Any]:
+def get_snapshot(name: str, app: AppDep) -> dict[str, Any]:
     """name: a number, `latest`, or `good` for the last known good state."""
-    return backend.snapshot(name)
+    return app.health.history.get_snapshot(name)
 
 
 @router.post("/api/v1/snapshots/{name}/pin")
-def pin_snapshot(name: str, backend: AppDep, body: Pin | None = None) -> dict[str, Any]:
+def pin_snapshot(name: str, app: AppDep, body: Pin | None = None) -> dict[str, Any]:
     options = body or Pin()
-    return backend.pin(name, options.by, undo=options.undo)
+    history = app.health.history
+    if not options.undo:
+        return history.pin(name, utc_now(), options.by)
+    history.unpin(utc_now(), options.by)
+    return history.get_snapshot(name)
 
 
 @router.get("/api/v1/diff")
-def get_diff(backend: AppDep, before: str = "good", after: str = "latest") -> dict[str, Any]:
-    return backend.diff(before, after)
+def get_diff(app: AppDep, before: str = "good", after: str = "latest") -> dict[str, Any]:
+    return app.health.history.diff(before, after)
 
 
 @router.get("/api/v1/trend")
-def get_trend(backend: AppDep, metric: str, minutes: Minutes = 1440.0) -> dict[str, Any]:
-    return backend.trend(metric, minutes)
+def get_trend(app: AppDep, metric: str, minutes: Minutes = 1440.0) -> dict[str, Any]:
+    return app.health.history.get_trend(metric, minutes, utc_now())
 
 
 @router.get("/api/v1/forecast")
 def get_forecast(
-    backend: AppDep, metric: str, limit: float | None = None, minutes: Minutes = 1440.0
+    app: AppDep, metric: str, limit: float | None = None, minutes: Minutes = 1440.0
 ) -> dict[str, Any]:
-    return backend.forecast(metric, limit, minutes)
+    return app.health.history.forecast(metric, limit, minutes, utc_now())
 
 
 @router.get("/api/v1/status")
-def get_status(backend: AppDep) -> dict[str, Any]:
-    return backend.status()
+def get_status(app: AppDep) -> dict[str, Any]:
+    return app.monitoring.get_status(utc_now())
 
 
 @router.get("/healthz")
@@ -221,9 +234,9 @@ async def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz")
-def readyz(backend: AppDep) -> JSONResponse:
+def readyz(app: AppDep) -> JSONResponse:
     """Every part works; else 503 and which does not."""
-    parts = backend.ready()
+    parts = app.monitoring.check_readiness()
     is_ready = all(state == "ok" for state in parts.values())
     return JSONResponse(
         {"status": "ok" if is_ready else "unready", "checks": parts}, 200 if is_ready else _UNAVAILABLE

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from firstcause.errors import ConfigError, FirstcauseError, IntakeError, NotFoundError, StoreError
+from firstcause.views.views import Views
 from firstcause.web import api, ingest, metrics, pages
 from firstcause.web import live_updates as live
 from firstcause.web.access_control import API_PREFIXES, AccessMiddleware
@@ -23,14 +24,11 @@ from firstcause.web.pages.rendering import STATIC_DIR, Assets, render_error_page
 from firstcause.web.sessions import SessionManager
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from firstcause.config import Settings
-    from firstcause.hookspecs.types import IntakeFormat
-    from firstcause.web.backend import Backend
+    from firstcause.app.application import Application
+    from firstcause.views.rule_test_job import RuleTestJob
 
 log = logging.getLogger("firstcause.web")
 
@@ -40,9 +38,10 @@ _ERROR_STATUSES = ((NotFoundError, 404), (StoreError, 503))
 class WebApplication:
     """All that is served, as an ASGI application."""
 
-    def __init__(self, app: ASGIApp, change_stream: ChangeStream) -> None:
+    def __init__(self, app: ASGIApp, change_stream: ChangeStream, rule_test_job: RuleTestJob) -> None:
         self._app = app
         self._change_stream = change_stream
+        self._rule_test_job = rule_test_job
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
@@ -51,13 +50,17 @@ class WebApplication:
         """End the streams of browsers, which else stay for as long as the server lets them."""
         self._change_stream.close()
 
+    def stop_jobs(self) -> None:
+        """End what runs in the background for the page. This may take as long as one rule test."""
+        self._rule_test_job.stop()
 
-def create_app(backend: Backend, settings: Settings, formats: Sequence[IntakeFormat] = ()) -> WebApplication:
-    """The application over a backend. forms: further ways in.
 
-    ConfigError where it would be open to the network without a token or a password.
+def create_app(application: Application) -> WebApplication:
+    """The web application, with the intake formats of plugins.
+
+    ConfigError where the settings would open it to the network without a token or a password.
     """
-    token, web = settings.web_token, settings.web
+    token, web = application.settings.web_token, application.settings.web
     sessions = SessionManager(token, web.password, web.session)
     if not sessions.requires_login and not _is_loopback(web.host):
         msg = (
@@ -67,14 +70,17 @@ def create_app(backend: Backend, settings: Settings, formats: Sequence[IntakeFor
         )
         raise ConfigError(msg)
     app = FastAPI(title="firstcause", docs_url=None, redoc_url=None, openapi_url=SCHEMA_PATH)
-    app.state.backend = backend
-    ingest_middleware = ingest.IngestMiddleware(app, backend, settings, formats)
+    app.state.application = application
+    app.state.views = views = Views(application)
+    ingest_middleware = ingest.IngestMiddleware(
+        app, application.intake, application.settings, application.plugins.formats()
+    )
     for router in (api.router, metrics.router, live.router, pages.router):
         app.include_router(router)
     app.openapi()["paths"] |= ingest_middleware.openapi_paths
     app.mount("/static", Assets(directory=STATIC_DIR))
     app.state.door = sessions
-    app.state.live = change_stream = ChangeStream(backend.views.change_token)
+    app.state.live = change_stream = ChangeStream(views.change_token)
     app.add_exception_handler(Exception, _handle_unexpected_error)
     app.add_exception_handler(FirstcauseError, _handle_known_error)
     app.add_exception_handler(RequestValidationError, _handle_validation_error)
@@ -87,7 +93,7 @@ def create_app(backend: Backend, settings: Settings, formats: Sequence[IntakeFor
         loopback=_is_loopback(web.host),
         hosts=tuple(web.hosts),
     )
-    return WebApplication(access_middleware, change_stream)
+    return WebApplication(access_middleware, change_stream, views.rule_test_job)
 
 
 def _is_loopback(host: str) -> bool:

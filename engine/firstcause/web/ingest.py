@@ -15,11 +15,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 
-from firstcause.app.application import generate_id
 from firstcause.errors import FirstcauseError, IntakeError
 from firstcause.hookspecs.types import IntakeOutcome, IntakeResult
 from firstcause.intake import native_format, plugin_events
 from firstcause.intake.decompression import decompress, too_large_error
+from firstcause.intake.event_intake import generate_id
 from firstcause.web.ingest_auth import IngestAuthenticator, Sender, allowed_origin, check_origin
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from firstcause.config import Settings
     from firstcause.core.model import Event
     from firstcause.hookspecs.types import IntakeFormat
+    from firstcause.intake.event_intake import EventIntake
     from firstcause.intake.native_format import ParseResult
-    from firstcause.web.backend import Backend
 
 log = logging.getLogger("firstcause.web")
 
@@ -111,7 +111,7 @@ class IngestEndpoint:
     paths: tuple[str, ...]
     authenticator: IngestAuthenticator
     settings: Settings
-    backend: Backend
+    intake: EventIntake
     wait_until_stored: Callable[[Future[None]], Awaitable[None]]
 
     async def handle_request(self, scope: Scope, receive: Receive) -> Response | None:
@@ -127,7 +127,7 @@ class IngestEndpoint:
             outcome = await self._process_request(headers, scope, receive)
         except FirstcauseError as error:
             outcome = _error_outcome(error)
-            self.backend.intake_metrics.record_rejected(self.name, outcome.status)
+            self.intake.metrics.record_rejected(self.name, outcome.status)
         return self._build_response(outcome, headers) if outcome is not None else None
 
     def _preflight_response(self, headers: Mapping[str, str]) -> Response:
@@ -162,14 +162,14 @@ class IngestEndpoint:
             request = await run_in_threadpool(self._read_request, body, headers, client, sender)
         if request.stored is not None:
             await self.wait_until_stored(request.stored)
-        self.backend.intake_metrics.record_accepted(
+        self.intake.metrics.record_accepted(
             self.name,
             request.outcome.accepted,
             request.intake_result.ignored,
             request.intake_result.dropped_by_sender,
         )
         for status in request.rejected_statuses:
-            self.backend.intake_metrics.record_rejected(self.name, status)
+            self.intake.metrics.record_rejected(self.name, status)
         return request.outcome
 
     def _submit_verbatim(
@@ -187,7 +187,7 @@ class IngestEndpoint:
             return None
         if len(body) > self.settings.intake.max_event_bytes:
             return None
-        submitted = self.backend.submit_verbatim(body)
+        submitted = self.intake.submit_verbatim(body)
         if submitted is None:
             return None
         accepted, stored = submitted
@@ -208,7 +208,7 @@ class IngestEndpoint:
         parsed, intake_result = self._parse_events(plain, headers)
         events = _apply_sender(sender, parsed.events)
         self.authenticator.spend(sender, len(events))
-        stored = self.backend.submit(events) if events else None
+        stored = self.intake.submit(events) if events else None
         return ParsedRequest(
             _build_outcome(parsed),
             stored,
@@ -265,11 +265,11 @@ class IngestMiddleware:
     """
 
     def __init__(
-        self, app: ASGIApp, backend: Backend, settings: Settings, formats: Sequence[IntakeFormat]
+        self, app: ASGIApp, intake: EventIntake, settings: Settings, formats: Sequence[IntakeFormat]
     ) -> None:
         self._app = app
         self._notifier: CompletionNotifier | None = None
-        shared = (IngestAuthenticator(settings), settings, backend, self._wait_until_stored)
+        shared = (IngestAuthenticator(settings), settings, intake, self._wait_until_stored)
         self._by_path: dict[str, IngestEndpoint] = {}
         self._by_pattern: list[tuple[re.Pattern[str], IngestEndpoint]] = []
         self.openapi_paths: dict[str, Any] = {}

@@ -11,14 +11,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from firstcause.core.model import Priority, Status
-from firstcause.web.backend import AppDep  # noqa: TC001 - FastAPI reads the annotations
+from firstcause.web.dependencies import AppDep  # noqa: TC001 - FastAPI reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from prometheus_client.core import Metric
 
-    from firstcause.app.metrics import Metrics
+    from firstcause.app.monitoring import Metrics
     from firstcause.intake.metrics import IntakeMetrics
 
 router = APIRouter()
@@ -95,7 +95,7 @@ def _add_samples(family: CounterMetricFamily | GaugeMetricFamily, samples: Mappi
 
 
 @router.get("/metrics", include_in_schema=False)
-def export_metrics(backend: AppDep) -> Response:
+def export_metrics(app: AppDep) -> Response:
     registry = CollectorRegistry()
-    registry.register(_MetricsCollector(backend.intake_metrics, backend.measures()))
+    registry.register(_MetricsCollector(app.intake.metrics, app.monitoring.collect_metrics()))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

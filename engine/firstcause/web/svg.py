@@ -133,10 +133,9 @@ def layout_stretches(runs: Iterable[Mapping[str, Any]], since: datetime, until: 
     def scale_x(moment: datetime) -> float:
         return min(max((moment - since).total_seconds() / duration_s, 0.0), 1.0) * STRIP_WIDTH
 
-    return [
-        Stretch(
-            run["status"], round(scale_x(run["start"]), 1), round(max(scale_x(run["end"]) - scale_x(run["start"]), 2.0), 1),
-            run["start"], run["end"],
-        )
-        for run in runs
-    ]  # fmt: skip
+    stretches = []
+    for run in runs:
+        start, end = scale_x(run["start"]), scale_x(run["end"])
+        width = round(max(end - start, 2.0), 1)
+        stretches.append(Stretch(run["status"], round(start, 1), width, run["start"], run["end"]))
+    return stretches

@@ -86,7 +86,7 @@ class Posted:
         return True
 
     def masked(self, text: str) -> str:
-        return self.stage.service.mask.mask_text(text)
+        return self.stage.app.masking.get_mask().mask_text(text)
 
 
 def moment(value: Any) -> datetime | None:

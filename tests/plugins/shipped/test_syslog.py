@@ -223,8 +223,8 @@ def test_what_finds_no_room_waits_by_tcp_and_is_lost_by_udp(
     served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     tries = []
-    kind = type(served.stage.service)
-    packed = kind.packed
+    kind = type(served.stage.app.intake)
+    packed = kind.mask_and_pack
 
     def full(self: Any, events: Any) -> Any:
         tries.append([each.message for each in events])

@@ -1,4 +1,4 @@
-"""The pictures of the README and docs/page.md. FIRSTCAUSE_TEST_PICTURES=docs/img makes them anew."""
+"""The pictures of the README and docs/page.md. FIRSTCAUSE_TEST_PICTURES=docs/img takes them again."""
 
 from __future__ import annotations
 
@@ -56,6 +56,7 @@ url = "sqlite:///{folder}/app.db"
 interval = 2
 [plugins.host]
 watch = true
+load_per_cpu = 1000
 """
 
 SET = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER")

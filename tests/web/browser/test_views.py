@@ -265,8 +265,8 @@ def test_no_serious_finding_of_axe_on_any_view(
 def test_a_locked_door_opens_by_password(tmp_path: Path, context: BrowserContext, page: Page) -> None:
     from firstcause.web.sessions import hash_password  # noqa: PLC0415
 
-    lock = {"web": {"password": hash_password("four words will do")}}
-    with serve_stage(tmp_path, **lock) as (client, _stage):
+    lock = {"password": hash_password("four words will do")}
+    with serve_stage(tmp_path, web=lock) as (client, _stage):
         page.goto(url(client, "/settings"))
         page.get_by_label("Your name").fill("Anna")
         page.get_by_label("Password").fill("four words will do")

@@ -2,7 +2,7 @@
 
 A value, or the mean of the last few, is compared with the lowest and the highest of the same in a sliding
 window; how far it is beyond them, as a share of the distance between the two, is its score. After one that
-counts it is quiet for a while, so that a climb is told once. docs/regression.md has its score on the
+counts it is quiet for a while, so that a climb is reported once. docs/regression.md has its score on the
 Numenta Anomaly Benchmark. Each value costs the same, however long the window is.
 """
 
@@ -20,7 +20,7 @@ class OutlierSettings:
 
     window: values that a new one must be beyond. fewest: below so many nothing is said. beyond: by what share
     of their range. floor: the least range, as a share of the largest of them. over: values whose mean is
-    looked at too. rest: values after one that was told in which nothing is said.
+    looked at too. rest: number of values after a reported one in which nothing is reported.
     """
 
     window: float = 1000

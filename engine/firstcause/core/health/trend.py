@@ -195,7 +195,7 @@ def forecast_limit(points: Sequence[Point], limit: float) -> Forecast | None:
     """When the line through the points reaches the limit.
 
     None where there are too few points, no trend, or one that leads away from the limit. Where the slope
-    changed of late, only what came after counts.
+    changed recently, only what came after counts.
     """
     stretch = select_recent_stretch(downsample(points))
     if len(stretch) < MIN_POINTS:

@@ -118,7 +118,7 @@ def plan_group(
 def _keep_acknowledgement(before: Incident | None, after: Incident) -> Incident:
     """Keep who acknowledged the incident, unless its priority rose since.
 
-    Whoever acknowledged a P2 may not know that it became a P0, so reminders and escalations start again.
+    Somebody who acknowledged a P2 may not know that it became a P0, so reminders and escalations start again.
     """
     if before is None or after.priority.rank > before.priority.rank:
         return after

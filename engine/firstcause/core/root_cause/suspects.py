@@ -205,7 +205,11 @@ def derive_priors(known_facts: Iterable[Fact], weights: Weights) -> Iterator[Pri
             ):
                 yield Prior(name, weights.changed, f"{change} of it changed not long ago")
             case {"kind": "past_root", "component": str(name), "incidents": int(incidents)}:
-                yield Prior(name, weights.again, f"it was the root of {incidents} incidents of late")
+                yield Prior(
+                    name,
+                    weights.again,
+                    f"it was the root of {incidents} recent incident{'s' if incidents > 1 else ''}",
+                )
             case {"kind": "deploy", "service": str(name)} if is_recent:
                 yield Prior(name, weights.changed, "it was deployed not long ago")
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse  # noqa: TC002 - FastAPI reads the annotations
 
-from firstcause.web.backend import AppDep  # noqa: TC001
+from firstcause.web.dependencies import ViewsDep  # noqa: TC001 - FastAPI reads the annotations
 from firstcause.web.pages.rendering import render
 
 router = APIRouter(prefix="/catalog")
@@ -15,9 +15,8 @@ router = APIRouter(prefix="/catalog")
 
 @router.get("")
 def show_catalog(
-    request: Request, backend: AppDep, q: Annotated[str, Query(max_length=200)] = ""
+    request: Request, views: ViewsDep, q: Annotated[str, Query(max_length=200)] = ""
 ) -> HTMLResponse:
-    views = backend.views
     return render(
         request,
         "catalog.html",
@@ -29,5 +28,5 @@ def show_catalog(
 
 
 @router.get("/{code}")
-def show_entry(code: str, request: Request, backend: AppDep) -> HTMLResponse:
-    return render(request, "entry.html", **backend.views.load_entry(code))
+def show_entry(code: str, request: Request, views: ViewsDep) -> HTMLResponse:
+    return render(request, "entry.html", **views.load_entry(code))

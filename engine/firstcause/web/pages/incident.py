@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response  # noqa: TC002
 
 from firstcause.core.incidents.debug_report import as_text
+from firstcause.core.text.durations import parse_duration
 from firstcause.errors import IntakeError
 from firstcause.web import svg
-from firstcause.web.backend import AppDep  # noqa: TC001
+from firstcause.web.dependencies import AppDep, ViewsDep, utc_now
 from firstcause.web.pages.forms import (
     ActorDep,
     ConfirmForm,
@@ -35,9 +34,9 @@ _MAX_SHOWN_ALERTS = 50
 
 
 @router.get("")
-def show_incident(number: str, request: Request, backend: AppDep) -> HTMLResponse:
-    change_token = backend.views.change_token()
-    details = backend.views.load_incident(number, datetime.now(UTC), change_token)
+def show_incident(number: str, request: Request, views: ViewsDep) -> HTMLResponse:
+    change_token = views.change_token()
+    details = views.load_incident(number, utc_now(), change_token)
     graph = svg.layout_graph(details["graph"]["nodes"], details["graph"]["edges"])
     return render(
         request,
@@ -49,8 +48,8 @@ def show_incident(number: str, request: Request, backend: AppDep) -> HTMLRespons
     )
 
 
-def _load_title(backend: AppDep, incident_id: str) -> str:
-    return str(backend.incident(incident_id)["title"])
+def _load_title(app: AppDep, incident_id: str) -> str:
+    return str(app.incidents.get_incident(incident_id)["title"])
 
 
 def _incident_url(incident_id: str) -> str:
@@ -58,13 +57,13 @@ def _incident_url(incident_id: str) -> str:
 
 
 @router.get("/ack")
-def ask_acknowledge(number: str, request: Request, backend: AppDep) -> HTMLResponse:
+def ask_acknowledge(number: str, request: Request, app: AppDep) -> HTMLResponse:
     incident_url = _incident_url(number)
     comment = FormField("comment", "What you are doing (optional)", kind="area")
     text = "You take this incident. Reminders stop unless its priority rises."
     fields = (*actor_field(request), comment)
     form = ConfirmForm(
-        f"Acknowledge: {_load_title(backend, number)}",
+        f"Acknowledge: {_load_title(app, number)}",
         text,
         f"{incident_url}/ack",
         "Acknowledge",
@@ -75,17 +74,17 @@ def ask_acknowledge(number: str, request: Request, backend: AppDep) -> HTMLRespo
 
 
 @router.post("/ack")
-def acknowledge(number: str, request: Request, backend: AppDep, actor: ActorDep, fields: FormDep) -> Response:
-    backend.acknowledge(number, actor, fields.get("comment") or None, undo=False)
+def acknowledge(number: str, request: Request, app: AppDep, actor: ActorDep, fields: FormDep) -> Response:
+    app.incidents.acknowledge(number, utc_now(), actor, fields.get("comment") or None)
     return redirect_back(request, _incident_url(number), actor)
 
 
 @router.get("/unacknowledge")
-def ask_unacknowledge(number: str, request: Request, backend: AppDep) -> HTMLResponse:
+def ask_unacknowledge(number: str, request: Request, app: AppDep) -> HTMLResponse:
     incident_url = _incident_url(number)
     text = "Nobody is working on this incident any more. Reminders start again."
     form = ConfirmForm(
-        f"Unacknowledge: {_load_title(backend, number)}",
+        f"Unacknowledge: {_load_title(app, number)}",
         text,
         f"{incident_url}/unacknowledge",
         "Unacknowledge",
@@ -96,15 +95,15 @@ def ask_unacknowledge(number: str, request: Request, backend: AppDep) -> HTMLRes
 
 
 @router.post("/unacknowledge")
-def unacknowledge(number: str, request: Request, backend: AppDep, actor: ActorDep) -> Response:
-    backend.acknowledge(number, actor, None, undo=True)
+def unacknowledge(number: str, request: Request, app: AppDep, actor: ActorDep) -> Response:
+    app.incidents.unacknowledge(number, utc_now(), actor, None)
     return redirect_back(request, _incident_url(number), actor)
 
 
 @router.get("/silence")
-def ask_silence(number: str, request: Request, backend: AppDep) -> HTMLResponse:
+def ask_silence(number: str, request: Request, app: AppDep) -> HTMLResponse:
     incident_url = _incident_url(number)
-    root = backend.incident(number)["root"]
+    root = app.incidents.get_incident(number)["root"]
     root_label = ", ".join(str(value) for value in root.values() if value)
     text = f"No notifications about {root_label} meanwhile. The incident stays visible and keeps counting."
     fields = (
@@ -113,7 +112,7 @@ def ask_silence(number: str, request: Request, backend: AppDep) -> HTMLResponse:
         *actor_field(request),
     )
     form = ConfirmForm(
-        f"Silence: {_load_title(backend, number)}",
+        f"Silence: {_load_title(app, number)}",
         text,
         f"{incident_url}/silence",
         "Silence",
@@ -124,22 +123,28 @@ def ask_silence(number: str, request: Request, backend: AppDep) -> HTMLResponse:
 
 
 @router.post("/silence")
-def silence(number: str, request: Request, backend: AppDep, actor: ActorDep, fields: FormDep) -> Response:
+def silence(number: str, request: Request, app: AppDep, actor: ActorDep, fields: FormDep) -> Response:
     length = fields.get("for", "")
     if length not in dict(_SILENCE_LENGTHS):
         msg = f"{length!r} is not a duration that the form offers"
         raise IntakeError(msg)
-    backend.silence_incident(number, length, actor, fields.get("comment") or None)
+    app.silences.create(
+        app.silences.build_incident_matchers(number),
+        utc_now(),
+        duration_s=parse_duration(length),
+        actor=actor,
+        comment=fields.get("comment") or None,
+    )
     return redirect_back(request, _incident_url(number), actor)
 
 
 @router.get("/resolve")
-def ask_resolve(number: str, request: Request, backend: AppDep) -> HTMLResponse:
+def ask_resolve(number: str, request: Request, app: AppDep) -> HTMLResponse:
     incident_url = _incident_url(number)
     text = "The incident is over. Its fix is suggested when the same cause returns."
     fields = (FormField("fix", "What fixed it", kind="area"), *actor_field(request))
     form = ConfirmForm(
-        f"Resolve: {_load_title(backend, number)}",
+        f"Resolve: {_load_title(app, number)}",
         text,
         f"{incident_url}/resolve",
         "Resolve",
@@ -150,6 +155,6 @@ def ask_resolve(number: str, request: Request, backend: AppDep) -> HTMLResponse:
 
 
 @router.post("/resolve")
-def resolve(number: str, request: Request, backend: AppDep, actor: ActorDep, fields: FormDep) -> Response:
-    backend.resolve(number, fields.get("fix") or None, actor)
+def resolve(number: str, request: Request, app: AppDep, actor: ActorDep, fields: FormDep) -> Response:
+    app.incidents.resolve(number, utc_now(), fix=fields.get("fix") or None, actor=actor)
     return redirect_back(request, _incident_url(number), actor)

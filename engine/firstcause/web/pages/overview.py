@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse  # noqa: TC002
 
-from firstcause.web.backend import AppDep  # noqa: TC001
+from firstcause.web.dependencies import AppDep, ViewsDep, utc_now
 from firstcause.web.pages.rendering import pluralize, render
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ router = APIRouter()
 
 
 @router.get("/")
-def show_overview(request: Request, backend: AppDep) -> HTMLResponse:
-    change_token = backend.views.change_token()
-    overview = backend.views.load_overview(change_token)
-    components = backend.views.load_components()
+def show_overview(request: Request, app: AppDep, views: ViewsDep) -> HTMLResponse:
+    change_token = views.change_token()
+    overview = views.load_overview(change_token)
+    components = views.load_components()
     return render(
         request,
         "overview.html",
@@ -28,21 +28,21 @@ def show_overview(request: Request, backend: AppDep) -> HTMLResponse:
         **overview,
         verdict=summarize_status(overview["open"], components),
         components=components,
-        status=backend.status(),
+        status=app.monitoring.get_status(utc_now()),
     )
 
 
 @router.get("/companies/{name}")
-def show_company(name: str, request: Request, backend: AppDep) -> HTMLResponse:
-    change_token = backend.views.change_token()
-    return render(request, "company.html", change_token=change_token, **backend.views.load_tenant(name))
+def show_company(name: str, request: Request, views: ViewsDep) -> HTMLResponse:
+    change_token = views.change_token()
+    return render(request, "company.html", change_token=change_token, **views.load_tenant(name))
 
 
 @router.get("/incidents")
-def show_incidents(request: Request, backend: AppDep) -> HTMLResponse:
+def show_incidents(request: Request, views: ViewsDep) -> HTMLResponse:
     """Show the latest incidents, newest first."""
-    change_token = backend.views.change_token()
-    incidents = backend.views.list_past_incidents()
+    change_token = views.change_token()
+    incidents = views.list_past_incidents()
     return render(request, "incidents.html", change_token=change_token, incidents=incidents)
 
 

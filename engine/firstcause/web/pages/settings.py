@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from firstcause.web.backend import AppDep  # noqa: TC001
+from firstcause.notify.drills import DRILL_CODE
+from firstcause.web.dependencies import AppDep, ViewsDep, utc_now
 from firstcause.web.pages.forms import ActorDep, ConfirmForm, actor_field, render_form
 from firstcause.web.pages.rendering import render
 
@@ -15,16 +16,16 @@ _MAX_AUDIT_ENTRIES = 50
 
 
 @router.get("/settings")
-def show_settings(request: Request, backend: AppDep) -> HTMLResponse:
-    change_token = backend.views.change_token()
+def show_settings(request: Request, app: AppDep, views: ViewsDep) -> HTMLResponse:
+    change_token = views.change_token()
     return render(
         request,
         "settings.html",
         change_token=change_token,
-        **backend.views.load_settings(),
-        silences=backend.silences(ended=False),
-        audit=backend.views.list_audit_entries(_MAX_AUDIT_ENTRIES),
-        status=backend.status(),
+        **views.load_settings(),
+        silences=app.silences.list_silences(utc_now(), include_ended=False),
+        audit=views.list_audit_entries(_MAX_AUDIT_ENTRIES),
+        status=app.monitoring.get_status(utc_now()),
     )
 
 
@@ -43,16 +44,21 @@ def ask_drill(request: Request, route: str) -> HTMLResponse:
 
 
 @router.post("/drill")
-def send_drill(request: Request, backend: AppDep, route: str, actor: ActorDep) -> Response:
+def send_drill(request: Request, app: AppDep, route: str, actor: ActorDep) -> Response:
     _ = request
-    return RedirectResponse(f"/drills/{backend.drill(route, actor)}", 303)
+    return RedirectResponse(
+        f"/drills/{app.notifications.send_drill(DRILL_CODE, route, utc_now(), actor)}", 303
+    )
 
 
 @router.get("/drills/{event}")
-def show_drill(event: str, request: Request, backend: AppDep) -> HTMLResponse:
-    change_token = backend.views.change_token()
+def show_drill(event: str, request: Request, app: AppDep, views: ViewsDep) -> HTMLResponse:
+    change_token = views.change_token()
     return render(
-        request, "drill_result.html", change_token=change_token, drill=backend.get_drill_result(event)
+        request,
+        "drill_result.html",
+        change_token=change_token,
+        drill=app.notifications.get_drill_outcome(event),
     )
 
 

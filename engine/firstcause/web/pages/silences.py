@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, Response  # noqa: TC002
 
 from firstcause.core.text.durations import parse_duration
 from firstcause.errors import IntakeError
-from firstcause.web.backend import AppDep  # noqa: TC001
+from firstcause.web.dependencies import AppDep, utc_now
 from firstcause.web.pages.forms import (
     ActorDep,
     ConfirmForm,
@@ -41,13 +41,15 @@ def ask_create(request: Request) -> HTMLResponse:
 
 
 @router.post("/new")
-def create_silence(request: Request, backend: AppDep, actor: ActorDep, fields: FormDep) -> Response:
+def create_silence(request: Request, app: AppDep, actor: ActorDep, fields: FormDep) -> Response:
     matchers = [line.strip() for line in fields.get("matchers", "").splitlines() if line.strip()]
     try:
         length = parse_duration(fields.get("for", ""))
     except ValueError as error:
         raise IntakeError(str(error)) from None
-    backend.silence(matchers, length, actor, fields.get("comment") or None)
+    app.silences.create(
+        matchers, utc_now(), duration_s=length, actor=actor, comment=fields.get("comment") or None
+    )
     return redirect_back(request, _SILENCES_URL, actor)
 
 
@@ -62,6 +64,6 @@ def ask_end(number: str, request: Request) -> HTMLResponse:
 
 
 @router.post("/{number}/end")
-def end_silence(number: str, request: Request, backend: AppDep, actor: ActorDep) -> Response:
-    backend.end_silence(number, actor)
+def end_silence(number: str, request: Request, app: AppDep, actor: ActorDep) -> Response:
+    app.silences.end(number, utc_now(), actor)
     return redirect_back(request, _SILENCES_URL, actor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response  # noqa: TC002
 
-from firstcause.web.backend import AppDep  # noqa: TC001
+from firstcause.web.dependencies import AppDep, ViewsDep, utc_now
 from firstcause.web.pages.forms import ActorDep, ConfirmForm, actor_field, redirect_back, render_form
 from firstcause.web.pages.rendering import render
 
@@ -17,11 +17,11 @@ _SNAPSHOTS_URL = "/snapshots"
 
 @router.get("")
 def show_snapshots(
-    request: Request, backend: AppDep, before: str | None = None, after: str | None = None
+    request: Request, app: AppDep, views: ViewsDep, before: str | None = None, after: str | None = None
 ) -> HTMLResponse:
-    change_token = backend.views.change_token()
-    listed = backend.snapshots(_MAX_LISTED)
-    diff = backend.diff(before, after) if before and after else None
+    change_token = views.change_token()
+    listed = app.health.history.list_snapshots(_MAX_LISTED)
+    diff = app.health.history.diff(before, after) if before and after else None
     if diff is not None:
         before, after = diff["before"], diff["after"]
     return render(
@@ -45,19 +45,19 @@ def ask_unpin(request: Request) -> HTMLResponse:
 
 
 @router.post("/unpin")
-def unpin(request: Request, backend: AppDep, actor: ActorDep) -> Response:
-    backend.pin("latest", actor, undo=True)
+def unpin(request: Request, app: AppDep, actor: ActorDep) -> Response:
+    app.health.history.unpin(utc_now(), actor)
     return redirect_back(request, _SNAPSHOTS_URL, actor)
 
 
 @router.get("/{number}")
-def show_snapshot(number: str, request: Request, backend: AppDep) -> HTMLResponse:
-    return render(request, "snapshot.html", snapshot=backend.snapshot(number))
+def show_snapshot(number: str, request: Request, app: AppDep) -> HTMLResponse:
+    return render(request, "snapshot.html", snapshot=app.health.history.get_snapshot(number))
 
 
 @router.get("/{number}/pin")
-def ask_pin(number: str, request: Request, backend: AppDep) -> HTMLResponse:
-    target = backend.snapshot(number)
+def ask_pin(number: str, request: Request, app: AppDep) -> HTMLResponse:
+    target = app.health.history.get_snapshot(number)
     text = f"Later snapshots are compared with this one, taken at {target['taken_at']}."
     action = f"/snapshots/{target['id']}/pin"
     form = ConfirmForm(
@@ -67,6 +67,6 @@ def ask_pin(number: str, request: Request, backend: AppDep) -> HTMLResponse:
 
 
 @router.post("/{number}/pin")
-def pin(number: str, request: Request, backend: AppDep, actor: ActorDep) -> Response:
-    backend.pin(number, actor, undo=False)
+def pin(number: str, request: Request, app: AppDep, actor: ActorDep) -> Response:
+    app.health.history.pin(number, utc_now(), actor)
     return redirect_back(request, _SNAPSHOTS_URL, actor)

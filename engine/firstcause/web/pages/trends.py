@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, Response
 from firstcause.errors import IntakeError, NotFoundError
 from firstcause.views.charts import TimeSpan
 from firstcause.web import svg
-from firstcause.web.backend import AppDep  # noqa: TC001
+from firstcause.web.dependencies import ViewsDep  # noqa: TC001 - FastAPI reads the annotations
 from firstcause.web.pages.rendering import render
 
 if TYPE_CHECKING:
@@ -73,21 +73,21 @@ def _parse_time(text: str) -> datetime | None:
 @router.get("")
 def show_trends(
     request: Request,
-    backend: AppDep,
+    views: ViewsDep,
     period: TimeRangeDep,
     probe: Annotated[str, Query(max_length=200)] = "",
     metric: Annotated[str, Query(max_length=400)] = "",
 ) -> HTMLResponse:
-    views, span = backend.views, period.span
+    span = period.span
     metric_names = views.list_metrics()
     probes = [name.removesuffix(".latency_ms") for name in metric_names if name.endswith(".latency_ms")]
     selected_probe = probe if probe in probes else next(iter(probes), None)
-    charts = [_build_chart(backend, period, "Errors a minute", ["errors"])]
+    charts = [_build_chart(views, period, "Errors a minute", ["errors"])]
     if selected_probe is not None:
         latencies = [f"{selected_probe}.{suffix}" for suffix in _LATENCY_METRICS]
-        charts.append(_build_chart(backend, period, f"Latency of {selected_probe}, ms", latencies))
+        charts.append(_build_chart(views, period, f"Latency of {selected_probe}, ms", latencies))
     if metric:
-        charts.append(_build_chart(backend, period, metric, [metric]))
+        charts.append(_build_chart(views, period, metric, [metric]))
     health = views.charts.load_health(span)
     strips = [
         {**strip, "stretches": svg.layout_stretches(strip["runs"], span.since, span.until)}
@@ -108,13 +108,13 @@ def show_trends(
     )
 
 
-def _build_chart(backend: AppDep, period: TimeRange, title: str, metrics: Sequence[str]) -> dict[str, Any]:
+def _build_chart(views: ViewsDep, period: TimeRange, title: str, metrics: Sequence[str]) -> dict[str, Any]:
     """Return a chart's title, summary rows and the query that app.js loads its points with."""
     query = urlencode([*period.query.items(), *(("metric", name) for name in metrics)])
     summaries, missing = [], None
     for name in metrics:
         try:
-            summary = backend.views.charts.load_metric(name, period.span)
+            summary = views.charts.load_metric(name, period.span)
         except NotFoundError as error:
             missing = str(error)
         else:
@@ -128,9 +128,9 @@ def _build_chart(backend: AppDep, period: TimeRange, title: str, metrics: Sequen
 
 
 @router.get("/data")
-def chart_data(backend: AppDep, period: TimeRangeDep, metric: MetricsParam) -> dict[str, Any]:
+def chart_data(views: ViewsDep, period: TimeRangeDep, metric: MetricsParam) -> dict[str, Any]:
     """Return {times, series, marks, ahead} of a chart: times in seconds, values as numbers or null."""
-    charts = backend.views.charts
+    charts = views.charts
     series = charts.load_series(metric, period.span)
     times, columns = _align_series(series)
     ahead = charts.load_metric(metric[0], period.span)["ahead"] if len(metric) == 1 else []
@@ -145,8 +145,8 @@ def chart_data(backend: AppDep, period: TimeRangeDep, metric: MetricsParam) -> d
 
 
 @router.get("/csv")
-def export_csv(backend: AppDep, period: TimeRangeDep, metric: MetricsParam) -> Response:
-    times, columns = _align_series(backend.views.charts.load_series(metric, period.span))
+def export_csv(views: ViewsDep, period: TimeRangeDep, metric: MetricsParam) -> Response:
+    times, columns = _align_series(views.charts.load_series(metric, period.span))
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["time", *(_escape_formula(name) for name in columns)])

@@ -1,0 +1,143 @@
+"""How firstcause itself is: for `status`, `/readyz` and `/metrics`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from firstcause.core.text.timestamps import format_time
+from firstcause.errors import FirstcauseError
+from firstcause.health.serializers import serialize_health
+from firstcause.incidents.serializers import serialize_rules
+from firstcause.store import disk_usage, incidents, outbox, snapshots
+from firstcause.store.tables import alert, notification_log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from firstcause.health.system_state import SystemState
+    from firstcause.intake.metrics import IntakeMetrics
+    from firstcause.rulebase.live_rules import LiveRules
+    from firstcause.store.database import Database
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The numbers of one moment.
+
+    pending_events, pending_event_bytes: events that wait for triage, and their size on disk.
+    pending_notifications: messages that are not sent yet.
+    incidents: open incidents by priority. alerts: active alerts.
+    store_bytes: size of the store on disk.
+    probes: name -> component and status, by the last check.
+    delivery_attempts: notifier and status -> attempts, since the store was created.
+    processed_events, rule_evaluations: since the start.
+    """
+
+    pending_events: int
+    pending_event_bytes: int
+    pending_notifications: int
+    incidents: Mapping[str, int]
+    alerts: int
+    store_bytes: int
+    probes: Mapping[str, tuple[str, str]]
+    delivery_attempts: Mapping[tuple[str, str], int]
+    processed_events: int
+    rule_evaluations: int
+
+
+class Monitoring:
+    """Answers how firstcause itself is.
+
+    get_processed_count: returns how many events were triaged since the start.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        rules: LiveRules,
+        system_state: SystemState,
+        intake_metrics: IntakeMetrics,
+        get_processed_count: Callable[[], int],
+    ) -> None:
+        self._database = database
+        self._rules = rules
+        self._system_state = system_state
+        self._intake_metrics = intake_metrics
+        self._get_processed_count = get_processed_count
+        self.list_stopped_loops: Callable[[], Sequence[str]] | None = None
+        """Returns the names of loops that have stopped; None where no loops run."""
+
+    def check_readiness(self) -> dict[str, str]:
+        """Part -> "ok", or what is wrong with the part."""
+        checks: dict[str, Callable[[], object]] = {
+            "store": self._database.read_version,
+            "rules": lambda: self._rules.current,
+        }
+        parts: dict[str, str] = {}
+        for name, check in checks.items():
+            try:
+                check()
+            except FirstcauseError as error:
+                parts[name] = str(error)
+            else:
+                parts[name] = "ok"
+        if self.list_stopped_loops is not None:
+            stopped = self.list_stopped_loops()
+            parts["loops"] = f"stopped: {', '.join(stopped)}" if stopped else "ok"
+        return parts
+
+    def get_status(self, now: datetime) -> dict[str, Any]:
+        """Its rules, its store, what is open, and what came in."""
+        with self._database.read() as conn:
+            pending_events = self._database.inbox.count_pending(conn)
+            pending_notifications = outbox.count_pending(conn)
+            open_incidents = incidents.load_open(conn)
+            store_bytes = disk_usage.measure_store(conn)
+            last_snapshot = snapshots.load_last(conn)
+        return {
+            "version": version("firstcause"),
+            "time": format_time(now),
+            "rules": serialize_rules(self._rules.current.book, self._rules.rejected),
+            "store": {
+                "url": self._database.display_url,
+                "bytes": store_bytes,
+                "waiting": pending_events,
+                "unsent": pending_notifications,
+            },
+            "incidents": dict(
+                sorted(Counter(incident.priority.value for incident in open_incidents).items())
+            ),
+            "health": serialize_health(last_snapshot)["status"],
+            "intake": self._intake_metrics.to_dict(),
+        }
+
+    def collect_metrics(self) -> Metrics:
+        """The numbers for `/metrics`."""
+        active = sa.select(sa.func.count()).where(alert.c.resolved_at.is_(None), alert.c.drill.is_(False))
+        columns = notification_log.c
+        attempts = sa.select(columns.notifier, columns.status, sa.func.count()).group_by(
+            columns.notifier, columns.status
+        )
+        database, readings = self._database, self._system_state.readings
+        with database.read() as conn:
+            return Metrics(
+                pending_events=database.inbox.count_pending(conn),
+                pending_event_bytes=database.inbox.pending_bytes(conn),
+                pending_notifications=outbox.count_pending(conn),
+                incidents=Counter(incident.priority.value for incident in incidents.load_open(conn)),
+                alerts=conn.execute(active).scalar_one(),
+                store_bytes=disk_usage.measure_store(conn),
+                probes={
+                    name: (component, reading.status.value) for name, (component, reading) in readings.items()
+                },
+                delivery_attempts={(name, status): count for name, status, count in conn.execute(attempts)},
+                processed_events=self._get_processed_count(),
+                rule_evaluations=self._rules.current.inference.evaluation_count,
+            )
