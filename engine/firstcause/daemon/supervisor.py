@@ -145,7 +145,7 @@ class Daemon:
                 wait_s = min(wait_s * 2, _MAX_BACKOFF_S)
                 self._stopping.wait(wait_s)
             except Exception:
-                log.exception("%s failed; it goes on", name)
+                log.exception("%s failed; it is retried", name)
                 self._stopping.wait(POLL_INTERVAL_S)
 
     def _run_triage(self) -> None:

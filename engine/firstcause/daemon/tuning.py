@@ -31,5 +31,5 @@ def tune_interpreter() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
-    # By default whoever has an answer to give waits 5 ms for triage to let go, at every step.
+    # By default a thread with an answer waits 5 ms for triage to yield, at every step.
     sys.setswitchinterval(SWITCH_INTERVAL_S)

@@ -122,7 +122,7 @@ def _describe_change(difference: Difference) -> str:
 def _forecast_line(
     points: Sequence[tuple[datetime, float]], prediction: Forecast | None, span: TimeSpan
 ) -> list[dict[str, Any]]:
-    """Two points of the line that a forecast goes on with, each with its interval."""
+    """Two points of the line that continues into the forecast, each with its interval."""
     if prediction is None or not points:
         return []
     last_time, value = points[-1]

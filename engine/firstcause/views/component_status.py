@@ -1,4 +1,4 @@
-"""How every component is, how it was of late, and what of it changed last."""
+"""How each component is now, how it was recently, and what of it changed last."""
 
 from __future__ import annotations
 
