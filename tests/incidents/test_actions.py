@@ -73,7 +73,7 @@ def test_a_silence_of_tomorrow_holds_tomorrow(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("matchers", "length", "says"),
     [
-        (["code"], 60.0, "no matcher"),
+        (["code"], 60.0, "not a matcher"),
         (["tenant!=acme"], 60.0, "nearly every alert"),
         (["code=X"], 0.0, "over already"),
     ],

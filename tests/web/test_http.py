@@ -116,7 +116,7 @@ def test_why_an_incident_is_what_it_is(client: httpx.Client) -> None:
 
 
 REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
-    ("POST", "/api/v1/events", {"content": b"{"}, 400, "no JSON"),
+    ("POST", "/api/v1/events", {"content": b"{"}, 400, "not JSON"),
     ("POST", "/api/v1/events", {"content": b""}, 400, "empty"),
     ("POST", "/api/v1/events", {"json": {"code": 7}}, 422, "code: "),
     ("POST", "/api/v1/events", {"content": b"x", "headers": {"content-encoding": "lz4"}}, 415, "gzip"),
