@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from firstcause.errors import StoreError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -65,3 +67,24 @@ def test_a_silence_takes_effect_at_once_where_no_daemon_runs(stage: Stage, end: 
     if end:
         stage.app.silences.end(str(created.silence_id), stage.time(2), "anna")
     assert stage.incident()["silenced_by"] == ([] if end else [str(created.silence_id)])
+
+
+def test_a_request_stands_until_the_rules_were_evaluated(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = stage.app.pipeline
+    pipeline.reevaluate_if_needed(stage.time(0))
+    evaluated: list[bool] = []
+
+    def reevaluate(_now: object) -> None:
+        evaluated.append(True)
+        if len(evaluated) == 1:
+            raise StoreError("the database is away")
+
+    monkeypatch.setattr(pipeline, "reevaluate", reevaluate)
+    pipeline.request_reevaluation()
+    with pytest.raises(StoreError):
+        pipeline.reevaluate_if_needed(stage.time(1))
+    for at in (2, 3):
+        pipeline.reevaluate_if_needed(stage.time(at))
+    assert len(evaluated) == 2

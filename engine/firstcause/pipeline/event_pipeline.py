@@ -145,8 +145,13 @@ class EventPipeline:
         """
         override_version = self._read_override_version(now)
         if self._reevaluation_requested.is_set() or override_version != self._override_version:
+            # Cleared first, so that a request that comes meanwhile counts; a failure leaves the request standing.
             self._reevaluation_requested.clear()
-            self.reevaluate(now)
+            try:
+                self.reevaluate(now)
+            except BaseException:
+                self._reevaluation_requested.set()
+                raise
             self._override_version = override_version
 
     def _read_override_version(self, now: datetime) -> tuple[object, ...]:
