@@ -145,7 +145,7 @@ class EventPipeline:
         """
         override_version = self._read_override_version(now)
         if self._reevaluation_requested.is_set() or override_version != self._override_version:
-            # Cleared first, so that a request that comes meanwhile counts; a failure leaves the request standing.
+            # Cleared first, so that a request that comes meanwhile counts. A failure sets the request again.
             self._reevaluation_requested.clear()
             try:
                 self.reevaluate(now)
