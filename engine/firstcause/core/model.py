@@ -19,7 +19,8 @@ Fact = dict[str, FactValue]
 class Frozen(BaseModel):
     """Base of every value: immutable, and an unknown field is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What is serialized has every field, so the schemas of answers say that defaults are required too.
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
 
 
 class Severity(StrEnum):

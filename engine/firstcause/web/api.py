@@ -1,4 +1,8 @@
-"""The API over HTTP. Each route makes one call into the application and returns its answer."""
+"""The API over HTTP. Each route makes one call into the application and returns its answer.
+
+The `response_model` of a route is its schema. The answer is sent without validation, as an answer with a
+surprise in it helps more than an error. tests/web/test_answers.py validates the answers of all routes.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,32 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Body, Query
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 
+from firstcause.app.answers import StatusAnswer
+from firstcause.core.incidents.debug_report import DebugReport
 from firstcause.core.text.durations import Duration
+from firstcause.health.answers import (
+    CheckAnswer,
+    DiffAnswer,
+    ForecastAnswer,
+    HealthAnswer,
+    ProbeAnswer,
+    SnapshotAnswer,
+    SnapshotList,
+    TrendAnswer,
+)
+from firstcause.incidents.answers import (
+    EntryList,
+    ExplanationAnswer,
+    IncidentAnswer,
+    IncidentList,
+    RemedyList,
+    RemedyPlan,
+    RemedyResult,
+    SilenceAnswer,
+    SilenceList,
+)
 from firstcause.incidents.serializers import serialize_entry
 from firstcause.incidents.silence_service import serialize_silence
 from firstcause.web.dependencies import AppDep, utc_now
@@ -16,7 +44,18 @@ from firstcause.web.dependencies import AppDep, utc_now
 router = APIRouter()
 
 _MEDIA_TYPES = {"text": "text/plain", "markdown": "text/markdown", "json": "application/json"}
+_TEXT_FORMATS = {_MEDIA_TYPES[form]: {"schema": {"type": "string"}} for form in ("text", "markdown")}
+_CREATED = 201
 _UNAVAILABLE = 503
+
+
+class AnswerResponse(Response):
+    """An answer as JSON. A number that JSON lacks becomes null."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return to_json(content, inf_nan_mode="null")
 
 
 class Ack(BaseModel):
@@ -75,19 +114,23 @@ By = Annotated[str, Body(embed=True, min_length=1, max_length=200)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
-@router.get("/api/v1/incidents")
+@router.get("/api/v1/incidents", response_model=IncidentList)
 def list_incidents(
     app: AppDep, status: Literal["open", "resolved", "merged"] | None = None, limit: Limit = 50
-) -> dict[str, Any]:
-    return {"incidents": app.incidents.list_incidents(status, limit)}
+) -> AnswerResponse:
+    return AnswerResponse({"incidents": app.incidents.list_incidents(status, limit)})
 
 
-@router.get("/api/v1/incidents/{number}")
-def get_incident(number: str, app: AppDep) -> dict[str, Any]:
-    return app.incidents.get_incident(number)
+@router.get("/api/v1/incidents/{number}", response_model=IncidentAnswer)
+def get_incident(number: str, app: AppDep) -> AnswerResponse:
+    return AnswerResponse(app.incidents.get_incident(number))
 
 
-@router.get("/api/v1/incidents/{number}/debug")
+@router.get(
+    "/api/v1/incidents/{number}/debug",
+    response_model=DebugReport,
+    responses={200: {"content": _TEXT_FORMATS}},
+)
 def get_debug_report(
     number: str,
     app: AppDep,
@@ -99,132 +142,134 @@ def get_debug_report(
     )
 
 
-@router.get("/api/v1/incidents/{number}/explain")
-def explain_incident(number: str, app: AppDep) -> dict[str, Any]:
-    return app.incidents.explain(number, utc_now())
+@router.get("/api/v1/incidents/{number}/explain", response_model=ExplanationAnswer)
+def explain_incident(number: str, app: AppDep) -> AnswerResponse:
+    return AnswerResponse(app.incidents.explain(number, utc_now()))
 
 
-@router.post("/api/v1/incidents/{number}/resolve")
-def resolve_incident(number: str, app: AppDep, fix: Fix = None, by: By = "web") -> dict[str, Any]:
-    return app.incidents.resolve(number, utc_now(), fix=fix, actor=by)
+@router.post("/api/v1/incidents/{number}/resolve", response_model=IncidentAnswer)
+def resolve_incident(number: str, app: AppDep, fix: Fix = None, by: By = "web") -> AnswerResponse:
+    return AnswerResponse(app.incidents.resolve(number, utc_now(), fix=fix, actor=by))
 
 
-@router.post("/api/v1/incidents/{number}/ack")
-def acknowledge_incident(number: str, app: AppDep, ack: Ack = Ack()) -> dict[str, Any]:  # noqa: B008 - a value
+@router.post("/api/v1/incidents/{number}/ack", response_model=IncidentAnswer)
+def acknowledge_incident(number: str, app: AppDep, ack: Ack = Ack()) -> AnswerResponse:  # noqa: B008 - a value
     act = app.incidents.unacknowledge if ack.undo else app.incidents.acknowledge
-    return act(number, utc_now(), ack.by, ack.comment)
+    return AnswerResponse(act(number, utc_now(), ack.by, ack.comment))
 
 
-@router.post("/api/v1/incidents/{number}/merge")
-def merge_incidents(number: str, app: AppDep, body: Merge) -> dict[str, Any]:
-    return app.incidents.merge(number, body.into, utc_now(), body.by, body.reason)
+@router.post("/api/v1/incidents/{number}/merge", response_model=IncidentAnswer)
+def merge_incidents(number: str, app: AppDep, body: Merge) -> AnswerResponse:
+    return AnswerResponse(app.incidents.merge(number, body.into, utc_now(), body.by, body.reason))
 
 
-@router.post("/api/v1/incidents/{number}/split")
-def split_incident(number: str, app: AppDep, body: Split) -> dict[str, Any]:
-    return app.incidents.split(number, body.alerts, utc_now(), body.by, body.reason)
+@router.post("/api/v1/incidents/{number}/split", response_model=IncidentAnswer)
+def split_incident(number: str, app: AppDep, body: Split) -> AnswerResponse:
+    return AnswerResponse(app.incidents.split(number, body.alerts, utc_now(), body.by, body.reason))
 
 
-@router.get("/api/v1/silences")
-def list_silences(app: AppDep, ended: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002 - a query
-    return {"silences": app.silences.list_silences(utc_now(), include_ended=ended)}
+@router.get("/api/v1/silences", response_model=SilenceList)
+def list_silences(app: AppDep, ended: bool = False) -> AnswerResponse:  # noqa: FBT001, FBT002 - a query
+    return AnswerResponse({"silences": app.silences.list_silences(utc_now(), include_ended=ended)})
 
 
-@router.post("/api/v1/silences", status_code=201)
-def create_silence(app: AppDep, body: NewSilence) -> dict[str, Any]:
+@router.post("/api/v1/silences", response_model=SilenceAnswer, status_code=_CREATED)
+def create_silence(app: AppDep, body: NewSilence) -> AnswerResponse:
     now = utc_now()
     silence = app.silences.create(
         body.matchers, now, duration_s=body.length, actor=body.by, comment=body.comment
     )
-    return serialize_silence(silence, now)
+    return AnswerResponse(serialize_silence(silence, now), _CREATED)
 
 
-@router.delete("/api/v1/silences/{number}")
+@router.delete("/api/v1/silences/{number}", response_model=SilenceAnswer)
 def end_silence(
     number: str, app: AppDep, by: Annotated[str, Query(max_length=200)] = "web"
-) -> dict[str, Any]:
+) -> AnswerResponse:
     now = utc_now()
-    return serialize_silence(app.silences.end(number, now, by), now)
+    return AnswerResponse(serialize_silence(app.silences.end(number, now, by), now))
 
 
-@router.post("/api/v1/probes/{name}/run")
-def run_probe(name: str, app: AppDep) -> dict[str, Any]:
-    return app.health.run_probe(name, utc_now())
+@router.post("/api/v1/probes/{name}/run", response_model=ProbeAnswer)
+def run_probe(name: str, app: AppDep) -> AnswerResponse:
+    return AnswerResponse(app.health.run_probe(name, utc_now()))
 
 
-@router.get("/api/v1/remedies")
-def list_remedies(app: AppDep) -> dict[str, Any]:
-    return {"remedies": app.remedies.list_remedies()}
+@router.get("/api/v1/remedies", response_model=RemedyList)
+def list_remedies(app: AppDep) -> AnswerResponse:
+    return AnswerResponse({"remedies": app.remedies.list_remedies()})
 
 
-@router.get("/api/v1/remedies/{name}")
-def plan_remedy(name: str, app: AppDep) -> dict[str, Any]:
+@router.get("/api/v1/remedies/{name}", response_model=RemedyPlan)
+def plan_remedy(name: str, app: AppDep) -> AnswerResponse:
     """What it would do."""
-    return app.remedies.plan(name)
+    return AnswerResponse(app.remedies.plan(name))
 
 
-@router.post("/api/v1/remedies/{name}/run")
-def run_remedy(name: str, app: AppDep, by: By = "web") -> dict[str, Any]:
-    return app.remedies.run(name, utc_now(), by)
+@router.post("/api/v1/remedies/{name}/run", response_model=RemedyResult)
+def run_remedy(name: str, app: AppDep, by: By = "web") -> AnswerResponse:
+    return AnswerResponse(app.remedies.run(name, utc_now(), by))
 
 
-@router.get("/api/v1/catalog")
-def list_catalog(app: AppDep) -> dict[str, Any]:
-    return {"entries": [serialize_entry(entry) for entry in app.rules.catalog.entries.values()]}
+@router.get("/api/v1/catalog", response_model=EntryList)
+def list_catalog(app: AppDep) -> AnswerResponse:
+    return AnswerResponse(
+        {"entries": [serialize_entry(entry) for entry in app.rules.catalog.entries.values()]}
+    )
 
 
-@router.get("/api/v1/health")
-def get_health(app: AppDep) -> dict[str, Any]:
-    return app.health.get_health()
+@router.get("/api/v1/health", response_model=HealthAnswer)
+def get_health(app: AppDep) -> AnswerResponse:
+    return AnswerResponse(app.health.get_health())
 
 
-@router.post("/api/v1/check")
-def run_check(app: AppDep) -> dict[str, Any]:
+@router.post("/api/v1/check", response_model=CheckAnswer)
+def run_check(app: AppDep) -> AnswerResponse:
     """One full health check, now."""
-    return app.health.check(utc_now())
+    return AnswerResponse(app.health.check(utc_now()))
 
 
-@router.get("/api/v1/snapshots")
-def list_snapshots(app: AppDep, limit: Limit = 50) -> dict[str, Any]:
-    return {"snapshots": app.health.history.list_snapshots(limit)}
+@router.get("/api/v1/snapshots", response_model=SnapshotList)
+def list_snapshots(app: AppDep, limit: Limit = 50) -> AnswerResponse:
+    return AnswerResponse({"snapshots": app.health.history.list_snapshots(limit)})
 
 
-@router.get("/api/v1/snapshots/{name}")
-def get_snapshot(name: str, app: AppDep) -> dict[str, Any]:
+@router.get("/api/v1/snapshots/{name}", response_model=SnapshotAnswer)
+def get_snapshot(name: str, app: AppDep) -> AnswerResponse:
     """name: a number, `latest`, or `good` for the last known good state."""
-    return app.health.history.get_snapshot(name)
+    return AnswerResponse(app.health.history.get_snapshot(name))
 
 
-@router.post("/api/v1/snapshots/{name}/pin")
-def pin_snapshot(name: str, app: AppDep, body: Pin | None = None) -> dict[str, Any]:
+@router.post("/api/v1/snapshots/{name}/pin", response_model=SnapshotAnswer)
+def pin_snapshot(name: str, app: AppDep, body: Pin | None = None) -> AnswerResponse:
     options = body or Pin()
     history = app.health.history
     if not options.undo:
-        return history.pin(name, utc_now(), options.by)
+        return AnswerResponse(history.pin(name, utc_now(), options.by))
     history.unpin(utc_now(), options.by)
-    return history.get_snapshot(name)
+    return AnswerResponse(history.get_snapshot(name))
 
 
-@router.get("/api/v1/diff")
-def get_diff(app: AppDep, before: str = "good", after: str = "latest") -> dict[str, Any]:
-    return app.health.history.diff(before, after)
+@router.get("/api/v1/diff", response_model=DiffAnswer)
+def get_diff(app: AppDep, before: str = "good", after: str = "latest") -> AnswerResponse:
+    return AnswerResponse(app.health.history.diff(before, after))
 
 
-@router.get("/api/v1/trend")
-def get_trend(app: AppDep, metric: str, minutes: Minutes = 1440.0) -> dict[str, Any]:
-    return app.health.history.get_trend(metric, minutes, utc_now())
+@router.get("/api/v1/trend", response_model=TrendAnswer)
+def get_trend(app: AppDep, metric: str, minutes: Minutes = 1440.0) -> AnswerResponse:
+    return AnswerResponse(app.health.history.get_trend(metric, minutes, utc_now()))
 
 
-@router.get("/api/v1/forecast")
+@router.get("/api/v1/forecast", response_model=ForecastAnswer)
 def get_forecast(
     app: AppDep, metric: str, limit: float | None = None, minutes: Minutes = 1440.0
-) -> dict[str, Any]:
-    return app.health.history.forecast(metric, limit, minutes, utc_now())
+) -> AnswerResponse:
+    return AnswerResponse(app.health.history.forecast(metric, limit, minutes, utc_now()))
 
 
-@router.get("/api/v1/status")
-def get_status(app: AppDep) -> dict[str, Any]:
-    return app.monitoring.get_status(utc_now())
+@router.get("/api/v1/status", response_model=StatusAnswer)
+def get_status(app: AppDep) -> AnswerResponse:
+    return AnswerResponse(app.monitoring.get_status(utc_now()))
 
 
 @router.get("/healthz")

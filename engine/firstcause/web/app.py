@@ -19,6 +19,7 @@ from firstcause.web import api, ingest, metrics, pages
 from firstcause.web import live_updates as live
 from firstcause.web.access_control import API_PREFIXES, AccessMiddleware
 from firstcause.web.live_updates import ChangeStream
+from firstcause.web.openapi import complete_schema
 from firstcause.web.pages.api_docs import SCHEMA_PATH
 from firstcause.web.pages.rendering import STATIC_DIR, Assets, render_error_page
 from firstcause.web.sessions import SessionManager
@@ -77,7 +78,7 @@ def create_app(application: Application) -> WebApplication:
     )
     for router in (api.router, metrics.router, live.router, pages.router):
         app.include_router(router)
-    app.openapi()["paths"] |= ingest_middleware.openapi_paths
+    complete_schema(app.openapi(), ingest_middleware.openapi_paths)
     app.mount("/static", Assets(directory=STATIC_DIR))
     app.state.door = sessions
     app.state.live = change_stream = ChangeStream(views.change_token)

@@ -21,6 +21,7 @@ from firstcause.intake import native_format, plugin_events
 from firstcause.intake.decompression import decompress, too_large_error
 from firstcause.intake.event_intake import generate_id
 from firstcause.web.ingest_auth import IngestAuthenticator, Sender, allowed_origin, check_origin
+from firstcause.web.openapi import RECEIPT_REFERENCE
 
 if TYPE_CHECKING:
     import re
@@ -40,8 +41,17 @@ log = logging.getLogger("firstcause.web")
 WEBHOOK_PREFIX = "/api/v1/webhooks/"
 NATIVE_FORMAT = "native"
 _UNAUTHORIZED, _UNAVAILABLE = 401, 503
-_OPENAPI_RESPONSES = {
-    "202": {"description": "number of accepted events, and each rejected event with its index and error"}
+_RECEIPT_RESPONSE = {
+    "202": {
+        "description": "number of accepted events, and each rejected event with its index and error",
+        "content": {"application/json": {"schema": RECEIPT_REFERENCE}},
+    }
+}
+_CUSTOM_RESPONSE = {
+    "2XX": {
+        "description": "what senders of this format expect",
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
 }
 _NOT_ALLOWED = 405
 _PREFLIGHT_HEADERS = {"Access-Control-Allow-Methods": "POST", "Access-Control-Max-Age": "86400"}
@@ -318,19 +328,20 @@ class IngestMiddleware:
                     "path %s is used by two intake formats; %s is not served there", path, endpoint.name
                 )
                 continue
-            self.openapi_paths[path] = {
-                "post": {"description": _describe_endpoint(endpoint), "responses": _OPENAPI_RESPONSES}
-            }
+            self.openapi_paths[path] = {"post": _describe_endpoint(endpoint)}
             if "{" in path:
                 self._by_pattern.append((compile_path(path)[0], endpoint))
             else:
                 self._by_path[path.rstrip("/")] = endpoint
 
 
-def _describe_endpoint(endpoint: IngestEndpoint) -> str:
+def _describe_endpoint(endpoint: IngestEndpoint) -> dict[str, Any]:
+    """Describe an operation as OpenAPI does."""
+    text = f"Report errors in the format {endpoint.name}. Answered when they are on disk."
     if endpoint.intake_format is None:
-        return "Report errors: one event, a list, or one a line. Answered when they are on disk."
-    return f"Report errors in the format {endpoint.name}. Answered when they are on disk."
+        text = "Report errors: one event, a list, or one a line. Answered when they are on disk."
+    is_custom = endpoint.intake_format is not None and endpoint.intake_format.answer is not None
+    return {"description": text, "responses": _CUSTOM_RESPONSE if is_custom else _RECEIPT_RESPONSE}
 
 
 def _apply_sender(sender: Sender, events: Sequence[Event]) -> list[Event]:

@@ -1,0 +1,63 @@
+"""The type of the answer about firstcause itself. The API's schema is made of it."""
+
+from __future__ import annotations
+
+from firstcause.core.model import Frozen, Priority
+from firstcause.core.text.timestamps import FormattedTime
+from firstcause.health.answers import HealthStatus
+
+
+class MistakeAnswer(Frozen):
+    """One mistake in a rule file. line, column: counted from 1; 0 is the whole file."""
+
+    path: str
+    line: int
+    column: int
+    text: str
+
+
+class RejectedRulesAnswer(Frozen):
+    """Why newer rule files are not live. at: when they were read."""
+
+    at: FormattedTime
+    error: str
+    mistakes: tuple[MistakeAnswer, ...]
+
+
+class RulesAnswer(Frozen):
+    """The live rules: how many. refused: None where the newest files are live."""
+
+    files: int
+    entries: int
+    rules: int
+    refused: RejectedRulesAnswer | None
+
+
+class StoreAnswer(Frozen):
+    """The store. waiting: events that wait for triage. unsent: messages that are not sent yet."""
+
+    url: str
+    bytes: int
+    waiting: int
+    unsent: int
+
+
+class IntakeAnswer(Frozen):
+    """What came in since the start, by format; all but `accepted` by reason or kind as well."""
+
+    accepted: dict[str, int]
+    rejected: dict[str, dict[str, int]]
+    passed: dict[str, dict[str, int]]
+    lost_by_senders: dict[str, dict[str, int]]
+
+
+class StatusAnswer(Frozen):
+    """How firstcause itself is. incidents: open ones by priority. health: status of the last full check."""
+
+    version: str
+    time: FormattedTime
+    rules: RulesAnswer
+    store: StoreAnswer
+    incidents: dict[Priority, int]
+    health: HealthStatus
+    intake: IntakeAnswer
