@@ -1,6 +1,7 @@
 """The types of answers about health.
 
-The API's schema is made of them. Their fields are those of the contract, in its order. `serializers.py` builds the answers.
+The API's schema is made of them. Their fields are those of the contract, in its order. `serializers.py`
+builds the answers.
 """
 
 from __future__ import annotations
