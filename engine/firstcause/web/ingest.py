@@ -330,7 +330,7 @@ class IngestMiddleware:
 def _describe_endpoint(endpoint: IngestEndpoint) -> str:
     if endpoint.intake_format is None:
         return "Report errors: one event, a list, or one a line. Answered when they are on disk."
-    return f"Report errors in the format {endpoint.name}. Answered when they are on disk."
+    return f"Report errors in the {endpoint.name} format. Answered when they are on disk."
 
 
 def _apply_sender(sender: Sender, events: Sequence[Event]) -> list[Event]:
