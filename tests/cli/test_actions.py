@@ -16,7 +16,7 @@ def test_an_hour_on_call(tmp_path: Path) -> None:
         run_cli("ack", "1", "--by", "anna", folder=tmp_path).stdout == "incident 1 is acknowledged by anna\n"
     )
     assert run_cli_json("incident", "1", folder=tmp_path)["acknowledged_by"] == "anna"
-    assert "is not acknowledged" in run_cli("ack", "1", "--undo", folder=tmp_path).stdout
+    assert "is no longer acknowledged" in run_cli("ack", "1", "--undo", folder=tmp_path).stdout
     made = run_cli_json(
         "silence", "add", "--incident", "1", "--for", "2h", "--comment", "known", folder=tmp_path
     )
@@ -36,7 +36,7 @@ def test_a_person_knows_better(tmp_path: Path) -> None:
     (merged,) = run_cli_json("incidents", "--status", "open", folder=tmp_path)["incidents"]
     assert merged["root"]["code"] == "REDIS_SLOW"
     assert "cascade" in (shown := run_cli("explain", "1", folder=tmp_path).stdout)
-    assert "by hand" in shown
+    assert "manual override" in shown
     assert "anna: one deployment" in shown
     effect = next(each["id"] for each in merged["alerts"] if each["role"] == "cascade")
     run_cli("split", "1", effect, folder=tmp_path)

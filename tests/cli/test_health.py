@@ -104,7 +104,7 @@ def test_wrong_calls_are_one_clear_line(folder: Path) -> None:
         (("snapshot", "1", "--pin", "--unpin"), "exclude each other"),
         (("trend", "website.latncy_ms"), "did you mean 'website.latency_ms'"),
         (("trend", "errors", "--minutes", "0"), "--minutes"),
-        (("forecast", "website.latency_ms"), "name the limit"),
+        (("forecast", "website.latency_ms"), "give one"),
         (("check", "nothing"), "no probe 'nothing'"),
     ):
         assert says in run_cli(*call, folder=folder, ok=2).stderr, call

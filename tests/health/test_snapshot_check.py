@@ -239,7 +239,7 @@ def test_any_number_over_time(app: Stage) -> None:
         assert (len(found), found[5], sum(found)) == (10, 1.0, 1.0), metric
     with pytest.raises(NotFoundError, match=r"'redis\.latncy_ms'; did you mean 'redis\.latency_ms'"):
         history.get_trend("redis.latncy_ms", 60, end)
-    with pytest.raises(NotFoundError, match=r"no rule file says where redis\.latency_ms ends"):
+    with pytest.raises(NotFoundError, match=r"no rule file has a limit for redis\.latency_ms"):
         history.forecast("redis.latency_ms", None, 60, end)
 
 

@@ -133,16 +133,16 @@ def test_a_merge_holds_against_every_rule_and_over_a_restart(stages: Callable[..
     assert incident["root"]["code"] == "REDIS_SLOW"
     cascade = next(each for each in incident["alerts"] if each["role"] == "cascade")
     assert cascade["code"] == "COMPANY_DATABASE_EMPTY"
-    word = next(each for each in incident["verdicts"] if each["rule"] == "by hand")
+    word = next(each for each in incident["verdicts"] if each["rule"] == "manual override")
     assert (word["verdict"], word["because"]) == ("cascade", "anna: the same deployment")
-    assert "took in incident 2" in [line["what"] for line in incident["timeline"]]
+    assert "merged incident 2 into this one" in [line["what"] for line in incident["timeline"]]
     again = stages()
     again.report(20, "COMPANY_DATABASE_EMPTY", "REDIS_SLOW", "COMPANY_DATABASE_EMPTY")
     again.app.maintenance.sweep(again.time(80))
     assert [one["root"]["code"] for one in again.incidents("open")] == ["REDIS_SLOW"]
     assert (
         again.app.incidents.explain("1", again.time(81))["tree"][0]["causes"][0]["verdicts"][0]["rule"]
-        == "by hand"
+        == "manual override"
     )
 
 

@@ -47,7 +47,7 @@ def test_a_merge_shows_who_said_so_and_what_had_happened_to_the_other(stage: Sta
     found = lines(stage)
     assert ("to take in incident 2", "anna", "one deployment") in found
     assert ("incident 2: acknowledged", "bert", None) in found
-    assert ("took in incident 2", "firstcause", "they have one cause") in found
+    assert ("merged incident 2 into this one", "firstcause", "same cause") in found
     assert found == lines(stage, "2"), "its old number leads here"
 
 

@@ -36,7 +36,7 @@ def ack(ctx: Context, *, number: str, undo: bool, by: str, comment: str | None, 
     elif incident["acknowledged_by"]:
         click.echo(f"incident {incident['id']} is acknowledged by {single_line(incident['acknowledged_by'])}")
     else:
-        click.echo(f"incident {incident['id']} is not acknowledged")
+        click.echo(f"incident {incident['id']} is no longer acknowledged")
 
 
 _reason_option = click.option("--reason", metavar="TEXT", help="Record why.")

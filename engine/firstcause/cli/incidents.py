@@ -52,7 +52,9 @@ def list_incidents(ctx: Context, *, status: str | None, limit: int, as_json: boo
 
 def _format_size(incident: dict[str, Any]) -> str:
     cascades = len({alert["code"] for alert in incident["alerts"] if alert["role"] == "cascade"})
-    return f"{incident['events']} ({cascades} cascade codes)" if cascades else str(incident["events"])
+    if not cascades:
+        return str(incident["events"])
+    return f"{incident['events']} ({cascades} cascade code{'' if cascades == 1 else 's'})"
 
 
 @click.command(epilog="Example: firstcause incident 7")

@@ -176,7 +176,7 @@ class HealthService:
 
     def _get_probe(self, name: str) -> Probe:
         if name not in self.probes:
-            available = ", ".join(self.probes) or "none; configure one, as README.md shows"
+            available = ", ".join(self.probes) or "none; docs/probes.md shows how to add one"
             msg = f"no probe {name!r}; there are: {available}"
             raise NotFoundError(msg)
         return self.probes[name]

@@ -145,7 +145,7 @@ class HealthHistory:
         threshold = limit if limit is not None else self.find_limit(metric)
         points = self.get_series(metric, now - timedelta(minutes=minutes), now)
         if threshold is None:
-            msg = f"no rule file says where {metric} ends; name the limit"
+            msg = f"no rule file has a limit for {metric}; give one"
             raise NotFoundError(msg)
         prediction = forecast_limit([(time.timestamp(), value) for time, value in points], threshold)
         return serialize_forecast(metric, threshold, points, prediction)

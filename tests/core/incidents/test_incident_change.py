@@ -141,7 +141,7 @@ def test_absorbed_incidents_are_one_line_and_other_losers_one_each() -> None:
     change = plan(
         [alert, make_alert(2, incident_id=3), make_alert(3, incident_id=4)], incident, absorbed=(3,)
     )
-    assert change.notes[0].what == "took in incident 3"
+    assert change.notes[0].what == "merged incident 3 into this one"
     assert [incident_id for incident_id, _note in change.moved] == [4]
 
 

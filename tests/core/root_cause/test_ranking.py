@@ -64,7 +64,7 @@ def test_a_common_callee_that_says_nothing_is_named_with_the_count() -> None:
     graph = ComponentGraph({name: ["pay"] for name in ("a", "b", "c", "d", "e")})
     best = ranked(*(seen(name, ERRORS) for name in "abcde"), graph=graph)[0]
     assert (best.component, best.silent, best.callers_failing, best.callers) == ("pay", True, 5, 5)
-    assert best.because == ["no alert from it; 5 of its 5 callers fail by errors"]
+    assert best.because == ["no alert from it; 5 of its 5 callers have errors"]
     assert enough_callers_fail(best, WEIGHTS)
     some = ranked(*(seen(name, ERRORS) for name in "ab"), graph=graph)
     assert not any(enough_callers_fail(suspect, WEIGHTS) for suspect in some)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from firstcause.core.incidents.assembly import AlertGroup
     from firstcause.core.model import Alert, Incident, Verdict
 
-MERGE_REASON = "they have one cause"
+MERGE_REASON = "same cause"
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _describe(
     if before is not None and before.status is IncidentStatus.RESOLVED:
         notes.append(TimelineNote(f"open again: {before.root.code} is back"))
     if absorbed_ids:
-        notes.append(TimelineNote(f"took in {format_incident_list(absorbed_ids)}", MERGE_REASON))
+        notes.append(TimelineNote(f"merged {format_incident_list(absorbed_ids)} into this one", MERGE_REASON))
     notes += describe_changes(before, after, members, verdicts)
     notes += describe_joined(joined, after)
     return tuple(notes)

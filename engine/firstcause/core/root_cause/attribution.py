@@ -83,7 +83,7 @@ def choose_causes(
     return chosen
 
 
-MANUAL_RULE = "by hand"
+MANUAL_RULE = "manual override"
 """The rule of a verdict that a person gave."""
 
 _MANUAL_PRIORITY = 1_000_000
@@ -91,6 +91,7 @@ _MANUAL_PRIORITY = 1_000_000
 
 def manual_verdict(effect: Alert, cause: Alert | None, actor: str, reason: str | None) -> Verdict:
     """Build the verdict of a person, which overrides every rule. cause: None if the alert is a root."""
+    what = "root cause" if cause is None else "cause"
     return Verdict(
         rule=MANUAL_RULE,
         file="",
@@ -98,7 +99,7 @@ def manual_verdict(effect: Alert, cause: Alert | None, actor: str, reason: str |
         verdict=VerdictKind.ROOT_CAUSE if cause is None else VerdictKind.CASCADE,
         of=effect.fingerprint,
         by=cause.fingerprint if cause is not None else None,
-        because=f"{actor}: {reason}" if reason else f"{actor} said so",
+        because=f"{actor}: {reason}" if reason else f"{what} set by {actor}",
         priority=_MANUAL_PRIORITY,
     )
 

@@ -262,7 +262,7 @@ def _compute_gain(
 
 
 class _SuspectScore:
-    """What is heard for one suspect."""
+    """Collects the evidence for one suspect."""
 
     def __init__(self, name: str, graph: ComponentGraph, first_seen: Mapping[str, float]) -> None:
         self._name = name
@@ -298,7 +298,7 @@ class _SuspectScore:
         if self._is_silent:
             terms.append(EvidenceTerm(-weights.silence, "no alert from it"))
             if healthy := len(self._callers) - self._failing_callers:
-                text = f"{healthy} of its {len(self._callers)} callers are well"
+                text = f"{healthy} of its {len(self._callers)} callers are healthy"
                 terms.append(EvidenceTerm(-weights.quiet * healthy, text))
         return [*terms, *self.terms]
 
@@ -308,7 +308,7 @@ class _SuspectScore:
             return f"its own {signal}: {best[self._name][1]}"
         if relation == CALLERS and self._is_silent and self._failing_callers:
             failing = f"{self._failing_callers} of its {len(self._callers)} callers"
-            return f"no alert from it; {failing} fail by {signal}"
+            return f"no alert from it; {failing} have {signal}"
         named = ", ".join(sorted(best)[:_MAX_NAMED]) + (", ..." if len(best) > _MAX_NAMED else "")
         return f"{signal} at {len(best)} of its {relation}: {named}"
 

@@ -199,7 +199,7 @@ def derive_priors(known_facts: Iterable[Fact], weights: Weights) -> Iterator[Pri
             case {"kind": "reading", "component": str(name), "status": "DOWN"}:
                 yield Prior(name, weights.probe_down, "its probe says DOWN")
             case {"kind": "reading", "component": str(name), "status": "UP"}:
-                yield Prior(name, weights.probe_up, "its probe says UP")
+                yield Prior(name, weights.probe_up, "its probe reports UP")
             case {"kind": "change", "component": str(name), "name": change, "category": category} if (
                 is_recent and category != "infrastructure"
             ):

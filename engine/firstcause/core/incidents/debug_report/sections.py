@@ -122,7 +122,7 @@ def _fix_sections(report: DebugReport) -> Iterator[Section]:
     env_vars = [f"{name}{where}" for name in fix.env_vars]
     yield Section("Required environment variables", items=env_vars or (NONE_KNOWN,))
     yield Section("How to reproduce", items=report.reproduce or (NONE_KNOWN,), ordered=True)
-    probe_steps = (f"firstcause probe {verify.probe} says UP",) if verify.probe else ()
+    probe_steps = (f"firstcause probe {verify.probe} reports UP",) if verify.probe else ()
     yield Section("How to verify the fix", items=(*verify.steps, *probe_steps) or (NONE_KNOWN,), ordered=True)
 
 
