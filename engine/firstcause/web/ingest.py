@@ -337,16 +337,11 @@ class IngestMiddleware:
 
 def _describe_endpoint(endpoint: IngestEndpoint) -> dict[str, Any]:
     """Describe an operation as OpenAPI does."""
-    text = f"Report errors in the format {endpoint.name}. Answered when they are on disk."
+    text = f"Report errors in the {endpoint.name} format. Answered when they are on disk."
     if endpoint.intake_format is None:
-<<<<<<< HEAD
         text = "Report errors: one event, a list, or one a line. Answered when they are on disk."
     is_custom = endpoint.intake_format is not None and endpoint.intake_format.answer is not None
     return {"description": text, "responses": _CUSTOM_RESPONSE if is_custom else _RECEIPT_RESPONSE}
-=======
-        return "Report errors: one event, a list, or one a line. Answered when they are on disk."
-    return f"Report errors in the {endpoint.name} format. Answered when they are on disk."
->>>>>>> review
 
 
 def _apply_sender(sender: Sender, events: Sequence[Event]) -> list[Event]:
