@@ -1,4 +1,4 @@
-"""Notifier "console": writes to the daemon's standard error, for want of anything better."""
+"""Notifier "console": writes to the daemon's standard error, where nothing better is configured."""
 
 from __future__ import annotations
 
