@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from hypothesis import settings
 
+from firstcause.client import api
 from support.scenario_app import Phone, Stage
 
 if TYPE_CHECKING:
@@ -101,3 +102,11 @@ def stages(store_url: str, tmp_path: Path) -> Iterator[Callable[..., Stage]]:
     yield make
     for scenario in made:
         scenario.app.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_client_is_left() -> Iterator[None]:
+    yield
+    left, api._ProcessState.client = api._ProcessState.client, None
+    if left is not None:
+        left.close(5)

@@ -7,20 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 import firstcause
-from firstcause.client import api
 from support.faulty_daemon import FaultyDaemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture(autouse=True)
-def _no_client_is_left() -> Iterator[None]:
-    yield
-    left, api._ProcessState.client = api._ProcessState.client, None
-    if left is not None:
-        left.close(5)
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def test_message_causes_and_source() -> None:
     assert event["details"]["exception"] == "RuntimeError"
     assert event["details"]["caused_by"] == ["KeyError: 'card'"]
     assert event["source"]["function"] == "chained"
-    assert event["source"]["file"].endswith("test_raised.py")
+    assert event["source"]["file"].endswith("test_exception_info.py")
 
 
 def test_the_callers_own_words_and_code_stay() -> None:

@@ -152,10 +152,10 @@ def test_one_event_over_the_limit_leaves_the_others() -> None:
         (b"", "empty"),
         (b"  \n", "empty"),
         (b"\xff{}", "UTF-8"),
-        (b"{", "no JSON"),
-        (b"hello", "no JSON"),
-        (b"[" * 100_000, "no JSON"),
-        (b"9" * 5000, "no JSON"),
+        (b"{", "not JSON"),
+        (b"hello", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b"9" * 5000, "not JSON"),
     ],
 )
 def test_what_is_no_json_at_all(body: bytes, says: str) -> None:

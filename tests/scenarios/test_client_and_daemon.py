@@ -58,7 +58,7 @@ def test_an_exception_becomes_an_incident_with_its_source(folder: Path) -> None:
         debug = asked(running, f"/incidents/{incident['id']}/debug").text
     assert incident["root"] == {"code": "PAYMENT_FAILED", "service": "checkout", "tenant": "acme"}
     assert "ValueError: declined by the bank" in debug
-    assert "test_daemon.py" in debug
+    assert "test_client_and_daemon.py" in debug
     assert "charge" in debug
     assert "shop@1.4.2" in debug
     assert card not in debug, "no values of variables"

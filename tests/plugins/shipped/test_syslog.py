@@ -224,15 +224,15 @@ def test_what_finds_no_room_waits_by_tcp_and_is_lost_by_udp(
 ) -> None:
     tries = []
     kind = type(served.stage.app.intake)
-    packed = kind.mask_and_pack
+    pack = kind.mask_and_pack
 
     def full(self: Any, events: Any) -> Any:
         tries.append([each.message for each in events])
         if len(tries) <= 2:
             raise IntakeError("no room", 503, retry_after=1)
-        return packed(self, events)
+        return pack(self, events)
 
-    monkeypatch.setattr(kind, "packed", full)
+    monkeypatch.setattr(kind, "mask_and_pack", full)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
         line.sendto(b"<11>app: by udp", ("127.0.0.1", served.udp))
     wait_until(lambda: tries, "the first try")
