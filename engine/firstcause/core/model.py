@@ -413,7 +413,7 @@ class Problem(Frozen):
 class Reading(Frozen):
     """What one probe saw.
 
-    code: the error this is, where not UP; the catalog says the rest. further: what else is wrong.
+    code: the error this is, where not UP; the catalog says the rest. problems: what else is wrong.
     latency_ms: of the check itself. detail: one line for a person. data: numbers and words to keep, the
     unit at the end of a number's name.
     """
