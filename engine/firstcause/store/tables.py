@@ -15,6 +15,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -227,6 +228,9 @@ alert = Table(
     Column("incident_id", BigId, ForeignKey("incident.id")),
     Column("opened_at", UtcTime),
     Column("kinds", LongText),
+    Column("received_at", UtcTime),
+    Column("clock_skew", Float),
+    Column("parts", JsonDocument),
     Index(
         "uq_alert_active_fingerprint",
         "fingerprint",
@@ -238,6 +242,16 @@ alert = Table(
     Index("ix_alert_incident_id", "incident_id"),
     Index("ix_alert_opened_at", "opened_at"),
     Index("ix_alert_tenant", "tenant"),
+)
+
+early_end = Table(
+    "early_end",
+    metadata,
+    Column("fingerprint", String(40), primary_key=True),
+    Column("part", String(40), primary_key=True),
+    Column("received_at", UtcTime, nullable=False),
+    Column("event", JsonDocument, nullable=False),
+    Index("ix_early_end_received_at", "received_at"),
 )
 
 timeline = Table(
