@@ -14,6 +14,7 @@ import platformdirs
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from firstcause.core.grouping.parts import Patience
 from firstcause.core.model import Frozen, MaybeName, Priority, Scalar, Severity
 from firstcause.core.notify.quiet_hours import QuietHours
 from firstcause.core.text.durations import Duration
@@ -114,6 +115,8 @@ class Intake(Frozen):
     max_event_bytes, max_request_bytes: of one event, and of one request after decompression.
     max_waiting_bytes: how much may wait for triage; beyond that events are refused. 0 means no limit.
     resolve_after: an error that nobody reports for so long is resolved.
+    resolve_announced_after: the same for an error whose sender says itself when it is over, as Alertmanager
+        does; longer than such senders wait before they repeat themselves.
     cascade_grace: how long follow-on errors may continue after their root cause is resolved.
     reopen_within: an error that returns so soon after it ended reopens its incident.
     max_uncatalogued_per_service: alerts of errors without a catalog entry, for one service and tenant.
@@ -137,6 +140,7 @@ class Intake(Frozen):
     max_request_bytes: Size = Field(default=20 * MIB, gt=0)
     max_waiting_bytes: Size = 2048 * MIB
     resolve_after: Duration = 86400.0
+    resolve_announced_after: Duration = 7 * 86400.0
     cascade_grace: Duration = 300.0
     reopen_within: Duration = 600.0
     max_uncatalogued_per_service: int = Field(default=50, ge=1)
@@ -145,6 +149,10 @@ class Intake(Frozen):
     rate: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     burst: int = Field(default=1000, ge=1)
     tokens: dict[str, Annotated[Sender, BeforeValidator(_wrap_token)]] = Field(default_factory=dict)
+
+    @property
+    def patience(self) -> Patience:
+        return Patience(self.resolve_after, max(self.resolve_after, self.resolve_announced_after))
 
     @model_validator(mode="after")
     def _check_tokens_differ(self) -> Intake:

@@ -18,6 +18,7 @@ TIME = sa.DateTime(timezone=True)
 _ALERT_COLUMNS = (
     ("received_at", TIME),
     ("clock_skew", sa.Float()),
+    ("ended_at", TIME),
     ("parts", DOCUMENT),
 )
 

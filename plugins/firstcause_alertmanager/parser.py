@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import re
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 NAME_LABEL = "alertname"
 _MAX_NAME_LENGTH = 200
+# Grafana's rules may share a name; the address of an alert holds the id of its rule.
+_RULE_IN_URL = re.compile(r"/alerting/(?:grafana/)?([\w.-]{1,80})/(?:view|edit)")
 
 
 def _to_text(value: object) -> object:
@@ -66,12 +69,14 @@ class Parser:
         labels, annotations = alert.labels, alert.annotations
         name = labels.get(NAME_LABEL, "")
         resolved = alert.is_resolved(now)
+        rule = _RULE_IN_URL.search(alert.generator_url)
         details: dict[str, Any] = {"labels": labels, "annotations": annotations}
         if alert.generator_url:
             details["generatorURL"] = alert.generator_url
         return Event(
-            id=_make_event_id(alert, now, resolved=resolved),
-            time=(alert.ended if resolved and alert.ended and alert.ended.year > 1 else alert.started) or now,
+            # Alertmanager repeats what goes on in the same words, and each report is news: it still goes on.
+            id=f"alertmanager:{uuid.uuid4().hex}",
+            time=_choose_time(alert, now, resolved=resolved),
             code=code_of(name),
             message=annotations.get("summary")
             or annotations.get("description")
@@ -82,7 +87,10 @@ class Parser:
             service=_select_label(labels, self.config.service),
             tenant=_select_label(labels, self.config.tenant),
             details=details,
+            labels=labels | ({"rule": rule[1]} if rule else {}),
             resolved=resolved,
+            announces_end=True,
+            expires_at=alert.ended if not resolved and alert.ended and alert.ended > now else None,
         )
 
     def _map_severity(self, labels: Mapping[str, str]) -> Severity | None:
@@ -116,12 +124,10 @@ def _validate_alert(index: int, value: object) -> Alert:
     return alert
 
 
-def _make_event_id(alert: Alert, now: datetime, *, resolved: bool) -> str:
-    """Make an id that changes every hour: Alertmanager repeats active alerts, which keeps ours active."""
-    labels = json.dumps(alert.labels, sort_keys=True)
-    repeat_key = "over" if resolved else f"{now:%Y-%m-%dT%H}"
-    identity = f"{labels}|{alert.started}|{repeat_key}"
-    return f"alertmanager:{hashlib.blake2b(identity.encode('utf-8', 'replace'), digest_size=16).hexdigest()}"
+def _choose_time(alert: Alert, now: datetime, *, resolved: bool) -> datetime:
+    """When the alert ended, or when it began. Year 1 means unknown."""
+    times = (alert.ended, alert.started) if resolved else (alert.started,)
+    return next((time for time in times if time is not None and time.year > 1), now)
 
 
 def _select_label(labels: Mapping[str, str], names: Sequence[str]) -> str | None:

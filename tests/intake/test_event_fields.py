@@ -6,7 +6,7 @@ import pytest
 from firstcause.core.model import Event
 from firstcause.intake.event_fields import EVENT_FIELDS, create_strict_struct
 
-_SET_BY_US = {"probe", "drill"}
+_SET_BY_US = {"probe", "drill", "ends_alert", "ends_part", "announces_end", "expires_at"}
 
 
 def test_event_fields_are_the_fields_of_an_event_that_senders_set() -> None:

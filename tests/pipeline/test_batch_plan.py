@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from firstcause.core.catalog import Catalog
+from firstcause.core.grouping.aggregation import EndedAlert
 from firstcause.core.grouping.fingerprint import Occurrence, identify
 from firstcause.core.grouping.overflow import OVERFLOW_CODE, KindLimits
 from firstcause.core.model import Alert, Event, Severity
@@ -25,11 +26,11 @@ def make_event(event_id: str, code: str = "ODD", **changes: Any) -> Event:
 def plan(events: list[Event], limits: KindLimits | None = None, **changes: Any) -> BatchPlan:
     fields: dict[str, Any] = {
         "now": NOW + timedelta(seconds=1), "rules": CountingRules((), Signals(), Weights()),
-        "count_updates": {}, "existing": {}, "ended": {}, "grace_until": {},
+        "count_updates": {}, "existing": {}, "ended": {}, "ends": {}, "early_ends": (),
         "kinds_by_service": None,
     }  # fmt: skip
-    decoded = {event.id: DecodedEvent(event.id, event) for event in events}
-    decoded["broken"] = DecodedEvent("broken", None, "cannot be read", raw={"x": 1})
+    decoded = {event.id: DecodedEvent(event.id, event, NOW) for event in events}
+    decoded["broken"] = DecodedEvent("broken", None, NOW, "cannot be read", raw={"x": 1})
     occurrences = {event.id: identify(event, CATALOG) for event in events}
     return plan_batch(BatchContext(**(fields | changes)), decoded, occurrences, limits or KindLimits(50, 200))
 
@@ -78,7 +79,7 @@ def test_the_counts_of_the_context_are_not_changed_by_a_plan() -> None:
 def test_an_event_from_before_the_end_counts_late_and_opens_nothing() -> None:
     event = make_event("a")
     alert = ended_alert(identify(event, CATALOG))
-    result = plan([event], ended={alert.fingerprint: alert}, grace_until={alert.fingerprint: NOW})
+    result = plan([event], ended={alert.fingerprint: alert}, ends={alert.fingerprint: EndedAlert(NOW)})
     assert (result.late_counts, result.aggregation.changed) == ({9: 1}, set())
 
 

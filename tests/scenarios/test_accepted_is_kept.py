@@ -36,10 +36,10 @@ def test_the_same_id_twice_is_one_occurrence(stage: Stage) -> None:
 def test_an_event_that_breaks_triage_is_set_aside_and_the_rest_go_on(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def picky(event: Event, catalog: Any) -> Any:
+    def picky(event: Event, *others: Any) -> Any:
         if event.code == "POISON":
             raise ZeroDivisionError("poison")
-        return identify(event, catalog)
+        return identify(event, *others)
 
     monkeypatch.setattr("firstcause.pipeline.processor.identify", picky)
     stage.report(0, "REDIS_SLOW", "POISON", "DB_QUERY_SLOW")

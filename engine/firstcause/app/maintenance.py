@@ -58,7 +58,7 @@ class Maintenance:
             event_counts.roll_up(conn, now, settings.health.full_resolution, settings.health.retention)
             dependencies.prune(conn, now - timedelta(seconds=settings.topology.learned_ttl))
             cardinality.prune_registry(conn, settings.intake.max_tracked_codes)
-        ended = probe_events.build_quiet_resolutions(active, settings.intake.resolve_after, now, generate_id)
+        ended = probe_events.build_quiet_resolutions(active, settings.intake.patience, now, generate_id)
         if ended:
             self.intake.accept(ended, now)
         self.reevaluate(now)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from firstcause.cli.common import Context, json_option, now, pass_context, show_json, show_table, single_line
+from firstcause.core.incidents.alert_parts import format_labels
 from firstcause.core.text.listing import join_limited
 
 if TYPE_CHECKING:
@@ -142,6 +143,19 @@ def _format_alerts(alerts: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         end = "  resolved" if is_resolved else ""
         origins, ids = _format_origins(group), _format_ids(group)
         yield f"{role:<8} {times:>5} x {single_line(code)}{origins}  {ids}{similarity}{end}"
+        if parts := list(_list_part_names(group)):
+            yield f"{'':<16} {'ended' if is_resolved else 'goes on'}: {join_limited(parts, _MAX_SHOWN)}"
+
+
+def _list_part_names(group: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """List the parts that go on, or of ended alerts all parts; nothing where alerts have one part."""
+    for alert in group:
+        if len(alert["parts"]) + alert["further_parts"] > 1:
+            for part in alert["parts"]:
+                if part["resolved_at"] is None or alert["resolved_at"] is not None:
+                    yield single_line(format_labels(part["labels"]))
+            if alert["further_parts"]:
+                yield f"{alert['further_parts']} more"
 
 
 def _format_ids(group: Sequence[Mapping[str, Any]]) -> str:

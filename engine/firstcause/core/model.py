@@ -166,9 +166,16 @@ class Event(Frozen):
 
     id: unique to the occurrence; the same id twice is the same occurrence.
     time: when it happened, by the sender's clock.
+    sent_at: when the sender sent it, by the same clock; intake corrects `time` by it. None if not said.
     severity: None where the sender said nothing; the catalog then decides.
+    labels: what tells apart the parts of one alert, such as the instance; each part ends for itself.
     resolved: the sender says that this error is over.
+    announces_end: the sender reports a state: it repeats the report while the state lasts, and says when it
+        is over. `time` is then when the state began, and no report of it comes too late.
+    expires_at: when it is over, unless the sender repeats it before. None if the sender says no such thing.
     probe: the name of the probe that found it, None for anybody else's report.
+    ends_alert, ends_part: fingerprint of the alert, and key of its part, that firstcause itself ends; without
+        a key all of it. Both None for anybody else's report.
     drill: it did not happen; it is to see whether the phone rings.
     """
 
@@ -183,8 +190,14 @@ class Event(Frozen):
     source: Source | None = None
     stack: str | None = None
     tags: dict[str, str] = Field(default_factory=dict)
+    labels: dict[str, str] = Field(default_factory=dict)
     resolved: bool = False
+    announces_end: bool = False
+    expires_at: Time | None = None
+    sent_at: Time | None = None
     probe: str | None = None
+    ends_alert: str | None = None
+    ends_part: str | None = None
     drill: bool = False
 
 
@@ -262,12 +275,61 @@ def _require_row(stored_id: int | None) -> int:
     return stored_id
 
 
+class AlertPart(Frozen):
+    """The occurrences of an alert that have the same labels, such as those of one instance.
+
+    labels: what tells this part from the others, empty for occurrences without any.
+    first_seen, last_seen: when it happened, by the sender's clock. received_at: when something of it last
+        arrived, by our own. resolved_at: by our own clock, None while it goes on.
+    ended_at: the end that its sender reported, by the sender's clock.
+    announces_end, expires_at: of its latest event.
+    """
+
+    labels: dict[str, str] = Field(default_factory=dict)
+    count: int
+    first_seen: Time
+    last_seen: Time
+    received_at: Time
+    resolved_at: Time | None = None
+    ended_at: Time | None = None
+    announces_end: bool = False
+    expires_at: Time | None = None
+
+
+class FoldedPart(Frozen):
+    """A part that goes on and of which only this is kept, as its alert has too many parts."""
+
+    received_at: Time
+    announces_end: bool = False
+    expires_at: Time | None = None
+
+
+class AlertParts(Frozen):
+    """The parts of an alert; none if all its occurrences are without labels.
+
+    shown: in the order in which they began. folded: further parts that go on, by the keys of their labels.
+    """
+
+    shown: tuple[AlertPart, ...] = ()
+    folded: dict[str, FoldedPart] = Field(default_factory=dict)
+
+    @property
+    def active_count(self) -> int:
+        """How many parts go on."""
+        return len(self.folded) + sum(part.resolved_at is None for part in self.shown)
+
+
 class Alert(Frozen):
     """All occurrences of one fingerprint (code, tenant, service) from first report to resolution.
 
     fault: the same for all tenants and services that report the same error.
+    first_seen, last_seen: when it happened, by the sender's clock.
+    received_at: when something of it last arrived, by our own clock; None means at last_seen.
+    clock_skew: seconds that the sender's clock is behind ours, as far as its events show; None if unknown.
+    ended_at: the end that its sender reported, by the sender's clock; None if somebody else ended it.
     caused_by: fingerprint of the alert that causes this one, None for a root.
     opened_at: by our own clock.
+    parts: what the alert consists of, each of which ends for itself.
     kinds: of one that stands for errors of too many kinds, which (see core.grouping.overflow).
     drill: it is none. stored_id: the row, None while it has none.
     """
@@ -290,6 +352,10 @@ class Alert(Frozen):
     role: Role = Role.ROOT
     opened_at: Time | None = None
     kinds: str | None = None
+    received_at: Time | None = None
+    clock_skew: float | None = None
+    ended_at: Time | None = None
+    parts: AlertParts = AlertParts()
     sample: Sample | None = None
     verdicts: tuple[Verdict, ...] = ()
     drill: bool = False
@@ -299,6 +365,11 @@ class Alert(Frozen):
     @property
     def active(self) -> bool:
         return self.resolved_at is None
+
+    @property
+    def last_arrival(self) -> datetime:
+        """When something of it last arrived, by our own clock."""
+        return self.received_at or self.last_seen
 
     @property
     def row_id(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.grouping.fingerprint import UNCATALOGUED
+from firstcause.core.grouping.parts import find_ended_parts
 from firstcause.core.model import Alert, Event, Problem, Reading, Status
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from firstcause.core.catalog import Catalog
+    from firstcause.core.grouping.parts import Patience
     from firstcause.hookspecs.types import Probe
 
 QUIET_BEFORE_RESOLVED_S = 300.0
@@ -94,23 +96,26 @@ def _find_resolving_probe(alert: Alert, catalog: Catalog, now: datetime) -> str 
     if alert.probe is not None:
         return alert.probe
     entry = catalog.get(alert.code)
-    is_quiet = (now - alert.last_seen).total_seconds() >= QUIET_BEFORE_RESOLVED_S
+    is_quiet = (now - alert.last_arrival).total_seconds() >= QUIET_BEFORE_RESOLVED_S
     return entry.verify.probe if entry is not None and is_quiet else None
 
 
 def build_quiet_resolutions(
-    active: Iterable[Alert], resolve_after_s: float, now: datetime, new_id: Callable[[], str]
+    active: Iterable[Alert], patience: Patience, now: datetime, new_id: Callable[[], str]
 ) -> list[Event]:
-    """Resolve alerts that no probe watches and nobody has reported for `resolve_after_s` seconds."""
+    """Resolve alerts, or parts of them, that no probe watches and that nobody reports any more."""
     return [
-        _build_resolution(alert, now, new_id)
+        _build_resolution(alert, now, new_id, part)
         for alert in active
-        if alert.probe is None and (now - alert.last_seen).total_seconds() >= resolve_after_s
+        if alert.probe is None
+        for part in find_ended_parts(alert, patience, now)
     ]
 
 
-def _build_resolution(alert: Alert, now: datetime, new_id: Callable[[], str]) -> Event:
-    # Code, tenant and service make the fingerprint; without a code the message takes its place.
+def _build_resolution(
+    alert: Alert, now: datetime, new_id: Callable[[], str], part: str | None = None
+) -> Event:
+    """Build the end of an alert. part: the key of the part that ended, None for all of the alert."""
     return Event(
         id=new_id(),
         time=now,
@@ -119,6 +124,8 @@ def _build_resolution(alert: Alert, now: datetime, new_id: Callable[[], str]) ->
         tenant=alert.tenant,
         service=alert.service,
         probe=alert.probe,
+        ends_alert=alert.fingerprint,
+        ends_part=part,
         resolved=True,
     )
 

@@ -26,12 +26,24 @@ from firstcause.core.model import (
 from firstcause.core.text.timestamps import FormattedTime
 
 
+class PartAnswer(Frozen):
+    """A part of an alert, such as one instance that fires. labels: those that tell the parts apart."""
+
+    labels: dict[str, str]
+    count: int
+    first_seen: FormattedTime
+    last_seen: FormattedTime
+    resolved_at: FormattedTime | None
+
+
 class AlertAnswer(Frozen):
     """An alert of an incident.
 
     catalogued: whether the catalog has an entry of its code. count: occurrences.
     caused_by: id of the alert that causes this one; None for a root.
     likeness: 0 to 1, how like the entry the message is; None where something else decided on the code.
+    parts: what its labels tell apart, in the order in which they began; none if it has no labels.
+    further_parts: how many more parts go on.
     """
 
     id: str
@@ -50,6 +62,8 @@ class AlertAnswer(Frozen):
     caused_by: str | None
     message: str | None
     likeness: float | None
+    parts: tuple[PartAnswer, ...]
+    further_parts: int
 
 
 class VerdictAnswer(Frozen):

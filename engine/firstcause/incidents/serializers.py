@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from firstcause.core.model import Alert, Incident, Role
+from firstcause.core.incidents.alert_parts import select_differing_labels
+from firstcause.core.model import Alert, AlertParts, Incident, Role
 from firstcause.core.text.sizes import format_size
 from firstcause.core.text.timestamps import format_time
 from firstcause.errors import RuleFileError
@@ -108,7 +109,23 @@ def _serialize_alert(alert: Alert, ids: Mapping[str, str]) -> dict[str, Any]:
         "caused_by": ids.get(alert.caused_by or ""),
         "message": alert.sample.message if alert.sample else None,
         "likeness": alert.sample.likeness if alert.sample else None,
+        "parts": _serialize_parts(alert.parts),
+        "further_parts": len(alert.parts.folded),
     }
+
+
+def _serialize_parts(parts: AlertParts) -> list[dict[str, Any]]:
+    labels = select_differing_labels(part.labels for part in parts.shown)
+    return [
+        {
+            "labels": part_labels,
+            "count": part.count,
+            "first_seen": format_time(part.first_seen),
+            "last_seen": format_time(part.last_seen),
+            "resolved_at": format_time(part.resolved_at),
+        }
+        for part, part_labels in zip(parts.shown, labels, strict=True)
+    ]
 
 
 def _serialize_verdicts(members: Sequence[Alert], ids: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -90,7 +90,13 @@ EVENT_FIELDS = (
         dict[str, Annotated[str, BeforeValidator(_coerce_text)]] | None,
         Annotated[dict[str, _Text], _MaxFields] | None,
     ),
+    EventField(
+        "labels",
+        dict[str, Annotated[str, BeforeValidator(_coerce_text)]] | None,
+        Annotated[dict[str, _Text], _MaxFields] | None,
+    ),
     EventField("resolved", bool, bool, default=False),
+    EventField("sent_at", Annotated[Time | None, BeforeValidator(_parse_instant)], str | None),
 )
 
 

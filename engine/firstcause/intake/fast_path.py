@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from firstcause.core.model import SEVERITY_NAMES, Event
 from firstcause.intake.event_fields import create_strict_struct
-from firstcause.intake.native_format import build_scoped_id, clamp_event_time
+from firstcause.intake.native_format import build_scoped_id, correct_event_time
 
 _TIME_PATTERN = re.compile(
     r"(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
@@ -48,10 +48,11 @@ def _is_acceptable(incoming: Any) -> bool:
     for name in (code, message, incoming.tenant, incoming.service):
         if name is not None and name.isspace():
             return False
-    if incoming.time is not None:
-        if _TIME_PATTERN.fullmatch(incoming.time) is None:
-            return False
-        datetime.fromisoformat(incoming.time)
+    for time in (incoming.time, incoming.sent_at):
+        if time is not None:
+            if _TIME_PATTERN.fullmatch(time) is None:
+                return False
+            datetime.fromisoformat(time)
     return incoming.severity in _SEVERITIES
 
 
@@ -82,7 +83,10 @@ def _build_fields(item: dict[str, Any], default_id: str, received_at: datetime) 
     if "time" not in fields:
         fields["time"] = received_at
         return fields
-    fields["time"], extra_details = clamp_event_time(datetime.fromisoformat(fields["time"]), received_at)
+    sent_at = datetime.fromisoformat(fields["sent_at"]) if "sent_at" in fields else None
+    fields["time"], extra_details = correct_event_time(
+        datetime.fromisoformat(fields["time"]), received_at, sent_at
+    )
     if extra_details:
         fields["details"] = {**fields.get("details", {}), **extra_details}
     return fields

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 _MAX_CLOCK_SKEW = timedelta(minutes=5)
 """How far a sender's clock may be ahead of ours; an event that is further ahead gets our time."""
+
+_MAX_DELAY = timedelta(seconds=30)
+"""How long a request may take to arrive; only a greater difference is one of the clocks."""
+
+_FIRST_PLAUSIBLE_TIME = datetime(2001, 1, 1, tzinfo=UTC)
+"""No event is older. Clocks that are not set start at 1970, 1980 or 2000."""
 
 MAX_EVENTS = 100_000
 """Events that one request may have."""
@@ -153,17 +159,29 @@ def _build_event(value: object, now: datetime, new_id: Callable[[], str], limit:
         msg = "time: out of range, or the event is nested too deeply"
         raise IntakeError(msg, 422) from None
     fields = dict(incoming.__dict__)
-    time, extra_details = clamp_event_time(fields["time"] or now, now)
+    time, extra_details = correct_event_time(fields["time"] or now, now, fields["sent_at"])
     fields["id"] = build_scoped_id(fields["id"], fields["service"], fields["tenant"]) or new_id()
     fields["time"] = time
     fields["details"] = {**(fields["details"] or {}), **(incoming.model_extra or {}), **extra_details}
     fields["tags"] = fields["tags"] or {}
+    fields["labels"] = fields["labels"] or {}
     return Event(**fields)
 
 
-def clamp_event_time(time: datetime, now: datetime) -> tuple[datetime, dict[str, str]]:
-    """Replace a time that is too far ahead by now. Returns the time, and details that keep the one sent."""
-    return (now, {"sent_time": time.isoformat()}) if time > now + _MAX_CLOCK_SKEW else (time, {})
+def correct_event_time(
+    time: datetime, now: datetime, sent_at: datetime | None = None
+) -> tuple[datetime, dict[str, str]]:
+    """Correct the time of an event by our own clock. Returns it, and details that keep the one sent.
+
+    sent_at: when it was sent, by the sender's clock; how far that clock is off is known then. Otherwise
+        only a time that no event can have is replaced, by now: too far ahead, or of a clock that is not set.
+    """
+    corrected = time
+    if sent_at is not None and abs(now - sent_at) > _MAX_DELAY:
+        corrected = time + (now - sent_at)
+    if corrected > now + _MAX_CLOCK_SKEW or corrected < _FIRST_PLAUSIBLE_TIME:
+        corrected = now
+    return (corrected, {}) if corrected == time else (corrected, {"sent_time": time.isoformat()})
 
 
 def build_scoped_id(event_id: str | None, service: str | None, tenant: str | None) -> str | None:

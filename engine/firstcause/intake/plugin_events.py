@@ -10,7 +10,7 @@ from firstcause.intake.native_format import (
     MAX_EVENTS,
     ParseResult,
     RejectedEvent,
-    clamp_event_time,
+    correct_event_time,
     json_size,
     make_storable,
 )
@@ -18,6 +18,10 @@ from firstcause.intake.native_format import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+
+
+_OWN_FIELDS = {"probe": None, "ends_alert": None, "ends_part": None, "drill": False}
+"""What only firstcause itself may say: senders must not report in the name of its probes and drills."""
 
 
 def sanitize_events(events: Sequence[Event], *, now: datetime, max_event_bytes: int) -> ParseResult:
@@ -36,10 +40,9 @@ def sanitize_events(events: Sequence[Event], *, now: datetime, max_event_bytes: 
         except IntakeError as error:
             parsed.rejected.append(RejectedEvent(index, str(error), error.status))
             continue
-        time, extra_details = clamp_event_time(event.time, now)
+        time, extra_details = correct_event_time(event.time, now, event.sent_at)
         fields = {**storable_fields, "time": time, "details": {**storable_fields["details"], **extra_details}}
-        # Senders must not report in the name of our own probes and drills.
-        parsed.events.append(Event.model_validate(fields | {"probe": None, "drill": False}))
+        parsed.events.append(Event.model_validate(fields | _OWN_FIELDS))
     return parsed
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from firstcause.core.grouping.aggregation import belongs_until
+from firstcause.core.grouping.aggregation import find_end
 from firstcause.core.grouping.overflow import can_overflow
 from firstcause.pipeline.alert_lookup import match_alerts
 from firstcause.pipeline.batch_plan import BatchContext, opens_alert, plan_count_updates
-from firstcause.store import alerts, cardinality, incidents
+from firstcause.store import alerts, cardinality, early_ends, incidents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from firstcause.config import Intake
+    from firstcause.core.grouping.aggregation import EndedAlert
     from firstcause.core.grouping.fingerprint import Occurrence
     from firstcause.core.grouping.overflow import ServiceTenant
     from firstcause.core.model import Alert
@@ -47,15 +48,16 @@ def load_context(
     ]
     matched = match_alerts(conn, others)
     existing = matched.active | _find_reopenable(conn, matched.ended, now, intake.reopen_within)
-    grace_until = _find_grace_ends(conn, matched.ended, intake.cascade_grace)
+    ended = _find_ends(conn, matched.ended, intake.cascade_grace)
     return BatchContext(
         now=now,
         rules=rules,
         count_updates=count_updates,
         existing=existing,
         ended=matched.ended,
-        grace_until=grace_until,
-        kinds_by_service=_load_kinds(conn, others, existing, grace_until, now),
+        ends=ended,
+        early_ends=early_ends.load(conn, {occurrence.fingerprint for occurrence in others}),
+        kinds_by_service=_load_kinds(conn, others, existing, ended, now),
     )
 
 
@@ -67,18 +69,21 @@ def _find_reopenable(
     An alert of an incident that a person closed is not continued, as the person decided that it is over.
     """
     since = now - timedelta(seconds=reopen_within_s)
-    recent = {
-        name: alert for name, alert in ended.items() if alert.resolved_at and alert.resolved_at >= since
-    }
+    recent = {name: alert for name, alert in ended.items() if _find_last_time(alert) >= since}
     closed = incidents.find_manually_closed(conn, {alert.incident_id for alert in recent.values()} - {None})
     return {name: alert for name, alert in recent.items() if alert.incident_id not in closed}
 
 
-def _find_grace_ends(conn: sa.Connection, ended: Mapping[str, Alert], grace_s: float) -> dict[str, datetime]:
+def _find_last_time(alert: Alert) -> datetime:
+    """When an ended alert was last alive by our own clock; its end may be told by a clock that is behind."""
+    return max(alert.last_arrival, alert.resolved_at or alert.last_arrival)
+
+
+def _find_ends(conn: sa.Connection, ended: Mapping[str, Alert], grace_s: float) -> dict[str, EndedAlert]:
     causes = {alert.caused_by for alert in ended.values() if alert.caused_by is not None}
     active_causes = alerts.load_active_by_fingerprint(conn, causes)
     return {
-        name: belongs_until(alert, cause_is_back=alert.caused_by in active_causes, grace_s=grace_s)
+        name: find_end(alert, cause_is_back=alert.caused_by in active_causes, grace_s=grace_s)
         for name, alert in ended.items()
     }
 
@@ -87,13 +92,12 @@ def _load_kinds(
     conn: sa.Connection,
     occurrences: Iterable[Occurrence],
     existing: Mapping[str, Alert],
-    grace_until: Mapping[str, datetime],
+    ends: Mapping[str, EndedAlert],
     now: datetime,
 ) -> dict[ServiceTenant, int] | None:
     """Count the kinds of errors by service and tenant; None if no event could exceed a limit."""
     if not any(
-        can_overflow(occurrence) and opens_alert(occurrence, existing, grace_until)
-        for occurrence in occurrences
+        can_overflow(occurrence) and opens_alert(occurrence, existing, ends) for occurrence in occurrences
     ):
         return None
     return cardinality.count_kinds(conn, now - _CARDINALITY_WINDOW)

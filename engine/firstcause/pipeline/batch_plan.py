@@ -7,7 +7,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firstcause.core.grouping.aggregation import aggregate, count_only, is_late, stamp_opened_at
+from firstcause.core.grouping.aggregation import (
+    aggregate,
+    count_only,
+    find_early_end,
+    is_late,
+    stamp_opened_at,
+)
 from firstcause.core.grouping.overflow import KindBudget, apply_limits, update_titles
 from firstcause.core.root_cause.suspects import weigh_alert
 from firstcause.store.event_log import EventRecord
@@ -17,7 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from firstcause.core.grouping.aggregation import ActiveAlertSummary, Aggregation, CountUpdate
+    from firstcause.core.grouping.aggregation import (
+        ActiveAlertSummary,
+        Aggregation,
+        CountUpdate,
+        EarlyEnd,
+        EndedAlert,
+    )
     from firstcause.core.grouping.fingerprint import Occurrence
     from firstcause.core.grouping.overflow import KindLimits, ServiceTenant
     from firstcause.core.model import Alert, Severity
@@ -52,7 +64,8 @@ class BatchContext:
     count_updates: events that only add to the count of an active alert.
     existing: for the other events, the active alerts and those that may be reopened.
     ended: the latest ended alert of each fingerprint without an active alert.
-    grace_until: until when an occurrence still belongs to its ended alert.
+    ends: what tells whether an occurrence still belongs to its ended alert.
+    early_ends: reported ends that wait for the beginning of these errors.
     kinds_by_service: how many kinds of errors have alerts; None if no event could exceed a limit.
     """
 
@@ -61,7 +74,8 @@ class BatchContext:
     count_updates: Mapping[str, CountUpdate]
     existing: Mapping[str, Alert]
     ended: Mapping[str, Alert]
-    grace_until: Mapping[str, datetime]
+    ends: Mapping[str, EndedAlert]
+    early_ends: Sequence[EarlyEnd]
     kinds_by_service: Mapping[ServiceTenant, int] | None
 
 
@@ -75,6 +89,8 @@ class BatchPlan:
     registry_rows: a row for each code of the batch.
     event_counts: occurrences by code and severity.
     event_records: all events of the batch, as the event log keeps them.
+    early_ends: reported ends that are to wait for the beginning of their error.
+    applied_ends: ends that waited and whose error has begun now; they are to be applied next.
     """
 
     count_updates: Sequence[CountUpdate]
@@ -83,6 +99,8 @@ class BatchPlan:
     registry_rows: Sequence[Mapping[str, object]]
     event_counts: Mapping[tuple[str, Severity], int]
     event_records: Sequence[EventRecord]
+    early_ends: Sequence[EarlyEnd] = ()
+    applied_ends: Sequence[Occurrence] = ()
 
 
 def plan_count_updates(
@@ -122,6 +140,10 @@ def plan_batch(
     counted = {**occurrences, **aggregated}
     aggregation = _plan_alerts(context, list(aggregated.values()))
     late_rows = {name: context.ended[name].row_id for name in aggregation.late_counts}
+    waiting_ends = [*context.early_ends, *aggregation.early_ends]
+    applied_ends = [
+        end for began in aggregation.began if (end := find_early_end(began, waiting_ends)) is not None
+    ]
     return BatchPlan(
         count_updates=list(context.count_updates.values()),
         late_counts={row_id: aggregation.late_counts[name] for name, row_id in late_rows.items()},
@@ -131,14 +153,16 @@ def plan_batch(
         event_records=[
             build_event_record(decoded, counted.get(event_id)) for event_id, decoded in events.items()
         ],
+        early_ends=aggregation.early_ends,
+        applied_ends=applied_ends,
     )
 
 
 def opens_alert(
-    occurrence: Occurrence, existing: Mapping[str, Alert], grace_until: Mapping[str, datetime]
+    occurrence: Occurrence, existing: Mapping[str, Alert], ends: Mapping[str, EndedAlert]
 ) -> bool:
     """Whether there is no alert that the occurrence belongs to."""
-    return occurrence.fingerprint not in existing and not is_late(occurrence, grace_until)
+    return occurrence.fingerprint not in existing and not is_late(occurrence, ends)
 
 
 def _limit_kinds(
@@ -149,7 +173,7 @@ def _limit_kinds(
         return dict(occurrences)
     limited = apply_limits(
         list(occurrences.values()),
-        lambda occurrence: opens_alert(occurrence, context.existing, context.grace_until),
+        lambda occurrence: opens_alert(occurrence, context.existing, context.ends),
         KindBudget(kind_limits, dict(context.kinds_by_service)),
     )
     return dict(zip(occurrences, limited, strict=True))
@@ -157,7 +181,7 @@ def _limit_kinds(
 
 def _plan_alerts(context: BatchContext, occurrences: Sequence[Occurrence]) -> Aggregation:
     rules, existing = context.rules, context.existing
-    aggregation = aggregate(occurrences, existing, context.grace_until, rules.count_limits)
+    aggregation = aggregate(occurrences, existing, context.ends, rules.count_limits)
     update_titles(aggregation, occurrences)
     counted_names = aggregation.added_counts.keys()
     aggregation.changed |= {

@@ -12,10 +12,10 @@ from firstcause.pipeline.batch_context import load_context
 from firstcause.pipeline.batch_plan import CountingRules, build_event_record, plan_batch
 from firstcause.pipeline.decoding import decode
 from firstcause.pipeline.incident_evaluation import IncidentEvaluator
-from firstcause.store import alerts, dependencies, event_counts, event_log, releases
+from firstcause.store import alerts, dependencies, early_ends, event_counts, event_log, releases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     import sqlalchemy as sa
@@ -74,7 +74,7 @@ class EventProcessor:
         if not batch.payloads:
             return BatchResult()
         events = _deduplicate_events(decoded for payload in batch.payloads for decoded in decode(payload))
-        identified = self._identify_events(events.values())
+        identified = self._identify_events(list(events.values()))
         with self.database.write() as conn:
             batch.mark_processed(conn)
             # An event that a sender repeats after a lost answer must not count again.
@@ -85,16 +85,32 @@ class EventProcessor:
                 for event_id, decoded in events.items()
                 if decoded.event is not None
             }
-            context = load_context(conn, occurrences, self._counting_rules, self.intake, now)
-            kind_limits = KindLimits(self.intake.max_uncatalogued_per_service, self.intake.max_uncatalogued)
-            plan = plan_batch(context, events, occurrences, kind_limits)
             self._record_topology(conn, occurrences.values(), now)
-            self._save(conn, plan, now)
+            plan = self._count(conn, events, occurrences, now)
         return BatchResult(
             sum(payload.to_process for payload in batch.payloads),
             len(plan.aggregation.changed),
             self._find_suspect_probes(plan.aggregation),
         )
+
+    def _count(
+        self,
+        conn: sa.Connection,
+        events: Mapping[str, DecodedEvent],
+        occurrences: Mapping[str, Occurrence],
+        now: datetime,
+    ) -> BatchPlan:
+        """Count events in their alerts, then apply the ends that arrived before their beginning."""
+        kind_limits = KindLimits(self.intake.max_uncatalogued_per_service, self.intake.max_uncatalogued)
+        context = load_context(conn, occurrences, self._counting_rules, self.intake, now)
+        plan = plan_batch(context, events, occurrences, kind_limits)
+        self._save(conn, plan, now)
+        if plan.applied_ends:
+            ends = {end.event.id: end for end in plan.applied_ends}
+            context = load_context(conn, ends, self._counting_rules, self.intake, now)
+            self._save(conn, plan_batch(context, {}, ends, kind_limits), now)
+            early_ends.delete(conn, {end.fingerprint for end in plan.applied_ends})
+        return plan
 
     def _save(self, conn: sa.Connection, plan: BatchPlan, now: datetime) -> None:
         alerts.add_counts(conn, plan.count_updates)
@@ -103,6 +119,7 @@ class EventProcessor:
         alerts.register(conn, plan.registry_rows)
         event_counts.record(conn, plan.event_counts, now)
         event_log.append(conn, plan.event_records, now)
+        early_ends.save(conn, plan.early_ends, now)
 
     def reconsider(self, now: datetime) -> None:
         """Evaluate all active alerts again, as time went on or something other than alerts changed."""
@@ -126,9 +143,10 @@ class EventProcessor:
             )
         return BatchResult(len(batch.payloads))
 
-    def _identify_events(self, decoded_events: Iterable[DecodedEvent]) -> dict[str, Occurrence]:
-        catalog = self.rulebase.catalog
-        originals = [decoded.event for decoded in decoded_events if decoded.event is not None]
+    def _identify_events(self, decoded_events: Sequence[DecodedEvent]) -> dict[str, Occurrence]:
+        catalog, policy = self.rulebase.catalog, self.rulebase.book.parts
+        readable = [decoded for decoded in decoded_events if decoded.event is not None]
+        originals = [decoded.event for decoded in readable if decoded.event is not None]
         enriched = self.plugins.enrich(
             originals, [catalog.get(event.code) is not None for event in originals]
         )
@@ -137,8 +155,10 @@ class EventProcessor:
             after if after is before else self.mask.mask_event(after)
             for before, after in zip(originals, enriched, strict=True)
         ]
-        event_ids = (event.id for event in originals)
-        return {event_id: identify(event, catalog) for event_id, event in zip(event_ids, events, strict=True)}
+        return {
+            decoded.event_id: identify(event, catalog, policy, decoded.received_at)
+            for decoded, event in zip(readable, events, strict=True)
+        }
 
     def _record_topology(self, conn: sa.Connection, occurrences: Iterable[Occurrence], now: datetime) -> None:
         """Learn from the errors which services call each other and which releases run."""

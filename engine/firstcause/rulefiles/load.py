@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from firstcause.core.catalog import Catalog, Entry, EntryBody
+from firstcause.core.grouping.parts import PartPolicy
 from firstcause.core.root_cause.ranking import Weights
 from firstcause.core.root_cause.signals import Signals
 from firstcause.core.text.similarity import MIN_SCORE
@@ -32,6 +33,7 @@ LIKENESS_THRESHOLD = "message_likeness"
 """The threshold of similarity from which a message that no pattern matches belongs to an entry."""
 
 DIAGNOSIS_PREFIX = "diagnosis_"
+PART_PREFIX = "part_"
 """The prefix of the thresholds that weigh evidence; see `core.root_cause.ranking.Weights`."""
 
 RETIRED_FOLDER = "deprecated"
@@ -68,6 +70,7 @@ class RuleBook:
     depends_on: Mapping[str, tuple[str, ...]]
     signals: Signals
     weights: Weights
+    parts: PartPolicy
     files: tuple[str, ...]
     tests: tuple[PlacedTest, ...] = ()
     thresholds: Mapping[str, ThresholdValue] = field(default_factory=dict)
@@ -178,6 +181,15 @@ def _build_from_thresholds(settings_class: type[T], prefix: str, values: Mapping
     )
 
 
+def _build_part_policy(values: Mapping[str, ThresholdValue]) -> PartPolicy:
+    lists = {
+        name: tuple(str(item) for item in value)
+        for name in ("tags", "ignored")
+        if isinstance(value := values.get(PART_PREFIX + name), tuple | list)
+    }
+    return PartPolicy(**lists)
+
+
 def _read_likeness(values: Mapping[str, ThresholdValue]) -> float:
     value = values.get(LIKENESS_THRESHOLD)
     return float(value) if isinstance(value, int | float) else MIN_SCORE
@@ -208,6 +220,7 @@ def _build_rule_book(sources: Sequence[RuleSource], values: Mapping[str, Thresho
         depends_on=depends_on,
         signals=_build_signals(sources),
         weights=_build_from_thresholds(Weights, DIAGNOSIS_PREFIX, values),
+        parts=_build_part_policy(values),
         files=tuple(source.display_name for source in sources),
         tests=tuple(_iter_tests(sources)),
         thresholds=values,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from firstcause.app.application import Application
 from firstcause.config import Settings
+from firstcause.core.grouping.parts import compute_ends
 from firstcause.health.system_state import ReplayedFacts
 from firstcause.hookspecs import hookimpl
 from firstcause.hookspecs.types import Notifier
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from firstcause.core.grouping.parts import Patience
     from firstcause.core.model import Event, Fact, Notification
     from firstcause.core.root_cause.ranking import Suspect
     from firstcause.rulebase.rulebase import Rulebase
@@ -79,7 +81,7 @@ class Simulator:
         settings = Settings.model_validate({"store": {"url": store or "sqlite://"}, "notify": notify})
         self._settle_time = timedelta(seconds=2 * settings.notify.group_wait)
         self._age_limits_s = rulebase.inference.limits("alert", "age_s")
-        self._resolve_after_s = settings.intake.resolve_after if sweep_quiet_alerts else None
+        self._patience = settings.intake.patience if sweep_quiet_alerts else None
         self._app = Application(settings, host, rulebase)
         self._app.database.prepare()
 
@@ -116,17 +118,22 @@ class Simulator:
             self._deliver_due(when)
             self._app.pipeline.reevaluate(when)
         for when in (
-            self._list_quiet_times(since, until) if self._resolve_after_s and since is not None else ()
+            self._list_quiet_times(since, until, self._patience)
+            if self._patience is not None and since is not None
+            else ()
         ):
             self._deliver_due(when)
             self._app.maintenance.sweep(when)
             self._app.pipeline.triage_all(when)
         self._deliver_due(until)
 
-    def _list_quiet_times(self, since: datetime, until: datetime) -> list[datetime]:
-        length = timedelta(seconds=self._resolve_after_s or 0) + _AGE_MARGIN
+    def _list_quiet_times(self, since: datetime, until: datetime, patience: Patience) -> list[datetime]:
         with self.database.read() as conn:
-            ends = {alert.last_seen + length for alert in alerts.load_active(conn)}
+            ends = {
+                end + _AGE_MARGIN
+                for alert in alerts.load_active(conn)
+                for end in compute_ends(alert, patience).values()
+            }
         return sorted(when for when in ends if since < when < until)
 
     def _age_thresholds(self, since: datetime, until: datetime) -> list[datetime]:

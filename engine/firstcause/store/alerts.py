@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from firstcause.core.facts import CodeHistory
 from firstcause.core.grouping.aggregation import ActiveAlertSummary
-from firstcause.core.model import Alert, IncidentStatus, Role, Sample, Severity, Verdict
+from firstcause.core.model import Alert, AlertParts, IncidentStatus, Role, Sample, Severity, Verdict
 from firstcause.store.statements import split_into_chunks, upsert
 from firstcause.store.tables import alert, incident, notification_registry
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _COLUMNS = (
     "fingerprint", "fault", "code", "catalogued", "title", "severity", "component", "tenant", "service",
     "probe", "count", "first_seen", "last_seen", "resolved_at", "caused_by", "role", "drill", "incident_id",
-    "opened_at", "kinds",
+    "opened_at", "kinds", "received_at", "clock_skew", "ended_at",
 )  # fmt: skip
 
 
@@ -30,6 +30,7 @@ def _to_alert(row: Any) -> Alert:
         **{name: getattr(row, name) for name in _COLUMNS},
         stored_id=row.id,
         sample=Sample.model_validate(row.sample),
+        parts=AlertParts.model_validate(row.parts) if row.parts else AlertParts(),
         verdicts=tuple(Verdict.model_validate(verdict) for verdict in row.verdicts),
     )
 
@@ -129,26 +130,31 @@ def save(conn: sa.Connection, alerts: Iterable[Alert]) -> dict[str, int]:
 
 
 def _to_values(record: Alert) -> dict[str, Any]:
-    document = record.model_dump(mode="json", include={"sample", "verdicts"})
+    document = record.model_dump(mode="json", include={"sample", "verdicts", "parts"})
     values = {name: getattr(record, name) for name in _COLUMNS}
     return values | {
         "severity": record.severity.value,
         "role": record.role.value,
         "sample": document["sample"] or {},
+        "parts": document["parts"] if record.parts != AlertParts() else None,
         "verdicts": document["verdicts"],
     }
 
 
 def load_matched(conn: sa.Connection, fingerprints: Collection[str]) -> dict[str, ActiveAlertSummary]:
     """Load what counting needs of the active alerts with these fingerprints; by fingerprint."""
-    columns = ("id", "code", "title", "count", "severity", "first_seen", "last_seen", "sample")
-    query = sa.select(alert.c.fingerprint, *(alert.c[name] for name in columns))
+    columns = (
+        "id", "code", "title", "count", "severity", "first_seen", "last_seen", "sample", "received_at",
+        "clock_skew",
+    )  # fmt: skip
+    has_parts = alert.c.parts.is_not(sa.null())
+    query = sa.select(alert.c.fingerprint, *(alert.c[name] for name in columns), has_parts)
     return {
         name: ActiveAlertSummary(
-            row, code, title, count, Severity(severity), first, last, Sample.model_validate(sample)
+            row, code, title, count, Severity(severity), first, last, Sample.model_validate(sample), *rest
         )
         for chunk in split_into_chunks(fingerprints)
-        for name, row, code, title, count, severity, first, last, sample in conn.execute(
+        for name, row, code, title, count, severity, first, last, sample, *rest in conn.execute(
             query.where(alert.c.fingerprint.in_(chunk), alert.c.resolved_at.is_(None))
         )
     }
@@ -158,7 +164,13 @@ def add_counts(conn: sa.Connection, updates: Iterable[CountUpdate]) -> None:
     """Add occurrences that change nothing but the counts, times and samples of their alerts."""
     with_sample, others = [], []
     for update in updates:
-        row = {"row": update.stored_id, "added": update.added, "last": update.last_seen}
+        row = {
+            "row": update.stored_id,
+            "added": update.added,
+            "last": update.last_seen,
+            "received": update.received_at,
+            "skew": update.clock_skew,
+        }
         if update.sample is None:
             others.append(row)
         else:
@@ -168,7 +180,12 @@ def add_counts(conn: sa.Connection, updates: Iterable[CountUpdate]) -> None:
     statement = (
         alert.update()
         .where(alert.c.id == sa.bindparam("row"))
-        .values(count=alert.c.count + sa.bindparam("added"), last_seen=sa.bindparam("last"))
+        .values(
+            count=alert.c.count + sa.bindparam("added"),
+            last_seen=sa.bindparam("last"),
+            received_at=sa.bindparam("received"),
+            clock_skew=sa.bindparam("skew"),
+        )
     )
     if others:
         conn.execute(statement, others)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _PAST_COLUMNS = {
     tables.incident: ("opened_at", "resolved_at", "acknowledged_at"),
-    tables.alert: ("first_seen", "last_seen", "resolved_at"),
+    tables.alert: ("first_seen", "last_seen", "resolved_at", "received_at"),
     tables.outbox: ("claimed_at", "closed_at"),
     tables.notification_log: ("at",),
     tables.notification_registry: ("first_seen", "last_seen"),

@@ -120,7 +120,9 @@ class JsonDocument(TypeDecorator[Any]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(JSONB() if dialect.name == "postgresql" else JSON())
+        keeps_null = self.impl_instance.none_as_null
+        kind = JSONB if dialect.name == "postgresql" else JSON
+        return dialect.type_descriptor(kind(none_as_null=keeps_null))
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
         return to_storable(value)
@@ -230,7 +232,8 @@ alert = Table(
     Column("kinds", LongText),
     Column("received_at", UtcTime),
     Column("clock_skew", Float),
-    Column("parts", JsonDocument),
+    Column("ended_at", UtcTime),
+    Column("parts", JsonDocument(none_as_null=True)),
     Index(
         "uq_alert_active_fingerprint",
         "fingerprint",

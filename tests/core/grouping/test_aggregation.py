@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.core.catalog import Catalog
-from firstcause.core.grouping.aggregation import ActiveAlertSummary, aggregate, belongs_until, count_only
+from firstcause.core.grouping.aggregation import ActiveAlertSummary, aggregate, count_only, find_end
 from firstcause.core.grouping.fingerprint import Occurrence, identify
 from firstcause.core.model import Alert, Event
 
@@ -49,7 +49,7 @@ def test_the_sample_is_of_the_latest_event_whatever_the_order() -> None:
 def test_a_late_occurrence_of_an_ended_alert_opens_nothing() -> None:
     known = aggregate([occurrence("A", 0)], {}, {}).alerts
     ended = aggregate([occurrence("A", 10, resolved=True)], known, {}).alerts
-    over = {name: belongs_until(alert, cause_is_back=False, grace_s=60) for name, alert in ended.items()}
+    over = {name: find_end(alert, cause_is_back=False, grace_s=60) for name, alert in ended.items()}
     folded = aggregate([occurrence("A", 9)], {}, over)
     assert (folded.alerts, sum(folded.late_counts.values())) == ({}, 1)
     assert aggregate([occurrence("A", 11)], {}, over).changed
@@ -110,6 +110,8 @@ def test_counting_first_makes_of_a_batch_what_folding_alone_would(
             severity=alert.severity,
             first_seen=alert.first_seen,
             last_seen=alert.last_seen,
+            received_at=alert.received_at,
+            clock_skew=alert.clock_skew,
         )
         for name, alert in known.items()
     }
@@ -120,7 +122,12 @@ def test_counting_first_makes_of_a_batch_what_folding_alone_would(
     assert rest.changed == whole.changed
     for name, added in more.items():
         alert = rest.alerts[name]
-        update = {"count": alert.count + added.added, "last_seen": added.last_seen}
+        update = {
+            "count": alert.count + added.added,
+            "last_seen": added.last_seen,
+            "received_at": added.received_at,
+            "clock_skew": added.clock_skew,
+        }
         if added.sample is not None:
             update["sample"] = added.sample
         rest.alerts[name] = alert.model_copy(update=update)

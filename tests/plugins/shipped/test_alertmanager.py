@@ -91,11 +91,17 @@ def test_over_is_what_says_so_or_has_ended() -> None:
     assert events[1].time == past
 
 
-def test_the_same_alert_sent_again_is_the_same_occurrence() -> None:
-    sent = alert()
-    first, second, over, other = read([sent, sent, sent | {"status": "resolved"}, alert(pod="b")])
-    assert first.id == second.id
-    assert len({first.id, over.id, other.id}) == 3
+def test_an_alert_sent_again_at_once_counts_once_and_another_instance_counts_for_itself(
+    served: tuple[httpx.Client, Stage],
+) -> None:
+    client, stage = served
+    for sent in ([alert(pod="a")], [alert(pod="a")], [alert(pod="b")]):
+        assert client.post(HOOK, content=json.dumps(webhook(*sent)).encode()).status_code == 202
+    (incident,) = wait_until(
+        lambda: [one for one in stage.incidents("open") if one["events"] > 1], "both pods in one incident"
+    )
+    assert [part["labels"]["pod"] for part in incident["alerts"][0]["parts"]] == ["a", "b"]
+    assert incident["events"] == 2
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from firstcause.core.grouping.message_template import MAX_LINE_LENGTH, extract_template
+from firstcause.core.grouping.parts import DEFAULT_PART_POLICY, PartPolicy, compute_part_key
 from firstcause.core.grouping.stack_trace import (
     parse_exception_type,
     parse_trace,
@@ -17,6 +19,9 @@ from firstcause.core.grouping.stack_trace import (
 from firstcause.core.model import Event, Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
     from firstcause.core.catalog import Catalog, Entry
     from firstcause.core.text.similarity import NearestEntry
 
@@ -40,6 +45,8 @@ class Occurrence(NamedTuple):
 
     fault: shared by all tenants that report the same error.
     likeness: similarity of the message to the words of the entry, None if code or pattern identified it.
+    received_at: when it arrived, by our own clock; None means at its own time.
+    labels, part: what tells its part of the alert from others, and the key of that part.
     own_fingerprint: of the error itself, None unless a limit made the error count in another alert.
     """
 
@@ -52,13 +59,28 @@ class Occurrence(NamedTuple):
     entry: Entry | None = None
     likeness: float | None = None
     own_fingerprint: str | None = None
+    received_at: datetime | None = None
+    labels: Mapping[str, str] = MappingProxyType({})
+    part: str = ""
+
+    @property
+    def arrival(self) -> datetime:
+        return self.received_at or self.event.time
 
 
-def identify(event: Event, catalog: Catalog) -> Occurrence:
+def identify(
+    event: Event,
+    catalog: Catalog,
+    policy: PartPolicy = DEFAULT_PART_POLICY,
+    received_at: datetime | None = None,
+) -> Occurrence:
     """Identify the error of an event: by its code, else by the patterns of the catalog, else by its words.
 
     A code that the catalog does not know is kept.
+
+    policy: which labels tell the parts of an alert apart. received_at: when the event arrived.
     """
+    labels = policy.select_labels(event)
     entry = catalog.get(event.code) if event.code else catalog.match_message(event.message)
     nearest = None if entry or event.code else _find_nearest(event.message, catalog)
     if nearest is not None:
@@ -73,9 +95,12 @@ def identify(event: Event, catalog: Catalog) -> Occurrence:
         title=entry.title if entry else _derive_title(event.message) or code,
         severity=event.severity or (entry.severity if entry else Severity.WARNING),
         fault=fault,
-        fingerprint=_hash_parts(fault, event.tenant or "", event.service or ""),
+        fingerprint=event.ends_alert or _hash_parts(fault, event.tenant or "", event.service or ""),
         entry=entry,
         likeness=nearest.score if nearest else None,
+        received_at=received_at,
+        labels=labels,
+        part=compute_part_key(labels),
     )
 
 

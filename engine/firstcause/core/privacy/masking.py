@@ -76,6 +76,7 @@ class Mask:
                 "stack": self._mask_optional(event.stack),
                 "details": self.mask_data(event.details),
                 "tags": self.mask_data(event.tags),
+                "labels": self.mask_data(event.labels),
                 "source": self._mask_source(event.source),
                 "code": self._mask_name(event.code),
                 "tenant": self._mask_name(event.tenant),

@@ -31,6 +31,7 @@ _SILENCE_LENGTHS = (
     ("7d", "a week"),
 )
 _MAX_SHOWN_ALERTS = 50
+_MAX_SHOWN_PARTS = 10
 
 
 @router.get("")
@@ -45,6 +46,7 @@ def show_incident(number: str, request: Request, views: ViewsDep) -> HTMLRespons
         **{**details, "graph": graph},
         debug=as_text(details["report"]),
         shown_alerts=_MAX_SHOWN_ALERTS,
+        shown_parts=_MAX_SHOWN_PARTS,
     )
 
 

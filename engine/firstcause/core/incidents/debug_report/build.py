@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.catalog import Fix, Verify
+from firstcause.core.incidents.alert_parts import describe_parts
 from firstcause.core.incidents.debug_report.model import (
     CascadeFailure,
     Cause,
@@ -79,6 +80,7 @@ def build_debug_report(
         timeline=tuple(TimelineEntry.model_validate(dict(row)) for row in timeline),
         changes=tuple(changes),
         suggestions=tuple(suggestions),
+        parts=tuple(describe_parts(ordered)),
     )
 
 

@@ -63,6 +63,8 @@ def build_sections(report: DebugReport) -> Iterator[Section]:
     yield _cause_section(report)
     yield from _fix_sections(report)
     yield _impact_section(report)
+    if report.parts:
+        yield Section("Where it goes on", items=report.parts)
     if report.changes:
         items = [_format_change(change, report.opened_at) for change in report.changes]
         yield Section("What changed since the last good state", items=items)
