@@ -114,15 +114,21 @@ class LongText(ShortText):
 
 
 class JsonDocument(TypeDecorator[Any]):
-    """A JSON document. Its texts are cleaned like ShortText; NaN and infinities become null."""
+    """A JSON document. Its texts are cleaned like ShortText; NaN and infinities become null.
+
+    none_as_null: whether None is SQL's NULL, and not the JSON value null.
+    """
 
     impl = JSON
     cache_ok = True
 
+    def __init__(self, *, none_as_null: bool = False) -> None:
+        super().__init__()
+        self._none_as_null = none_as_null
+
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        keeps_null = self.impl_instance.none_as_null
         kind = JSONB if dialect.name == "postgresql" else JSON
-        return dialect.type_descriptor(kind(none_as_null=keeps_null))
+        return dialect.type_descriptor(kind(none_as_null=self._none_as_null))
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
         return to_storable(value)

@@ -30,7 +30,7 @@ def describe_parts(alerts: Iterable[Alert]) -> Iterator[str]:
     for alert in alerts:
         parts = alert.parts
         total = len(parts.shown) + len(parts.folded)
-        if total < 2:
+        if total <= 1:
             continue
         labels = select_differing_labels(part.labels for part in parts.shown)
         named = [
