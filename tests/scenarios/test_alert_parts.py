@@ -123,7 +123,7 @@ def test_the_report_and_the_command_name_the_parts_that_go_on(stage: Stage) -> N
     fire(stage, 0, instance="db2", job="node")
     end(stage, 60, instance="db1", job="node")
     report = stage.app.incidents.render_debug_report("1", "text", stage.time(100))
-    assert "DISK_FULL: 1 of 2 go on: instance db2" in report
+    assert "DISK_FULL: 1 of 2 are active: instance db2" in report
 
 
 @pytest.mark.parametrize("fields", [{}, {"labels": {"instance": "a"}}])

@@ -144,11 +144,11 @@ def _format_alerts(alerts: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         origins, ids = _format_origins(group), _format_ids(group)
         yield f"{role:<8} {times:>5} x {single_line(code)}{origins}  {ids}{similarity}{end}"
         if parts := list(_list_part_names(group)):
-            yield f"{'':<16} {'ended' if is_resolved else 'goes on'}: {join_limited(parts, _MAX_SHOWN)}"
+            yield f"{'':<16} {'ended' if is_resolved else 'active'}: {join_limited(parts, _MAX_SHOWN)}"
 
 
 def _list_part_names(group: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """List the parts that go on, or of ended alerts all parts; nothing where alerts have one part."""
+    """List the active parts, or of ended alerts all parts; nothing where alerts have one part."""
     for alert in group:
         if len(alert["parts"]) + alert["further_parts"] > 1:
             for part in alert["parts"]:

@@ -280,7 +280,7 @@ class AlertPart(Frozen):
 
     labels: what tells this part from the others, empty for occurrences without any.
     first_seen, last_seen: when it happened, by the sender's clock. received_at: when something of it last
-        arrived, by our own. resolved_at: by our own clock, None while it goes on.
+        arrived, by our own. resolved_at: by our own clock, None while it is active.
     ended_at: the end that its sender reported, by the sender's clock.
     announces_end, expires_at: of its latest event.
     """
@@ -297,7 +297,7 @@ class AlertPart(Frozen):
 
 
 class FoldedPart(Frozen):
-    """A part that goes on and of which only this is kept, as its alert has too many parts."""
+    """An active part of which only this is kept, as its alert has too many parts."""
 
     received_at: Time
     announces_end: bool = False
@@ -307,7 +307,7 @@ class FoldedPart(Frozen):
 class AlertParts(Frozen):
     """The parts of an alert; none if all its occurrences are without labels.
 
-    shown: in the order in which they began. folded: further parts that go on, by the keys of their labels.
+    shown: in the order in which they began. folded: further active parts, by the keys of their labels.
     """
 
     shown: tuple[AlertPart, ...] = ()
@@ -315,7 +315,7 @@ class AlertParts(Frozen):
 
     @property
     def active_count(self) -> int:
-        """How many parts go on."""
+        """How many parts are active."""
         return len(self.folded) + sum(part.resolved_at is None for part in self.shown)
 
 

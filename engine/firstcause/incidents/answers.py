@@ -43,7 +43,7 @@ class AlertAnswer(Frozen):
     caused_by: id of the alert that causes this one; None for a root.
     likeness: 0 to 1, how like the entry the message is; None where something else decided on the code.
     parts: what its labels tell apart, in the order in which they began; none if it has no labels.
-    further_parts: how many more parts go on.
+    further_parts: how many more parts are active.
     """
 
     id: str

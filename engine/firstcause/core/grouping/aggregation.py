@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from firstcause.core.model import Event, Severity
 
 MAX_TRANSIT = timedelta(minutes=2)
-"""How long an event may be under way. What arrives later than that after an end has begun anew."""
+"""How long an event may be under way. What arrives later than that after an end has begun again."""
 
 CLOCK_RESOLUTION = timedelta(seconds=1)
 """By how much two times of one sender may differ, as some senders know whole seconds only."""

@@ -24,10 +24,10 @@ MAX_SHOWN_PARTS = 50
 """The number of parts of an alert of which labels, times and counts are kept."""
 
 MAX_FOLDED_PARTS = 5000
-"""The number of further parts that are told apart. What is beyond counts as one part."""
+"""The number of further parts that are distinguished. What is beyond counts as one part."""
 
 MIN_REPEAT_INTERVAL = timedelta(minutes=1)
-"""How soon a state that goes on may be reported again to count as another report of it."""
+"""How soon an active state may be reported again to count as another report of it."""
 
 OVERFLOW_KEY = "*"
 """The key of the part that stands for all parts beyond MAX_FOLDED_PARTS."""
@@ -108,7 +108,7 @@ class PartLedger:
         return bool(self.folded) or any(part.resolved_at is None for part in self.shown.values())
 
     def is_part_active(self, key: str) -> bool:
-        """Whether the part with this key goes on."""
+        """Whether the part with this key is active."""
         part = self.shown.get(key)
         return key in self.folded or (part is not None and part.resolved_at is None)
 
@@ -131,7 +131,7 @@ class PartLedger:
         )
 
     def is_repetition(self, occurrence: Occurrence) -> bool:
-        """Whether a state that goes on is reported again so soon that it is no news.
+        """Whether an active state is reported again so soon that it is no news.
 
         Senders repeat a request whose answer they did not get, and two of them may report for safety.
         """
@@ -216,7 +216,7 @@ class PartLedger:
 
 @dataclass(frozen=True)
 class Patience:
-    """How long an alert goes on that nobody reports any more.
+    """How long an alert stays active that nobody reports any more.
 
     silent_s: seconds without a report after which an error is over.
     announced_s: the same for an error whose sender announces the end itself.
@@ -226,14 +226,14 @@ class Patience:
     announced_s: float
 
     def compute_end(self, part: AlertPart | FoldedPart) -> datetime:
-        """Compute when a part that goes on is over, unless it is reported again before."""
+        """Compute when an active part is over, unless it is reported again before."""
         limit_s = self.announced_s if part.announces_end else self.silent_s
         silent_until = part.received_at + timedelta(seconds=limit_s)
         return silent_until if part.expires_at is None else min(part.expires_at, silent_until)
 
 
 def compute_ends(alert: Alert, patience: Patience) -> dict[str, datetime]:
-    """Compute when each part of an alert that goes on is over unless it is reported again; by its key."""
+    """Compute when each active part of an alert is over unless it is reported again; by its key."""
     ledger = PartLedger.open(alert)
     active: dict[str, AlertPart | FoldedPart] = {
         key: part for key, part in ledger.shown.items() if part.resolved_at is None

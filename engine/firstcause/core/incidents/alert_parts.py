@@ -40,6 +40,6 @@ def describe_parts(alerts: Iterable[Alert]) -> Iterator[str]:
         ]
         further = parts.active_count - len(named[:_MAX_NAMED_PARTS])
         names = "; ".join(named[:_MAX_NAMED_PARTS]) + (f"; and {further} more" if further > 0 else "")
-        going_on = parts.active_count if alert.active else 0
-        state = f"{going_on} of {total} go on" + (f": {names}" if going_on and names else "")
+        active_count = parts.active_count if alert.active else 0
+        state = f"{active_count} of {total} are active" + (f": {names}" if active_count and names else "")
         yield f"{alert.code}: {state}"

@@ -88,7 +88,7 @@ class DebugReport(Frozen):
 
     events: occurrences of all alerts of the incident.
     stack: the first stack trace that an alert reported, the root's before those of cascades.
-    parts: a line for each alert that has several parts, such as instances: which of them go on.
+    parts: a line for each alert that has several parts, such as instances: which of them are active.
     """
 
     incident: str

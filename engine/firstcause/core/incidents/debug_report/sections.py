@@ -64,7 +64,7 @@ def build_sections(report: DebugReport) -> Iterator[Section]:
     yield from _fix_sections(report)
     yield _impact_section(report)
     if report.parts:
-        yield Section("Where it goes on", items=report.parts)
+        yield Section("Where it is active", items=report.parts)
     if report.changes:
         items = [_format_change(change, report.opened_at) for change in report.changes]
         yield Section("What changed since the last good state", items=items)
