@@ -74,7 +74,7 @@ class Parser:
         if alert.generator_url:
             details["generatorURL"] = alert.generator_url
         return Event(
-            # Alertmanager repeats an active alert in the same words, and each report is news: it is still active.
+            # Alertmanager repeats an active alert in the same words. Each report says: it is still active.
             id=f"alertmanager:{uuid.uuid4().hex}",
             time=_choose_time(alert, now, resolved=resolved),
             code=code_of(name),

@@ -131,7 +131,7 @@ class PartLedger:
         )
 
     def is_repetition(self, occurrence: Occurrence) -> bool:
-        """Whether an active state is reported again so soon that it is no news.
+        """Whether an active state is reported again so soon that it says nothing new.
 
         Senders repeat a request whose answer they did not get, and two of them may report for safety.
         """
