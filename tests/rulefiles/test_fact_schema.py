@@ -6,8 +6,9 @@ import dataclasses
 
 import pytest
 
-from firstcause.core.fact_kinds import FACT_KINDS, AlertFact, EdgeFact, SuspectFact, list_fields
+from firstcause.core.fact_kinds import FACT_KINDS, AlertFact, EdgeFact, SuspectFact
 from firstcause.core.model import Priority, Severity
+from firstcause.core.typed_fact import list_fields
 from firstcause.rulefiles.fact_schema import CLOSED_KINDS, CODE_FIELDS, FIELDS_BY_KIND
 from support.fact_reference import DOCUMENT, with_reference
 
@@ -56,7 +57,7 @@ def test_a_fact_is_flat_and_without_fields_that_have_no_value() -> None:
         age_s=0.0,
     ).to_fact()
     assert fact == {
-        "kind": "alert", "id": "a", "state": "active", "code": "X", "title": "t", "severity": "CRITICAL",
+        "kind": "alert", "id": "a", "state": "active", "code": "X", "title": "t", "parts": 1, "severity": "CRITICAL",
         "catalogued": False, "count": 1, "tenants_hit": 0, "age_s": 0.0,
     }  # fmt: skip
     # Words are plain text: to rules, a value of an enum's own type would equal no literal.

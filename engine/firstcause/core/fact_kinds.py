@@ -6,11 +6,8 @@ reference in docs/rules.md are made from them, so a field is written down in thi
 
 # Annotations are evaluated here, since the reference is made from them.
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from enum import StrEnum
-from types import UnionType
-from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 from firstcause.core.model import (
     Category,
@@ -23,6 +20,7 @@ from firstcause.core.model import (
     TenantScope,
     VerdictKind,
 )
+from firstcause.core.typed_fact import Doc, TypedFact
 
 DifferenceCategory = Literal[
     "environment",
@@ -37,41 +35,6 @@ DifferenceCategory = Literal[
     "unusual",
     "extreme",
 ]
-
-
-@dataclass(frozen=True)
-class Doc:
-    """What a field holds, in a few words. is_code: whether that is an error code."""
-
-    text: str
-    is_code: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class TypedFact:
-    """Base of all kinds. A field without a value (None) is not part of the fact."""
-
-    kind: ClassVar[str]
-    about: ClassVar[str]
-    """When there is such a fact, as Markdown for docs/rules.md."""
-    closed: ClassVar[bool] = False
-    """Whether no fact of the kind has other fields than these, so that a rule that asks for one is wrong."""
-
-    id: Annotated[str, Doc("unique among all facts")]
-
-    def to_fact(self) -> Fact:
-        """Return the fact as rules see it: a flat dict, without the fields that have no value."""
-        # Not `dataclasses.asdict`, which copies every value: facts are built for every alert of a storm.
-        fact: Fact = {"kind": self.kind, **self.__dict__}
-        optional_fields, word_fields = _CONVERSIONS[self.kind]
-        for name in optional_fields:
-            if fact[name] is None:
-                del fact[name]
-        # Words are plain text, since an enum's member equals no literal of a rule.
-        for name in word_fields:
-            if name in fact:
-                fact[name] = str(fact[name])
-        return fact
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +54,7 @@ class AlertFact(TypedFact):
     severity: Annotated[Severity, Doc("the highest that was reported")]
     catalogued: Annotated[bool, Doc("whether the catalog has an entry for the code")]
     count: Annotated[int, Doc("events so far")]
+    parts: Annotated[int, Doc("active parts, such as instances; 1 where labels tell none apart")] = 1
     tenants_hit: Annotated[int, Doc("how many tenants have this error")]
     age_s: Annotated[float, Doc("seconds since the first event")]
     tenant: Annotated[str | None, Doc("none where it is the platform's")] = None
@@ -446,58 +410,3 @@ FACT_KINDS: tuple[type[TypedFact], ...] = (
     DeployFact,
 )
 """Every kind that firstcause itself knows, in the order of the reference. Plugins may add others."""
-
-
-@dataclass(frozen=True)
-class FieldInfo:
-    """One field of a kind. types: of its values. words: all that it may hold, None for any value."""
-
-    name: str
-    doc: Doc
-    types: tuple[type, ...]
-    words: tuple[str, ...] | None
-
-
-def list_fields(fact_class: type[TypedFact]) -> Iterator[FieldInfo]:
-    """Read the fields of a kind from its annotations, `id` first."""
-    for name, hint in get_type_hints(fact_class, include_extras=True).items():
-        if get_origin(hint) is not Annotated:
-            continue
-        annotation, doc = get_args(hint)
-        options = [option for option in _list_options(annotation) if option is not type(None)]
-        words = tuple(word for option in options for word in _list_words(option))
-        types = tuple(
-            dict.fromkeys(str if _list_words(option) else get_origin(option) or option for option in options)
-        )
-        yield FieldInfo(name.rstrip("_"), doc, types, words or None)
-
-
-def _list_options(annotation: Any) -> tuple[Any, ...]:
-    return get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
-
-
-def _is_enum(option: Any) -> bool:
-    return isinstance(option, type) and issubclass(option, StrEnum)
-
-
-def _list_words(option: Any) -> tuple[str, ...]:
-    """List the words that a type may hold; none for any type that is not of words."""
-    if get_origin(option) is Literal:
-        return get_args(option)
-    return tuple(option) if _is_enum(option) else ()
-
-
-def _list_conversions(fact_class: type[TypedFact]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """List the fields of a kind that may be None, and those that hold members of an enum."""
-    hints = get_type_hints(fact_class)
-    optional_fields = tuple(field.name for field in fields(fact_class) if field.default is None)
-    word_fields = tuple(
-        field.name
-        for field in fields(fact_class)
-        if any(_is_enum(option) for option in _list_options(hints[field.name]))
-    )
-    return optional_fields, word_fields
-
-
-_CONVERSIONS = {fact_class.kind: _list_conversions(fact_class) for fact_class in FACT_KINDS}
-"""What `to_fact` has to convert, by kind; read from the annotations once, as that is slow."""

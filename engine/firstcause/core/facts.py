@@ -69,6 +69,7 @@ def alert_fact(alert: Alert, catalog: Catalog, affected_tenants: int, now: datet
         severity=alert.severity,
         catalogued=alert.catalogued,
         count=alert.count,
+        parts=max(1, alert.parts.active_count),
         tenants_hit=affected_tenants,
         age_s=(now - alert.first_seen).total_seconds(),
         tenant=alert.tenant,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from firstcause.core.fact_kinds import FACT_KINDS, list_fields
+from firstcause.core.fact_kinds import FACT_KINDS
+from firstcause.core.typed_fact import list_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from firstcause.core.fact_kinds import FieldInfo, TypedFact
+    from firstcause.core.typed_fact import FieldInfo, TypedFact
 
 AllowedValues = tuple[str, ...] | None
 """All words that a text field may hold; None where it may hold any value."""
