@@ -209,3 +209,5 @@ time.sleep(60)
         server.url,
     )
     assert server.codes == ["A"]
+    (event,) = server.accepted
+    assert event["sent_at"] > event["time"], "what had to wait says when it was sent"

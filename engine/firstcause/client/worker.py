@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections import deque
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from firstcause.client.capture import CapturedError
@@ -179,7 +180,7 @@ class Worker:
     def _send_held(self) -> None:
         """What is held, in parts; from the first part on that was not dealt with, it is kept."""
         while self._held and (part := _select_part(self._held)):
-            if not self._send_lines(part):
+            if not self._send_lines(_stamp_lines(part) if self._failures else part):
                 self._spool_held()
                 return
             with self._held_lock:
@@ -258,7 +259,7 @@ class Worker:
             if segment is None:
                 self._spool_retry_at = time.monotonic() + 1.0
                 return False
-            if segment.lines and not self._send_lines(segment.lines):
+            if segment.lines and not self._send_lines(_stamp_lines(segment.lines)):
                 return False
             spool.remove(segment)
             return True
@@ -313,6 +314,12 @@ def _open_spool(settings: Settings) -> Spool | None:
     except OSError as error:
         _log.warning("while the daemon is away errors are kept in memory only: %s", error)
         return None
+
+
+def _stamp_lines(lines: Sequence[bytes]) -> list[bytes]:
+    """Say when errors are sent that had to wait, so that nobody takes the wait for a clock that is behind."""
+    sent_at = datetime.now(UTC).isoformat().encode()
+    return [line[:-1] + b',"sent_at":"' + sent_at + b'"}' if line.endswith(b"}") else line for line in lines]
 
 
 def _select_part(lines: Sequence[bytes]) -> list[bytes]:
