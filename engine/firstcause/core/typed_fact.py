@@ -38,7 +38,7 @@ class TypedFact:
         """Return the fact as rules see it: a flat dict, without the fields that have no value."""
         # Not `dataclasses.asdict`, which copies every value: facts are built for every alert of a storm.
         fact: Fact = {"kind": self.kind, **self.__dict__}
-        optional_fields, word_fields = _list_conversions(type(self))
+        optional_fields, word_fields = _list_conversions(self.__class__)  # type: ignore[arg-type] # a class is hashable
         for name in optional_fields:
             if fact[name] is None:
                 del fact[name]
