@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from firstcause.hookspecs.findings import Findings
     from firstcause.hookspecs.probes import Checker, lazy_probe, require_library
     from firstcause.hookspecs.types import (
+        DeliveryReport,
+        DeliveryState,
         Enrichment,
         EventContext,
         FactContext,
@@ -55,6 +57,8 @@ __all__ = [
     "AsgiMiddleware",
     "Checker",
     "DeliveryError",
+    "DeliveryReport",
+    "DeliveryState",
     "DeliveryTracker",
     "Enrichment",
     "Event",
