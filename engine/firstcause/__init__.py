@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from firstcause.hookspecs.delivery_tracker import DeliveryTracker
     from firstcause.hookspecs.findings import Findings
     from firstcause.hookspecs.probes import Checker, lazy_probe, require_library
+    from firstcause.hookspecs.time_limits import describe_connection_error, run_with_time_limit
     from firstcause.hookspecs.types import (
         DeliveryReport,
         DeliveryState,
@@ -91,12 +92,14 @@ __all__ = [
     "code_of",
     "configure",
     "context",
+    "describe_connection_error",
     "flush",
     "hookimpl",
     "install",
     "lazy_probe",
     "report",
     "require_library",
+    "run_with_time_limit",
     "watch",
 ]
 
@@ -111,6 +114,7 @@ _HOME_MODULES = (
     "firstcause.hookspecs.delivery_tracker",
     "firstcause.hookspecs.findings",
     "firstcause.hookspecs.probes",
+    "firstcause.hookspecs.time_limits",
     "firstcause.errors",
     "firstcause.core.model",
     "firstcause.core.text.error_codes",

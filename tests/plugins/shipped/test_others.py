@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
+import socket
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +19,12 @@ import firstcause_console
 import firstcause_http
 import firstcause_webhook
 from firstcause import DeliveryError, Notification, NotifyReason, Priority, Reading, Severity, Status
+from support.certificate_chain import Authority
 from support.mail_server import make_certificate
 from support.scripted_web_server import Response, run_web_server
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
@@ -112,13 +117,13 @@ def test_a_site_that_is_well_slow_wrong_or_gone() -> None:
 
 
 def test_our_own_preparations_are_not_the_sites_latency(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = httpx.Client
+    made = httpx.AsyncClient
 
-    def slowly(**settings: Any) -> httpx.Client:
+    def slowly(**settings: Any) -> httpx.AsyncClient:
         time.sleep(0.6)
         return made(**settings)
 
-    monkeypatch.setattr(httpx, "Client", slowly)
+    monkeypatch.setattr(httpx, "AsyncClient", slowly)
     with run_web_server(lambda _handler, _body: (200, {}, b"ok")) as url:
         reading = look(url, degraded_ms=500)
     assert (reading.status, reading.latency_ms is not None) == (Status.UP, True)
@@ -170,6 +175,98 @@ def test_a_certificate_that_ends_soon_or_that_nobody_vouches_for(tmp_path: Path)
         assert (stranger.status, stranger.code) == (Status.DOWN, "TLS_UNTRUSTED_CA")
         elsewhere = look(url.replace("127.0.0.1", "localhost"), ca_file=str(trusted))
         assert (elsewhere.status, elsewhere.code) == (Status.DOWN, "TLS_HOSTNAME_MISMATCH")
+
+
+@pytest.mark.parametrize(
+    ("root", "middle", "own", "said"),
+    [
+        (90, 90, 5, "the certificate of 127.0.0.1 ends in 5.0 days"),
+        (90, 6, 90, "the authority's certificate 'Middle' behind 127.0.0.1 ends in 6.0 days"),
+        (7, 90, 90, "the authority's certificate 'Root' behind 127.0.0.1 ends in 7.0 days"),
+        (90, 90, 90, "answered 200"),
+    ],
+)
+def test_every_certificate_of_the_chain_counts(
+    tmp_path: Path, root: float, middle: float, own: float, said: str
+) -> None:
+    authority = Authority("Root", root)
+    context = Authority("Middle", middle, authority).make_server_context(tmp_path, own)
+    (tmp_path / "ca.pem").write_text(authority.pem)
+    with run_web_server(lambda _handler, _body: (200, {}, b"ok"), context) as url:
+        reading = look(url, ca_file=str(tmp_path / "ca.pem"))
+    assert reading.detail.startswith(said)
+    assert reading.code == (None if min(root, middle, own) > 14 else "TLS_CERTIFICATE_EXPIRING")
+    assert float(str(reading.data["certificate_days_to_expiry"])) == pytest.approx(
+        min(root, middle, own), 0.01
+    )
+
+
+def test_the_certificates_of_every_redirect_count(tmp_path: Path) -> None:
+    authority = Authority("Root", 90)
+    (tmp_path / "ca.pem").write_text(authority.pem)
+    soon, later = (authority.make_server_context(tmp_path, days) for days in (3, 80))
+    with run_web_server(lambda _handler, _body: (200, {}, b"ok"), later) as target:
+        for status, first in ((302, soon), (301, later)):
+            answer: Response = (status, {"Location": target, "Content-Length": "0"}, b"")
+            with run_web_server(lambda _handler, _body, answer=answer: answer, first) as url:
+                reading = look(url, ca_file=str(tmp_path / "ca.pem"))
+            assert reading.code == ("TLS_CERTIFICATE_EXPIRING" if first is soon else None)
+            assert reading.data["http_status"] == 200
+
+
+def test_a_site_that_never_ends_its_headers_is_cut_off_and_asked_anew() -> None:
+    ends = threading.Event()
+
+    def trickle(handler: BaseHTTPRequestHandler, _body: bytes) -> Response:
+        if not ends.is_set():
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            with contextlib.suppress(OSError):
+                while not ends.wait(0.05):
+                    handler.wfile.write(b"X-A: b\r\n")
+        return 200, {}, b"ok"
+
+    with run_web_server(trickle) as url:
+        reading = look(url, timeout=0.4)
+        assert (reading.status, reading.detail) == (Status.DOWN, "no answer within 0.4 s")
+        ends.set()
+        assert look(url, timeout=5).status is Status.UP
+
+
+def test_an_address_that_swallows_does_not_hold_up_the_one_that_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with run_web_server(lambda _handler, _body: (200, {}, b"ok")) as url, swallowing_address(url) as port:
+        # Only the name service is replaced: this name has two addresses, and the first one swallows.
+        found = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.2", "127.0.0.1")
+        ]
+        resolve = socket.getaddrinfo
+        monkeypatch.setattr(
+            socket,
+            "getaddrinfo",
+            lambda host, *rest, **more: (
+                found if host in {"shop.example", b"shop.example"} else resolve(host, *rest, **more)
+            ),
+        )
+        reading = look(url.replace("127.0.0.1", "shop.example"), timeout=5)
+    assert reading.status is Status.UP, reading.detail
+    assert reading.latency_ms is not None
+    assert reading.latency_ms < 4000
+
+
+@contextlib.contextmanager
+def swallowing_address(url: str) -> Iterator[int]:
+    """127.0.0.2 with the port of a URL, where nobody takes connections: the kernel drops them."""
+    port = int(url.split(":")[2].split("/")[0])
+    with contextlib.ExitStack() as held:
+        listener = held.enter_context(socket.socket())
+        listener.bind(("127.0.0.2", port))
+        listener.listen(0)
+        for _ in range(2):
+            waiting = held.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.2", port))
+        yield port
 
 
 def test_the_console_says_the_line_or_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
