@@ -6,6 +6,9 @@ A server that sends one byte a second reaches no limit of a single read.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import ssl
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -60,8 +63,16 @@ def describe_connection_error(error: BaseException) -> str:
     while current is not None:
         if isinstance(current, BaseExceptionGroup):
             current = current.exceptions[-1]
-        if isinstance(current, OSError) and current.strerror:
+        if isinstance(current, OSError) and current.errno is not None:
             reason = current
-        current = current.__cause__
-    text = " ".join(str(reason).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+        current = current.__cause__ or current.__context__
+    text = _describe_os_error(reason) if isinstance(reason, OSError) else str(reason)
+    kind = type(error).__name__
+    return f"{kind}: {' '.join(text.split())}" if text else kind
+
+
+def _describe_os_error(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError | socket.gaierror) or error.errno is None:
+        return str(error)
+    # asyncio puts a text of its own in place of the operating system's.
+    return os.strerror(error.errno)

@@ -66,16 +66,16 @@ DATES = {"Date": "Sun, 01 Nov 2026 03:00:00 GMT", "Retry-After": "Sun, 01 Nov 20
         (400, {}, True, None),
         (301, {"Location": "/y"}, True, None),
         (404, {}, True, None),
-        (429, {"Retry-After": "12"}, False, 12),
+        (429, {"Retry-After": "12"}, False, "12"),
         (503, DATES, False, 20),
         (503, {**DATES, "Date": "Sun, 01 Nov 2026 03:00:00 -0000"}, False, 20),
-        (503, {"Retry-After": DATES["Retry-After"]}, False, None),
-        (503, {"Retry-After": "soon"}, False, None),
+        (503, {"Retry-After": DATES["Retry-After"]}, False, DATES["Retry-After"]),
+        (503, {"Retry-After": "soon"}, False, "soon"),
         (500, {}, False, None),
     ],
 )
 def test_which_answers_of_a_webhook_are_final(
-    status: int, headers: dict[str, str], permanent: bool, wait: float | None
+    status: int, headers: dict[str, str], permanent: bool, wait: float | str | None
 ) -> None:
     with (
         run_web_server(lambda _handler, _body: (status, headers, b"")) as url,
@@ -90,6 +90,33 @@ def test_a_webhook_that_is_away_may_be_tried_again() -> None:
     with pytest.raises(DeliveryError, match="cannot be reached") as caught:
         post("http://127.0.0.1:9/")
     assert not caught.value.permanent
+
+
+def test_a_webhook_that_takes_it_and_answers_late_may_have_it() -> None:
+    release = threading.Event()
+
+    def take(_handler: BaseHTTPRequestHandler, _body: bytes) -> Response:
+        release.wait(10)
+        return 200, {}, b""
+
+    def drip(handler: BaseHTTPRequestHandler, _body: bytes) -> Response:
+        with contextlib.suppress(OSError):
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            while not release.wait(0.05):
+                handler.wfile.write(b"X-A: b\r\n")
+        return 200, {}, b""
+
+    for answer in (take, drip):
+        release.clear()
+        with run_web_server(answer) as url, pytest.raises(DeliveryError, match="no answer within") as caught:
+            try:
+                post(url, timeout=0.3)
+            finally:
+                release.set()
+        assert (caught.value.maybe_delivered, caught.value.permanent) == (True, False)
+    with pytest.raises(DeliveryError, match="cannot be reached: ConnectError: .*refused") as caught:
+        post("http://127.0.0.1:9/")
+    assert not caught.value.maybe_delivered
 
 
 def test_a_webhook_without_a_url_is_none() -> None:
@@ -114,6 +141,8 @@ def test_a_site_that_is_well_slow_wrong_or_gone() -> None:
     assert (wrong.status, wrong.code, wrong.detail) == (Status.DOWN, "MINE", "answered 200, not 204")
     gone = look(url)
     assert (gone.status, gone.code) == (Status.DOWN, "PLATFORM_HEALTH_CHECK_CRITICAL")
+    assert gone.detail == "ConnectError: Connection refused"
+    assert "ConnectError: [Errno -" in look("http://no-such-host.invalid/").detail
 
 
 def test_our_own_preparations_are_not_the_sites_latency(monkeypatch: pytest.MonkeyPatch) -> None:
