@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from firstcause.hookspecs.delivery_tracker import DeliveryTracker
     from firstcause.hookspecs.findings import Findings
     from firstcause.hookspecs.probes import Checker, lazy_probe, require_library
+    from firstcause.hookspecs.secret_urls import MALFORMED_URL, SecretUrl
     from firstcause.hookspecs.time_limits import describe_connection_error, run_with_time_limit
     from firstcause.hookspecs.types import (
         DeliveryReport,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "MALFORMED_URL",
     "AsgiMiddleware",
     "Checker",
     "DeliveryError",
@@ -82,6 +84,7 @@ __all__ = [
     "Problem",
     "Reading",
     "Remedy",
+    "SecretUrl",
     "Severity",
     "Source",
     "Status",
@@ -114,6 +117,7 @@ _HOME_MODULES = (
     "firstcause.hookspecs.delivery_tracker",
     "firstcause.hookspecs.findings",
     "firstcause.hookspecs.probes",
+    "firstcause.hookspecs.secret_urls",
     "firstcause.hookspecs.time_limits",
     "firstcause.errors",
     "firstcause.core.model",

@@ -137,7 +137,7 @@ class RedisServer(Server):
             return False
 
     def client(self) -> redis.Redis:
-        return redis.Redis.from_url(self.url)
+        return redis.Redis.from_url(self.url, protocol=2)
 
 
 class PostgresServer(Server):

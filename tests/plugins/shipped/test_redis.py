@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 import firstcause_redis
-from firstcause import Probe, Reading, Status
+from firstcause import MALFORMED_URL, Probe, Reading, Status
 from support.database_servers import RedisServer, run_server
 
 if TYPE_CHECKING:
@@ -145,6 +145,40 @@ def test_a_replica_that_lost_its_master(server: RedisServer) -> None:
         while (reading := watched.check()).status is Status.UP and time.monotonic() < deadline:
             time.sleep(0.1)
         assert (reading.status, reading.detail) == (Status.DEGRADED, "the replica has no way to its master")
+
+
+def test_a_server_without_hello_and_a_user_who_may_do_little() -> None:
+    with (
+        run_server(lambda folder: RedisServer(folder, "--rename-command", "HELLO", "")) as server,
+        server.client() as client,
+    ):
+        assert probe(server.url).check().status is Status.UP
+        client.acl_setuser("watch", enabled=True, passwords=["+open-sesame"], commands=["+ping", "+info"])
+        watched = probe(server.url.replace("127.0.0.1", "watch:open-sesame@127.0.0.1"))
+        for _ in range(2):
+            reading = watched.check()
+            assert (reading.status, reading.code) == (Status.UP, None), reading.detail
+        assert "used_memory_bytes" in reading.data
+
+
+@pytest.mark.parametrize("password", ["Sup3r#Tail", "Sup3r/Tail", "Sup3r?Tail", "Sup3r@Tail", "50%:Tail"])
+def test_a_password_works_as_it_is_written_and_is_never_shown(password: str) -> None:
+    with run_server(RedisServer) as server, server.client() as client:
+        client.acl_setuser("app", enabled=True, passwords=[f"+{password}"], categories=["+@all"])
+        assert probe(f"redis://app:{password}@127.0.0.1:{server.port}/0").check().status is Status.UP
+        wrong = probe(f"redis://app:{password}x@127.0.0.1:{server.port}/0").check()
+        assert wrong.code == "REDIS_AUTH_FAILED"
+    gone = probe(f"redis://app:{password}@127.0.0.1:{server.port}/0").check()
+    for reading in (wrong, gone):
+        assert "Tail" not in reading.model_dump_json()
+        assert "Sup3r" not in reading.model_dump_json()
+
+
+def test_a_url_that_cannot_be_read_shows_nothing_of_itself() -> None:
+    reading = probe("redis://app:Sup3r").check()
+    assert (reading.status, reading.code, reading.detail) == (
+        Status.DOWN, "REDIS_CONNECTION_ERROR", MALFORMED_URL,
+    )  # fmt: skip
 
 
 def test_an_address_that_is_none_is_said() -> None:
