@@ -20,6 +20,7 @@ from firstcause.core.notify.quiet_hours import QuietHours
 from firstcause.core.text.durations import Duration
 from firstcause.core.text.sizes import Size
 from firstcause.errors import ConfigError
+from firstcause.hookspecs.secret_urls import encode_url_credentials
 from firstcause.hookspecs.setting_files import mark_file_keys, read_file_keys
 from firstcause.hookspecs.settings import describe_settings_error, find_replacement
 
@@ -394,7 +395,7 @@ class Settings(BaseSettings):
             return f"sqlite:///{state_folder() / 'firstcause.db'}"
         scheme, slashes, path = url.partition(":///")
         if not scheme.startswith("sqlite") or path in {"", ":memory:"} or path.startswith(("file:", "?")):
-            return url
+            return encode_url_credentials(url)
         return f"{scheme}{slashes}{self.folder / Path(path).expanduser()}"
 
     @property

@@ -405,7 +405,7 @@ def test_no_mistake_shows_a_value_of_the_environment(
         ("sqlite://", "sqlite://"),
         ("sqlite+pysqlite:///a.db", "sqlite+pysqlite:///{folder}/a.db"),
         ("postgresql:///errors", "postgresql:///errors"),
-        ("postgresql://fc:a:///b@db/errors", "postgresql://fc:a:///b@db/errors"),
+        ("postgresql://fc:a:///b@db/errors", "postgresql://fc:a%3A%2F%2F%2Fb@db/errors"),
     ],
 )
 def test_a_database_file_is_relative_to_the_configuration(config: Any, url: str, opened: str) -> None:
