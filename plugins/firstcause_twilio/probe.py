@@ -11,6 +11,8 @@ from dotenv import dotenv_values
 from firstcause import Findings, Reading
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from firstcause_twilio.config import Config
 
 API_FAILURE_CODE = "TWILIO_API_FAILURE"
@@ -42,13 +44,18 @@ def read_credentials(config: Config) -> Credentials:
     )
 
 
-def build_client(sid: str, token: str, config: Config) -> Any:
-    """Build a client of twilio-python with our timeout and without retries of its own."""
+def build_client(sid: str, token: str, config: Config, on_response: Callable[..., None] | None = None) -> Any:
+    """Build a client of twilio-python with our timeout and without retries of its own.
+
+    on_response: called with each response of the library requests, whose headers twilio-python's errors lack.
+    """
     # The import takes half a second, which a command that never sends should not pay.
     from twilio.http.http_client import TwilioHttpClient  # noqa: PLC0415
     from twilio.rest import Client  # noqa: PLC0415
 
-    twilio_client = Client(sid, token, http_client=TwilioHttpClient(timeout=config.timeout, max_retries=0))
+    hooks: dict[str, object] = {"response": [on_response] if on_response is not None else []}
+    http_client = TwilioHttpClient(timeout=config.timeout, max_retries=0, request_hooks=hooks)
+    twilio_client = Client(sid, token, http_client=http_client)
     if config.api_url is not None:
         twilio_client.api.base_url = config.api_url
     return twilio_client
@@ -98,7 +105,8 @@ def _measure_balance(config: Config, findings: Findings, account: Any) -> None:
 
 
 def _check_from_number(findings: Findings, account: Any, credentials: Credentials) -> None:
-    if credentials.from_number is None:
+    # Short codes, sender ids and messaging services are not among an account's phone numbers.
+    if credentials.from_number is None or not credentials.from_number.startswith("+"):
         return
     owned = account.incoming_phone_numbers.list(phone_number=credentials.from_number, limit=1)
     if not owned:
