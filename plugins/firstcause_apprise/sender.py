@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from firstcause_apprise.config import Config
 
 _STATUS_PATTERN = re.compile(r"\berror[=: ]+(\d{3})\b")
+_ZERO_WIDTH_SPACE = "\u200b"
+_MENTION_PATTERN = re.compile(r"@(?=\S)|<(?=[!@#]|/?at\b)", re.IGNORECASE)
+"""Where Discord, Slack, Teams and those like them begin a mention of a person, a group or a channel."""
+
 _CLIENT_ERRORS = range(400, 500)
 _RETRYABLE_STATUSES = frozenset({408, 425, 429})
 _NOTIFY_TYPES = {
@@ -64,14 +68,23 @@ class Sender:
 
     def _notify_service(self, service: Service, notification: Notification) -> None:
         with service.client.notify(
-            title=notification.subject,
-            body=notification.body,
+            title=defuse_mentions(notification.subject),
+            body=defuse_mentions(notification.body),
             notify_type=choose_notify_type(notification),
             body_format=apprise.NotifyFormat.TEXT,
             timeout=self._timeout,
         ) as result:
             if not result:
                 raise _build_error(service.name, result)
+
+
+def defuse_mentions(text: str) -> str:
+    """Put an invisible character into what a chat would take for a mention, such as @everyone or <!channel>.
+
+    What an error says comes from anywhere, and must not wake everybody. A mail address is a mention too: of
+    "x@here.example", Apprise takes "@here" for one where Discord is sent Markdown.
+    """
+    return _MENTION_PATTERN.sub(lambda match: f"{match[0]}{_ZERO_WIDTH_SPACE}", text)
 
 
 def choose_notify_type(notification: Notification) -> apprise.NotifyType:
