@@ -149,7 +149,7 @@ def _build_client(server: Server) -> MongoClient[dict[str, Any]]:
 
 
 def _read_delays(reply: Mapping[str, Any]) -> dict[Any, float]:
-    """Seconds by which members are behind on purpose, by their name. MongoDB before 5.0 calls it slaveDelay."""
+    """Seconds by which members are behind on purpose, by name. MongoDB before 5.0 calls it slaveDelay."""
     members = reply.get("config", {}).get("members", ())
     return {
         member.get("host"): float(member.get("secondaryDelaySecs", member.get("slaveDelay", 0)))

@@ -23,8 +23,8 @@ SELECT count(*) FROM pg_stat_activity
 WHERE state = 'active' AND backend_type = 'client backend' AND pid <> pg_backend_pid()
   AND clock_timestamp() - query_start > make_interval(secs => :long)
 """
-# A standby that has replayed all that it received is up to date, though an idle primary sends nothing for hours.
-# Without a receiver it may have missed something, so the time since its last transaction counts.
+# A standby that has replayed all that it received is up to date, even if an idle primary sends nothing for
+# hours. Without a receiver it may have missed something: the time since its last transaction counts then.
 _POSTGRES_LAG = """
 SELECT CASE
     WHEN pg_is_in_recovery() AND pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()

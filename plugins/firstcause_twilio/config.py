@@ -38,7 +38,10 @@ class SendingAccount(BaseModel):
 
 
 class Sms(SendingAccount):
-    """`[plugins.twilio.sms]`. from_number: what may send messages: a number, or what Twilio calls a sender."""
+    """`[plugins.twilio.sms]`.
+
+    from_number: a phone number, a messaging service's SID, a short code, or an alphanumeric sender id.
+    """
 
     from_number: Annotated[str, AfterValidator(_check_sender)]
 

@@ -54,7 +54,7 @@ def find_message(twilio: Any, sms: Sms, notification: Notification, number: str)
 
 
 def read_report(twilio: Any, sid: str) -> DeliveryReport:
-    """Ask what became of a message: carriers refuse some minutes after Twilio accepted, as with error 30007."""
+    """Ask what became of a message: carriers refuse some after Twilio accepted them, as with error 30007."""
     message = twilio.messages(sid).fetch()
     if message.status in _FAILED_STATUSES:
         reason = f"Twilio {message.error_code}" if message.error_code else "Twilio"

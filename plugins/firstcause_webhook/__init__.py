@@ -82,7 +82,7 @@ def _exchange(config: Config, body: bytes, headers: dict[str, str]) -> httpx.Res
 
     try:
         # The client's limits are for each address, read and write; this one is for all of them. It is
-        # longer, so that a connection that does not come about is told as one: nothing was sent then.
+        # longer, so that a connection that does not come about is reported as one: nothing was sent then.
         return run_with_time_limit(post, config.timeout * _WHOLE_TIMEOUT_FACTOR)
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         msg = f"the webhook cannot be reached: {describe_connection_error(error)}"
@@ -97,7 +97,7 @@ def _exchange(config: Config, body: bytes, headers: dict[str, str]) -> httpx.Res
 
 def _parse_retry_after(response: httpx.Response) -> str | float | None:
     """The header as it is; a date as seconds, by the receiver's own clock where it tells the time."""
-    header = response.headers.get("retry-after")
+    header: str | None = response.headers.get("retry-after")
     retry_at, now = _parse_date(header or ""), _parse_date(response.headers.get("date", ""))
     if retry_at is not None and now is not None:
         return (retry_at - now).total_seconds()

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import BaseModel
 
 import firstcause_twilio
 from firstcause.config import Settings, load
@@ -16,6 +15,8 @@ from firstcause.hookspecs.setting_files import read_file_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pydantic import BaseModel
 
 SECRET = "hunter2-Sup3rS3cret"
 NOT_READ = "unable to parse string as"

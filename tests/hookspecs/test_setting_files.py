@@ -92,7 +92,7 @@ def test_what_cannot_be_read_is_said_with_its_key(table: dict[str, Any], said: s
 
 def test_shipped_plugins_take_their_paths_and_their_secrets(folder: Path) -> None:
     host = PluginManager([])
-    tables = {
+    tables: dict[str, dict[str, Any]] = {
         "http": {"checks": {"intranet": {"url": "https://127.0.0.1/", "ca_file": "ca.pem"}}},
         "host": {"watch": True, "disks": {"data_file": "/"}},
         "mail": {

@@ -26,7 +26,9 @@ class Authority:
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         extension = x509.BasicConstraints(ca=True, path_length=None)
         self.certificate = (issuer or self)._sign(self._key, self._name, days, extension)
-        self._chain = [] if issuer is None else [self.certificate, *issuer._chain]
+        self._chain: list[x509.Certificate] = []
+        if issuer is not None:
+            self._chain = [self.certificate, *issuer._chain]
 
     @property
     def pem(self) -> str:

@@ -1,6 +1,6 @@
 """URLs that hold a login, such as redis://default:password@host:6379/0.
 
-People write passwords as they are, though `#`, `/`, `?`, `@`, `:` and `%` have to be percent-encoded in a URL.
+People write passwords as they are, though `#`, `/`, `?`, `@`, `:` and `%` must be percent-encoded in a URL.
 A library then takes half of the password for the host or the port, and names it in its error.
 """
 
@@ -21,7 +21,7 @@ _UNENCODED = "!$&'()*+,;=-._~%"
 
 
 def encode_url_credentials(url: str) -> str:
-    """Percent-encode what a URL's user name and password must not hold as it is. A correct URL is unchanged."""
+    """Percent-encode what a URL's user name and password must not hold. A correct URL is unchanged."""
     scheme = _SCHEME_PATTERN.match(url)
     if scheme is None:
         return url
@@ -66,4 +66,4 @@ MALFORMED_URL = "the url is malformed; write scheme://user:password@host:port/na
 """For readings, in place of a library's words about a URL that it cannot read: they may name the password."""
 
 SecretUrl = Annotated[SecretStr, AfterValidator(_encode_secret)]
-"""The type of a setting that holds a URL with a login. It is masked, and its password may be written as it is."""
+"""The type of a setting that holds a URL with a login: masked, and its password may be written as it is."""

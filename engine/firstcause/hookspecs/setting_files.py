@@ -24,6 +24,8 @@ class NamedFile(str):
     plain_key_given: whether the same table of config.toml has the key without `_file` too.
     """
 
+    __slots__ = ("path", "plain_key_given")
+
     path: Path
     plain_key_given: bool
 
@@ -51,7 +53,7 @@ def mark_file_keys(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 def read_file_keys(table: Mapping[str, Any], annotation: Any, location: str) -> dict[str, Any]:
     """Replace `key_file = path` by `key = content of that file` where the model has `key` and no `key_file`.
 
-    Where the model has `key_file`, a path of config.toml is made absolute. All other keys are left as they are.
+    Where the model has `key_file`, a path of config.toml is made absolute. All other keys stay as they are.
     A `key` that the environment sets counts instead of the file.
     annotation: the table's type, such as the model. location: the table's name, for messages.
     ConfigError: a file cannot be read, or both keys are given in one place.

@@ -197,10 +197,10 @@ def test_nobody_there_and_nobody_answering() -> None:
         port = silent.getsockname()[1]
         with pytest.raises(DeliveryError, match=r"JSON \(entry 1\) gave no answer in time") as caught:
             notifier(f"json://127.0.0.1:{port}/", timeout=0.3).send(NOTICE)
-    assert not caught.value.permanent
+    assert (caught.value.permanent, caught.value.maybe_delivered) == (False, True)
     with pytest.raises(DeliveryError, match=r"JSON \(entry 1\) was not reached or did not take it") as caught:
         notifier(f"json://127.0.0.1:{port}/").send(NOTICE)
-    assert not caught.value.permanent
+    assert (caught.value.permanent, caught.value.maybe_delivered) == (False, True)
 
 
 def test_a_second_try_tells_only_the_service_that_failed() -> None:
@@ -209,7 +209,7 @@ def test_a_second_try_tells_only_the_service_that_failed() -> None:
         phone.status = 503
         with pytest.raises(DeliveryError, match=r"entry 2\) answered 503 \(1 of 2 services") as caught:
             both.send(NOTICE)
-        assert not caught.value.permanent
+        assert (caught.value.permanent, set(caught.value.receipts)) == (False, {"1"})
         phone.status = 200
         both.send(NOTICE)
         both.send(NOTICE)

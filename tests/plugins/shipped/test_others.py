@@ -24,7 +24,7 @@ from support.mail_server import make_certificate
 from support.scripted_web_server import Response, run_web_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
@@ -108,13 +108,12 @@ def test_a_webhook_that_takes_it_and_answers_late_may_have_it() -> None:
 
     for answer in (take, drip):
         release.clear()
-        with run_web_server(answer) as url, pytest.raises(DeliveryError, match="no answer within") as caught:
-            try:
+        with run_web_server(answer) as url:
+            with pytest.raises(DeliveryError, match="no answer within") as caught:
                 post(url, timeout=0.3)
-            finally:
-                release.set()
+            release.set()
         assert (caught.value.maybe_delivered, caught.value.permanent) == (True, False)
-    with pytest.raises(DeliveryError, match="cannot be reached: ConnectError: .*refused") as caught:
+    with pytest.raises(DeliveryError, match=r"cannot be reached: ConnectError: .*refused") as caught:
         post("http://127.0.0.1:9/")
     assert not caught.value.maybe_delivered
 
@@ -230,6 +229,10 @@ def test_every_certificate_of_the_chain_counts(
     )
 
 
+def answer_always(answer: Response) -> Callable[[BaseHTTPRequestHandler, bytes], Response]:
+    return lambda _handler, _body: answer
+
+
 def test_the_certificates_of_every_redirect_count(tmp_path: Path) -> None:
     authority = Authority("Root", 90)
     (tmp_path / "ca.pem").write_text(authority.pem)
@@ -237,7 +240,7 @@ def test_the_certificates_of_every_redirect_count(tmp_path: Path) -> None:
     with run_web_server(lambda _handler, _body: (200, {}, b"ok"), later) as target:
         for status, first in ((302, soon), (301, later)):
             answer: Response = (status, {"Location": target, "Content-Length": "0"}, b"")
-            with run_web_server(lambda _handler, _body, answer=answer: answer, first) as url:
+            with run_web_server(answer_always(answer), first) as url:
                 reading = look(url, ca_file=str(tmp_path / "ca.pem"))
             assert reading.code == ("TLS_CERTIFICATE_EXPIRING" if first is soon else None)
             assert reading.data["http_status"] == 200
@@ -270,13 +273,11 @@ def test_an_address_that_swallows_does_not_hold_up_the_one_that_works(
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.2", "127.0.0.1")
         ]
         resolve = socket.getaddrinfo
-        monkeypatch.setattr(
-            socket,
-            "getaddrinfo",
-            lambda host, *rest, **more: (
-                found if host in {"shop.example", b"shop.example"} else resolve(host, *rest, **more)
-            ),
-        )
+
+        def look_up(host: str | bytes | None, *rest: Any, **more: Any) -> Any:
+            return found if host in {"shop.example", b"shop.example"} else resolve(host, *rest, **more)
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
         reading = look(url.replace("127.0.0.1", "shop.example"), timeout=5)
     assert reading.status is Status.UP, reading.detail
     assert reading.latency_ms is not None
@@ -286,7 +287,7 @@ def test_an_address_that_swallows_does_not_hold_up_the_one_that_works(
 @contextlib.contextmanager
 def swallowing_address(url: str) -> Iterator[int]:
     """127.0.0.2 with the port of a URL, where nobody takes connections: the kernel drops them."""
-    port = int(url.split(":")[2].split("/")[0])
+    port = httpx.URL(url).port or 0
     with contextlib.ExitStack() as held:
         listener = held.enter_context(socket.socket())
         listener.bind(("127.0.0.2", port))

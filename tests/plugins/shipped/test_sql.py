@@ -158,7 +158,7 @@ def test_a_standby_of_an_idle_primary_has_no_lag_and_one_that_stands_still_has()
     ):
 
         def ask(query: str) -> Any:
-            return copy.execute(query).fetchone()[0]  # type: ignore[index, arg-type]
+            return copy.execute(query).fetchone()[0]  # type: ignore[index]
 
         main.execute("CREATE TABLE written (at timestamptz)")
         since_last = "SELECT clock_timestamp() - pg_last_xact_replay_timestamp() > interval '1 second'"
