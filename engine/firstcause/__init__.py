@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from firstcause.hookspecs.findings import Findings
     from firstcause.hookspecs.probes import Checker, lazy_probe, require_library
     from firstcause.hookspecs.secret_urls import MALFORMED_URL, SecretUrl
-    from firstcause.hookspecs.time_limits import describe_connection_error, run_with_time_limit
+    from firstcause.hookspecs.time_limits import describe_connection_error, open_socket, run_with_time_limit
     from firstcause.hookspecs.types import (
         DeliveryReport,
         DeliveryState,
@@ -100,6 +100,7 @@ __all__ = [
     "hookimpl",
     "install",
     "lazy_probe",
+    "open_socket",
     "report",
     "require_library",
     "run_with_time_limit",

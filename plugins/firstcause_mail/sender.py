@@ -9,7 +9,7 @@ import ssl
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from firstcause import DeliveryError, DeliveryTracker
+from firstcause import DeliveryError, DeliveryTracker, open_socket
 from firstcause_mail.message import build_message
 
 if TYPE_CHECKING:
@@ -70,12 +70,16 @@ class _Session(smtplib.SMTP):
 
     data_began = False
 
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        # Python would spend the whole time on the first address that swallows.
+        return open_socket(host, port, timeout)
+
     def data(self, msg: Any) -> tuple[int, bytes]:
         self.data_began = True
         return super().data(msg)
 
 
-class _TlsSession(_Session, smtplib.SMTP_SSL):
+class _TlsSession(smtplib.SMTP_SSL, _Session):
     """A conversation that is encrypted from its beginning."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ import firstcause_mail
 from firstcause import DeliveryError, Notification, NotifyReason, Priority, Severity
 from firstcause_mail.message import build_message
 from support.mail_server import Certificate, MailServer, make_certificate
+from support.swallowing_address import resolve_to_swallowing_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -269,6 +271,16 @@ def test_a_server_that_ends_after_the_mail_may_have_it(stage: str) -> None:
     assert len(taken) == 1
     assert (error.maybe_delivered, error.permanent) == (stage == "body", False)
     assert ("did not confirm the mail" in str(error)) == (stage == "body")
+
+
+def test_an_address_that_swallows_does_not_hold_up_the_one_that_works(
+    server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with resolve_to_swallowing_first("mx.example", server.port, monkeypatch):
+        began = time.monotonic()
+        mailer(server.port, host="mx.example", timeout=20).send(NOTICE)
+        assert time.monotonic() - began < 15
+    assert len(server.received) == 1
 
 
 def test_an_unfriendly_goodbye_is_no_failure(server: MailServer) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import hmac
 import json
-import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -22,9 +21,10 @@ from firstcause import DeliveryError, Notification, NotifyReason, Priority, Read
 from support.certificate_chain import Authority
 from support.mail_server import make_certificate
 from support.scripted_web_server import Response, run_web_server
+from support.swallowing_address import resolve_to_swallowing_first
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
@@ -267,36 +267,13 @@ def test_a_site_that_never_ends_its_headers_is_cut_off_and_asked_anew() -> None:
 def test_an_address_that_swallows_does_not_hold_up_the_one_that_works(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with run_web_server(lambda _handler, _body: (200, {}, b"ok")) as url, swallowing_address(url) as port:
-        # Only the name service is replaced: this name has two addresses, and the first one swallows.
-        found = [
-            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.2", "127.0.0.1")
-        ]
-        resolve = socket.getaddrinfo
-
-        def look_up(host: str | bytes | None, *rest: Any, **more: Any) -> Any:
-            return found if host in {"shop.example", b"shop.example"} else resolve(host, *rest, **more)
-
-        monkeypatch.setattr(socket, "getaddrinfo", look_up)
-        reading = look(url.replace("127.0.0.1", "shop.example"), timeout=5)
+    with run_web_server(lambda _handler, _body: (200, {}, b"ok")) as url:
+        address = httpx.URL(url)
+        with resolve_to_swallowing_first("shop.example", address.port or 0, monkeypatch):
+            reading = look(str(address.copy_with(host="shop.example")), timeout=5)
     assert reading.status is Status.UP, reading.detail
     assert reading.latency_ms is not None
     assert reading.latency_ms < 4000
-
-
-@contextlib.contextmanager
-def swallowing_address(url: str) -> Iterator[int]:
-    """127.0.0.2 with the port of a URL, where nobody takes connections: the kernel drops them."""
-    port = httpx.URL(url).port or 0
-    with contextlib.ExitStack() as held:
-        listener = held.enter_context(socket.socket())
-        listener.bind(("127.0.0.2", port))
-        listener.listen(0)
-        for _ in range(2):
-            waiting = held.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex(("127.0.0.2", port))
-        yield port
 
 
 def test_the_console_says_the_line_or_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
