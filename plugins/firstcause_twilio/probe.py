@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dotenv import dotenv_values
 
-from firstcause import Findings, Reading
+from firstcause import Findings, Reading, describe_connection_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,12 +50,11 @@ def build_client(sid: str, token: str, config: Config, on_response: Callable[...
     on_response: called with each response of the library requests, whose headers twilio-python's errors lack.
     """
     # The import takes half a second, which a command that never sends should not pay.
-    from twilio.http.http_client import TwilioHttpClient  # noqa: PLC0415
     from twilio.rest import Client  # noqa: PLC0415
 
-    hooks: dict[str, object] = {"response": [on_response] if on_response is not None else []}
-    http_client = TwilioHttpClient(timeout=config.timeout, max_retries=0, request_hooks=hooks)
-    twilio_client = Client(sid, token, http_client=http_client)
+    from firstcause_twilio.http_client import build_http_client  # noqa: PLC0415
+
+    twilio_client = Client(sid, token, http_client=build_http_client(config.timeout, on_response))
     if config.api_url is not None:
         twilio_client.api.base_url = config.api_url
     return twilio_client
@@ -119,4 +118,7 @@ def describe_error(error: Exception) -> str:
     code, text = getattr(error, "code", None), getattr(error, "msg", None)
     if code is not None:
         return f"Twilio {code}: {' '.join(str(text).split())}"
-    return f"Twilio is not reached: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    if "Timeout" in type(error).__name__:
+        # The library's words name its own classes.
+        return f"Twilio is not reached: {type(error).__name__}: no answer in time"
+    return f"Twilio is not reached: {describe_connection_error(error)[:300]}"

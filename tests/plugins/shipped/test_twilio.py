@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -26,6 +28,9 @@ from firstcause import (
 )
 from firstcause.demo.fake_twilio import FakeTwilio
 from firstcause_twilio.config import Config
+from support.certificate_chain import Authority
+from support.scripted_web_server import run_web_server
+from support.swallowing_address import resolve_to_swallowing_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,6 +106,10 @@ def test_nobody_there_and_nobody_answering() -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         hanging = look(config(url, timeout=0.3))
     refused = look(config(url))
+    assert (hanging.detail, refused.detail) == (
+        "Twilio is not reached: ReadTimeout: no answer in time",
+        "Twilio is not reached: ConnectionError: Connection refused",
+    )
     for reading in (hanging, refused):
         assert reading.status is Status.DOWN
         assert reading.detail.startswith("Twilio is not reached: ")
@@ -320,6 +329,32 @@ def test_one_number_that_a_carrier_refused_counts(twilio: FakeTwilio) -> None:
     assert report == DeliveryReport(
         DeliveryState.FAILED, "Twilio 30007: the message is undelivered (1 of 2 numbers)"
     )
+
+
+def test_an_address_that_swallows_does_not_hold_up_an_sms(
+    twilio: FakeTwilio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = int(twilio.url.rpartition(":")[2])
+    with resolve_to_swallowing_first("api.twilio.example", port, monkeypatch):
+        began = time.monotonic()
+        send(config(f"http://api.twilio.example:{port}", timeout=20))
+        assert time.monotonic() - began < 15
+    assert len(twilio.messages) == 1
+
+
+def test_a_twilio_behind_tls_must_have_a_certificate_that_somebody_vouches_for(tmp_path: Path) -> None:
+    authority = Authority("Root", 90)
+    (tmp_path / "ca.pem").write_text(authority.pem)
+    context = authority.make_server_context(tmp_path, 90)
+    created = json.dumps({"sid": "SM1", "status": "queued"}).encode()
+    with run_web_server(lambda _handler, _body: (201, {}, created), context) as url:
+        settings = config(url.removesuffix("/x"))
+        with pytest.raises(DeliveryError, match="certificate verify failed") as caught:
+            send(settings)
+        assert not caught.value.maybe_delivered
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+            assert send(settings) == "SM1"
 
 
 # Who sends
