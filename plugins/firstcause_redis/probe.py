@@ -9,9 +9,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from firstcause import MALFORMED_URL, Findings, Reading
+from firstcause import MALFORMED_URL, Findings, Reading, open_socket
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping
 
     from firstcause_redis.config import Server
@@ -23,6 +24,7 @@ _CODES_BY_PHRASE = (
 )
 _PERSISTENCE_FIELDS = {"rdb_last_bgsave_status": "RDB snapshot", "aof_last_write_status": "AOF write"}
 _UNREACHABLE_CODE = "REDIS_CONNECTION_ERROR"
+_DEFAULT_TIMEOUT_S = 5.0
 
 
 class RedisProbe:
@@ -131,7 +133,7 @@ class RedisProbe:
 
 def _build_client(server: Server) -> Any:
     """ValueError: the URL cannot be read. Its text may hold a part of the password."""
-    return redis.Redis.from_url(
+    client = redis.Redis.from_url(
         server.url.get_secret_value(),
         socket_timeout=server.timeout,
         socket_connect_timeout=server.timeout,
@@ -140,6 +142,23 @@ def _build_client(server: Server) -> Any:
         # Version 3 begins with HELLO, which servers before 6.0, many proxies and some users do not have.
         protocol=2,
     )
+    pool = client.connection_pool
+    pool.connection_class = _CONNECTION_CLASSES.get(pool.connection_class, pool.connection_class)
+    return client
+
+
+class _Connection(redis.Connection):
+    """Uses whichever of a host's addresses answers first; the library spends the whole time on each."""
+
+    def _connect(self) -> socket.socket:
+        return open_socket(self.host, int(self.port), self.socket_connect_timeout or _DEFAULT_TIMEOUT_S)
+
+
+class _TlsConnection(redis.SSLConnection, _Connection):
+    pass
+
+
+_CONNECTION_CLASSES = {redis.Connection: _Connection, redis.SSLConnection: _TlsConnection}
 
 
 def _classify_error(error: redis.RedisError) -> tuple[str, str]:

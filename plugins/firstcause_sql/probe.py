@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from firstcause import MALFORMED_URL, Findings, Reading
+from firstcause import Findings, Reading
 from firstcause_sql import dialects
+from firstcause_sql.connecting import MalformedUrlError, build_engine
 
 if TYPE_CHECKING:
     from firstcause_sql.config import Database
@@ -48,7 +49,7 @@ class SqlProbe:
         findings = Findings()
         try:
             self._run_checks(findings)
-        except (sa.exc.SQLAlchemyError, OSError) as error:
+        except (sa.exc.SQLAlchemyError, MalformedUrlError, OSError) as error:
             self.close()
             findings.down(*self._classify_error(error))
         return findings.reading("answers")
@@ -61,11 +62,7 @@ class SqlProbe:
     def _run_checks(self, findings: Findings) -> None:
         database = self._database
         if self._engine is None:
-            try:
-                self._engine = _build_engine(database)
-            except (sa.exc.ArgumentError, ValueError):
-                findings.down(MALFORMED_URL, database.kind.codes.unreachable)
-                return
+            self._engine = build_engine(database)
             self._engine.connect().close()
             findings.restart()
         with self._engine.connect() as conn:
@@ -86,14 +83,3 @@ class SqlProbe:
         if any(phrase in lowered for phrase in _AUTH_PHRASES):
             return message, codes.auth_failed
         return message or type(error).__name__, codes.unreachable
-
-
-def _build_engine(database: Database) -> sa.Engine:
-    """ArgumentError, ValueError: the URL cannot be read. The text may hold a part of the password."""
-    return sa.create_engine(
-        database.sqlalchemy_url,
-        pool_size=1,
-        max_overflow=0,
-        isolation_level="AUTOCOMMIT",
-        connect_args=dialects.build_connect_args(database.kind.url_scheme, database.timeout),
-    )

@@ -35,7 +35,13 @@ class Authority:
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     def make_server_context(self, folder: Path, days: float) -> ssl.SSLContext:
-        """For a server on 127.0.0.1, with the authorities below the root sent along."""
+        """For a server on 127.0.0.1."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.write_server_certificate(folder, days))
+        return context
+
+    def write_server_certificate(self, folder: Path, days: float) -> Path:
+        """A file with key and certificate for 127.0.0.1, and the authorities below the root."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
         certificate = self._sign(key, name, days, _ADDRESS)
@@ -45,9 +51,7 @@ class Authority:
         chain = [certificate, *self._chain]
         path = folder / f"server-{certificate.serial_number}.pem"
         path.write_bytes(private + b"".join(each.public_bytes(serialization.Encoding.PEM) for each in chain))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
-        return context
+        return path
 
     def _sign(
         self, key: ec.EllipticCurvePrivateKey, name: x509.Name, days: float, extension: x509.ExtensionType

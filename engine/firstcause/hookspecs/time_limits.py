@@ -47,6 +47,9 @@ def open_socket(host: str, port: int, seconds: float) -> socket.socket:
         connected = run_with_time_limit(lambda: _connect_fastest(host, port), seconds)
     except TimeoutError:
         raise TimeoutError(f"no address of {host} answers within {seconds:g} s") from None
+    except ConnectionError as error:
+        # asyncio puts a text of its own in place of the operating system's.
+        raise OSError(error.errno, os.strerror(error.errno or 0)) from error
     connected.settimeout(seconds)
     return connected
 

@@ -11,10 +11,13 @@ from pydantic import ValidationError
 
 import firstcause_redis
 from firstcause import MALFORMED_URL, Probe, Reading, Status
-from support.database_servers import RedisServer, run_server
+from support.certificate_chain import Authority
+from support.database_servers import RedisServer, free_port, run_server
+from support.swallowing_address import resolve_to_swallowing_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -179,6 +182,34 @@ def test_a_url_that_cannot_be_read_shows_nothing_of_itself() -> None:
     assert (reading.status, reading.code, reading.detail) == (
         Status.DOWN, "REDIS_CONNECTION_ERROR", MALFORMED_URL,
     )  # fmt: skip
+
+
+def test_an_address_that_swallows_does_not_hold_up_the_one_that_works(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with resolve_to_swallowing_first("cache.example", server.port, monkeypatch):
+        began = time.monotonic()
+        watched = probe(server.url.replace("127.0.0.1", "cache.example"), timeout=20)
+        assert watched.check().status is Status.UP
+        assert time.monotonic() - began < 15
+
+
+def test_redis_behind_tls(tmp_path: Path) -> None:
+    authority = Authority("Root", 90)
+    (tmp_path / "ca.pem").write_text(authority.pem)
+    path = authority.write_server_certificate(tmp_path, 90)
+
+    def make(folder: Path) -> RedisServer:
+        tls_port = str(free_port())
+        options = ("--tls-port", tls_port, "--tls-cert-file", str(path), "--tls-key-file", str(path))
+        return RedisServer(folder, *options, "--tls-ca-cert-file", str(path), "--tls-auth-clients", "no")
+
+    with run_server(make) as server, server.client() as client:
+        url = f"rediss://127.0.0.1:{client.config_get('tls-port')['tls-port']}/0"
+        assert probe(f"{url}?ssl_ca_certs={tmp_path / 'ca.pem'}").check().status is Status.UP
+        refused = probe(url).check()
+        assert refused.status is Status.DOWN
+        assert "certificate verify failed" in refused.detail
 
 
 def test_an_address_that_is_none_is_said() -> None:

@@ -20,6 +20,7 @@ from firstcause import MALFORMED_URL, Probe, Reading, Status
 from firstcause.health.probe_runner import ProbeRunner
 from support.database_servers import MariaServer, PostgresServer, PostgresStandby, run_server
 from support.firstcause_process import wait_until
+from support.swallowing_address import resolve_to_swallowing_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -203,6 +204,20 @@ def test_a_password_works_as_it_is_written_and_is_never_shown(maria: MariaServer
         reading = probe(wrong).check()
         assert reading.status is Status.DOWN
         assert "Tail" not in reading.model_dump_json()
+
+
+@pytest.mark.parametrize("kind", ["postgres", "maria"])
+def test_an_address_that_swallows_does_not_hold_up_the_one_that_works(
+    kind: str, postgres: PostgresServer, maria: MariaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = {"postgres": postgres, "maria": maria}[kind]
+    with resolve_to_swallowing_first("db.example", server.port, monkeypatch):
+        began = time.monotonic()
+        watched = probe(server.url.replace("127.0.0.1", "db.example"), timeout=20)
+        assert watched.check().status is Status.UP
+        assert time.monotonic() - began < 15
+        silent = probe(server.url.replace("127.0.0.1", "127.0.0.2"), timeout=0.5).check()
+        assert (silent.status, silent.detail) == (Status.DOWN, "no address of 127.0.0.2 answers within 0.5 s")
 
 
 @pytest.mark.parametrize("url", ["postgresql://app:Sup3r", "mysql://app:Sup3r", "postgresql:app:Sup3r"])
