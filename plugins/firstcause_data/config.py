@@ -59,6 +59,10 @@ class Count(BaseModel):
         return self._url_scheme in _MONGO_SCHEMES
 
     @property
+    def is_sqlite(self) -> bool:
+        return self._url_scheme.partition("+")[0] == "sqlite"
+
+    @property
     def sqlalchemy_url(self) -> str:
         """The URL with our driver, whatever driver the application uses."""
         scheme = _SQLALCHEMY_SCHEMES[self._url_scheme.partition("+")[0]]

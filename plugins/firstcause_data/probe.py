@@ -41,8 +41,10 @@ def _describe_error(error: Exception) -> str:
 def _count_in_sql(count: Count, findings: Findings) -> int:
     import sqlalchemy as sa  # noqa: PLC0415 - a third of a second, when it is first asked
 
+    # Without it the drivers wait for minutes for a host that swallows. SQLite has no such option.
+    limits = {} if count.is_sqlite else {"connect_timeout": max(1, round(count.timeout))}
     try:
-        engine = sa.create_engine(count.sqlalchemy_url, poolclass=sa.NullPool)
+        engine = sa.create_engine(count.sqlalchemy_url, poolclass=sa.NullPool, connect_args=limits)
     except (sa.exc.ArgumentError, ValueError):
         # The library's words may hold a part of the password.
         raise ValueError(MALFORMED_URL) from None

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-_SWALLOWING = "127.0.0.2"
+SWALLOWING_ADDRESS = "127.0.0.2"
 
 
 @contextlib.contextmanager
@@ -20,27 +20,28 @@ def resolve_to_swallowing_first(name: str, port: int, monkeypatch: pytest.Monkey
     replaced.
     """
     addresses = [
-        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in (_SWALLOWING, "127.0.0.1")
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port))
+        for host in (SWALLOWING_ADDRESS, "127.0.0.1")
     ]
     resolve = socket.getaddrinfo
 
     def look_up(host: str | bytes | None, *rest: Any, **more: Any) -> Any:
         return addresses if host in {name, name.encode()} else resolve(host, *rest, **more)
 
-    with _fill_queue(port), monkeypatch.context() as patched:
+    with swallow_connections(port), monkeypatch.context() as patched:
         patched.setattr(socket, "getaddrinfo", look_up)
         yield
 
 
 @contextlib.contextmanager
-def _fill_queue(port: int) -> Iterator[None]:
+def swallow_connections(port: int) -> Iterator[None]:
     """Nobody takes connections from this queue, and it is full: the kernel drops further ones."""
     with contextlib.ExitStack() as held:
         listener = held.enter_context(socket.socket())
-        listener.bind((_SWALLOWING, port))
+        listener.bind((SWALLOWING_ADDRESS, port))
         listener.listen(0)
         for _ in range(2):
             waiting = held.enter_context(socket.socket())
             waiting.setblocking(False)
-            waiting.connect_ex((_SWALLOWING, port))
+            waiting.connect_ex((SWALLOWING_ADDRESS, port))
         yield
