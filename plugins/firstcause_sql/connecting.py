@@ -36,19 +36,17 @@ def build_engine(database: Database) -> sa.Engine:
 
     def connect(dialect: sa.Dialect, _record: object, _arguments: object, parameters: dict[str, Any]) -> Any:
         if dialect.name == "postgresql":
-            return _connect_postgres(parameters, database.timeout)
-        return (
-            _connect_mariadb(parameters, database.timeout) if dialect.name in {"mysql", "mariadb"} else None
-        )
+            return _connect_postgres(dialect.loaded_dbapi, parameters, database.timeout)
+        if dialect.name in {"mysql", "mariadb"}:
+            return _connect_mariadb(dialect.loaded_dbapi, parameters, database.timeout)
+        return None
 
     sa.event.listen(engine, "do_connect", connect)
     return engine
 
 
-def _connect_postgres(parameters: dict[str, Any], timeout: float) -> Any:
+def _connect_postgres(psycopg: Any, parameters: dict[str, Any], timeout: float) -> Any:
     """None, for SQLAlchemy to connect, where there is not one host: a Unix socket, or several hosts."""
-    import psycopg  # noqa: PLC0415 - only where there is such a database
-
     host = str(parameters.get("host") or "")
     if not host or "/" in host or "," in host or "hostaddr" in parameters:
         return None
@@ -62,9 +60,7 @@ def _connect_postgres(parameters: dict[str, Any], timeout: float) -> Any:
     return psycopg.connect(**parameters, hostaddr=address)
 
 
-def _connect_mariadb(parameters: dict[str, Any], timeout: float) -> Any:
-    import pymysql  # noqa: PLC0415 - an extra
-
+def _connect_mariadb(pymysql: Any, parameters: dict[str, Any], timeout: float) -> Any:
     connection = pymysql.connect(**parameters, defer_connect=True)
     if connection.unix_socket:
         connection.connect()

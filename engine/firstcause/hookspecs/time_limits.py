@@ -67,7 +67,7 @@ async def _connect_fastest(host: str, port: int) -> socket.socket:
 
 
 class _UnreadConnection(asyncio.Protocol):
-    """Leaves what the server says to whoever gets the socket."""
+    """Reads nothing, so that the new owner of the socket gets all that the server says."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport.pause_reading()  # type: ignore[attr-defined]
