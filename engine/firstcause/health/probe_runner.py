@@ -124,6 +124,11 @@ class ProbeRunner:
         on_finished()
         return rejected
 
+    def read(self, probes: Iterable[Probe]) -> Mapping[str, Reading]:
+        """Run the checks side by side and wait for all. Returns the readings by name, in the order given."""
+        runs = [self.begin(probe) for probe in probes]
+        return {run.probe.name: run.wait_for_reading() for run in runs}
+
     def _abandon_overdue(self, name: str) -> ProbeRun | None:
         """Give up a probe's check that hangs, if not too many do. Returns the check that is waited for."""
         running = self._running.get(name)
@@ -138,11 +143,6 @@ class ProbeRunner:
             running = None
         self._abandoned[name] = abandoned
         return running
-
-    def read(self, probes: Iterable[Probe]) -> Mapping[str, Reading]:
-        """Run the checks side by side and wait for all. Returns the readings by name, in the order given."""
-        runs = [self.begin(probe) for probe in probes]
-        return {run.probe.name: run.wait_for_reading() for run in runs}
 
 
 def _build_down_reading(probe: Probe, detail: str) -> Reading:
