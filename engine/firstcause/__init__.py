@@ -35,7 +35,11 @@ if TYPE_CHECKING:
     from firstcause.hookspecs.delivery_tracker import DeliveryTracker
     from firstcause.hookspecs.findings import Findings
     from firstcause.hookspecs.probes import Checker, lazy_probe, require_library
+    from firstcause.hookspecs.secret_urls import MALFORMED_URL, SecretUrl
+    from firstcause.hookspecs.time_limits import describe_connection_error, open_socket, run_with_time_limit
     from firstcause.hookspecs.types import (
+        DeliveryReport,
+        DeliveryState,
         Enrichment,
         EventContext,
         FactContext,
@@ -52,9 +56,12 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "MALFORMED_URL",
     "AsgiMiddleware",
     "Checker",
     "DeliveryError",
+    "DeliveryReport",
+    "DeliveryState",
     "DeliveryTracker",
     "Enrichment",
     "Event",
@@ -77,6 +84,7 @@ __all__ = [
     "Problem",
     "Reading",
     "Remedy",
+    "SecretUrl",
     "Severity",
     "Source",
     "Status",
@@ -87,12 +95,15 @@ __all__ = [
     "code_of",
     "configure",
     "context",
+    "describe_connection_error",
     "flush",
     "hookimpl",
     "install",
     "lazy_probe",
+    "open_socket",
     "report",
     "require_library",
+    "run_with_time_limit",
     "watch",
 ]
 
@@ -107,6 +118,8 @@ _HOME_MODULES = (
     "firstcause.hookspecs.delivery_tracker",
     "firstcause.hookspecs.findings",
     "firstcause.hookspecs.probes",
+    "firstcause.hookspecs.secret_urls",
+    "firstcause.hookspecs.time_limits",
     "firstcause.errors",
     "firstcause.core.model",
     "firstcause.core.text.error_codes",

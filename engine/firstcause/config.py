@@ -20,6 +20,8 @@ from firstcause.core.notify.quiet_hours import QuietHours
 from firstcause.core.text.durations import Duration
 from firstcause.core.text.sizes import Size
 from firstcause.errors import ConfigError
+from firstcause.hookspecs.secret_urls import encode_url_credentials
+from firstcause.hookspecs.setting_files import mark_file_keys, read_file_keys
 from firstcause.hookspecs.settings import describe_settings_error, find_replacement
 
 if TYPE_CHECKING:
@@ -393,7 +395,7 @@ class Settings(BaseSettings):
             return f"sqlite:///{state_folder() / 'firstcause.db'}"
         scheme, slashes, path = url.partition(":///")
         if not scheme.startswith("sqlite") or path in {"", ":memory:"} or path.startswith(("file:", "?")):
-            return url
+            return encode_url_credentials(url)
         return f"{scheme}{slashes}{self.folder / Path(path).expanduser()}"
 
     @property
@@ -448,16 +450,11 @@ def _build_settings(values: dict[str, Any], folder: Path, source: str) -> Settin
         # pydantic-settings treats arguments that begin with an underscore as options of its own.
         if key == "folder" or key.startswith("_"):
             raise ConfigError(f"{source}: {key} is unknown; remove it")
-    for section, keep in (("store", set()), ("web", {"token_file"}), ("intake", set())):
-        if isinstance(values.get(section), dict):
-            values[section] = _resolve_file_keys(values[section], folder, f"{source}: [{section}]", keep)
-    tables = values.get("plugins")
-    plugins: dict[str, Any] = tables if isinstance(tables, dict) else {}
-    for name, table in plugins.items():
-        if isinstance(table, dict):
-            plugins[name] = _resolve_file_keys(
-                table, folder, f"{source}: [plugins.{name}]", path_keys={"env_file"}
-            )
+    values = mark_file_keys(values, folder)
+    for section, field in Settings.model_fields.items():
+        # The plugins' tables wait for the models of the plugins, which are not loaded here.
+        if section != "plugins" and isinstance(values.get(section), dict):
+            values[section] = read_file_keys(values[section], field.annotation, f"{source}: [{section}]")
     try:
         # Set afterwards, as the environment would override an argument.
         return Settings(**values).model_copy(update={"folder": folder})
@@ -465,35 +462,6 @@ def _build_settings(values: dict[str, Any], folder: Path, source: str) -> Settin
         raise ConfigError("\n".join(_format_errors(error, source))) from None
     except SettingsError as error:
         raise ConfigError(_format_json_error(error)) from None
-
-
-def _resolve_file_keys(
-    table: Mapping[str, Any], folder: Path, source: str, path_keys: set[str]
-) -> dict[str, Any]:
-    """Replace `key_file = path` by `key = content of that file`, so that config.toml needs no secrets."""
-    resolved: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, dict):
-            resolved[key] = _resolve_file_keys(value, folder, f"{source} {key}", path_keys)
-        elif key.endswith("_file") and key not in path_keys and isinstance(value, str):
-            plain_key = key.removesuffix("_file")
-            if plain_key in table:
-                raise ConfigError(f"{source} {plain_key} and {key} are both given; keep one")
-            resolved[plain_key] = _read_secret(folder / value, f"{source} {key}")
-        elif key in path_keys and isinstance(value, str):
-            resolved[key] = str(folder / value)
-        else:
-            resolved[key] = value
-    return resolved
-
-
-def _read_secret(path: Path, source: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigError(f"{source}: {path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{source}: {path} cannot be read: it is not UTF-8 text") from None
 
 
 def _format_json_error(error: SettingsError) -> str:

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
 
 class FirstcauseError(Exception):
@@ -78,10 +79,26 @@ class DeliveryError(FirstcauseError):
     """A notifier could not deliver.
 
     permanent: trying again cannot help (a wrong number, bad credentials).
-    retry_after: seconds the receiver asked us to wait, where it said so.
+    retry_after: how long the receiver asked us to wait: seconds, a time, or the text of an HTTP header
+        Retry-After, which is seconds or a date. None if it did not ask.
+    maybe_delivered: the receiver may have the message all the same, as its answer did not arrive. The next
+        attempt is then marked as a possible repeat.
+    receipts: for a notifier with several receivers: receiver -> reference, of those that have the message.
+        They are kept, and given to the next attempt as `Notification.receipts`. A receiver is named without
+        secrets. If they are not empty, the error is about the other receivers only.
     """
 
-    def __init__(self, message: str, *, permanent: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        permanent: bool = False,
+        retry_after: float | str | datetime | None = None,
+        maybe_delivered: bool = False,
+        receipts: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.retry_after = retry_after
+        self.maybe_delivered = maybe_delivered
+        self.receipts = dict(receipts or {})

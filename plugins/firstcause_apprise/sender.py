@@ -12,12 +12,16 @@ import apprise
 from firstcause import DeliveryError, DeliveryTracker, NotifyReason, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from firstcause import Notification
     from firstcause_apprise.config import Config
 
 _STATUS_PATTERN = re.compile(r"\berror[=: ]+(\d{3})\b")
+_ZERO_WIDTH_SPACE = "\u200b"
+_MENTION_PATTERN = re.compile(r"@(?=\S)|<(?=[!@#]|/?at\b)", re.IGNORECASE)
+"""Where Discord, Slack, Teams and those like them begin a mention of a person, a group or a channel."""
+
 _CLIENT_ERRORS = range(400, 500)
 _RETRYABLE_STATUSES = frozenset({408, 425, 429})
 _NOTIFY_TYPES = {
@@ -60,18 +64,27 @@ class Sender:
                 except DeliveryError as error:
                     failures.append(error)
         if failures:
-            raise _combine_failures(failures, len(self.services))
+            raise _combine_failures(failures, len(self.services), delivered)
 
     def _notify_service(self, service: Service, notification: Notification) -> None:
         with service.client.notify(
-            title=notification.subject,
-            body=notification.body,
+            title=defuse_mentions(notification.subject),
+            body=defuse_mentions(notification.body),
             notify_type=choose_notify_type(notification),
             body_format=apprise.NotifyFormat.TEXT,
             timeout=self._timeout,
         ) as result:
             if not result:
                 raise _build_error(service.name, result)
+
+
+def defuse_mentions(text: str) -> str:
+    """Put an invisible character into what a chat would take for a mention, such as @everyone or <!channel>.
+
+    What an error says comes from anywhere, and must not wake everybody. A mail address is a mention too: of
+    "x@here.example", Apprise takes "@here" for one where Discord is sent Markdown.
+    """
+    return _MENTION_PATTERN.sub(lambda match: f"{match[0]}{_ZERO_WIDTH_SPACE}", text)
 
 
 def choose_notify_type(notification: Notification) -> apprise.NotifyType:
@@ -106,16 +119,24 @@ def build_client(services: list[Any]) -> apprise.Apprise:
 def _build_error(name: str, result: apprise.AppriseResult) -> DeliveryError:
     """Describe a failure in our own words; the library's may hold secrets."""
     if result.status is apprise.AppriseResultStatus.TIMEOUT:
-        return DeliveryError(f"{name} gave no answer in time")
+        return DeliveryError(f"{name} gave no answer in time", maybe_delivered=True)
     matches = (_STATUS_PATTERN.search(entry.message) for entry in result.logs())
     status = next((int(match[1]) for match in matches if match), None)
     if status is None:
-        return DeliveryError(f"{name} was not reached or did not take it")
+        # The library does not say which of the two.
+        return DeliveryError(f"{name} was not reached or did not take it", maybe_delivered=True)
     permanent = status in _CLIENT_ERRORS and status not in _RETRYABLE_STATUSES
     return DeliveryError(f"{name} answered {status}", permanent=permanent)
 
 
-def _combine_failures(failures: list[DeliveryError], service_count: int) -> DeliveryError:
+def _combine_failures(
+    failures: list[DeliveryError], service_count: int, delivered: Mapping[str, str]
+) -> DeliveryError:
     retryable = [error for error in failures if not error.permanent]
     affected = f" ({len(failures)} of {service_count} services)" if service_count > 1 else ""
-    return DeliveryError(f"{(retryable or failures)[0]}{affected}", permanent=not retryable)
+    return DeliveryError(
+        f"{(retryable or failures)[0]}{affected}",
+        permanent=not retryable,
+        maybe_delivered=any(error.maybe_delivered for error in failures),
+        receipts=delivered,
+    )

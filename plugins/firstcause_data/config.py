@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from firstcause import SecretUrl
 
 _SQLALCHEMY_SCHEMES = {
     "postgresql": "postgresql+psycopg",
@@ -28,7 +30,7 @@ class Count(BaseModel):
 
     renamed_keys: ClassVar[dict[str, str]] = {"least": "minimum"}
 
-    url: SecretStr
+    url: SecretUrl
     query: str | None = None
     collection: str | None = None
     filter: dict[str, Any] = Field(default_factory=dict)
@@ -55,6 +57,10 @@ class Count(BaseModel):
     @property
     def is_mongo(self) -> bool:
         return self._url_scheme in _MONGO_SCHEMES
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._url_scheme.partition("+")[0] == "sqlite"
 
     @property
     def sqlalchemy_url(self) -> str:

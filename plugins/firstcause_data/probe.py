@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from firstcause import Findings, Reading, require_library
+from firstcause import MALFORMED_URL, Findings, Reading, require_library
 
 if TYPE_CHECKING:
     from firstcause_data.config import Count
@@ -41,7 +41,13 @@ def _describe_error(error: Exception) -> str:
 def _count_in_sql(count: Count, findings: Findings) -> int:
     import sqlalchemy as sa  # noqa: PLC0415 - a third of a second, when it is first asked
 
-    engine = sa.create_engine(count.sqlalchemy_url, poolclass=sa.NullPool)
+    # Without it the drivers wait for minutes for a host that swallows. SQLite has no such option.
+    limits = {} if count.is_sqlite else {"connect_timeout": max(1, round(count.timeout))}
+    try:
+        engine = sa.create_engine(count.sqlalchemy_url, poolclass=sa.NullPool, connect_args=limits)
+    except (sa.exc.ArgumentError, ValueError):
+        # The library's words may hold a part of the password.
+        raise ValueError(MALFORMED_URL) from None
     try:
         with engine.connect() as conn:
             findings.restart()
@@ -55,12 +61,15 @@ def _count_in_sql(count: Count, findings: Findings) -> int:
 
 def _count_in_mongo(count: Count, findings: Findings) -> int:
     require_library("pymongo", "firstcause[mongodb]")
-    from pymongo import MongoClient  # noqa: PLC0415 - an extra
+    from pymongo import MongoClient, errors  # noqa: PLC0415 - an extra
 
     timeout_ms = round(count.timeout * 1000)
-    with MongoClient[dict[str, Any]](
-        count.url.get_secret_value(), serverSelectionTimeoutMS=timeout_ms
-    ) as client:
+    url = count.url.get_secret_value()
+    try:
+        mongo_client = MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=timeout_ms)
+    except (errors.InvalidURI, ValueError):
+        raise ValueError(MALFORMED_URL) from None
+    with mongo_client as client:
         findings.restart()
         collection = client.get_default_database()[count.collection or ""]
         return collection.count_documents(count.filter, maxTimeMS=timeout_ms)

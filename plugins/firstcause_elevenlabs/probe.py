@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from dotenv import dotenv_values
 
-from firstcause import Findings, Reading
+from firstcause import Findings, Reading, describe_connection_error, run_with_time_limit
 
 if TYPE_CHECKING:
     from firstcause_elevenlabs import Config
@@ -30,12 +30,16 @@ def check_subscription(config: Config) -> Reading:
             f"{_KEY_VARIABLE} is not set in {Path(config.env_file or '').name}", "ELEVENLABS_AUTH_FAILED"
         )
         return findings.reading("")
+    client = httpx.AsyncClient(headers={"xi-api-key": key}, timeout=config.timeout)
+    findings.restart()
     try:
-        with httpx.Client(headers={"xi-api-key": key}, timeout=config.timeout) as client:
-            findings.restart()
-            response = client.get(f"{config.api_url.rstrip('/')}/v1/user/subscription")
+        # The client's limits are for each address, read and write; this one is for all of them.
+        response = run_with_time_limit(lambda: _ask_subscription(client, config), config.timeout)
+    except (httpx.TimeoutException, TimeoutError):
+        findings.down(f"no answer within {config.timeout:g} s", _UNREACHABLE_CODE)
+        return findings.reading("")
     except httpx.HTTPError as error:
-        findings.down(f"not reached: {type(error).__name__}: {error}", _UNREACHABLE_CODE)
+        findings.down(f"not reached: {describe_connection_error(error)}", _UNREACHABLE_CODE)
         return findings.reading("")
     findings.record_latency(config.degraded_ms, _UNREACHABLE_CODE)
     if not response.is_success:
@@ -45,6 +49,11 @@ def check_subscription(config: Config) -> Reading:
         return findings.reading("")
     _measure_quota(config, findings, response)
     return findings.reading("the key is good")
+
+
+async def _ask_subscription(client: httpx.AsyncClient, config: Config) -> httpx.Response:
+    async with client:
+        return await client.get(f"{config.api_url.rstrip('/')}/v1/user/subscription")
 
 
 def _read_api_key(config: Config) -> str | None:

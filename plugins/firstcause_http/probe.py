@@ -1,4 +1,4 @@
-"""Asks one URL, and looks at the answer and at the certificate that it came under."""
+"""Asks one URL, and looks at the answer and at the certificates that it came under."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import re2
 
-from firstcause import Findings, Reading
+from firstcause import Findings, Reading, describe_connection_error, run_with_time_limit
+from firstcause_http.certificates import find_first_to_expire
 
 if TYPE_CHECKING:
     from firstcause_http.config import Check
@@ -29,61 +30,76 @@ _CERTIFICATE_CODES = (
 def check_url(check: Check) -> Reading:
     findings = Findings()
     try:
-        status, body = _send_request(check, findings)
-    except httpx.TimeoutException:
+        trusted: Any = ssl.create_default_context(cafile=check.ca_file) if check.ca_file else True
+        request = _Request(check, findings, httpx.AsyncClient(verify=trusted, timeout=check.timeout))
+        # Reading the trusted certificates takes longer than many an answer.
+        findings.restart()
+        # The client's limits are for each address, read and write; this one is for all of them.
+        status, body = run_with_time_limit(request.send, check.timeout)
+    except (httpx.TimeoutException, TimeoutError):
         findings.down(f"no answer within {check.timeout:g} s", check.code)
         return findings.reading("")
     except (httpx.HTTPError, OSError) as error:
         findings.down(*_classify_error(error, check))
         return findings.reading("")
     findings.measure("http_status", status)
+    request.measure_certificates()
     _check_response(check, findings, status, body)
     return findings.reading(f"answered {status}")
 
 
-def _send_request(check: Check, findings: Findings) -> tuple[int, str]:
-    headers = {name: value.get_secret_value() for name, value in check.headers.items()}
-    trusted: Any = ssl.create_default_context(cafile=check.ca_file) if check.ca_file else True
-    deadline = time.perf_counter() + check.timeout
-    limits: dict[str, Any] = {"timeout": check.timeout, "follow_redirects": check.follow_redirects}
-    with httpx.Client(verify=trusted, **limits) as client:
-        # Reading the trusted certificates takes longer than many an answer.
-        findings.restart()
-        stream = client.stream(check.method, str(check.url), headers=headers, content=check.body)
-        with stream as response:
-            _measure_certificate(check, findings, response)
-            body = _read_body(response, deadline)
-    return response.status_code, body.decode("utf-8", "replace")
+class _Request:
+    """One request, with the requests that its redirects lead to."""
+
+    def __init__(self, check: Check, findings: Findings, client: httpx.AsyncClient) -> None:
+        self._check = check
+        self._findings = findings
+        self._client = client
+        self._expiries: list[tuple[float, str]] = []
+        client.event_hooks = {"response": [self._note_certificates]}
+
+    async def send(self) -> tuple[int, str]:
+        check = self._check
+        headers = {name: value.get_secret_value() for name, value in check.headers.items()}
+        async with self._client as client:
+            request = client.build_request(check.method, str(check.url), headers=headers, content=check.body)
+            response = await client.send(request, stream=True, follow_redirects=check.follow_redirects)
+            try:
+                body = await _read_body(response)
+            finally:
+                await response.aclose()
+        return response.status_code, body.decode("utf-8", "replace")
+
+    async def _note_certificates(self, response: httpx.Response) -> None:
+        stream = response.extensions.get("network_stream")
+        connection = stream.get_extra_info("ssl_object") if stream is not None else None
+        if connection is not None:
+            self._expiries.append(find_first_to_expire(connection, response.url.host))
+
+    def measure_certificates(self) -> None:
+        """Of all certificates of all hops: when the first of them ends."""
+        if not self._expiries:
+            return
+        ends_at, certificate = min(self._expiries)
+        days = (ends_at - time.time()) / _DAY_S
+        self._findings.measure("certificate_days_to_expiry", days)
+        if days < self._check.certificate_days:
+            ends_on = time.strftime("%b %d %H:%M:%S %Y GMT", time.gmtime(ends_at))
+            message = f"{certificate} ends in {days:.1f} days, on {ends_on}"
+            self._findings.degraded(message, "TLS_CERTIFICATE_EXPIRING")
 
 
-def _read_body(response: httpx.Response, deadline: float) -> bytes:
+async def _read_body(response: httpx.Response) -> bytes:
     body = b""
-    for chunk in response.iter_bytes():
+    async for chunk in response.aiter_bytes():
         body += chunk
-        if time.perf_counter() > deadline:
-            msg = "the body did not end in time"
-            raise httpx.ReadTimeout(msg)
         if len(body) >= _MAX_BODY_BYTES:
             break
     return body
 
 
-def _measure_certificate(check: Check, findings: Findings, response: httpx.Response) -> None:
-    stream = response.extensions.get("network_stream")
-    connection = stream.get_extra_info("ssl_object") if stream is not None else None
-    not_after = (connection.getpeercert() or {}).get("notAfter") if connection is not None else None
-    if not_after is None:
-        return
-    days = (ssl.cert_time_to_seconds(not_after) - time.time()) / _DAY_S
-    findings.measure("certificate_days_to_expiry", days)
-    if days < check.certificate_days:
-        findings.degraded(
-            f"the certificate ends in {days:.1f} days, on {not_after}", "TLS_CERTIFICATE_EXPIRING"
-        )
-
-
 def _classify_error(error: Exception, check: Check) -> tuple[str, str]:
-    message = f"{type(error).__name__}: {error}"
+    message = describe_connection_error(error)
     codes = (code for phrase, code in _CERTIFICATE_CODES if phrase in message.lower())
     return message[:400], next(codes, check.code)
 

@@ -7,9 +7,9 @@ import smtplib
 import socket
 import ssl
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from firstcause import DeliveryError, DeliveryTracker
+from firstcause import DeliveryError, DeliveryTracker, open_socket
 from firstcause_mail.message import build_message
 
 if TYPE_CHECKING:
@@ -45,14 +45,17 @@ class Sender:
                 {address: str(mail["Message-ID"]) for address in pending if address not in refused}
             )
             if refused:
-                raise _build_refusal_error(refused, len(config.to))
+                raise _build_refusal_error(refused, len(config.to), delivered)
         return ", ".join(dict.fromkeys(delivered.values()))
 
     def _submit_mail(self, mail: EmailMessage, receivers: Sequence[str]) -> RefusedRecipients:
         """Whom the server refused, with its words. DeliveryError where the mail itself was not taken."""
         try:
             with open_session(self._config) as server:
-                return server.sendmail(str(self._config.from_address), receivers, mail.as_bytes())
+                try:
+                    return server.sendmail(str(self._config.from_address), receivers, mail.as_bytes())
+                except (smtplib.SMTPServerDisconnected, TimeoutError, ConnectionError) as error:
+                    raise _translate_error(error, maybe_delivered=server.data_began) from error
         except smtplib.SMTPRecipientsRefused as error:
             # A server that closes the connection halfway has not answered for the remaining receivers.
             return {
@@ -62,17 +65,35 @@ class Sender:
             raise _translate_error(error) from error
 
 
+class _Session(smtplib.SMTP):
+    """data_began: whether the text of a mail was sent; from then on the server may have the mail."""
+
+    data_began = False
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        # Python would spend the whole time on the first address that swallows.
+        return open_socket(host, port, timeout)
+
+    def data(self, msg: Any) -> tuple[int, bytes]:
+        self.data_began = True
+        return super().data(msg)
+
+
+class _TlsSession(smtplib.SMTP_SSL, _Session):
+    """A conversation that is encrypted from its beginning."""
+
+
 @contextlib.contextmanager
-def open_session(config: Config) -> Iterator[smtplib.SMTP]:
+def open_session(config: Config) -> Iterator[_Session]:
     """A conversation with the server, encrypted and logged in as configured."""
     host, port = config.server
     context = ssl.create_default_context(cadata=config.ca)
     if config.security == "tls":
-        server: smtplib.SMTP = smtplib.SMTP_SSL(
+        server: _Session = _TlsSession(
             host, port, _choose_ehlo_name(), timeout=config.timeout, context=context
         )
     else:
-        server = smtplib.SMTP(host, port, _choose_ehlo_name(), timeout=config.timeout)
+        server = _Session(host, port, _choose_ehlo_name(), timeout=config.timeout)
     try:
         if config.security == "starttls":
             server.starttls(context=context)
@@ -92,15 +113,17 @@ def _choose_ehlo_name() -> str:
     return name if "." in name and name.isascii() else "[127.0.0.1]"
 
 
-def _build_refusal_error(refused: Mapping[str, tuple[int, bytes]], receivers: int) -> DeliveryError:
+def _build_refusal_error(
+    refused: Mapping[str, tuple[int, bytes]], receivers: int, delivered: Mapping[str, str]
+) -> DeliveryError:
     retryable = {address: reply for address, reply in refused.items() if reply[0] not in _PERMANENT_CODES}
     address, (code, text) = next(iter((retryable or refused).items()))
     affected = f" ({len(refused)} of {receivers} receivers)" if receivers > 1 else ""
     message = f"the mail server refuses {address}: {code} {_format_reply(text)}".rstrip()
-    return DeliveryError(f"{message}{affected}", permanent=not retryable)
+    return DeliveryError(f"{message}{affected}", permanent=not retryable, receipts=delivered)
 
 
-def _translate_error(error: OSError) -> DeliveryError:
+def _translate_error(error: OSError, *, maybe_delivered: bool = False) -> DeliveryError:
     if isinstance(error, smtplib.SMTPResponseException):
         action = "refuses the login" if isinstance(error, smtplib.SMTPAuthenticationError) else "refuses"
         message = f"the mail server {action}: {error.smtp_code} {_format_reply(error.smtp_error)}".rstrip()
@@ -110,7 +133,11 @@ def _translate_error(error: OSError) -> DeliveryError:
     if isinstance(error, smtplib.SMTPException) and not isinstance(error, smtplib.SMTPServerDisconnected):
         # It cannot do what is configured: no STARTTLS, no way to log in.
         return DeliveryError(f"the mail server: {_format_reply(error)}", permanent=True)
-    return DeliveryError(f"the mail server cannot be reached: {type(error).__name__}: {_format_reply(error)}")
+    problem = "did not confirm the mail" if maybe_delivered else "cannot be reached"
+    return DeliveryError(
+        f"the mail server {problem}: {type(error).__name__}: {_format_reply(error)}",
+        maybe_delivered=maybe_delivered,
+    )
 
 
 def _format_reply(reply: object) -> str:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo import MongoClient, errors
 
-from firstcause import Findings, Reading
+from firstcause import MALFORMED_URL, Findings, Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from firstcause_mongodb import Server
 
@@ -36,6 +36,7 @@ class MongoProbe:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._client: MongoClient[dict[str, Any]] | None = None
+        self._delays: dict[Any, float] = {}
 
     def close(self) -> None:
         if self._client is not None:
@@ -54,22 +55,22 @@ class MongoProbe:
     def _run_checks(self, findings: Findings) -> None:
         server = self._server
         if self._client is None:
-            timeout_ms = round(server.timeout * 1000)
-            self._client = MongoClient(
-                server.url.get_secret_value(),
-                serverSelectionTimeoutMS=timeout_ms,
-                connectTimeoutMS=timeout_ms,
-                socketTimeoutMS=timeout_ms,
-                retryReads=False,
-                appname="firstcause",
-            )
+            try:
+                self._client = _build_client(server)
+            except (errors.InvalidURI, ValueError):
+                findings.down(MALFORMED_URL, _UNREACHABLE_CODE)
+                return
             self._client.admin.command("ping")
             findings.restart()
         admin = self._client.admin
         admin.command("ping")
         findings.record_latency(server.degraded_ms, "DB_QUERY_SLOW")
         self._measure_status(findings, _run_if_allowed(admin, "serverStatus"))
-        self._measure_members(findings, _run_if_allowed(admin, "replSetGetStatus"))
+        status = _run_if_allowed(admin, "replSetGetStatus")
+        if status.get("members"):
+            configured = _read_delays(_run_if_allowed(admin, "replSetGetConfig"))
+            self._delays = {**configured, **server.delayed_members}
+        self._measure_members(findings, status)
         self._measure_operations(findings, admin)
 
     def _measure_status(self, findings: Findings, status: Mapping[str, Any]) -> None:
@@ -98,12 +99,22 @@ class MongoProbe:
         if not primaries:
             findings.down("the replica set has no primary", "MONGODB_NOT_PRIMARY")
             return
-        newest = primaries[0].get("optimeDate")
-        others = (member.get("optimeDate") for member in members if member.get("stateStr") == "SECONDARY")
-        behind = [(newest - other).total_seconds() for other in others if newest and other]
+        self._measure_lag(findings, primaries[0], members)
+
+    def _measure_lag(
+        self, findings: Findings, primary: Mapping[str, Any], members: Sequence[Mapping[str, Any]]
+    ) -> None:
+        newest = primary.get("optimeDate")
+        behind = [
+            max(
+                0.0, (newest - member["optimeDate"]).total_seconds() - self._delays.get(member.get("name"), 0)
+            )
+            for member in members
+            if member.get("stateStr") == "SECONDARY" and newest and member.get("optimeDate")
+        ]
         if behind:
             limit, code = self._server.replication_lag_s, "MONGODB_REPLICATION_LAG"
-            findings.measure("replication_lag_s", max(0.0, *behind), maximum=limit, code=code)
+            findings.measure("replication_lag_s", max(behind), maximum=limit, code=code)
 
     def _measure_operations(self, findings: Findings, admin: Any) -> None:
         slow_filter = {
@@ -122,6 +133,28 @@ class MongoProbe:
             findings.measure(
                 "slow_operations", slow, maximum=self._server.slow_operations, code="DB_QUERY_SLOW"
             )
+
+
+def _build_client(server: Server) -> MongoClient[dict[str, Any]]:
+    """InvalidURI, ValueError: the URL cannot be read. The text may hold a part of the password."""
+    timeout_ms = round(server.timeout * 1000)
+    return MongoClient(
+        server.url.get_secret_value(),
+        serverSelectionTimeoutMS=timeout_ms,
+        connectTimeoutMS=timeout_ms,
+        socketTimeoutMS=timeout_ms,
+        retryReads=False,
+        appname="firstcause",
+    )
+
+
+def _read_delays(reply: Mapping[str, Any]) -> dict[Any, float]:
+    """Seconds by which members are behind on purpose, by name. MongoDB before 5.0 calls it slaveDelay."""
+    members = reply.get("config", {}).get("members", ())
+    return {
+        member.get("host"): float(member.get("secondaryDelaySecs", member.get("slaveDelay", 0)))
+        for member in members
+    }
 
 
 def _run_if_allowed(admin: Any, command: str) -> Mapping[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field
+
+from firstcause import SecretUrl
 
 
 class Server(BaseModel):
@@ -15,7 +17,7 @@ class Server(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: SecretStr
+    url: SecretUrl
     component: str = "redis"
     degraded_ms: float = Field(default=100.0, gt=0)
     memory_share: float = Field(default=0.9, gt=0)

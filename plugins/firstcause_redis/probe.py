@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from firstcause import Findings, Reading
+from firstcause import MALFORMED_URL, Findings, Reading, open_socket
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping
 
     from firstcause_redis.config import Server
@@ -19,10 +21,10 @@ _CODES_BY_PHRASE = (
     ("max number of clients", "REDIS_MAX_CLIENTS"),
     ("out of memory", "REDIS_OUT_OF_MEMORY"),
     ("command not allowed when used memory", "REDIS_OUT_OF_MEMORY"),
-    ("clusterdown", "REDIS_CLUSTER_ERROR"),
 )
 _PERSISTENCE_FIELDS = {"rdb_last_bgsave_status": "RDB snapshot", "aof_last_write_status": "AOF write"}
 _UNREACHABLE_CODE = "REDIS_CONNECTION_ERROR"
+_DEFAULT_TIMEOUT_S = 5.0
 
 
 class RedisProbe:
@@ -40,7 +42,7 @@ class RedisProbe:
         except redis.RedisError as error:
             self.close()
             findings.down(*_classify_error(error))
-        except (OSError, ValueError) as error:
+        except OSError as error:
             self.close()
             findings.down(f"{type(error).__name__}: {error}", _UNREACHABLE_CODE)
         return findings.reading("PONG")
@@ -53,16 +55,16 @@ class RedisProbe:
     def _run_checks(self, findings: Findings) -> None:
         server = self._server
         if self._client is None:
-            self._client = redis.Redis.from_url(
-                server.url.get_secret_value(),
-                socket_timeout=server.timeout,
-                socket_connect_timeout=server.timeout,
-                retry=Retry(NoBackoff(), 0),
-                decode_responses=True,
-                client_name="firstcause",
-            )
+            try:
+                self._client = _build_client(server)
+            except ValueError:
+                findings.down(MALFORMED_URL, _UNREACHABLE_CODE)
+                return
             # The first PING includes connecting; the latency is that of an open connection.
             self._client.ping()
+            # The name is for people who look at the server's clients; some users may not set it.
+            with suppress(redis.ResponseError):
+                self._client.client_setname("firstcause")
             findings.restart()
         self._client.ping()
         findings.record_latency(server.degraded_ms, "REDIS_SLOW")
@@ -129,6 +131,36 @@ class RedisProbe:
         findings.measure("slow_commands", slow, maximum=self._server.slow_commands, code="REDIS_SLOW")
 
 
+def _build_client(server: Server) -> Any:
+    """ValueError: the URL cannot be read. Its text may hold a part of the password."""
+    client = redis.Redis.from_url(
+        server.url.get_secret_value(),
+        socket_timeout=server.timeout,
+        socket_connect_timeout=server.timeout,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=True,
+        # Version 3 begins with HELLO, which servers before 6.0, many proxies and some users do not have.
+        protocol=2,
+    )
+    pool = client.connection_pool
+    pool.connection_class = _CONNECTION_CLASSES.get(pool.connection_class, pool.connection_class)
+    return client
+
+
+class _Connection(redis.Connection):
+    """Uses whichever of a host's addresses answers first; the library spends the whole time on each."""
+
+    def _connect(self) -> socket.socket:
+        return open_socket(self.host, int(self.port), self.socket_connect_timeout or _DEFAULT_TIMEOUT_S)
+
+
+class _TlsConnection(redis.SSLConnection, _Connection):
+    pass
+
+
+_CONNECTION_CLASSES = {redis.Connection: _Connection, redis.SSLConnection: _TlsConnection}
+
+
 def _classify_error(error: redis.RedisError) -> tuple[str, str]:
     """Return the message for people, and the error's code."""
     message = " ".join(str(error).split())[:300]
@@ -136,5 +168,7 @@ def _classify_error(error: redis.RedisError) -> tuple[str, str]:
         return message, "REDIS_AUTH_FAILED"
     if isinstance(error, redis.exceptions.BusyLoadingError):
         return f"it loads its data: {message}", _UNREACHABLE_CODE
+    if isinstance(error, redis.exceptions.ClusterDownError) or message.startswith("CLUSTERDOWN"):
+        return message, "REDIS_CLUSTER_ERROR"
     codes = (code for phrase, code in _CODES_BY_PHRASE if phrase in message.lower())
     return message, next(codes, _UNREACHABLE_CODE)

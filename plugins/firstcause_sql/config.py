@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from firstcause import SecretUrl
+
 
 @dataclass(frozen=True)
 class ErrorCodes:
@@ -81,7 +83,7 @@ class Database(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: SecretStr
+    url: SecretUrl
     component: str | None = None
     degraded_ms: float = Field(default=250.0, gt=0)
     connections_share: float = Field(default=0.85, gt=0)

@@ -23,9 +23,14 @@ SELECT count(*) FROM pg_stat_activity
 WHERE state = 'active' AND backend_type = 'client backend' AND pid <> pg_backend_pid()
   AND clock_timestamp() - query_start > make_interval(secs => :long)
 """
+# A standby that has replayed all that it received is up to date, even if an idle primary sends nothing for
+# hours. Without a receiver it may have missed something: the time since its last transaction counts then.
 _POSTGRES_LAG = """
-SELECT CASE WHEN pg_is_in_recovery()
-    THEN extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())
+SELECT CASE
+    WHEN pg_is_in_recovery() AND pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()
+        AND EXISTS (SELECT FROM pg_stat_wal_receiver) THEN 0
+    WHEN pg_is_in_recovery()
+        THEN extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())
     ELSE (SELECT max(extract(epoch FROM replay_lag)) FROM pg_stat_replication) END
 """
 _MARIADB_LONG_QUERIES = """
@@ -41,6 +46,10 @@ def build_connect_args(url: str, seconds: float) -> dict[str, Any]:
         return {
             "connect_timeout": whole_seconds,
             "application_name": "firstcause",
+            # So that a connection that a firewall has dropped ends, and does not hang for hours.
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
             "options": f"-c statement_timeout={round(seconds * 1000)}",
         }
     if url.startswith("mariadb"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 
 from firstcause import Findings, Reading
 from firstcause_sql import dialects
+from firstcause_sql.connecting import MalformedUrlError, build_engine
 
 if TYPE_CHECKING:
     from firstcause_sql.config import Database
@@ -18,11 +20,14 @@ _AUTH_PHRASES = (
     "access denied",
     "no pg_hba.conf entry",
     "no password supplied",
-    "role",
+    "role does not exist",
+    "role is not permitted to log in",
     "permission denied",
 )
 _CONNECTION_LIMIT_PHRASES = ("too many connections", "too many clients", "remaining connection slots")
 _LOCKED_PHRASES = ("database is locked", "database table is locked")
+
+_QUOTED_PATTERN = re.compile(r""" ?("[^"]*"|'[^']*')""")
 
 DialectCheck = Callable[[sa.Connection, Findings, "Database"], None]
 _DIALECT_CHECKS: dict[str, DialectCheck] = {
@@ -44,7 +49,7 @@ class SqlProbe:
         findings = Findings()
         try:
             self._run_checks(findings)
-        except (sa.exc.SQLAlchemyError, OSError) as error:
+        except (sa.exc.SQLAlchemyError, MalformedUrlError, OSError) as error:
             self.close()
             findings.down(*self._classify_error(error))
         return findings.reading("answers")
@@ -57,13 +62,7 @@ class SqlProbe:
     def _run_checks(self, findings: Findings) -> None:
         database = self._database
         if self._engine is None:
-            self._engine = sa.create_engine(
-                database.sqlalchemy_url,
-                pool_size=1,
-                max_overflow=0,
-                isolation_level="AUTOCOMMIT",
-                connect_args=dialects.build_connect_args(database.kind.url_scheme, database.timeout),
-            )
+            self._engine = build_engine(database)
             self._engine.connect().close()
             findings.restart()
         with self._engine.connect() as conn:
@@ -75,7 +74,8 @@ class SqlProbe:
         """Return message and code of an error. Drivers' texts hold no password; the URL would."""
         cause: Any = getattr(error, "orig", None) or error
         message = " ".join(str(cause.args[-1] if cause.args else cause).split())[:300]
-        codes, lowered = self._database.kind.codes, message.lower()
+        # Without the names in quotes: a host may be called "role-db", or a database "access denied".
+        codes, lowered = self._database.kind.codes, _QUOTED_PATTERN.sub("", message.lower())
         if any(phrase in lowered for phrase in _CONNECTION_LIMIT_PHRASES):
             return message, codes.too_many_connections
         if any(phrase in lowered for phrase in _LOCKED_PHRASES):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from firstcause import Notifier, Probe, hookimpl
 from firstcause_twilio import call, probe, sms
@@ -11,10 +11,10 @@ from firstcause_twilio.config import Config
 from firstcause_twilio.sender import Sender
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from firstcause import Notification
     from firstcause_twilio.config import SendingAccount
+    from firstcause_twilio.sender import Channel
 
 __all__ = ["Config", "firstcause_notifiers", "firstcause_probes"]
 
@@ -41,9 +41,9 @@ def firstcause_probes(config: Config) -> Sequence[Probe]:
 def firstcause_notifiers(config: Config) -> Sequence[Notifier]:
     notifiers = []
     if config.sms is not None:
-        notifiers.append(_build_notifier("twilio-sms", config, config.sms, sms.make_texter(config.sms)))
+        notifiers.append(_build_notifier("twilio-sms", config, config.sms, sms.make_channel(config.sms)))
     if config.call is not None:
-        call_notifier = _build_notifier("twilio-call", config, config.call, call.make_caller(config.call))
+        call_notifier = _build_notifier("twilio-call", config, config.call, call.make_channel(config.call))
         # A phone that rings at night for every warning is soon switched off: a route must ask for it.
         notifiers.append(replace(call_notifier, default=False))
     return notifiers
@@ -53,12 +53,15 @@ def _build_notifier(
     name: str,
     config: Config,
     sending_account: SendingAccount,
-    deliver: Callable[[Any, Notification, str], Any],
+    channel: Channel,
 ) -> Notifier:
     shares_account = probe.read_credentials(config).sid == sending_account.account_sid
+    sender = Sender(config, sending_account, channel)
     return Notifier(
         name=name,
-        send=Sender(config, sending_account, deliver).send,
+        send=sender.send,
+        find_sent=sender.find_sent if channel.find_sent is not None else None,
+        check_delivery=sender.check_delivery,
         depends_on=frozenset({COMPONENT}) if shares_account else frozenset(),
         timeout=config.timeout * len(sending_account.to) + 2,
     )

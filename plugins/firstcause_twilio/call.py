@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from firstcause import DeliveryReport, DeliveryState
+from firstcause_twilio.sender import Channel
 
+if TYPE_CHECKING:
     from firstcause import Notification
     from firstcause_twilio.config import Call
 
 _PAUSE_S = 1
+_FAILED_STATUSES = frozenset({"busy", "no-answer", "failed", "canceled"})
 
 
-def make_caller(call: Call) -> Callable[[Any, Notification, str], Any]:
-    """Make the function that places one call. Delivered means accepted by Twilio; a person may not answer."""
+def make_channel(call: Call) -> Channel:
+    """Twilio tells of no call what it said, so that a call in doubt cannot be told from another one."""
 
-    def deliver(twilio: Any, notification: Notification, number: str) -> Any:
+    def deliver(twilio: Any, notification: Notification, number: str) -> str:
         twiml = build_twiml(notification.text, call)
-        return twilio.calls.create(twiml=twiml, from_=call.from_number, to=number)
+        return str(twilio.calls.create(twiml=twiml, from_=call.from_number, to=number).sid)
 
-    return deliver
+    return Channel(deliver=deliver, read_report=read_report)
+
+
+def read_report(twilio: Any, sid: str) -> DeliveryReport:
+    """Ask what became of a call. One that nobody answered has told nobody."""
+    status = twilio.calls(sid).fetch().status
+    if status in _FAILED_STATUSES:
+        return DeliveryReport(DeliveryState.FAILED, f"the call was not answered: {status}")
+    return DeliveryReport(DeliveryState.DELIVERED if status == "completed" else DeliveryState.PENDING)
 
 
 def build_twiml(text: str, call: Call) -> str:

@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import re
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+_PHONE_NUMBER = r"\+[1-9]\d{6,14}"
+_MESSAGING_SERVICE = r"MG[0-9a-fA-F]{32}"
+_SHORT_CODE = r"\d{3,8}"
+_SENDER_ID = r"(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9 &+_-]{1,11}"
+_SENDER_PATTERN = re.compile(rf"{_PHONE_NUMBER}|{_MESSAGING_SERVICE}|{_SHORT_CODE}|{_SENDER_ID}")
+
+
+def _check_sender(sender: str) -> str:
+    if not _SENDER_PATTERN.fullmatch(sender):
+        raise ValueError(
+            "no sender of messages; give a phone number as +15551234567, a messaging service's SID (MG...), "
+            "a short code, or a sender id of up to 11 letters and digits"
+        )
+    return sender
 
 
 class SendingAccount(BaseModel):
     """The account that sends; best another than the application's, which may be what is broken.
 
-    from_number, to: E.164, as +15551234567.
+    to: E.164, as +15551234567.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     account_sid: str = Field(min_length=1)
     auth_token: SecretStr
-    from_number: str = Field(pattern=r"^\+[1-9]\d{6,14}$")
+    from_number: str
     to: list[str] = Field(min_length=1)
 
 
 class Sms(SendingAccount):
-    """`[plugins.twilio.sms]`."""
+    """`[plugins.twilio.sms]`.
+
+    from_number: a phone number, a messaging service's SID, a short code, or an alphanumeric sender id.
+    """
+
+    from_number: Annotated[str, AfterValidator(_check_sender)]
 
 
 class Call(SendingAccount):
     """`[plugins.twilio.call]`. language, voice: of Twilio's <Say>, None for Twilio's own choice."""
 
+    from_number: str = Field(pattern=rf"^{_PHONE_NUMBER}$")
     language: str | None = None
     voice: str | None = None
 

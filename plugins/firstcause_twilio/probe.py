@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from dotenv import dotenv_values
 
-from firstcause import Findings, Reading
+from firstcause import Findings, Reading, describe_connection_error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from firstcause_twilio.config import Config
 
 API_FAILURE_CODE = "TWILIO_API_FAILURE"
@@ -42,13 +44,17 @@ def read_credentials(config: Config) -> Credentials:
     )
 
 
-def build_client(sid: str, token: str, config: Config) -> Any:
-    """Build a client of twilio-python with our timeout and without retries of its own."""
+def build_client(sid: str, token: str, config: Config, on_response: Callable[..., None] | None = None) -> Any:
+    """Build a client of twilio-python with our timeout and without retries of its own.
+
+    on_response: called with each response of the library requests, whose headers twilio-python's errors lack.
+    """
     # The import takes half a second, which a command that never sends should not pay.
-    from twilio.http.http_client import TwilioHttpClient  # noqa: PLC0415
     from twilio.rest import Client  # noqa: PLC0415
 
-    twilio_client = Client(sid, token, http_client=TwilioHttpClient(timeout=config.timeout, max_retries=0))
+    from firstcause_twilio.http_client import build_http_client  # noqa: PLC0415
+
+    twilio_client = Client(sid, token, http_client=build_http_client(config.timeout, on_response))
     if config.api_url is not None:
         twilio_client.api.base_url = config.api_url
     return twilio_client
@@ -98,7 +104,8 @@ def _measure_balance(config: Config, findings: Findings, account: Any) -> None:
 
 
 def _check_from_number(findings: Findings, account: Any, credentials: Credentials) -> None:
-    if credentials.from_number is None:
+    # Short codes, sender ids and messaging services are not among an account's phone numbers.
+    if credentials.from_number is None or not credentials.from_number.startswith("+"):
         return
     owned = account.incoming_phone_numbers.list(phone_number=credentials.from_number, limit=1)
     if not owned:
@@ -111,4 +118,7 @@ def describe_error(error: Exception) -> str:
     code, text = getattr(error, "code", None), getattr(error, "msg", None)
     if code is not None:
         return f"Twilio {code}: {' '.join(str(text).split())}"
-    return f"Twilio is not reached: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    if "Timeout" in type(error).__name__:
+        # The library's words name its own classes.
+        return f"Twilio is not reached: {type(error).__name__}: no answer in time"
+    return f"Twilio is not reached: {describe_connection_error(error)[:300]}"

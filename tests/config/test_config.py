@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import firstcause_twilio
 from firstcause.config import Settings, load
 from firstcause.core.model import Priority
 from firstcause.errors import ConfigError
+from firstcause.hookspecs.setting_files import read_file_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pydantic import BaseModel
 
 SECRET = "hunter2-Sup3rS3cret"
 NOT_READ = "unable to parse string as"
@@ -312,16 +316,21 @@ def test_a_secret_can_come_from_a_file_beside_the_configuration(config: Any) -> 
         [plugins.twilio]
         auth_token_file = "token"
         env_file = "app.env"
-        [plugins.http.deeper]
-        key_file = "token"
+        [intake.tokens.shop]
+        token_file = "token"
     """)
     (path.parent / "token").write_text(f"{SECRET}\n", encoding="utf-8")
     (path.parent / "url").write_text("postgresql://fc:x@db/fc\n", encoding="utf-8")
     settings = load(path)
     assert settings.store.url == "postgresql://fc:x@db/fc"
     assert settings.web.token_file == str(path.parent / "web-token")
-    assert settings.plugins["twilio"] == {"auth_token": SECRET, "env_file": str(path.parent / "app.env")}
-    assert settings.plugins["http"] == {"deeper": {"key": SECRET}}
+    assert settings.intake.tokens["shop"].token.get_secret_value() == SECRET
+    twilio = _read_plugin_table(settings, firstcause_twilio.Config)
+    assert twilio == {"auth_token": SECRET, "env_file": str(path.parent / "app.env")}
+
+
+def _read_plugin_table(settings: Settings, model: type[BaseModel]) -> dict[str, Any]:
+    return read_file_keys(settings.plugins["twilio"], model, "[plugins.twilio]")
 
 
 def test_an_absolute_path_stays_and_the_environment_stands_over_the_file_too(
@@ -330,16 +339,19 @@ def test_an_absolute_path_stays_and_the_environment_stands_over_the_file_too(
     secret = tmp_path / "secret"
     secret.write_text("from the file", encoding="utf-8")
     path = config(f'[plugins.twilio]\nauth_token_file = "{secret}"')
-    assert load(path).plugins == {"twilio": {"auth_token": "from the file"}}
+    model = firstcause_twilio.Config
+    assert _read_plugin_table(load(path), model) == {"auth_token": "from the file"}
     monkeypatch.setenv("FIRSTCAUSE_PLUGINS__TWILIO__AUTH_TOKEN", "from the environment")
-    assert load(path).plugins == {"twilio": {"auth_token": "from the environment"}}
+    assert _read_plugin_table(load(path), model) == {"auth_token": "from the environment"}
+    monkeypatch.delenv("FIRSTCAUSE_PLUGINS__TWILIO__AUTH_TOKEN")
+    monkeypatch.setenv("FIRSTCAUSE_PLUGINS__TWILIO__AUTH_TOKEN_FILE", str(secret))
+    assert _read_plugin_table(load(config("")), model) == {"auth_token": "from the file"}
 
 
 def test_a_secret_file_that_is_not_there_is_told_with_key_and_path(config: Any) -> None:
-    path = config('[plugins.twilio]\nauth_token_file = "token"')
+    path = config('[store]\nurl_file = "url"\n[intake.tokens.shop]\ntoken_file = "url"')
     assert mistake(path) == (
-        f"{path}: [plugins.twilio] auth_token_file: {path.parent / 'token'} cannot be read: "
-        "No such file or directory"
+        f"{path}: [store] url_file: {path.parent / 'url'} cannot be read: No such file or directory"
     )
 
 
@@ -394,7 +406,7 @@ def test_no_mistake_shows_a_value_of_the_environment(
         ("sqlite://", "sqlite://"),
         ("sqlite+pysqlite:///a.db", "sqlite+pysqlite:///{folder}/a.db"),
         ("postgresql:///errors", "postgresql:///errors"),
-        ("postgresql://fc:a:///b@db/errors", "postgresql://fc:a:///b@db/errors"),
+        ("postgresql://fc:a:///b@db/errors", "postgresql://fc:a%3A%2F%2F%2Fb@db/errors"),
     ],
 )
 def test_a_database_file_is_relative_to_the_configuration(config: Any, url: str, opened: str) -> None:

@@ -25,3 +25,15 @@ def test_the_latest_thousand_messages_are_remembered() -> None:
         delivered.receipts_for(notice(str(number)))["ann"] = "m"
     assert delivered.receipts_for(notice("1")) == {"ann": "m"}
     assert delivered.receipts_for(notice("0")) == {}
+
+
+def test_receivers_named_by_an_earlier_process_have_the_message() -> None:
+    delivered = DeliveryTracker()
+    notification = notice("1").model_copy(update={"receipts": {"ann": "m1"}})
+    delivered.receipts_for(notification)["bob"] = "m2"
+    assert delivered.receipts_for(notification) == {"ann": "m1", "bob": "m2"}
+
+
+def test_what_only_the_notifier_needs_is_not_in_the_json_of_a_notification() -> None:
+    notification = notice("1").model_copy(update={"receipts": {"ann": "m1"}, "attempted_texts": ("x",)})
+    assert {"receipts", "attempted_texts", "attempted_at"}.isdisjoint(notification.model_dump(mode="json"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from firstcause import Reading, Status, lazy_probe, require_library
@@ -50,6 +52,27 @@ def test_a_checker_that_cannot_be_made_is_made_at_the_next_check() -> None:
         probe.check()
     Late.ready = True
     assert probe.check().status is Status.UP
+
+
+def test_a_checker_whose_check_hangs_is_given_up_and_closed_when_it_returns() -> None:
+    release, hanging = threading.Event(), threading.Event()
+
+    class Stuck(Counter):
+        def check(self) -> Reading:
+            if self.made == 1:
+                hanging.set()
+                release.wait(20)
+            return super().check()
+
+    probe = lazy_probe("queue", Stuck, component="shop", code="QUEUE_GONE")
+    thread = threading.Thread(target=probe.check)
+    thread.start()
+    assert hanging.wait(5)
+    assert [probe.check().detail for _ in range(2)] == ["made 2"] * 2
+    assert Stuck.closed == 0
+    release.set()
+    thread.join(5)
+    assert (Stuck.made, Stuck.closed) == (2, 1)
 
 
 def test_a_missing_library_is_named_with_the_command_that_installs_it() -> None:

@@ -54,7 +54,8 @@ def test_an_incident_is_one_thread_of_mails(stages: Stages) -> None:
     number = stage.incident()["id"]
     assert first["Subject"] == f"[P0] CRITICAL: Twilio API connection failed (#{number})"
     assert over["Subject"] == f"[P0] RESOLVED: Twilio API connection failed (#{number})"
-    assert over["References"] == first["Message-ID"]
+    assert over["References"] == first["References"]
+    assert over["Message-ID"] != first["Message-ID"]
     assert first["X-Firstcause-Incident"] == over["X-Firstcause-Incident"] == number
     assert "ROOT CAUSE" in first.get_content()
     sent = [(each["notifier"], each["reference"]) for each in stage.incident()["notifications"]]

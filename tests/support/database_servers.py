@@ -137,7 +137,7 @@ class RedisServer(Server):
             return False
 
     def client(self) -> redis.Redis:
-        return redis.Redis.from_url(self.url)
+        return redis.Redis.from_url(self.url, protocol=2)
 
 
 class PostgresServer(Server):
@@ -186,6 +186,26 @@ class PostgresServer(Server):
         except psycopg.OperationalError:
             return False
         return True
+
+
+class PostgresStandby(PostgresServer):
+    """A standby that streams from a primary, on a host with the users of `run_server`."""
+
+    def __init__(self, folder: Path, primary: PostgresServer) -> None:
+        super().__init__(folder)
+        self._primary = primary
+
+    def prepare(self) -> None:
+        arguments = (
+            find_program("pg_basebackup"),
+            "-D",
+            str(self.folder / "data"),
+            "-d",
+            self._primary.url,
+            "--checkpoint=fast",
+            "--write-recovery-conf",
+        )
+        subprocess.run(arguments, check=True, capture_output=True, cwd=self.folder, **self._user_options())
 
 
 class MariaServer(Server):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -27,8 +27,10 @@ def run_web_server(
             self.send_response_only(status)
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(payload)
+            # Who asked may have hung up meanwhile.
+            with suppress(OSError):
+                self.end_headers()
+                self.wfile.write(payload)
 
         do_GET = do_POST = _respond  # noqa: N815
 

@@ -443,7 +443,12 @@ class Notification(Frozen):
     opened_at: when the incident began, None where that is not known.
     incidents: all that it tells of, where a limit held several messages back; the first is incident_id.
     drill: it is a test alert; the texts say so too.
-    maybe_repeat: a crash left it unknown whether this was already sent; the texts say so too.
+    maybe_repeat: an earlier attempt may have delivered this already, as its answer did not arrive or
+        firstcause stopped; the texts say so too.
+    attempted_at: when the first such attempt began, None where there was none.
+    attempted_texts: `text` of each such attempt, the oldest first.
+    receipts: for a notifier with several receivers: receiver -> reference, of those that have the message
+        from an earlier attempt.
     """
 
     id: str
@@ -459,6 +464,9 @@ class Notification(Frozen):
     incidents: tuple[str, ...] = ()
     drill: bool = False
     maybe_repeat: bool = False
+    attempted_at: datetime | None = Field(default=None, exclude=True)
+    attempted_texts: tuple[str, ...] = Field(default=(), exclude=True)
+    receipts: dict[str, str] = Field(default_factory=dict, exclude=True)
 
     @property
     def subject(self) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -14,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from firstcause.demo.twilio_shapes import Call, Message, Refusal, is_twiml
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
 
@@ -31,6 +33,7 @@ class FakeTwilio:
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.calls: list[Call] = []
+        self.release: threading.Event | None = None
         self._accounts: dict[str, Account] = {}
         self._refusals: list[Refusal] = []
         self._lock = threading.Lock()
@@ -73,10 +76,24 @@ class FakeTwilio:
         with self._lock:
             self._accounts.pop(sid, None)
 
-    def fail_next(self, status: int, code: int, text: str) -> None:
+    def fail_next(self, status: int, code: int, text: str, retry_after: str | None = None) -> None:
         """Answer the next message or call with this error."""
         with self._lock:
-            self._refusals.append(Refusal(status, code, text))
+            self._refusals.append(Refusal(status, code, text, retry_after))
+
+    def hold_answers(self, release: threading.Event) -> None:
+        """Take messages and calls from now on, but answer only when `release` is set."""
+        self.release = release
+
+    def set_status(self, sid: str, status: str, error_code: int | None = None) -> None:
+        """Change what became of a message or a call, as a carrier reports it after a while."""
+        with self._lock:
+            for index, message in enumerate(self.messages):
+                if message.sid == sid:
+                    self.messages[index] = replace(message, status=status, error_code=error_code)
+            for index, call in enumerate(self.calls):
+                if call.sid == sid:
+                    self.calls[index] = replace(call, status=status)
 
     # What the handler asks
 
@@ -90,6 +107,7 @@ class FakeTwilio:
     def accept_message(self, account: Account, form: dict[str, str]) -> Message | Refusal:
         """A message, by Messages.json."""
         with self._lock:
+            form = {"From": form.get("MessagingServiceSid", ""), **form}
             required = {"To": 21604, "Body": 21602, "From": 21603}
             if refusal := self._find_refusal(account, form, required, not_owned_code=21606):
                 return refusal
@@ -144,6 +162,8 @@ class _Handler(BaseHTTPRequestHandler):
             )
         elif resource == "Balance" and account.balance is not None:
             self._send_json(200, {"account_sid": sid, "balance": account.balance, "currency": "USD"})
+        elif resource.startswith(("Messages", "Calls")):
+            self._send_sent(sid, resource)
         elif resource == "IncomingPhoneNumbers":
             requested_numbers = parse_qs(urlsplit(self.path).query).get("PhoneNumber", list(account.numbers))
             owned_numbers = [number for number in account.numbers if number in requested_numbers]
@@ -170,7 +190,26 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send_refusal(Refusal(404, 20404, f"The requested resource {self.path} was not found"))
 
+    def _send_sent(self, account: str, resource: str) -> None:
+        """Messages.json: those sent, the latest first; or one message or call by its SID."""
+        kind, _, sid = resource.partition("/")
+        query = parse_qs(urlsplit(self.path).query)
+        sent = self._twilio.messages if kind == "Messages" else self._twilio.calls
+        found = [
+            each.to_json(account)
+            for each in reversed([*sent])
+            if (not sid or each.sid == sid)
+            and each.to in query.get("To", [each.to])
+            and each.from_ in query.get("From", [each.from_])
+        ]
+        if sid and not found:
+            self._send_refusal(Refusal(404, 20404, f"The requested resource {self.path} was not found"))
+        else:
+            self._send_json(200, found[0] if sid else {kind.lower(): found, "page": 0, "page_size": 50})
+
     def _send_created(self, account: str, result: Message | Call | Refusal) -> None:
+        if self._twilio.release is not None:
+            self._twilio.release.wait()
         if isinstance(result, Refusal):
             self._send_refusal(result)
         else:
@@ -187,15 +226,22 @@ class _Handler(BaseHTTPRequestHandler):
         return sid, token
 
     def _send_refusal(self, refusal: Refusal) -> None:
-        self._send_json(refusal.status, refusal.to_json())
+        headers = {} if refusal.retry_after is None else {"Retry-After": refusal.retry_after}
+        self._send_json(refusal.status, refusal.to_json(), headers)
 
-    def _send_json(self, status: int, value: dict[str, Any]) -> None:
+    def _send_json(
+        self, status: int, value: dict[str, Any], headers: Mapping[str, str] | None = None
+    ) -> None:
         body = json.dumps(value).encode()
-        self.send_response(status, HTTPStatus(status).phrase)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        # A client that did not wait for the answer has hung up.
+        with suppress(OSError):
+            self.send_response(status, HTTPStatus(status).phrase)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            for name, content in (headers or {}).items():
+                self.send_header(name, content)
+            self.end_headers()
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Not to the demo's screen."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -12,12 +13,15 @@ _DOCS_URL = "https://www.twilio.com/docs/errors"
 
 @dataclass(frozen=True)
 class Message:
-    """An SMS that was accepted."""
+    """An SMS that was accepted. error_code: why a carrier did not deliver it, None if none is known."""
 
     sid: str
     from_: str
     to: str
     body: str
+    status: str = "queued"
+    error_code: int | None = None
+    created_at: float = field(default_factory=time.time)
 
     def to_json(self, account: str) -> dict[str, Any]:
         return {
@@ -27,14 +31,14 @@ class Message:
             "from": self.from_,
             "to": self.to,
             "body": self.body,
-            "status": "queued",
+            "status": self.status,
             "direction": "outbound-api",
             "num_segments": "1",
             "num_media": "0",
-            "date_created": formatdate(usegmt=False),
+            "date_created": formatdate(self.created_at, usegmt=False),
             "date_updated": formatdate(usegmt=False),
             "date_sent": None,
-            "error_code": None,
+            "error_code": self.error_code,
             "error_message": None,
             "price": None,
             "price_unit": "USD",
@@ -50,6 +54,7 @@ class Call:
     from_: str
     to: str
     twiml: str
+    status: str = "queued"
 
     def to_json(self, account: str) -> dict[str, Any]:
         path = f"/2010-04-01/Accounts/{account}/Calls/{self.sid}"
@@ -62,7 +67,7 @@ class Call:
             "from_formatted": self.from_,
             "to": self.to,
             "to_formatted": self.to,
-            "status": "queued",
+            "status": self.status,
             "direction": "outbound-api",
             "answered_by": None,
             "start_time": None,
@@ -87,11 +92,12 @@ class Call:
 
 @dataclass(frozen=True)
 class Refusal:
-    """code: Twilio's; status: HTTP's."""
+    """code: Twilio's; status: HTTP's. retry_after: the value of the header, None for no header."""
 
     status: int
     code: int
     text: str
+    retry_after: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {

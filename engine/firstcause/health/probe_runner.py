@@ -1,7 +1,9 @@
 """Runs checks side by side. A probe whose check raises or hangs is DOWN.
 
 A check is foreign code in a thread that nobody can end. So no check is started while an earlier one of the
-same probe still runs, no matter who asks for it: there are never more such threads than probes.
+same probe may still answer, no matter who asks for it. A check that exceeds its timeout is given up: the next
+one is started beside it, as it may be stuck on a connection that no longer works. A probe has at most
+MAX_ABANDONED_CHECKS such threads; beyond that it waits until one has ended.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from firstcause.hookspecs.types import Probe
 
 log = logging.getLogger("firstcause.health")
+
+MAX_ABANDONED_CHECKS = 3
+"""Checks of one probe that exceeded their timeout and still run, beyond which no further one is started."""
 
 
 class ProbeRun:
@@ -93,6 +98,7 @@ class ProbeRunner:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: dict[str, ProbeRun] = {}
+        self._abandoned: dict[str, list[ProbeRun]] = {}
         self._thread_leaks = ThreadLeakTracker()
 
     def begin(self, probe: Probe, on_finished: Callable[[], None] = lambda: None) -> ProbeRun:
@@ -100,7 +106,7 @@ class ProbeRunner:
         install_stdout_capture()
         leaked_count = self._thread_leaks.count(probe.name)
         with self._lock:
-            running = self._running.get(probe.name)
+            running = self._abandon_overdue(probe.name)
             if (running is None or running.future.done()) and leaked_count <= MAX_LEAKED_THREADS:
                 new_run = self._running[probe.name] = ProbeRun(probe, self._thread_leaks)
                 new_run.begin(on_finished)
@@ -113,7 +119,7 @@ class ProbeRunner:
             "the next check waits until they have ended"
         )
         if running is not None and not running.future.done():
-            reason = f"an earlier check still hangs, for {running.elapsed_s:.0f} s now"
+            reason = f"earlier checks still hang, the latest for {running.elapsed_s:.0f} s now"
         rejected = ProbeRun(probe, self._thread_leaks).reject(reason)
         on_finished()
         return rejected
@@ -122,6 +128,21 @@ class ProbeRunner:
         """Run the checks side by side and wait for all. Returns the readings by name, in the order given."""
         runs = [self.begin(probe) for probe in probes]
         return {run.probe.name: run.wait_for_reading() for run in runs}
+
+    def _abandon_overdue(self, name: str) -> ProbeRun | None:
+        """Give up a probe's check that hangs, if not too many do. Returns the check that is waited for."""
+        running = self._running.get(name)
+        abandoned = [run for run in self._abandoned.get(name, ()) if not run.future.done()]
+        if (
+            running is not None
+            and running.overdue
+            and not running.future.done()
+            and len(abandoned) < MAX_ABANDONED_CHECKS
+        ):
+            abandoned.append(running)
+            running = None
+        self._abandoned[name] = abandoned
+        return running
 
 
 def _build_down_reading(probe: Probe, detail: str) -> Reading:

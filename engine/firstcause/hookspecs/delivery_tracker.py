@@ -15,7 +15,8 @@ _MAX_NOTIFICATIONS = 1000
 class DeliveryTracker:
     """Remembers which receivers have a message, so that a retry reaches only the others.
 
-    In memory, for the latest 1000 messages. Thread-safe.
+    In memory, for the latest 1000 messages. Thread-safe. What an earlier DeliveryError named as `receipts` is
+    known after a restart too.
     """
 
     def __init__(self) -> None:
@@ -26,6 +27,13 @@ class DeliveryTracker:
         """Return receiver -> reference, for those that have the message. The notifier adds to it."""
         with self._lock:
             receipts = self._latest_receipts.setdefault(notification.id, {})
+            receipts.update(
+                {
+                    receiver: reference
+                    for receiver, reference in notification.receipts.items()
+                    if receiver not in receipts
+                }
+            )
             self._latest_receipts.move_to_end(notification.id)
             while len(self._latest_receipts) > _MAX_NOTIFICATIONS:
                 self._latest_receipts.popitem(last=False)

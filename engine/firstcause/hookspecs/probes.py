@@ -47,7 +47,8 @@ def lazy_probe(
     """Make a probe that builds its checker at the first check, and keeps it until the program ends.
 
     So a command that runs no probe imports no library. What make_checker raises counts as DOWN, and the
-    next check calls it again.
+    next check calls it again. A checker whose check hangs is given up: the next check makes another one, so
+    that a stuck connection is not waited for for ever. It is closed when its check returns after all.
 
     name, component, code, interval, timeout: those of `Probe`.
     """
@@ -64,17 +65,29 @@ def lazy_probe(
 
 
 class _LazyChecker:
+    """Holds the checker. One whose check hangs is given up, as its connection may be stuck."""
+
     def __init__(self, make_checker: Callable[[], Checker]) -> None:
         self._make_checker = make_checker
         self._lock = threading.Lock()
         self._checker: Checker | None = None
+        self._checking = False
 
     def check(self) -> Reading:
         with self._lock:
-            if self._checker is None:
+            if self._checker is None or self._checking:
                 self._checker = self._make_checker()
+            self._checking = True
             checker = self._checker
-        return checker.check()
+        try:
+            return checker.check()
+        finally:
+            with self._lock:
+                is_current = checker is self._checker
+                if is_current:
+                    self._checking = False
+            if not is_current:
+                checker.close()
 
     def close(self) -> None:
         if self._checker is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading  # noqa: TC003 - the host checks the fields by their annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from firstcause.core.model import Event, Notification, Reading, Scalar
 
@@ -40,6 +41,22 @@ class Probe:
         return self.button_label or f"Test {self.name} connection now"
 
 
+class DeliveryState(StrEnum):
+    """What became of a message that the receiver's service had accepted."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class DeliveryReport:
+    """A service's report about a message that it accepted. error: why it failed, None if it did not."""
+
+    state: DeliveryState
+    error: str | None = None
+
+
 @dataclass(frozen=True)
 class Notifier:
     """Sends notifications to people.
@@ -51,7 +68,17 @@ class Notifier:
     last_resort: used after all others if no route is configured; default_limit does not apply to it. For
         a log, which wakes nobody.
     default: False if only routes that name it use it, as for a notifier that wakes people.
-    timeout: seconds for one delivery.
+    timeout: seconds for one call.
+    find_sent: looks up whether an earlier attempt has delivered a message, and returns its reference, or None
+        if it did not find the message. It is called before a message is sent again whose last attempt is in
+        doubt: no answer came in time, or firstcause stopped. It gets the notification that would be sent,
+        with the texts of the earlier attempts and the time of the first of them (`attempted_texts`,
+        `attempted_at`). If it returns a reference, the message is not sent again. If it raises, the message
+        counts as not found. None if there is nothing to ask.
+    check_delivery: asks what became of a message that `send` delivered; gets the reference that `send`
+        returned. It is called some minutes later, and again while the message is pending. If the message
+        failed, the next notifier of the route is used. An exception counts as pending. None if there is
+        nothing to ask.
     """
 
     name: str
@@ -60,6 +87,8 @@ class Notifier:
     last_resort: bool = False
     default: bool = True
     timeout: float = 15.0
+    find_sent: Callable[[Notification], str | None] | None = None
+    check_delivery: Callable[[str], DeliveryReport] | None = None
 
 
 @dataclass(frozen=True)

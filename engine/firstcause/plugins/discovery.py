@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from firstcause.core.text.spelling import suggest_nearest
+from firstcause.errors import ConfigError
+from firstcause.hookspecs.setting_files import read_file_keys
 from firstcause.hookspecs.settings import describe_settings_error
 from firstcause.plugins.entry_points import find_distributions, list_entry_points, read_metadata
 from firstcause.plugins.timeouts import CallTimeoutError, call_with_timeout, describe_error
@@ -152,7 +154,10 @@ def configure(plugin: Plugin, table: Mapping[str, Any]) -> None:
         plugin.add_problem("its Config is not a pydantic model")
         return
     try:
-        plugin.config = model.model_validate(dict(table))
+        plugin.config = model.model_validate(read_file_keys(table, model, f"[plugins.{plugin.name}]"))
+    except ConfigError as error:
+        plugin.configured = False
+        plugin.add_problem(str(error))
     except ValidationError as error:
         plugin.configured = False
         for detail in error.errors(include_url=False, include_input=False):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import logging
 import socket
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 import firstcause_apprise
 from firstcause import DeliveryError, Notification, NotifyReason, Priority, Severity
@@ -58,8 +60,10 @@ def service() -> Iterator[Service]:
             if made.status == 200:
                 made.got.append(json.loads(body))
             self.send_response_only(made.status)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", "2")
             self.end_headers()
+            with suppress(OSError):
+                self.wfile.write(b"ok")
 
         def log_message(self, *_: object) -> None:
             pass
@@ -106,6 +110,54 @@ def test_a_service_gets_title_body_and_kind() -> None:
     assert over["title"] == "[P0] RESOLVED: x & <b> (#7)"
 
 
+MENTIONS = (
+    "@everyone", "@here", "@channel", "@all", "<!channel>", "<!here|here>", "<@U123ABC>", "<!subteam^S1>",
+    "<@&4567>", "<@123456>", "<#C123>", "<at>Ann</at>", "x@here.example",
+)  # fmt: skip
+SERVICES = (
+    "discord://4174216298/abcdefghijklmnopqrstuvwxyz0123456789",
+    "discord://4174216298/abcdefghijklmnopqrstuvwxyz0123456789?format=markdown",
+    "slack://TA1234567/BA1234567/abcdefghij0123456789abcd/#ops",
+    "slack://TA1234567/BA1234567/abcdefghij0123456789abcd/#ops?format=markdown&blocks=yes",
+    "workflows://example.com:443/workflow1a/sig_abc/",
+)
+
+
+def redirect_to(chat: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The addresses of these services are fixed in the library; send its requests to one on loopback."""
+    send = requests.Session.request
+
+    def redirect(session: requests.Session, **options: Any) -> requests.Response:
+        return send(session, **options | {"url": f"http://127.0.0.1:{chat.port}/"})
+
+    monkeypatch.setattr(requests.Session, "request", redirect)
+
+
+@pytest.mark.parametrize("url", SERVICES)
+def test_an_errors_text_mentions_nobody(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"db failed for {' '.join(MENTIONS)} at @ noon"
+    with service() as chat:
+        redirect_to(chat, monkeypatch)
+        notifier(url).send(
+            NOTICE.model_copy(update={"text": f"CRITICAL: {text}", "body": text, "title": text})
+        )
+    (got,) = chat.got
+    sent = html.unescape(json.dumps(got, ensure_ascii=False))
+    assert "allow_mentions" not in got
+    for mention in MENTIONS:
+        assert mention not in sent
+    assert "<at" not in sent
+    assert "@\u200beveryone" in sent
+    assert "at @ noon" in sent
+
+
+def test_what_the_url_says_to_ping_is_pinged(monkeypatch: pytest.MonkeyPatch) -> None:
+    with service() as chat:
+        redirect_to(chat, monkeypatch)
+        notifier(f"{SERVICES[0]}?ping=@here").send(NOTICE)
+    assert "@here" in chat.got[0]["content"]
+
+
 def test_only_the_services_with_the_tag_are_told() -> None:
     with service() as ops, service() as dev:
         urls = (f"ops={ops.url}", f"dev={dev.url}")
@@ -145,10 +197,10 @@ def test_nobody_there_and_nobody_answering() -> None:
         port = silent.getsockname()[1]
         with pytest.raises(DeliveryError, match=r"JSON \(entry 1\) gave no answer in time") as caught:
             notifier(f"json://127.0.0.1:{port}/", timeout=0.3).send(NOTICE)
-    assert not caught.value.permanent
+    assert (caught.value.permanent, caught.value.maybe_delivered) == (False, True)
     with pytest.raises(DeliveryError, match=r"JSON \(entry 1\) was not reached or did not take it") as caught:
         notifier(f"json://127.0.0.1:{port}/").send(NOTICE)
-    assert not caught.value.permanent
+    assert (caught.value.permanent, caught.value.maybe_delivered) == (False, True)
 
 
 def test_a_second_try_tells_only_the_service_that_failed() -> None:
@@ -157,7 +209,7 @@ def test_a_second_try_tells_only_the_service_that_failed() -> None:
         phone.status = 503
         with pytest.raises(DeliveryError, match=r"entry 2\) answered 503 \(1 of 2 services") as caught:
             both.send(NOTICE)
-        assert not caught.value.permanent
+        assert (caught.value.permanent, set(caught.value.receipts)) == (False, {"1"})
         phone.status = 200
         both.send(NOTICE)
         both.send(NOTICE)

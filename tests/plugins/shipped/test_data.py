@@ -13,7 +13,9 @@ from pydantic import ValidationError
 
 import firstcause_data
 from conftest import create_postgres_database
-from firstcause import Probe, Status
+from firstcause import MALFORMED_URL, Probe, Status
+from support.database_servers import free_port
+from support.swallowing_address import SWALLOWING_ADDRESS, swallow_connections
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +53,22 @@ def test_connecting_is_not_the_querys_latency(tmp_path: Path, monkeypatch: pytes
     latency = probe(url=f"sqlite:///{tmp_path / 'app.db'}", query="SELECT 7").check().latency_ms
     assert latency is not None
     assert latency < 500
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_a_server_that_swallows_is_given_up_in_time(scheme: str) -> None:
+    port = free_port()
+    with swallow_connections(port):
+        began = time.monotonic()
+        reading = probe(url=f"{scheme}://app:x@{SWALLOWING_ADDRESS}:{port}/app", query="SELECT 1").check()
+        assert time.monotonic() - began < 15
+    assert (reading.status, reading.code) == (Status.DEGRADED, None)
+
+
+@pytest.mark.parametrize("url", ["postgresql://app:Sup3r", "mongodb://app:Sup3r"])
+def test_a_url_that_cannot_be_read_shows_nothing_of_itself(url: str) -> None:
+    reading = probe(url=url, query="SELECT 1", collection="x").check()
+    assert reading.detail == f"cannot be counted: ValueError: {MALFORMED_URL}"
 
 
 @pytest.mark.postgres

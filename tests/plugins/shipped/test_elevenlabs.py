@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 import firstcause_elevenlabs
@@ -70,6 +72,24 @@ def test_a_wrong_key_a_limit_and_nobody_there(tmp_path: Path) -> None:
         vendor.refusal = (200, ["no subscription"])
         assert look(url).status is Status.DEGRADED
     assert look(url).code == "ELEVENLABS_UNREACHABLE"
+
+
+def test_an_answer_that_never_ends_is_cut_off() -> None:
+    ends = threading.Event()
+
+    def drip(handler: BaseHTTPRequestHandler, _body: bytes) -> tuple[int, dict[str, str], bytes]:
+        with contextlib.suppress(OSError):
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            while not ends.wait(0.05):
+                handler.wfile.write(b"X-A: b\r\n")
+        return 200, {}, b""
+
+    with run_web_server(drip) as url:
+        reading = look(url, timeout=0.3)
+        ends.set()
+    assert (reading.status, reading.code, reading.detail) == (
+        Status.DOWN, "ELEVENLABS_UNREACHABLE", "no answer within 0.3 s",
+    )  # fmt: skip
 
 
 def test_a_subscription_that_is_past_due_and_slow_answers() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ import firstcause_mail
 from firstcause import DeliveryError, Notification, NotifyReason, Priority, Severity
 from firstcause_mail.message import build_message
 from support.mail_server import Certificate, MailServer, make_certificate
+from support.swallowing_address import resolve_to_swallowing_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,17 +87,28 @@ def test_a_mail_has_all_that_a_mail_program_needs(server: MailServer) -> None:
     assert str(reference).endswith("@example.com>")
 
 
-def test_what_follows_answers_the_first_mail_also_after_a_restart(server: MailServer) -> None:
+def test_all_mails_of_an_incident_are_one_thread_also_after_a_restart(server: MailServer) -> None:
     mailer(server.port).send(NOTICE)
     restarted = mailer(server.port)
     restarted.send(NOTICE.model_copy(update={"id": "12-3", "reason": NotifyReason.NEW_ROOT, "code": "Y"}))
     restarted.send(OVER)
     first, news, over = (letter.mail for letter in server.received)
-    assert first["References"] is None
-    for later in (news, over):
-        assert later["In-Reply-To"] == later["References"] == first["Message-ID"]
-    assert len({each["Message-ID"] for each in (first, news, over)}) == 3
+    for each in (first, news, over):
+        assert each["In-Reply-To"] == each["References"] == first["References"]
+    assert len({each["Message-ID"] for each in (first, news, over)} | {first["References"]}) == 4
     assert over["Subject"] == "[P0] RESOLVED: Twilio API connection failed (#12)"
+
+
+def test_a_mail_keeps_its_id_over_retries_and_a_reopened_incident_has_new_mails(server: MailServer) -> None:
+    for notice in (NOTICE, OVER):
+        for _restart in range(2):
+            mailer(server.port).send(notice)
+    back = NOTICE.model_copy(update={"id": "12-4", "incidents": ("12",)})
+    mailer(server.port).send(back)
+    first, repeated, over, over_again, returned = (letter.mail["Message-ID"] for letter in server.received)
+    assert (first, over) == (repeated, over_again)
+    assert len({first, over, returned}) == 3
+    assert len({letter.mail["References"] for letter in server.received}) == 1
 
 
 def test_the_same_number_in_a_new_store_is_another_thread(server: MailServer) -> None:
@@ -127,7 +140,7 @@ def test_whatever_it_says_it_is_one_mail_in_ascii(title: str, text: str, body: s
     assert raw.isascii()
     head = raw.partition(b"\r\n\r\n")[0]
     names = [line.partition(b":")[0] for line in head.split(b"\r\n") if not line.startswith((b" ", b"\t"))]
-    assert len(names) == len(set(names)) == 10
+    assert len(names) == len(set(names)) == 12
     assert max(map(len, raw.split(b"\r\n"))) < 998
 
 
@@ -231,6 +244,43 @@ def test_a_server_that_hangs_up_between_two_receivers_told_nobody(server: MailSe
     server.answers.receivers.clear()
     notifier.send(NOTICE)
     assert server.received[0].to == [ANN, BOB, "cyd@example.org"]
+
+
+@pytest.mark.parametrize("stage", ["body", "rcpt"])
+def test_a_server_that_ends_after_the_mail_may_have_it(stage: str) -> None:
+    taken: list[bytes] = []
+
+    def hang_up(listener: socket.socket) -> None:
+        conn, _ = listener.accept()
+        with conn, conn.makefile("rwb", buffering=0) as stream:
+            stream.write(b"220 mx\r\n")
+            while line := stream.readline():
+                if stage.encode() in line.lower() or line == b".\r\n":
+                    taken.append(line)
+                    return
+                if line.lower().startswith(b"data"):
+                    stream.write(b"354 go\r\n")
+                elif line[:4].lower() in {b"ehlo", b"mail", b"rcpt"}:
+                    stream.write(b"250 ok\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=hang_up, args=(listener,))
+        thread.start()
+        error = refused(mailer(listener.getsockname()[1]))
+        thread.join()
+    assert len(taken) == 1
+    assert (error.maybe_delivered, error.permanent) == (stage == "body", False)
+    assert ("did not confirm the mail" in str(error)) == (stage == "body")
+
+
+def test_an_address_that_swallows_does_not_hold_up_the_one_that_works(
+    server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with resolve_to_swallowing_first("mx.example", server.port, monkeypatch):
+        began = time.monotonic()
+        mailer(server.port, host="mx.example", timeout=20).send(NOTICE)
+        assert time.monotonic() - began < 15
+    assert len(server.received) == 1
 
 
 def test_an_unfriendly_goodbye_is_no_failure(server: MailServer) -> None:

@@ -14,7 +14,7 @@ from pymongo import MongoClient
 
 import firstcause_data
 import firstcause_mongodb
-from firstcause import Probe, Reading, Status
+from firstcause import MALFORMED_URL, Probe, Reading, Status
 from support.database_servers import free_port
 from support.mongodb_wire import ScriptedMongo, error_reply
 
@@ -121,6 +121,31 @@ def test_connections_slow_operations_and_a_replica_set() -> None:
     headless = look(replSetGetStatus=members(("SECONDARY", 0), ("(not reachable/healthy)", 0)))
     assert (headless.status, headless.code) == (Status.DOWN, "MONGODB_NOT_PRIMARY")
     assert "MONGODB_REPLICATION_LAG" in codes(headless)
+
+
+@pytest.mark.parametrize("key", ["secondaryDelaySecs", "slaveDelay"])
+def test_a_secondary_that_is_behind_on_purpose_has_no_lag_of_that(key: str) -> None:
+    delayed = {"host": "m1", key: 3600}
+    config = {"ok": 1.0, "config": {"members": [{"host": "m0"}, delayed, {"host": "m2"}]}}
+    for behind, lag, status in ((3602, 5, Status.UP), (3580, 5, Status.UP), (3640, 40, Status.DEGRADED)):
+        found = members(("PRIMARY", 0), ("SECONDARY", behind), ("SECONDARY", 5))
+        reading = look(replSetGetStatus=found, replSetGetConfig=config)
+        assert (reading.status, reading.data["replication_lag_s"]) == (status, lag)
+
+
+def test_the_delay_can_be_configured_where_the_account_may_not_read_it() -> None:
+    forbidden = error_reply(13, "Unauthorized", "not authorized on admin")
+    found = members(("PRIMARY", 0), ("SECONDARY", 3602))
+    with ScriptedMongo(QUIET | {"replSetGetStatus": found, "replSetGetConfig": forbidden}) as server:
+        assert probe(server.url, delayed_members={"m1": 3600}).check().data["replication_lag_s"] == 2
+        assert codes(probe(server.url).check()) == {"MONGODB_REPLICATION_LAG"}
+        _closed_all()
+
+
+def test_a_url_that_cannot_be_read_shows_nothing_of_itself() -> None:
+    for url in ("mongodb://app:Sup3r", "mongodb://app:Sup3r:Tail"):
+        reading = probe(url, timeout=0.3).check()
+        assert (reading.status, reading.detail) == (Status.DOWN, MALFORMED_URL)
 
 
 def test_what_an_account_may_not_ask_is_left_out() -> None:

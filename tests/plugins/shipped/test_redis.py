@@ -10,11 +10,14 @@ import pytest
 from pydantic import ValidationError
 
 import firstcause_redis
-from firstcause import Probe, Reading, Status
-from support.database_servers import RedisServer, run_server
+from firstcause import MALFORMED_URL, Probe, Reading, Status
+from support.certificate_chain import Authority
+from support.database_servers import RedisServer, free_port, run_server
+from support.swallowing_address import resolve_to_swallowing_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -145,6 +148,68 @@ def test_a_replica_that_lost_its_master(server: RedisServer) -> None:
         while (reading := watched.check()).status is Status.UP and time.monotonic() < deadline:
             time.sleep(0.1)
         assert (reading.status, reading.detail) == (Status.DEGRADED, "the replica has no way to its master")
+
+
+def test_a_server_without_hello_and_a_user_who_may_do_little() -> None:
+    with (
+        run_server(lambda folder: RedisServer(folder, "--rename-command", "HELLO", "")) as server,
+        server.client() as client,
+    ):
+        assert probe(server.url).check().status is Status.UP
+        client.acl_setuser("watch", enabled=True, passwords=["+open-sesame"], commands=["+ping", "+info"])
+        watched = probe(server.url.replace("127.0.0.1", "watch:open-sesame@127.0.0.1"))
+        for _ in range(2):
+            reading = watched.check()
+            assert (reading.status, reading.code) == (Status.UP, None), reading.detail
+        assert "used_memory_bytes" in reading.data
+
+
+@pytest.mark.parametrize("password", ["Sup3r#Tail", "Sup3r/Tail", "Sup3r?Tail", "Sup3r@Tail", "50%:Tail"])
+def test_a_password_works_as_it_is_written_and_is_never_shown(password: str) -> None:
+    with run_server(RedisServer) as server, server.client() as client:
+        client.acl_setuser("app", enabled=True, passwords=[f"+{password}"], categories=["+@all"])
+        assert probe(f"redis://app:{password}@127.0.0.1:{server.port}/0").check().status is Status.UP
+        wrong = probe(f"redis://app:{password}x@127.0.0.1:{server.port}/0").check()
+        assert wrong.code == "REDIS_AUTH_FAILED"
+    gone = probe(f"redis://app:{password}@127.0.0.1:{server.port}/0").check()
+    for reading in (wrong, gone):
+        assert "Tail" not in reading.model_dump_json()
+        assert "Sup3r" not in reading.model_dump_json()
+
+
+def test_a_url_that_cannot_be_read_shows_nothing_of_itself() -> None:
+    reading = probe("redis://app:Sup3r").check()
+    assert (reading.status, reading.code, reading.detail) == (
+        Status.DOWN, "REDIS_CONNECTION_ERROR", MALFORMED_URL,
+    )  # fmt: skip
+
+
+def test_an_address_that_swallows_does_not_hold_up_the_one_that_works(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with resolve_to_swallowing_first("cache.example", server.port, monkeypatch):
+        began = time.monotonic()
+        watched = probe(server.url.replace("127.0.0.1", "cache.example"), timeout=20)
+        assert watched.check().status is Status.UP
+        assert time.monotonic() - began < 15
+
+
+def test_redis_behind_tls(tmp_path: Path) -> None:
+    authority = Authority("Root", 90)
+    (tmp_path / "ca.pem").write_text(authority.pem)
+    path = authority.write_server_certificate(tmp_path, 90)
+
+    def make(folder: Path) -> RedisServer:
+        tls_port = str(free_port())
+        options = ("--tls-port", tls_port, "--tls-cert-file", str(path), "--tls-key-file", str(path))
+        return RedisServer(folder, *options, "--tls-ca-cert-file", str(path), "--tls-auth-clients", "no")
+
+    with run_server(make) as server, server.client() as client:
+        url = f"rediss://127.0.0.1:{client.config_get('tls-port')['tls-port']}/0"
+        assert probe(f"{url}?ssl_ca_certs={tmp_path / 'ca.pem'}").check().status is Status.UP
+        refused = probe(url).check()
+        assert refused.status is Status.DOWN
+        assert "certificate verify failed" in refused.detail
 
 
 def test_an_address_that_is_none_is_said() -> None:

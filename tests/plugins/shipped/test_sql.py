@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import sqlite3
 import threading
 import time
@@ -14,9 +16,11 @@ import pytest
 from pydantic import ValidationError
 
 import firstcause_sql
-from firstcause import Probe, Reading, Status
-from support.database_servers import MariaServer, PostgresServer, run_server
+from firstcause import MALFORMED_URL, Probe, Reading, Status
+from firstcause.health.probe_runner import ProbeRunner
+from support.database_servers import MariaServer, PostgresServer, PostgresStandby, run_server
 from support.firstcause_process import wait_until
+from support.swallowing_address import resolve_to_swallowing_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,6 +148,96 @@ def test_a_long_query_and_a_server_that_takes_no_writes(postgres: PostgresServer
             conn.execute("SET default_transaction_read_only = off")
             conn.execute("ALTER SYSTEM RESET default_transaction_read_only")
             conn.execute("SELECT pg_reload_conf()")
+
+
+def test_a_standby_of_an_idle_primary_has_no_lag_and_one_that_stands_still_has() -> None:
+    with (
+        run_server(PostgresServer) as primary,
+        run_server(lambda folder: PostgresStandby(folder, primary)) as standby,
+        psycopg.connect(primary.url, autocommit=True) as main,
+        psycopg.connect(standby.url, autocommit=True) as copy,
+    ):
+
+        def ask(query: str) -> Any:
+            return copy.execute(query).fetchone()[0]  # type: ignore[index]
+
+        main.execute("CREATE TABLE written (at timestamptz)")
+        since_last = "SELECT clock_timestamp() - pg_last_xact_replay_timestamp() > interval '1 second'"
+        assert wait_until(lambda: ask(since_last), "the primary is idle")
+        watched = probe(standby.url, replication_lag_s=0.5)
+        idle = watched.check()
+        assert (idle.status, idle.data["replication_lag_s"]) == (Status.UP, 0)
+
+        copy.execute("SELECT pg_wal_replay_pause()")
+        main.execute("INSERT INTO written VALUES (now())")
+        apart = "SELECT pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn()"
+        assert wait_until(lambda: ask(apart), "the standby received something")
+        assert codes(watched.check()) == {"POSTGRES_REPLICATION_LAG"}
+
+        copy.execute("SELECT pg_wal_replay_resume()")
+        assert wait_until(lambda: not ask(apart), "the standby replayed it")
+        primary.down()
+        assert wait_until(
+            lambda: ask("SELECT NOT EXISTS (SELECT FROM pg_stat_wal_receiver)"), "the receiver ended"
+        )
+        assert wait_until(lambda: ask(since_last), "the primary is idle")
+        assert codes(watched.check()) == {"POSTGRES_REPLICATION_LAG"}
+
+
+@pytest.mark.parametrize("host", ["role-db.invalid", "no-role-does-not-exist.invalid"])
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_a_host_whose_name_sounds_like_a_refusal_is_unreachable(scheme: str, host: str) -> None:
+    reading = probe(f"{scheme}://app:x@{host}/role").check()
+    assert (reading.status, reading.code) == (
+        Status.DOWN, "POSTGRES_UNREACHABLE" if scheme == "postgresql" else "MARIADB_UNREACHABLE",
+    )  # fmt: skip
+    assert host in reading.detail
+
+
+@pytest.mark.parametrize("password", ["Sup3r@Tail", "Sup3r/Tail", "Sup3r#Tail", "Sup3r?Tail", "50%:Tail"])
+def test_a_password_works_as_it_is_written_and_is_never_shown(maria: MariaServer, password: str) -> None:
+    with pymysql.connect(host="127.0.0.1", port=maria.port, user="root") as conn:
+        conn.cursor().execute("CREATE OR REPLACE USER app@'%%' IDENTIFIED BY %s", (password,))
+    url = f"mysql://app:{password}@127.0.0.1:{maria.port}/"
+    assert probe(url).check().status is Status.UP
+    for wrong in (url.replace("Tail", "Tail2"), url.replace(str(maria.port), "9")):
+        reading = probe(wrong).check()
+        assert reading.status is Status.DOWN
+        assert "Tail" not in reading.model_dump_json()
+
+
+@pytest.mark.parametrize("kind", ["postgres", "maria"])
+def test_an_address_that_swallows_does_not_hold_up_the_one_that_works(
+    kind: str, postgres: PostgresServer, maria: MariaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = {"postgres": postgres, "maria": maria}[kind]
+    with resolve_to_swallowing_first("db.example", server.port, monkeypatch):
+        began = time.monotonic()
+        watched = probe(server.url.replace("127.0.0.1", "db.example"), timeout=20)
+        assert watched.check().status is Status.UP
+        assert time.monotonic() - began < 15
+        silent = probe(server.url.replace("127.0.0.1", "127.0.0.2"), timeout=0.5).check()
+        assert (silent.status, silent.detail) == (Status.DOWN, "no address of 127.0.0.2 answers within 0.5 s")
+
+
+@pytest.mark.parametrize("url", ["postgresql://app:Sup3r", "mysql://app:Sup3r", "postgresql:app:Sup3r"])
+def test_a_url_that_cannot_be_read_shows_nothing_of_itself(url: str) -> None:
+    reading = probe(url).check()
+    assert (reading.status, reading.detail) == (Status.DOWN, MALFORMED_URL)
+
+
+def test_a_connection_that_is_stuck_is_given_up_and_another_one_is_made(postgres: PostgresServer) -> None:
+    runner, watched = ProbeRunner(), probe(postgres.url, timeout=0.3)
+    assert runner.read([watched])["main"].status is Status.UP
+    with psycopg.connect(postgres.url, autocommit=True) as admin:
+        query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'firstcause'"
+        ((backend,),) = admin.execute(query).fetchall()
+        os.kill(backend, signal.SIGSTOP)
+        try:
+            assert runner.read([watched])["main"].detail.startswith("no answer within")
+            assert runner.read([watched])["main"].status is Status.UP
+        finally:
+            os.kill(backend, signal.SIGCONT)
 
 
 def test_a_role_that_is_not_there(postgres: PostgresServer) -> None:

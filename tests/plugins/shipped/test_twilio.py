@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
+import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from pydantic import ValidationError
 
 import firstcause_twilio
-from firstcause import DeliveryError, Notification, NotifyReason, Priority, Reading, Severity, Status
+from firstcause import (
+    DeliveryError,
+    DeliveryReport,
+    DeliveryState,
+    Notification,
+    Notifier,
+    NotifyReason,
+    Priority,
+    Reading,
+    Severity,
+    Status,
+)
 from firstcause.demo.fake_twilio import FakeTwilio
 from firstcause_twilio.config import Config
+from support.certificate_chain import Authority
+from support.scripted_web_server import run_web_server
+from support.swallowing_address import resolve_to_swallowing_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,9 +51,11 @@ def twilio() -> Iterator[FakeTwilio]:
         yield running
 
 
+SMS = {"account_sid": SID, "auth_token": TOKEN, "from_number": "+15005550006", "to": ["+15005550020"]}
+
+
 def config(url: str, **changes: Any) -> Config:
-    sms = {"account_sid": SID, "auth_token": TOKEN, "from_number": "+15005550006", "to": ["+15005550020"]}
-    given = {"account_sid": SID, "auth_token": TOKEN, "api_url": url, "timeout": 2, "sms": sms}
+    given = {"account_sid": SID, "auth_token": TOKEN, "api_url": url, "timeout": 2, "sms": SMS}
     return Config.model_validate(given | changes)
 
 
@@ -44,9 +64,13 @@ def look(settings: Config) -> Reading:
     return probe.check()
 
 
-def send(settings: Config, notice: Notification = NOTICE) -> str | None:
+def notifier_of(settings: Config) -> Notifier:
     (notifier,) = firstcause_twilio.firstcause_notifiers(settings)
-    return notifier.send(notice)
+    return notifier
+
+
+def send(settings: Config, notice: Notification = NOTICE) -> str | None:
+    return notifier_of(settings).send(notice)
 
 
 def test_an_active_account_is_up(twilio: FakeTwilio) -> None:
@@ -82,6 +106,10 @@ def test_nobody_there_and_nobody_answering() -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         hanging = look(config(url, timeout=0.3))
     refused = look(config(url))
+    assert (hanging.detail, refused.detail) == (
+        "Twilio is not reached: ReadTimeout: no answer in time",
+        "Twilio is not reached: ConnectionError: Connection refused",
+    )
     for reading in (hanging, refused):
         assert reading.status is Status.DOWN
         assert reading.detail.startswith("Twilio is not reached: ")
@@ -162,7 +190,226 @@ def test_a_hundred_at_once(twilio: FakeTwilio) -> None:
     assert len(twilio.messages) == 100
 
 
+# What became of a message
+
+
+def in_doubt(settings: Config, twilio: FakeTwilio, notice: Notification = NOTICE) -> DeliveryError:
+    """Send while Twilio takes the message and does not answer in time."""
+    release = threading.Event()
+    twilio.hold_answers(release)
+    try:
+        with pytest.raises(DeliveryError, match="Twilio is not reached: ReadTimeout") as caught:
+            send(settings, notice)
+    finally:
+        release.set()
+    return caught.value
+
+
+def again(notice: Notification = NOTICE, **changes: Any) -> Notification:
+    """The notification that the engine gives to find_sent: composed anew, with what was tried before."""
+    attempted = {"attempted_texts": (notice.text,), "attempted_at": datetime.now(UTC) - timedelta(seconds=5)}
+    return notice.model_copy(update={"text": f"{notice.text} (may repeat)", **attempted, **changes})
+
+
+def test_a_message_that_twilio_took_and_answered_late_is_found(twilio: FakeTwilio) -> None:
+    settings = config(twilio.url, timeout=0.3)
+    error = in_doubt(settings, twilio)
+    assert (error.maybe_delivered, error.permanent, len(twilio.messages)) == (True, False, 1)
+    restarted = notifier_of(config(twilio.url))
+    assert restarted.find_sent is not None
+    assert restarted.find_sent(again()) == twilio.messages[0].sid
+
+
+@pytest.mark.parametrize("text", ["Sent from your Twilio trial account - CRITICAL: x #7"])
+def test_a_trial_accounts_sentence_does_not_hide_a_message(twilio: FakeTwilio, text: str) -> None:
+    send(config(twilio.url), NOTICE.model_copy(update={"text": text}))
+    found = notifier_of(config(twilio.url)).find_sent
+    assert found is not None
+    assert found(again()) == twilio.messages[0].sid
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"attempted_texts": ("CRITICAL: y #8",), "text": "CRITICAL: y #8"},
+        {"attempted_at": datetime.now(UTC) + timedelta(hours=1)},
+        {"attempted_at": None},
+    ],
+)
+def test_another_message_is_not_taken_for_it(twilio: FakeTwilio, changes: dict[str, Any]) -> None:
+    send(config(twilio.url))
+    found = notifier_of(config(twilio.url)).find_sent
+    assert found is not None
+    assert found(again(**changes)) is None
+
+
+def test_a_message_that_a_carrier_refused_has_not_arrived(twilio: FakeTwilio) -> None:
+    send(config(twilio.url))
+    twilio.set_status(twilio.messages[0].sid, "undelivered", 30007)
+    found = notifier_of(config(twilio.url)).find_sent
+    assert found is not None
+    assert found(again()) is None
+
+
+def test_of_two_numbers_only_the_one_without_the_message_gets_it(twilio: FakeTwilio) -> None:
+    sms = SMS | {"to": ["+15005550020", "+15005550021"]}
+    send(config(twilio.url))
+    both = notifier_of(config(twilio.url, sms=sms))
+    assert both.find_sent is not None
+    assert both.find_sent(again()) is None
+    assert both.send(again()) == f"{twilio.messages[0].sid}, {twilio.messages[1].sid}"
+    assert [message.to for message in twilio.messages] == ["+15005550020", "+15005550021"]
+
+
+@pytest.mark.parametrize(
+    ("status", "doubtful"), [(500, True), (502, True), (503, False), (429, False), (400, False)]
+)
+def test_which_answers_leave_it_in_doubt(twilio: FakeTwilio, status: int, doubtful: bool) -> None:
+    twilio.fail_next(status, 20500, "because")
+    with pytest.raises(DeliveryError) as caught:
+        send(config(twilio.url))
+    assert caught.value.maybe_delivered is doubtful
+    away = config("http://127.0.0.1:9")
+    with pytest.raises(DeliveryError) as refused:
+        send(away)
+    assert not refused.value.maybe_delivered
+
+
+@pytest.mark.parametrize("wait", ["30", "Wed, 21 Oct 2026 07:28:00 GMT", None])
+@pytest.mark.parametrize(("status", "code"), [(429, 20429), (400, 20429), (503, 20503)])
+def test_the_wait_that_twilio_asks_for_is_handed_on(
+    twilio: FakeTwilio, status: int, code: int, wait: str | None
+) -> None:
+    twilio.fail_next(status, code, "Too Many Requests", wait)
+    with pytest.raises(DeliveryError) as caught:
+        send(config(twilio.url))
+    assert (caught.value.retry_after, caught.value.permanent) == (wait, False)
+
+
+def test_receivers_that_have_it_are_named_in_the_error(twilio: FakeTwilio) -> None:
+    sms = SMS | {"to": ["+15005550020", "no number"]}
+    with pytest.raises(DeliveryError) as caught:
+        send(config(twilio.url, sms=sms))
+    assert (caught.value.receipts, caught.value.permanent) == (
+        {"+15005550020": twilio.messages[0].sid}, True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("status", "error_code", "state", "said"),
+    [
+        ("queued", None, DeliveryState.PENDING, None),
+        ("sent", None, DeliveryState.PENDING, None),
+        ("delivered", None, DeliveryState.DELIVERED, None),
+        ("undelivered", 30007, DeliveryState.FAILED, "Twilio 30007: the message is undelivered"),
+        ("failed", 30008, DeliveryState.FAILED, "Twilio 30008: the message is failed"),
+        ("canceled", None, DeliveryState.FAILED, "Twilio: the message is canceled"),
+    ],
+)
+def test_what_became_of_a_message(
+    twilio: FakeTwilio, status: str, error_code: int | None, state: DeliveryState, said: str | None
+) -> None:
+    notifier = notifier_of(config(twilio.url))
+    reference = notifier.send(NOTICE)
+    assert reference is not None
+    twilio.set_status(reference, status, error_code)
+    assert notifier.check_delivery is not None
+    assert notifier.check_delivery(reference) == DeliveryReport(state, said)
+
+
+def test_one_number_that_a_carrier_refused_counts(twilio: FakeTwilio) -> None:
+    notifier = notifier_of(config(twilio.url, sms=SMS | {"to": ["+15005550020", "+15005550021"]}))
+    reference = notifier.send(NOTICE)
+    assert reference is not None
+    assert notifier.check_delivery is not None
+    twilio.set_status(twilio.messages[0].sid, "delivered")
+    assert notifier.check_delivery(reference).state is DeliveryState.PENDING
+    twilio.set_status(twilio.messages[1].sid, "undelivered", 30007)
+    report = notifier.check_delivery(reference)
+    assert report == DeliveryReport(
+        DeliveryState.FAILED, "Twilio 30007: the message is undelivered (1 of 2 numbers)"
+    )
+
+
+def test_an_address_that_swallows_does_not_hold_up_an_sms(
+    twilio: FakeTwilio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = int(twilio.url.rpartition(":")[2])
+    with resolve_to_swallowing_first("api.twilio.example", port, monkeypatch):
+        began = time.monotonic()
+        send(config(f"http://api.twilio.example:{port}", timeout=20))
+        assert time.monotonic() - began < 15
+    assert len(twilio.messages) == 1
+
+
+def test_a_twilio_behind_tls_must_have_a_certificate_that_somebody_vouches_for(tmp_path: Path) -> None:
+    authority = Authority("Root", 90)
+    (tmp_path / "ca.pem").write_text(authority.pem)
+    context = authority.make_server_context(tmp_path, 90)
+    created = json.dumps({"sid": "SM1", "status": "queued"}).encode()
+    with run_web_server(lambda _handler, _body: (201, {}, created), context) as url:
+        settings = config(url.removesuffix("/x"))
+        with pytest.raises(DeliveryError, match="certificate verify failed") as caught:
+            send(settings)
+        assert not caught.value.maybe_delivered
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+            assert send(settings) == "SM1"
+
+
+# Who sends
+
+
+@pytest.mark.parametrize(
+    "sender", ["+15005550006", "MG" + "0aB1" * 8, "12345", "ACME Ops", "a", "3COM", "A-1_b&c+d"]
+)
+def test_who_may_send_messages(twilio: FakeTwilio, sender: str) -> None:
+    twilio.add_account(SID, TOKEN, [sender])
+    settings = config(twilio.url, sms=SMS | {"from_number": sender}, number=sender)
+    reference = send(settings)
+    assert twilio.messages[0].from_ == sender
+    found = notifier_of(settings).find_sent
+    assert found is not None
+    assert found(again()) == reference
+    assert look(settings).status is Status.UP
+
+
+@pytest.mark.parametrize(
+    "sender", ["", "+1", "12", "123456789", "more than eleven", "a\nb", "15005550006", "ünïcode"]
+)
+def test_who_may_not(sender: str) -> None:
+    with pytest.raises(ValidationError, match=r"no sender of messages; give a phone number|at least"):
+        config("http://127.0.0.1", sms=SMS | {"from_number": sender})
+
+
+def test_only_a_phone_number_can_call() -> None:
+    with pytest.raises(ValidationError):
+        calling("http://127.0.0.1", from_number="ACME Ops")
+
+
 # Calls
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("ringing", DeliveryState.PENDING),
+        ("completed", DeliveryState.DELIVERED),
+        ("no-answer", DeliveryState.FAILED),
+        ("busy", DeliveryState.FAILED),
+    ],
+)
+def test_what_became_of_a_call(twilio: FakeTwilio, status: str, state: DeliveryState) -> None:
+    notifier = notifier_of(calling(twilio.url))
+    reference = notifier.send(NOTICE)
+    assert reference is not None
+    twilio.set_status(reference, status)
+    assert notifier.check_delivery is not None
+    report = notifier.check_delivery(reference)
+    assert report.state is state
+    assert (report.error or status).endswith(status)
+    # Twilio does not tell what a call said.
+    assert notifier.find_sent is None
 
 
 def calling(url: str, **call: Any) -> Config:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 import firstcause_twilio
-from firstcause import Notification, NotifyReason, Priority, Severity, Status
+from firstcause import DeliveryState, Notification, NotifyReason, Priority, Severity, Status
 from firstcause_twilio.config import Config
 from support.database_servers import free_port
 from support.firstcause_process import wait_until
@@ -87,6 +88,22 @@ def test_everything_that_we_ask_twilio_is_as_it_describes_itself(prism: Prism) -
     notifiers = {each.name: each for each in firstcause_twilio.firstcause_notifiers(config(prism))}
     assert str(notifiers["twilio-sms"].send(NOTICE)).startswith("SM")
     assert str(notifiers["twilio-call"].send(NOTICE)).startswith("CA")
+    service = {
+        "account_sid": SID,
+        "auth_token": TOKEN,
+        "from_number": "MG" + "0a" * 16,
+        "to": ["+15005550020"],
+    }
+    (by_service,) = firstcause_twilio.firstcause_notifiers(config(prism, sms=service, call=None))
+    assert str(by_service.send(NOTICE)).startswith("SM")
+    for notifier in (notifiers["twilio-sms"], by_service):
+        assert notifier.find_sent is not None
+        # Twilio's example of a list holds none of our messages.
+        attempted = NOTICE.model_copy(update={"id": "12-2", "attempted_at": datetime.now(UTC)})
+        assert notifier.find_sent(attempted) is None
+    for notifier, sid in ((notifiers["twilio-sms"], "SM"), (notifiers["twilio-call"], "CA")):
+        assert notifier.check_delivery is not None
+        assert notifier.check_delivery(sid + "a1" * 16).state in DeliveryState
     assert prism.violations == []
     for path in ("Balance.json", "IncomingPhoneNumbers.json", "Messages.json", "Calls.json", f"{SID}.json"):
         assert path in prism.said
