@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         watch,
     )
     from firstcause.core.model import (
+        DEFAULT_GROUPING,
         Event,
         Notification,
         NotifyReason,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from firstcause.hookspecs import hookimpl
     from firstcause.hookspecs.delivery_tracker import DeliveryTracker
     from firstcause.hookspecs.findings import Findings
+    from firstcause.hookspecs.item_parser import parse_items
     from firstcause.hookspecs.probes import Checker, lazy_probe, require_library
     from firstcause.hookspecs.types import (
         Enrichment,
@@ -46,12 +48,14 @@ if TYPE_CHECKING:
         Listener,
         Notifier,
         Probe,
+        RejectedItem,
         Remedy,
         Submit,
         SuppliedFact,
     )
 
 __all__ = [
+    "DEFAULT_GROUPING",
     "AsgiMiddleware",
     "Checker",
     "DeliveryError",
@@ -76,6 +80,7 @@ __all__ = [
     "Probe",
     "Problem",
     "Reading",
+    "RejectedItem",
     "Remedy",
     "Severity",
     "Source",
@@ -91,6 +96,7 @@ __all__ = [
     "hookimpl",
     "install",
     "lazy_probe",
+    "parse_items",
     "report",
     "require_library",
     "watch",
@@ -106,6 +112,7 @@ _HOME_MODULES = (
     "firstcause.hookspecs.types",
     "firstcause.hookspecs.delivery_tracker",
     "firstcause.hookspecs.findings",
+    "firstcause.hookspecs.item_parser",
     "firstcause.hookspecs.probes",
     "firstcause.errors",
     "firstcause.core.model",

@@ -129,9 +129,11 @@ class IngestEndpoint:
         headers = _decode_headers(scope)
         if scope["method"] == "OPTIONS" and self.intake_format is not None and self.intake_format.origins:
             return self._preflight_response(headers)
-        if scope["method"] != "POST":
+        methods = self.intake_format.methods if self.intake_format is not None else ("POST",)
+        if scope["method"] not in methods:
+            names = ", ".join(methods)
             return JSONResponse(
-                {"error": "Method not allowed. Send errors by POST."}, _NOT_ALLOWED, {"Allow": "POST"}
+                {"error": f"Method not allowed. Send errors by {names}."}, _NOT_ALLOWED, {"Allow": names}
             )
         try:
             outcome = await self._process_request(headers, scope, receive)
@@ -233,9 +235,7 @@ class IngestEndpoint:
         result = self.intake_format.parse(body, headers)
         intake_result = result if isinstance(result, IntakeResult) else IntakeResult(result)
         limit = self.settings.intake.max_event_bytes
-        return plugin_events.sanitize_events(
-            intake_result.events, now=now, max_event_bytes=limit
-        ), intake_result
+        return plugin_events.sanitize_events(intake_result, now=now, max_event_bytes=limit), intake_result
 
     def _parse_native(self, body: bytes, headers: Mapping[str, str], now: datetime) -> ParseResult:
         return native_format.parse(
@@ -319,7 +319,8 @@ class IngestMiddleware:
         endpoint = self._by_path.get(path) or self._by_path.get(path.rstrip("/"))
         if endpoint is not None:
             return endpoint
-        return next((candidate for pattern, candidate in self._by_pattern if pattern.match(path)), None)
+        plain_path = path.rstrip("/")
+        return next((candidate for pattern, candidate in self._by_pattern if pattern.match(plain_path)), None)
 
     def _add_endpoint(self, endpoint: IngestEndpoint) -> None:
         for path in endpoint.paths:
@@ -328,9 +329,10 @@ class IngestMiddleware:
                     "path %s is used by two intake formats; %s is not served there", path, endpoint.name
                 )
                 continue
-            self.openapi_paths[path] = {"post": _describe_endpoint(endpoint)}
+            methods = endpoint.intake_format.methods if endpoint.intake_format is not None else ("POST",)
+            self.openapi_paths[path] = {method.lower(): _describe_endpoint(endpoint) for method in methods}
             if "{" in path:
-                self._by_pattern.append((compile_path(path)[0], endpoint))
+                self._by_pattern.append((compile_path(path.rstrip("/"))[0], endpoint))
             else:
                 self._by_path[path.rstrip("/")] = endpoint
 

@@ -16,7 +16,7 @@ from firstcause.core.grouping.stack_trace import (
     short_type_name,
     trim_middle,
 )
-from firstcause.core.model import Event, Severity
+from firstcause.core.model import DEFAULT_GROUPING, Event, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,13 +113,22 @@ def fault_of(code: str, event: Event, *, catalogued: bool) -> str:
     """Compute the fault of an error, which all tenants share.
 
     A catalogued error is one fault in all services, any other error one fault a service. Without a code the
-    stack tells errors apart (exception type and locations), else the template of the message.
+    stack tells errors apart (exception type and locations), else the template of the message. If the sender
+    says what tells its errors apart, that holds.
     """
+    own_key = _build_own_key(code, event, catalogued=catalogued)
+    if not event.grouping or event.grouping == (DEFAULT_GROUPING,):
+        return _hash_parts(*own_key)
+    parts = [part for item in event.grouping for part in (own_key if item == DEFAULT_GROUPING else (item,))]
+    return _hash_parts("grouping", code, "" if catalogued else event.service or "", *parts)
+
+
+def _build_own_key(code: str, event: Event, *, catalogued: bool) -> tuple[str, ...]:
     if catalogued:
-        return _hash_parts("code", code)
+        return "code", code
     if event.code is not None:
-        return _hash_parts("code", code, *([event.service] if event.service else []))
-    return _hash_parts(*_build_grouping_key(event), event.service or "")
+        return "code", code, *([event.service] if event.service else [])
+    return *_build_grouping_key(event), event.service or ""
 
 
 def _build_grouping_key(event: Event) -> tuple[str, ...]:
