@@ -8,12 +8,17 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from firstcause import Event, code_of
+from firstcause import DEFAULT_GROUPING, Event, code_of
+from firstcause_sentry.fields import MAX_NAME_LENGTH, to_text
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 _FAILED_STATUSES = frozenset({"error", "missed", "timeout"})
+STATUSES = frozenset({*_FAILED_STATUSES, "ok", "in_progress"})
+_DEFAULT_ENVIRONMENT = "production"
+"""Sentry's name for the environment of a check-in that has none."""
+
 _MAX_FAILING_JOBS = 1000
 
 
@@ -31,7 +36,7 @@ class CronMonitor:
         code = code_of(f"cron {slug} failed") if slug else None
         if code is None or status not in {*_FAILED_STATUSES, "ok"}:
             return None
-        environment = check_in.get("environment")
+        environment = to_text(check_in.get("environment")) or _DEFAULT_ENVIRONMENT
         name = f"{slug}|{environment}"
         failed = status in _FAILED_STATUSES
         outcome = "failed" if status == "error" else str(status)
@@ -47,7 +52,10 @@ class CronMonitor:
             message=f"the job {slug} {outcome}" if failed else f"the job {slug} went well",
             service=service,
             details={**details, "monitor": slug},
+            tags={"environment": environment[:MAX_NAME_LENGTH]},
             resolved=not failed,
+            # A job that goes well in staging does not end the alert of the same job in production.
+            grouping=() if environment == _DEFAULT_ENVIRONMENT else (DEFAULT_GROUPING, environment),
         )
 
     def _make_event_id(self, name: str, check_in: str, now: datetime, *, failed: bool) -> str:

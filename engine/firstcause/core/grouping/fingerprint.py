@@ -143,7 +143,10 @@ def _build_grouping_key(event: Event) -> tuple[str, ...]:
         if isinstance(exception_name, str)
         else parse_exception_type(first_line(message))
     )
-    return "stack", trace_key[0] or exception_type, *trace_key[1:]
+    if not (type_name := trace_key[0] or exception_type):
+        # A message that was logged with a stack: a helper that logs for all of a program is in each.
+        return "stack", "", _extract_template(first_line(message)[:MAX_LINE_LENGTH]), *trace_key[1:]
+    return "stack", type_name, *trace_key[1:]
 
 
 @lru_cache(maxsize=8192)
