@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from firstcause import FirstcauseError
+from firstcause_syslog.joining import MessageJoiner
 from firstcause_syslog.message import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
 
-    from firstcause import Event, Submit
-    from firstcause_syslog.message import Parser
+    from firstcause import IntakeResult, Submit
+    from firstcause_syslog.parser import Parser
 
 log = logging.getLogger("firstcause.syslog")
 
@@ -45,12 +45,14 @@ def listen(host: str, port: int, parser: Parser, submit: Submit, stop: threading
     """Until stopped."""
     with bind_socket(host, port, socket.SOCK_DGRAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+        joiner = MessageJoiner(parser)
         while not stop.is_set():
-            if events := list(_receive_batch(sock, parser)):
-                _store_or_log(events, submit)
+            _receive_batch(sock, joiner)
+            _store_or_log(joiner.take_ready(datetime.now(UTC)), submit)
+        _store_or_log(joiner.take_ready(None), submit)
 
 
-def _receive_batch(sock: socket.socket, parser: Parser) -> Iterator[Event]:
+def _receive_batch(sock: socket.socket, joiner: MessageJoiner) -> None:
     """What has come, up to so many."""
     sock.settimeout(_POLL_INTERVAL_S)
     for _ in range(_MAX_BATCH):
@@ -59,13 +61,14 @@ def _receive_batch(sock: socket.socket, parser: Parser) -> Iterator[Event]:
         except (TimeoutError, BlockingIOError):
             return
         sock.settimeout(0)
-        event = parser.parse(datagram, str(peer[0]), datetime.now(UTC))
-        if event is not None:
-            yield event
+        address = str(peer[0])
+        joiner.add_message(datagram, address, address, datetime.now(UTC), by_stream=False)
 
 
-def _store_or_log(events: list[Event], submit: Submit) -> None:
+def _store_or_log(result: IntakeResult, submit: Submit) -> None:
+    if not result.events and not result.ignored:
+        return
     try:
-        submit(events)
+        submit(result)
     except FirstcauseError as error:
-        log.error("%d messages by UDP are lost: %s", len(events), error)  # noqa: TRY400 - one line
+        log.error("%d messages by UDP are lost: %s", len(result.events), error)  # noqa: TRY400 - one line
