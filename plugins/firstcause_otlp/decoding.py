@@ -75,7 +75,7 @@ def _decode_protobuf(body: bytes) -> Any:
 
 
 def iter_records(export: Any) -> Iterator[Record | IntakeError]:
-    """Iterate the records; an error stands for what cannot be read. IntakeError: it is no export of logs."""
+    """Iterate the records; an error stands for what cannot be read. IntakeError: the body holds no logs."""
     resource_logs = export.get("resourceLogs") if isinstance(export, dict) else None
     if not isinstance(resource_logs, list) and export != {}:
         msg = "the body has no resourceLogs; send what an OTLP exporter of logs sends"
@@ -124,7 +124,7 @@ def decode_attributes(value: object, depth: int = 0) -> dict[str, Any]:
 
 
 def decode_value(value: object, depth: int = 0) -> Any:
-    """Decode what an AnyValue holds. What is no AnyValue stands for itself."""
+    """Decode what an AnyValue holds. Anything else stands for itself."""
     if depth > _MAX_DEPTH or not isinstance(value, dict):
         return None if isinstance(value, dict | list) else value
     if isinstance(array := value.get("arrayValue"), dict):

@@ -49,7 +49,7 @@ class Parser:
         return parse_message(text, now, ZoneInfo(self.config.timezone)) if text else None
 
     def build_event(self, message: SyslogMessage, peer: str, received_at: datetime) -> Event | str:
-        """Build the event, or return the kind of a message that is no error. peer: the sender's address."""
+        """Build the event, or return the kind of a message that is none. peer: the sender's address."""
         structured = _read_json(message.text)
         number = message.severity_number
         if not message.has_priority:
@@ -93,7 +93,7 @@ def _find_severity_number(text: str, structured: Mapping[str, Any], default: int
     if word is None and (match := _LEVEL_WORD.search(text[:_LEVEL_HEAD_LENGTH])):
         word = match[1] or match[2]
     with suppress(ValueError):
-        severity = Severity(word)
+        severity = Severity(word or "")
         return _FIRST_NUMBERS[severity] if Severity.from_word(word) is severity else _ERROR_NUMBER
     return default
 

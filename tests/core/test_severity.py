@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause import Severity
+from firstcause.client import capture
 from firstcause.core.model import SEVERITY_NAMES
 
 
@@ -33,9 +34,13 @@ def test_of_an_error_the_catalog_decides_unless_somebody_asks_for_it(word: str) 
 def test_an_unknown_word_has_no_severity(word: object) -> None:
     assert Severity.from_word(word) is None
     with pytest.raises(ValueError, match="is not a valid Severity"):
-        Severity(word)
+        Severity(word)  # type: ignore[arg-type]
 
 
 @given(st.text(max_size=20) | st.sampled_from(sorted(SEVERITY_NAMES)))
 def test_case_and_spaces_change_nothing(word: str) -> None:
     assert Severity.from_word(f" {word.upper()}  ") is Severity.from_word(word.upper())
+
+
+def test_the_client_sends_what_the_daemon_knows() -> None:
+    assert frozenset(SEVERITY_NAMES) == capture.SEVERITY_NAMES

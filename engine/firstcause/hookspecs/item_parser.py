@@ -19,7 +19,7 @@ def parse_items(items: Iterable[T], parse: Callable[[int, T], Event | Sequence[E
     """Parse each item of a request.
 
     parse: gets the position of the item, from 0, and the item. It returns the event, or events, of the item;
-        or, if the item is no error, a word for its kind, under which it is counted. If it raises IntakeError,
+        or, if the item is not an error, a word for its kind, under which it is counted. If it raises IntakeError,
         the item is rejected.
     """
     events: list[Event] = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading  # noqa: TC003 - the host checks the fields by their annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from firstcause.core.model import Event, Notification, Reading, Scalar
 
@@ -106,7 +105,8 @@ class Remedy:
     run: Callable[[], str]
 
 
-class RejectedItem(NamedTuple):
+@dataclass(frozen=True, order=True)
+class RejectedItem:
     """An item that was rejected. index: its position in the request, from 0. status: the HTTP status."""
 
     index: int

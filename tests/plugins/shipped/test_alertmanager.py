@@ -171,7 +171,7 @@ def test_every_recorded_payload_is_taken_with_service_message_and_time() -> None
     for file in RECORDED:
         body = file.read_bytes()
         sent = json.loads(body)["alerts"]
-        events = Parser(Config()).parse(body, {})
+        events = Parser(Config()).parse(body, {}).events
         assert len(events) == len(sent) > 0, file.name
         for event, one in zip(events, sent, strict=True):
             assert event.code is not None

@@ -99,7 +99,7 @@ def test_the_real_exporter_is_a_sender_as_it_is(served: tuple[httpx.Client, Stag
 
 @recorded
 def test_every_recorded_export_is_read() -> None:
-    events = []
+    events: list[Event] = []
     for file in CAPTURED:
         headers = json.loads(file.with_suffix(".meta.json").read_text())["headers"]
         lower = {name.lower(): value for name, value in headers.items()}
@@ -231,7 +231,9 @@ def test_what_is_let_go_is_counted_and_what_cannot_be_read_is_answered(
 
 
 def test_keys_that_nobody_knows_are_refused(served: tuple[httpx.Client, Stage]) -> None:
-    old = {"resourceLogs": [{"resource": {}, "instrumentationLibraryLogs": [{"logRecords": []}]}]}
+    old: dict[str, Any] = {
+        "resourceLogs": [{"resource": {}, "instrumentationLibraryLogs": [{"logRecords": []}]}]
+    }
     answer = served[0].post("/v1/logs", json=old)
     assert answer.status_code == 422
     assert answer.json()["error"] == "resourceLogs.0 has no scopeLogs, but instrumentationLibraryLogs"
