@@ -54,6 +54,7 @@ class CronMonitor:
             details={**details, "monitor": slug},
             tags={"environment": environment[:MAX_NAME_LENGTH]},
             resolved=not failed,
+            announces_end=True,
             # A job that goes well in staging does not end the alert of the same job in production.
             grouping=() if environment == _DEFAULT_ENVIRONMENT else (DEFAULT_GROUPING, environment),
         )

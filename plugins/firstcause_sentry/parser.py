@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote
 
 from firstcause import Event, IntakeError, IntakeResult, Severity, parse_items
 from firstcause_sentry.crons import STATUSES, CronMonitor
-from firstcause_sentry.envelope import iter_items, parse_json
+from firstcause_sentry.envelope import iter_items, parse_header, parse_json
 from firstcause_sentry.fields import (
     as_dict,
     make_event_id,
@@ -53,6 +53,16 @@ _BARE_FIELDS = frozenset({"event_id", "timestamp", "sdk", "type"})
 """Fields that say nothing about an error."""
 
 
+class Request(NamedTuple):
+    """What a request says of all its events.
+
+    service: by its project. sent_at: by the sender's clock, to correct the times that this clock gave.
+    """
+
+    service: str | None
+    sent_at: datetime | None = None
+
+
 @dataclass(frozen=True)
 class Parser:
     config: Config
@@ -64,16 +74,17 @@ class Parser:
         Items that cannot be read are rejected. IntakeError: the envelope has no header.
         """
         counts = ItemCounts()
+        request = Request(self._find_service(headers), parse_time(parse_header(body).get("sent_at")))
 
         def parse_item(_index: int, item: Item | IntakeError) -> Sequence[Event]:
             if isinstance(item, IntakeError):
                 raise item
-            return self._parse_item(item, headers, counts)
+            return self._parse_item(item, request, counts)
 
         result = parse_items(iter_items(body), parse_item)
         return replace(result, ignored=counts.ignored, dropped_by_sender=counts.dropped_by_sender)
 
-    def _parse_item(self, item: Item, headers: Mapping[str, str], counts: ItemCounts) -> Sequence[Event]:
+    def _parse_item(self, item: Item, request: Request, counts: ItemCounts) -> Sequence[Event]:
         match item.type:
             case "event":
                 payload = parse_json(item.payload, "the event")
@@ -81,12 +92,12 @@ class Parser:
                 if event_type in _OTHER_EVENT_TYPES:
                     counts.ignored[str(event_type)] += 1
                     return ()
-                return [self._build_event(payload, headers)]
+                return [self._build_event(payload, request)]
             case "log":
-                return self._list_log_events(parse_json(item.payload, "the log"), headers, counts)
+                return self._list_log_events(parse_json(item.payload, "the log"), request, counts)
             case "check_in":
                 payload = parse_json(item.payload, "the check-in")
-                event = self.crons.to_event(payload, self._find_service(headers), datetime.now(UTC))
+                event = self.crons.to_event(payload, request.service, datetime.now(UTC))
                 if event is not None:
                     return [event]
         counts.count(item)
@@ -98,7 +109,7 @@ class Parser:
         event_type = payload.get("type") if isinstance(payload, dict) else None
         if event_type in _OTHER_EVENT_TYPES:
             return IntakeResult(ignored={str(event_type): 1})
-        return IntakeResult([self._build_event(payload, headers)])
+        return IntakeResult([self._build_event(payload, Request(self._find_service(headers)))])
 
     def parse_cron(self, body: bytes, headers: Mapping[str, str]) -> IntakeResult:
         """Parse a check-in whose job stands in the path, and its status in the query or a JSON body."""
@@ -112,7 +123,7 @@ class Parser:
         event = self.crons.to_event(payload, self._find_service(headers), datetime.now(UTC))
         return IntakeResult([event]) if event is not None else IntakeResult(ignored={"check_in": 1})
 
-    def _build_event(self, payload: Any, headers: Mapping[str, str]) -> Event:
+    def _build_event(self, payload: Any, request: Request) -> Event:
         if not isinstance(payload, dict):
             msg = "an event is a JSON object"
             raise IntakeError(msg, 422)
@@ -121,16 +132,17 @@ class Parser:
             raise IntakeError(msg, 422)
         payload = rename_legacy_fields(payload)
         exceptions, tags = list_exceptions(payload), read_tags(payload)
-        log_text = read_log_text(payload)
+        log_text, time = read_log_text(payload), parse_time(payload.get("timestamp"))
         message = next(filter(None, map(format_exception, exceptions[-1:])), log_text)
         return Event(
             id=make_event_id(payload.get("event_id")),
-            time=parse_time(payload.get("timestamp")) or datetime.now(UTC),
+            time=time or datetime.now(UTC),
+            sent_at=request.sent_at if time is not None else None,
             code=self._find_code(tags),
             message=message or _describe_event(payload),
             severity=Severity.from_word(payload.get("level")),
             tenant=select_tag(tags, self.config.tenant),
-            service=select_tag(tags, self.config.service) or self._find_service(headers),
+            service=select_tag(tags, self.config.service) or request.service,
             details=_build_details(payload, exceptions, log_text),
             source=build_source(payload, exceptions),
             stack=format_stack(payload, exceptions),
@@ -138,9 +150,7 @@ class Parser:
             grouping=read_grouping(payload, exceptions, tags, message),
         )
 
-    def _list_log_events(
-        self, payload: Any, headers: Mapping[str, str], counts: ItemCounts
-    ) -> Sequence[Event]:
+    def _list_log_events(self, payload: Any, request: Request, counts: ItemCounts) -> Sequence[Event]:
         logs = as_dict(payload).get("items")
         events = []
         for log in logs if isinstance(logs, list) else ():
@@ -150,15 +160,16 @@ class Parser:
                 counts.count_log(level, readable=text is not None)
                 continue
             tags = {name: read_attribute(value) for name, value in as_dict(log.get("attributes")).items()}
-            release = tags.get("sentry.release")
+            release, time = tags.get("sentry.release"), parse_time(log.get("timestamp"))
             event = Event(
                 id=make_event_id(None),
-                time=parse_time(log.get("timestamp")) or datetime.now(UTC),
+                time=time or datetime.now(UTC),
+                sent_at=request.sent_at if time is not None else None,
                 code=self._find_code(tags),
                 message=text,
                 severity=Severity.from_word(level),
                 tenant=select_tag(tags, self.config.tenant),
-                service=select_tag(tags, self.config.service) or self._find_service(headers),
+                service=select_tag(tags, self.config.service) or request.service,
                 details={"attributes": tags} | ({"release": release} if release else {}),
             )
             events.append(event)

@@ -19,8 +19,8 @@ def parse_items(items: Iterable[T], parse: Callable[[int, T], Event | Sequence[E
     """Parse each item of a request.
 
     parse: gets the position of the item, from 0, and the item. It returns the event, or events, of the item;
-        or, if the item is not an error, a word for its kind, under which it is counted. If it raises IntakeError,
-        the item is rejected.
+        or, if the item is not an error, a word for its kind, under which it is counted. If it raises
+        IntakeError, the item is rejected.
     """
     events: list[Event] = []
     positions: list[int] = []

@@ -327,3 +327,19 @@ def test_no_mechanism_makes_it_fail(exceptions: list[dict[str, Any]], threads: o
 def test_times_without_a_sense_are_now() -> None:
     for value in (None, "soon", 1e300, True):
         assert abs((read({"message": "x", "timestamp": value}).time - datetime.now(UTC)).total_seconds()) < 60
+
+
+def test_the_time_of_sending_corrects_times_by_the_same_clock() -> None:
+    event = {"message": "x", "timestamp": "2026-11-25T11:00:00Z"}
+    items = [
+        ("event", event),
+        ("event", {"message": "no time"}),
+        ("check_in", {"monitor_slug": "a", "status": "error"}),
+    ]
+    lines = ['{"sent_at": "2026-11-25T11:00:05Z"}']
+    for kind, payload in items:
+        lines += [json.dumps({"type": kind}), json.dumps(payload)]
+    events = Parser(Config()).parse_envelope("\n".join(lines).encode(), {}).events
+    sent_at = datetime(2026, 11, 25, 11, 0, 5, tzinfo=UTC)
+    assert [event.sent_at for event in events] == [sent_at, None, None], "our own clock gave the other times"
+    assert events[2].announces_end
