@@ -118,6 +118,10 @@ class MessageJoiner:
             return
         self._start_message(key, message, peer, now)
 
+    def count_ignored(self, kind: str, count: int) -> None:
+        if count:
+            self._ignored[kind] += count
+
     def take_ready(self, now: datetime | None) -> IntakeResult:
         """Take the messages that get no further lines; with None, all of them."""
         for key, pending in list(self._pending.items()):

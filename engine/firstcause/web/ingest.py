@@ -54,7 +54,7 @@ _CUSTOM_RESPONSE = {
     }
 }
 _NOT_ALLOWED = 405
-_PREFLIGHT_HEADERS = {"Access-Control-Allow-Methods": "POST", "Access-Control-Max-Age": "86400"}
+_PREFLIGHT_MAX_AGE_S = "86400"
 
 
 _MAX_INLINE_BYTES = 64 * 1024
@@ -124,14 +124,17 @@ class IngestEndpoint:
     intake: EventIntake
     wait_until_stored: Callable[[Future[None]], Awaitable[None]]
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        return self.intake_format.methods if self.intake_format is not None else ("POST",)
+
     async def handle_request(self, scope: Scope, receive: Receive) -> Response | None:
         """None where the sender has gone."""
         headers = _decode_headers(scope)
         if scope["method"] == "OPTIONS" and self.intake_format is not None and self.intake_format.origins:
             return self._preflight_response(headers)
-        methods = self.intake_format.methods if self.intake_format is not None else ("POST",)
-        if scope["method"] not in methods:
-            names = ", ".join(methods)
+        if scope["method"] not in self.methods:
+            names = ", ".join(self.methods)
             return JSONResponse(
                 {"error": f"Method not allowed. Send errors by {names}."}, _NOT_ALLOWED, {"Allow": names}
             )
@@ -149,8 +152,11 @@ class IngestEndpoint:
             return JSONResponse({"error": "Pages of this origin may not send errors here."}, 403)
         requested_headers = headers.get("access-control-request-headers", "content-type")
         return Response(
-            headers=_PREFLIGHT_HEADERS
-            | {"Access-Control-Allow-Headers": requested_headers}
+            headers={
+                "Access-Control-Allow-Methods": ", ".join(self.methods),
+                "Access-Control-Allow-Headers": requested_headers,
+                "Access-Control-Max-Age": _PREFLIGHT_MAX_AGE_S,
+            }
             | _cors_headers(origin)
         )
 
@@ -329,8 +335,8 @@ class IngestMiddleware:
                     "path %s is used by two intake formats; %s is not served there", path, endpoint.name
                 )
                 continue
-            methods = endpoint.intake_format.methods if endpoint.intake_format is not None else ("POST",)
-            self.openapi_paths[path] = {method.lower(): _describe_endpoint(endpoint) for method in methods}
+            description = _describe_endpoint(endpoint)
+            self.openapi_paths[path] = {method.lower(): description for method in endpoint.methods}
             if "{" in path:
                 self._by_pattern.append((compile_path(path.rstrip("/"))[0], endpoint))
             else:

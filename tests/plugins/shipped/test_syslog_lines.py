@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import shutil
 import socket
+import subprocess
+import sys
 import traceback
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,6 +18,7 @@ from hypothesis import strategies as st
 
 import firstcause_syslog
 from firstcause import Event, IntakeResult, Severity
+from firstcause_syslog import udp
 from firstcause_syslog.config import Config
 from firstcause_syslog.joining import JOIN_PAUSE, MessageJoiner
 from firstcause_syslog.parser import Parser
@@ -168,11 +172,11 @@ class Served:
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    udp, tcp = free_port(), free_port()
-    tables = {"firstcause_syslog": {"udp": udp, "tcp": tcp}}
+    udp_port, tcp = free_port(), free_port()
+    tables = {"firstcause_syslog": {"udp": udp_port, "tcp": tcp}}
     with serve_stage(tmp_path, firstcause_syslog, tables=tables) as (client, stage):
         wait_until(lambda: _is_open(tcp), "the listener")
-        yield Served(client, stage, udp, tcp)
+        yield Served(client, stage, udp_port, tcp)
 
 
 def _is_open(port: int) -> bool:
@@ -210,12 +214,49 @@ def test_pythons_own_handler_a_line_a_datagram(served: Served) -> None:
     assert first["stack"].endswith("KeyError: 'card'")
 
 
+RSYSLOG = """
+global(workDirectory="{folder}")
+module(load="imudp")
+input(type="imudp" address="127.0.0.1" port="{input}")
+*.err action(type="omfwd" target="127.0.0.1" port="{tcp}" protocol="tcp"
+             template="RSYSLOG_SyslogProtocol23Format" tcp_framing="octet-counted")
+*.err action(type="omfwd" target="127.0.0.1" port="{udp}" protocol="udp" template="RSYSLOG_ForwardFormat")
+*.err action(type="omfwd" target="127.0.0.1" port="{tcp}" protocol="tcp"
+             template="RSYSLOG_TraditionalForwardFormat")
+"""
+
+
+def test_rsyslog_forwards_a_stack(served: Served, tmp_path: Path) -> None:
+    program = shutil.which("rsyslogd")
+    if program is None:
+        pytest.skip("rsyslogd is not installed")
+    port = free_port()
+    config = tmp_path / "rsyslog.conf"
+    config.write_text(RSYSLOG.format(folder=tmp_path, input=port, tcp=served.tcp, udp=served.udp))
+    command = [program, "-n", "-f", str(config), "-i", str(tmp_path / "pid")]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+            line.connect(("127.0.0.1", port))
+            wait_until(lambda: _has_listener(line), "rsyslogd")
+            text = "\n".join(PYTHON)
+            line.send(f"<11>Nov 25 12:00:00 web1 shop[7]: {text}".encode())
+        events = served.events(3)
+    finally:
+        running.terminate()
+        running.wait(30)
+    for event in events:
+        assert (event["message"], event["service"]) == (PYTHON[0], "shop")
+        assert event["stack"].split("\n")[-1] == PYTHON[-1]
+        assert event["details"]["host"] == "web1"
+
+
 def test_what_waits_when_the_daemon_stops_is_stored(tmp_path: Path) -> None:
-    udp = free_port()
-    tables = {"firstcause_syslog": {"udp": udp}}
+    port = free_port()
+    tables = {"firstcause_syslog": {"udp": port}}
     with serve_stage(tmp_path, firstcause_syslog, tables=tables) as (_client, stage):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
-            line.connect(("127.0.0.1", udp))
+            line.connect(("127.0.0.1", port))
             wait_until(lambda: _has_listener(line), "the listener")
             line.send(b"<11>app: the last words")
         folder_url = stage.app.settings.store.url
@@ -246,6 +287,25 @@ def test_what_is_let_go_is_counted(served: Served) -> None:
         return served.client.get("/api/v1/status").json()["intake"]["passed"]
 
     wait_until(lambda: counts() == {"syslog/udp": passed}, "the counts")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how many datagrams it dropped")
+def test_datagrams_that_the_kernel_drops_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(udp, "_RECEIVE_BUFFER_BYTES", 4096)
+    sent = 500
+    joiner = MessageJoiner(Parser(Config()))
+    with udp.bind_socket("127.0.0.1", 0, socket.SOCK_DGRAM) as sock:
+        receiver = udp.DatagramReceiver(sock, joiner)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+            line.connect(sock.getsockname())
+            for number in range(sent):
+                line.send(f"<11>app[{number}]: failed".encode())
+            receiver.receive_batch()
+            line.send(b"<11>app: the next one")
+            receiver.receive_batch()
+    result = joiner.take_ready(None)
+    assert 0 < len(result.events) < sent
+    assert result.ignored == {"dropped by the kernel": sent + 1 - len(result.events)}
 
 
 def test_a_body_that_is_json_without_a_tag() -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 UNCATALOGUED = "UNCATALOGUED"
 """The code of an error that has no code and that no catalog entry matches."""
 
-_GROUPING_VERSION = "1"
+_GROUPING_VERSION = "2"
 """The version of the rules by which errors are grouped; a part of every digest.
 
 A change that groups errors differently takes the next number: old and new fingerprints then never collide.
