@@ -10,7 +10,7 @@ from firstcause import Severity
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_MAX_NUMBER = 24
+_MAX_NUMBER, _MAX_DIGITS = 24, 4
 _ERROR_NUMBER = 17
 _LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
 """OpenTelemetry's six levels, four numbers each, from 1."""
@@ -26,8 +26,10 @@ def find_severity_number(record: Mapping[str, Any], body: object, attributes: Ma
     Of what exporters of files leave empty, the level within the body counts, and an exception is an error.
     """
     raw = record.get("severityNumber")
-    if isinstance(raw, int) and not isinstance(raw, bool) and 0 < raw <= _MAX_NUMBER:
-        return raw
+    if isinstance(raw, str | int | float) and str(raw).strip().isdecimal() and len(str(raw)) <= _MAX_DIGITS:
+        number = int(raw)
+        if 0 < number <= _MAX_NUMBER:
+            return number
     words = [raw, record.get("severityText")]
     for source in (body if isinstance(body, dict) else {}, attributes):
         words += [source.get(key) for key in _LEVEL_KEYS]

@@ -24,10 +24,11 @@ _MAX_PENDING = 1000
 _MAX_LINES = 500
 _CONTINUATION = re.compile(
     r"at \S|Caused by: |Suppressed: |\.\.\. \d+ |Traceback \(most recent call last\)|File \""
-    r"|During handling of the above |The above exception was |--- End of |#\d+ \S|goroutine \d+ \["
-    r"|created by |stack traceback:|from \S+:\d+:in "
+    r"|During handling of the above |The above exception was |--- End of |#\d+ \S|PHP {1,5}\d+\. "
+    r"|goroutine \d+ \[|created by |[\w./*-]+\.[\w.*()-]+\(.*\)$|from \S+:\d+:in |note: run with "
+    r"|(?:PHP )?[Ss]tack (?:trace|traceback|backtrace):|$"
 )
-"""The beginning of a line that no message begins with."""
+"""The beginning of a line that no message begins with, in the stacks of many languages."""
 
 _QUALIFIED_EXCEPTION = re.compile(r"(?:[A-Za-z_$][\w$]*\.)+[\w$]*(?:Exception|Error|Throwable)(?::|\s*$)")
 _EXCEPTION = re.compile(r"[\w.$]*(?:Exception|Error|Throwable)(?::|\s*$)")

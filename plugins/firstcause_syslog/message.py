@@ -22,7 +22,12 @@ _ESCAPE_PATTERN = re.compile(r'\\(["\\\]])')
 _HOST_PATTERN = re.compile(r"([A-Za-z0-9_.:\-]{1,255}) ")
 _TAG_PATTERN = re.compile(r"([^\s:\[\]{}()\"',=]{1,128})(?:\[(\d{1,10})\])?: ?")
 _PROGRAM_PATTERN = re.compile(r"([a-z][a-z0-9_./-]{0,127})(?:\[(\d{1,10})\])?: ?")
-_LEVEL_WORDS = frozenset({"critical", "debug", "error", "exception", "fatal", "info", "warning"})
+_LEVEL_WORDS = frozenset({
+    "alert", "crit", "critical", "debug", "emerg", "err", "error", "exception", "fatal", "info", "note",
+    "notice", "panic", "warn", "warning",
+})  # fmt: skip
+"""Words before a colon that are not programs."""
+
 _EXCEPTION_NAME = re.compile(r"(?:Error|Exception|Throwable|Warning)$")
 _ESCAPED_LINE_END = re.compile(r"(?<=[^\s#])#012")
 _ESCAPED_CONTROL = re.compile(r"#(0[0-3][0-7])")
@@ -59,7 +64,7 @@ def parse_message(text: str, now: datetime, zone: ZoneInfo) -> SyslogMessage:
     message = SyslogMessage(number % 8, number // 8, has_priority=is_valid)
     rest = text[priority.end() :] if priority else text
     if header := _RFC5424_HEADER.match(rest):
-        _parse_rfc5424(message, header, rest[header.end() :])
+        _parse_rfc5424(message, header, rest[header.end() :], zone)
     else:
         _parse_rfc3164(message, rest, now, zone)
     message.text = _decode_escapes(message.text)
@@ -76,14 +81,18 @@ def _decode_escapes(text: str) -> str:
     return _ESCAPED_CONTROL.sub(lambda match: chr(int(match[1], 8)), text)
 
 
-def _parse_rfc5424(message: SyslogMessage, header: re.Match[str], rest: str) -> None:
+def _parse_rfc5424(message: SyslogMessage, header: re.Match[str], rest: str, zone: ZoneInfo) -> None:
     fields = (None if value == "-" else value for value in header.groups())
     time, message.host, program, message.process, message.message_id = fields
     message.program = program[:_MAX_NAME_LENGTH] if program else None
-    message.sent_time = parse_iso_time(time) if time else None
+    message.sent_time = parse_iso_time(time, zone) if time else None
     # The first space separates. Others indent, as in a stack that is sent line by line.
-    rest = _parse_structured_data(message, rest).removeprefix(" ")
-    message.text = rest.removeprefix("\ufeff").rstrip()
+    after = _parse_structured_data(message, rest).removeprefix(" ")
+    # Some relays write the structured data of the message they got into its text as well.
+    element = rest[: len(rest) - len(after)].rstrip()
+    if element.startswith("[") and after.startswith(element):
+        after = after.removeprefix(element).removeprefix(" ")
+    message.text = after.removeprefix("\ufeff").rstrip()
 
 
 def _parse_structured_data(message: SyslogMessage, rest: str) -> str:
@@ -117,7 +126,7 @@ def _parse_rfc3164(message: SyslogMessage, rest: str, now: datetime, zone: ZoneI
     if timestamp := RFC3164_TIME.match(rest):
         message.sent_time = resolve_year(timestamp, now, zone)
     elif timestamp := ISO_TIME.match(rest):
-        message.sent_time = parse_iso_time(timestamp[1])
+        message.sent_time = parse_iso_time(timestamp[1], zone)
     if timestamp and message.time is not None:
         rest = rest[timestamp.end() :]
         tagged = _TAG_PATTERN.match(rest)

@@ -45,8 +45,8 @@ class Parser:
 
     def parse(self, data: bytes, now: datetime) -> SyslogMessage | None:
         """None of what is empty."""
-        text = data[:MAX_MESSAGE_BYTES].decode("utf-8", "replace").rstrip("\r\n\0 ").lstrip("\r\n\0")
-        return parse_message(text, now, ZoneInfo(self.config.timezone)) if text else None
+        text = data[:MAX_MESSAGE_BYTES].decode("utf-8", "replace").strip("\r\n\0")
+        return parse_message(text, now, ZoneInfo(self.config.timezone)) if text.strip() else None
 
     def build_event(self, message: SyslogMessage, peer: str, received_at: datetime) -> Event | str:
         """Build the event, or return the kind of a message that is none. peer: the sender's address."""
@@ -100,6 +100,8 @@ def _find_severity_number(text: str, structured: Mapping[str, Any], default: int
 
 def _find_stack(named: Mapping[str, str]) -> str | None:
     """Find a value of several lines under a name that means a stack."""
+    if not named:
+        return None
     texts = (named.get(key, "").strip() for key in _STACK_KEYS)
     return next((text for text in texts if "\n" in text), None)
 
@@ -121,6 +123,8 @@ def _build_details(message: SyslogMessage, peer: str, structured: dict[str, Any]
 def _select_first(
     data: Mapping[str, Any], names: Sequence[str], max_length: int | None = _MAX_NAME_LENGTH
 ) -> str | None:
+    if not data:
+        return None
     texts = (value.strip() for name in names if isinstance(value := data.get(name), str))
     text = next(filter(None, texts), None)
     return text[:max_length] if text else None

@@ -43,12 +43,13 @@ class SentTime(NamedTuple):
     has_year: bool = True
 
 
-def parse_iso_time(text: str) -> SentTime | None:
+def parse_iso_time(text: str, zone: ZoneInfo) -> SentTime | None:
+    """Parse ISO 8601. zone: of a time that has none."""
     try:
         timestamp = datetime.fromisoformat(text)
-        return SentTime(
-            (timestamp if timestamp.tzinfo is not None else timestamp.replace(tzinfo=UTC)).astimezone(UTC)
-        )
+        has_zone = timestamp.tzinfo is not None
+        time = timestamp if has_zone else timestamp.replace(tzinfo=zone)
+        return SentTime(time.astimezone(UTC), has_zone=has_zone)
     except (ValueError, OverflowError):
         return None
 
@@ -58,7 +59,9 @@ def resolve_year(match: re.Match[str], now: datetime, zone: ZoneInfo) -> SentTim
     month = _MONTH_NUMBERS.get(match[1], 0)
     day, hour, minute, second = (int(match[group]) for group in (2, 4, 5, 6))
     local_year = now.astimezone(zone).year
-    years = [int(match[3])] if match[3] else range(local_year + 1, local_year - _MAX_YEARS_BACK - 1, -1)
+    # Only a January may be that of the next year.
+    latest = local_year + 1 if month == 1 else local_year
+    years = [int(match[3])] if match[3] else range(latest, local_year - _MAX_YEARS_BACK - 1, -1)
     for year in years:
         try:
             time = datetime(year, month, day, hour, minute, second, tzinfo=zone).astimezone(UTC)

@@ -130,6 +130,7 @@ def test_the_specifications_own_example_is_read_and_is_no_error() -> None:
     [
         ({"severityNumber": 17}, None),
         ({"severityNumber": 21}, Severity.CRITICAL),
+        ({"severityNumber": "21"}, Severity.CRITICAL),
         ({"severityNumber": "SEVERITY_NUMBER_ERROR2"}, None),
         ({"severityNumber": "SEVERITY_NUMBER_FATAL"}, Severity.CRITICAL),
         ({"severityText": "critical"}, Severity.CRITICAL),
