@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         watch,
     )
     from firstcause.core.model import (
+        DEFAULT_GROUPING,
         Event,
         Notification,
         NotifyReason,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from firstcause.hookspecs import hookimpl
     from firstcause.hookspecs.delivery_tracker import DeliveryTracker
     from firstcause.hookspecs.findings import Findings
+    from firstcause.hookspecs.item_parser import parse_items
     from firstcause.hookspecs.probes import Checker, lazy_probe, require_library
     from firstcause.hookspecs.secret_urls import MALFORMED_URL, SecretUrl
     from firstcause.hookspecs.time_limits import describe_connection_error, open_socket, run_with_time_limit
@@ -50,12 +52,14 @@ if TYPE_CHECKING:
         Listener,
         Notifier,
         Probe,
+        RejectedItem,
         Remedy,
         Submit,
         SuppliedFact,
     )
 
 __all__ = [
+    "DEFAULT_GROUPING",
     "MALFORMED_URL",
     "AsgiMiddleware",
     "Checker",
@@ -83,6 +87,7 @@ __all__ = [
     "Probe",
     "Problem",
     "Reading",
+    "RejectedItem",
     "Remedy",
     "SecretUrl",
     "Severity",
@@ -101,6 +106,7 @@ __all__ = [
     "install",
     "lazy_probe",
     "open_socket",
+    "parse_items",
     "report",
     "require_library",
     "run_with_time_limit",
@@ -117,6 +123,7 @@ _HOME_MODULES = (
     "firstcause.hookspecs.types",
     "firstcause.hookspecs.delivery_tracker",
     "firstcause.hookspecs.findings",
+    "firstcause.hookspecs.item_parser",
     "firstcause.hookspecs.probes",
     "firstcause.hookspecs.secret_urls",
     "firstcause.hookspecs.time_limits",

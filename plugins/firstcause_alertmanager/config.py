@@ -4,21 +4,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from firstcause import Severity
 
-SEVERITIES = {
-    "critical": Severity.CRITICAL,
-    "page": Severity.CRITICAL,
-    "error": Severity.CRITICAL,
-    "warning": Severity.WARNING,
-    "info": Severity.INFO,
-    "none": Severity.INFO,
-}
+SEVERITIES = {"error": Severity.CRITICAL}
+"""An alert rule with the severity `error` says more than a logger that calls everything so."""
 
 
 class Config(BaseModel):
     """`[plugins.alertmanager]`. Labels: the first that an alert has is taken.
 
-    service, tenant: labels that name them. severities: values of the label `severity`, in small letters;
-    of an alert with any other the catalog decides.
+    service, tenant: labels that name them. severities: values of the label `severity`, in lower case, that
+    mean something else than usual (see `firstcause.Severity.from_word`).
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from firstcause import Event, IntakeError, Severity, code_of
+from firstcause import Event, IntakeError, Severity, code_of, parse_items
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from firstcause import IntakeResult
     from firstcause_alertmanager.config import Config
 
 NAME_LABEL = "alertname"
@@ -35,6 +37,18 @@ def _none_to_empty(value: object) -> object:
 Labels = Annotated[dict[str, Annotated[str, BeforeValidator(_to_text)]], BeforeValidator(_none_to_empty)]
 
 
+def _parse_time(value: object) -> datetime | None:
+    """Parse a time; None for anything else, as an alert with an odd time is an alert too."""
+    with suppress(ValueError):
+        if isinstance(value, str):
+            parsed = datetime.fromisoformat(value.strip())
+            return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
+    return None
+
+
+MaybeTime = Annotated[datetime | None, BeforeValidator(_parse_time)]
+
+
 class Alert(BaseModel):
     """One alert, the same in both formats. endsAt: in the past if it is resolved; year 1 means unknown."""
 
@@ -43,8 +57,8 @@ class Alert(BaseModel):
     labels: Labels
     annotations: Labels = Field(default_factory=dict)
     status: str | dict[str, Any] | None = None
-    started: AwareDatetime | None = Field(default=None, alias="startsAt")
-    ended: AwareDatetime | None = Field(default=None, alias="endsAt")
+    started: MaybeTime = Field(default=None, alias="startsAt")
+    ended: MaybeTime = Field(default=None, alias="endsAt")
     generator_url: str = Field(default="", alias="generatorURL")
 
     def is_resolved(self, now: datetime) -> bool:
@@ -57,13 +71,16 @@ class Alert(BaseModel):
 class Parser:
     config: Config
 
-    def parse(self, body: bytes, headers: Mapping[str, str]) -> list[Event]:  # noqa: ARG002 - the hook's shape
-        """IntakeError with what is wrong, where none of it is an alert."""
+    def parse(self, body: bytes, headers: Mapping[str, str]) -> IntakeResult:  # noqa: ARG002 - the hook's shape
+        """Parse the alerts; invalid ones are rejected. IntakeError: the body has no list of alerts.
+
+        Alertmanager never sends again what gets a 4xx, so one invalid alert must not refuse its group.
+        """
         now = datetime.now(UTC)
-        return [
-            self._build_event(_validate_alert(index, item), now)
-            for index, item in enumerate(_extract_alerts(body))
-        ]
+        return parse_items(
+            _extract_alerts(body),
+            lambda index, item: self._build_event(_validate_alert(index, item), now),
+        )
 
     def _build_event(self, alert: Alert, now: datetime) -> Event:
         labels, annotations = alert.labels, alert.annotations
@@ -94,7 +111,8 @@ class Parser:
         )
 
     def _map_severity(self, labels: Mapping[str, str]) -> Severity | None:
-        return self.config.severities.get(labels.get("severity", "").lower())
+        word = labels.get("severity", "").strip()
+        return self.config.severities.get(word.lower()) or Severity.from_word(word)
 
 
 def _extract_alerts(body: bytes) -> list[Any]:

@@ -4,20 +4,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from firstcause import Severity
 
-SEVERITIES = {
-    "critical": Severity.CRITICAL,
-    "fatal": Severity.CRITICAL,
-    "warning": Severity.WARNING,
-    "warn": Severity.WARNING,
-    "info": Severity.INFO,
-}
-
 
 class Config(BaseModel):
     """`[plugins.cloudevents]`. Each is a list of names, of which the first that an event has is taken.
 
     They are looked for among its attributes, then in its data where that is a JSON object. code: else the
-    attribute `type` makes it. severities: values in small letters; of any other the catalog decides.
+    attribute `type` makes it. severities: values, in lower case, that mean something else than usual (see
+    `firstcause.Severity.from_word`).
     resolved: true, "resolved" or "ok" means that the error is over.
     """
 
@@ -29,4 +22,4 @@ class Config(BaseModel):
     service: tuple[str, ...] = ("service", "source")
     tenant: tuple[str, ...] = ("tenant",)
     resolved: tuple[str, ...] = ("resolved",)
-    severities: dict[str, Severity] = Field(default_factory=lambda: dict(SEVERITIES))
+    severities: dict[str, Severity] = Field(default_factory=dict)

@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from firstcause import Event, IntakeError, code_of
+from firstcause import Event, IntakeError, Severity, code_of, parse_items
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from firstcause import IntakeResult
     from firstcause_cloudevents.config import Config
 
 _STRUCTURED_TYPE, _BATCH_TYPE = "application/cloudevents", "application/cloudevents-batch"
@@ -29,13 +30,13 @@ _MAX_TAG_LENGTH = 2000
 class Parser:
     config: Config
 
-    def parse(self, body: bytes, headers: Mapping[str, str]) -> list[Event]:
-        """Parse a request. IntakeError: the request, or an item of a batch, is not a CloudEvent."""
+    def parse(self, body: bytes, headers: Mapping[str, str]) -> IntakeResult:
+        """Parse a request; items that are not CloudEvents are rejected. IntakeError: it cannot be read."""
         now = datetime.now(UTC)
-        return [
-            self._build_event(index, cloud_event, now)
-            for index, cloud_event in enumerate(_decode_request(body, headers))
-        ]
+        return parse_items(
+            _decode_request(body, headers),
+            lambda index, item: self._build_event(index, _decode_structured(item, index), now),
+        )
 
     def _build_event(self, index: int, cloud_event: dict[str, Any], now: datetime) -> Event:
         for name in _REQUIRED_ATTRIBUTES:
@@ -53,7 +54,7 @@ class Parser:
             time=_parse_time(cloud_event.get("time")) or now,
             code=code_of(_select_first(values, self.config.code) or event_type),
             message=_select_first(values, self.config.message) or text or event_type,
-            severity=self.config.severities.get((_select_first(values, self.config.severity) or "").lower()),
+            severity=self._map_severity(_select_first(values, self.config.severity) or ""),
             service=_truncate_name(_select_first(values, self.config.service)),
             tenant=_truncate_name(_select_first(values, self.config.tenant)),
             details={"data": data} if data is not None else {},
@@ -61,21 +62,19 @@ class Parser:
             resolved=(_select_first(values, self.config.resolved) or "").lower() in _RESOLVED_VALUES,
         )
 
+    def _map_severity(self, word: str) -> Severity | None:
+        return self.config.severities.get(word.lower()) or Severity.from_word(word)
 
-def _decode_request(body: bytes, headers: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Each event's attributes, and its data under `data`."""
+
+def _decode_request(body: bytes, headers: Mapping[str, str]) -> list[Any]:
+    """List the items, each of which should be an event as JSON: its attributes, and its data under `data`."""
     content_type = headers.get("content-type", "").lower()
     if "ce-specversion" in headers and not content_type.startswith(_STRUCTURED_TYPE):
-        yield _decode_binary(body, content_type, headers)
-        return
+        return [_decode_binary(body, content_type, headers)]
     value = _parse_json(body, "the body")
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            yield _decode_structured(item, index)
-    elif content_type.startswith(_BATCH_TYPE):
+    if not isinstance(value, list) and content_type.startswith(_BATCH_TYPE):
         raise IntakeError("a batch is a JSON list of events", 422)
-    else:
-        yield _decode_structured(value, 0)
+    return value if isinstance(value, list) else [value]
 
 
 def _decode_binary(body: bytes, content_type: str, headers: Mapping[str, str]) -> dict[str, Any]:
@@ -87,8 +86,9 @@ def _decode_binary(body: bytes, content_type: str, headers: Mapping[str, str]) -
         cloud_event["datacontenttype"] = content_type
     if not body:
         return cloud_event
-    if "json" in content_type or not content_type:
+    if "json" in content_type:
         return cloud_event | {"data": _parse_json(body, "the data")}
+    # Without a content type the data may be anything; JSON in a text is found later.
     return cloud_event | {"data": body.decode("utf-8", "replace")}
 
 

@@ -27,10 +27,20 @@ def parse_header(body: bytes) -> dict[str, Any]:
     return _parse_object(_read_line(body, 0)[0], "the envelope's header")
 
 
-def iter_items(body: bytes) -> Iterator[Item]:
-    """IntakeError where the framing is broken."""
+def iter_items(body: bytes) -> Iterator[Item | IntakeError]:
+    """Iterate the items. If the framing is broken, the last is the error; those before it are good.
+
+    IntakeError: the envelope has no header.
+    """
     header_line, offset = _read_line(body, 0)
     _parse_object(header_line, "the envelope's header")
+    try:
+        yield from _iter_framed_items(body, offset)
+    except IntakeError as error:
+        yield error
+
+
+def _iter_framed_items(body: bytes, offset: int) -> Iterator[Item]:
     for index in range(_MAX_ITEMS):
         while body[offset : offset + 1] == b"\n":
             offset += 1

@@ -21,6 +21,7 @@ _KNOWN_TYPES = frozenset(
     }
 )  # fmt: skip
 _SESSION_STATUSES = ("exited", "ok", "errored", "crashed", "abnormal", "unhandled")
+_LOG_LEVELS = frozenset({"trace", "debug", "info", "warn", "warning"})
 _MAX_NAME_LENGTH = 60
 _MAX_QUANTITY = 10**9
 
@@ -46,6 +47,11 @@ class ItemCounts:
                     self.ignored[other_type if other_type in _KNOWN_TYPES else "other"] += 1
         except IntakeError:
             self.ignored[f"{item.type}, unreadable"] += 1
+
+    def count_log(self, level: str, *, readable: bool) -> None:
+        """Count a log that is not an error, or cannot be read."""
+        name = level if level in _LOG_LEVELS else "other"
+        self.ignored[f"log {name}" if readable else "log, unreadable"] += 1
 
     def _count_dropped(self, report: Any) -> None:
         self.ignored["client_report"] += 1

@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 import re
-import uuid
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qs, unquote
 
-from firstcause import Event, IntakeError, IntakeResult, Severity, Source
-from firstcause_sentry.crons import CronMonitor
-from firstcause_sentry.envelope import iter_items, parse_json
+from firstcause import Event, IntakeError, IntakeResult, Severity, parse_items
+from firstcause_sentry.crons import STATUSES, build_check_in_event
+from firstcause_sentry.envelope import iter_items, parse_header, parse_json
+from firstcause_sentry.fields import (
+    as_dict,
+    make_event_id,
+    parse_time,
+    read_attribute,
+    read_log_text,
+    read_tags,
+    rename_legacy_fields,
+    select_tag,
+    to_text,
+)
+from firstcause_sentry.fingerprints import read_grouping
 from firstcause_sentry.item_counts import ItemCounts
+from firstcause_sentry.stacks import build_source, format_exception, format_stack, list_exceptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from firstcause_sentry.config import Config
     from firstcause_sentry.envelope import Item
 
-_SEVERITIES = {
-    "fatal": Severity.CRITICAL,
-    "warning": Severity.WARNING,
-    "warn": Severity.WARNING,
-    "log": Severity.INFO,
-    "info": Severity.INFO,
-    "debug": Severity.INFO,
-    "trace": Severity.INFO,
-}
-"""Of an `error`, which is what SDKs call nearly all, the catalog decides."""
-
 _ERROR_LOG_LEVELS = {"error", "fatal"}
 _CODE_PATTERN = re.compile(r"[A-Z][A-Z0-9_]{1,119}")
 _PROJECT_PATTERN = re.compile(r"/api/([^/]+)/")
-_MAX_NAME_LENGTH = 200
-_MAX_TAG_LENGTH = 2000
+_CRON_PATTERN = re.compile(r"/api/[^/]+/cron/([^/]+)")
 _DETAIL_FIELDS = (
     "release",
     "environment",
@@ -46,97 +46,136 @@ _DETAIL_FIELDS = (
     "culprit",
     "dist",
 )
-_MAX_FRAMES = 60
+_OTHER_EVENT_TYPES = frozenset({"transaction", "generic", "feedback", "nodata"})
+"""Types of an `event` that are not errors."""
+
+_BARE_FIELDS = frozenset({"event_id", "timestamp", "sdk", "type"})
+"""Fields that say nothing about an error."""
+
+
+class Request(NamedTuple):
+    """What a request says of all its events.
+
+    service: by its project. sent_at: by the sender's clock, to correct the times that this clock gave.
+    """
+
+    service: str | None
+    sent_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Parser:
     config: Config
-    crons: CronMonitor = field(default_factory=CronMonitor)
 
     def parse_envelope(self, body: bytes, headers: Mapping[str, str]) -> IntakeResult:
-        """Of its items the events, the logs of errors and jobs that failed; the others are counted.
+        """Parse the events, the logs of errors and the failed jobs of its items; the others are counted.
 
-        IntakeError: an error in it cannot be parsed, and it holds no other.
+        Items that cannot be read are rejected. IntakeError: the envelope has no header.
         """
-        accepted: list[Event] = []
         counts = ItemCounts()
-        first_error: IntakeError | None = None
-        for item in iter_items(body):
-            try:
-                events = self._parse_item(item, headers)
-            except IntakeError as error:
-                first_error = first_error or error
-                counts.ignored[f"{item.type}, unreadable"] += 1
-                continue
-            accepted += events
-            if not events:
-                counts.count(item)
-        if first_error is not None and not accepted:
-            raise first_error
-        return IntakeResult(accepted, counts.ignored, counts.dropped_by_sender)
+        request = Request(self._find_service(headers), parse_time(parse_header(body).get("sent_at")))
 
-    def _parse_item(self, item: Item, headers: Mapping[str, str]) -> list[Event]:
+        def parse_item(_index: int, item: Item | IntakeError) -> Sequence[Event]:
+            if isinstance(item, IntakeError):
+                raise item
+            return self._parse_item(item, request, counts)
+
+        result = parse_items(iter_items(body), parse_item)
+        return replace(result, ignored=counts.ignored, dropped_by_sender=counts.dropped_by_sender)
+
+    def _parse_item(self, item: Item, request: Request, counts: ItemCounts) -> Sequence[Event]:
         match item.type:
             case "event":
-                return [self._build_event(parse_json(item.payload, "the event"), headers)]
+                payload = parse_json(item.payload, "the event")
+                event_type = payload.get("type") if isinstance(payload, dict) else None
+                if event_type in _OTHER_EVENT_TYPES:
+                    counts.ignored[str(event_type)] += 1
+                    return ()
+                return [self._build_event(payload, request)]
             case "log":
-                return list(self._iter_log_events(parse_json(item.payload, "the log"), headers))
+                return self._list_log_events(parse_json(item.payload, "the log"), request, counts)
             case "check_in":
                 payload = parse_json(item.payload, "the check-in")
-                event = self.crons.to_event(payload, self._find_service(headers), datetime.now(UTC))
-                return [event] if event is not None else []
-        return []
+                event = build_check_in_event(payload, request.service, datetime.now(UTC))
+                if event is not None:
+                    return [event]
+        counts.count(item)
+        return ()
 
-    def parse_store_event(self, body: bytes, headers: Mapping[str, str]) -> list[Event]:
-        """One event, as old SDKs send it."""
-        return [self._build_event(parse_json(body, "the event"), headers)]
+    def parse_store_event(self, body: bytes, headers: Mapping[str, str]) -> IntakeResult:
+        """Parse one event, as old SDKs send it."""
+        payload = parse_json(body, "the event")
+        event_type = payload.get("type") if isinstance(payload, dict) else None
+        if event_type in _OTHER_EVENT_TYPES:
+            return IntakeResult(ignored={str(event_type): 1})
+        return IntakeResult([self._build_event(payload, Request(self._find_service(headers)))])
 
-    def _build_event(self, payload: Any, headers: Mapping[str, str]) -> Event:
+    def parse_cron(self, body: bytes, headers: Mapping[str, str]) -> IntakeResult:
+        """Parse a check-in whose job stands in the path, and its status in the query or a JSON body."""
+        match = _CRON_PATTERN.search(headers.get(":path", ""))
+        query = {name: values[0] for name, values in parse_qs(headers.get(":query", "")).items()}
+        sent = as_dict(parse_json(body, "the check-in")) if body.strip() else {}
+        payload = {**sent, **query, "monitor_slug": unquote(match[1]) if match else None}
+        if payload.get("status") not in STATUSES:
+            msg = f"a check-in has a status: {', '.join(sorted(STATUSES))}"
+            raise IntakeError(msg, 422)
+        event = build_check_in_event(payload, self._find_service(headers), datetime.now(UTC))
+        return IntakeResult([event]) if event is not None else IntakeResult(ignored={"check_in": 1})
+
+    def _build_event(self, payload: Any, request: Request) -> Event:
         if not isinstance(payload, dict):
             msg = "an event is a JSON object"
             raise IntakeError(msg, 422)
-        exceptions = _list_exceptions(payload)
-        tags = _read_tags(payload)
-        message = _select_message(payload, exceptions)
-        code = self._find_code(tags)
-        if code is None and message is None:
-            msg = "the event has neither an exception nor a message"
+        if not payload.keys() - _BARE_FIELDS:
+            msg = "the event is empty: neither an exception nor a message"
             raise IntakeError(msg, 422)
+        payload = rename_legacy_fields(payload)
+        exceptions, tags = list_exceptions(payload), read_tags(payload)
+        log_text, time = read_log_text(payload), parse_time(payload.get("timestamp"))
+        message = next(filter(None, map(format_exception, exceptions[-1:])), log_text)
         return Event(
-            id=_make_event_id(payload.get("event_id")),
-            time=_parse_time(payload.get("timestamp")),
-            code=code,
-            message=message,
-            severity=_SEVERITIES.get(str(payload.get("level")).lower()),
-            tenant=_select_tag(tags, self.config.tenant),
-            service=_select_tag(tags, self.config.service) or self._find_service(headers),
-            details=_build_details(payload, exceptions),
-            source=_build_source(payload, exceptions),
-            stack=_format_stack(exceptions) or None,
+            id=make_event_id(payload.get("event_id")),
+            time=time or datetime.now(UTC),
+            sent_at=request.sent_at if time is not None else None,
+            code=self._find_code(tags),
+            message=message or _describe_event(payload),
+            severity=Severity.from_word(payload.get("level")),
+            tenant=select_tag(tags, self.config.tenant),
+            service=select_tag(tags, self.config.service) or request.service,
+            details=_build_details(payload, exceptions, log_text),
+            source=build_source(payload, exceptions),
+            stack=format_stack(payload, exceptions),
             tags=tags,
+            grouping=read_grouping(payload, exceptions, tags, message),
         )
 
-    def _iter_log_events(self, payload: Any, headers: Mapping[str, str]) -> Iterator[Event]:
-        logs = payload.get("items") if isinstance(payload, dict) else None
-        for log in _select_objects(logs):
-            if str(log.get("level")).lower() not in _ERROR_LOG_LEVELS or not _to_text(log.get("body")):
+    def _list_log_events(self, payload: Any, request: Request, counts: ItemCounts) -> Sequence[Event]:
+        logs = as_dict(payload).get("items")
+        events = []
+        for log in logs if isinstance(logs, list) else ():
+            text = to_text(as_dict(log).get("body"))
+            level = str(as_dict(log).get("level")).lower()
+            if text is None or level not in _ERROR_LOG_LEVELS:
+                counts.count_log(level, readable=text is not None)
                 continue
-            attributes = _as_dict(log.get("attributes"))
-            tags = {name: _read_attribute(value) for name, value in attributes.items()}
-            yield Event(
-                id=_make_event_id(None),
-                time=_parse_time(log.get("timestamp")),
+            tags = {name: read_attribute(value) for name, value in as_dict(log.get("attributes")).items()}
+            release, time = tags.get("sentry.release"), parse_time(log.get("timestamp"))
+            event = Event(
+                id=make_event_id(None),
+                time=time or datetime.now(UTC),
+                sent_at=request.sent_at if time is not None else None,
                 code=self._find_code(tags),
-                message=_to_text(log.get("body")),
-                severity=_SEVERITIES.get(str(log.get("level")).lower()),
-                tenant=_select_tag(tags, self.config.tenant),
-                service=_select_tag(tags, self.config.service) or self._find_service(headers),
-                details=_build_log_details(tags),
+                message=text,
+                severity=Severity.from_word(level),
+                tenant=select_tag(tags, self.config.tenant),
+                service=select_tag(tags, self.config.service) or request.service,
+                details={"attributes": tags} | ({"release": release} if release else {}),
             )
+            events.append(event)
+        return events
 
     def _find_code(self, tags: Mapping[str, str]) -> str | None:
-        code = _select_tag(tags, self.config.code)
+        code = select_tag(tags, self.config.code)
         return code if code is not None and _CODE_PATTERN.fullmatch(code) else None
 
     def _find_service(self, headers: Mapping[str, str]) -> str | None:
@@ -144,148 +183,24 @@ class Parser:
         return self.config.projects.get(match[1]) if match else None
 
 
-def _as_dict(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+def _describe_event(payload: Mapping[str, Any]) -> str:
+    """Describe an event that has neither an exception nor a message."""
+    places = (to_text(payload.get(name)) for name in ("transaction", "culprit", "logger"))
+    place = next(filter(None, places), None)
+    return f"an error without a message in {place}" if place else "an error without a message"
 
 
-def _select_objects(value: object) -> list[dict[str, Any]]:
-    """List the objects of a field, which may be a list or hold one under `values`."""
-    entries = value.get("values") if isinstance(value, dict) else value
-    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-
-
-def _to_text(value: object) -> str | None:
-    return value.strip() if isinstance(value, str) and value.strip() else None
-
-
-def _read_attribute(value: object) -> str:
-    """An attribute of a log: {"value": ..., "type": ...}, or the value itself."""
-    raw = value.get("value") if isinstance(value, dict) else value
-    return str(raw)[:_MAX_TAG_LENGTH]
-
-
-def _list_exceptions(payload: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The innermost cause first, the one that was caught last."""
-    return _select_objects(payload.get("exception"))
-
-
-def _read_tags(payload: Mapping[str, Any]) -> dict[str, str]:
-    """They come as an object or as pairs."""
-    raw_tags = payload.get("tags")
-    pairs = raw_tags.items() if isinstance(raw_tags, dict) else raw_tags if isinstance(raw_tags, list) else ()
-    tags = {}
-    for pair in pairs:
-        with suppress(TypeError, ValueError):
-            name, value = pair
-            if value is not None:
-                tags[str(name)] = str(value)[:_MAX_TAG_LENGTH]
-    return tags
-
-
-def _format_exception(exception: Mapping[str, Any]) -> str | None:
-    parts = (_to_text(exception.get("type")), _to_text(str(exception.get("value") or "")))
-    return ": ".join(filter(None, parts)) or None
-
-
-def _select_message(payload: Mapping[str, Any], exceptions: Sequence[Mapping[str, Any]]) -> str | None:
-    """The message of the exception that was caught, else that of the log."""
-    if exceptions and (exception_text := _format_exception(exceptions[-1])):
-        return exception_text
-    for candidate in (payload.get("logentry"), payload.get("message")):
-        if text := _to_text(candidate) or _fill_template(_as_dict(candidate)):
-            return text
-    return None
-
-
-def _fill_template(entry: Mapping[str, Any]) -> str | None:
-    if formatted := _to_text(entry.get("formatted")):
-        return formatted
-    template, params = _to_text(entry.get("message")), entry.get("params")
-    if template is not None and params:
-        with suppress(TypeError, ValueError, KeyError):
-            return template % (tuple(params) if isinstance(params, list) else params)
-    return template
-
-
-def _list_frames(exception: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The innermost last."""
-    return _select_objects(_as_dict(exception.get("stacktrace")).get("frames"))
-
-
-def _build_source(payload: Mapping[str, Any], exceptions: Sequence[Mapping[str, Any]]) -> Source | None:
-    """The innermost frame of the application's own code, of the exception that was caught."""
-    frames = [
-        *_list_frames(payload),
-        *(frame for exception in exceptions[-1:] for frame in _list_frames(exception)),
-    ]
-    app_frames = [frame for frame in frames if frame.get("in_app")]
-    for frame in reversed(app_frames or frames):
-        line = frame.get("lineno")
-        file = (
-            _to_text(frame.get("filename"))
-            or _to_text(frame.get("abs_path"))
-            or _to_text(frame.get("module"))
-        )
-        if file is not None:
-            line_number = line if isinstance(line, int) and not isinstance(line, bool) else None
-            return Source(file=file, line=line_number, function=_to_text(frame.get("function")))
-    return None
-
-
-def _format_stack(exceptions: Sequence[Mapping[str, Any]]) -> str:
-    """As Python writes it: the cause first."""
-    sections = []
-    for exception in exceptions:
-        frames = _list_frames(exception)[-_MAX_FRAMES:]
-        lines = [line for frame in frames for line in _format_frame(frame)]
-        summary = _format_exception(exception)
-        if lines or summary:
-            sections.append("\n".join([*lines, summary or "an exception"]))
-    return "\n\nthen:\n\n".join(sections)
-
-
-def _format_frame(frame: Mapping[str, Any]) -> Iterator[str]:
-    # The whole path of a file shows whether it is a library's.
-    paths = ("filename", "abs_path") if frame.get("in_app") is not False else ("abs_path", "filename")
-    file = next(filter(None, (_to_text(frame.get(name)) for name in (*paths, "module"))), "?")
-    yield f'  File "{file}", line {frame.get("lineno") or "?"}, in {frame.get("function") or "?"}'
-    if context := _to_text(frame.get("context_line")):
-        yield f"    {context}"
-
-
-def _build_details(payload: Mapping[str, Any], exceptions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    details: dict[str, Any] = {name: payload[name] for name in _DETAIL_FIELDS if _to_text(payload.get(name))}
-    if exceptions and (exception_type := _to_text(exceptions[-1].get("type"))):
+def _build_details(
+    payload: Mapping[str, Any], exceptions: Sequence[Mapping[str, Any]], log_text: str | None
+) -> dict[str, Any]:
+    details: dict[str, Any] = {name: payload[name] for name in _DETAIL_FIELDS if to_text(payload.get(name))}
+    if exceptions and (exception_type := to_text(exceptions[-1].get("type"))):
         details["exception"] = exception_type
+    if exceptions and log_text and log_text != format_exception(exceptions[-1]):
+        details["log"] = log_text
     for name in ("extra", "user", "request", "contexts"):
-        if value := _as_dict(payload.get(name)):
+        if value := as_dict(payload.get(name)):
             details[name] = value
-    if causes := [text for exception in exceptions[:-1] if (text := _format_exception(exception))]:
+    if causes := [text for exception in exceptions[:-1] if (text := format_exception(exception))]:
         details["caused_by"] = causes
     return details
-
-
-def _build_log_details(tags: Mapping[str, str]) -> dict[str, Any]:
-    release = tags.get("sentry.release")
-    return {"attributes": tags} | ({"release": release} if release else {})
-
-
-def _make_event_id(value: object) -> str:
-    text = _to_text(value)
-    return f"sentry:{text[:64] if text else uuid.uuid4().hex}"
-
-
-def _parse_time(value: object) -> datetime:
-    """Seconds since 1970, or ISO 8601; now where it is neither."""
-    with suppress(ValueError, OverflowError, OSError):
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return datetime.fromtimestamp(value, UTC)
-        if isinstance(value, str):
-            parsed = datetime.fromisoformat(value)
-            return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
-    return datetime.now(UTC)
-
-
-def _select_tag(tags: Mapping[str, str], names: Sequence[str]) -> str | None:
-    value = next((tags[name].strip() for name in names if tags.get(name, "").strip()), None)
-    return value[:_MAX_NAME_LENGTH] if value else None

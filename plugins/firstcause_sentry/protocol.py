@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from firstcause import IntakeOutcome
 
 _KEY_PATTERN = re.compile(r"\bsentry_key=([^,\s]+)")
+_CRON_KEY_PATTERN = re.compile(r"/cron/[^/]+/([^/]+)/?$")
 _UNPRINTABLE_PATTERN = re.compile(r"[^ -~]+")
 _MAX_ERROR_LENGTH = 200
 _TOO_MANY_REQUESTS, _SERVICE_UNAVAILABLE = 429, 503
@@ -32,6 +33,12 @@ def envelope_key(body: bytes, headers: Mapping[str, str]) -> str | None:
 def request_key(_body: bytes, headers: Mapping[str, str]) -> str | None:
     """The public key of the DSN, by the request's headers or its query."""
     return _require_single_key({*_iter_request_keys(headers)})
+
+
+def cron_key(body: bytes, headers: Mapping[str, str]) -> str | None:
+    """The public key of the DSN, which may be the last part of a check-in's path."""
+    match = _CRON_KEY_PATTERN.search(headers.get(":path", ""))
+    return match[1] if match else request_key(body, headers)
 
 
 def _require_single_key(keys: set[str]) -> str | None:
@@ -59,7 +66,9 @@ def build_response(outcome: IntakeOutcome, _headers: Mapping[str, str]) -> Intak
     """Build the response: 200 with the event's id, else the reason in SDKs' header, and how long to wait."""
     if outcome.error is None:
         ids = [name.removeprefix("sentry:") for name in outcome.ids]
-        return IntakeResponse(200, {"id": ids[0] if ids else None}, _EXPOSE_HEADERS)
+        rejected = [{"index": index, "error": error} for index, error in outcome.rejected]
+        body = {"id": ids[0] if ids else None} | ({"rejected": rejected} if rejected else {})
+        return IntakeResponse(200, body, _EXPOSE_HEADERS)
     message = _UNPRINTABLE_PATTERN.sub(" ", outcome.error)[:_MAX_ERROR_LENGTH]
     response_headers = _EXPOSE_HEADERS | {"X-Sentry-Error": message}
     status = outcome.status

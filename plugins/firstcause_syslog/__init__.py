@@ -6,7 +6,7 @@ from functools import partial
 
 from firstcause import Listener, hookimpl
 from firstcause_syslog.config import Config
-from firstcause_syslog.message import Parser
+from firstcause_syslog.parser import Parser
 from firstcause_syslog.tcp import TcpServer
 from firstcause_syslog.udp import listen
 

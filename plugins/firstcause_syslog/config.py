@@ -21,7 +21,8 @@ Port = Annotated[int | None, Field(ge=1, le=65535)]
 class Config(BaseModel):
     """`[plugins.syslog]`. udp, tcp: ports to listen on, none by default. connections: at once, by TCP.
 
-    least: the highest number of a severity that is an error; 3 is err, 4 takes warnings too.
+    min_severity: the highest number of a severity that is an error; 3 is err, 4 takes warnings too.
+    program_min_severity: the same by program, for those that log more, or less, severely than others.
     service, tenant, code: names in the structured data that name them; else the service is the program.
     timezone: of senders whose times have none (RFC 3164).
     """
@@ -35,6 +36,7 @@ class Config(BaseModel):
     tcp: Port = None
     connections: int = Field(default=200, ge=1, le=10_000)
     min_severity: int = Field(default=3, ge=0, le=7)
+    program_min_severity: dict[str, Annotated[int, Field(ge=0, le=7)]] = Field(default_factory=dict)
     service: tuple[str, ...] = ("service",)
     tenant: tuple[str, ...] = ("tenant",)
     code: tuple[str, ...] = ("code",)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from firstcause import FirstcauseError
+from firstcause_syslog.joining import MessageJoiner
 from firstcause_syslog.message import MAX_MESSAGE_BYTES
 from firstcause_syslog.udp import bind_socket
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
 
-    from firstcause import Event, Submit
-    from firstcause_syslog.message import Parser
+    from firstcause import IntakeResult, Submit
+    from firstcause_syslog.parser import Parser
 
 log = logging.getLogger("firstcause.syslog")
 
@@ -31,9 +32,13 @@ _MIN_WAIT_S, _MAX_WAIT_S = 0.5, 10.0
 
 @dataclass
 class Stream:
-    """What a connection has sent of an incomplete message. skipping: inside a line that is too long."""
+    """What a connection has sent of an incomplete message.
+
+    peer: the address. source: the address and port. skipping: inside a line that is too long.
+    """
 
     peer: str
+    source: str = ""
     buffer: bytearray = field(default_factory=bytearray)
     skipping: bool = False
 
@@ -88,7 +93,7 @@ class TcpServer:
 
     def __init__(self, host: str, port: int, parser: Parser, connections: int) -> None:
         self._address = (host, port)
-        self._parser = parser
+        self._joiner = MessageJoiner(parser)
         self._max_connections = connections
 
     def run(self, submit: Submit, stop: threading.Event) -> None:
@@ -102,19 +107,20 @@ class TcpServer:
             selector.register(listener, selectors.EVENT_READ)
             try:
                 while not stop.is_set():
-                    if events := list(self._receive_events(selector, listener)):
-                        _store_with_retry(events, submit, stop)
+                    self._receive_messages(selector, listener)
+                    _store_with_retry(self._joiner.take_ready(datetime.now(UTC)), submit, stop)
+                _store_with_retry(self._joiner.take_ready(None), submit, stop)
             finally:
                 for key in list(selector.get_map().values()):
                     if isinstance(key.fileobj, socket.socket) and key.fileobj is not listener:
                         key.fileobj.close()
 
-    def _receive_events(self, selector: selectors.BaseSelector, listener: socket.socket) -> Iterator[Event]:
+    def _receive_messages(self, selector: selectors.BaseSelector, listener: socket.socket) -> None:
         for key, _ in selector.select(_SELECT_TIMEOUT_S):
             if key.fileobj is listener:
                 self._accept_connection(selector, listener)
             elif isinstance(key.fileobj, socket.socket):
-                yield from self._read_connection(selector, key.fileobj, key.data)
+                self._read_connection(selector, key.fileobj, key.data)
 
     def _accept_connection(self, selector: selectors.BaseSelector, listener: socket.socket) -> None:
         try:
@@ -126,11 +132,11 @@ class TcpServer:
             connection.close()
             return
         connection.setblocking(False)
-        selector.register(connection, selectors.EVENT_READ, Stream(str(peer[0])))
+        selector.register(connection, selectors.EVENT_READ, Stream(str(peer[0]), f"{peer[0]}:{peer[1]}"))
 
     def _read_connection(
         self, selector: selectors.BaseSelector, connection: socket.socket, stream: Stream
-    ) -> Iterator[Event]:
+    ) -> None:
         try:
             chunk = connection.recv(_CHUNK_BYTES)
             messages = list(stream.take_messages(chunk, ended=not chunk))
@@ -139,25 +145,26 @@ class TcpServer:
         except (OSError, ValueError) as error:
             log.warning("syslog: the connection of %s is closed: %s", stream.peer, error)
             chunk, messages = b"", []
+        now = datetime.now(UTC)
+        for message in messages:
+            self._joiner.add_message(message, stream.source, stream.peer, now, by_stream=True)
         if not chunk:
             selector.unregister(connection)
             connection.close()
-        now = datetime.now(UTC)
-        for message in messages:
-            event = self._parser.parse(message, stream.peer, now)
-            if event is not None:
-                yield event
+            self._joiner.end_source(stream.source)
 
 
-def _store_with_retry(events: list[Event], submit: Submit, stop: threading.Event) -> None:
+def _store_with_retry(result: IntakeResult, submit: Submit, stop: threading.Event) -> None:
     """Try until it is stored; meanwhile nothing is read, and the senders' own queues fill."""
+    if not result.events and not result.ignored:
+        return
     wait = _MIN_WAIT_S
     while True:
         try:
-            submit(events)
+            submit(result)
         except FirstcauseError as error:
             if stop.is_set():
-                log.error("%d messages by TCP are lost: %s", len(events), error)  # noqa: TRY400 - one line
+                log.error("%d messages by TCP are lost: %s", len(result.events), error)  # noqa: TRY400 - one line
                 return
             log.warning("syslog waits %g s, for the store has no room: %s", wait, error)
             stop.wait(wait)

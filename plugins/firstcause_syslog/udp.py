@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from firstcause import FirstcauseError
+from firstcause_syslog.joining import MessageJoiner
 from firstcause_syslog.message import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
 
-    from firstcause import Event, Submit
-    from firstcause_syslog.message import Parser
+    from firstcause import IntakeResult, Submit
+    from firstcause_syslog.parser import Parser
 
 log = logging.getLogger("firstcause.syslog")
 
@@ -23,6 +24,10 @@ _POLL_INTERVAL_S = 0.3
 """Seconds between looks at whether it is time to stop."""
 
 _MAX_BATCH = 500
+_SO_RXQ_OVFL = 40
+"""Linux's option, which the module socket does not name: the count of dropped datagrams comes with each."""
+
+_ANCILLARY_BYTES = 64
 _RECEIVE_BUFFER_BYTES = 4 << 20
 """Bytes that the kernel may hold for us while a batch is stored; it may give less."""
 
@@ -41,31 +46,54 @@ def bind_socket(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
     return sock
 
 
+class DatagramReceiver:
+    """Receives datagrams, and counts those that the kernel had no room for, where it says so (Linux)."""
+
+    def __init__(self, sock: socket.socket, joiner: MessageJoiner) -> None:
+        self._sock = sock
+        self._joiner = joiner
+        self._dropped = 0
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+        if sys.platform == "linux":
+            sock.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
+
+    def receive_batch(self) -> None:
+        """Receive what has come, up to so many."""
+        self._sock.settimeout(_POLL_INTERVAL_S)
+        for _ in range(_MAX_BATCH):
+            try:
+                datagram, ancillary, _flags, peer = self._sock.recvmsg(MAX_MESSAGE_BYTES, _ANCILLARY_BYTES)
+            except (TimeoutError, BlockingIOError):
+                return
+            self._sock.settimeout(0)
+            for level, kind, data in ancillary:
+                if (level, kind) == (socket.SOL_SOCKET, _SO_RXQ_OVFL):
+                    self._count_dropped(int.from_bytes(data[:4], sys.byteorder))
+            address = str(peer[0])
+            self._joiner.add_message(datagram, address, address, datetime.now(UTC), by_stream=False)
+
+    def _count_dropped(self, total: int) -> None:
+        """Count by how much the kernel's own count, of 32 bits, has grown."""
+        self._joiner.count_ignored("dropped by the kernel", (total - self._dropped) % 2**32)
+        self._dropped = total
+
+
 def listen(host: str, port: int, parser: Parser, submit: Submit, stop: threading.Event) -> None:
     """Until stopped."""
     with bind_socket(host, port, socket.SOCK_DGRAM) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+        joiner = MessageJoiner(parser)
+        receiver = DatagramReceiver(sock, joiner)
         while not stop.is_set():
-            if events := list(_receive_batch(sock, parser)):
-                _store_or_log(events, submit)
+            receiver.receive_batch()
+            _store_or_log(joiner.take_ready(datetime.now(UTC)), submit)
+        receiver.receive_batch()
+        _store_or_log(joiner.take_ready(None), submit)
 
 
-def _receive_batch(sock: socket.socket, parser: Parser) -> Iterator[Event]:
-    """What has come, up to so many."""
-    sock.settimeout(_POLL_INTERVAL_S)
-    for _ in range(_MAX_BATCH):
-        try:
-            datagram, peer = sock.recvfrom(MAX_MESSAGE_BYTES)
-        except (TimeoutError, BlockingIOError):
-            return
-        sock.settimeout(0)
-        event = parser.parse(datagram, str(peer[0]), datetime.now(UTC))
-        if event is not None:
-            yield event
-
-
-def _store_or_log(events: list[Event], submit: Submit) -> None:
+def _store_or_log(result: IntakeResult, submit: Submit) -> None:
+    if not result.events and not result.ignored:
+        return
     try:
-        submit(events)
+        submit(result)
     except FirstcauseError as error:
-        log.error("%d messages by UDP are lost: %s", len(events), error)  # noqa: TRY400 - one line
+        log.error("%d messages by UDP are lost: %s", len(result.events), error)  # noqa: TRY400 - one line

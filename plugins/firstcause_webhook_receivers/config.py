@@ -9,11 +9,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from firstcause import Severity
 from firstcause_webhook_receivers.json_paths import check_path
 
-SEVERITIES = {
-    **dict.fromkeys(("critical", "crit", "fatal", "error", "high", "alarm", "p0", "p1"), Severity.CRITICAL),
-    **dict.fromkeys(("warning", "warn", "medium", "p2", "p3"), Severity.WARNING),
-    **dict.fromkeys(("info", "informational", "low", "notice", "p4", "p5"), Severity.INFO),
-}
+SEVERITIES = {"error": Severity.CRITICAL}
+"""An alert with the severity `error` says more than a logger that calls everything so."""
+
 RESOLVED_VALUES = ("resolved", "ok", "closed", "recovered", "normal", "clear", "true")
 
 
@@ -41,7 +39,8 @@ class PayloadMapping(BaseModel):
     path: where it is served, /api/v1/webhooks/<path>; None means the receiver's name.
     items: path of the list, if one request holds several events; empty means the whole body is one.
     code: made into a code by `firstcause.code_of`.
-    severities: value in lower case -> severity; for any other value the catalog decides.
+    severities: value in lower case -> severity, where it means something else than usual (see
+        `firstcause.Severity.from_word`).
     resolved_values: values at `resolved` that mean that the error is over.
     id: identifies an occurrence, so that one sent again is not counted twice.
     """

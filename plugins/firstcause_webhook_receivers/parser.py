@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from firstcause import Event, IntakeError, code_of
+from firstcause import Event, IntakeError, Severity, code_of, parse_items
 from firstcause_webhook_receivers.json_paths import select_first, to_text, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from firstcause import IntakeResult
     from firstcause_webhook_receivers import config
 
 _MAX_NAME_LENGTH = 200
@@ -29,17 +30,17 @@ class Parser:
     name: str
     mapping: config.PayloadMapping
 
-    def parse(self, body: bytes, headers: Mapping[str, str]) -> list[Event]:  # noqa: ARG002 - the hook's shape
-        """Read a request into events. IntakeError: the body is not JSON, or the mapped paths hold nothing."""
+    def parse(self, body: bytes, headers: Mapping[str, str]) -> IntakeResult:  # noqa: ARG002 - the hook's shape
+        """Read a request; items with nothing at the mapped paths are rejected. IntakeError: no items."""
         try:
             root = json.loads(body)
         except (ValueError, RecursionError) as error:
             msg = f"the body is not JSON: {type(error).__name__}"
             raise IntakeError(msg) from None
         now = datetime.now(UTC)
-        return [
-            self._build_event(index, item, root, now) for index, item in enumerate(self._list_items(root))
-        ]
+        return parse_items(
+            self._list_items(root), lambda index, item: self._build_event(index, item, root, now)
+        )
 
     @property
     def _table(self) -> str:
@@ -68,7 +69,7 @@ class Parser:
             time=_parse_time(select_first(item, root, mapping.time)) or now,
             code=code_of(code) if code else None,
             message=message or code,
-            severity=mapping.severities.get(severity),
+            severity=mapping.severities.get(severity) or Severity.from_word(severity),
             service=self._read_name(item, root, mapping.service),
             tenant=self._read_name(item, root, mapping.tenant),
             details=item if isinstance(item, dict) else {"value": item},

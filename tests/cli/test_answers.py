@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from firstcause.app.answers import StatusAnswer
@@ -29,7 +30,7 @@ from firstcause.incidents.answers import (
 )
 from firstcause.plugins.discovery import PluginState
 from support.answer_types import validate_answer
-from support.firstcause_process import Receiver, run_cli_json, run_daemon
+from support.firstcause_process import Receiver, run_cli, run_cli_json, run_daemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,3 +90,17 @@ def test_the_status_of_the_daemon_is_of_its_type(folder: Path) -> None:
         port = running.url.rpartition(":")[2]
         config.write_text(f"{config.read_text()}[web]\nport = {port}\n")
         validate_answer(StatusAnswer, run_cli_json("status", folder=folder))
+
+
+def test_the_status_says_what_was_not_accepted_and_why(folder: Path) -> None:
+    config = folder / "config.toml"
+    with run_daemon(folder) as running:
+        port = running.url.rpartition(":")[2]
+        config.write_text(f"{config.read_text()}[web]\nport = {port}\n")
+        httpx.post(f"{running.url}/api/v1/events", json=[{"code": "A"}, {}, 7]).raise_for_status()
+        record = {"severityNumber": 9, "body": {"stringValue": "hello"}}
+        export = {"resourceLogs": [{"scopeLogs": [{"logRecords": [record] * 3}]}]}
+        httpx.post(f"{running.url}/v1/logs", json=export).raise_for_status()
+        shown = run_cli("status", folder=folder).stdout
+    assert "1 events since the start; 2 rejected (native no event 2)" in shown
+    assert "3 ignored as no errors (otlp severity info 3)" in shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import types
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from click.testing import CliRunner
@@ -71,7 +72,7 @@ def test_its_lazy_probe_is_one() -> None:
 
 def test_its_command_is_one() -> None:
     host = PluginManager([])
-    host.register(module(4), "queue")
+    host.register(module(5), "queue")
     (command,) = host.commands()
     assert CliRunner().invoke(command, ["mail"]).output == "drained mail\n"
 
@@ -83,3 +84,11 @@ def test_its_way_in_is_one(tmp_path: Path) -> None:
         assert incident["root"]["code"] == "QUEUE_STUCK"
         refused = client.post("/api/v1/webhooks/pager", content=b"x")
         assert (refused.status_code, "a name and a text" in refused.json()["error"]) == (422, True)
+
+
+def test_its_list_of_items_is_one() -> None:
+    items = [{"id": 1, "text": "down"}, {"state": "fine"}, {"id": 2}]
+    result = module(4).parse_list(items, datetime.now(UTC))
+    assert [event.message for event in result.events] == ["down"]
+    assert result.ignored == {"fine": 1}
+    assert [(item.index, item.error) for item in result.rejected] == [(2, "item 2 has no text")]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from firstcause.core.model import Event, Severity
 from firstcause.errors import IntakeError
+from firstcause.intake import fast_path
 from firstcause.intake.native_format import ParseResult, parse
 from firstcause.pipeline.decoding import decode
 from firstcause.store import inbox
@@ -120,6 +121,16 @@ def test_what_it_does_not_know_is_kept_under_details() -> None:
 )
 def test_severity_in_any_case_and_by_other_names(said: str, meant: str) -> None:
     assert one(code="A", severity=said).severity is Severity(meant)
+
+
+def test_grouping_is_a_text_or_a_list() -> None:
+    assert one(code="A").grouping == ()
+    assert one(code="A", grouping="sql-deadlock").grouping == ("sql-deadlock",)
+    assert one(code="A", grouping=["{{ default }}", 7]).grouping == ("{{ default }}", "7")
+    assert read({"code": "A", "grouping": {"a": 1}}).rejected[0].error.startswith("grouping")
+    stored = json.dumps({"code": "A", "grouping": ["a", "b"]}).encode()
+    assert fast_path.count_events(stored, 10) == 1
+    assert fast_path.decode_events(stored, "k", NOW)[0].grouping == ("a", "b")
 
 
 def test_ids_of_two_applications_do_not_hide_each_other() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import firstcause_alertmanager
-from firstcause import Event, IntakeError
+from firstcause import Event, IntakeError, IntakeResult
 from firstcause.config import load
 from firstcause.core.model import Priority, Status
 from firstcause.errors import ConfigError
@@ -158,7 +158,9 @@ def test_depth_and_width_are_bounded_by_every_way(tmp_path: Path, details: Any, 
         assert said in answer.json()["rejected"][0]["error"]
         assert client.post("/api/v1/events", json={"code": "A", "details": details}).status_code == 422
     event = Event(id="1", time=datetime.now(UTC), code="A", details=details)
-    parsed = plugin_events.sanitize_events([event], now=datetime.now(UTC), max_event_bytes=1 << 20)
+    parsed = plugin_events.sanitize_events(
+        IntakeResult([event]), now=datetime.now(UTC), max_event_bytes=1 << 20
+    )
     assert (len(parsed.events), said in parsed.rejected[0].error) == (0, True)
 
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from firstcause.cli.common import Context, json_option, pass_context, show_json, single_line
+from firstcause.core.text.listing import join_limited
 from firstcause.errors import FirstcauseError
 
 if TYPE_CHECKING:
     from firstcause.config import Settings
 
 _TIMEOUT_S = 10.0
+_MAX_SHOWN_REASONS = 3
 _MIN_ERROR_STATUS = 400
 _LOOPBACK_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - what stands in a configuration
 
@@ -68,13 +70,23 @@ def _show_status(answer: dict[str, Any]) -> None:
 
 
 def _format_intake(intake: dict[str, Any]) -> str:
-    """Format how many events were accepted, rejected and dropped since the daemon started."""
-    refused, dropped = (
-        sum(count for counts in intake[name].values() for count in counts.values())
-        for name in ("rejected", "lost_by_senders")
-    )
-    summary = f"{sum(intake['accepted'].values())} events since the start, {refused} rejected"
-    return f"{summary}; senders dropped {dropped}" if dropped else summary
+    """Format how many events were accepted since the start, and what was not, with the reasons."""
+    parts = [f"{sum(intake['accepted'].values())} events since the start"]
+    for name, words in (
+        ("rejected", "rejected"),
+        ("passed", "ignored as no errors"),
+        ("lost_by_senders", "dropped by senders"),
+    ):
+        counts = {
+            f"{format_name} {reason}": count
+            for format_name, by_reason in intake[name].items()
+            for reason, count in by_reason.items()
+        }
+        frequent = sorted(counts, key=lambda reason: (-counts[reason], reason))
+        reasons = join_limited([f"{reason} {counts[reason]}" for reason in frequent], _MAX_SHOWN_REASONS)
+        if counts or name == "rejected":
+            parts.append(f"{sum(counts.values())} {words}" + (f" ({reasons})" if reasons else ""))
+    return "; ".join(parts)
 
 
 COMMANDS = (status,)

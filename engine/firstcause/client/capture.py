@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 
     from firstcause.client.exception_info import CapturedException, CodeLocation
 
-_SEVERITIES = frozenset({
-    "DEBUG", "NOTICE", "INFO", "INFORMATION", "WARN", "WARNING", "ERR", "ERROR", "CRIT", "CRITICAL", "FATAL",
-    "ALERT", "EMERGENCY",
+SEVERITY_NAMES = frozenset({
+    "TRACE", "VERBOSE", "DEBUG", "LOG", "NOTICE", "NONE", "INFO", "INFORMATION", "INFORMATIONAL", "LOW",
+    "WARN", "WARNING", "AVERAGE", "MEDIUM", "MINOR", "MODERATE", "TICKET", "ERR", "ERROR", "SEVERE",
+    "CRIT", "CRITICAL", "FATAL", "ALERT", "ALARM", "EMERG", "EMERGENCY", "PANIC", "DISASTER", "BLOCKER",
+    "URGENT", "HIGH", "MAJOR", "PAGE", "P0", "P1", "P2", "P3", "P4", "P5",
+    "SEV0", "SEV1", "SEV2", "SEV3", "SEV4", "SEV5",
 })  # fmt: skip
+"""What the daemon knows as severities; any other word would have the event rejected."""
 
 
 class CapturedError(NamedTuple):
@@ -48,7 +52,7 @@ def capture_error(
         fields["message"] = message
     if (severity := params.get("severity")) is not None:
         severity_name = str(severity).strip().upper()
-        (fields if severity_name in _SEVERITIES else extra_details)["severity"] = severity_name[
+        (fields if severity_name in SEVERITY_NAMES else extra_details)["severity"] = severity_name[
             : sanitize.MAX_NAME_LENGTH
         ]
     if params.get("resolved"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -37,26 +38,44 @@ class Severity(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> Severity | None:
         """Any case, and the names that loggers and other systems use for the same three."""
-        return SEVERITY_NAMES.get(value.strip().upper()) if isinstance(value, str) else None
+        return SEVERITY_NAMES.get(_normalize_severity(value)) if isinstance(value, str) else None
+
+    @classmethod
+    def from_word(cls, word: object) -> Severity | None:
+        """Map a sender's word. None for an unknown one, and for `error`: there the catalog decides."""
+        name = _normalize_severity(word) if isinstance(word, str) else ""
+        return None if name in _ERROR_NAMES else SEVERITY_NAMES.get(name)
 
 
 _SEVERITY_RANKS = {severity: rank for rank, severity in enumerate(Severity)}
 
+_ERROR_NAMES = frozenset({"ERR", "ERROR", "SEVERE"})
+"""The level that loggers give to nearly every error. SEVERE is what java.util.logging calls it."""
+
 SEVERITY_NAMES = {
-    "DEBUG": Severity.INFO,
-    "NOTICE": Severity.INFO,
-    "INFO": Severity.INFO,
-    "INFORMATION": Severity.INFO,
-    "WARN": Severity.WARNING,
-    "WARNING": Severity.WARNING,
-    "ERR": Severity.WARNING,
-    "ERROR": Severity.WARNING,
-    "CRIT": Severity.CRITICAL,
-    "CRITICAL": Severity.CRITICAL,
-    "FATAL": Severity.CRITICAL,
-    "ALERT": Severity.CRITICAL,
-    "EMERGENCY": Severity.CRITICAL,
+    **dict.fromkeys(("TRACE", "VERBOSE", "DEBUG", "LOG", "NOTICE", "NONE"), Severity.INFO),
+    **dict.fromkeys(
+        ("INFO", "INFORMATION", "INFORMATIONAL", "LOW", "P4", "P5", "SEV4", "SEV5"), Severity.INFO
+    ),
+    **dict.fromkeys(_ERROR_NAMES, Severity.WARNING),
+    **dict.fromkeys(
+        ("WARN", "WARNING", "AVERAGE", "MEDIUM", "MINOR", "MODERATE", "TICKET"), Severity.WARNING
+    ),
+    **dict.fromkeys(("P2", "P3", "SEV2", "SEV3"), Severity.WARNING),
+    **dict.fromkeys(("CRIT", "CRITICAL", "FATAL", "ALERT", "ALARM", "EMERG", "EMERGENCY"), Severity.CRITICAL),
+    **dict.fromkeys(("PANIC", "DISASTER", "BLOCKER", "URGENT", "HIGH", "MAJOR", "PAGE"), Severity.CRITICAL),
+    **dict.fromkeys(("P0", "P1", "SEV0", "SEV1"), Severity.CRITICAL),
 }
+"""What senders call the three, in capitals: loggers, syslog, OpenTelemetry, alert rules, incident tools."""
+
+_NUMBERED_SEVERITY = re.compile(r"(?:(P)(?:RIORITY)?|(S)(?:EV(?:ERITY)?)?)[ _-]?(\d)")
+
+
+def _normalize_severity(word: str) -> str:
+    """Write `sev-1`, `S1` and `Severity 1` as SEV1, and `Priority 1` as P1."""
+    name = word.strip().upper()
+    numbered = _NUMBERED_SEVERITY.fullmatch(name)
+    return f"{'P' if numbered[1] else 'SEV'}{numbered[3]}" if numbered else name
 
 
 class Status(StrEnum):
@@ -161,6 +180,10 @@ Name = Annotated[str, Field(max_length=200)]
 MaybeName = Annotated[Name | None, BeforeValidator(_blank_is_none)]
 
 
+DEFAULT_GROUPING = "{{ default }}"
+"""In `Event.grouping`: what firstcause itself tells errors apart by. Sentry's spelling."""
+
+
 class Event(Frozen):
     """One occurrence of an error, as a sender told it and after masking.
 
@@ -177,6 +200,8 @@ class Event(Frozen):
     ends_alert, ends_part: fingerprint of the alert, and key of its part, that firstcause itself ends; without
         a key all of it. Both None for anybody else's report.
     drill: it did not happen; it is to see whether the phone rings.
+    grouping: what tells this error apart, if its sender says so (Sentry's fingerprint). DEFAULT_GROUPING in
+        it stands for what firstcause itself tells errors apart by. Empty means that alone.
     """
 
     id: str
@@ -199,6 +224,7 @@ class Event(Frozen):
     ends_alert: str | None = None
     ends_part: str | None = None
     drill: bool = False
+    grouping: tuple[str, ...] = ()
 
 
 class Sample(Frozen):

@@ -134,18 +134,37 @@ class Remedy:
     run: Callable[[], str]
 
 
+@dataclass(frozen=True, order=True)
+class RejectedItem:
+    """An item that was rejected. index: its position in the request, from 0. status: the HTTP status."""
+
+    index: int
+    error: str
+    status: int = 422
+
+
 @dataclass(frozen=True)
 class IntakeResult:
-    """What a request held, for formats whose requests hold more than errors.
+    """What a request held, for formats whose requests hold several items, or more than errors.
 
     ignored: kind of item that is not an error -> how many.
     dropped_by_sender: reason -> how many errors the sender reports to have dropped itself.
-    Both are counted, and shown by `status`.
+    rejected: items that are not accepted. The others are stored; the response names these. If no event is
+        left, the request is refused with the status of the first.
+    positions: of each event its position in the request, from 0; empty means that they are in their places.
+    All are counted, and shown by `status`. `parse_items` makes such a result from a list of items.
     """
 
     events: Sequence[Event] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
     dropped_by_sender: Mapping[str, int] = field(default_factory=dict)
+    rejected: Sequence[RejectedItem] = ()
+    positions: Sequence[int] = ()
+
+    def __post_init__(self) -> None:
+        if self.positions and len(self.positions) != len(self.events):
+            msg = f"there are {len(self.positions)} positions for {len(self.events)} events"
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True)
@@ -190,6 +209,7 @@ class IntakeFormat:
     token: finds a token elsewhere than in `Authorization`; gets the body, empty before it was read, and the
         headers. It raises IntakeError if what it finds is malformed.
     origins: sites whose pages may send from a browser, such as https://shop.example.org; "*" means any.
+    methods: HTTP methods that senders use.
     """
 
     path: str
@@ -198,9 +218,10 @@ class IntakeFormat:
     answer: Callable[[IntakeOutcome, Mapping[str, str]], IntakeResponse | None] | None = None
     token: Callable[[bytes, Mapping[str, str]], str | None] | None = None
     origins: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ("POST",)
 
 
-Submit = Callable[[Sequence[Event]], None]
+Submit = Callable[[Sequence[Event] | IntakeResult], None]
 
 
 @dataclass(frozen=True)
@@ -208,7 +229,8 @@ class Listener:
     """Receives events by another way than HTTP, such as syslog.
 
     run: called in a thread of its own; listens until `stop` is set. If it raises or returns earlier, it is
-        called again after a pause. `submit` returns when the events are on disk. It raises IntakeError if
+        called again after a pause. `submit` takes events, or an IntakeResult whose other items are then
+        counted. It returns when the events are on disk. It raises IntakeError if
         they are refused (retry_after says when to retry), and another FirstcauseError if they cannot be
         stored.
     """

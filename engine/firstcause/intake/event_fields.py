@@ -97,6 +97,14 @@ EVENT_FIELDS = (
     ),
     EventField("resolved", bool, bool, default=False),
     EventField("sent_at", Annotated[Time | None, BeforeValidator(_parse_instant)], str | None),
+    EventField(
+        "grouping",
+        Annotated[
+            tuple[Annotated[str, BeforeValidator(_coerce_text)], ...] | None,
+            BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+        ],
+        Annotated[list[_Text], _MaxFields] | None,
+    ),
 )
 
 

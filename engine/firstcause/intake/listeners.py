@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from firstcause.errors import FirstcauseError, IntakeError
+from firstcause.hookspecs.types import IntakeResult
 from firstcause.intake import plugin_events
 from firstcause.plugins.timeouts import describe_error
 
@@ -77,22 +78,23 @@ class ListenerSupervisor:
                 self._stop.wait(backoff_s)
                 backoff_s = min(backoff_s * 2, _MAX_BACKOFF_S)
 
-    def _submit_events(self, name: str, events: Sequence[Event]) -> None:
+    def _submit_events(self, name: str, submitted: Sequence[Event] | IntakeResult) -> None:
         """Store events of a listener and wait until they are on disk. Raises FirstcauseError."""
+        result = submitted if isinstance(submitted, IntakeResult) else IntakeResult(submitted)
         try:
             parsed = plugin_events.sanitize_events(
-                events, now=self._clock(), max_event_bytes=self._max_event_bytes
+                result, now=self._clock(), max_event_bytes=self._max_event_bytes
             )
             if parsed.events:
                 self._store(parsed.events).result(_STORE_TIMEOUT_S)
         except TimeoutError:
-            self._metrics.record_rejected(name, _STATUS_UNAVAILABLE, len(events))
+            self._metrics.record_rejected(name, _STATUS_UNAVAILABLE, len(result.events))
             msg = f"the events were not stored within {_STORE_TIMEOUT_S:g} s; send them again"
             raise IntakeError(msg, _STATUS_UNAVAILABLE, retry_after=_INITIAL_BACKOFF_S) from None
         except FirstcauseError as error:
             status = error.status if isinstance(error, IntakeError) else _STATUS_UNAVAILABLE
-            self._metrics.record_rejected(name, status, len(events))
+            self._metrics.record_rejected(name, status, len(result.events))
             raise
-        self._metrics.record_accepted(name, len(parsed.events), {}, {})
+        self._metrics.record_accepted(name, len(parsed.events), result.ignored, result.dropped_by_sender)
         for rejected in parsed.rejected:
             self._metrics.record_rejected(name, rejected.status)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from firstcause.core.model import Event
 from firstcause.errors import IntakeError
+from firstcause.hookspecs.types import RejectedItem
 from firstcause.intake.event_fields import MAX_DEPTH, MAX_FIELDS, MAX_TEXT_LENGTH, create_lenient_model
 
 if TYPE_CHECKING:
@@ -37,20 +38,11 @@ _MAX_SHOWN_ERRORS = 3
 
 
 @dataclass(frozen=True)
-class RejectedEvent:
-    """An event that was rejected. index: its position in the request, from 0. status: the HTTP status."""
-
-    index: int
-    error: str
-    status: int = 422
-
-
-@dataclass(frozen=True)
 class ParseResult:
     """The events of one request in their order, and those that were rejected."""
 
     events: list[Event] = field(default_factory=list)
-    rejected: list[RejectedEvent] = field(default_factory=list)
+    rejected: list[RejectedItem] = field(default_factory=list)
 
 
 class _IncomingBase(BaseModel):
@@ -96,7 +88,7 @@ def parse(
         try:
             parsed.events.append(_build_event(value, now, new_id, limit))
         except IntakeError as error:
-            parsed.rejected.append(RejectedEvent(index, str(error), error.status))
+            parsed.rejected.append(RejectedItem(index, str(error), error.status))
     return parsed
 
 
@@ -165,6 +157,7 @@ def _build_event(value: object, now: datetime, new_id: Callable[[], str], limit:
     fields["details"] = {**(fields["details"] or {}), **(incoming.model_extra or {}), **extra_details}
     fields["tags"] = fields["tags"] or {}
     fields["labels"] = fields["labels"] or {}
+    fields["grouping"] = fields["grouping"] or ()
     return Event(**fields)
 
 

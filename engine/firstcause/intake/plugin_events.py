@@ -6,43 +6,48 @@ from typing import TYPE_CHECKING, Any
 
 from firstcause.core.model import Event
 from firstcause.errors import IntakeError
+from firstcause.hookspecs.types import RejectedItem
 from firstcause.intake.native_format import (
     MAX_EVENTS,
     ParseResult,
-    RejectedEvent,
     correct_event_time,
     json_size,
     make_storable,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
+
+    from firstcause.hookspecs.types import IntakeResult
 
 
 _OWN_FIELDS = {"probe": None, "ends_alert": None, "ends_part": None, "drill": False}
 """What only firstcause itself may say: senders must not report in the name of its probes and drills."""
 
 
-def sanitize_events(events: Sequence[Event], *, now: datetime, max_event_bytes: int) -> ParseResult:
+def sanitize_events(result: IntakeResult, *, now: datetime, max_event_bytes: int) -> ParseResult:
     """Make a plugin's events storable, and reject those that are too large or nested too deeply.
+
+    The items that the plugin rejected stay rejected.
 
     now: events that are further ahead than clocks differ get this time. max_event_bytes: of one event.
     Raises IntakeError 413 for more than MAX_EVENTS.
     """
-    if len(events) > MAX_EVENTS:
-        msg = f"the request has {len(events)} events, more than {MAX_EVENTS}; split it"
+    if len(result.events) > MAX_EVENTS:
+        msg = f"the request has {len(result.events)} events, more than {MAX_EVENTS}; split it"
         raise IntakeError(msg, 413)
-    parsed = ParseResult()
-    for index, event in enumerate(events):
+    parsed = ParseResult(rejected=list(result.rejected))
+    positions = result.positions or range(len(result.events))
+    for index, event in zip(positions, result.events, strict=True):
         try:
             storable_fields = _to_storable_fields(event, max_event_bytes)
         except IntakeError as error:
-            parsed.rejected.append(RejectedEvent(index, str(error), error.status))
+            parsed.rejected.append(RejectedItem(index, str(error), error.status))
             continue
         time, extra_details = correct_event_time(event.time, now, event.sent_at)
         fields = {**storable_fields, "time": time, "details": {**storable_fields["details"], **extra_details}}
         parsed.events.append(Event.model_validate(fields | _OWN_FIELDS))
+    parsed.rejected.sort()
     return parsed
 
 

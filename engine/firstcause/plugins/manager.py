@@ -25,6 +25,7 @@ from firstcause.hookspecs.types import (
     Listener,
     Notifier,
     Probe,
+    RejectedItem,
     Remedy,
     SuppliedFact,
 )
@@ -49,6 +50,7 @@ HOOK_TIMEOUT_S = 5.0
 
 _CONFIG_ARGUMENTS = {"config"}
 _events_adapter: TypeAdapter[list[Event]] = TypeAdapter(list[Annotated[Event, InstanceOf()]])
+_rejected_adapter: TypeAdapter[list[RejectedItem]] = TypeAdapter(list[RejectedItem])
 
 
 class PluginManager:
@@ -172,7 +174,11 @@ class PluginManager:
         try:
             result = self._call_limited(plugin, f"reading {form.path}", partial(form.parse, body, headers))
             if isinstance(result, IntakeResult):
-                return replace(result, events=_events_adapter.validate_python(result.events))
+                return replace(
+                    result,
+                    events=_events_adapter.validate_python(result.events),
+                    rejected=_rejected_adapter.validate_python(result.rejected),
+                )
             return _events_adapter.validate_python(result)
         except IntakeError:
             raise

@@ -54,7 +54,7 @@ _CUSTOM_RESPONSE = {
     }
 }
 _NOT_ALLOWED = 405
-_PREFLIGHT_HEADERS = {"Access-Control-Allow-Methods": "POST", "Access-Control-Max-Age": "86400"}
+_PREFLIGHT_MAX_AGE_S = "86400"
 
 
 _MAX_INLINE_BYTES = 64 * 1024
@@ -124,14 +124,19 @@ class IngestEndpoint:
     intake: EventIntake
     wait_until_stored: Callable[[Future[None]], Awaitable[None]]
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        return self.intake_format.methods if self.intake_format is not None else ("POST",)
+
     async def handle_request(self, scope: Scope, receive: Receive) -> Response | None:
         """None where the sender has gone."""
         headers = _decode_headers(scope)
         if scope["method"] == "OPTIONS" and self.intake_format is not None and self.intake_format.origins:
             return self._preflight_response(headers)
-        if scope["method"] != "POST":
+        if scope["method"] not in self.methods:
+            names = ", ".join(self.methods)
             return JSONResponse(
-                {"error": "Method not allowed. Send errors by POST."}, _NOT_ALLOWED, {"Allow": "POST"}
+                {"error": f"Method not allowed. Send errors by {names}."}, _NOT_ALLOWED, {"Allow": names}
             )
         try:
             outcome = await self._process_request(headers, scope, receive)
@@ -147,8 +152,11 @@ class IngestEndpoint:
             return JSONResponse({"error": "Pages of this origin may not send errors here."}, 403)
         requested_headers = headers.get("access-control-request-headers", "content-type")
         return Response(
-            headers=_PREFLIGHT_HEADERS
-            | {"Access-Control-Allow-Headers": requested_headers}
+            headers={
+                "Access-Control-Allow-Methods": ", ".join(self.methods),
+                "Access-Control-Allow-Headers": requested_headers,
+                "Access-Control-Max-Age": _PREFLIGHT_MAX_AGE_S,
+            }
             | _cors_headers(origin)
         )
 
@@ -233,9 +241,7 @@ class IngestEndpoint:
         result = self.intake_format.parse(body, headers)
         intake_result = result if isinstance(result, IntakeResult) else IntakeResult(result)
         limit = self.settings.intake.max_event_bytes
-        return plugin_events.sanitize_events(
-            intake_result.events, now=now, max_event_bytes=limit
-        ), intake_result
+        return plugin_events.sanitize_events(intake_result, now=now, max_event_bytes=limit), intake_result
 
     def _parse_native(self, body: bytes, headers: Mapping[str, str], now: datetime) -> ParseResult:
         return native_format.parse(
@@ -319,7 +325,8 @@ class IngestMiddleware:
         endpoint = self._by_path.get(path) or self._by_path.get(path.rstrip("/"))
         if endpoint is not None:
             return endpoint
-        return next((candidate for pattern, candidate in self._by_pattern if pattern.match(path)), None)
+        plain_path = path.rstrip("/")
+        return next((candidate for pattern, candidate in self._by_pattern if pattern.match(plain_path)), None)
 
     def _add_endpoint(self, endpoint: IngestEndpoint) -> None:
         for path in endpoint.paths:
@@ -328,9 +335,10 @@ class IngestMiddleware:
                     "path %s is used by two intake formats; %s is not served there", path, endpoint.name
                 )
                 continue
-            self.openapi_paths[path] = {"post": _describe_endpoint(endpoint)}
+            description = _describe_endpoint(endpoint)
+            self.openapi_paths[path] = {method.lower(): description for method in endpoint.methods}
             if "{" in path:
-                self._by_pattern.append((compile_path(path)[0], endpoint))
+                self._by_pattern.append((compile_path(path.rstrip("/"))[0], endpoint))
             else:
                 self._by_path[path.rstrip("/")] = endpoint
 

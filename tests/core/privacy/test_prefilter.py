@@ -15,6 +15,7 @@ from firstcause.intake.event_fields import MAX_FIELDS, MAX_TEXT_LENGTH
 
 if TYPE_CHECKING:
     from firstcause.core.model import Event
+    from firstcause.hookspecs.types import RejectedItem
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 SECRETS = ("s3cr3t/value", 'a"quote\\d', "two\nlines", "größe-1", "colon:inside")
@@ -77,7 +78,7 @@ bodies = st.builds(
 )
 
 
-def slowly(body: bytes) -> tuple[list[Event], list[native_format.RejectedEvent]]:
+def slowly(body: bytes) -> tuple[list[Event], list[RejectedItem]]:
     """As `native_format` reads it and the mask leaves it."""
     numbers = iter(range(100))
     parsed = native_format.parse(

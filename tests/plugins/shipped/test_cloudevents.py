@@ -85,16 +85,51 @@ def test_a_batch(served: tuple[httpx.Client, Stage]) -> None:
     ],
 )
 def test_the_words_wherever_they_stand(sent: dict[str, Any], message: str, over: bool) -> None:
-    (event,) = Parser(Config()).parse(
-        json.dumps(sent).encode(), {"content-type": "application/cloudevents+json"}
+    (event,) = (
+        Parser(Config())
+        .parse(json.dumps(sent).encode(), {"content-type": "application/cloudevents+json"})
+        .events
     )
     assert (event.message, event.resolved, event.service) == (message, over, "/a")
 
 
 def test_binary_data_that_is_no_json_is_the_words() -> None:
     headers = {f"ce-{name}": value for name, value in attributes(severity="warning").items()}
-    (event,) = Parser(Config()).parse(b"disk full", headers | {"content-type": "text/plain"})
+    (event,) = Parser(Config()).parse(b"disk full", headers | {"content-type": "text/plain"}).events
     assert (event.message, event.severity) == ("disk full", Severity.WARNING)
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "data"),
+    [
+        (b"hello world", "hello world", "hello world"),
+        (b'{"message": "disk full"}', "disk full", {"message": "disk full"}),
+        (b"", "x.failed", None),
+    ],
+)
+def test_binary_data_without_a_content_type(
+    served: tuple[httpx.Client, Stage], body: bytes, message: str, data: object
+) -> None:
+    client, stage = served
+    request = client.build_request("POST", PATH, content=body)
+    request.headers.pop("content-type", None)
+    request.headers.update({f"ce-{name}": value for name, value in attributes(severity="P1").items()})
+    assert client.send(request).status_code == 202
+    (row,) = stage.accepted()
+    assert (row["event"]["message"], row["event"]["severity"]) == (message, "CRITICAL")
+    assert row["event"].get("details", {}).get("data") == data
+
+
+def test_an_item_that_is_no_event_does_not_refuse_its_batch(served: tuple[httpx.Client, Stage]) -> None:
+    client, stage = served
+    batch = [attributes(data={"message": "one"}), 7, attributes(id=""), attributes(id="2")]
+    answer = client.post(PATH, json=batch, headers={"content-type": "application/cloudevents-batch+json"})
+    assert (answer.status_code, answer.json()["accepted"]) == (202, 2)
+    assert answer.json()["rejected"] == [
+        {"index": 1, "error": "event 1: it is not a JSON object"},
+        {"index": 2, "error": "event 2: the attribute id is missing, which CloudEvents need"},
+    ]
+    assert len(stage.accepted()) == 2
 
 
 @pytest.mark.parametrize(
@@ -104,10 +139,10 @@ def test_binary_data_that_is_no_json_is_the_words() -> None:
         (b"7", {}, 422, "event 0: it is not a JSON object"),
         (b"{}", {"content-type": "application/cloudevents-batch+json"}, 422, "a batch is a JSON list"),
         (
-            json.dumps([attributes(), attributes(id="")]).encode(),
+            json.dumps([attributes(type=None), attributes(id="")]).encode(),
             {},
             422,
-            "event 1: the attribute id is missing",
+            "event 0: the attribute type is missing",
         ),
         (b"{", {"ce-specversion": "1.0", "content-type": "application/json"}, 400, "the data is not JSON"),
         (b"", {"ce-specversion": "1.0"}, 422, "event 0: the attribute id is missing"),

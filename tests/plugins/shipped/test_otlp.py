@@ -78,7 +78,7 @@ def export(*records: dict[str, Any], **resource: str) -> dict[str, Any]:
 
 
 def read(sent: object, **config: Any) -> list[Event]:
-    return Parser(Config.model_validate(config)).parse(json.dumps(sent).encode(), JSON)
+    return list(Parser(Config.model_validate(config)).parse(json.dumps(sent).encode(), JSON).events)
 
 
 def test_the_real_exporter_is_a_sender_as_it_is(served: tuple[httpx.Client, Stage], tmp_path: Path) -> None:
@@ -99,12 +99,12 @@ def test_the_real_exporter_is_a_sender_as_it_is(served: tuple[httpx.Client, Stag
 
 @recorded
 def test_every_recorded_export_is_read() -> None:
-    events = []
+    events: list[Event] = []
     for file in CAPTURED:
         headers = json.loads(file.with_suffix(".meta.json").read_text())["headers"]
         lower = {name.lower(): value for name, value in headers.items()}
         body = decompress(file.read_bytes(), lower.get("content-encoding", ""), 1 << 20)
-        events += Parser(Config(min_severity=1)).parse(body, lower)
+        events += Parser(Config(min_severity=1)).parse(body, lower).events
     assert events
     assert all(event.service and event.message and event.time.year == 2026 for event in events)
 
@@ -112,8 +112,8 @@ def test_every_recorded_export_is_read() -> None:
 @recorded
 def test_the_specifications_own_example_is_read_and_is_no_error() -> None:
     body = (PUBLIC / "otlp" / "logs.json").read_bytes()
-    assert Parser(Config()).parse(body, JSON) == []
-    (event,) = Parser(Config(min_severity=1)).parse(body, JSON)
+    assert Parser(Config()).parse(body, JSON).ignored == {"severity info": 1}
+    (event,) = Parser(Config(min_severity=1)).parse(body, JSON).events
     assert (event.message, event.service, event.severity) == (
         "Example log record",
         "my.service",
@@ -130,10 +130,18 @@ def test_the_specifications_own_example_is_read_and_is_no_error() -> None:
     [
         ({"severityNumber": 17}, None),
         ({"severityNumber": 21}, Severity.CRITICAL),
+        ({"severityNumber": "21"}, Severity.CRITICAL),
         ({"severityNumber": "SEVERITY_NUMBER_ERROR2"}, None),
         ({"severityNumber": "SEVERITY_NUMBER_FATAL"}, Severity.CRITICAL),
         ({"severityText": "critical"}, Severity.CRITICAL),
         ({"severityText": "Error"}, None),
+        ({"severityText": "ERR"}, None),
+        ({"severityText": "SEVERE"}, None),
+        ({"severityText": "emerg"}, Severity.CRITICAL),
+        ({"severityText": "P1"}, Severity.CRITICAL),
+        ({"severityNumber": 0, "severityText": "fatal3"}, Severity.CRITICAL),
+        ({"attributes": [{"key": "exception.type", "value": {"stringValue": "KeyError"}}]}, None),
+        ({"attributes": [{"key": "level", "value": {"stringValue": "panic"}}]}, Severity.CRITICAL),
     ],
 )
 def test_errors_are_known_by_number_name_or_text(given: dict[str, Any], taken: Severity | None) -> None:
@@ -146,6 +154,104 @@ def test_errors_are_known_by_number_name_or_text(given: dict[str, Any], taken: S
 )
 def test_others_are_let_go(given: dict[str, Any]) -> None:
     assert read(export({**given, "body": {"stringValue": "x"}})) == []
+
+
+def pairs(**values: Any) -> list[dict[str, Any]]:
+    return [{"key": key, "value": value} for key, value in values.items()]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"log": {"stringValue": "db is locked"}, "stream": {"stringValue": "stderr"}}, "db is locked"),
+        ({"msg": {"stringValue": "no route"}, "stack": {"stringValue": "at f (a.js:1:2)"}}, "no route"),
+        ({"error": {"kvlistValue": {"values": pairs(message={"stringValue": "deep"})}}}, "deep"),
+        ({"a": {"intValue": "7"}}, '{"a": 7}'),
+    ],
+)  # fmt: skip
+def test_the_words_of_a_body_that_is_a_map(body: dict[str, Any], message: str) -> None:
+    sent = {"severityNumber": 17, "body": {"kvlistValue": {"values": pairs(**body)}}}
+    (event,) = read(export(sent))
+    assert event.message == message
+    assert set(event.details["log"]) == set(body)
+    assert event.stack == ("at f (a.js:1:2)" if "stack" in body else None)
+
+
+def test_the_level_within_a_map_counts_where_the_record_has_none() -> None:
+    bodies = [pairs(level={"stringValue": level}, msg={"stringValue": "x"}) for level in ("info", "FATAL")]
+    result = Parser(Config()).parse(
+        json.dumps(export(*({"body": {"kvlistValue": {"values": body}}} for body in bodies))).encode(), JSON
+    )
+    assert [event.severity for event in result.events] == [Severity.CRITICAL]
+    assert result.ignored == {"severity info": 1}
+
+
+def test_plain_values_are_read_though_they_are_not_wrapped() -> None:
+    sent = {"severityNumber": 17, "body": "plain words", "attributes": {"code": "A_B", "n": 7}}
+    (event,) = read(export(sent))
+    assert (event.message, event.code, event.details["n"]) == ("plain words", "A_B", 7)
+    (event,) = read(export({"severityNumber": 17, "body": {"message": "an object", "x": 1}}))
+    assert event.message == "an object"
+
+
+def test_instances_are_tags() -> None:
+    names = {
+        "service.name": "shop", "service.instance.id": "i-7", "k8s.pod.name": "shop-0",
+        "deployment.environment.name": "production", "telemetry.sdk.name": "x",
+    }  # fmt: skip
+    (event,) = read(export({"severityNumber": 17, "body": {"stringValue": "x"}}, **names))
+    del names["telemetry.sdk.name"]
+    assert event.tags == {**names, "environment": "production"}
+
+
+def test_what_is_let_go_is_counted_and_what_cannot_be_read_is_answered(
+    served: tuple[httpx.Client, Stage],
+) -> None:
+    client, stage = served
+    body = {"stringValue": "x"}
+    sent = export({"severityNumber": 9, "body": body}, {"body": body}, {"severityNumber": 17, "body": body})
+    sent["resourceLogs"][0]["scopeLogs"][0]["logRecords"].append(7)
+    sent["resourceLogs"].append({"resource": {}, "instrumentationLibraryLogs": []})
+    answer = client.post("/v1/logs", json=sent)
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {
+            "partialSuccess": {
+                "rejectedLogRecords": "2",
+                "errorMessage": "resourceLogs.0.scopeLogs.0.logRecords.3 is not a JSON object",
+            }
+        },
+    )
+    assert len(stage.accepted()) == 1
+    intake = client.get("/api/v1/status").json()["intake"]
+    assert intake["passed"] == {"otlp": {"severity info": 1, "without severity": 1}}
+    assert intake["rejected"] == {"otlp": {"no event": 2}}
+    assert 'firstcause_items_ignored_total{format="otlp",kind="without severity"} 1' in (
+        client.get("/metrics").text
+    )
+
+
+def test_keys_that_nobody_knows_are_refused(served: tuple[httpx.Client, Stage]) -> None:
+    old: dict[str, Any] = {
+        "resourceLogs": [{"resource": {}, "instrumentationLibraryLogs": [{"logRecords": []}]}]
+    }
+    answer = served[0].post("/v1/logs", json=old)
+    assert answer.status_code == 422
+    assert answer.json()["error"] == "resourceLogs.0 has no scopeLogs, but instrumentationLibraryLogs"
+    empty = {"resourceLogs": [{"resource": {}, "schemaUrl": "x"}, {"scopeLogs": [{"scope": {}}]}]}
+    assert served[0].post("/v1/logs", json=empty).status_code == 200
+
+
+def test_protobufs_own_names_of_keys_are_json_too() -> None:
+    record = {
+        "severity_number": 17, "time_unix_nano": "1000000000", "trace_id": "ab",
+        "body": {"string_value": "x"}, "attributes": [{"key": "my_key", "value": {"int_value": "7"}}],
+    }  # fmt: skip
+    resource = {"attributes": [{"key": "service.name", "value": {"string_value": "shop"}}]}
+    sent = {"resource_logs": [{"resource": resource, "scope_logs": [{"log_records": [record]}]}]}
+    (event,) = read(sent)
+    assert (event.message, event.service, event.time.year) == ("x", "shop", 1970)
+    assert (event.details["my_key"], event.tags["trace"]) == (7, "ab")
 
 
 def test_the_same_record_again_is_the_same_occurrence() -> None:

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 import firstcause_syslog
 from firstcause import Event, IntakeError, Severity
 from firstcause_syslog.config import Config
-from firstcause_syslog.message import MAX_MESSAGE_BYTES, Parser, parse_message
+from firstcause_syslog.joining import MessageJoiner
+from firstcause_syslog.message import MAX_MESSAGE_BYTES, parse_message
+from firstcause_syslog.parser import Parser
 from firstcause_syslog.tcp import Stream
 from support.database_servers import free_port
 from support.firstcause_process import wait_until
@@ -35,7 +37,10 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def read(text: str, **config: Any) -> Event | None:
-    return Parser(Config.model_validate(config)).parse(text.encode(), "10.0.0.7", NOW)
+    parser = Parser(Config.model_validate(config))
+    message = parser.parse(text.encode(), NOW)
+    event = parser.build_event(message, "10.0.0.7", NOW) if message is not None else None
+    return event if isinstance(event, Event) else None
 
 
 def test_rfc_5424_is_read_whole() -> None:
@@ -98,7 +103,10 @@ def test_what_counts_as_an_error() -> None:
 @given(st.binary(max_size=300))
 def test_no_bytes_make_it_fail(sent: bytes) -> None:
     for start in (b"", b"<11>", b"<11>1 ", b"<11>1 - h a p m ", b"<11>Oct 11 22:14:15 "):
-        Parser(Config(min_severity=7)).parse(start + sent, "x", NOW)
+        joiner = MessageJoiner(Parser(Config(min_severity=7)))
+        for data in (start + sent, sent):
+            joiner.add_message(data, "x", "x", NOW, by_stream=True)
+        assert len(joiner.take_ready(None).events) <= 2
 
 
 FRAMES = st.lists(

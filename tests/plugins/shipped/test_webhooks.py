@@ -82,7 +82,7 @@ def test_a_wrong_mapping_is_named(table: dict[str, Any], said: str) -> None:
 
 def read(sent: object, **table: Any) -> list[Event]:
     mapping = Config.model_validate({"tool": table}).root["tool"]
-    return Parser("tool", mapping).parse(json.dumps(sent).encode(), {})
+    return list(Parser("tool", mapping).parse(json.dumps(sent).encode(), {}).events)
 
 
 def test_a_list_with_what_stands_beside_it() -> None:
@@ -118,6 +118,17 @@ def test_times_of_all_kinds(time: object, expected: float) -> None:
 def test_without_a_time_it_is_now(time: object) -> None:
     (event,) = read({"message": "x", "time": time})
     assert abs((event.time - datetime.now(UTC)).total_seconds()) < 5
+
+
+def test_an_item_with_nothing_in_it_does_not_refuse_the_others(tmp_path: Path) -> None:
+    tables = {"firstcause_webhook_receivers": {"tool": {"items": "alerts"}}}
+    sent = {"alerts": [{"message": "one"}, {"x": 1}, {"message": "two"}]}
+    with serve_stage(tmp_path, firstcause_webhook_receivers, tables=tables) as (client, stage):
+        answer = client.post("/api/v1/webhooks/tool", json=sent)
+        assert (answer.status_code, answer.json()["accepted"]) == (202, 2)
+        (rejected,) = answer.json()["rejected"]
+        assert (rejected["index"], "item 1 has nothing at message" in rejected["error"]) == (1, True)
+        assert {row["event"]["message"] for row in stage.accepted()} == {"one", "two"}
 
 
 def test_severities_are_the_sites_own() -> None:

@@ -16,7 +16,7 @@ from firstcause.core.grouping.stack_trace import (
     short_type_name,
     trim_middle,
 )
-from firstcause.core.model import Event, Severity
+from firstcause.core.model import DEFAULT_GROUPING, Event, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 UNCATALOGUED = "UNCATALOGUED"
 """The code of an error that has no code and that no catalog entry matches."""
 
-_GROUPING_VERSION = "1"
+_GROUPING_VERSION = "2"
 """The version of the rules by which errors are grouped; a part of every digest.
 
 A change that groups errors differently takes the next number: old and new fingerprints then never collide.
@@ -113,13 +113,22 @@ def fault_of(code: str, event: Event, *, catalogued: bool) -> str:
     """Compute the fault of an error, which all tenants share.
 
     A catalogued error is one fault in all services, any other error one fault a service. Without a code the
-    stack tells errors apart (exception type and locations), else the template of the message.
+    stack tells errors apart (exception type and locations), else the template of the message. If the sender
+    says what tells its errors apart, that holds.
     """
+    own_key = _build_own_key(code, event, catalogued=catalogued)
+    if not event.grouping or event.grouping == (DEFAULT_GROUPING,):
+        return _hash_parts(*own_key)
+    parts = [part for item in event.grouping for part in (own_key if item == DEFAULT_GROUPING else (item,))]
+    return _hash_parts("grouping", code, "" if catalogued else event.service or "", *parts)
+
+
+def _build_own_key(code: str, event: Event, *, catalogued: bool) -> tuple[str, ...]:
     if catalogued:
-        return _hash_parts("code", code)
+        return "code", code
     if event.code is not None:
-        return _hash_parts("code", code, *([event.service] if event.service else []))
-    return _hash_parts(*_build_grouping_key(event), event.service or "")
+        return "code", code, *([event.service] if event.service else [])
+    return *_build_grouping_key(event), event.service or ""
 
 
 def _build_grouping_key(event: Event) -> tuple[str, ...]:
@@ -134,7 +143,10 @@ def _build_grouping_key(event: Event) -> tuple[str, ...]:
         if isinstance(exception_name, str)
         else parse_exception_type(first_line(message))
     )
-    return "stack", trace_key[0] or exception_type, *trace_key[1:]
+    if not (type_name := trace_key[0] or exception_type):
+        # A message that was logged with a stack: a helper that logs for all of a program is in each.
+        return "stack", "", _extract_template(first_line(message)[:MAX_LINE_LENGTH]), *trace_key[1:]
+    return "stack", type_name, *trace_key[1:]
 
 
 @lru_cache(maxsize=8192)

@@ -81,6 +81,7 @@ class Mask:
                 "code": self._mask_name(event.code),
                 "tenant": self._mask_name(event.tenant),
                 "service": self._mask_name(event.service),
+                "grouping": tuple(map(self.mask_text, event.grouping)),
             }
         )
 
