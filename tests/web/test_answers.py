@@ -184,7 +184,7 @@ def suggest_fix(caller: Caller) -> None:
 
 
 def report_and_resolve(caller: Caller) -> str:
-    caller.call("POST", "events", json={"code": "COMPANY_DATABASE_EMPTY", "tenant": "acme"})
+    caller.call("POST", "events", json={"code": "COMPANY_DATABASE_EMPTY", "tenant": "acme", "labels": {"shard": "1"}})
     opened = wait_until(
         lambda: [
             row["id"]
