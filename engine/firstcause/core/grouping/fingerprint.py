@@ -8,14 +8,11 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from firstcause.core.grouping.error_title import derive_title, extract_words, first_line, may_hold_stack
 from firstcause.core.grouping.message_template import MAX_LINE_LENGTH, extract_template
 from firstcause.core.grouping.parts import DEFAULT_PART_POLICY, PartPolicy, compute_part_key
-from firstcause.core.grouping.stack_trace import (
-    parse_exception_type,
-    parse_trace,
-    short_type_name,
-    trim_middle,
-)
+from firstcause.core.grouping.raised_exception import parse_exception_type, short_type_name
+from firstcause.core.grouping.stack_trace import parse_trace, trim_middle
 from firstcause.core.model import Event, Severity
 
 if TYPE_CHECKING:
@@ -23,18 +20,18 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from firstcause.core.catalog import Catalog, Entry
+    from firstcause.core.grouping.raised_exception import StackTrace
     from firstcause.core.text.similarity import NearestEntry
 
 UNCATALOGUED = "UNCATALOGUED"
 """The code of an error that has no code and that no catalog entry matches."""
 
-_GROUPING_VERSION = "1"
+_GROUPING_VERSION = "2"
 """The version of the rules by which errors are grouped; a part of every digest.
 
 A change that groups errors differently takes the next number: old and new fingerprints then never collide.
 """
 
-_MAX_TITLE_LENGTH = 160
 _DIGEST_CACHE_SIZE = 10_000
 # What is not a word: ids, numbers, quoted values. Each alternative is linear.
 _NON_WORD = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]+)*|\d+|\"[^\"]{0,200}\"|'[^']{0,200}'")
@@ -92,7 +89,7 @@ def identify(
     return Occurrence(
         event=event,
         code=code,
-        title=entry.title if entry else _derive_title(event.message) or code,
+        title=entry.title if entry else _derive_title(event) or code,
         severity=event.severity or (entry.severity if entry else Severity.WARNING),
         fault=fault,
         fingerprint=event.ends_alert or _hash_parts(fault, event.tenant or "", event.service or ""),
@@ -123,18 +120,31 @@ def fault_of(code: str, event: Event, *, catalogued: bool) -> str:
 
 
 def _build_grouping_key(event: Event) -> tuple[str, ...]:
-    message = event.message or ""
-    stack = event.stack or (message if "\n" in message else "")
-    trace_key = _build_trace_key(trim_middle(stack)) if stack else ()
-    if not trace_key:
-        return "text", _extract_template(first_line(message or stack)[:MAX_LINE_LENGTH])
+    trace = _find_trace(event)
+    if trace is None:
+        return "text", _extract_template(extract_words(event.message or event.stack)[:MAX_LINE_LENGTH])
     exception_name = event.details.get("exception.type", event.details.get("exception"))
     exception_type = (
         short_type_name(exception_name)
         if isinstance(exception_name, str)
-        else parse_exception_type(first_line(message))
+        else parse_exception_type(first_line(event.message))
     )
-    return "stack", trace_key[0] or exception_type, *trace_key[1:]
+    key = ("stack", trace.key[0] or exception_type, *trace.key[1:])
+    if not trace.needs_message:
+        return key
+    words = trace.last.message or (extract_words(event.message) if event.stack else "")
+    return *key, ":", _extract_template(words[:MAX_LINE_LENGTH])
+
+
+def _derive_title(event: Event) -> str:
+    # A code says more than a stack.
+    return "" if event.code and not event.message else derive_title(event.message, lambda: _find_trace(event))
+
+
+def _find_trace(event: Event) -> StackTrace | None:
+    """The stack of an event, which may be in its message."""
+    stack = event.stack or (event.message if may_hold_stack(event.message) else None)
+    return _parse_trace(trim_middle(stack)) if stack else None
 
 
 @lru_cache(maxsize=8192)
@@ -143,9 +153,8 @@ def _extract_template(line: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _build_trace_key(stack: str) -> tuple[str, ...]:
-    trace = parse_trace(stack)
-    return trace.key if trace is not None else ()
+def _parse_trace(stack: str) -> StackTrace | None:
+    return parse_trace(stack)
 
 
 def overflow_fingerprint(service: str | None) -> tuple[str, str]:
@@ -158,17 +167,6 @@ def silent_fingerprint(component: str, tenant: str | None) -> tuple[str, str]:
     """Return fault and fingerprint of the alert that stands for a silent component."""
     fault = _hash_parts("silent", component)
     return fault, _hash_parts(fault, tenant or "", component)
-
-
-def first_line(message: str | None) -> str:
-    return (message or "").strip().partition("\n")[0]
-
-
-def _derive_title(message: str | None) -> str:
-    line = first_line(message)
-    if line.startswith("Traceback "):
-        line = (message or "").strip().rpartition("\n")[2]
-    return line if len(line) <= _MAX_TITLE_LENGTH else line[: _MAX_TITLE_LENGTH - 3] + "..."
 
 
 @lru_cache(_DIGEST_CACHE_SIZE)
