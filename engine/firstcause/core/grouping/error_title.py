@@ -18,9 +18,12 @@ _MAX_READ_LENGTH = 1000
 
 _STACK_MARKERS = ("\n", " panicked at ", "PHP ")
 
+_UNREAD_JSON = ('{"', "[{")
+
 # What a runtime writes before the error, on the same line.
-_RUNTIME_WORDS = re.compile("|".join((
-    r"(?:PHP )?(?:(?:Recoverable )?[Ff]atal error|Parse error|Warning|Notice|Deprecated):\s{1,2}(?:Uncaught )?",
+_RUNTIME_PHRASES = (
+    r"(?:PHP )?(?:(?:Recoverable )?[Ff]atal error|Parse error|Warning|Notice):\s{1,2}(?:Uncaught )?",
+    r"(?:PHP )?Deprecated:\s{1,2}",
     r"(?:http: )?panic(?: serving \S+)?: ",
     r"Uncaught:? (?:\(in promise\):? )?",
     r"Exception in thread \"[^\"]*\" ",
@@ -35,7 +38,8 @@ _RUNTIME_WORDS = re.compile("|".join((
     r"thread '[^']*'(?: \(\d+\))? panicked at '?",
     # Types that Go gives to every error that is only a text
     r"\*?(?:errors\.(?:errorString|joinError|fundamental|withStack|withMessage)|fmt\.wrapErrors?): ",
-)))  # fmt: skip
+)
+_RUNTIME_WORDS = re.compile("|".join(_RUNTIME_PHRASES))
 # Where the error is, which a runtime writes behind it.
 _PLACE = re.compile(
     r"(?: in (?:[A-Za-z]:)?\S+\.\w{2,5}(?::\d+| on line \d+)| at \S+ line \d+(?:, <[^>]*> \w+ \d+)?\.?"
@@ -43,7 +47,7 @@ _PLACE = re.compile(
 )
 _PLACE_MARKERS = (" in ", " line ", ".rs:", "[recovered]")
 # A line that says nothing: the error is in the lines after it.
-_EMPTY_LINE = re.compile("|".join((
+_EMPTY_LINES = (
     r"Traceback |\s*\+ Exception Group Traceback|Stack ?trace\b|Backtrace|goroutine \d|thread '|\{|\[$",
     # frames
     r"#\d+ .*\(|at \S+[(:]|\s*File \"|\S+:\d+(?::\d+)?$|\S+:\d+:in |\S*@\S+:\d+$",
@@ -54,7 +58,8 @@ _EMPTY_LINE = re.compile("|".join((
     # words that only say that there is an error
     r"(?:The )?[Uu]n(?:handled|caught) (?:exception|error|rejection)[^:]{0,40}:?$|Exit code \d+$",
     r"(?:Fatal |Unknown )?(?:[Ee]rror|[Ee]xception|ERROR|panic|An exception occurred)[.:!]?$",
-)))  # fmt: skip
+)
+_EMPTY_LINE = re.compile("|".join(_EMPTY_LINES))
 
 
 def first_line(message: str | None) -> str:
@@ -88,7 +93,7 @@ def derive_title(message: str | None, find_trace: Callable[[], StackTrace | None
     if any(marker in title for marker in _PLACE_MARKERS):
         title = _PLACE.sub("", title)
     title = title.strip() or line
-    if not any(map(str.isalnum, title)):
+    if title.startswith(_UNREAD_JSON) or not any(map(str.isalnum, title)):
         return ""
     return title if len(title) <= _MAX_TITLE_LENGTH else title[: _MAX_TITLE_LENGTH - 3] + "..."
 

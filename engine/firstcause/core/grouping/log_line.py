@@ -30,18 +30,23 @@ _BROKEN_JSON_PAIR = re.compile(
     r"\"(?P<key>[A-Za-z_][\w.-]{0,60})\"\s?:\s?(?:\"(?P<quoted>(?:[^\"\\]|\\.){0,1000})|(?P<plain>-?[\w.]+))"
 )
 
-_LEVEL = r"(?:TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|SEVERE|CRIT(?:ICAL)?|FATAL|ALERT|EMERG(?:ENCY)?|PANIC)"
+_LEVEL = (
+    r"(?:TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|SEVERE|CRIT(?:ICAL)?|FATAL|ALERT|EMERG(?:ENCY)?"
+    r"|PANIC)"
+)
 _TIME = re.compile(
     r"\[?(?:\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
     r"|(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d(?:\.\d{1,9})?(?: \d{4})?"
     r"|\d\d:\d\d:\d\d(?:[.,]\d{1,9})?)\]?(?=[\s|,:-])[\s|,:-]*"
 )
 _LEVEL_WORD = re.compile(
-    rf"(?:(?i:[\[(<|]{{1,2}}{_LEVEL}[\])>|]{{1,2}}:?)|(?:[a-z]+\.)?{_LEVEL}(?=:|\s+-|\s+\[|\s*\|)|[EWF],(?= \[))[\s:|-]*"
+    rf"(?:(?i:[\[(<|]{{1,2}}{_LEVEL}[\])>|]{{1,2}}:?)|(?:[a-z]+\.)?{_LEVEL}(?=:|\s+-|\s+\[|\s*\|)"
+    rf"|[EWF],(?= \[))[\s:|-]*"
 )
 _LEVEL_AFTER_TIME = re.compile(rf"(?i:(?:[a-z]+\.)?\[?{_LEVEL}\]?)(?=[\s:|,\]-])[\s:|,-]*")
 _CONTEXT = re.compile(
-    r"(?:\[[^\[\]]{0,100}\]|\(\w[\w.#-]{0,60}\)|\d{1,10}(?:#\d+)?(?=\s+---|:|\s*\|)|---|std(?:out|err) [FP](?= )"
+    r"(?:\[[^\[\]]{0,100}\]|\(\w[\w.#-]{0,60}\)|\d{1,10}(?:#\d+)?(?=\s+---|:|\s*\|)|---|std(?:out"
+    r"|err) [FP](?= )"
     r"|#\d{1,10}\]|[\w.]{1,100}:[\w.<>]{1,100}:\d+(?= - )"
     r"|[\w$./-]{1,150}\.(?:go|py|rs|rb|js|ts|java|php|cc|cpp|c):\d+(?=[:\s\]])|-- :"
     r"|[\w$/.-]{1,150}(?=\s+[-:|] )|[a-z]\w{0,50}(?:\.\w{1,50}){1,10}(?=:))[\s:|-]*"

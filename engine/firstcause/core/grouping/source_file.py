@@ -30,7 +30,8 @@ _CAMEL_CASE = re.compile(r"^[A-Za-z]?[a-z]+(?:[A-Z][a-z]+)+\d{0,3}$")
 _LETTERS_FOR_UNSPEAKABLE = 12
 _CAMEL_WORD = re.compile(r"[A-Z]?[a-z]+")
 _UNSPEAKABLE = re.compile(
-    r"^[^aeiouy]+$|[^aeiouy]{3}|^(?!(?:[bcdfgkpt][lr]|[cstw]h|s[ckmnptwlq]|[dt]w|kn|wr|qu|[aeiouy]|.[aeiouy]))",
+    r"^[^aeiouy]+$|[^aeiouy]{3}|^(?!(?:[bcdfgkpt][lr]|[cstw]h|s[ckmnptwlq]|[dt]w|kn|wr|qu|[aeiouy]"
+    r"|.[aeiouy]))",
     re.IGNORECASE,
 )
 _RANDOM_STEM = re.compile(r"(?:^|[/_.-])chunk-$")
@@ -54,7 +55,7 @@ def strip_content_hash(file: str) -> str:
 
 
 def _is_random(stem: str, text: str) -> bool:
-    """Whether a part of a name is a hash rather than words: `BxkT9a2Q`, not `settings`, `v2_final`, `UserList`."""
+    """Whether a part of a name is a hash, as `BxkT9a2Q`, rather than words, as `v2_final` or `UserList`."""
     parts = re.split(r"[_-]", text)
     if len(text) == _SHORT_HASH_LENGTH:
         if len(parts) == 1 and (_RANDOM_STEM.search(stem) or text.isupper()):

@@ -52,13 +52,13 @@ _JAVA_LIBRARIES = (
 )
 _DOTNET_LIBRARIES = (r"(?:System|Microsoft|Npgsql|Newtonsoft|MySql|Grpc)\.",)
 _RUST_LIBRARIES = (
-    r"<?(?:&?(?:mut )?)(?:core|std|alloc|tokio|futures\w*|hyper|tower|actix\w*|axum|rayon|anyhow|backtrace|tracing)::",
+    r"<?&?(?:mut )?(?:core|std|alloc|tokio|futures\w*|hyper|tower|axum|rayon|anyhow|backtrace|tracing)::",
     r"<?_?(?:__rust\w*|rust_\w+|__libc_\w+|_start$|start_thread$|clone3?$)",
-    r"<(?:\w+|\[\w+\]) as core::",
+    r"<?actix\w*::|<(?:\w+|\[\w+\]) as core::",
 )
 _OTP_LIBRARIES = (
-    r":?'?(?:lists|maps|sets|ets|gen|gen_server|gen_statem|gen_event|proc_lib|supervisor|erl_eval|erlang|escript"
-    r"|init|timer|application_master|shell|io|file|binary|string)'?[:.]",
+    r":?'?(?:lists|maps|sets|ets|gen|gen_server|gen_statem|gen_event|proc_lib|supervisor|erl_eval)'?[:.]",
+    r":?'?(?:erlang|escript|init|timer|application_master|shell|io|file|binary|string)'?[:.]",
 )
 _GO_LIBRARIES = (
     r"(?:runtime|net|os|io|fmt|sync|time|bufio|context|reflect|syscall|testing)(?:/[\w/-]+)?\.",
@@ -83,9 +83,7 @@ _ENTRY_POINT = r"(?:main|Main|<Main>\$)"
 _COMPILER_NAMES = (
     # Java: proxies, lambdas, classes without a name
     (
-        re.compile(
-            r"(?:GeneratedMethodAccessor|GeneratedConstructorAccessor|\$Proxy|LambdaForm\$\w+/0x)[0-9a-f]+"
-        ),
+        re.compile(r"(?:Generated(?:Method|Constructor)Accessor|\$Proxy|LambdaForm\$\w+/0x)[0-9a-f]+"),
         "*",
     ),
     (re.compile(r"\$\$Lambda.*|\$\$[A-Z]\w*\$\$\w+|\$MockitoMock\$\d+|\$\$(?:FastClass|Enhancer)\w*"), ""),
@@ -99,7 +97,7 @@ _COMPILER_NAMES = (
     (re.compile(r"<([\w.$]+|<Main>\$)>b__[\d_]+"), r"\1"),
     (re.compile(r"<(?:[\w.$]+|<Main>\$)>g__(\w+)\|[\d_]+"), r"\1"),
     (re.compile(r"`\d+|\[[\w,.`]*\](?=$|\.)|(?<=\w)@(?:\d+(?:-\d+)*|$)"), ""),
-    # Go: closures
+    # Closures of Go
     (re.compile(r"^main\.main\.func(\d+)(?:\.\d+)*$"), r"main.main#\1"),
     (re.compile(r"(?:\.func\d+(?:\.\d+)*|\.gowrap\d+|\.deferwrap\d+|-fm|-range\d+)+$"), ""),
     (re.compile(r"\[\.\.\.\]"), ""),

@@ -23,7 +23,7 @@ _MAX_HALF_LENGTH = 32_768
 """Characters of each end of a stack that are read. In a runaway recursion, the middle only repeats."""
 
 _MAX_LINE_LENGTH = 1000
-"""Characters of a line that are read. What is longer is no frame."""
+"""Characters of a line that are read. A longer line cannot be a frame."""
 
 _FORMATS: tuple[StackFormat, ...] = (
     PYTHON, JAVA, GO, RUBY, DART, PHP, PERL, ELIXIR, RUST, C, SWIFT, POWERSHELL, JAVASCRIPT, DOTNET, ERLANG,

@@ -70,7 +70,7 @@ def _parse_erlang(lines: Sequence[str]) -> StackTrace:
 
 
 def _read_reason(before: str) -> tuple[str, str]:
-    """Read the reason in front of the frames: `{{badmatch,{error,enoent}},[` -> badmatch, "{error,enoent}"."""
+    """Read the reason before the frames: `{{badmatch,{error,enoent}},[` -> badmatch, "{error,enoent}"."""
     text = before.rstrip(" \n[,").replace("\n", " ")
     depth, start = 0, len(text)
     while start and (depth or text[start - 1] not in "{[, "):

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _FRAME = re.compile(
-    r"^(?:[IE]/flutter *\( *\d+\): )?#(?P<number>\d+) +(?P<name>[^\n]+?) \((?P<file>(?:package|dart|file|https?|org-dartlang[\w-]*):[^\s)]+?)"
+    r"^(?:[IE]/flutter *\( *\d+\): )?#(?P<number>\d+) +(?P<name>[^\n]+?) \((?P<file>(?:package|dart|file"
+    r"|https?|org-dartlang[\w-]*):[^\s)]+?)"
     r"(?::\d+){0,2}\)$"
 )
 _PREFIX = re.compile(

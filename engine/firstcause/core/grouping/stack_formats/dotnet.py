@@ -17,12 +17,13 @@ from firstcause.core.grouping.stack_frame import Frame
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# "at Shop.Save() in C:\shop.cs:line 41" in English, German, French, Italian, Spanish, Portuguese, Polish,
-# Czech, Dutch, Swedish, Russian, Turkish, Chinese, Japanese and Korean.
+# A frame such as "at Shop.Save() in C:\shop.cs:line 41" in English, German, French, Italian, Spanish,
+# Portuguese, Polish, Czech, Dutch, Swedish, Danish, Russian, Turkish, Chinese, Japanese and Korean.
 _AT = r"(?:at|bei|à|in|en|em|w|v|bij|vid|ved|в|konum:|在|於|場所|위치:)"
 _FRAME = re.compile(
     rf"^\s*{_AT} (?P<name>(?=[^\s(]*\.)[\w.`<>|+\[\],$@=^~-]+)(?:\((?P<a>)| \()[^()]*(?:\([^()]*\)[^()]*)*\)"
-    r"(?(a)| \[0x[0-9a-f]+\])(?: \S{1,6}:? (?P<file>[^\n]+?):(?:\w+\.? ?)?\d+\.?(?: içinde)?)?\s*(?:<---)?\s*$"
+    r"(?(a)| \[0x[0-9a-f]+\])"
+    r"(?: \S{1,6}:? (?P<file>[^\n]+?):(?:\w+\.? ?)?\d+\.?(?: içinde)?)?\s*(?:<---)?\s*$"
 )
 # The frames of the cause come first, the names of both before them.
 _SEPARATOR = re.compile(r"^\s*--- .* ---\s*$")
@@ -31,7 +32,7 @@ _END_OF_INNER = re.compile(
 )
 _MEMBER = re.compile(r"^\s*---> \(Inner Exception #\d+\) (?P<rest>.*)$")
 _HEAD = re.compile(r"^(?P<kind>[A-Za-z_][\w.+`]*)(?: \([^()]{1,60}\))?(?:: (?P<message>.*)|$)")
-# "Unhandled exception. System.X: ...", "Unbehandelte Ausnahme: System.X: ..."
+# What comes before the type: "Unhandled exception. System.X", "Unbehandelte Ausnahme: System.X"
 _PREFIX = re.compile(
     r"^(?P<phrase>[^\W\d][^.:\uff1a]{0,60})(?:[.:] {1,2}|\uff1a)(?=[A-Z]\w*[.\w]*(?:Exception|Error)\b)"
 )

@@ -35,7 +35,7 @@ def _parse_go(lines: Sequence[str]) -> StackTrace:
         elif (match := _FRAME.match(line)) and (name := _NAME.match(before.strip())):
             frames.append(Frame(match["file"], name["name"]))
     if not kind:
-        # The stack of an error is where it was logged, so the message must tell two errors apart: see `_UNTYPED`.
+        # The stack of an error is where it was logged, so its message tells it apart: the type is untyped.
         kind = parse_exception_type(lines[0]) or "error"
         words = "" if lines[0].startswith("goroutine ") else _read_reason(lines)
     return StackTrace(make_exception(kind, frames, words))

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 # The message is on the line of the panic before Rust 1.73, on the next one since then.
 _RUST_PANIC = re.compile(
-    r"(?:^|.*? )thread '[^']*'(?: \(\d+\))? panicked at (?:'(?P<message>.*)', )?(?P<file>(?:[A-Za-z]:)?[^\s:']+):\d+(?::\d+)?:?$"
+    r"(?:^|.*? )thread '[^']*'(?: \(\d+\))? panicked at "
+    r"(?:'(?P<message>.*)', )?(?P<file>(?:[A-Za-z]:)?[^\s:']+):\d+(?::\d+)?:?$"
 )
 _RUST_NAME = re.compile(r"^\s*\d+:\s+(?:0x[0-9a-f]+ - )?(?P<name>[^\s\d].*)$")
 _RUST_FILE = re.compile(r"^\s+at (?P<file>.+?):\d+(?::\d+)?$")
@@ -48,7 +49,8 @@ RUST = StackFormat((" panicked at ", "0: "), _RUST_LINE, _parse_rust)
 
 _C_FRAME = re.compile(
     r"^\s*#(?P<number>\d+) +(?:0x[0-9a-f]+ in )?(?P<name>[^\s(].*?) ?(?:\([^()]*(?:\([^()]*\)[^()]*)*\))?"
-    r"(?: (?:at )?(?P<file>[^\s():]+):\d+(?::\d+)?| (?:from )?\(?(?P<library>[^\s()]+)\)?(?: \(BuildId: \w+\))?)?$"
+    r"(?: (?:at )?(?P<file>[^\s():]+):\d+(?::\d+)?"
+    r"| (?:from )?\(?(?P<library>[^\s()]+)\)?(?: \(BuildId: \w+\))?)?$"
     r"|^(?P<library2>[^\s()]+)\((?P<name2>[\w.~:]*)\+0x[0-9a-f]+\) ?\[0x[0-9a-f]+\]$"
 )
 _C_LINE = re.compile(
@@ -98,7 +100,8 @@ def _strip_template(name: str) -> str:
 C = StackFormat(("#0", "#1", "+0x"), _C_LINE, _parse_c)
 
 _SWIFT_FRAME = re.compile(
-    r"^\s*\d+ (?:\[[\w ]+\] ){0,3}0x[0-9a-f]+ (?P<name>.+?) \+ \d+ in (?P<image>[^\s/]+)(?: at (?P<file>[^\s:]+)(?::\d+){1,2})?$"
+    r"^\s*\d+ (?:\[[\w ]+\] ){0,3}0x[0-9a-f]+ (?P<name>.+?) \+ \d+ in (?P<image>[^\s/]+)"
+    r"(?: at (?P<file>[^\s:]+)(?::\d+){1,2})?$"
     r"|^\s*\d+\s+(?P<image2>[\w.+-]+)\s+0x[0-9a-f]+ (?P<name2>.+?) \+ \d+(?: \((?P<file2>[^():]+):\d+\))?$"
 )
 _SWIFT_REASONS = (

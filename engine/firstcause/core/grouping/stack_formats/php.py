@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _PHP_FRAME = re.compile(
-    r"^#\d+ (?:(?P<file>(?:[A-Za-z]:)?[^:(){}\n]+(?:\(\d+\) : eval\(\)'d code)?)\(\d+\)|\[internal function\]): "
+    r"^#\d+ (?:(?P<file>(?:[A-Za-z]:)?[^:(){}\n]+(?:\(\d+\) : eval\(\)'d code)?)\(\d+\)"
+    r"|\[internal function\]): "
     r"(?P<name>[^(\n]+)\("
     r"|^#\d+ (?P<main>\{main\})"
 )
@@ -21,10 +22,12 @@ _PHP_TYPE = r"(?P<kind>[A-Za-z_][\w\\]*)"
 _PHP_HEAD = re.compile(
     r"(?:PHP )?(?:(?P<level>Fatal error|Parse error|Warning|Notice|Deprecated|Recoverable fatal error|"
     r"User error|Strict Standards): {1,2})?"
-    rf"(?:(?:Uncaught |(?P<next>Next ))?{_PHP_TYPE}: )?(?P<message>.*?) in (?P<file>\S+?)(?::\d+| on line \d+)$"
+    rf"(?:(?:Uncaught |(?P<next>Next ))?{_PHP_TYPE}: )?(?P<message>.*?) in (?P<file>\S+?)(?::\d+"
+    rf"| on line \d+)$"
 )
 _LARAVEL_HEAD = re.compile(
-    rf"(?P<previous>\[previous exception\] )?\[object\] \({_PHP_TYPE}\(code: [^)]*\): (?P<message>.*) at (?P<file>\S+?):\d+\)?$"
+    rf"(?P<previous>\[previous exception\] )?\[object\] \({_PHP_TYPE}\(code: [^)]*\): "
+    r"(?P<message>.*) at (?P<file>\S+?):\d+\)?$"
 )
 _THROWN = re.compile(r"^\s*thrown in (?P<file>\S+) on line \d+$")
 _PHP_START = re.compile(r"^(?:\[[^\]]{1,60}\] )?(?=PHP (?:Fatal|Parse|Recov|User|Warn|Notice|Depr)\w*)")
@@ -59,16 +62,15 @@ def _parse_php(lines: Sequence[str]) -> StackTrace:
         elif (match := _LARAVEL_HEAD.search(line)) is not None:
             is_outer_first = is_outer_first or match["previous"] is not None
             blocks.append(_Block(short_type_name(match["kind"]), match["message"], match["file"]))
-        elif (match := _PHP_HEAD.match(_strip_start(line))) and not _THROWN.match(line):
-            if match["next"] or not blocks:
-                name = short_type_name(match["kind"]) or match["level"] or ""
-                blocks.append(_Block(name, match["message"], match["file"]))
+        elif (match := _match_head(line)) and (match["next"] or not blocks):
+            name = short_type_name(match["kind"]) or match["level"] or ""
+            blocks.append(_Block(name, match["message"], match["file"]))
     return _join_blocks(blocks, is_outer_first=is_outer_first)
 
 
-def _strip_start(line: str) -> str:
+def _match_head(line: str) -> re.Match[str] | None:
     start = _PHP_START.match(line)
-    return line[start.end() :] if start else line
+    return None if _THROWN.match(line) else _PHP_HEAD.match(line[start.end() :] if start else line)
 
 
 def _join_blocks(blocks: Iterable[_Block], *, is_outer_first: bool) -> StackTrace:
