@@ -56,7 +56,7 @@ LOGGED = [
 ]
 SPOKEN = [
     ('{"msg":"cannot charge","error":"card declined"}', "cannot charge: card declined"),
-    ('{"msg":"cannot charge","err":{"type":"CardError","message":"declined"}}', "cannot charge: CardError: declined"),
+    ('{"msg":"no pay","err":{"type":"CardError","message":"declined"}}', "no pay: CardError: declined"),
     ('{"error":{"type":"CardError","message":"CardError: declined"}}', "CardError: declined"),
     ('{"msg":"request failed","status":503,"path":"/x"}', "request failed status=503"),
     ('{"a":1,"b":"x y"}', 'a=1 b="x y"'),
@@ -124,9 +124,7 @@ def test_panics_and_warnings_on_one_line_are_told_apart() -> None:
     ):
         assert fault(line.format("no route to 7")) == fault(line.format("no route to 8"))
         assert fault(line.format("no route to 7")) != fault(line.format("disk is full"))
-    files = (
-        "PHP Warning:  no total in /srv/shop/{}.php on line 3".format(name) for name in ("cart", "order")
-    )
+    files = (f"PHP Warning:  no total in /srv/shop/{name}.php on line 3" for name in ("cart", "order"))
     assert len(set(map(fault, files))) == 2
 
 
