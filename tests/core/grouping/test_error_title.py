@@ -44,6 +44,12 @@ LOGGED = [
     '{"log":"2026-01-01T00:00:00Z ERROR: cannot save order 7\\n","stream":"stderr"}',
     '2026-01-01T00:00:00Z stderr F {"level":"error","msg":"cannot save order 7"}',
     '{"level":"error","msg":"cannot save order 7","further":"cut of',
+    "ERROR 2026-01-01 12:00:00,123 [main] com.acme.Orders - cannot save order 7",
+    "ERROR [2026-01-01 12:00:00] com.acme.Orders: cannot save order 7",
+    "Jan  2 10:00:00 web1 shop[123]: cannot save order 7",
+    "2026-01-01T00:00:00+00:00 app[web.1]: cannot save order 7",
+    "fail: Shop.Orders[0]\n      cannot save order 7",
+    '{\n  "level": "error",\n  "msg": "cannot save order 7"\n}',
     "panic: cannot save order 7",
     "fatal error: cannot save order 7",
     "Uncaught cannot save order 7",
@@ -103,6 +109,15 @@ def test_json_is_one_fault_whatever_else_it_has() -> None:
     one = {"level": "error", "msg": "cannot save order 7", "id": 1}
     assert fault(json.dumps(one)) == fault(json.dumps({"user": "anna", **one, "msg": "cannot save order 8"}))
     assert fault(json.dumps(one)) == fault('level=error msg="cannot save order 9"')
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["fail: Shop.Orders[0]\n      {}", '{{\n "level": "error",\n "msg": "{}"\n}}', "Unhandled exception\n{}"],
+)
+def test_a_first_line_that_says_nothing_does_not_group(text: str) -> None:
+    assert fault(text.format("no route to 7")) == fault(text.format("no route to 8"))
+    assert fault(text.format("no route to 7")) != fault(text.format("disk is full"))
 
 
 @pytest.mark.parametrize("key", ["msg", "message", "log", "error", "reason"])

@@ -97,3 +97,43 @@ def test_renaming_the_hash_changes_nothing(stem: str, one: str, two: str, ending
 def test_any_name_is_taken(name: str) -> None:
     assert isinstance(normalize_file(name), str)
     assert isinstance(normalize_file(f"{name}.js"), str)
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("com.acme.ShopKt.save$lambda$0", "com.acme.ShopKt.save$lambda$3$lambda$1"),
+        ("com.acme.Shop$.$anonfun$save$1", "com.acme.Shop$.$anonfun$save$22"),
+        ("shop.core$save$fn__1234.invoke", "shop.core$save$fn__77.invoke"),
+        ("com.acme.Shop$_save_closure1.doCall", "com.acme.Shop$_save_closure2.doCall"),
+        ("com.sun.proxy.$Proxy12.save", "com.sun.proxy.$Proxy7.save"),
+        ("com.acme.Shop$$EnhancerBySpringCGLIB$$1a2b3c.save", "com.acme.Shop.save"),
+        ("com.acme.Shop.lambda$save$0", "com.acme.Shop.lambda$save$5"),
+        ("shop.(*Store).Save.func1.2", "shop.(*Store).Save.func3"),
+        ("shop::save::{{closure}}::{{closure}}", "shop::save::{closure#0}"),
+        ("Acme.Shop.<>c__DisplayClass0_0.<Save>b__1", "Acme.Shop.<>c.<Save>b__3_2"),
+        ("Acme.Shop.<SaveAsync>d__5.MoveNext", "Acme.Shop.<SaveAsync>d__7`1.MoveNext"),
+        ("Acme.Shop.<Save>g__Check|3_0", "Acme.Shop.<Save>g__Check|4_1"),
+        ("{closure:App\\Shop::save():12}", "{closure:App\\Shop::save():19}"),
+        ("anonymous fn/1 in Shop.save/2", "Shop.save/2"),
+        ("Shop.save.<anonymous closure>.<anonymous closure>", "Shop.save"),
+        ("closure #1 in closure #2 in Shop.save()", "Shop.save()"),
+    ],
+)
+def test_what_a_compiler_makes_of_a_name_changes_nothing(one: str, two: str) -> None:
+    assert Frame("", one).location == Frame("", two).location
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("com.acme.Shop.lambda$main$0", "com.acme.Shop.lambda$main$1"),
+        ("com.acme.ShopKt.main$lambda$0", "com.acme.ShopKt.main$lambda$1"),
+        ("main.main.func1", "main.main.func2"),
+        ("Program.<>c.<<Main>$>b__0_0", "Program.<>c.<<Main>$>b__0_3"),
+        ("Program.<>c.<Main>b__0_0", "Program.<>c__DisplayClass0_0.<Main>b__1"),
+        ("Acme.Shop.<Save>g__Check|3_0", "Acme.Shop.<Save>g__Load|3_1"),
+    ],
+)
+def test_handlers_of_the_entry_point_stay_apart(one: str, two: str) -> None:
+    assert Frame("", one).location != Frame("", two).location

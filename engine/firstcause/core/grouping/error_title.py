@@ -18,6 +18,7 @@ _MAX_READ_LENGTH = 1000
 
 _STACK_MARKERS = ("\n", " panicked at ", "PHP ")
 
+_JSON_LINES = ("{\n", "{\r\n")
 _UNREAD_JSON = ('{"', "[{")
 
 # What a runtime writes before the error, on the same line.
@@ -55,6 +56,8 @@ _EMPTY_LINES = (
     r"\*\*\* |terminate called|Program (?:received|terminated)|==\d+==|={3,}|=[A-Z]+ REPORT|[═╡]",
     r"Fatal glibc|FATAL EXCEPTION|flutter:|\[Thread debugging|Using host lib|\[New Thread",
     r"GenServer .* terminating|Task #PID|Process #PID|Error in process|[A-Z][\w:]+ \(.*\):$",
+    # the console logger of .NET
+    r"(?:fail|crit|warn|info|dbug): [\w.`<>+]{1,200}\[\d+\]$",
     # words that only say that there is an error
     r"(?:The )?[Uu]n(?:handled|caught) (?:exception|error|rejection)[^:]{0,40}:?$|Exit code \d+$",
     r"(?:Fatal |Unknown )?(?:[Ee]rror|[Ee]xception|ERROR|panic|An exception occurred)[.:!]?$",
@@ -68,8 +71,8 @@ def first_line(message: str | None) -> str:
 
 
 def extract_words(message: str | None) -> str:
-    """Return what the template is made of: the first line, or the message in a line of JSON or pairs."""
-    line = first_line(message)
+    """Return what is grouped by: the first line that says something; of JSON or pairs, the message."""
+    line = _select_line(message)
     return find_words(line) or line
 
 
@@ -83,7 +86,7 @@ def derive_title(message: str | None, find_trace: Callable[[], StackTrace | None
 
     find_trace: parses the stack, which takes too long for messages that do not need it.
     """
-    line = _clean_line(first_line(message))
+    line = _clean_line(_select_json(message) or first_line(message))
     words = _RUNTIME_WORDS.match(line)
     if not line or _EMPTY_LINE.match(line) or (words and may_hold_stack(message)):
         trace = find_trace()
@@ -96,6 +99,19 @@ def derive_title(message: str | None, find_trace: Callable[[], StackTrace | None
     if title.startswith(_UNREAD_JSON) or not any(map(str.isalnum, title)):
         return ""
     return title if len(title) <= _MAX_TITLE_LENGTH else title[: _MAX_TITLE_LENGTH - 3] + "..."
+
+
+def _select_line(message: str | None) -> str:
+    line = first_line(message)
+    if message is None or "\n" not in message or not _EMPTY_LINE.match(line):
+        return line
+    return _select_json(message) or _find_told_line(message) or line
+
+
+def _select_json(message: str | None) -> str:
+    """Return JSON that is written on several lines; "" if the message is anything else."""
+    text = message.strip() if message is not None and "\n" in message else ""
+    return text if text.startswith(_JSON_LINES) else ""
 
 
 def _clean_line(line: str) -> str:

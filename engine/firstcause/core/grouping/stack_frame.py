@@ -24,6 +24,8 @@ LIBRARY_FILES = (
     r"/pkg/mod/",
     r"/vendor/",
     r"^turbopack://",
+    r"^(?:ext|bun):",
+    r"^self-hosted$",
     # Java, PHP
     r"^<generated>$",
     r"^\[internal function\]$",
@@ -52,6 +54,7 @@ _JAVA_LIBRARIES = (
 )
 _DOTNET_LIBRARIES = (r"(?:System|Microsoft|Npgsql|Newtonsoft|MySql|Grpc)\.",)
 _RUST_LIBRARIES = (
+    r"\?\?$",
     r"<?&?(?:mut )?(?:core|std|alloc|tokio|futures\w*|hyper|tower|axum|rayon|anyhow|backtrace|tracing)::",
     r"<?_?(?:__rust\w*|rust_\w+|__libc_\w+|_start$|start_thread$|clone3?$)",
     r"<?actix\w*::|<(?:\w+|\[\w+\]) as core::",
@@ -87,8 +90,12 @@ _COMPILER_NAMES = (
         "*",
     ),
     (re.compile(r"\$\$Lambda.*|\$\$[A-Z]\w*\$\$\w+|\$MockitoMock\$\d+|\$\$(?:FastClass|Enhancer)\w*"), ""),
-    (re.compile(rf"lambda\$({_ENTRY_POINT})\$(\d+)"), r"\1#\2"),
-    (re.compile(r"lambda\$([\w$]+?)\$\d+"), r"\1"),
+    (re.compile(rf"(?<![$\w])lambda\$({_ENTRY_POINT})\$(\d+)"), r"\1#\2"),
+    (re.compile(r"(?<![$\w])lambda\$([\w$]+?)\$\d+"), r"\1"),
+    # Kotlin, Scala, Groovy, Clojure
+    (re.compile(rf"({_ENTRY_POINT})\$lambda\$(\d+)(?:\$lambda\$\d+)*"), r"\1#\2"),
+    (re.compile(r"(?:\$lambda\$\d+)+|\$(?:fn|reify|eval)__\d+|_closure\d+"), ""),
+    (re.compile(r"\$anonfun\$(\w+?)\$\d+"), r"\1"),
     (re.compile(r"(?:\$\d+)+(?=\.|$)"), ""),
     # .NET: bodies of async functions, lambdas, local functions, generic types
     (re.compile(r"\.?<>c(?:__DisplayClass[\d_]+)?(?:`\d+)?(?:<[\w,]+>)?(?=\.)"), ""),
