@@ -79,6 +79,8 @@ SPOKEN = [
     ("Unhandled exception", "Unhandled exception"),
     ("disk full\n\n", "disk full"),
     ("...", ""),
+    ("Traceback (most recent call last):", ""),
+    ("thread 'main' panicked at src/main.rs:4:5:", ""),
     ("{}", ""),
 ]  # fmt: skip
 

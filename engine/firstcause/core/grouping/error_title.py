@@ -47,9 +47,15 @@ _PLACE = re.compile(
     r"|'?, [^\s,]+\.rs:\d+(?::\d+)?|: file \S+, line \d+| \[recovered\])$"
 )
 _PLACE_MARKERS = (" in ", " line ", ".rs:", "[recovered]")
+# Words that only say that there is an error.
+_BARE_WORDS = (
+    r"(?:The )?[Uu]n(?:handled|caught) (?:exception|error|rejection)[^:]{0,40}:?$|Exit code \d+$",
+    r"(?:Fatal |Unknown )?(?:[Ee]rror|[Ee]xception|ERROR|panic|An exception occurred)[.:!]?$",
+)
 # A line that says nothing: the error is in the lines after it.
 _EMPTY_LINES = (
-    r"Traceback |\s*\+ Exception Group Traceback|Stack ?trace\b|Backtrace|goroutine \d|thread '|\{|\[$",
+    r"Traceback |\s*\+ Exception Group Traceback|Stack ?trace\b|Backtrace|goroutine \d|\{|\[$",
+    r"thread '[^']*'(?: \(\d+\))? panicked at [^']",
     # frames
     r"#\d+ .*\(|at \S+[(:]|\s*File \"|\S+:\d+(?::\d+)?$|\S+:\d+:in |\S*@\S+:\d+$",
     # debuggers, sanitizers, crash reports
@@ -58,11 +64,10 @@ _EMPTY_LINES = (
     r"GenServer .* terminating|Task #PID|Process #PID|Error in process|[A-Z][\w:]+ \(.*\):$",
     # the console logger of .NET
     r"(?:fail|crit|warn|info|dbug): [\w.`<>+]{1,200}\[\d+\]$",
-    # words that only say that there is an error
-    r"(?:The )?[Uu]n(?:handled|caught) (?:exception|error|rejection)[^:]{0,40}:?$|Exit code \d+$",
-    r"(?:Fatal |Unknown )?(?:[Ee]rror|[Ee]xception|ERROR|panic|An exception occurred)[.:!]?$",
+    *_BARE_WORDS,
 )
 _EMPTY_LINE = re.compile("|".join(_EMPTY_LINES))
+_BARE_LINE = re.compile("|".join(_BARE_WORDS))
 
 
 def first_line(message: str | None) -> str:
@@ -84,13 +89,15 @@ def may_hold_stack(message: str | None) -> bool:
 def derive_title(message: str | None, find_trace: Callable[[], StackTrace | None]) -> str:
     """Derive the title from the message, or from the stack if the message says nothing.
 
-    find_trace: parses the stack, which takes too long for messages that do not need it.
+    find_trace: parses the stack, which takes too long for messages that do not need it. Returns "" if
+    nothing says what happened.
     """
     line = _clean_line(_select_json(message) or first_line(message))
     words = _RUNTIME_WORDS.match(line)
     if not line or _EMPTY_LINE.match(line) or (words and may_hold_stack(message)):
         trace = find_trace()
-        line = _summarize_trace(trace) if trace is not None else _find_told_line(message) or line
+        bare = line if _BARE_LINE.match(line) else ""
+        line = _summarize_trace(trace) if trace is not None else _find_told_line(message) or bare
         words = _RUNTIME_WORDS.match(line)
     title = line[words.end() :] if words else line
     if any(marker in title for marker in _PLACE_MARKERS):
