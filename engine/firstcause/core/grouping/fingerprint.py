@@ -120,9 +120,9 @@ def fault_of(code: str, event: Event, *, catalogued: bool) -> str:
 
 
 def _build_grouping_key(event: Event) -> tuple[str, ...]:
-    trace = _find_trace(event)
+    trace = _find_trace(event.message, event.stack)
     if trace is None:
-        return "text", _extract_template(extract_words(event.message or event.stack)[:MAX_LINE_LENGTH])
+        return "text", _build_template(event.message or event.stack or "")
     exception_name = event.details.get("exception.type", event.details.get("exception"))
     exception_type = (
         short_type_name(exception_name)
@@ -132,24 +132,36 @@ def _build_grouping_key(event: Event) -> tuple[str, ...]:
     key = ("stack", trace.key[0] or exception_type, *trace.key[1:])
     if not trace.needs_message:
         return key
-    words = trace.last.message or (extract_words(event.message) if event.stack else "")
-    return *key, ":", _extract_template(words[:MAX_LINE_LENGTH])
+    return *key, ":", _build_template(trace.last.message or (event.message if event.stack else "") or "")
 
 
 def _derive_title(event: Event) -> str:
-    # A code says more than a stack.
-    return "" if event.code and not event.message else derive_title(event.message, lambda: _find_trace(event))
-
-
-def _find_trace(event: Event) -> StackTrace | None:
-    """The stack of an event, which may be in its message."""
-    stack = event.stack or (event.message if may_hold_stack(event.message) else None)
-    return _parse_trace(trim_middle(stack)) if stack else None
+    if not event.message and event.code:
+        return ""  # A code says more than a stack.
+    if event.stack is None and len(event.message or "") <= MAX_LINE_LENGTH:
+        return _derive_short_title(event.message)
+    return derive_title(event.message, lambda: _find_trace(event.message, event.stack))
 
 
 @lru_cache(maxsize=8192)
-def _extract_template(line: str) -> str:
-    return extract_template(line)
+def _derive_short_title(message: str | None) -> str:
+    return derive_title(message, lambda: _find_trace(message, None))
+
+
+def _find_trace(message: str | None, stack: str | None) -> StackTrace | None:
+    """Parse the stack of an event, which may be in its message."""
+    text = stack or (message if may_hold_stack(message) else None)
+    return _parse_trace(trim_middle(text)) if text else None
+
+
+def _build_template(text: str) -> str:
+    # Long texts are rare, and would fill the cache.
+    return _extract_template(text) if len(text) <= MAX_LINE_LENGTH else _extract_template.__wrapped__(text)
+
+
+@lru_cache(maxsize=8192)
+def _extract_template(text: str) -> str:
+    return extract_template(extract_words(text)[:MAX_LINE_LENGTH])
 
 
 @lru_cache(maxsize=256)

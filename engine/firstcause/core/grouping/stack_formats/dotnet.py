@@ -11,7 +11,7 @@ from firstcause.core.grouping.raised_exception import (
     names_exception,
     short_type_name,
 )
-from firstcause.core.grouping.stack_formats.lines import StackFormat, make_exception, split_lines
+from firstcause.core.grouping.stack_formats.lines import StackFormat, make_exception
 from firstcause.core.grouping.stack_frame import Frame
 
 if TYPE_CHECKING:
@@ -39,12 +39,19 @@ _PREFIX = re.compile(
 
 
 def _parse_dotnet(lines: Sequence[str]) -> StackTrace:
-    start = next((number for number, line in enumerate(lines) if _MEMBER.match(line)), len(lines))
-    heads = _list_heads(lines[:start])
-    parts = [
-        [Frame(_find_file(match), match["name"]) for line in part if (match := _FRAME.match(line))]
-        for part in split_lines(lines[:start], _END_OF_INNER)
-    ]
+    heads: list[tuple[str, str]] = []
+    parts: list[list[Frame]] = [[]]
+    start = len(lines)
+    for number, line in enumerate(lines):
+        if match := _FRAME.match(line):
+            parts[-1].append(Frame(_find_file(match), match["name"]))
+        elif _MEMBER.match(line):
+            start = number
+            break
+        elif not _SEPARATOR.match(line):
+            _add_heads(heads, line.strip())
+        elif _END_OF_INNER.match(line):
+            parts.append([])
     parts.reverse()
     unknown = ("", "")
     heads += [unknown] * (len(parts) - len(heads))
@@ -63,17 +70,12 @@ def _find_file(match: re.Match[str]) -> str:
     return "" if file.startswith("<") else file
 
 
-def _list_heads(lines: Sequence[str]) -> list[tuple[str, str]]:
-    """List types and messages: of the exception that was raised last, then of what caused it."""
-    heads: list[tuple[str, str]] = []
-    for line in lines:
-        if _FRAME.match(line) or _SEPARATOR.match(line):
-            continue
-        first, *inner = line.strip().split("---> ")
-        if first.strip() and (head := _parse_head(first.strip())) and _is_better(head, heads):
-            heads[:] = [head]
-        heads += [head for each in inner if (head := _parse_head(each.strip()))]
-    return heads
+def _add_heads(heads: list[tuple[str, str]], line: str) -> None:
+    """Add types and messages: of the exception that was raised last, then of what caused it."""
+    first, *inner = line.split("---> ")
+    if first.strip() and (head := _parse_head(first.strip())) and _is_better(head, heads):
+        heads[:] = [head]
+    heads += [head for each in inner if (head := _parse_head(each.strip()))]
 
 
 def _is_better(head: tuple[str, str], heads: Sequence[tuple[str, str]]) -> bool:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from firstcause.core.grouping.raised_exception import StackTrace
 
 _FRAME = re.compile(
-    r"^\s*at (?P<eval>(?:(?P<outer>[^()]+?) )?\(?eval at [^()]*\((?P<outer_file>[^()]*?):\d+:\d+\)).*$"
-    r"|^\s*at (?:(?P<name>[^()]+?) \()?(?P<file>(?:[\w+.-]+:)?(?:[^()]"
-    r"|\([\w .-]*\)/)*?):\d+:\d+\)?,?(?: \{)?$"
+    r"^\s*at (?:(?P<name>[^()]+?) \()?(?P<file>(?:[\w+.-]+:)?[^()]*?"
+    r"(?:\([\w .-]*\)/[^()]*?)?):\d+:\d+\)?,?(?: \{)?$"
+    r"|^\s*at (?P<eval>(?:(?P<outer>[^()]+?) )?\(?eval at [^()]*\((?P<outer_file>[^()]*?):\d+:\d+\)).*$"
     r"|^\s*(?:async\*)?(?P<name2>(?:global|module|eval) code|[^@\s]*)@(?P<file2>\S+?)"
     r"(?: line \d+ > \S+)*:\d+(?::\d+)?$"
 )
