@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from firstcause.core.grouping.log_line import find_words, strip_prefix, strip_trailing_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from firstcause.core.grouping.raised_exception import StackTrace
 
 _MAX_TITLE_LENGTH = 160
 _MAX_READ_LENGTH = 1000
@@ -86,18 +85,26 @@ def may_hold_stack(message: str | None) -> bool:
     return message is not None and any(marker in message for marker in _STACK_MARKERS)
 
 
-def derive_title(message: str | None, find_trace: Callable[[], StackTrace | None]) -> str:
+class HasTitle(Protocol):
+    """A parsed stack."""
+
+    @property
+    def title(self) -> str:
+        """What a person would say about it."""
+
+
+def derive_title(message: str | None, read_trace: Callable[[], HasTitle | None]) -> str:
     """Derive the title from the message, or from the stack if the message says nothing.
 
-    find_trace: parses the stack, which takes too long for messages that do not need it. Returns "" if
+    read_trace: parses the stack, which takes too long for messages that do not need it. Returns "" if
     nothing says what happened.
     """
     line = _clean_line(_select_json(message) or first_line(message))
     words = _RUNTIME_WORDS.match(line)
     if not line or _EMPTY_LINE.match(line) or (words and may_hold_stack(message)):
-        trace = find_trace()
+        trace = read_trace()
         bare = line if _BARE_LINE.match(line) else ""
-        line = _summarize_trace(trace) if trace is not None else _find_told_line(message) or bare
+        line = trace.title[:_MAX_READ_LENGTH] if trace is not None else _find_told_line(message) or bare
         words = _RUNTIME_WORDS.match(line)
     title = line[words.end() :] if words else line
     if any(marker in title for marker in _PLACE_MARKERS):
@@ -125,16 +132,6 @@ def _clean_line(line: str) -> str:
     words = find_words(line)
     line = (words or line)[:_MAX_READ_LENGTH]
     return strip_prefix(line) if words else strip_trailing_json(strip_prefix(line))
-
-
-def _summarize_trace(trace: StackTrace) -> str:
-    summary = trace.last.summary
-    if summary:
-        return summary.partition("\n")[0][:_MAX_READ_LENGTH]
-    frames = [frame for raised in (trace.last, *trace.causes) for frame in raised.frames]
-    frame = next((frame for frame in frames if frame.in_app), frames[0])
-    file, _, function = frame.location.partition(":")
-    return f"error in {function or file}" + (f" ({file})" if function and file else "")
 
 
 def _find_told_line(message: str | None) -> str:

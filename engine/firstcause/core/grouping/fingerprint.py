@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from firstcause.core.catalog import Catalog, Entry
-    from firstcause.core.grouping.raised_exception import StackTrace
     from firstcause.core.text.similarity import NearestEntry
 
 UNCATALOGUED = "UNCATALOGUED"
@@ -45,11 +44,11 @@ class Occurrence(NamedTuple):
     received_at: when it arrived, by our own clock; None means at its own time.
     labels, part: what tells its part of the alert from others, and the key of that part.
     own_fingerprint: of the error itself, None unless a limit made the error count in another alert.
+    group_title: of that other alert.
     """
 
     event: Event
     code: str
-    title: str
     severity: Severity
     fault: str
     fingerprint: str
@@ -59,10 +58,26 @@ class Occurrence(NamedTuple):
     received_at: datetime | None = None
     labels: Mapping[str, str] = MappingProxyType({})
     part: str = ""
+    group_title: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The title of an alert that this occurrence opens; most occurrences open none."""
+        if self.group_title is not None:
+            return self.group_title
+        return self.entry.title if self.entry else _derive_title(self.event) or self.code
 
     @property
     def arrival(self) -> datetime:
         return self.received_at or self.event.time
+
+
+class _TraceReading(NamedTuple):
+    """What is kept of a parsed stack. message: None if type and frames tell the error apart without it."""
+
+    key: tuple[str, ...]
+    title: str
+    message: str | None
 
 
 def identify(
@@ -89,7 +104,6 @@ def identify(
     return Occurrence(
         event=event,
         code=code,
-        title=entry.title if entry else _derive_title(event) or code,
         severity=event.severity or (entry.severity if entry else Severity.WARNING),
         fault=fault,
         fingerprint=event.ends_alert or _hash_parts(fault, event.tenant or "", event.service or ""),
@@ -120,7 +134,7 @@ def fault_of(code: str, event: Event, *, catalogued: bool) -> str:
 
 
 def _build_grouping_key(event: Event) -> tuple[str, ...]:
-    trace = _find_trace(event.message, event.stack)
+    trace = _read_trace(event)
     if trace is None:
         return "text", _build_template(event.message or event.stack or "")
     exception_name = event.details.get("exception.type", event.details.get("exception"))
@@ -130,28 +144,21 @@ def _build_grouping_key(event: Event) -> tuple[str, ...]:
         else parse_exception_type(first_line(event.message))
     )
     key = ("stack", trace.key[0] or exception_type, *trace.key[1:])
-    if not trace.needs_message:
+    if trace.message is None:
         return key
-    return *key, ":", _build_template(trace.last.message or (event.message if event.stack else "") or "")
+    return *key, ":", _build_template(trace.message or (event.message if event.stack else "") or "")
 
 
 def _derive_title(event: Event) -> str:
     if not event.message and event.code:
         return ""  # A code says more than a stack.
-    if event.stack is None and len(event.message or "") <= MAX_LINE_LENGTH:
-        return _derive_short_title(event.message)
-    return derive_title(event.message, lambda: _find_trace(event.message, event.stack))
+    return derive_title(event.message, lambda: _read_trace(event))
 
 
-@lru_cache(maxsize=8192)
-def _derive_short_title(message: str | None) -> str:
-    return derive_title(message, lambda: _find_trace(message, None))
-
-
-def _find_trace(message: str | None, stack: str | None) -> StackTrace | None:
-    """Parse the stack of an event, which may be in its message."""
-    text = stack or (message if may_hold_stack(message) else None)
-    return _parse_trace(trim_middle(text)) if text else None
+def _read_trace(event: Event) -> _TraceReading | None:
+    """Read the stack of an event, which may be in its message."""
+    text = event.stack or (event.message if may_hold_stack(event.message) else None)
+    return _read_stack(trim_middle(text)) if text else None
 
 
 def _build_template(text: str) -> str:
@@ -165,8 +172,11 @@ def _extract_template(text: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _parse_trace(stack: str) -> StackTrace | None:
-    return parse_trace(stack)
+def _read_stack(stack: str) -> _TraceReading | None:
+    trace = parse_trace(stack)
+    if trace is None:
+        return None
+    return _TraceReading(trace.key, trace.title, trace.last.message if trace.needs_message else None)
 
 
 def overflow_fingerprint(service: str | None) -> tuple[str, str]:

@@ -87,6 +87,16 @@ class StackTrace:
             *(part for cause in causes for part in ("<-", *cause)),
         )
 
+    @property
+    def title(self) -> str:
+        """What a person would say: what happened, else where."""
+        if summary := self.last.summary:
+            return summary.partition("\n")[0]
+        frames = [frame for raised in (self.last, *self.causes) for frame in raised.frames]
+        frame = next((frame for frame in frames if frame.in_app), frames[0])
+        file, _, function = frame.location.partition(":")
+        return f"error in {function or file}" + (f" ({file})" if function and file else "")
+
     @cached_property
     def needs_message(self) -> bool:
         """Whether type and frames are too little to tell errors apart, so that the message must help.
