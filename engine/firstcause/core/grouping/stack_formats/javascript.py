@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from firstcause.core.grouping.raised_exception import StackTrace
 
 _FRAME = re.compile(
-    r"^\s*at (?:(?P<name>[^()]+?) \()?(?P<file>(?:[\w+.-]+:)?[^()]*?"
-    r"(?:\([\w .-]*\)/[^()]*?)?):\d+:\d+\)?,?(?: \{)?$"
-    r"|^\s*at (?P<eval>(?:(?P<outer>[^()]+?) )?\(?eval at [^()]*\((?P<outer_file>[^()]*?):\d+:\d+\)).*$"
+    r"^\s*at (?:(?P<name>[^()]+?) \()?(?P<file>(?:[\w+.-]+:)?[^()]*?):\d+:\d+\)?,?(?: \{)?$"
     r"|^\s*(?:async\*)?(?P<name2>(?:global|module|eval) code|[^@\s]*)@(?P<file2>\S+?)"
     r"(?: line \d+ > \S+)*:\d+(?::\d+)?$"
+    # In brackets within: `webpack-internal:///(rsc)/./src/cart.ts`, and where `eval` was called
+    r"|^\s*at (?P<name3>[^()]+?) \((?P<file3>[\w+.-]+:///\([\w .-]*\)/[^()]*?):\d+:\d+\)$"
+    r"|^\s*at (?:(?P<name4>[^()]+?) )?\(?eval at [^()]*\((?P<file4>[^()]*?):\d+:\d+\).*$"
 )
 _HEAD = re.compile(
     rf"^\s*(?:Uncaught )?(?:\(in promise\) )?(?P<cause>\[cause\]: |Caused by: )?{TYPE_NAME}"
@@ -41,12 +42,13 @@ def _parse_javascript(lines: Sequence[str]) -> StackTrace:
 
 
 def _make_frame(match: re.Match[str]) -> Frame:
-    if match["eval"]:
-        return Frame(match["outer_file"].strip(), match["outer"] or "<anonymous>")
-    name = match["name"] or match["name2"] or "<anonymous>"
-    name = _INNER.sub("", _ALIAS.sub("", name)) or "<anonymous>"
-    file = (match["file"] or match["file2"] or "").strip()
-    return Frame(file.removeprefix("async "), name)
+    name = match["name"] or match["name2"] or match["name3"] or match["name4"] or "<anonymous>"
+    file = match["file"] or match["file2"] or match["file3"] or match["file4"] or ""
+    if "[as " in name:
+        name = _ALIAS.sub("", name)
+    if "/" in name:
+        name = _INNER.sub("", name) or "<anonymous>"
+    return Frame(file.strip().removeprefix("async "), name)
 
 
 JAVASCRIPT = StackFormat(("at ", "@"), _FRAME, _parse_javascript)

@@ -24,7 +24,7 @@ _FRAME = re.compile(
     r"in [`'](?P<name>[^']*)'(?P<rest>.*)"
 )
 _KIND = re.compile(r"\((?P<kind>[A-Z][\w:]*)\)\s*:?\s*$")
-_RAILS_HEAD = re.compile(r"^(?P<kind>[A-Z][\w:]*) \((?P<message>.*)\):$")
+_RAILS_HEAD = re.compile(r"^(?!Traceback )(?P<kind>[A-Z][\w:]*) \((?P<message>.*)\):$")
 # Ruby 3.4 writes the class as well: 'Orders::Order#save' is `save' of before.
 _CLASS = re.compile(r"(?:^|(?<= in ))(?:[A-Z]\w*(?:::)?)+[#.](?=\S)")
 
