@@ -125,6 +125,42 @@ def test_what_a_compiler_makes_of_a_name_changes_nothing(one: str, two: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("libswiftCore.so", "_assertionFailure"),
+        ("UIKitCore", "-[UIView layout]"),
+        ("package:flutter/src/widgets/framework.dart", "build"),
+        ("deps/ecto/lib/ecto/repo.ex", "Ecto.Repo.all/1"),
+        ("/rustc/59807616e1fa/library/core/src/panicking.rs", "core::panicking::panic_fmt"),
+        ("/usr/lib/libc.so.6", "abort"),
+        ("", "??"),
+        ("", "androidx.fragment.app.Fragment.run"),
+        ("golog/sentry.go", "(*Writer).WriteEntry"),
+        ("src/shop.ts", "reportError"),
+        ("src/shop.ts", "logger.error"),
+    ],
+)
+def test_frames_of_others(file: str, name: str) -> None:
+    assert not Frame(file, name).in_app
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("FoundationStone.swift", "save"),
+        ("package:get_orders/main.dart", "main"),
+        ("/srv/shop/deps/db/session.py", "open"),
+        ("src/shop.ts", "entry"),
+        ("src/logs.ts", "loadLog"),
+        ("src/errors.ts", "toErrorPage"),
+        ("", "com.acme.Android.run"),
+    ],
+)
+def test_frames_of_the_application(file: str, name: str) -> None:
+    assert Frame(file, name).in_app
+
+
+@pytest.mark.parametrize(
     ("one", "two"),
     [
         ("com.acme.Shop.lambda$main$0", "com.acme.Shop.lambda$main$1"),

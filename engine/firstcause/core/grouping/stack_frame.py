@@ -20,12 +20,12 @@ LIBRARY_FILES = (
     r"^(?:<anonymous>|native|\[native code\])$",
     r"webpack/(?:bootstrap|runtime)",
     r"^(?:chrome|moz|safari(?:-web)?)-extension:",
-    # Go
-    r"/pkg/mod/",
-    r"/vendor/",
     r"^turbopack://",
     r"^(?:ext|bun):",
     r"^self-hosted$",
+    # Go
+    r"/pkg/mod/",
+    r"/vendor/",
     # Java, PHP
     r"^<generated>$",
     r"^\[internal function\]$",
@@ -36,9 +36,12 @@ LIBRARY_FILES = (
     # C, C++, Swift, Dart, Elixir
     r"(?:^|/)(?:usr/)?lib(?:64|32)?/(?:[\w-]+/)?lib[\w+.-]+\.so",
     r"(?:^|/)(?:nptl|csu|stdlib|sysdeps|libsanitizer)/",
-    r"^(?:libswift|libsystem_|libdispatch|libobjc|dyld|UIKit|Foundation|CoreFoundation|SwiftUI|AttributeGraph)",
-    r"^(?:dart:|package:(?:flutter|flutter_test|bloc|provider|riverpod|dio|http|get|sentry)[\w-]*/)",
-    r"(?:^|/)deps/\w+/",
+    (
+        r"^(?:libswift\w*|libsystem_\w+|libdispatch|libobjc\S*|dyld|UIKit(?:Core)?|SwiftUI|AttributeGraph"
+        r"|(?:Core)?Foundation)(?:\.so|\.dylib)?$"
+    ),
+    r"^(?:dart:|package:(?:flutter\w*|bloc|provider|riverpod|dio|http|get|sentry\w*)/)",
+    r"(?:^|/)deps/\w+/(?:lib/|src/|\w+\.erl$)",
     # Ruby
     r"/gems/",
     r"/lib/ruby/",
