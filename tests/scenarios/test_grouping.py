@@ -38,6 +38,33 @@ def test_one_alert_for_one_place_whatever_the_message_says(stage: Stage) -> None
     assert sorted(counts) == [1, 2]
 
 
+def test_different_faults_apart_one_fault_together_and_a_title_that_says_what_happened(stage: Stage) -> None:
+    panic = "thread 'main' panicked at src/bank.rs:{}:5:\n{}\nnote: run with `RUST_BACKTRACE=1`"
+    fatal = (
+        "PHP Fatal error:  Uncaught Error: no {0} in /srv/shop/src/{0}.php:12\n"
+        "Stack trace:\n#0 /srv/shop/src/Kernel.php(33): Shop\\{0}->close()\n#1 {{main}}"
+    )
+    script = "TypeError: cart is undefined\n    at o (https://shop.example/assets/checkout-{}.js:1:{})"
+    messages = [
+        *(panic.format(line, "no route to the bank") for line in (4, 9)),
+        panic.format(4, "index out of bounds: the len is 3 but the index is 7"),
+        *map(fatal.format, ("Cart", "Invoice")),
+        *(script.format(*each) for each in (("BxkT9a2Q", 20), ("DfGh-_aB", 31), ("C0d3Lk3m", 40))),
+        *(f'{{"level": "error", "msg": "card declined", "order": {order}}}' for order in (7, 8)),
+    ]
+    for at, message in enumerate(messages):
+        codeless(stage, at, message)
+    alerts = {alert["title"]: alert["count"] for alert in stage.rows("alert")}
+    assert alerts == {
+        "no route to the bank": 2,
+        "index out of bounds: the len is 3 but the index is 7": 1,
+        "Error: no Cart": 1,
+        "Error: no Invoice": 1,
+        "TypeError: cart is undefined": 3,
+        "card declined": 2,
+    }
+
+
 WORDS = ("ab", "cd", "ef", "gh", "ij", "kl", "mn", "op", "qr", "st", "uv", "wx", "yz")
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.grouping.stack_trace import parse_exception_type, parse_trace, short_type_name
+from firstcause.core.grouping.raised_exception import parse_exception_type, short_type_name
+from firstcause.core.grouping.stack_trace import parse_trace
 
 PYTHON = """Traceback (most recent call last):
   File "/srv/shop/releases/20261101/orders/store.py", line 41, in save

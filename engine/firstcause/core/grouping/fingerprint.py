@@ -8,14 +8,11 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from firstcause.core.grouping.error_title import derive_title, extract_words, first_line, may_hold_stack
 from firstcause.core.grouping.message_template import MAX_LINE_LENGTH, extract_template
 from firstcause.core.grouping.parts import DEFAULT_PART_POLICY, PartPolicy, compute_part_key
-from firstcause.core.grouping.stack_trace import (
-    parse_exception_type,
-    parse_trace,
-    short_type_name,
-    trim_middle,
-)
+from firstcause.core.grouping.raised_exception import parse_exception_type, short_type_name
+from firstcause.core.grouping.stack_trace import parse_trace, trim_middle
 from firstcause.core.model import DEFAULT_GROUPING, Event, Severity
 
 if TYPE_CHECKING:
@@ -34,7 +31,6 @@ _GROUPING_VERSION = "2"
 A change that groups errors differently takes the next number: old and new fingerprints then never collide.
 """
 
-_MAX_TITLE_LENGTH = 160
 _DIGEST_CACHE_SIZE = 10_000
 # What is not a word: ids, numbers, quoted values. Each alternative is linear.
 _NON_WORD = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]+)*|\d+|\"[^\"]{0,200}\"|'[^']{0,200}'")
@@ -48,11 +44,11 @@ class Occurrence(NamedTuple):
     received_at: when it arrived, by our own clock; None means at its own time.
     labels, part: what tells its part of the alert from others, and the key of that part.
     own_fingerprint: of the error itself, None unless a limit made the error count in another alert.
+    group_title: of that other alert.
     """
 
     event: Event
     code: str
-    title: str
     severity: Severity
     fault: str
     fingerprint: str
@@ -62,10 +58,26 @@ class Occurrence(NamedTuple):
     received_at: datetime | None = None
     labels: Mapping[str, str] = MappingProxyType({})
     part: str = ""
+    group_title: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The title of an alert that this occurrence opens; most occurrences open none."""
+        if self.group_title is not None:
+            return self.group_title
+        return self.entry.title if self.entry else _derive_title(self.event) or self.code
 
     @property
     def arrival(self) -> datetime:
         return self.received_at or self.event.time
+
+
+class _TraceReading(NamedTuple):
+    """What is kept of a parsed stack. message: None if type and frames tell the error apart without it."""
+
+    key: tuple[str, ...]
+    title: str
+    message: str | None
 
 
 def identify(
@@ -92,7 +104,6 @@ def identify(
     return Occurrence(
         event=event,
         code=code,
-        title=entry.title if entry else _derive_title(event.message) or code,
         severity=event.severity or (entry.severity if entry else Severity.WARNING),
         fault=fault,
         fingerprint=event.ends_alert or _hash_parts(fault, event.tenant or "", event.service or ""),
@@ -132,32 +143,50 @@ def _build_own_key(code: str, event: Event, *, catalogued: bool) -> tuple[str, .
 
 
 def _build_grouping_key(event: Event) -> tuple[str, ...]:
-    message = event.message or ""
-    stack = event.stack or (message if "\n" in message else "")
-    trace_key = _build_trace_key(trim_middle(stack)) if stack else ()
-    if not trace_key:
-        return "text", _extract_template(first_line(message or stack)[:MAX_LINE_LENGTH])
+    trace = _read_trace(event)
+    if trace is None:
+        return "text", _build_template(event.message or event.stack or "")
     exception_name = event.details.get("exception.type", event.details.get("exception"))
     exception_type = (
         short_type_name(exception_name)
         if isinstance(exception_name, str)
-        else parse_exception_type(first_line(message))
+        else parse_exception_type(first_line(event.message))
     )
-    if not (type_name := trace_key[0] or exception_type):
-        # A message that was logged with a stack: a helper that logs for all of a program is in each.
-        return "stack", "", _extract_template(first_line(message)[:MAX_LINE_LENGTH]), *trace_key[1:]
-    return "stack", type_name, *trace_key[1:]
+    type_name = trace.key[0] or exception_type
+    key = ("stack", type_name, *trace.key[1:])
+    if trace.message is None and type_name:
+        return key
+    return *key, ":", _build_template(trace.message or (event.message if event.stack else "") or "")
+
+
+def _derive_title(event: Event) -> str:
+    if not event.message and event.code:
+        return ""  # A code says more than a stack.
+    return derive_title(event.message, lambda: _read_trace(event))
+
+
+def _read_trace(event: Event) -> _TraceReading | None:
+    """Read the stack of an event, which may be in its message."""
+    text = event.stack or (event.message if may_hold_stack(event.message) else None)
+    return _read_stack(trim_middle(text)) if text else None
+
+
+def _build_template(text: str) -> str:
+    # Long texts are rare, and would fill the cache.
+    return _extract_template(text) if len(text) <= MAX_LINE_LENGTH else _extract_template.__wrapped__(text)
 
 
 @lru_cache(maxsize=8192)
-def _extract_template(line: str) -> str:
-    return extract_template(line)
+def _extract_template(text: str) -> str:
+    return extract_template(extract_words(text)[:MAX_LINE_LENGTH])
 
 
 @lru_cache(maxsize=256)
-def _build_trace_key(stack: str) -> tuple[str, ...]:
+def _read_stack(stack: str) -> _TraceReading | None:
     trace = parse_trace(stack)
-    return trace.key if trace is not None else ()
+    if trace is None:
+        return None
+    return _TraceReading(trace.key, trace.title, trace.last.message if trace.needs_message else None)
 
 
 def overflow_fingerprint(service: str | None) -> tuple[str, str]:
@@ -170,17 +199,6 @@ def silent_fingerprint(component: str, tenant: str | None) -> tuple[str, str]:
     """Return fault and fingerprint of the alert that stands for a silent component."""
     fault = _hash_parts("silent", component)
     return fault, _hash_parts(fault, tenant or "", component)
-
-
-def first_line(message: str | None) -> str:
-    return (message or "").strip().partition("\n")[0]
-
-
-def _derive_title(message: str | None) -> str:
-    line = first_line(message)
-    if line.startswith("Traceback "):
-        line = (message or "").strip().rpartition("\n")[2]
-    return line if len(line) <= _MAX_TITLE_LENGTH else line[: _MAX_TITLE_LENGTH - 3] + "..."
 
 
 @lru_cache(_DIGEST_CACHE_SIZE)

@@ -112,7 +112,7 @@ def _to_overflow(occurrence: Occurrence, service: str | None) -> Occurrence:
     return occurrence._replace(
         event=event,
         code=OVERFLOW_CODE,
-        title=format_title(0, service),
+        group_title=format_title(0, service),
         fault=fault,
         fingerprint=fingerprint,
         likeness=None,

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from firstcause.core.grouping.source_file import normalize_file
+
 LIBRARY_FILES = (
     # Python
     r"/(?:site|dist)-packages/",
@@ -18,9 +20,28 @@ LIBRARY_FILES = (
     r"^(?:<anonymous>|native|\[native code\])$",
     r"webpack/(?:bootstrap|runtime)",
     r"^(?:chrome|moz|safari(?:-web)?)-extension:",
+    r"^turbopack://",
+    r"^(?:ext|bun):",
+    r"^self-hosted$",
     # Go
     r"/pkg/mod/",
     r"/vendor/",
+    # Java, PHP
+    r"^<generated>$",
+    r"^\[internal function\]$",
+    # Rust
+    r"/rustc/[0-9a-f]",
+    r"/\.cargo/(?:registry|git)/",
+    r"/rustlib/src/",
+    # C, C++, Swift, Dart, Elixir
+    r"(?:^|/)(?:usr/)?lib(?:64|32)?/(?:[\w-]+/)?lib[\w+.-]+\.so",
+    r"(?:^|/)(?:nptl|csu|stdlib|sysdeps|libsanitizer)/",
+    (
+        r"^(?:libswift\w*|libsystem_\w+|libdispatch|libobjc\S*|dyld|UIKit(?:Core)?|SwiftUI|AttributeGraph"
+        r"|(?:Core)?Foundation)(?:\.so|\.dylib)?$"
+    ),
+    r"^(?:dart:|package:(?:flutter\w*|bloc|provider|riverpod|dio|http|get|sentry\w*)/)",
+    r"(?:^|/)deps/\w+/(?:lib/|src/|\w+\.erl$)",
     # Ruby
     r"/gems/",
     r"/lib/ruby/",
@@ -29,49 +50,91 @@ LIBRARY_FILES = (
 """Patterns of files that are library code."""
 
 _JAVA_LIBRARIES = (
-    r"(?:javax?|jakarta|jdk|sun|com\.sun|kotlinx?|scala|groovy|clojure)\.",
+    r"(?:javax?|jakarta|android|androidx|dalvik|com\.android|jdk|sun|com\.sun|kotlinx?|scala|groovy|clojure)\.",
     r"org\.(?:apache|springframework|hibernate|eclipse|jboss|junit|postgresql|mariadb|slf4j|mockito)\.",
     r"(?:io\.(?:netty|micrometer|undertow|vertx|grpc|reactivex|quarkus)|reactor|com\.zaxxer|com\.fasterxml)\.",
     r"(?:com\.google\.common|com\.google\.inject|com\.mysql|okhttp3|retrofit2|akka|play\.api)\.",
 )
 _DOTNET_LIBRARIES = (r"(?:System|Microsoft|Npgsql|Newtonsoft|MySql|Grpc)\.",)
+_RUST_LIBRARIES = (
+    r"\?\?$",
+    r"<?&?(?:mut )?(?:core|std|alloc|tokio|futures\w*|hyper|tower|axum|rayon|anyhow|backtrace|tracing)::",
+    r"<?_?(?:__rust\w*|rust_\w+|__libc_\w+|_start$|start_thread$|clone3?$)",
+    r"<?actix\w*::|<(?:\w+|\[\w+\]) as core::",
+)
+_OTP_LIBRARIES = (
+    r":?'?(?:lists|maps|sets|ets|gen|gen_server|gen_statem|gen_event|proc_lib|supervisor|erl_eval)'?[:.]",
+    r":?'?(?:erlang|escript|init|timer|application_master|shell|io|file|binary|string)'?[:.]",
+)
 _GO_LIBRARIES = (
     r"(?:runtime|net|os|io|fmt|sync|time|bufio|context|reflect|syscall|testing)(?:/[\w/-]+)?\.",
     r"(?:encoding|database|crypto|internal|log|path|sort|strconv|strings|bytes|errors)(?:/[\w/-]+)?\.",
     r"panic$",
 )
-LIBRARY_NAMES = {"": (*_JAVA_LIBRARIES, *_DOTNET_LIBRARIES), ".cs": _DOTNET_LIBRARIES, ".go": _GO_LIBRARIES}
+LIBRARY_NAMES = {
+    "": (*_JAVA_LIBRARIES, *_DOTNET_LIBRARIES, *_RUST_LIBRARIES),
+    ".cs": _DOTNET_LIBRARIES,
+    ".go": _GO_LIBRARIES,
+    ".rs": _RUST_LIBRARIES,
+    ".erl": _OTP_LIBRARIES,
+}
 """Patterns of full function names that are library code, by the ending of the file; "" for no file."""
 
 _LIBRARY_FILE = re.compile("|".join(LIBRARY_FILES))
 _LIBRARY_NAME = {ending: re.compile("|".join(names)) for ending, names in LIBRARY_NAMES.items()}
 
-_URL_SCHEME = re.compile(r"^\w[\w+.-]*://[^/]*")
-_URL_TAIL = re.compile(r"[?#].*$")
-# Folders that code is deployed to, which differ by machine and by release.
-_DEPLOY_ROOT = re.compile(
-    r"^(?:[A-Za-z]:)?/(?:(?:home|Users)/[^/]+|(?:private/)?(?:var/(?:www|task|lib)|tmp)|usr/(?:src|local)"
-    r"|app|build|code|data|mnt|opt|root|srv|workspace)(?=/)"
-)
-_RELEASE_FOLDER = re.compile(r"^.*/(?:releases/[^/]+|current)(?=/)")
-_VOLATILE_PART = re.compile(
-    r"^(?:[A-Za-z]:|\d{6,}[\w.-]*|v?\d+\.\d+[\w.-]*|(?=[0-9a-f]*\d)[0-9a-f]{7,}|\.{0,2}|~)$"
-)
-_CONTENT_HASH = re.compile(r"[.-](?=[0-9a-f]*\d)[0-9a-f]{6,}(?=\.)")
+_ENTRY_POINT = r"(?:main|Main|<Main>\$)"
+# A function without a name counts as the one that it is written in. Only in the entry point, where small web
+# applications write all their handlers, its number stays: it is all that tells the handlers apart.
 _COMPILER_NAMES = (
-    (re.compile(r"\$\$Lambda.*|(?:\$\d+)+(?=\.|$)|\$\$[A-Z]\w*\$\$\w+"), ""),  # Java: classes without a name
-    (re.compile(r"lambda\$(\w+)\$\d+"), r"\1"),
+    # Java: proxies, lambdas, classes without a name
     (
-        re.compile(r"<(\w+)>[a-z]__[\w|]*\d+(?:_\d+)?(?:\.MoveNext)?"),
-        r"\1",
-    ),  # .NET: bodies of async and closures
-    (re.compile(r"\.?<>c(?:__DisplayClass[\d_]+)?"), ""),
-    (re.compile(r"(?:\.func\d+(?:\.\d+)*|\.gowrap\d+|-fm)+$"), ""),  # Go: closures
+        re.compile(r"(?:Generated(?:Method|Constructor)Accessor|\$Proxy|LambdaForm\$\w+/0x)[0-9a-f]+"),
+        "*",
+    ),
+    (re.compile(r"\$\$Lambda.*|\$\$[A-Z]\w*\$\$\w+|\$MockitoMock\$\d+|\$\$(?:FastClass|Enhancer)\w*"), ""),
+    (re.compile(rf"(?<![$\w])lambda\$({_ENTRY_POINT})\$(\d+)"), r"\1#\2"),
+    (re.compile(r"(?<![$\w])lambda\$([\w$]+?)\$\d+"), r"\1"),
+    # Kotlin, Scala, Groovy, Clojure
+    (re.compile(rf"({_ENTRY_POINT})\$lambda\$(\d+)(?:\$lambda\$\d+)*"), r"\1#\2"),
+    (re.compile(r"(?:\$lambda\$\d+)+|\$(?:fn|reify|eval)__\d+|_closure\d+"), ""),
+    (re.compile(r"\$anonfun\$(\w+?)\$\d+"), r"\1"),
+    (re.compile(r"(?:\$\d+)+(?=\.|$)"), ""),
+    # .NET: bodies of async functions, lambdas, local functions, generic types
+    (re.compile(r"\.?<>c(?:__DisplayClass[\d_]+)?(?:`\d+)?(?:<[\w,]+>)?(?=\.)"), ""),
+    (re.compile(r"<(.+)>d(?:__\d+)?(?:`\d+)?(?:\[[^\]]*\])?\.MoveNext$"), r"\1"),
+    (re.compile(rf"<({_ENTRY_POINT})>b__(?:\d+_)?(\d+)(?:_\d+)?"), r"\1#\2"),
+    (re.compile(r"<([\w.$]+|<Main>\$)>b__[\d_]+"), r"\1"),
+    (re.compile(r"<(?:[\w.$]+|<Main>\$)>g__(\w+)\|[\d_]+"), r"\1"),
+    (re.compile(r"`\d+|\[[\w,.`]*\](?=$|\.)|(?<=\w)@(?:\d+(?:-\d+)*|$)"), ""),
+    # Closures of Go
+    (re.compile(r"^main\.main\.func(\d+)(?:\.\d+)*$"), r"main.main#\1"),
+    (re.compile(r"(?:\.func\d+(?:\.\d+)*|\.gowrap\d+|\.deferwrap\d+|-fm|-range\d+)+$"), ""),
     (re.compile(r"\[\.\.\.\]"), ""),
-    (re.compile(r"^(?:block|rescue|ensure)(?: \(\d+ levels\))? in "), ""),  # Ruby
-    (re.compile(r"^(?:async |new )+|^Object\.(?=<anonymous>)"), ""),  # JavaScript
+    # Rust, Swift, Dart, Elixir, PHP: closures
+    (re.compile(r"::h[0-9a-f]{16}$"), ""),
+    (re.compile(r"(?:::(?:\{\{closure\}\}|\{closure(?:_env)?#\d+\}))+"), ""),
+    (re.compile(r"^(?:(?:implicit )?closure #\d+ (?:\([^()]*\) )?in )+"), ""),
+    (re.compile(r"(?:\.<(?:anonymous closure|fn)>)+"), ""),
+    (re.compile(r"^(?:anonymous fn/\d+|fn/\d+) in "), ""),
+    (re.compile(r"(\{closure:[^}]*?):\d+\}"), r"\1}"),
+    (re.compile(r"^(?:(?:block|rescue|ensure)(?: \(\d+ levels\))? in )+"), ""),  # Ruby
+    # JavaScript, Python
+    (re.compile(r"^(?:async |new )+|^Object\.(?=<anonymous>)"), ""),
     (re.compile(r"^(?:.*\.)?<(?:anonymous|lambda)>$"), "<anonymous>"),
     (re.compile(r"\.<locals>"), ""),
+)
+_REPORTER_NAME = re.compile(
+    r"(?:^|[.:>/)$])(?:log|logger|report|capture|notify|send|track|write|handle|emit)_?"
+    r"(?:err|errors?|exceptions?|fatal|failure|(?:log_?)?entry)(?:f|w|ln|_?context|_?handler)?$"
+    r"|\b(?:log|logger|logging|console)[.:>/)]{1,3}(?:err|error|exception|fatal|critical|warn|panic)\w{0,2}$"
+    r"|(?:^|[.:>/)$])capture_?(?:message|event)$",
+    re.IGNORECASE,
+)
+_REPORTER_FILE = re.compile(
+    r"(?:^|/)(?:sentry|rollbar|bugsnag|honeybadger|raven|logger|logging|error[-_]?report(?:er|ing)|reporter)"
+    r"\.\w{1,5}$",
+    re.IGNORECASE,
 )
 
 
@@ -88,6 +151,11 @@ class Frame:
         return _is_in_app(self.file, self.name)
 
     @property
+    def is_reporter(self) -> bool:
+        """Whether the function only reports errors of others, as far as file and name tell."""
+        return _is_reporter(self.file, self.name)
+
+    @property
     def location(self) -> str:
         """File and function, the same on every machine and in every release."""
         return _format_location(self.file, self.name)
@@ -96,23 +164,20 @@ class Frame:
 # Most stacks consist of the same few frames.
 @lru_cache(maxsize=4096)
 def _is_in_app(file: str, name: str) -> bool:
-    if _LIBRARY_FILE.search(file.replace("\\", "/")):
+    if _LIBRARY_FILE.search(file.replace("\\", "/")) or _is_reporter(file, name):
         return False
     names = _LIBRARY_NAME.get(file[file.rfind(".") :] if "." in file else "")
     return names is None or not names.match(name)
 
 
 @lru_cache(maxsize=4096)
+def _is_reporter(file: str, name: str) -> bool:
+    return bool(_REPORTER_NAME.search(name) or _REPORTER_FILE.search(file.replace("\\", "/")))
+
+
+@lru_cache(maxsize=4096)
 def _format_location(file: str, name: str) -> str:
-    return f"{_normalize_file(file)}:{_normalize_name(name)}"
-
-
-def _normalize_file(path: str) -> str:
-    """Return the file with its folder, unless the folder depends on the machine or the release."""
-    path_only = _URL_TAIL.sub("", _URL_SCHEME.sub("", path.replace("\\", "/")))
-    *folders, file = _RELEASE_FOLDER.sub("", _DEPLOY_ROOT.sub("", path_only)).split("/")
-    kept = [part for part in folders if not _VOLATILE_PART.match(part)]
-    return "/".join((*kept[-1:], _CONTENT_HASH.sub("", file)))
+    return f"{normalize_file(file)}:{_normalize_name(name)}"
 
 
 def _normalize_name(name: str) -> str:

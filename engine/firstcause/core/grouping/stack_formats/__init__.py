@@ -1,0 +1,1 @@
+"""How languages write stack traces: a module for each family."""
