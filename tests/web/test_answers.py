@@ -184,7 +184,8 @@ def suggest_fix(caller: Caller) -> None:
 
 
 def report_and_resolve(caller: Caller) -> str:
-    caller.call("POST", "events", json={"code": "COMPANY_DATABASE_EMPTY", "tenant": "acme", "labels": {"shard": "1"}})
+    event = {"code": "COMPANY_DATABASE_EMPTY", "tenant": "acme", "labels": {"shard": "1"}}
+    caller.call("POST", "events", json=event)
     opened = wait_until(
         lambda: [
             row["id"]

@@ -131,7 +131,10 @@ def test_the_real_sdk_tells_its_faults_apart(served: tuple[httpx.Client, Stage],
     assert (lock.severity, lock.source and lock.source.function) == (Severity.CRITICAL, "lock")
     assert 'in lock\n    scope.capture_message("deadlock found", "fatal")' in (lock.stack or "")
     job = by_message["the job nightly failed"]
-    assert (job.code, job.tags) == ("CRON_NIGHTLY_FAILED", {"environment": "production"})
+    assert (job.code, job.labels) == (
+        "CRON_NIGHTLY_FAILED",
+        {"monitor": "nightly", "environment": "production"},
+    )
     assert by_message["an error without a message"].details["extra"]["job"] == "sync"
 
 
