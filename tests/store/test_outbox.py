@@ -210,3 +210,53 @@ def test_what_a_limit_holds_back_is_claimed_together(database: Database, number:
         outbox.close(conn, held[0].id, "sent", now)
         outbox.defer(conn, held[1], later)
         assert outbox.claim_held(conn, "mail", now) == [], "neither is held any more"
+
+
+def test_the_most_urgent_is_claimed_first_and_one_row_for_each_free_notifier(
+    database: Database, number: int, now: datetime, an_incident: Callable[..., Incident]
+) -> None:
+    with database.write() as conn:
+        minor = incidents.save(conn, an_incident("minor", priority=Priority.P2))
+        outbox.add(conn, minor, FIRST, now - LEASE, {"minor": ("sms",)})
+        outbox.add(conn, number, FIRST, now, {"urgent": ("sms", "mail"), "mail": ("mail",)})
+        rows = outbox.claim(conn, now, busy=["mail"])
+    assert [row.route for row in rows] == ["urgent"]
+    assert [row.route for row in claim(database, now)] == ["mail", "minor"]
+
+
+def test_of_what_a_limit_holds_back_one_row_is_claimed(
+    database: Database, number: int, now: datetime
+) -> None:
+    for _ in range(3):
+        add(database, number, now)
+    for row in claim(database, now):
+        with database.write() as conn:
+            outbox.defer(conn, row, now, held_by="sms")
+    (row,) = claim(database, now)
+    with database.write() as conn:
+        assert len(outbox.claim_held(conn, "sms", now)) == 2
+
+
+def test_a_check_is_claimed_once_at_its_time_for_all_rows_of_one_message(
+    database: Database, number: int, now: datetime
+) -> None:
+    for _ in range(2):
+        add(database, number, now)
+    with database.write() as conn:
+        for row in outbox.claim(conn, now):
+            outbox.mark_sending(conn, row.id, "root", P0)
+            outbox.close(conn, row.id, "sent", now)
+            outbox.record_sender(conn, row.id, "sms", "SM1", now + LEASE)
+
+    def check(at: datetime, *busy: str) -> list[outbox.DeliveryCheck]:
+        with database.write() as conn:
+            return outbox.claim_checks(
+                conn, at, busy, lambda checks, now: now + LEASE if checks < 2 else None
+            )
+
+    assert (check(now), check(now + LEASE, "sms")) == ([], [])
+    (found,) = check(now + LEASE)
+    assert (found.notifier, found.reference, len(found.rows)) == ("sms", "SM1", 2)
+    assert check(now + LEASE) == []
+    assert len(check(now + 2 * LEASE)) == 1
+    assert check(now + 100 * LEASE) == [], "it was checked often enough"

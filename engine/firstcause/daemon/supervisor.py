@@ -97,6 +97,7 @@ class Daemon:
             for name, step in steps.items()
         ]
         app.monitoring.list_stopped_loops = self._list_stopped_loops
+        app.monitoring.list_hanging_notifiers = app.notifications.list_hanging
         for thread in self._threads:
             thread.start()
 

@@ -103,7 +103,7 @@ class NotificationQueue:
         if reason is not NotifyReason.RESOLVED:
             if not state.resolution_sent:
                 return [tuple(notifier_names)]
-            # It is open again. Whoever missed the end knows so already; the others have to be told.
+            # It is open again. Those who missed the end know so already; the others do not.
             return [(*others, *(name for name in notifier_names if name in known))]
         if known:
             return [(name, *others) for name in known]

@@ -20,7 +20,7 @@ StatesByRoute = dict[str, dict[str, ReceiverState]]
 
 
 def load(conn: sa.Connection, incident_id: int, route: str, notifier: str) -> ReceiverState:
-    """Load the state of one receiver; an empty one if it was told nothing."""
+    """Load the state of one receiver; an empty one if it knows nothing."""
     columns = receiver_state.c
     query = sa.select(receiver_state).where(
         columns.incident_id == incident_id, columns.route == route, columns.notifier == notifier

@@ -59,9 +59,9 @@ class ReceiverState:
 
 
 def may_think_open(state: ReceiverState) -> bool:
-    """Whether the receiver was told that the incident is open, or may have been, and not that it is resolved.
+    """Whether the receiver knows or may know that the incident is open, and does not know that it is resolved.
 
-    Such a receiver has to be told of the end.
+    Such a receiver has to be notified of the end.
     """
     return state.knows is Knowledge.OPEN or any(
         attempt.reason is not NotifyReason.RESOLVED for attempt in state.attempts
@@ -133,7 +133,7 @@ def record_late_failure(
 
 
 def merge_states(first: ReceiverState, second: ReceiverState) -> ReceiverState:
-    """Merge what a receiver knows of two incidents that are one now: whoever knows of one as open does."""
+    """Merge what a receiver knows of two incidents that are one now: who thinks that one is open thinks so of both."""
     leading, other = (second, first) if second.knows is Knowledge.OPEN else (first, second)
     return replace(
         leading,
