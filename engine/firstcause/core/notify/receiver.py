@@ -59,7 +59,7 @@ class ReceiverState:
 
 
 def may_think_open(state: ReceiverState) -> bool:
-    """Whether the receiver knows or may know that the incident is open, and does not know that it is resolved.
+    """Whether the receiver knows, or may know, that the incident is open, and not that it is resolved.
 
     Such a receiver has to be notified of the end.
     """
@@ -133,7 +133,7 @@ def record_late_failure(
 
 
 def merge_states(first: ReceiverState, second: ReceiverState) -> ReceiverState:
-    """Merge what a receiver knows of two incidents that are one now: who thinks that one is open thinks so of both."""
+    """Merge what a receiver knows of two incidents that are one now: open, if it knows one as open."""
     leading, other = (second, first) if second.knows is Knowledge.OPEN else (first, second)
     return replace(
         leading,
