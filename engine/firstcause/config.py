@@ -201,6 +201,16 @@ class QuietHoursSettings(Frozen):
     days: tuple[Day, ...] = ()
     excepted: tuple[Priority, ...] = Field(default=(Priority.P0,), alias="except")
 
+    @model_validator(mode="after")
+    def _check_times_differ(self) -> QuietHoursSettings:
+        if self.start == self.end:
+            msg = (
+                f"from and to are both {self.start:%H:%M}, so that the quiet hours have no length; "
+                "give two different times, or remove quiet_hours"
+            )
+            raise ValueError(msg)
+        return self
+
     @property
     def hours(self) -> QuietHours:
         days = frozenset(list(Day).index(day) for day in self.days)
@@ -265,6 +275,12 @@ class Notify(Frozen):
     def by_name(self) -> dict[str, Route]:
         """The routes in order, by name; a route without a name is called by its position, as `route 2`."""
         return {route.name or f"route {index}": route for index, route in enumerate(self.routes, 1)}
+
+    def get_repeat_interval(self, route_name: str) -> float:
+        """Return the seconds between reminders of a route."""
+        route = self.by_name.get(route_name)
+        own = route.repeat_interval if route is not None else None
+        return own if own is not None else self.repeat_interval
 
     @model_validator(mode="after")
     def _check_routes(self) -> Notify:

@@ -159,6 +159,13 @@ def test_everything_can_be_said(config: Any) -> None:
             ),
         ),
         (
+            f"{A_ROUTE}quiet_hours = {{from = '22:00', to = '22:00'}}",
+            (
+                "[notify] routes.0.quiet_hours: from and to are both 22:00, so that the quiet hours have no "
+                "length; give two different times, or remove quiet_hours"
+            ),
+        ),
+        (
             "[notify.limits.sms]\nmax = 0",
             "[notify] limits.sms.max: Input should be greater than or equal to 1",
         ),

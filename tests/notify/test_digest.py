@@ -27,7 +27,7 @@ def make_incident(number: int, **changes: Any) -> Incident:
 def make_row(number: int, reason: NotifyReason = NotifyReason.FIRST) -> PendingMessage:
     return PendingMessage(
         id=number, incident_id=number, reason=reason, route="r", notifiers=("phone",), position=0,
-        attempts=0, maybe_repeat=False, held_by="phone",
+        attempts=0, held_by="phone",
     )  # fmt: skip
 
 

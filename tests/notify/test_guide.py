@@ -10,7 +10,7 @@ import pytest
 
 from firstcause.config import Settings, load
 from firstcause.core.model import Impact, Incident, Priority, Root, Severity
-from firstcause.notify.routes import match_routes, pick_notifier
+from firstcause.notify.routes import find_obstacle, match_routes
 from firstcause.plugins.manager import PluginManager
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "notifying.md").read_text()
@@ -73,5 +73,7 @@ def test_the_routes_of_the_guide_tell_whom_it_says(tmp_path: Path) -> None:
     for priority, company, by in TOLD:
         hit = incident(priority, *[company] if company else [])
         taken = match_routes(hit, (), settings.notify.by_name, offered).values()
-        speaking = [names[pick_notifier(names, 0, (), offered) or 0] for names in taken]
+        speaking = [
+            next(name for name in names if find_obstacle(name, (), offered, ()) is None) for names in taken
+        ]
         assert speaking == re.findall(r"`([\w-]+)`", by), (priority, company)

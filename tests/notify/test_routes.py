@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from firstcause.config import Notify, Route
 from firstcause.core.model import Impact, Incident, Priority, Root, Severity
 from firstcause.hookspecs.types import Notifier
-from firstcause.notify.routes import match_routes, matches_route, pick_notifier
+from firstcause.notify.routes import find_obstacle, match_routes, matches_route
 
 
 def incident(
@@ -130,39 +130,24 @@ def test_what_is_taken_fits_and_nothing_that_fits_is_passed_over(
     assert list(taken) == [name for name, _ in fitting[: last + 1]]
 
 
-# first_able
+# find_obstacle
 
 
-def test_the_first_whose_legs_are_whole_speaks() -> None:
+def test_a_notifier_that_depends_on_what_is_broken_cannot_send() -> None:
     offered = notifiers("console", sms={"twilio", "network"}, email={"network"})
     names = ("sms", "email", "console")
-    assert pick_notifier(names, 0, (), offered) == 0
-    assert pick_notifier(names, 0, {"twilio"}, offered) == 1
-    assert pick_notifier(names, 0, {"network"}, offered) == 2
-    assert pick_notifier(names, 2, (), offered) == 2
-    assert pick_notifier(names, 3, (), offered) is None
-    assert pick_notifier(names[:2], 0, {"network"}, offered) is None
-    assert pick_notifier((), 0, (), offered) is None
+
+    def able(broken: set[str], hanging: set[str] = frozenset()) -> list[str]:  # type: ignore[assignment]
+        return [name for name in names if find_obstacle(name, broken, offered, hanging) is None]
+
+    assert able(set()) == list(names)
+    assert able({"twilio"}) == ["email", "console"]
+    assert able({"network"}) == ["console"]
+    assert able({"twilio"}, {"email"}) == ["console"]
 
 
-def test_one_that_no_plugin_offers_is_passed_over() -> None:
-    assert pick_notifier(("gone", "console"), 0, (), notifiers("console")) == 1
-    assert pick_notifier(("gone",), 0, (), notifiers("console")) is None
-
-
-@given(
-    st.lists(st.sampled_from("abcd"), max_size=6),
-    st.integers(0, 7),
-    st.sets(st.sampled_from("xyz")),
-    st.dictionaries(st.sampled_from("abcd"), st.sets(st.sampled_from("xyz"))),
-)
-def test_it_is_able_and_nobody_before_it_was(
-    names: list[str], position: int, broken: set[str], stands_on: dict[str, set[str]]
-) -> None:
-    offered = notifiers(**stands_on)
-    able = [
-        place
-        for place in range(position, len(names))
-        if names[place] in stands_on and not stands_on[names[place]] & broken
-    ]
-    assert pick_notifier(names, position, broken, offered) == (able[0] if able else None)
+def test_an_obstacle_is_named() -> None:
+    offered = notifiers("console", sms={"twilio"})
+    assert find_obstacle("gone", (), offered, ()) == "no plugin offers it"
+    assert find_obstacle("sms", {"twilio"}, offered, ()) == "it depends on twilio, which is broken"
+    assert find_obstacle("sms", (), offered, {"sms"}) == "it has not returned from an earlier call"

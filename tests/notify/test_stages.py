@@ -21,7 +21,7 @@ MORNING = datetime(2026, 11, 1, 7, 0, tzinfo=UTC)
 def make_draft(reason: NotifyReason = NotifyReason.FIRST, **changes: Any) -> Draft:
     row = PendingMessage(
         id=1, incident_id=1, reason=reason, route="phones", notifiers=("phone",), position=0, attempts=0,
-        maybe_repeat=False,
+
     )  # fmt: skip
     fields: dict[str, Any] = {
         "fault": "x", "root": Root(code="X"), "title": "X", "priority": Priority.P2,
@@ -68,7 +68,7 @@ def test_stages_run_in_order_until_one_stops_the_message(monkeypatch: pytest.Mon
 
     def note(draft: Draft, _context: StageContext) -> Continue:
         passed.append("noted")
-        return Continue(Draft(draft.row, draft.incident, draft.state, 1, (("what", "why"),)))
+        return Continue(Draft(draft.row, draft.incident, draft.state, 1, notes=(("what", "why"),)))
 
     def stop(_draft: Draft, _context: StageContext) -> Drop:
         passed.append("stopped")
@@ -81,13 +81,15 @@ def test_stages_run_in_order_until_one_stops_the_message(monkeypatch: pytest.Mon
     assert result == Drop("given up", "why")
 
 
-def test_a_message_is_marked_before_it_is_composed_and_after_all_that_may_stop_it() -> None:
+def test_a_message_is_marked_with_its_text_after_all_that_may_stop_it() -> None:
     assert [stage.__name__ for stage in stages.STAGES] == [
         "check_pending",
         "check_relevance",
         "wait_for_quiet_hours",
         "choose_notifier",
+        "skip_known",
+        "wait_for_notifier",
         "apply_rate_limit",
-        "mark_sending",
         "compose",
+        "mark_sending",
     ]

@@ -26,10 +26,10 @@ def test_a_notifier_on_the_broken_component_hands_over_and_the_log_says_so(
         stage.report(0, "TWILIO_API_FAILURE")
         stage.deliver(31)
     assert (sms.received, mail.summaries) == ([], ["first TWILIO_API_FAILURE"])
-    assert "notifier sms stands on twilio, which is broken; the next takes over" in caplog.text
+    assert "notifier sms is passed over: it depends on twilio, which is broken" in caplog.text
     stage.report(60, "TWILIO_API_FAILURE", resolved=True)
     stage.deliver(61)
-    assert sms.summaries == ["resolved TWILIO_API_FAILURE"], "it is broken no longer"
+    assert (sms.received, mail.summaries[1:]) == ([], ["resolved TWILIO_API_FAILURE"]), "who was told of it"
 
 
 def test_a_failing_notifier_is_tried_again_later_and_later_then_the_next(stages: Stages) -> None:
@@ -81,26 +81,22 @@ def test_when_all_fail_it_is_given_up_and_said_in_the_log(
 
 
 def test_a_crash_while_sending_repeats_it_and_says_that_it_may_be_a_repetition(stages: Stages) -> None:
-    class Crash(BaseException):
-        pass
-
     sms = Phone("sms")
     stage = stages(sms)
     stage.report(0, "REDIS_CONNECTION_ERROR")
+    stage.report(0, "TWILIO_API_FAILURE")
     # As far as a process gets that is killed between sending and writing it down.
-    with stage.app.database.write() as conn:
-        from firstcause.core.model import Priority  # noqa: PLC0415
-        from firstcause.store import outbox  # noqa: PLC0415
-
-        (row,) = outbox.claim(conn, stage.time(30))
-        outbox.mark_sending(conn, row.id, "x", Priority.P0)
+    jobs = stage.app.notifications._create_delivery(lambda: stage.time(30)).start_jobs(stage.time(30), ())
+    next(jobs)
     stage.deliver(40)
-    assert sms.received == [], "another may still be sending it"
+    assert sms.summaries == ["first TWILIO_API_FAILURE"], "another may still be sending the other one"
     again = stages(sms)
     again.app.notifications.release_claims()
     again.deliver(41)
-    assert [each.maybe_repeat for each in sms.received] == [True]
-    assert "may repeat" in sms.received[0].text
+    assert [each.maybe_repeat for each in sms.received] == [False, True]
+    assert "may repeat" in sms.received[1].text
+    assert sms.received[1].attempted_at == stage.time(30)
+    assert [text.startswith("CRITICAL: ") for text in sms.received[1].attempted_texts] == [True]
 
 
 def test_routes_choose_by_priority_and_go_on_where_they_say_so(stages: Stages) -> None:

@@ -19,7 +19,15 @@ from firstcause.core.model import Event, NotifyReason
 from firstcause.errors import StoreError
 from firstcause.pipeline.decoding import decode
 from firstcause.resources import shipped_path
-from firstcause.store import alerts, cause_overrides, inbox, incidents, outbox
+from firstcause.store import (
+    alerts,
+    cause_overrides,
+    inbox,
+    incidents,
+    notification_state,
+    outbox,
+    receiver_states,
+)
 from firstcause.store.cause_overrides import CauseOverride
 from firstcause.store.database import Database
 from firstcause.store.schema import HEAD
@@ -115,7 +123,7 @@ def test_the_comparison_sees_a_difference(database: Database) -> None:
 def test_the_migrations_make_the_same_as_the_tables_do(database: Database) -> None:
     migrated = shape(database)
     conditions = [text for each in migrated.values() for text in each["indexes"] if "_where" in text]
-    assert len(conditions) == 3
+    assert len(conditions) == 4
     database.downgrade("base")
     with database.write() as conn:
         metadata.create_all(conn)
@@ -245,3 +253,68 @@ def test_a_downgrade_to_the_base_with_data_and_up_again(
     assert shape(database) == first
     with database.read() as conn:
         assert incidents.load_open(conn) == []
+
+
+def test_who_was_told_by_an_earlier_version_is_told_of_the_end(
+    empty: Database, an_incident: Callable[..., Incident]
+) -> None:
+    empty.upgrade("0002")
+    with empty.write() as conn:
+        number, other = (incidents.save(conn, an_incident(fault)) for fault in ("fault", "other"))
+        row = {
+            "incident_id": number,
+            "route": "all",
+            "due_at": NOON,
+            "maybe_repeat": False,
+            "said_priority": "P0",
+        }
+        old = sa.Table("outbox", sa.MetaData(), autoload_with=conn)
+        log = sa.Table("notification_log", sa.MetaData(), autoload_with=conn)
+        conn.execute(
+            old.insert(),
+            [
+                row
+                | {
+                    "id": 1,
+                    "reason": "first",
+                    "notifiers": ["sms", "mail"],
+                    "outcome": "sent",
+                    "said_fault": "fault",
+                },
+                row
+                | {
+                    "id": 2,
+                    "reason": "new_root",
+                    "notifiers": ["sms"],
+                    "outcome": "sent",
+                    "said_fault": "root",
+                },
+                row
+                | {
+                    "id": 3,
+                    "incident_id": other,
+                    "reason": "first",
+                    "notifiers": ["sms"],
+                    "outcome": "given up",
+                    "said_fault": None,
+                },
+            ],
+        )
+        sent = {
+            "incident_id": number, "at": NOON, "reason": "first", "status": "sent", "code": "C",
+            "severity": "CRITICAL", "priority": "P0", "text": "t", "maybe_repeat": False, "intelligence": {},
+        }  # fmt: skip
+        for outbox_id, notifier, status in (
+            (1, "sms", "failed"), (1, "mail", "sent"), (2, "sms", "sent"), (3, "sms", "failed"),
+        ):  # fmt: skip
+            conn.execute(
+                log.insert().values(sent | {"outbox_id": outbox_id, "notifier": notifier, "status": status})
+            )
+    empty.upgrade()
+    with empty.read() as conn:
+        states = notification_state.load_state(conn, number)
+        assert states["all"].open_receivers == ("mail", "sms")
+        assert receiver_states.load(conn, number, "all", "sms").fault == "root"
+        assert notification_state.load_state(conn, other)["all"].queued_reasons == {NotifyReason.FIRST}
+    empty.downgrade("0002")
+    empty.upgrade()

@@ -106,7 +106,7 @@ def test_what_could_not_be_delivered_was_not_said_and_counts(
             (row,) = outbox.claim(conn, at)
             outbox.mark_sending(conn, row.id, "root", P0)
             outbox.close(conn, row.id, "given up", at, "no route to host")
-    failed = NotificationState(SMS, failures=2, failed_at=now + MINUTE)
+    failed = NotificationState(SMS, failures=2)
     assert told(database, number) == failed
     queue(database, number, FIRST, now + 2 * MINUTE)
     say(database, now + 2 * MINUTE)

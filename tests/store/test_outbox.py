@@ -56,8 +56,8 @@ def test_one_row_a_route_with_its_notifiers_in_order(database: Database, number:
     add(database, number, now, routes={"night": ("sms", "mail"), "log": ("console",)})
     rows = claim(database, now)
     assert [(row.route, row.notifiers) for row in rows] == [("night", ("sms", "mail")), ("log", ("console",))]
-    assert {(row.incident_id, row.reason, row.position, row.attempts, row.maybe_repeat) for row in rows} == {
-        (number, FIRST, 0, 0, False)
+    assert {(row.incident_id, row.reason, row.position, row.attempts, row.failures) for row in rows} == {
+        (number, FIRST, 0, 0, 0)
     }
 
 
@@ -111,26 +111,20 @@ def test_a_claim_that_was_rolled_back_is_none(database: Database, number: int, n
     with pytest.raises(ZeroDivisionError), database.write() as conn:  # noqa: PT012
         assert outbox.claim(conn, now)
         raise ZeroDivisionError
-    assert [row.maybe_repeat for row in claim(database, now)] == [False]
+    assert len(claim(database, now)) == 1
 
 
-def test_the_lease_ends_after_its_time_and_the_row_may_be_a_repeat(
-    database: Database, number: int, now: datetime
-) -> None:
+def test_the_lease_ends_after_its_time(database: Database, number: int, now: datetime) -> None:
     add(database, number, now)
     (first,) = claim(database, now)
     assert claim(database, now + LEASE) == []
     (second,) = claim(database, now + LEASE + MOMENT)
-    assert (first.id, first.maybe_repeat) == (second.id, False)
-    assert second.maybe_repeat
+    assert first.id == second.id
     assert claim(database, now + 2 * LEASE) == []
-    (third,) = claim(database, now + 2 * LEASE + 2 * MOMENT)
-    assert third.maybe_repeat
+    assert len(claim(database, now + 2 * LEASE + 2 * MOMENT)) == 1
 
 
-def test_release_all_frees_the_predecessors_claims_and_marks_them(
-    database: Database, number: int, now: datetime
-) -> None:
+def test_release_all_frees_the_predecessors_claims(database: Database, number: int, now: datetime) -> None:
     add(database, number, now, routes={"claimed": ("sms",)})
     add(database, number, now, routes={"done": ("sms",)})
     claimed, done = claim(database, now)
@@ -139,7 +133,7 @@ def test_release_all_frees_the_predecessors_claims_and_marks_them(
         outbox.close(conn, done.id, "sent", now)
         outbox.release_all(conn)
     again = claim(database, now)
-    assert [(row.route, row.maybe_repeat) for row in again] == [("claimed", True), ("never claimed", False)]
+    assert [row.route for row in again] == ["claimed", "never claimed"]
     assert again[0].id == claimed.id
 
 
@@ -169,7 +163,7 @@ def test_later_is_claimed_at_its_time_with_the_next_notifier(
     assert told(database, number).queued_reasons == {FIRST}
     assert claim(database, again - MOMENT) == []
     (second,) = claim(database, again)
-    assert (second.position, second.attempts, second.maybe_repeat) == (1, 2, False)
+    assert (second.position, second.attempts) == (1, 2)
 
 
 def test_cancel_drops_what_waits_but_not_what_is_under_way(
@@ -216,3 +210,53 @@ def test_what_a_limit_holds_back_is_claimed_together(database: Database, number:
         outbox.close(conn, held[0].id, "sent", now)
         outbox.defer(conn, held[1], later)
         assert outbox.claim_held(conn, "mail", now) == [], "neither is held any more"
+
+
+def test_the_most_urgent_is_claimed_first_and_one_row_for_each_free_notifier(
+    database: Database, number: int, now: datetime, an_incident: Callable[..., Incident]
+) -> None:
+    with database.write() as conn:
+        minor = incidents.save(conn, an_incident("minor", priority=Priority.P2))
+        outbox.add(conn, minor, FIRST, now - LEASE, {"minor": ("sms",)})
+        outbox.add(conn, number, FIRST, now, {"urgent": ("sms", "mail"), "mail": ("mail",)})
+        rows = outbox.claim(conn, now, busy=["mail"])
+    assert [row.route for row in rows] == ["urgent"]
+    assert [row.route for row in claim(database, now)] == ["mail", "minor"]
+
+
+def test_of_what_a_limit_holds_back_one_row_is_claimed(
+    database: Database, number: int, now: datetime
+) -> None:
+    for _ in range(3):
+        add(database, number, now)
+    for row in claim(database, now):
+        with database.write() as conn:
+            outbox.defer(conn, row, now, held_by="sms")
+    (row,) = claim(database, now)
+    with database.write() as conn:
+        assert len(outbox.claim_held(conn, "sms", now)) == 2
+
+
+def test_a_check_is_claimed_once_at_its_time_for_all_rows_of_one_message(
+    database: Database, number: int, now: datetime
+) -> None:
+    for _ in range(2):
+        add(database, number, now)
+    with database.write() as conn:
+        for row in outbox.claim(conn, now):
+            outbox.mark_sending(conn, row.id, "root", P0)
+            outbox.close(conn, row.id, "sent", now)
+            outbox.record_sender(conn, row.id, "sms", "SM1", now + LEASE)
+
+    def check(at: datetime, *busy: str) -> list[outbox.DeliveryCheck]:
+        with database.write() as conn:
+            return outbox.claim_checks(
+                conn, at, busy, lambda checks, now: now + LEASE if checks < 2 else None
+            )
+
+    assert (check(now), check(now + LEASE, "sms")) == ([], [])
+    (found,) = check(now + LEASE)
+    assert (found.notifier, found.reference, len(found.rows)) == ("sms", "SM1", 2)
+    assert check(now + LEASE) == []
+    assert len(check(now + 2 * LEASE)) == 1
+    assert check(now + 100 * LEASE) == [], "it was checked often enough"

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from firstcause import DeliveryError, Enrichment, Notification, Notifier, Probe, Reading, Status, hookimpl
+from firstcause import (
+    DeliveryError,
+    DeliveryReport,
+    Enrichment,
+    Notification,
+    Notifier,
+    Probe,
+    Reading,
+    Status,
+    hookimpl,
+)
 from firstcause.app.application import Application
 from firstcause.config import Settings
 from firstcause.core.model import Event
@@ -27,7 +37,10 @@ START = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
 
 @dataclass
 class Phone:
-    """A notifier. failing: what its next deliveries raise, one each. rings: called before each delivery."""
+    """A notifier. failing: what its next deliveries raise, one each.
+
+    before_delivery: called before each delivery. find_sent, check_delivery: as those of a Notifier.
+    """
 
     name: str
     depends_on: frozenset[str] = frozenset()
@@ -35,6 +48,8 @@ class Phone:
     failing: list[Exception] = field(default_factory=list)
     received: list[Notification] = field(default_factory=list)
     before_delivery: Callable[[Notification], None] = lambda _notification: None
+    find_sent: Callable[[Notification], str | None] | None = None
+    check_delivery: Callable[[str], DeliveryReport] | None = None
 
     def notifier(self) -> Notifier:
         return Notifier(
@@ -43,6 +58,8 @@ class Phone:
             depends_on=self.depends_on,
             last_resort=self.last_resort,
             timeout=5,
+            find_sent=self.find_sent,
+            check_delivery=self.check_delivery,
         )
 
     def _send(self, notification: Notification) -> str:

@@ -42,6 +42,12 @@ class StoreAnswer(Frozen):
     unsent: int
 
 
+class NotifiersAnswer(Frozen):
+    """The notifiers. hanging: those whose earlier call has not returned, so that messages pass them over."""
+
+    hanging: tuple[str, ...]
+
+
 class IntakeAnswer(Frozen):
     """What came in since the start, by format; all but `accepted` by reason or kind as well."""
 
@@ -58,6 +64,7 @@ class StatusAnswer(Frozen):
     time: FormattedTime
     rules: RulesAnswer
     store: StoreAnswer
+    notifiers: NotifiersAnswer
     incidents: dict[Priority, int]
     health: HealthStatus
     intake: IntakeAnswer

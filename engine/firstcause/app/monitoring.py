@@ -73,6 +73,8 @@ class Monitoring:
         self._get_processed_count = get_processed_count
         self.list_stopped_loops: Callable[[], Sequence[str]] | None = None
         """Returns the names of loops that have stopped; None where no loops run."""
+        self.list_hanging_notifiers: Callable[[], Sequence[str]] = list
+        """Returns the names of notifiers whose earlier call has not returned."""
 
     def check_readiness(self) -> dict[str, str]:
         """Part -> "ok", or what is wrong with the part."""
@@ -111,6 +113,7 @@ class Monitoring:
                 "waiting": pending_events,
                 "unsent": pending_notifications,
             },
+            "notifiers": {"hanging": list(self.list_hanging_notifiers())},
             "incidents": dict(
                 sorted(Counter(incident.priority.value for incident in open_incidents).items())
             ),

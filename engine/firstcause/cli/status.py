@@ -61,6 +61,9 @@ def _show_status(answer: dict[str, Any]) -> None:
     click.echo(
         f"rules      {rules['rules']} rules, {rules['entries']} catalog entries, {rules['files']} files"
     )
+    if hanging := answer.get("notifiers", {}).get("hanging"):
+        names = ", ".join(map(single_line, hanging))
+        click.secho(f"notifiers  passed over until their earlier call returns: {names}", fg="red")
     if refused := rules["refused"]:
         click.secho(
             f"rule files read at {refused['at']} were rejected; the previous rules stay live:", fg="red"

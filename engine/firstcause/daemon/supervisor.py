@@ -15,6 +15,7 @@ from firstcause.daemon.probe_loop import ProbeLoop
 from firstcause.errors import ConfigError, FirstcauseError, RuleFileError
 from firstcause.incidents.serializers import format_over_limit
 from firstcause.intake.listeners import ListenerSupervisor
+from firstcause.notify.dispatcher import DeliveryDispatcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,9 @@ _MAX_BACKOFF_S = 30.0
 _STOP_TIMEOUT_S = 20.0
 _LISTENER_STOP_TIMEOUT_S = 5.0
 
+_DELIVERY_STOP_TIMEOUT_S = 3.0
+"""Seconds that running deliveries get when the daemon stops."""
+
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
@@ -59,6 +63,8 @@ class Daemon:
         self.application = application
         self._stopping = threading.Event()
         self._pipeline_wake = threading.Event()
+        self._delivery_wake = threading.Event()
+        self._dispatcher = DeliveryDispatcher(self._delivery_wake.set)
         self._threads: list[threading.Thread] = []
         self._over_limit_warned_at: float | None = None
         self._daemon_claim = contextlib.ExitStack()
@@ -91,6 +97,7 @@ class Daemon:
             for name, step in steps.items()
         ]
         app.monitoring.list_stopped_loops = self._list_stopped_loops
+        app.monitoring.list_hanging_notifiers = app.notifications.list_hanging
         for thread in self._threads:
             thread.start()
 
@@ -101,10 +108,12 @@ class Daemon:
         self.application.intake.close_writer()
         self._stopping.set()
         self._pipeline_wake.set()
+        self._delivery_wake.set()
         if self._probe_loop is not None:
             self._probe_loop.wake()
         for thread in self._threads:
             thread.join(timeout=_STOP_TIMEOUT_S)
+        self._dispatcher.join(_DELIVERY_STOP_TIMEOUT_S)
         self.application.wake = None
         self._daemon_claim.close()
 
@@ -172,8 +181,9 @@ class Daemon:
             started, stored = time.monotonic(), intake.stored_count
 
     def _deliver_messages(self) -> None:
-        if not self.application.notifications.deliver(utc_now()):
-            self._stopping.wait(POLL_INTERVAL_S / 2)
+        self._delivery_wake.clear()
+        if not self.application.notifications.dispatch(self._dispatcher, utc_now):
+            self._delivery_wake.wait(POLL_INTERVAL_S / 2)
 
     def _take_snapshot(self) -> None:
         health = self.application.health

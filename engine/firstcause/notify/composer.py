@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from firstcause.core.incidents.debug_report import as_text, build_debug_report, find_root_verdict
 from firstcause.core.model import IncidentStatus, Notification, NotifyReason, Role
@@ -16,6 +16,7 @@ from firstcause.core.notify.message import (
     format_digest_title,
     format_text,
 )
+from firstcause.core.notify.receiver import find_repeated_attempts
 from firstcause.store import alerts, incidents
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from firstcause.core.incidents.debug_report import DebugReport
     from firstcause.core.incidents.suggestions import Suggestion
     from firstcause.core.model import Alert, Incident
+    from firstcause.core.notify.receiver import Attempt, ReceiverState
     from firstcause.core.privacy.masking import Mask
     from firstcause.health.change_finder import ChangeFinder
     from firstcause.incidents.suggestions import FixSuggestions
@@ -51,12 +53,15 @@ class MessageComposer:
         incident: Incident,
         now: datetime,
         *,
+        receiver: ReceiverState,
         more_urgent: bool,
     ) -> tuple[Notification, DebugReport]:
         """Compose a message about one incident.
 
+        receiver: what the people who are to get it know.
         more_urgent: whether the priority is higher than in the messages that the route sent before.
         """
+        repeated = find_repeated_attempts(receiver, row.id, row.reason)
         members = alerts.load_by_incident(conn, [row.incident_id])[row.incident_id]
         timeline = incidents.load_timeline(conn, row.incident_id)
         changes = self.change_finder.find_changes_before(conn, incident)
@@ -64,7 +69,9 @@ class MessageComposer:
         report = build_debug_report(
             incident, members, self.catalog, now, timeline=timeline, changes=changes, suggestions=suggestions
         )
-        context = self._build_context(row, incident, members, suggestions, now, more_urgent=more_urgent)
+        context = self._build_context(
+            row, incident, members, suggestions, now, more_urgent=more_urgent, maybe_repeat=bool(repeated)
+        )
         notification = Notification(
             id=_build_message_id(row, incident),
             incident_id=str(row.incident_id),
@@ -78,19 +85,27 @@ class MessageComposer:
             opened_at=incident.opened_at,
             incidents=(str(row.incident_id),),
             drill=incident.drill,
-            maybe_repeat=row.maybe_repeat,
+            **_describe_earlier_attempts(row, receiver, repeated),
         )
         return notification, report
 
     def compose_digest(
-        self, row: PendingMessage, ordered_incidents: Sequence[Incident], since: datetime
+        self,
+        row: PendingMessage,
+        ordered_incidents: Sequence[Incident],
+        since: datetime,
+        *,
+        receiver: ReceiverState,
+        repeated: Sequence[Attempt],
     ) -> Notification:
         """Compose one message about several incidents.
 
-        row: the message of the outbox that stands for all of them.
+        row: the message of the outbox that stands for all of them. receiver: what its people know.
         ordered_incidents: the most urgent first.
         since: when the first of them was opened.
+        repeated: the attempts in doubt that it would repeat.
         """
+        maybe_repeat = bool(repeated)
         items = [_build_digest_item(incident) for incident in ordered_incidents]
         lead = ordered_incidents[0]
         links = (
@@ -106,11 +121,11 @@ class MessageComposer:
             severity=lead.severity,
             code=lead.root.code,
             title=format_digest_title(items, since),
-            text=self.mask.mask_text(format_digest_text(items, since)),
-            body=self.mask.mask_text(format_digest_body(items, since, links)),
+            text=self.mask.mask_text(format_digest_text(items, since, maybe_repeat=maybe_repeat)),
+            body=self.mask.mask_text(format_digest_body(items, since, links, maybe_repeat=maybe_repeat)),
             opened_at=lead.opened_at,
             incidents=tuple(item.incident_id for item in items),
-            maybe_repeat=row.maybe_repeat,
+            **_describe_earlier_attempts(row, receiver, repeated),
         )
 
     def _build_incident_url(self, incident_id: str) -> str:
@@ -125,6 +140,7 @@ class MessageComposer:
         now: datetime,
         *,
         more_urgent: bool,
+        maybe_repeat: bool,
     ) -> MessageContext:
         entry = self.catalog.get(incident.root.code)
         root_verdict = find_root_verdict(incident, members)
@@ -151,8 +167,20 @@ class MessageComposer:
             duration=(resolved_at - incident.opened_at).total_seconds() if resolved_at is not None else None,
             more_urgent=more_urgent,
             drill=incident.drill,
-            maybe_repeat=row.maybe_repeat,
+            maybe_repeat=maybe_repeat,
         )
+
+
+def _describe_earlier_attempts(
+    row: PendingMessage, receiver: ReceiverState, repeated: Sequence[Attempt]
+) -> dict[str, Any]:
+    """Describe the earlier attempts to deliver a message, as fields of its notification."""
+    return {
+        "maybe_repeat": bool(repeated),
+        "attempted_at": min((attempt.at for attempt in repeated), default=None),
+        "attempted_texts": tuple(dict.fromkeys(attempt.text for attempt in repeated)),
+        "receipts": dict(receiver.receipts) if receiver.receipts_for == row.id else {},
+    }
 
 
 def _build_digest_item(incident: Incident) -> DigestItem:

@@ -11,6 +11,7 @@ from firstcause.intake.event_intake import generate_id
 from firstcause.notify import drills
 from firstcause.notify.composer import MessageComposer
 from firstcause.notify.delivery import Delivery
+from firstcause.notify.notifier_calls import NotifierCalls
 from firstcause.notify.queue import NotificationQueue
 from firstcause.notify.reminders import ReminderScheduler
 from firstcause.store import outbox
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from firstcause.hookspecs.types import Notifier
     from firstcause.incidents.incident_service import IncidentService
     from firstcause.intake.event_intake import EventIntake
+    from firstcause.notify.dispatcher import DeliveryDispatcher
     from firstcause.rulebase.live_rules import LiveRules
     from firstcause.store.database import Database
 
@@ -58,6 +60,7 @@ class NotificationService:
         self._list_notifiers = list_notifiers
         self._get_mask = get_mask
         self._wake = wake
+        self._calls = NotifierCalls()
         self._reminded_at: datetime | None = None
 
     @cached_property
@@ -71,10 +74,31 @@ class NotificationService:
         return NotificationQueue(self._settings.by_name, self.notifiers, self._settings.group_wait)
 
     def deliver(self, now: datetime) -> int:
-        """Deliver the messages that are due. Returns how many were tried."""
+        """Deliver the messages that are due, one after the other. Returns how many were tried."""
+        self._schedule_reminders(now)
+        count = 0
+        for job in self._create_delivery(lambda: now).start_jobs(now, busy=None):
+            job.run()
+            count += 1
+        return count
+
+    def dispatch(self, dispatcher: DeliveryDispatcher, clock: Callable[[], datetime]) -> int:
+        """Start to deliver the messages that are due, a thread for each notifier. Returns how many."""
+        now = clock()
+        self._schedule_reminders(now)
+        busy = dispatcher.list_busy()
+        return dispatcher.start(self._create_delivery(clock).start_jobs(now, busy))
+
+    def list_hanging(self) -> list[str]:
+        """List the notifiers whose earlier call has not returned, so that messages pass them over."""
+        return sorted(self._calls.list_hanging())
+
+    def _schedule_reminders(self, now: datetime) -> None:
         if self._reminded_at is None or abs(now - self._reminded_at) >= REMINDER_INTERVAL:
             ReminderScheduler(self._database, self._settings).run(now)
             self._reminded_at = now
+
+    def _create_delivery(self, clock: Callable[[], datetime]) -> Delivery:
         composer = MessageComposer(
             self._rules.catalog,
             self._incidents.change_finder,
@@ -82,7 +106,9 @@ class NotificationService:
             self._get_mask(),
             self._settings.link,
         )
-        return Delivery(self._database, self.notifiers, composer, self.queue, self._settings).run(now)
+        return Delivery(
+            self._database, self.notifiers, self._calls, composer, self.queue, self._settings, clock
+        )
 
     def release_claims(self) -> None:
         """Make messages available again that a process had claimed when it ended."""

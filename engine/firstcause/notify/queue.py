@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firstcause.core.model import Incident, IncidentStatus
+from firstcause.core.model import Incident, IncidentStatus, NotifyReason
 from firstcause.core.notify.policy import NotificationState, decide
+from firstcause.core.notify.receiver import Knowledge, ReceiverState
 from firstcause.notify.routes import match_routes
-from firstcause.store import incidents, notification_state, outbox
+from firstcause.store import incidents, notification_state, outbox, receiver_states
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     import sqlalchemy as sa
@@ -78,8 +79,38 @@ class NotificationQueue:
             if decision.advance:
                 outbox.advance(conn, incident_id, route, decision.due_at)
             else:
-                notifier_names = matching_routes.get(route, state.notifiers)
-                outbox.add(conn, incident_id, decision.reason, decision.due_at, {route: notifier_names})
+                for notifier_names in self._list_targets(
+                    conn, incident, route, decision.reason, state, matching_routes.get(route, state.notifiers)
+                ):
+                    outbox.add(conn, incident_id, decision.reason, decision.due_at, {route: notifier_names})
+
+    def _list_targets(
+        self,
+        conn: sa.Connection,
+        incident: Incident,
+        route: str,
+        reason: NotifyReason,
+        state: NotificationState,
+        notifier_names: Sequence[str],
+    ) -> list[tuple[str, ...]]:
+        """List the messages to queue for a route, each as its notifiers in order.
+
+        Each notifier whose people know of the incident tells them of its end; others take over only if it
+        refuses for good. Any other message is one for the whole route.
+        """
+        known = state.open_receivers
+        others = tuple(name for name in notifier_names if name not in known)
+        if reason is not NotifyReason.RESOLVED:
+            if not state.resolution_sent:
+                return [tuple(notifier_names)]
+            # It is open again. Those who missed the end know so already; the others do not.
+            return [(*others, *(name for name in notifier_names if name in known))]
+        if known:
+            return [(name, *others) for name in known]
+        # Which notifier sent the message is not recorded: a store of an earlier version.
+        told = ReceiverState(Knowledge.OPEN, state.notified_fault)
+        receiver_states.save(conn, incident.row_id, route, notifier_names[0], told)
+        return [tuple(notifier_names)]
 
 
 def _ended_unnotified(incident: Incident, state: NotificationState) -> bool:

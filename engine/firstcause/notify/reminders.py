@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from firstcause.config import Notify, Route
+    from firstcause.config import Notify
     from firstcause.core.model import Incident
     from firstcause.store.database import Database
 
@@ -63,7 +63,7 @@ class ReminderScheduler:
     ) -> Iterator[DueMessage]:
         routes = self.settings.by_name
         for name, state in states.items():
-            reason = reminder_due(incident, state, now, self._get_repeat_interval(routes.get(name))).reason
+            reason = reminder_due(incident, state, now, self.settings.get_repeat_interval(name)).reason
             if reason is not None:
                 yield DueMessage(name, state.notifiers, reason)
             route = routes.get(name)
@@ -78,7 +78,3 @@ class ReminderScheduler:
                 if state.notified_since is not None:
                     note = f"nobody acknowledged it within {format_duration(escalate_after_s)}"
                 yield DueMessage(next_route, routes[next_route].notifiers, NotifyReason.ESCALATED, note)
-
-    def _get_repeat_interval(self, route: Route | None) -> float:
-        route_interval = route.repeat_interval if route is not None else None
-        return route_interval if route_interval is not None else self.settings.repeat_interval

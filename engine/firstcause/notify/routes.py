@@ -1,18 +1,15 @@
-"""Matches incidents to routes, and picks the notifier of a route that can send."""
+"""Matches incidents to routes, and tells which of their notifiers can send."""
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from firstcause.config import Route
     from firstcause.core.model import Incident
     from firstcause.hookspecs.types import Notifier
-
-log = logging.getLogger("firstcause.notify")
 
 
 def match_routes(
@@ -55,25 +52,21 @@ def matches_route(route: Route, incident: Incident, components: Collection[str])
     )
 
 
-def pick_notifier(
-    notifier_names: Sequence[str],
-    position: int,
+def find_obstacle(
+    name: str,
     broken_components: Collection[str],
     notifiers: Mapping[str, Notifier],
-) -> int | None:
-    """Pick the first notifier, from `position` on, that depends on no broken component; None without one."""
-    for index in range(position, len(notifier_names)):
-        notifier = notifiers.get(notifier_names[index])
-        if notifier is None:
-            log.error(
-                "route names notifier %s, which no plugin offers; the next takes over", notifier_names[index]
-            )
-        elif shared := notifier.depends_on.intersection(broken_components):
-            log.warning(
-                "notifier %s stands on %s, which is broken; the next takes over",
-                notifier_names[index],
-                min(shared),
-            )
-        else:
-            return index
+    hanging: Collection[str],
+) -> str | None:
+    """Find why a notifier cannot send now; None if it can.
+
+    hanging: names of the notifiers whose earlier call has not returned.
+    """
+    notifier = notifiers.get(name)
+    if notifier is None:
+        return "no plugin offers it"
+    if name in hanging:
+        return "it has not returned from an earlier call"
+    if shared := notifier.depends_on.intersection(broken_components):
+        return f"it depends on {min(shared)}, which is broken"
     return None

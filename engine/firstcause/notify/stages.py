@@ -10,14 +10,21 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from firstcause.core.model import IncidentStatus
+from firstcause.core.model import IncidentStatus, NotifyReason
 from firstcause.core.notify.policy import NotificationState, is_more_urgent, still_relevant
 from firstcause.core.notify.rate_limit import earliest_send_time
-from firstcause.notify.routes import pick_notifier
-from firstcause.store import alerts, incidents, notification_state, outbox
+from firstcause.core.notify.receiver import (
+    Attempt,
+    Knowledge,
+    ReceiverState,
+    begin_attempt,
+    may_think_open,
+)
+from firstcause.notify.routes import find_obstacle
+from firstcause.store import alerts, incidents, notification_state, outbox, receiver_states
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     import sqlalchemy as sa
@@ -37,13 +44,19 @@ NO_LONGER_RELEVANT = "no longer relevant"
 
 @dataclass(frozen=True)
 class StageContext:
-    """What all stages work with. conn: of the transaction in which the message is prepared."""
+    """What all stages work with. conn: of the transaction in which the message is prepared.
+
+    hanging: notifiers whose earlier call has not returned; they are passed over.
+    busy: notifiers that send another message just now; a message waits for them.
+    """
 
     conn: sa.Connection
     now: datetime
     settings: Notify
     notifiers: Mapping[str, Notifier]
     composer: MessageComposer
+    hanging: Collection[str] = ()
+    busy: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,7 @@ class Draft:
     """A message on its way through the stages.
 
     state: what the route was notified of before.
+    receivers: what each notifier of the route told its people, by name.
     position: of the notifier in the route.
     notes: lines for the timeline: what, and the reason.
     notification: None until it is composed. intelligence: the debug report as JSON, for the log of messages.
@@ -60,6 +74,7 @@ class Draft:
     incident: Incident
     state: NotificationState
     position: int
+    receivers: Mapping[str, ReceiverState] = field(default_factory=dict)
     notes: tuple[tuple[str, str], ...] = ()
     notification: Notification | None = None
     intelligence: Mapping[str, Any] = field(default_factory=dict)
@@ -68,6 +83,11 @@ class Draft:
     def notifier_name(self) -> str:
         """The notifier that is to send the message."""
         return self.row.notifiers[self.position]
+
+    @property
+    def receiver(self) -> ReceiverState:
+        """What the people behind that notifier know."""
+        return self.receivers.get(self.notifier_name, ReceiverState())
 
 
 @dataclass(frozen=True)
@@ -93,7 +113,8 @@ class Defer:
 class Drop:
     """The message is never sent.
 
-    outcome: as the outbox stores it; None if another process has closed the message already.
+    outcome: as the outbox stores it; None if another process has closed the message already. "given up" means
+        that no notifier can send; the message is then retried later, unless it is a drill.
     what: the line for the timeline, None to name the message that is not sent.
     """
 
@@ -102,7 +123,12 @@ class Drop:
     what: str | None = None
 
 
-StageResult = Continue | Defer | Drop
+@dataclass(frozen=True)
+class Wait:
+    """The message waits until its notifier has sent another one."""
+
+
+StageResult = Continue | Defer | Drop | Wait
 
 
 def start_draft(row: PendingMessage, context: StageContext) -> Draft:
@@ -110,7 +136,14 @@ def start_draft(row: PendingMessage, context: StageContext) -> Draft:
     conn = context.conn
     states = notification_state.load_state(conn, row.incident_id, excluded_id=row.id)
     incident = incidents.get(conn, str(row.incident_id))
-    return Draft(row, incident, states.get(row.route, NotificationState()), row.position)
+    receivers = receiver_states.load_by_incident(conn, [row.incident_id])[row.incident_id]
+    return Draft(
+        row,
+        incident,
+        states.get(row.route, NotificationState()),
+        row.position,
+        receivers=receivers.get(row.route, {}),
+    )
 
 
 def run_stages(draft: Draft, context: StageContext) -> tuple[Draft, StageResult]:
@@ -132,10 +165,18 @@ def check_pending(draft: Draft, context: StageContext) -> StageResult:
 
 
 def check_relevance(draft: Draft, _context: StageContext) -> StageResult:
-    """Drop a message whose news is out of date, for example a reminder of an acknowledged incident."""
-    if still_relevant(draft.row.reason, draft.incident, draft.state):
-        return Continue(draft)
-    return Drop("cancelled", NO_LONGER_RELEVANT)
+    """Drop a message whose news is out of date, for example a reminder of an acknowledged incident.
+
+    A recovery is for the first of its notifiers; the others only take over.
+    """
+    row = draft.row
+    receiver = draft.receivers.get(row.notifiers[0])
+    is_for_nobody = (
+        row.reason is NotifyReason.RESOLVED and receiver is not None and not may_think_open(receiver)
+    )
+    if is_for_nobody or not still_relevant(row.reason, draft.incident, draft.state):
+        return Drop("cancelled", NO_LONGER_RELEVANT)
+    return Continue(draft)
 
 
 def wait_for_quiet_hours(draft: Draft, context: StageContext) -> StageResult:
@@ -149,19 +190,41 @@ def wait_for_quiet_hours(draft: Draft, context: StageContext) -> StageResult:
 
 
 def choose_notifier(draft: Draft, context: StageContext) -> StageResult:
-    """Choose the first notifier of the route that does not depend on a broken component."""
-    row = draft.row
+    """Choose the first notifier of the route that can send: it exists, works, and does not hang.
+
+    A recovery waits for a notifier that hangs: only its people know of the incident.
+    """
+    row, position = draft.row, draft.position
     broken_components = _find_broken_components(draft.incident, context.conn)
-    position = pick_notifier(row.notifiers, row.position, broken_components, context.notifiers)
-    if position is None:
-        why = "no notifier of the route is available"
-        log.error("incident %s: route %s: %s", row.incident_id, row.route, why)
-        return Drop("given up", why, "nobody could be notified")
+    waits_for_hanging = row.reason is NotifyReason.RESOLVED
     notes = draft.notes
-    if skipped := row.notifiers[row.position : position]:
-        reason = "what it stands on is broken, or no plugin offers it"
-        notes += ((f"{', '.join(skipped)} passed over", reason),)
-    return Continue(replace(draft, position=position, notes=notes))
+    while position < len(row.notifiers):
+        name = row.notifiers[position]
+        obstacle = find_obstacle(name, broken_components, context.notifiers, context.hanging)
+        if obstacle is None:
+            return Continue(replace(draft, position=position, notes=notes))
+        if waits_for_hanging and name in context.hanging:
+            break
+        log.warning("incident %s: notifier %s is passed over: %s", row.incident_id, name, obstacle)
+        notes += ((f"{name} passed over", obstacle),)
+        position += 1
+    why = "no notifier of the route is available"
+    log.error("incident %s: route %s: %s", row.incident_id, row.route, why)
+    return Drop("given up", why, "nobody could be notified")
+
+
+def skip_known(draft: Draft, _context: StageContext) -> StageResult:
+    """Skip a first message to people who know of the incident already, as they missed that it had ended."""
+    receiver = draft.receiver
+    is_known = receiver.knows is Knowledge.OPEN and receiver.fault == draft.incident.fault
+    if draft.row.reason is not NotifyReason.FIRST or not is_known:
+        return Continue(draft)
+    return Drop("sent", f"{draft.notifier_name} was not told that it had ended", "it is known already")
+
+
+def wait_for_notifier(draft: Draft, context: StageContext) -> StageResult:
+    """Let a message wait while its notifier sends another one."""
+    return Wait() if draft.notifier_name in context.busy else Continue(draft)
 
 
 def apply_rate_limit(draft: Draft, context: StageContext) -> StageResult:
@@ -177,12 +240,6 @@ def apply_rate_limit(draft: Draft, context: StageContext) -> StageResult:
     return Defer(until, f"{name} has sent as many messages as it may", held_by=name)
 
 
-def mark_sending(draft: Draft, context: StageContext) -> StageResult:
-    """Write down that the message is being sent, so that a crash from here on may mean a repetition."""
-    outbox.mark_sending(context.conn, draft.row.id, draft.incident.fault, draft.incident.priority)
-    return Continue(draft)
-
-
 def compose(draft: Draft, context: StageContext) -> StageResult:
     """Write the text of the message."""
     notification, report = context.composer.compose(
@@ -190,9 +247,30 @@ def compose(draft: Draft, context: StageContext) -> StageResult:
         draft.row,
         draft.incident,
         context.now,
+        receiver=draft.receiver,
         more_urgent=is_more_urgent(draft.incident, draft.state),
     )
     return Continue(replace(draft, notification=notification, intelligence=report.model_dump(mode="json")))
+
+
+def mark_sending(draft: Draft, context: StageContext) -> StageResult:
+    """Write down that the message is being sent, so that a crash from here on may mean a repetition."""
+    assert draft.notification is not None, "an earlier stage composes"
+    record_attempt(context, draft.row, draft.incident, draft.notifier_name, draft.notification.text)
+    return Continue(draft)
+
+
+def record_attempt(
+    context: StageContext, row: PendingMessage, incident: Incident, notifier: str, text: str
+) -> None:
+    """Record that a notifier is about to send a message: until its outcome is known, it is in doubt."""
+    conn = context.conn
+    outbox.mark_sending(conn, row.id, incident.fault, incident.priority)
+    before = receiver_states.load(conn, row.incident_id, row.route, notifier)
+    # A digest that names an incident as resolved tells its end, whatever the message was about before.
+    reason = row.reason if incident.status is IncidentStatus.OPEN else NotifyReason.RESOLVED
+    after = begin_attempt(before, Attempt(row.id, reason, context.now, text))
+    receiver_states.save(conn, row.incident_id, row.route, notifier, after)
 
 
 STAGES: Sequence[Stage] = (
@@ -200,9 +278,11 @@ STAGES: Sequence[Stage] = (
     check_relevance,
     wait_for_quiet_hours,
     choose_notifier,
+    skip_known,
+    wait_for_notifier,
     apply_rate_limit,
-    mark_sending,
     compose,
+    mark_sending,
 )
 
 

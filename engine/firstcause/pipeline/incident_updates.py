@@ -15,7 +15,7 @@ from firstcause.core.root_cause.attribution import choose_causes
 from firstcause.core.root_cause.suspects import SILENT_CODE
 from firstcause.incidents.lifecycle import close_incident
 from firstcause.notify.queue import ROUTE_TAG
-from firstcause.store import alerts, incidents, outbox
+from firstcause.store import alerts, incidents, outbox, receiver_states
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -205,6 +205,7 @@ class IncidentUpdater:
         incidents.merge(self._conn, absorbed_id, target_id, self._now)
         outbox.cancel(self._conn, absorbed_id)
         outbox.move(self._conn, absorbed_id, target_id)
+        receiver_states.move(self._conn, absorbed_id, target_id)
         log.info("incident %s merged into incident %s: %s", absorbed_id, target_id, MERGE_REASON)
 
     def _close_incident(self, incident: Incident, reason: str) -> None:

@@ -9,10 +9,14 @@ import sqlalchemy as sa
 
 from firstcause.core.model import IncidentStatus, NotifyReason, Priority
 from firstcause.core.notify.policy import NotificationState
+from firstcause.core.notify.receiver import may_think_open
+from firstcause.store import receiver_states
 from firstcause.store.tables import incident, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from firstcause.store.receiver_states import StatesByRoute
 
 
 def load_state(
@@ -22,7 +26,8 @@ def load_state(
     rows = conn.execute(
         sa.select(outbox).where(outbox.c.incident_id == incident_id).order_by(outbox.c.id)
     ).all()
-    return _group_by_route([row for row in rows if row.id != excluded_id])
+    states = _group_by_route([row for row in rows if row.id != excluded_id])
+    return _add_receivers(states, receiver_states.load_by_incident(conn, [incident_id])[incident_id])
 
 
 def load_open_states(conn: sa.Connection) -> dict[int, dict[str, NotificationState]]:
@@ -36,7 +41,11 @@ def load_open_states(conn: sa.Connection) -> dict[int, dict[str, NotificationSta
     incidents: dict[int, list[Any]] = {}
     for row in rows:
         incidents.setdefault(row.incident_id, []).append(row)
-    return {incident_id: _group_by_route(incident_rows) for incident_id, incident_rows in incidents.items()}
+    receivers = receiver_states.load_by_incident(conn, incidents)
+    return {
+        incident_id: _add_receivers(_group_by_route(incident_rows), receivers[incident_id])
+        for incident_id, incident_rows in incidents.items()
+    }
 
 
 def load_notified_faults(conn: sa.Connection) -> frozenset[str]:
@@ -50,12 +59,26 @@ def load_notified_faults(conn: sa.Connection) -> frozenset[str]:
     return frozenset({row.incident_id: row.said_fault for row in rows}.values())
 
 
+def _add_receivers(
+    states: dict[str, NotificationState], receivers: StatesByRoute
+) -> dict[str, NotificationState]:
+    """Add to each route which of its notifiers told people that the incident is open."""
+    for route, by_notifier in receivers.items():
+        open_receivers = tuple(name for name, state in by_notifier.items() if may_think_open(state))
+        if open_receivers:
+            states[route] = replace(states.get(route, NotificationState()), open_receivers=open_receivers)
+    return states
+
+
 def _group_by_route(rows: Sequence[Any]) -> dict[str, NotificationState]:
     """Group outbox rows by route. rows: in the order in which they were queued."""
     states: dict[str, NotificationState] = {}
     for row in rows:
         before = states.get(row.route, NotificationState())
-        states[row.route] = replace(_apply_row(before, row), notifiers=tuple(row.notifiers))
+        # A recovery goes to those who were notified, so its notifiers are not those of the route.
+        is_recovery = row.reason == NotifyReason.RESOLVED.value
+        notifiers = before.notifiers if is_recovery and before.notifiers else tuple(row.notifiers)
+        states[row.route] = replace(_apply_row(before, row), notifiers=notifiers)
     return states
 
 
@@ -67,10 +90,12 @@ def _apply_row(before: NotificationState, row: Any) -> NotificationState:
     if reason is NotifyReason.RESOLVED and not is_pending:
         return NotificationState(resolution_sent=True)
     if row.outcome == "given up":
-        return replace(before, failures=before.failures + 1, failed_at=row.closed_at or row.due_at)
+        return replace(before, failures=before.failures + 1)
     if row.said_fault is not None:
         return _apply_notified(before, row, reason)
-    pending = replace(before, queued_reasons=before.queued_reasons | {reason})
+    pending = replace(
+        before, queued_reasons=before.queued_reasons | {reason}, failures=before.failures + row.failures
+    )
     if reason is NotifyReason.ESCALATED:
         pending = replace(pending, escalated_at=row.due_at)
     return replace(pending, first_due=row.due_at) if reason is NotifyReason.FIRST else pending
@@ -92,5 +117,4 @@ def _apply_notified(before: NotificationState, row: Any, reason: NotifyReason) -
         resolution_sent=False,
         escalated_at=time if reason is NotifyReason.ESCALATED else before.escalated_at,
         failures=0,
-        failed_at=None,
     )

@@ -1,6 +1,8 @@
 """The outbox: pending notifications. A row is claimed before it is sent, so that a crash loses none.
 
 A row is pending while it has no outcome. held_by: the notifier whose rate limit delays the row.
+failures: how often no notifier of the route could deliver the row. noted_until: the end of the wait that the
+timeline shows.
 """
 
 from __future__ import annotations
@@ -12,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from firstcause.core.model import NotifyReason, Priority
-from firstcause.store.tables import notification_log, outbox
+from firstcause.store.tables import incident, notification_log, outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
 LEASE_S = 90.0
@@ -27,7 +29,7 @@ class PendingMessage:
     """A claimed row to deliver.
 
     position: index of the route's next notifier. attempts: made so far with that notifier.
-    maybe_repeat: an earlier attempt may have delivered it. held_by: see above.
+    held_by, failures, noted_until: see above.
     """
 
     id: int
@@ -37,8 +39,18 @@ class PendingMessage:
     notifiers: tuple[str, ...]
     position: int
     attempts: int
-    maybe_repeat: bool
     held_by: str | None = None
+    failures: int = 0
+    noted_until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class DeliveryCheck:
+    """A question to a notifier: what became of a message? rows: those that the message delivered."""
+
+    notifier: str
+    reference: str
+    rows: tuple[PendingMessage, ...]
 
 
 def add(
@@ -57,7 +69,6 @@ def add(
                 route=route,
                 notifiers=list(notifiers),
                 due_at=due_at,
-                maybe_repeat=False,
             )
         )
 
@@ -86,6 +97,7 @@ def advance(conn: sa.Connection, incident_id: int, route: str, due_at: datetime)
             outbox.c.outcome.is_(None),
             outbox.c.claimed_at.is_(None),
             outbox.c.attempts == 0,
+            outbox.c.failures == 0,
             outbox.c.due_at > due_at,
         )
         .values(due_at=due_at)
@@ -102,17 +114,41 @@ def move(conn: sa.Connection, merged_id: int, target_id: int) -> None:
     )
 
 
-def claim(conn: sa.Connection, now: datetime, limit: int = 20) -> list[PendingMessage]:
-    """Claim rows that are due, and rows whose sender crashed; the latter are marked as possible repeats."""
+def claim(
+    conn: sa.Connection, now: datetime, limit: int = 20, busy: Collection[str] | None = None
+) -> list[PendingMessage]:
+    """Claim rows that are due, or whose sender crashed: the most urgent incidents first, then the oldest.
+
+    Of the rows that a rate limit held back one is claimed for each notifier; `claim_held` claims the others.
+
+    busy: None claims any rows. Otherwise at most one row is claimed for each notifier, and none for those
+        that are busy, so that a row waits for its own notifier only.
+    """
     free = sa.or_(outbox.c.claimed_at.is_(None), outbox.c.claimed_at < now - timedelta(seconds=LEASE_S))
-    rows = conn.execute(
-        sa.select(outbox)
+    candidates = conn.execute(
+        sa.select(outbox.c.id, outbox.c.notifiers, outbox.c.position, outbox.c.held_by)
+        .join(incident, incident.c.id == outbox.c.incident_id)
         .where(outbox.c.outcome.is_(None), outbox.c.due_at <= now, free)
-        .order_by(outbox.c.due_at, outbox.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
-    return [_claim_row(conn, row, now) for row in rows]
+        .order_by(incident.c.priority, outbox.c.due_at, outbox.c.id)
+    )
+    taken, held = set(busy or ()), set()
+    claimed: list[PendingMessage] = []
+    for candidate in candidates.all():
+        notifier = candidate.notifiers[candidate.position]
+        if (busy is not None and notifier in taken) or candidate.held_by in held:
+            continue
+        row = conn.execute(
+            sa.select(outbox)
+            .where(outbox.c.id == candidate.id, outbox.c.outcome.is_(None), free)
+            .with_for_update(skip_locked=True)
+        ).first()
+        if row is not None:
+            taken.add(notifier)
+            held |= {row.held_by} - {None}
+            claimed.append(_claim_row(conn, row, now))
+        if len(claimed) == limit:
+            break
+    return claimed
 
 
 def count_pending(conn: sa.Connection) -> int:
@@ -132,15 +168,16 @@ def release_all(conn: sa.Connection) -> None:
     conn.execute(
         outbox.update()
         .where(outbox.c.outcome.is_(None), outbox.c.claimed_at.is_not(None))
-        .values(claimed_at=None, maybe_repeat=True)
+        .values(claimed_at=None)
     )
 
 
 def _claim_row(conn: sa.Connection, row: Any, now: datetime) -> PendingMessage:
-    maybe_repeat = row.maybe_repeat or row.claimed_at is not None
-    conn.execute(
-        outbox.update().where(outbox.c.id == row.id).values(claimed_at=now, maybe_repeat=maybe_repeat)
-    )
+    conn.execute(outbox.update().where(outbox.c.id == row.id).values(claimed_at=now))
+    return _parse_row(row)
+
+
+def _parse_row(row: Any) -> PendingMessage:
     return PendingMessage(
         id=row.id,
         incident_id=row.incident_id,
@@ -149,8 +186,9 @@ def _claim_row(conn: sa.Connection, row: Any, now: datetime) -> PendingMessage:
         notifiers=tuple(row.notifiers),
         position=row.position,
         attempts=row.attempts,
-        maybe_repeat=maybe_repeat,
         held_by=row.held_by,
+        failures=row.failures,
+        noted_until=row.noted_until,
     )
 
 
@@ -179,19 +217,36 @@ def close(conn: sa.Connection, row_id: int, outcome: str, now: datetime, error: 
     conn.execute(outbox.update().where(outbox.c.id == row_id).values(values))
 
 
+def record_sender(
+    conn: sa.Connection, row_id: int, notifier: str, reference: str | None, check_at: datetime | None
+) -> None:
+    """Record who sent a row. check_at: when to ask what became of the message; None for never."""
+    values = {"sent_by": notifier, "reference": reference, "check_at": check_at, "checks": 0}
+    conn.execute(outbox.update().where(outbox.c.id == row_id).values(values))
+
+
 def defer(
     conn: sa.Connection,
     message: PendingMessage,
-    due_at: datetime,
+    due_at: datetime | None = None,
     position: int | None = None,
     held_by: str | None = None,
+    *,
+    noted_until: datetime | None = None,
 ) -> None:
     """Release a claimed row until then.
 
-    position: index of the next notifier; None keeps it. held_by: the notifier whose rate limit is reached.
+    due_at: None leaves it due. position: index of the next notifier; None keeps it.
+    held_by: the notifier whose rate limit is reached. noted_until: see above; None keeps it.
     """
-    new_position = message.position if position is None else position
-    values = {"due_at": due_at, "position": new_position, "held_by": held_by, "claimed_at": None}
+    values = {
+        "position": message.position if position is None else position,
+        "held_by": held_by,
+        "claimed_at": None,
+        "noted_until": message.noted_until if noted_until is None else noted_until,
+    }
+    if due_at is not None:
+        values["due_at"] = due_at
     conn.execute(outbox.update().where(outbox.c.id == message.id).values(values))
 
 
@@ -224,6 +279,69 @@ def list_sent_since(conn: sa.Connection, notifier: str, since: datetime) -> list
     return list(conn.execute(query.order_by(notification_log.c.at)).scalars())
 
 
+def claim_checks(
+    conn: sa.Connection,
+    now: datetime,
+    busy: Collection[str],
+    plan_check: Callable[[int, datetime], datetime | None],
+) -> list[DeliveryCheck]:
+    """Claim the sent messages whose delivery is to be checked now. The next check is planned at once.
+
+    busy: notifiers that are left out. plan_check: takes how often a message was checked, and now.
+    """
+    rows = conn.execute(
+        sa.select(outbox)
+        .where(outbox.c.outcome == "sent", outbox.c.check_at <= now, outbox.c.sent_by.not_in(list(busy)))
+        .order_by(outbox.c.check_at, outbox.c.id)
+        .with_for_update(skip_locked=True)
+    ).all()
+    checks: dict[tuple[str, str], list[PendingMessage]] = {}
+    for row in rows:
+        next_at = plan_check(row.checks + 1, now)
+        values = {"check_at": next_at, "checks": row.checks + 1}
+        conn.execute(outbox.update().where(outbox.c.id == row.id).values(values))
+        checks.setdefault((row.sent_by, row.reference), []).append(_parse_row(row))
+    return [
+        DeliveryCheck(notifier, reference, tuple(messages))
+        for (notifier, reference), messages in checks.items()
+    ]
+
+
+def has_due_checks(conn: sa.Connection, now: datetime) -> bool:
+    """Check whether the delivery of any sent message is to be checked now."""
+    query = sa.select(outbox.c.id).where(outbox.c.outcome == "sent", outbox.c.check_at <= now)
+    return conn.execute(query.limit(1)).first() is not None
+
+
+def end_checks(conn: sa.Connection, rows: Sequence[PendingMessage]) -> None:
+    """Check the delivery of these messages no further."""
+    row_ids = [row.id for row in rows]
+    conn.execute(outbox.update().where(outbox.c.id.in_(row_ids)).values(check_at=None))
+
+
+def has_sent_other(conn: sa.Connection, message: PendingMessage, notifier: str) -> bool:
+    """Check whether a notifier sent another message about the same open incident for the same route."""
+    query = sa.select(outbox.c.id).where(
+        outbox.c.incident_id == message.incident_id,
+        outbox.c.route == message.route,
+        outbox.c.sent_by == notifier,
+        outbox.c.outcome == "sent",
+        outbox.c.reason != NotifyReason.RESOLVED.value,
+        outbox.c.id != message.id,
+    )
+    return conn.execute(query.limit(1)).first() is not None
+
+
+def mark_log_failed(conn: sa.Connection, row_id: int, notifier: str, error: str) -> None:
+    """Mark a message in the notification log as failed which had counted as sent."""
+    columns = notification_log.c
+    conn.execute(
+        notification_log.update()
+        .where(columns.outbox_id == row_id, columns.notifier == notifier, columns.status == "sent")
+        .values(status="failed", error=error)
+    )
+
+
 def schedule_retry(
     conn: sa.Connection,
     row_id: int,
@@ -233,21 +351,27 @@ def schedule_retry(
     attempts: int,
     error: str,
     held_by: str | None = None,
+    failures: int | None = None,
 ) -> None:
-    """Retry at `due_at` with the notifier at `position`. A failed attempt does not count as notified."""
-    conn.execute(
-        outbox.update()
-        .where(outbox.c.id == row_id)
-        .values(
-            due_at=due_at,
-            position=position,
-            attempts=attempts,
-            error=error,
-            held_by=held_by,
-            claimed_at=None,
-            said_fault=None,
-        )
-    )
+    """Retry at `due_at` with the notifier at `position`. A failed attempt does not count as notified.
+
+    failures: how often the whole route failed; None keeps the number.
+    """
+    values: dict[str, Any] = {
+        "due_at": due_at,
+        "position": position,
+        "attempts": attempts,
+        "error": error,
+        "held_by": held_by,
+        "claimed_at": None,
+        "said_fault": None,
+        "outcome": None,
+        "check_at": None,
+        "closed_at": None,
+    }
+    if failures is not None:
+        values["failures"] = failures
+    conn.execute(outbox.update().where(outbox.c.id == row_id).values(values))
 
 
 def add_log_entry(conn: sa.Connection, values: Mapping[str, Any]) -> None:

@@ -12,7 +12,16 @@ import sqlalchemy as sa
 
 from firstcause.core.model import IncidentStatus
 from firstcause.store import disk_usage
-from firstcause.store.tables import alert, event, incident, notification_log, outbox, ruling, timeline
+from firstcause.store.tables import (
+    alert,
+    event,
+    incident,
+    notification_log,
+    outbox,
+    receiver_state,
+    ruling,
+    timeline,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -189,7 +198,7 @@ def _prune_incidents(conn: sa.Connection, limits: RetentionLimits) -> tuple[int,
     _delete_rows(conn, ruling, ruling.c.effect_id, alert_ids)
     _delete_rows(conn, ruling, ruling.c.cause_id, alert_ids)
     _delete_rows(conn, alert, alert.c.id, alert_ids)
-    for table in (notification_log, outbox, timeline):
+    for table in (notification_log, outbox, receiver_state, timeline):
         _delete_rows(conn, table, table.c.incident_id, incident_ids)
     conn.execute(incident.update().where(incident.c.id.in_(incident_ids)).values(merged_into=None))
     _delete_rows(conn, incident, incident.c.id, incident_ids)

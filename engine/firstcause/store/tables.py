@@ -287,13 +287,24 @@ outbox = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("due_at", UtcTime, nullable=False),
     Column("claimed_at", UtcTime),
-    Column("maybe_repeat", Boolean, nullable=False),
     Column("said_fault", String(40)),
     Column("said_priority", String(2)),
     Column("outcome", String(20)),
     Column("closed_at", UtcTime),
     Column("held_by", ShortText(200)),
     Column("error", LongText),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("noted_until", UtcTime),
+    Column("sent_by", ShortText(200)),
+    Column("reference", LongText),
+    Column("check_at", UtcTime),
+    Column("checks", Integer, nullable=False, server_default="0"),
+    Index(
+        "ix_outbox_check_at",
+        "check_at",
+        sqlite_where=text("check_at IS NOT NULL"),
+        postgresql_where=text("check_at IS NOT NULL"),
+    ),
     Index(
         "ix_outbox_waiting",
         "due_at",
@@ -301,6 +312,20 @@ outbox = Table(
         postgresql_where=text("outcome IS NULL"),
     ),
     Index("ix_outbox_incident_id", "incident_id"),
+)
+
+receiver_state = Table(
+    "receiver_state",
+    metadata,
+    Column("incident_id", BigId, ForeignKey("incident.id"), primary_key=True, autoincrement=False),
+    Column("route", ShortText(200), primary_key=True),
+    Column("notifier", ShortText(200), primary_key=True),
+    Column("knows", String(10)),
+    Column("fault", String(40)),
+    Column("attempts", JsonDocument, nullable=False, server_default="[]"),
+    Column("refused", LongText),
+    Column("receipts_for", BigId),
+    Column("receipts", JsonDocument, nullable=False, server_default="{}"),
 )
 
 notification_log = Table(

@@ -12,8 +12,11 @@ from firstcause.core.notify.policy import (
     RETRY_DELAY_S,
     Decision,
     NotificationState,
+    compute_retry_delay,
     decide,
+    may_retry_route,
     needs_escalation,
+    plan_check,
     reminder_due,
     still_relevant,
 )
@@ -140,17 +143,38 @@ def test_nobody_is_reminded_of_what_somebody_is_at_or_nobody_wants_to_hear(quiet
 
 
 def test_what_nobody_could_deliver_is_tried_anew_with_growing_waits() -> None:
-    tried, now = [], OPENED
-    told = NotificationState(failures=1, failed_at=OPENED)
-    for second in range(0, 8 * 3600, 60):
-        now = at(second)
-        if reminder_due(INCIDENT, told, now, 2 * HOUR).reason is NotifyReason.FIRST:
-            tried.append(second / RETRY_DELAY_S)
-            told = replace(told, failures=told.failures + 1, failed_at=now)
-    assert tried == [1, 3, 7, 15, 31, 55, 79], "doubling, up to the interval of reminders"
-    later = replace(SAID, failures=1, failed_at=OPENED)
-    assert reminder_due(INCIDENT, later, at(RETRY_DELAY_S), HOUR).reason is NotifyReason.REMINDER
-    assert decide(INCIDENT, told, now, 30).reason is None
+    waits = [compute_retry_delay(failures, 2 * HOUR) / RETRY_DELAY_S for failures in range(1, 8)]
+    assert waits == [1, 2, 4, 8, 16, 24, 24], "doubling, up to the interval of reminders"
+    assert compute_retry_delay(1000, 0) == 12 * RETRY_DELAY_S
+    waiting = replace(WAITS, failures=1, first_due=at(HOUR))
+    assert decide(INCIDENT, waiting, at(60), 30) == Decision(), "it waits for its retry"
+    assert (
+        reminder_due(
+            INCIDENT, replace(SAID, queued_reasons=frozenset({NotifyReason.REMINDER})), at(9 * HOUR), HOUR
+        )
+        == Decision()
+    )
+
+
+def test_a_recovery_is_retried_for_a_day_and_a_drill_never() -> None:
+    over = RESOLVED.model_copy(update={"resolved_at": at(60)})
+    assert may_retry_route(over, at(60 + 24 * HOUR - 1))
+    assert not may_retry_route(over, at(60 + 24 * HOUR))
+    assert may_retry_route(INCIDENT, at(1000 * HOUR))
+    assert not may_retry_route(DRILL, OPENED)
+
+
+def test_all_who_may_know_of_it_are_told_of_the_end_also_during_a_silence() -> None:
+    silenced = RESOLVED.model_copy(update={"suppressed": True})
+    doubtful = NotificationState(open_receivers=("sms",))
+    for state in (SAID, doubtful):
+        assert decide(silenced, state, at(9), 30) == Decision(NotifyReason.RESOLVED, at(9), cancel=True)
+        assert decide(SILENCED, state, at(9), 30) == Decision(cancel=True), "what is wrong is muted"
+    assert decide(silenced, NotificationState(), at(9), 30) == Decision(cancel=True)
+
+
+def test_delivery_is_checked_three_times() -> None:
+    assert [plan_check(checks, OPENED) for checks in range(4)] == [at(120), at(600), at(1800), None]
 
 
 def test_the_next_route_is_told_where_nobody_acknowledged_in_time() -> None:
@@ -171,9 +195,7 @@ def test_it_is_told_anew_where_the_first_was_asked_anew() -> None:
 
 
 def test_a_route_that_could_tell_nobody_hands_over_at_once() -> None:
-    assert needs_escalation(
-        INCIDENT, NotificationState(failures=1, failed_at=at(40)), NotificationState(), at(40), 900
-    )
+    assert needs_escalation(INCIDENT, NotificationState(failures=1), NotificationState(), at(40), 900)
 
 
 def test_what_waited_is_only_said_where_it_is_still_true() -> None:
@@ -196,7 +218,6 @@ tellings = st.builds(
     resolution_sent=st.booleans(),
     escalated_at=times,
     failures=st.integers(0, 50),
-    failed_at=times,
 )
 incidents = st.sampled_from([INCIDENT, RESOLVED, ACKNOWLEDGED, SILENCED, DRILL, WORSE])
 

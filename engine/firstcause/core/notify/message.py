@@ -37,6 +37,8 @@ _GSM7_SUBSTITUTES = str.maketrans(
     }
 )
 _MAX_NAMED_COMPANIES = 2
+_REPEAT_MARK = " (may repeat)"
+_REPEAT_NOTE = "You may have received this message before: an earlier attempt to send it got no answer."
 
 
 class MessageContext(Frozen):
@@ -49,7 +51,7 @@ class MessageContext(Frozen):
     duration: seconds from opening to resolution, None while the incident is open.
     more_urgent: whether the priority is higher than in the messages sent before.
     drill: whether this is a test alert.
-    maybe_repeat: whether the message may have been sent before, as firstcause stopped while sending it.
+    maybe_repeat: whether the message may have been sent before: no answer came, or firstcause stopped.
     """
 
     incident_id: str
@@ -92,7 +94,7 @@ class DigestItem(Frozen):
 
 def format_text(context: MessageContext) -> str:
     """Format one SMS: the error, the incident's id, and as much of cause, link and impact as fits."""
-    suffix = f" #{context.incident_id}" + (" (may repeat)" if context.maybe_repeat else "")
+    suffix = f" #{context.incident_id}" + (_REPEAT_MARK if context.maybe_repeat else "")
     parts = _format_parts(context)
     title = " ".join(context.title.split())
     encoding = _sms_encoding(_to_gsm7("".join((_format_prefix(context), title, *parts, suffix))))
@@ -122,7 +124,7 @@ def format_body(context: MessageContext, report: str) -> str:
         lines += [f"Last time: {context.past_fix}"] if context.past_fix else []
     lines += [f"Page: {context.link}"] if context.link else []
     if context.maybe_repeat:
-        lines.append("You may have received this message before: firstcause stopped while sending it.")
+        lines.append(_REPEAT_NOTE)
     return "\n".join([*lines, "", report])
 
 
@@ -131,10 +133,14 @@ def format_digest_title(items: Sequence[DigestItem], since: datetime) -> str:
     return f"{_format_count(len(items), 'incident')} since {since:%H:%M} UTC"
 
 
-def format_digest_text(items: Sequence[DigestItem], since: datetime) -> str:
-    """Format one SMS about several incidents, the most urgent first: as many as fit."""
+def format_digest_text(items: Sequence[DigestItem], since: datetime, *, maybe_repeat: bool = False) -> str:
+    """Format one SMS about several incidents, the most urgent first: as many as fit.
+
+    maybe_repeat: whether the message may have been sent before.
+    """
     parts = [f" #{item.incident_id} {item.priority} {' '.join(item.title.split())};" for item in items]
-    head = f"HELD BACK: {format_digest_title(items, since)}."
+    mark = _REPEAT_MARK if maybe_repeat else ""
+    head = f"HELD BACK{mark}: {format_digest_title(items, since)}."
     encoding = _sms_encoding(_to_gsm7("".join((head, *parts))))
     included = 0
     for part in map(_to_gsm7, parts):
@@ -147,8 +153,10 @@ def format_digest_text(items: Sequence[DigestItem], since: datetime) -> str:
     return f"{head} {remaining} more." if remaining else f"{head.removesuffix(';')}."
 
 
-def format_digest_body(items: Sequence[DigestItem], since: datetime, links: Mapping[str, str]) -> str:
-    """Format all items, one a line. links: URL of the page by incident id."""
+def format_digest_body(
+    items: Sequence[DigestItem], since: datetime, links: Mapping[str, str], *, maybe_repeat: bool = False
+) -> str:
+    """Format all items, one a line. links: URL of the page by incident id. maybe_repeat: as above."""
     lines = [f"HELD BACK: {format_digest_title(items, since)}", ""]
     for item in items:
         resolved_note = ", resolved by now" if item.resolved else ""
@@ -156,7 +164,8 @@ def format_digest_body(items: Sequence[DigestItem], since: datetime, links: Mapp
         lines.append(
             f"#{item.incident_id} {item.priority}{resolved_note}: {' '.join(item.title.split())}{link}"
         )
-    return "\n".join([*lines, "", "They come in one message because the rate limit held them back."])
+    lines += ["", "They come in one message because the rate limit held them back."]
+    return "\n".join([*lines, _REPEAT_NOTE] if maybe_repeat else lines)
 
 
 def _format_prefix(context: MessageContext) -> str:

@@ -10,6 +10,12 @@ from firstcause.core.model import Incident, IncidentStatus, NotifyReason, Priori
 RETRY_DELAY_S = 300.0
 """Seconds until a message that no notifier could deliver is tried again; doubled after each failure."""
 
+GIVE_UP_RECOVERY_S = 86400.0
+"""Seconds after the end of an incident during which its recovery message is retried."""
+
+CHECK_DELAYS_S = (120.0, 600.0, 1800.0)
+"""Seconds from when a message was sent, or from the check before, until its delivery is checked."""
+
 
 @dataclass(frozen=True)
 class NotificationState:
@@ -24,8 +30,9 @@ class NotificationState:
     last_notified_at: when the last message was sent.
     resolution_sent: whether a recovery was sent, which matters if the incident is reopened.
     escalated_at: when the last escalation was queued or sent.
-    failures: messages that no notifier could deliver since the last one that was sent.
-    failed_at: when the last of these failed.
+    failures: how often no notifier could deliver a message since the last one that was sent.
+    open_receivers: notifiers that told, or may have told, people that the incident is open, and not that it
+        is resolved.
     """
 
     notifiers: tuple[str, ...] = ()
@@ -38,7 +45,7 @@ class NotificationState:
     resolution_sent: bool = False
     escalated_at: datetime | None = None
     failures: int = 0
-    failed_at: datetime | None = None
+    open_receivers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,10 +84,12 @@ def decide(
     `group_wait`, a minute, so only one message goes out, and it names Twilio. Had the SMS failure been sent
     at once, the late root would need a second message (`NEW_ROOT`).
     """
-    if incident.status is IncidentStatus.MERGED or incident.suppressed:
+    if incident.status is IncidentStatus.MERGED:
         return Decision(cancel=True)
     if incident.status is IncidentStatus.RESOLVED:
         return _decide_resolved(incident, state, now)
+    if incident.suppressed:
+        return Decision(cancel=True)
     if state.notified_fault is None:
         return _decide_first(incident, state, now, group_wait, route_matches=route_matches)
     # Two kinds of pending messages are stale here. A FIRST came with an incident that was merged into this
@@ -97,9 +106,11 @@ def decide(
 
 
 def _decide_resolved(incident: Incident, state: NotificationState, now: datetime) -> Decision:
+    """Tell all who were notified of the end, also during a silence: a silence mutes what is wrong."""
     if NotifyReason.RESOLVED in state.queued_reasons:
         return Decision()
-    notify = state.notified_fault is not None and not incident.drill
+    is_known = state.notified_fault is not None or bool(state.open_receivers)
+    notify = is_known and not incident.drill
     return Decision(NotifyReason.RESOLVED, now, cancel=True) if notify else Decision(cancel=True)
 
 
@@ -111,7 +122,8 @@ def _decide_first(
     started_at = now if state.resolution_sent else incident.opened_at
     due_at = now if incident.drill else max(now, started_at + timedelta(seconds=group_wait))
     if state.first_due is not None:
-        advance = state.first_due > due_at
+        # After a failure the message waits for its next retry.
+        advance = state.first_due > due_at and not state.failures
         return Decision(NotifyReason.FIRST, due_at, advance=True) if advance else Decision()
     return Decision() if state.failures else Decision(NotifyReason.FIRST, due_at)
 
@@ -124,26 +136,40 @@ def is_more_urgent(incident: Incident, state: NotificationState) -> bool:
 def reminder_due(
     incident: Incident, state: NotificationState, now: datetime, repeat_interval: float
 ) -> Decision:
-    """Decide whether a route is reminded of an open incident, or tried again after it failed.
-
+    """Decide whether a route is reminded of an open incident.
 
     repeat_interval: seconds between reminders, 0 for no reminders.
     """
     if not _is_unacknowledged(incident) or state.queued_reasons:
         return Decision()
-    if state.failed_at is not None and state.failures:
-        retry_at = state.failed_at + timedelta(seconds=_retry_delay(state.failures, repeat_interval))
-        reason = NotifyReason.FIRST if state.notified_fault is None else NotifyReason.REMINDER
-        return Decision(reason, now) if retry_at <= now else Decision()
     if state.notified_fault is None or state.last_notified_at is None or not repeat_interval:
         return Decision()
     is_due = state.last_notified_at + timedelta(seconds=repeat_interval) <= now
     return Decision(NotifyReason.REMINDER, now) if is_due else Decision()
 
 
-def _retry_delay(failures: int, repeat_interval: float) -> float:
+def compute_retry_delay(failures: int, repeat_interval: float) -> float:
+    """Compute the seconds until a message that no notifier of its route could deliver is tried again.
+
+    failures: how often that happened. repeat_interval: seconds between reminders, 0 for no reminders.
+    """
     max_delay = max(RETRY_DELAY_S, repeat_interval or 12 * RETRY_DELAY_S)
     return float(min(RETRY_DELAY_S * 2 ** min(failures - 1, 20), max_delay))
+
+
+def may_retry_route(incident: Incident, now: datetime) -> bool:
+    """Whether a message that no notifier of its route could deliver is tried again."""
+    if incident.drill:
+        return False
+    return incident.resolved_at is None or now < incident.resolved_at + timedelta(seconds=GIVE_UP_RECOVERY_S)
+
+
+def plan_check(checks: int, now: datetime) -> datetime | None:
+    """Plan when to ask what became of a message; None if it was asked often enough.
+
+    checks: how often it was asked.
+    """
+    return now + timedelta(seconds=CHECK_DELAYS_S[checks]) if checks < len(CHECK_DELAYS_S) else None
 
 
 def needs_escalation(
