@@ -34,6 +34,8 @@ _MESSAGE_LABELS = {
     NotifyReason.NEW_ROOT: "new cause",
     NotifyReason.ESCALATED: "escalation",
     NotifyReason.REMINDER: "reminder",
+    NotifyReason.FLAPPING: "message that it flaps",
+    NotifyReason.STEADY: "message that it lasts",
     NotifyReason.RESOLVED: "recovery",
 }
 _IN_DIGEST_REASON = "in one message with others that the rate limit held back"

@@ -49,6 +49,8 @@ def label(context: MessageContext) -> str:
         "escalated": "NOW P0" if context.more_urgent else "NOBODY ANSWERED, CRITICAL",
         "reminder": "STILL OPEN after 30 s",
         "digest": "CRITICAL",
+        "flapping": "FLAPPING, CRITICAL",
+        "steady": "NO LONGER FLAPPING, CRITICAL",
         "resolved": "RESOLVED",
     }[context.reason]
     return f"DRILL: {said}" if context.drill else said
@@ -63,6 +65,7 @@ briefs = st.builds(
     cascades=st.integers(0, 10**6),
     incident_id=st.integers(1, 10**9).map(str),
     reason=st.sampled_from(NotifyReason),
+    rhythm=st.none() | words,
     link=st.none() | words,
     duration=st.none() | st.floats(0, 10**8),
     more_urgent=st.booleans(),

@@ -22,6 +22,7 @@ class NotificationState:
     notified_priority: the highest priority that was sent, None if nothing was.
     notified_since: when the route was first notified, or notified of a higher priority.
     last_notified_at: when the last message was sent.
+    notified_flapping: whether the route knows that the incident flaps.
     resolution_sent: whether a recovery was sent, which matters if the incident is reopened.
     escalated_at: when the last escalation was queued or sent.
     failures: messages that no notifier could deliver since the last one that was sent.
@@ -35,6 +36,7 @@ class NotificationState:
     notified_priority: Priority | None = None
     notified_since: datetime | None = None
     last_notified_at: datetime | None = None
+    notified_flapping: bool = False
     resolution_sent: bool = False
     escalated_at: datetime | None = None
     failures: int = 0
@@ -81,6 +83,8 @@ def decide(
         return Decision(cancel=True)
     if incident.status is IncidentStatus.RESOLVED:
         return _decide_resolved(incident, state, now)
+    if incident.flapping is not None and not state.notified_flapping:
+        return _decide_flapping(incident, state, now, group_wait, route_matches=route_matches)
     if state.notified_fault is None:
         return _decide_first(incident, state, now, group_wait, route_matches=route_matches)
     # Two kinds of pending messages are stale here. A FIRST came with an incident that was merged into this
@@ -91,6 +95,8 @@ def decide(
         reason = NotifyReason.NEW_ROOT
     elif is_more_urgent(incident, state):
         reason = NotifyReason.ESCALATED
+    elif state.notified_flapping and incident.flapping is None:
+        reason = NotifyReason.STEADY
     if reason is None or reason in state.queued_reasons:
         return Decision(cancel=cancel_stale)
     return Decision(reason, now, cancel=cancel_stale)
@@ -116,6 +122,18 @@ def _decide_first(
     return Decision() if state.failures else Decision(NotifyReason.FIRST, due_at)
 
 
+def _decide_flapping(
+    incident: Incident, state: NotificationState, now: datetime, group_wait: float, *, route_matches: bool
+) -> Decision:
+    """Decide on the one message that the incident flaps; it stands for a first message as well."""
+    if state.notified_fault is None and not route_matches:
+        return Decision(cancel=True)
+    if NotifyReason.FLAPPING in state.queued_reasons or state.failures:
+        return Decision()
+    due_at = max(now, incident.opened_at + timedelta(seconds=group_wait))
+    return Decision(NotifyReason.FLAPPING, due_at, cancel=True)
+
+
 def is_more_urgent(incident: Incident, state: NotificationState) -> bool:
     """Whether the priority is higher than in every message that the route sent about the incident."""
     return state.notified_priority is not None and incident.priority.rank > state.notified_priority.rank
@@ -133,7 +151,8 @@ def reminder_due(
         return Decision()
     if state.failed_at is not None and state.failures:
         retry_at = state.failed_at + timedelta(seconds=_retry_delay(state.failures, repeat_interval))
-        reason = NotifyReason.FIRST if state.notified_fault is None else NotifyReason.REMINDER
+        beginning = NotifyReason.FIRST if incident.flapping is None else NotifyReason.FLAPPING
+        reason = beginning if state.notified_fault is None else NotifyReason.REMINDER
         return Decision(reason, now) if retry_at <= now else Decision()
     if state.notified_fault is None or state.last_notified_at is None or not repeat_interval:
         return Decision()
@@ -181,6 +200,9 @@ def still_relevant(reason: NotifyReason, incident: Incident, state: Notification
             return _is_unacknowledged(incident) or is_more_urgent(incident, state)
         case NotifyReason.NEW_ROOT:
             return incident.status is IncidentStatus.OPEN and state.notified_fault != incident.fault
+        case NotifyReason.FLAPPING | NotifyReason.STEADY:
+            is_flapping = incident.flapping is not None
+            return incident.status is IncidentStatus.OPEN and is_flapping is (reason is NotifyReason.FLAPPING)
         case _:
             return incident.status is IncidentStatus.OPEN
 
