@@ -43,6 +43,7 @@ class ProbeLoop:
         self._running: dict[str, ProbeRun] = {}
         self._suspects: set[str] = set()
         self._wake = threading.Event()
+        self._reported: set[str] = set()
 
     def suspect(self, names: Collection[str]) -> None:
         """Run these probes ahead of their time. Any thread may call this; unknown names are ignored."""
@@ -52,6 +53,10 @@ class ProbeLoop:
     def wake(self) -> None:
         """End the wait of the step that is under way."""
         self._wake.set()
+
+    def have_all_reported(self) -> bool:
+        """Whether the reading of every probe has been reported."""
+        return self._reported >= self._health.probes.keys()
 
     def step(self) -> None:
         """Start, report, then wait until there is more to do."""
@@ -73,4 +78,5 @@ class ProbeLoop:
         if finished:
             self._running = {name: run for name, run in self._running.items() if name not in finished}
             self._health.report_readings(finished, datetime.now(UTC))
+            self._reported |= finished.keys()
             self._on_reported()

@@ -13,6 +13,7 @@ from firstcause.notify.composer import MessageComposer
 from firstcause.notify.delivery import Delivery
 from firstcause.notify.queue import NotificationQueue
 from firstcause.notify.reminders import ReminderScheduler
+from firstcause.notify.restart_report import RestartReport
 from firstcause.store import outbox
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from firstcause.config import Notify
+    from firstcause.core.downtime import Downtime
     from firstcause.core.privacy.masking import Mask
     from firstcause.hookspecs.types import Notifier
     from firstcause.incidents.incident_service import IncidentService
@@ -83,6 +85,11 @@ class NotificationService:
             self._settings.link,
         )
         return Delivery(self._database, self.notifiers, composer, self.queue, self._settings).run(now)
+
+    def report_restart(self, downtime: Downtime, now: datetime) -> None:
+        """Queue one message for each route that knows of incidents which are still open."""
+        with self._database.write() as conn:
+            RestartReport(self._settings, self.notifiers).queue(conn, downtime, now)
 
     def release_claims(self) -> None:
         """Make messages available again that a process had claimed when it ended."""

@@ -38,7 +38,7 @@ _MESSAGE_LABELS = {
     NotifyReason.STEADY: "message that it lasts",
     NotifyReason.RESOLVED: "recovery",
 }
-_IN_DIGEST_REASON = "in one message with others that the rate limit held back"
+_IN_DIGEST_REASON = "in one message with others that were held back"
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firstcause.core.model import NotifyReason
-from firstcause.core.notify.policy import NotificationState, needs_escalation, reminder_due
+from firstcause.core.notify.policy import (
+    NotificationState,
+    needs_escalation,
+    reminder_due,
+    skip_unanswered_downtime,
+)
 from firstcause.core.text.durations import format_duration
-from firstcause.store import incidents, notification_state, outbox
+from firstcause.store import daemon_runs, incidents, notification_state, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,7 +21,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from firstcause.config import Notify, Route
+    from firstcause.config import Notify
     from firstcause.core.model import Incident
     from firstcause.store.database import Database
 
@@ -54,8 +59,13 @@ class ReminderScheduler:
 
     def _find_all_due(self, conn: sa.Connection, now: datetime) -> Iterator[tuple[Incident, DueMessage]]:
         states_by_incident = notification_state.load_open_states(conn)
+        downtimes = daemon_runs.load_downtimes(conn)
         for incident in incidents.load_open(conn):
-            for due in self._find_due(incident, states_by_incident.get(incident.row_id, {}), now):
+            states = {
+                route: skip_unanswered_downtime(state, downtimes)
+                for route, state in states_by_incident.get(incident.row_id, {}).items()
+            }
+            for due in self._find_due(incident, states, now):
                 yield incident, due
 
     def _find_due(
@@ -63,7 +73,7 @@ class ReminderScheduler:
     ) -> Iterator[DueMessage]:
         routes = self.settings.by_name
         for name, state in states.items():
-            reason = reminder_due(incident, state, now, self._get_repeat_interval(routes.get(name))).reason
+            reason = reminder_due(incident, state, now, self.settings.find_repeat_interval(name)).reason
             if reason is not None:
                 yield DueMessage(name, state.notifiers, reason)
             route = routes.get(name)
@@ -78,7 +88,3 @@ class ReminderScheduler:
                 if state.notified_since is not None:
                     note = f"nobody acknowledged it within {format_duration(escalate_after_s)}"
                 yield DueMessage(next_route, routes[next_route].notifiers, NotifyReason.ESCALATED, note)
-
-    def _get_repeat_interval(self, route: Route | None) -> float:
-        route_interval = route.repeat_interval if route is not None else None
-        return route_interval if route_interval is not None else self.settings.repeat_interval

@@ -123,10 +123,11 @@ class Simulator:
         for when in self._age_thresholds(since, until) if self._age_limits_s and since is not None else ():
             self._deliver_due(when)
             self._app.pipeline.reevaluate(when)
-        while since is not None and (when := self._find_settling(since, until)) is not None:
+        settled_at = since
+        while settled_at is not None and (when := self._find_settling(settled_at, until)) is not None:
             self._deliver_due(when)
             self._app.pipeline.reevaluate(when)
-            since = when
+            settled_at = when
         for when in (
             self._list_quiet_times(since, until, self._patience)
             if self._patience is not None and since is not None

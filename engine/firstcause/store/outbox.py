@@ -15,7 +15,7 @@ from firstcause.core.model import NotifyReason, Priority
 from firstcause.store.tables import notification_log, outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
 LEASE_S = 90.0
@@ -193,6 +193,29 @@ def defer(
     new_position = message.position if position is None else position
     values = {"due_at": due_at, "position": new_position, "held_by": held_by, "claimed_at": None}
     conn.execute(outbox.update().where(outbox.c.id == message.id).values(values))
+
+
+def list_untried(conn: sa.Connection, now: datetime) -> list[tuple[int, tuple[str, ...]]]:
+    """List the rows that are due and that nobody tried to send, with the notifiers of each."""
+    rows = conn.execute(
+        sa.select(outbox.c.id, outbox.c.notifiers)
+        .where(
+            outbox.c.outcome.is_(None),
+            outbox.c.due_at <= now,
+            outbox.c.claimed_at.is_(None),
+            outbox.c.held_by.is_(None),
+            outbox.c.said_fault.is_(None),
+            outbox.c.attempts == 0,
+            outbox.c.position == 0,
+        )
+        .order_by(outbox.c.id)
+    )
+    return [(row.id, tuple(row.notifiers)) for row in rows]
+
+
+def hold(conn: sa.Connection, row_ids: Collection[int], notifier: str) -> None:
+    """Have a notifier send these rows as one message, as if its rate limit had held them back."""
+    conn.execute(outbox.update().where(outbox.c.id.in_(row_ids)).values(held_by=notifier))
 
 
 def is_pending(conn: sa.Connection, row_id: int) -> bool:

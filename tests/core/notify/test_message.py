@@ -213,7 +213,7 @@ def test_what_was_held_back_is_said_in_one_message() -> None:
         "HELD BACK: 3 incidents since 03:00 UTC", "",
         "#7 P1: It is slow https://x/incidents/7", "#9 P2: Disk full",
         "#8 P1, resolved by now: It is slow", "",
-        "They come in one message because the rate limit held them back.",
+        "They came late, together: a rate limit or a restart of firstcause held them back.",
     ]  # fmt: skip
 
 

@@ -160,7 +160,13 @@ def format_digest_body(items: Sequence[DigestItem], since: datetime, links: Mapp
         lines.append(
             f"#{item.incident_id} {item.priority}{resolved_note}: {' '.join(item.title.split())}{link}"
         )
-    return "\n".join([*lines, "", "They come in one message because the rate limit held them back."])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "They came late, together: a rate limit or a restart of firstcause held them back.",
+        ]
+    )
 
 
 def _format_prefix(context: MessageContext) -> str:

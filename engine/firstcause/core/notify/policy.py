@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
+from firstcause.core.downtime import skip_downtime
 from firstcause.core.model import Incident, IncidentStatus, NotifyReason, Priority
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from firstcause.core.downtime import Downtime
 
 RETRY_DELAY_S = 300.0
 """Seconds until a message that no notifier could deliver is tried again; doubled after each failure."""
@@ -163,6 +170,20 @@ def reminder_due(
 def _retry_delay(failures: int, repeat_interval: float) -> float:
     max_delay = max(RETRY_DELAY_S, repeat_interval or 12 * RETRY_DELAY_S)
     return float(min(RETRY_DELAY_S * 2 ** min(failures - 1, 20), max_delay))
+
+
+def skip_unanswered_downtime(state: NotificationState, downtimes: Collection[Downtime]) -> NotificationState:
+    """Return the state as if no time had passed while firstcause did not run."""
+
+    def shift(time: datetime | None) -> datetime | None:
+        return skip_downtime(time, downtimes) if time is not None else None
+
+    return replace(
+        state,
+        notified_since=shift(state.notified_since),
+        last_notified_at=shift(state.last_notified_at),
+        escalated_at=shift(state.escalated_at),
+    )
 
 
 def needs_escalation(
