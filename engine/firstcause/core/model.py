@@ -553,7 +553,8 @@ class Reading(Frozen):
 
     code: the error this is, where not UP; the catalog says the rest. problems: what else is wrong.
     latency_ms: of the check itself. detail: one line for a person. data: numbers and words to keep, the
-    unit at the end of a number's name.
+    unit at the end of a number's name. momentary: a DEGRADED that may be gone a moment later, such as one
+    slow answer; as after DOWN, the probe looks again before anybody is notified.
     """
 
     status: Status
@@ -562,3 +563,4 @@ class Reading(Frozen):
     code: str | None = None
     data: dict[str, Scalar | None] = Field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    momentary: bool = False
