@@ -137,7 +137,7 @@ def test_twelve_probes_that_fail_once_each_wake_nobody_and_the_broken_one_does(
     daemon.start()
     try:
         wait_until(lambda: all(script.calls >= 5 for script in hiccups.values()), "five looks each")
-        wait_until(lambda: stage.incidents(), "the incident")
+        wait_until(stage.incidents, "the incident")
     finally:
         daemon.stop()
     assert {alert["service"] for alert in stage.incident()["alerts"]} == {"broken"}

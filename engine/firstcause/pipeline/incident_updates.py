@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from firstcause.core.root_cause.attribution import choose_causes
 from firstcause.core.root_cause.suspects import SILENT_CODE
 from firstcause.incidents.lifecycle import close_incident
 from firstcause.notify.queue import ROUTE_TAG
-from firstcause.store import alerts, incidents, outbox
+from firstcause.store import alerts, daemon_runs, incidents, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -58,12 +59,14 @@ class IncidentUpdater:
         self._now = now
         self._notification_queue = notification_queue
         self._reopen_within = timedelta(seconds=reopen_within_s)
-        self._flap_policy = flap_policy
         self._doubtful: Collection[tuple[str, str]] = ()
         drill = any(alert.drill for alert in self._alerts.values())
         self._open_incidents = {
             incident.row_id: incident for incident in incidents.load_open(conn, drill=drill)
         }
+        is_any_flapping = any(incident.flapping is not None for incident in self._open_incidents.values())
+        downtimes = tuple(daemon_runs.load_downtimes(conn)) if is_any_flapping else ()
+        self._flap_policy = replace(flap_policy, downtimes=downtimes)
 
     @cached_property
     def _tenant_count(self) -> int:

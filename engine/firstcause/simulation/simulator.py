@@ -123,11 +123,8 @@ class Simulator:
         for when in self._age_thresholds(since, until) if self._age_limits_s and since is not None else ():
             self._deliver_due(when)
             self._app.pipeline.reevaluate(when)
-        settled_at = since
-        while settled_at is not None and (when := self._find_settling(settled_at, until)) is not None:
-            self._deliver_due(when)
-            self._app.pipeline.reevaluate(when)
-            settled_at = when
+        if since is not None:
+            self._settle_flapping(since, until)
         for when in (
             self._list_quiet_times(since, until, self._patience)
             if self._patience is not None and since is not None
@@ -137,6 +134,14 @@ class Simulator:
             self._app.maintenance.sweep(when)
             self._app.pipeline.triage_all(when)
         self._deliver_due(until)
+
+    def _settle_flapping(self, since: datetime, until: datetime) -> None:
+        """Evaluate the rules whenever an incident that flaps has held still for long."""
+        settles_at = self._find_settling(since, until)
+        while settles_at is not None:
+            self._deliver_due(settles_at)
+            self._app.pipeline.reevaluate(settles_at)
+            settles_at = self._find_settling(settles_at, until)
 
     def _find_settling(self, since: datetime, until: datetime) -> datetime | None:
         """Find when the next incident that flaps has held still for long."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firstcause.core.downtime import Downtime
 from firstcause.core.incidents.flapping import (
     MAX_TRANSITIONS,
     FlapPolicy,
@@ -115,6 +117,15 @@ def test_the_third_beginning_makes_it_flap() -> None:
     flapping = play([(50, 50)] * 3).flapping
     assert flapping is not None
     assert describe_flapping(flapping) == "3 times in 3 min 20 s, about every 100 s, on for 50 s"
+
+
+def test_a_downtime_does_not_count_as_holding_still() -> None:
+    signal = play([(50, 50)] * 4)
+    policy = replace(POLICY, downtimes=(Downtime(time(signal.now), time(signal.now + 7200)),))
+    later = signal.now + 7200
+    assert find_settled(signal.transitions, POLICY, time(later)) is Settled.CALM
+    assert find_settled(signal.transitions, policy, time(later)) is None
+    assert find_settled(signal.transitions, policy, time(later + POLICY.calm)) is Settled.CALM
 
 
 def test_a_clock_that_is_set_back_does_not_keep_it_flapping() -> None:

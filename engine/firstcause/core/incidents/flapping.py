@@ -9,12 +9,15 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
+from firstcause.core.downtime import skip_downtime
 from firstcause.core.model import Flapping, Transition
 from firstcause.core.text.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+
+    from firstcause.core.downtime import Downtime
 
 MAX_TRANSITIONS = 64
 """The newest transitions of an incident that are kept; the rhythm is that of these."""
@@ -30,12 +33,14 @@ class FlapPolicy:
     times: how often the root has to begin within `window` seconds.
     calm: seconds that the root has to stay away until the incident is resolved.
     steady: seconds that the root has to stay active until the incident no longer flaps.
+    downtimes: when firstcause did not run, and saw neither; these times do not count.
     """
 
     times: float = 3.0
     window: float = 1800.0
     calm: float = 600.0
     steady: float = 600.0
+    downtimes: tuple[Downtime, ...] = ()
 
 
 DEFAULT_POLICY = FlapPolicy()
@@ -62,7 +67,8 @@ def find_settled(transitions: Sequence[Transition], policy: FlapPolicy, now: dat
     if not transitions:
         return None
     # The distance counts both ways: a clock that was set back by hours must not keep an incident flapping.
-    since_last_s = abs((now - transitions[-1].at).total_seconds())
+    seen_since = skip_downtime(transitions[-1].at, policy.downtimes)
+    since_last_s = abs((now - seen_since).total_seconds())
     if transitions[-1].firing:
         return Settled.STEADY if since_last_s >= policy.steady else None
     return Settled.CALM if since_last_s >= policy.calm else None
