@@ -57,7 +57,11 @@ def load_open(conn: sa.Connection, *, drill: bool = False) -> list[Incident]:
 
 def load_flapping(conn: sa.Connection) -> list[Incident]:
     """Load the open incidents that flap."""
-    return [incident for incident in load_open(conn) if incident.flapping is not None]
+    conditions = incident.c.status == IncidentStatus.OPEN.value, incident.c.flapping.is_not(None)
+    return [
+        _to_incident(row)
+        for row in conn.execute(sa.select(incident).where(*conditions).order_by(incident.c.id))
+    ]
 
 
 def list_incidents(conn: sa.Connection, status: str | None, limit: int | None) -> list[Incident]:
@@ -104,7 +108,7 @@ def save(conn: sa.Connection, record: Incident) -> int:
         "acknowledged_by": record.acknowledged_by,
         "drill": record.drill,
         "transitions": [transition.model_dump(mode="json") for transition in record.transitions],
-        "flapping": record.flapping.model_dump(mode="json") if record.flapping is not None else None,
+        "flapping": record.flapping.model_dump(mode="json") if record.flapping is not None else sa.null(),
     }
     if record.stored_id is None:
         return int(conn.execute(incident.insert().values(values).returning(incident.c.id)).scalar_one())
