@@ -111,6 +111,7 @@ def test_every_answer_is_of_its_type(served: tuple[httpx.Client, Stage]) -> None
     take_snapshots(caller, stage)
     act_on_incidents(caller, stage)
     silence(caller)
+    flap(caller)
     for path in ("remedies", "catalog", "status", "health"):
         caller.get(path)
     caller.get("remedies/{name}", "flush")
@@ -217,6 +218,22 @@ def silence(caller: Caller) -> None:
     wait_until(
         lambda: any(row["silenced_by"] for row in caller.get("incidents")["incidents"]), "a silenced incident"
     )
+
+
+def flap(caller: Caller) -> None:
+    """Begin and end the error of one instance until its incident flaps."""
+
+    def is_active() -> bool | None:
+        rows = caller.get("incidents")["incidents"]
+        ends = [row["alerts"][0]["resolved_at"] for row in rows if row["root"]["code"] == "FLAPS"]
+        return ends[0] is None if ends else None
+
+    for number in range(5):
+        event = {"code": "FLAPS", "tags": {"instance": "a"}, "resolved": number % 2 == 1}
+        caller.call("POST", "events", json=event)
+        wait_until(lambda active=number % 2 == 0: is_active() is active, "the change")
+    (row,) = (row for row in caller.get("incidents")["incidents"] if row["root"]["code"] == "FLAPS")
+    assert row["flapping"]["times"] == 3
 
 
 def test_every_operation_has_the_schema_of_its_answer(tmp_path: Path) -> None:

@@ -128,7 +128,8 @@ def _format_times(answer: Mapping[str, Any]) -> str:
         f", acknowledged by {single_line(answer['acknowledged_by'])}" if answer["acknowledged_by"] else ""
     )
     quiet = ", notifications are muted" if answer["suppressed"] else ""
-    flapping = f", flapping: {answer['flapping']['text']}" if answer["flapping"] else ""
+    flaps = "flapped" if answer["resolved_at"] else "flapping:"
+    flapping = f", {flaps} {answer['flapping']['text']}" if answer["flapping"] else ""
     return f"{answer['opened_at']}{until}{flapping}{acknowledged}{quiet}"
 
 

@@ -56,7 +56,8 @@ def format_status(report: DebugReport) -> str:
         if report.status is IncidentStatus.OPEN
         else f"{report.status}, lasted {duration}"
     )
-    flapping = f", flapping: {describe_flapping(report.flapping)}" if report.flapping is not None else ""
+    flaps = "flapped" if report.resolved_at is not None else "flapping:"
+    flapping = f", {flaps} {describe_flapping(report.flapping)}" if report.flapping is not None else ""
     return f"incident {report.incident}, {state}, since {since}, {report.events} errors{flapping}"
 
 
