@@ -103,6 +103,22 @@ def test_what_is_still_open_is_said_in_one_message(stages: Stages) -> None:
     assert len(crew.received) == 5
 
 
+def test_what_is_over_is_in_the_same_message(stages: Stages) -> None:
+    stage = make_stage(stages)
+    crew, _boss = stage.phones
+    stage.app.daemon_runs.begin_run(stage.time(0))
+    stage.report(0, "A", "B", "C")
+    stage.deliver(0)
+    downtime = stop_and_start(stage, 5 * MINUTE, 5 * HOUR)
+    now = 5 * HOUR + 5
+    stage.take(now, stage.event(now, "C", resolved=True))
+    stage.app.notifications.report_restart(downtime, stage.time(now))
+    stage.deliver(now)
+    (digest,) = crew.received[3:]
+    assert [line for line in digest.body.splitlines() if "resolved by now" in line]
+    assert len(digest.incidents) == 3
+
+
 def test_one_open_incident_is_one_reminder(stages: Stages) -> None:
     stage = make_stage(stages)
     stage.app.daemon_runs.begin_run(stage.time(0))

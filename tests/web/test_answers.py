@@ -223,15 +223,15 @@ def silence(caller: Caller) -> None:
 def flap(caller: Caller) -> None:
     """Begin and end the error of one instance until its incident flaps."""
 
-    def is_active() -> bool | None:
+    def list_ends() -> list[bool]:
         rows = caller.get("incidents")["incidents"]
-        ends = [row["alerts"][0]["resolved_at"] for row in rows if row["root"]["code"] == "FLAPS"]
-        return ends[0] is None if ends else None
+        return [row["alerts"][0]["resolved_at"] is not None for row in rows if row["root"]["code"] == "FLAPS"]
 
     for number in range(5):
-        event = {"code": "FLAPS", "tags": {"instance": "a"}, "resolved": number % 2 == 1}
+        resolved = number % 2 == 1
+        event = {"code": "FLAPS", "tags": {"instance": "a"}, "resolved": resolved}
         caller.call("POST", "events", json=event)
-        wait_until(lambda active=number % 2 == 0: is_active() is active, "the change")
+        wait_until((lambda: list_ends() == [True]) if resolved else lambda: list_ends() == [False], "it")
     (row,) = (row for row in caller.get("incidents")["incidents"] if row["root"]["code"] == "FLAPS")
     assert row["flapping"]["times"] == 3
 

@@ -103,14 +103,14 @@ def test_what_mended_it_before_is_shown_with_the_fix(tmp_path: Path) -> None:
 def test_an_incident_that_flaps_says_so_in_its_rhythm(client: httpx.Client) -> None:
     number = an_incident(client)
 
-    def find(*, is_active: bool) -> bool:
+    def is_active() -> bool:
         alerts = client.get(f"/api/v1/incidents/{number}").json()["alerts"]
-        return any(alert["resolved_at"] is None for alert in alerts) is is_active
+        return any(alert["resolved_at"] is None for alert in alerts)
 
     for resolved in (True, False, True, False):
         event = {"code": "TWILIO_API_FAILURE", "resolved": resolved}
         client.post("/api/v1/events", json=event).raise_for_status()
-        wait_until(lambda resolved=resolved: find(is_active=not resolved), "the change")
+        wait_until((lambda: not is_active()) if resolved else is_active, "the change")
     flapping = client.get(f"/api/v1/incidents/{number}").json()["flapping"]
     assert flapping["times"] == 3
     for path in ("/", f"/incidents/{number}"):
