@@ -276,11 +276,11 @@ class Notify(Frozen):
         """The routes in order, by name; a route without a name is called by its position, as `route 2`."""
         return {route.name or f"route {index}": route for index, route in enumerate(self.routes, 1)}
 
-    def get_repeat_interval(self, route_name: str) -> float:
-        """Return the seconds between reminders of a route."""
+    def find_repeat_interval(self, route_name: str) -> float:
+        """Find the seconds between the reminders of a route, 0 for none; of an unknown one the default."""
         route = self.by_name.get(route_name)
-        own = route.repeat_interval if route is not None else None
-        return own if own is not None else self.repeat_interval
+        route_interval = route.repeat_interval if route is not None else None
+        return route_interval if route_interval is not None else self.repeat_interval
 
     @model_validator(mode="after")
     def _check_routes(self) -> Notify:

@@ -78,3 +78,25 @@ def test_how_long_to_wait() -> None:
     made.mark_started(made.list_due(0), 0)
     assert made.compute_wait(0, 1000) == pytest.approx(60 * (1 - compute_offset("redis") / 2))
     assert made.compute_wait(500, 1000) == 0
+
+
+def test_a_second_look_comes_early_and_leaves_the_other_moments_as_they_are() -> None:
+    without, made = schedule(probe("redis", 60, 0)), schedule(probe("redis", 60, 0))
+    for each in (without, made):
+        each.mark_started(each.list_due(1000), 1000)
+    made.add_second_looks(["redis"], 1005)
+    assert made.compute_wait(1000, 60) == 5
+    assert made.list_due(1004.9) == []
+    assert made.list_due(1005) == ["redis"]
+    made.mark_started(["redis"], 1005)
+    assert made.list_due(1006) == []
+    assert made.compute_wait(1006, 60) == without.compute_wait(1006, 60)
+
+
+def test_a_look_that_is_due_sooner_is_the_second_look() -> None:
+    made = schedule(probe("redis", 2, 0))
+    made.mark_started(made.list_due(1000), 1000)
+    made.add_second_looks(["redis"], 1005)
+    assert made.list_due(1002) == ["redis"]
+    made.mark_started(["redis"], 1002)
+    assert made.compute_wait(1002, 60) <= 2

@@ -39,3 +39,12 @@ def test_a_slow_answer_is_a_problem() -> None:
     assert (reading.status, reading.code) == (Status.DEGRADED, "SLOW")
     assert reading.latency_ms is not None
     assert reading.detail.endswith("ms, over -1 ms")
+
+
+def test_only_a_slow_answer_is_momentary() -> None:
+    slow = Findings()
+    slow.record_latency(-1, "SLOW")
+    assert (slow.reading("well").status, slow.reading("well").momentary) == (Status.DEGRADED, True)
+    slow.measure("memory_share", 0.95, maximum=0.9)
+    assert not slow.reading("well").momentary
+    assert not Findings().reading("well").momentary

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from support.scenario_app import Phone
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from support.scenario_app import Stage
 
 ROOT, EFFECT = "TWILIO_API_FAILURE", "SMS_DELIVERY_FAILURE"
@@ -53,7 +57,41 @@ def test_what_is_back_at_once_is_the_same_alert_of_the_same_incident(stage: Stag
     stage.deliver(1000)
     mended(stage, 1100)
     stage.deliver(1200)
-    assert stage.phones[0].summaries == [f"first {ROOT}", f"resolved {ROOT}"], "the flaps between wake nobody"
+    reasons = ("first", "flapping", "resolved")
+    assert stage.phones[0].summaries == [f"{reason} {ROOT}" for reason in reasons], "no flap wakes anybody"
+
+
+def test_who_was_told_that_it_is_over_has_not_acknowledged_its_return(stages: Callable[..., Stage]) -> None:
+    crew, boss = Phone("crew"), Phone("boss")
+    routes = [
+        {"name": "crew", "notifiers": ["crew"], "escalate_to": "boss", "escalate_after": 600},
+        {"name": "boss", "notifiers": ["boss"], "escalation_only": True},
+    ]
+    stage = stages(crew, boss, notify={"group_wait": 30, "routes": routes})
+    stage.report(0, ROOT)
+    stage.deliver(60)
+    stage.app.incidents.acknowledge("1", stage.time(70), "ann", None)
+    mended(stage, 100)
+    stage.deliver(100)
+    stage.report(280, ROOT)
+    incident = stage.incident()
+    assert (incident["status"], incident["acknowledged_by"]) == ("open", None)
+    assert {"what": "no longer acknowledged", "reason": "it was over"} in [
+        {key: line[key] for key in ("what", "reason")} for line in incident["timeline"]
+    ]
+    for at in (310, 900, 920, 1000):
+        stage.deliver(at)
+    assert crew.summaries == [f"first {ROOT}", f"resolved {ROOT}", f"first {ROOT}"]
+    assert boss.summaries == [f"escalated {ROOT}"]
+
+
+def test_an_acknowledgement_lasts_as_long_as_the_incident(stage: Stage) -> None:
+    stage.report(0, ROOT)
+    stage.app.incidents.acknowledge("1", stage.time(10), "ann", None)
+    stage.report(20, ROOT, EFFECT)
+    mended(stage, 30, EFFECT)
+    stage.report(40, EFFECT)
+    assert stage.incident()["acknowledged_by"] == "ann"
 
 
 def test_what_is_back_much_later_is_a_new_incident(stage: Stage) -> None:

@@ -162,3 +162,20 @@ def test_what_was_said_of_a_merged_incident_counts_for_the_other(
         assert notification_state.load_state(conn, into)["all"].notified_fault == "root"
         assert incidents.load_notifications(conn, number) == []
         assert [each["notifier"] for each in incidents.load_notifications(conn, into)] == ["sms"]
+
+
+def test_that_it_flaps_is_known_until_another_beginning_is_said(
+    database: Database, number: int, now: datetime
+) -> None:
+    for reason, known in [
+        (FIRST, False),
+        (NotifyReason.FLAPPING, True),
+        (REMINDER, True),
+        (ESCALATED, True),
+        (NotifyReason.STEADY, False),
+        (NotifyReason.FLAPPING, True),
+        (RESOLVED, False),
+    ]:
+        queue(database, number, reason, now)
+        say(database, now)
+        assert told(database, number).notified_flapping is known

@@ -111,6 +111,7 @@ def test_every_answer_is_of_its_type(served: tuple[httpx.Client, Stage]) -> None
     take_snapshots(caller, stage)
     act_on_incidents(caller, stage)
     silence(caller)
+    flap(caller)
     for path in ("remedies", "catalog", "status", "health"):
         caller.get(path)
     caller.get("remedies/{name}", "flush")
@@ -217,6 +218,22 @@ def silence(caller: Caller) -> None:
     wait_until(
         lambda: any(row["silenced_by"] for row in caller.get("incidents")["incidents"]), "a silenced incident"
     )
+
+
+def flap(caller: Caller) -> None:
+    """Begin and end the error of one instance until its incident flaps."""
+
+    def list_ends() -> list[bool]:
+        rows = caller.get("incidents")["incidents"]
+        return [row["alerts"][0]["resolved_at"] is not None for row in rows if row["root"]["code"] == "FLAPS"]
+
+    for number in range(5):
+        resolved = number % 2 == 1
+        event = {"code": "FLAPS", "tags": {"instance": "a"}, "resolved": resolved}
+        caller.call("POST", "events", json=event)
+        wait_until((lambda: list_ends() == [True]) if resolved else lambda: list_ends() == [False], "it")
+    (row,) = (row for row in caller.get("incidents")["incidents"] if row["root"]["code"] == "FLAPS")
+    assert row["flapping"]["times"] == 3
 
 
 def test_every_operation_has_the_schema_of_its_answer(tmp_path: Path) -> None:

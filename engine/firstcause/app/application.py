@@ -6,6 +6,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from firstcause.app.daemon_runs import DaemonRuns
 from firstcause.app.maintenance import Maintenance
 from firstcause.app.monitoring import Monitoring
 from firstcause.app.secret_masking import SecretMasking
@@ -135,6 +136,10 @@ class Application:
             self.incidents,
             reevaluate=self._reevaluate,
         )
+
+    @cached_property
+    def daemon_runs(self) -> DaemonRuns:
+        return DaemonRuns(self.database, self.rules)
 
     @cached_property
     def monitoring(self) -> Monitoring:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from firstcause.store import (
     alerts,
     backup,
     cardinality,
+    daemon_runs,
     dependencies,
     event_counts,
     event_log,
@@ -53,12 +54,14 @@ class Maintenance:
         settings = self.settings
         with self.database.read() as conn:
             active = alerts.load_active(conn)
+            downtimes = daemon_runs.load_downtimes(conn)
         with self.database.write(exclusive=False) as conn:
             snapshots.roll_up(conn, now, settings.health.full_resolution, settings.health.retention)
             event_counts.roll_up(conn, now, settings.health.full_resolution, settings.health.retention)
             dependencies.prune(conn, now - timedelta(seconds=settings.topology.learned_ttl))
             cardinality.prune_registry(conn, settings.intake.max_tracked_codes)
-        ended = probe_events.build_quiet_resolutions(active, settings.intake.patience, now, generate_id)
+        patience = replace(settings.intake.patience, downtimes=tuple(downtimes))
+        ended = probe_events.build_quiet_resolutions(active, patience, now, generate_id)
         if ended:
             self.intake.accept(ended, now)
         self.reevaluate(now)

@@ -128,7 +128,9 @@ def _format_times(answer: Mapping[str, Any]) -> str:
         f", acknowledged by {single_line(answer['acknowledged_by'])}" if answer["acknowledged_by"] else ""
     )
     quiet = ", notifications are muted" if answer["suppressed"] else ""
-    return f"{answer['opened_at']}{until}{acknowledged}{quiet}"
+    flaps = "flapped" if answer["resolved_at"] else "flapping:"
+    flapping = f", {flaps} {answer['flapping']['text']}" if answer["flapping"] else ""
+    return f"{answer['opened_at']}{until}{flapping}{acknowledged}{quiet}"
 
 
 def _format_alerts(alerts: Iterable[Mapping[str, Any]]) -> Iterator[str]:

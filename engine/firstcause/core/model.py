@@ -419,10 +419,33 @@ class Root(Frozen):
     tenant: str | None = None
 
 
+class Transition(Frozen):
+    """The moment at which the root of an incident began or ended. firing: whether it began."""
+
+    at: Time
+    firing: bool
+
+
+class Flapping(Frozen):
+    """How an incident flaps.
+
+    times: how often its root began since `since`. last_onset: when it last began.
+    period_s: seconds from one beginning to the next, typically. on_s: seconds that the root lasts, typically.
+    """
+
+    since: Time
+    times: int
+    last_onset: Time
+    period_s: float
+    on_s: float
+
+
 class Incident(Frozen):
     """A root cause and its cascades, from the first alert until resolved.
 
     suppressed: by a rule. drill: a test alert, to see whether the phone rings.
+    transitions: the newest ones, in order. flapping: how it flaps, or flapped until it was resolved; None
+        while it does not. An incident that flaps stays open while its root is away for a moment.
     """
 
     fault: str
@@ -439,6 +462,8 @@ class Incident(Frozen):
     acknowledged_at: Time | None = None
     acknowledged_by: str | None = None
     drill: bool = False
+    transitions: tuple[Transition, ...] = ()
+    flapping: Flapping | None = None
     stored_id: int | None = None
 
     @property
@@ -446,12 +471,18 @@ class Incident(Frozen):
         """The row of one that is stored; ValueError where it has none yet."""
         return _require_row(self.stored_id)
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether it flaps and its root is away for the moment."""
+        return self.flapping is not None and bool(self.transitions) and not self.transitions[-1].firing
+
 
 class NotifyReason(StrEnum):
     """Why a person is notified.
 
     escalated: it is worse, or nobody acknowledged it. reminder: it is still open, and nobody did. digest:
-    several messages in one, as there were too many.
+    several messages in one, as there were too many. flapping: it ends and returns again and again. steady:
+    it no longer does, and lasts.
     """
 
     FIRST = "first"
@@ -459,6 +490,8 @@ class NotifyReason(StrEnum):
     ESCALATED = "escalated"
     REMINDER = "reminder"
     DIGEST = "digest"
+    FLAPPING = "flapping"
+    STEADY = "steady"
     RESOLVED = "resolved"
 
 
@@ -520,7 +553,8 @@ class Reading(Frozen):
 
     code: the error this is, where not UP; the catalog says the rest. problems: what else is wrong.
     latency_ms: of the check itself. detail: one line for a person. data: numbers and words to keep, the
-    unit at the end of a number's name.
+    unit at the end of a number's name. momentary: a DEGRADED that may be gone a moment later, such as one
+    slow answer; as after DOWN, the probe looks again before anybody is notified.
     """
 
     status: Status
@@ -529,3 +563,4 @@ class Reading(Frozen):
     code: str | None = None
     data: dict[str, Scalar | None] = Field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    momentary: bool = False

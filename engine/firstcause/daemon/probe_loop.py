@@ -43,6 +43,8 @@ class ProbeLoop:
         self._running: dict[str, ProbeRun] = {}
         self._suspects: set[str] = set()
         self._wake = threading.Event()
+        self._reported: set[str] = set()
+        self._suspected_runs: set[str] = set()
 
     def suspect(self, names: Collection[str]) -> None:
         """Run these probes ahead of their time. Any thread may call this; unknown names are ignored."""
@@ -52,6 +54,10 @@ class ProbeLoop:
     def wake(self) -> None:
         """End the wait of the step that is under way."""
         self._wake.set()
+
+    def have_all_reported(self) -> bool:
+        """Whether every probe has a reading that counts and was reported."""
+        return self._reported >= self._health.probes.keys()
 
     def step(self) -> None:
         """Start, report, then wait until there is more to do."""
@@ -65,6 +71,7 @@ class ProbeLoop:
         now = time.monotonic()
         due = self._schedule.list_due(now, frozenset(self._suspects))
         self._schedule.mark_started(due, now)
+        self._suspected_runs |= self._suspects & set(due)
         self._suspects -= set(due)
         self._running |= {name: self._health.begin_check(name, self._wake.set) for name in due}
 
@@ -72,5 +79,12 @@ class ProbeLoop:
         finished = {name: run.wait_for_reading() for name, run in self._running.items() if run.is_finished}
         if finished:
             self._running = {name: run for name, run in self._running.items() if name not in finished}
-            self._health.report_readings(finished, datetime.now(UTC))
+            again = self._health.report_scheduled_readings(
+                finished, self._suspected_runs & finished.keys(), datetime.now(UTC)
+            )
+            self._suspected_runs -= finished.keys()
+            self._reported |= finished.keys() - again
+            if again:
+                due_at = time.monotonic() + self._health.second_look_delay_s
+                self._schedule.add_second_looks(again, due_at)
             self._on_reported()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import watchfiles
 
+from firstcause.daemon.first_look import FirstLook
 from firstcause.daemon.probe_loop import ProbeLoop
 from firstcause.errors import ConfigError, FirstcauseError, RuleFileError
 from firstcause.incidents.serializers import format_over_limit
@@ -70,6 +71,7 @@ class Daemon:
         self._daemon_claim = contextlib.ExitStack()
         self._probe_loop: ProbeLoop | None = None
         self._listener_threads: ListenerSupervisor | None = None
+        self._first_look: FirstLook | None = None
 
     def start(self) -> None:
         """Prepare the store, load everything that can be wrong, then begin. Raises before anything runs."""
@@ -83,6 +85,11 @@ class Daemon:
         self._listener_threads = self._create_listeners()
         self._listener_threads.start()
         self._probe_loop = ProbeLoop(app.health, self._pipeline_wake.set, self._stopping)
+        self._first_look = FirstLook(
+            app.daemon_runs.begin_run(utc_now()),
+            app.daemon_runs.policy,
+            self._probe_loop.have_all_reported,
+        )
         steps = {
             "deliver": self._deliver_messages,
             "probes": self._probe_loop.step,
@@ -114,6 +121,8 @@ class Daemon:
         for thread in self._threads:
             thread.join(timeout=_STOP_TIMEOUT_S)
         self._dispatcher.join(_DELIVERY_STOP_TIMEOUT_S)
+        with contextlib.suppress(FirstcauseError):
+            self.application.daemon_runs.record_alive(utc_now())
         self.application.wake = None
         self._daemon_claim.close()
 
@@ -170,6 +179,7 @@ class Daemon:
         # Also where nothing waits: nothing comes in as long as the backlog counts as full.
         intake.backlog_limit.refresh()
         pipeline.reevaluate_if_needed(utc_now())
+        can_end_look = self._first_look is not None and self._first_look.can_end()
         started, stored = time.monotonic(), intake.stored_count
         while (batch := pipeline.triage(utc_now())).events:
             intake.backlog_limit.refresh()
@@ -179,10 +189,23 @@ class Daemon:
                 # Events come faster than they are triaged: leave the processor to the senders.
                 self._stopping.wait(min(REST_FACTOR * (time.monotonic() - started), MAX_REST_S))
             started, stored = time.monotonic(), intake.stored_count
+        if can_end_look:
+            self._end_first_look()
+
+    def _end_first_look(self) -> None:
+        look = self._first_look
+        if look is not None and look.downtime is not None:
+            if look.needs_report:
+                self.application.notifications.report_restart(look.downtime, utc_now())
+            look.end()
+
+    @property
+    def _is_looking(self) -> bool:
+        return self._first_look is not None and not self._first_look.is_over
 
     def _deliver_messages(self) -> None:
         self._delivery_wake.clear()
-        if not self.application.notifications.dispatch(self._dispatcher, utc_now):
+        if self._is_looking or not self.application.notifications.dispatch(self._dispatcher, utc_now):
             self._delivery_wake.wait(POLL_INTERVAL_S / 2)
 
     def _take_snapshot(self) -> None:
@@ -197,6 +220,10 @@ class Daemon:
         self._stopping.wait(max(0.0, self.application.settings.health.interval - elapsed))
 
     def _sweep_alerts(self) -> None:
+        if self._is_looking:
+            self._stopping.wait(POLL_INTERVAL_S)
+            return
+        self.application.daemon_runs.record_alive(utc_now())
         self.application.maintenance.sweep(utc_now())
         self._stopping.wait(SWEEP_INTERVAL_S)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from firstcause.core.health.second_look import ProbePolicy, needs_second_look
 from firstcause.errors import NotFoundError
 from firstcause.health import environment, error_budgets, forecasts, probe_events, snapshot_check
 from firstcause.health.baselines import Baselines
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
     from firstcause.intake.event_intake import EventIntake
     from firstcause.rulebase.live_rules import LiveRules
     from firstcause.store.database import Database
+
+log = logging.getLogger("firstcause.health")
+
+PROBE_PREFIX = "probe_"
+"""The prefix of the thresholds that set `ProbePolicy`."""
 
 
 class HealthService:
@@ -63,6 +70,7 @@ class HealthService:
         # One snapshot at a time: each is compared with the one before it.
         self._snapshot_lock = threading.Lock()
         self._forecast_at: datetime | None = None
+        self._seen_once: frozenset[str] = frozenset()
 
     @cached_property
     def probes(self) -> Mapping[str, Probe]:
@@ -103,8 +111,48 @@ class HealthService:
         """Start one probe without waiting for it. on_finished: called when the run is over."""
         return self._probe_runner.begin(self._get_probe(name), on_finished)
 
+    @property
+    def second_look_delay_s(self) -> float:
+        """Seconds after which a probe looks again that failed once."""
+        return self._rules.current.book.from_thresholds(ProbePolicy, PROBE_PREFIX).second_look
+
+    def report_scheduled_readings(
+        self, readings: Mapping[str, Reading], suspected: Collection[str], now: datetime
+    ) -> Collection[str]:
+        """Accept events as `report_readings` does, without failures that have to be seen twice.
+
+        suspected: probes that ran because of errors that others reported, which count as the first look.
+        Returns the names of the probes that have to look again.
+        """
+        candidates = readings.keys() - suspected - self._seen_once if self.second_look_delay_s > 0 else ()
+        failures = self._select_hiccups({name: readings[name] for name in candidates})
+        mask = self._get_mask()
+        masked = {name: _mask_reading(reading, mask) for name, reading in failures.items()}
+        for name, reading in masked.items():
+            log.info("probe %s: seen once, looking again: %s", name, reading.detail)
+        self.report_readings({name: readings[name] for name in readings.keys() - failures.keys()}, now)
+        self._system_state.mark_seen_once(masked)
+        self._seen_once |= failures.keys()
+        return failures.keys()
+
+    def _select_hiccups(self, readings: Mapping[str, Reading]) -> Mapping[str, Reading]:
+        """Select the failures that may be a hiccup."""
+        last_readings = {name: reading for name, (_, reading) in self._system_state.readings.items()}
+        possible = {
+            name: reading
+            for name, reading in readings.items()
+            if needs_second_look(reading, last_readings.get(name), has_alert=False)
+        }
+        if not possible:
+            return {}
+        with self._database.read() as conn:
+            raised_by = {alert.probe for alert in alerts.load_active(conn)}
+        return {name: reading for name, reading in possible.items() if name not in raised_by}
+
     def report_readings(self, readings: Mapping[str, Reading], now: datetime) -> Mapping[str, Reading]:
         """Accept events for what is wrong and for what is over by these readings. Returns them masked."""
+        # Each of these counts, so the next failure is a first one again.
+        self._seen_once -= readings.keys()
         mask = self._get_mask()
         masked = {name: _mask_reading(reading, mask) for name, reading in readings.items()}
         probes = {name: self.probes[name] for name in masked}

@@ -33,13 +33,16 @@ class Schedule:
     _next_due: dict[str, float] = field(default_factory=dict)
     _last_started: dict[str, float] = field(default_factory=dict)
     _rounds: dict[str, int] = field(default_factory=dict)
+    _second_look_at: dict[str, float] = field(default_factory=dict)
 
     def list_due(self, now: float, suspects: Collection[str] = ()) -> list[str]:
         """List the names of the probes that are due. suspects: names of probes that may run early."""
         return [name for name in self.probes if self._is_due(name, now, suspects)]
 
     def _is_due(self, name: str, now: float, suspects: Collection[str]) -> bool:
-        if name not in self._next_due or now >= self._next_due[name]:
+        if name not in self._next_due or now >= min(
+            self._next_due[name], self._second_look_at.get(name, self._next_due[name])
+        ):
             return True
         return name in suspects and now - self._last_started[name] >= self.suspect_gap
 
@@ -48,12 +51,17 @@ class Schedule:
         for name in names:
             probe = self.probes[name]
             self._last_started[name] = now
+            self._second_look_at.pop(name, None)
             if name not in self._next_due:
                 # The first wait is shorter by the name's share, which sets the probes' moments apart.
                 self._next_due[name] = now + probe.interval * (1 - compute_offset(name) / 2)
             elif now >= self._next_due[name]:
                 missed = (now - self._next_due[name]) // probe.interval
                 self._next_due[name] += probe.interval * (1 + missed) + self._compute_jitter(name)
+
+    def add_second_looks(self, names: Iterable[str], due_at: float) -> None:
+        """Have these probes run by then at the latest; their own moments stay."""
+        self._second_look_at |= dict.fromkeys(names, due_at)
 
     def _compute_jitter(self, name: str) -> float:
         """Vary the interval by up to half of the jitter either way; its average stays."""
@@ -67,4 +75,5 @@ class Schedule:
 
     def compute_wait(self, now: float, max_wait_s: float) -> float:
         """Return the seconds until the next probe is due, at most `max_wait_s`."""
-        return max(0.0, min([max_wait_s, *(due_at - now for due_at in self._next_due.values())]))
+        due_times = (*self._next_due.values(), *self._second_look_at.values())
+        return max(0.0, min([max_wait_s, *(due_at - now for due_at in due_times)]))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from firstcause.core import facts
 from firstcause.core.facts import Change
 from firstcause.core.health.comparison import DEPLOYMENT, difference_facts
+from firstcause.core.health.second_look import mark_seen_once
 from firstcause.core.health.snapshot import to_observation
 
 if TYPE_CHECKING:
@@ -76,6 +77,15 @@ class SystemState:
                     del latencies[:-MAX_LATENCIES]
             # A new dictionary, as others may be iterating over the old one.
             self.readings = self.readings | dict(readings)
+
+    def mark_seen_once(self, failures: Mapping[str, Reading]) -> None:
+        """Show failures that were seen once, without counting them. Probes without a reading stay so."""
+        with self._lock:
+            self.readings = self.readings | {
+                name: (self.readings[name][0], mark_seen_once(self.readings[name][1], failure))
+                for name, failure in failures.items()
+                if name in self.readings
+            }
 
     def take_observations(self) -> dict[str, ProbeObservation]:
         """Return the last readings as a snapshot keeps them, with the latencies since the last snapshot."""

@@ -18,6 +18,7 @@ class Findings:
     data: dict[str, Scalar] = field(default_factory=dict)
     latency_ms: float | None = None
     _problems: list[tuple[Status, Problem]] = field(default_factory=list)
+    _slow_answers: int = 0
     _started: float = field(default_factory=time.perf_counter)
 
     def restart(self) -> None:
@@ -29,6 +30,7 @@ class Findings:
         self.latency_ms = round((time.perf_counter() - self._started) * 1000, 2)
         if degraded_ms is not None and self.latency_ms > degraded_ms:
             self.degraded(f"answered in {self.latency_ms:g} ms, over {degraded_ms:g} ms", code)
+            self._slow_answers += 1
 
     def measure(
         self, name: str, value: Scalar | None, *, maximum: float | None = None, code: str | None = None
@@ -63,4 +65,5 @@ class Findings:
             code=worst.code,
             data=dict(self.data),
             problems=tuple(problem for _status, problem in others),
+            momentary=len(self._problems) == self._slow_answers,
         )

@@ -111,10 +111,26 @@ class TimelineAnswer(Frozen):
     reason: str | None
 
 
+class FlappingAnswer(Frozen):
+    """How an incident flaps, or flapped until it was resolved.
+
+    times: how often it began since `since`. last_onset: when it last began. text: the same in words.
+    period_s: seconds from one beginning to the next, typically. on_s: seconds that it lasts, typically.
+    """
+
+    since: FormattedTime
+    times: int
+    last_onset: FormattedTime
+    period_s: float
+    on_s: float
+    text: str
+
+
 class IncidentAnswer(Frozen):
     """An incident.
 
     suppressed: by a rule. drill: a test, to see whether the phone rings. silenced_by: ids of silences.
+    flapping: None where it does not end and return again and again.
     fix: what fixed it, in a person's words. how_to_fix: what the catalog says; None in lists.
     events: occurrences of all alerts. timeline: empty in lists.
     """
@@ -130,6 +146,7 @@ class IncidentAnswer(Frozen):
     suppressed: bool
     acknowledged_at: FormattedTime | None
     acknowledged_by: str | None
+    flapping: FlappingAnswer | None
     drill: bool
     silenced_by: tuple[str, ...]
     fix: str | None

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.incidents.alert_parts import select_differing_labels
-from firstcause.core.model import Alert, AlertParts, Incident, Role
+from firstcause.core.incidents.flapping import describe_flapping
+from firstcause.core.model import Alert, AlertParts, Flapping, Incident, Role
 from firstcause.core.text.sizes import format_size
 from firstcause.core.text.timestamps import format_time
 from firstcause.errors import RuleFileError
@@ -65,6 +66,7 @@ def serialize_incident(
         "suppressed": incident.suppressed,
         "acknowledged_at": format_time(incident.acknowledged_at),
         "acknowledged_by": incident.acknowledged_by,
+        "flapping": _serialize_flapping(incident.flapping),
         "drill": incident.drill,
         "silenced_by": _list_silence_ids(members),
         "fix": incident.fix,
@@ -77,6 +79,12 @@ def serialize_incident(
         "notifications": [_format_times(notification) for notification in notifications],
         "timeline": [_format_times(line) for line in timeline],
     }
+
+
+def _serialize_flapping(flapping: Flapping | None) -> dict[str, Any] | None:
+    if flapping is None:
+        return None
+    return {**_format_times(dict(flapping)), "text": describe_flapping(flapping)}
 
 
 def _list_silence_ids(members: Sequence[Alert]) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.incidents.debug_report import as_text, build_debug_report, find_root_verdict
+from firstcause.core.incidents.flapping import describe_flapping
 from firstcause.core.model import IncidentStatus, Notification, NotifyReason, Role
 from firstcause.core.notify.message import (
     DigestItem,
@@ -166,6 +167,7 @@ class MessageComposer:
             now=now,
             duration=(resolved_at - incident.opened_at).total_seconds() if resolved_at is not None else None,
             more_urgent=more_urgent,
+            rhythm=describe_flapping(incident.flapping) if incident.flapping is not None else None,
             drill=incident.drill,
             maybe_repeat=maybe_repeat,
         )

@@ -14,6 +14,7 @@ from firstcause.notify.delivery import Delivery
 from firstcause.notify.notifier_calls import NotifierCalls
 from firstcause.notify.queue import NotificationQueue
 from firstcause.notify.reminders import ReminderScheduler
+from firstcause.notify.restart_report import RestartReport
 from firstcause.store import outbox
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from firstcause.config import Notify
+    from firstcause.core.downtime import Downtime
     from firstcause.core.privacy.masking import Mask
     from firstcause.hookspecs.types import Notifier
     from firstcause.incidents.incident_service import IncidentService
@@ -109,6 +111,11 @@ class NotificationService:
         return Delivery(
             self._database, self.notifiers, self._calls, composer, self.queue, self._settings, clock
         )
+
+    def report_restart(self, downtime: Downtime, now: datetime) -> None:
+        """Queue one message for each route that knows of incidents which are still open."""
+        with self._database.write() as conn:
+            RestartReport(self._settings, self.notifiers).queue(conn, downtime, now)
 
     def release_claims(self) -> None:
         """Make messages available again that a process had claimed when it ended."""

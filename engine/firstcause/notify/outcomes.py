@@ -37,9 +37,11 @@ _MESSAGE_LABELS = {
     NotifyReason.NEW_ROOT: "new cause",
     NotifyReason.ESCALATED: "escalation",
     NotifyReason.REMINDER: "reminder",
+    NotifyReason.FLAPPING: "message that it flaps",
+    NotifyReason.STEADY: "message that it lasts",
     NotifyReason.RESOLVED: "recovery",
 }
-_IN_DIGEST_REASON = "in one message with others that the rate limit held back"
+_IN_DIGEST_REASON = "in one message with others that were held back"
 
 
 @dataclass(frozen=True)
@@ -249,7 +251,7 @@ class OutcomeWriter:
             _add_note(conn, row, now, what, error)
             return
         failures = row.failures + 1
-        delay_s = compute_retry_delay(failures, self.settings.get_repeat_interval(row.route))
+        delay_s = compute_retry_delay(failures, self.settings.find_repeat_interval(row.route))
         outbox.schedule_retry(
             conn,
             row.id,

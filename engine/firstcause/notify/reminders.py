@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firstcause.core.model import NotifyReason
-from firstcause.core.notify.policy import NotificationState, needs_escalation, reminder_due
+from firstcause.core.notify.policy import (
+    NotificationState,
+    needs_escalation,
+    reminder_due,
+    skip_unanswered_downtime,
+)
 from firstcause.core.text.durations import format_duration
-from firstcause.store import incidents, notification_state, outbox
+from firstcause.store import daemon_runs, incidents, notification_state, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,8 +59,13 @@ class ReminderScheduler:
 
     def _find_all_due(self, conn: sa.Connection, now: datetime) -> Iterator[tuple[Incident, DueMessage]]:
         states_by_incident = notification_state.load_open_states(conn)
+        downtimes = daemon_runs.load_downtimes(conn)
         for incident in incidents.load_open(conn):
-            for due in self._find_due(incident, states_by_incident.get(incident.row_id, {}), now):
+            states = {
+                route: skip_unanswered_downtime(state, downtimes)
+                for route, state in states_by_incident.get(incident.row_id, {}).items()
+            }
+            for due in self._find_due(incident, states, now):
                 yield incident, due
 
     def _find_due(
@@ -63,7 +73,7 @@ class ReminderScheduler:
     ) -> Iterator[DueMessage]:
         routes = self.settings.by_name
         for name, state in states.items():
-            reason = reminder_due(incident, state, now, self.settings.get_repeat_interval(name)).reason
+            reason = reminder_due(incident, state, now, self.settings.find_repeat_interval(name)).reason
             if reason is not None:
                 yield DueMessage(name, state.notifiers, reason)
             route = routes.get(name)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from firstcause.core.incidents.flapping import FlapPolicy
 from firstcause.core.root_cause.attribution import manual_verdict
 from firstcause.health.system_state import ReplayedFacts
 from firstcause.pipeline.fact_collection import collect_facts
 from firstcause.pipeline.incident_updates import IncidentUpdater
 from firstcause.rulebase.evaluation import OpenIncidentHistory, ScopeEvaluator, collect_common_facts
-from firstcause.store import alerts, cause_overrides, notification_state, recorded_facts
+from firstcause.store import alerts, cause_overrides, incidents, notification_state, recorded_facts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from firstcause.notify.queue import NotificationQueue
     from firstcause.plugins.manager import PluginManager
     from firstcause.rulebase.rulebase import Rulebase
+
+FLAPPING_PREFIX = "flapping_"
+"""The prefix of the thresholds that set `FlapPolicy`."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ class IncidentEvaluator:
     def reconsider(self, conn: sa.Connection, now: datetime) -> None:
         """Evaluate all active alerts again, as time went on or something other than alerts changed."""
         active = {alert.fingerprint: alert for alert in alerts.load_active(conn)}
-        if active:
+        # An incident that flaps may have no active alert, and is resolved once that lasts.
+        if active or incidents.load_flapping(conn):
             self._update_incidents(conn, active, active.keys(), (), now)
 
     def _update_incidents(
@@ -79,7 +84,12 @@ class IncidentEvaluator:
         changed: fingerprints of alerts about which rules may conclude something new.
         """
         updater = IncidentUpdater(
-            conn, alerts_by_fingerprint, now, self.notification_queue, self.reopen_within_s
+            conn,
+            alerts_by_fingerprint,
+            now,
+            self.notification_queue,
+            self.reopen_within_s,
+            self.rulebase.book.from_thresholds(FlapPolicy, FLAPPING_PREFIX),
         )
         updater.end_stand_ins()
         updater.resolve_ended_roots()

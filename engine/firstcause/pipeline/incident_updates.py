@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from firstcause.core.incidents.assembly import group_alerts
+from firstcause.core.incidents.flapping import describe_flapping, find_settled, record_transition
 from firstcause.core.incidents.incident_change import MERGE_REASON, plan_group
 from firstcause.core.incidents.timeline_notes import format_root
 from firstcause.core.model import IncidentStatus
@@ -15,7 +17,7 @@ from firstcause.core.root_cause.attribution import choose_causes
 from firstcause.core.root_cause.suspects import SILENT_CODE
 from firstcause.incidents.lifecycle import close_incident
 from firstcause.notify.queue import ROUTE_TAG
-from firstcause.store import alerts, incidents, outbox, receiver_states
+from firstcause.store import alerts, daemon_runs, incidents, outbox, receiver_states
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -24,11 +26,14 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from firstcause.core.incidents.assembly import AlertGroup
+    from firstcause.core.incidents.flapping import FlapPolicy
     from firstcause.core.incidents.incident_change import IncidentChange
     from firstcause.core.model import Alert, Incident, Verdict
     from firstcause.notify.queue import NotificationQueue
 
 log = logging.getLogger("firstcause.incidents")
+
+ROOT_ENDED_REASON = "its root cause is resolved"
 
 
 class IncidentUpdater:
@@ -37,6 +42,7 @@ class IncidentUpdater:
     alerts_by_fingerprint: every alert that is active or that the batch changed, either of drills or of
         real errors, never both.
     reopen_within_s: seconds within which an error that returns continues its incident.
+    flap_policy: when an incident flaps.
     """
 
     def __init__(
@@ -46,6 +52,7 @@ class IncidentUpdater:
         now: datetime,
         notification_queue: NotificationQueue,
         reopen_within_s: float,
+        flap_policy: FlapPolicy,
     ) -> None:
         self._conn = conn
         self._alerts = dict(alerts_by_fingerprint)
@@ -57,6 +64,9 @@ class IncidentUpdater:
         self._open_incidents = {
             incident.row_id: incident for incident in incidents.load_open(conn, drill=drill)
         }
+        is_any_flapping = any(incident.flapping is not None for incident in self._open_incidents.values())
+        downtimes = tuple(daemon_runs.load_downtimes(conn)) if is_any_flapping else ()
+        self._flap_policy = replace(flap_policy, downtimes=downtimes)
 
     @cached_property
     def _tenant_count(self) -> int:
@@ -88,21 +98,41 @@ class IncidentUpdater:
         ]
 
     def resolve_ended_roots(self) -> None:
-        """Resolve each incident without an active root alert, and its cascades with it."""
-        active_faults = {alert.fault for alert in self._alerts.values() if alert.active}
-        for incident_id, incident in list(self._open_incidents.items()):
-            if incident.fault not in active_faults:
-                self._resolve_incident(incident_id, incident)
+        """End the alerts of each incident without an active root alert, and resolve the incident.
 
-    def _resolve_incident(self, incident_id: int, incident: Incident) -> None:
-        members = [alert for alert in self._alerts.values() if alert.incident_id == incident_id]
+        An incident that flaps stays open until its root has been away for long.
+        """
+        active_faults = {alert.fault for alert in self._alerts.values() if alert.active}
+        for incident in list(self._open_incidents.values()):
+            if incident.fault not in active_faults:
+                self._end_members(incident)
+                self._resolve_or_pause(incident)
+
+    def _end_members(self, incident: Incident) -> None:
+        members = [alert for alert in self._alerts.values() if alert.incident_id == incident.row_id]
         ended = [
             alert.model_copy(update={"resolved_at": alert.resolved_at or self._now}) for alert in members
         ]
         alerts.save(self._conn, ended)
         self._alerts |= {alert.fingerprint: alert for alert in ended}
-        del self._open_incidents[incident_id]
-        self._close_incident(incident, "its root cause is resolved")
+
+    def _resolve_or_pause(self, incident: Incident) -> None:
+        ended = record_transition(incident.transitions, self._now, firing=False)
+        if incident.flapping is None:
+            self._resolve_incident(incident.model_copy(update={"transitions": ended}), ROOT_ENDED_REASON)
+        elif find_settled(incident.transitions, self._flap_policy, self._now) is not None:
+            # The past no longer counts, so what returns after that is not flapping at once.
+            settled = incident.model_copy(update={"transitions": ()})
+            reason = f"{ROOT_ENDED_REASON}; it flapped {describe_flapping(incident.flapping)}"
+            self._resolve_incident(settled, reason)
+        elif not incident.is_paused:
+            paused = incident.model_copy(update={"transitions": ended})
+            incidents.save(self._conn, paused)
+            self._open_incidents[incident.row_id] = paused
+
+    def _resolve_incident(self, incident: Incident, reason: str) -> None:
+        del self._open_incidents[incident.row_id]
+        self._close_incident(incident, reason)
 
     def end_stand_ins(self) -> None:
         """End each alert that stands for a silent component once no alert is attributed to it."""
@@ -144,7 +174,14 @@ class IncidentUpdater:
                 del self._alerts[name]
         active = self.get_active()
         alerts.save(self._conn, (self._alerts[name] for name in touched if not self._alerts[name].active))
-        for incident_group in group_alerts(active, causes, list(self._open_incidents.values())):
+        active_faults = {alert.fault for alert in active.values()}
+        # A paused incident waits for its own root; no alert of another fault may take it over meanwhile.
+        open_incidents = [
+            incident
+            for incident in self._open_incidents.values()
+            if not incident.is_paused or incident.fault in active_faults
+        ]
+        for incident_group in group_alerts(active, causes, open_incidents):
             self._apply_group(incident_group, causes, verdicts, touched)
 
     def _apply_group(
@@ -167,6 +204,7 @@ class IncidentUpdater:
             touched=touched,
             known_tenants=self._tenant_count,
             ended_alerts=ended_alerts,
+            flap_policy=self._flap_policy,
         )
         root_alerts = [self._alerts[name] for name in group.roots]
         self._apply_change(change, _find_requested_route(root_alerts))

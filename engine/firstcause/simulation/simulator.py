@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from firstcause.app.application import Application
 from firstcause.config import Settings
 from firstcause.core.grouping.parts import compute_ends
+from firstcause.core.incidents.flapping import FlapPolicy
 from firstcause.health.system_state import ReplayedFacts
 from firstcause.hookspecs import hookimpl
 from firstcause.hookspecs.types import Notifier
+from firstcause.pipeline.incident_evaluation import FLAPPING_PREFIX
 from firstcause.plugins.manager import PluginManager
-from firstcause.store import alerts, outbox
+from firstcause.store import alerts, incidents, outbox
 from firstcause.store.tables import metadata
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ class Simulator:
         self._settle_time = timedelta(seconds=2 * settings.notify.group_wait)
         self._age_limits_s = rulebase.inference.limits("alert", "age_s")
         self._patience = settings.intake.patience if sweep_quiet_alerts else None
+        self._flap_policy = rulebase.book.from_thresholds(FlapPolicy, FLAPPING_PREFIX)
         self._app = Application(settings, host, rulebase)
         self._app.database.prepare()
 
@@ -113,10 +116,15 @@ class Simulator:
             self._advance_to(previous_time, previous_time + self._settle_time if until is None else until)
 
     def _advance_to(self, since: datetime | None, until: datetime) -> None:
-        """Let time pass: deliver due notifications, and evaluate rules at alerts' ages that they test."""
+        """Let time pass: deliver due notifications, and evaluate rules when their verdicts may change.
+
+        That is at alerts' ages that they test, and when an incident that flaps has held still for long.
+        """
         for when in self._age_thresholds(since, until) if self._age_limits_s and since is not None else ():
             self._deliver_due(when)
             self._app.pipeline.reevaluate(when)
+        if since is not None:
+            self._settle_flapping(since, until)
         for when in (
             self._list_quiet_times(since, until, self._patience)
             if self._patience is not None and since is not None
@@ -126,6 +134,27 @@ class Simulator:
             self._app.maintenance.sweep(when)
             self._app.pipeline.triage_all(when)
         self._deliver_due(until)
+
+    def _settle_flapping(self, since: datetime, until: datetime) -> None:
+        """Evaluate the rules whenever an incident that flaps has held still for long."""
+        settles_at = self._find_settling(since, until)
+        while settles_at is not None:
+            self._deliver_due(settles_at)
+            self._app.pipeline.reevaluate(settles_at)
+            settles_at = self._find_settling(settles_at, until)
+
+    def _find_settling(self, since: datetime, until: datetime) -> datetime | None:
+        """Find when the next incident that flaps has held still for long."""
+        policy = self._flap_policy
+        with self.database.read() as conn:
+            last_transitions = [
+                incident.transitions[-1] for incident in incidents.load_flapping(conn) if incident.transitions
+            ]
+        times = [
+            last.at + timedelta(seconds=policy.steady if last.firing else policy.calm)
+            for last in last_transitions
+        ]
+        return min((when for when in times if since < when <= until), default=None)
 
     def _list_quiet_times(self, since: datetime, until: datetime, patience: Patience) -> list[datetime]:
         with self.database.read() as conn:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from firstcause.core.model import Impact, Incident, IncidentStatus, Root
+from firstcause.core.model import Flapping, Impact, Incident, IncidentStatus, Root, Transition
 from firstcause.errors import NotFoundError
 from firstcause.store import audit
 from firstcause.store.tables import alert, event, incident, notification_log, timeline
@@ -40,6 +40,8 @@ def _to_incident(row: Any) -> Incident:
         acknowledged_at=row.acknowledged_at,
         acknowledged_by=row.acknowledged_by,
         drill=row.drill,
+        transitions=tuple(Transition.model_validate(entry) for entry in row.transitions or ()),
+        flapping=Flapping.model_validate(row.flapping) if row.flapping else None,
         stored_id=row.id,
     )
 
@@ -47,6 +49,15 @@ def _to_incident(row: Any) -> Incident:
 def load_open(conn: sa.Connection, *, drill: bool = False) -> list[Incident]:
     """Load the open incidents. drill: those of drills instead of all others."""
     conditions = incident.c.status == IncidentStatus.OPEN.value, incident.c.drill.is_(drill)
+    return [
+        _to_incident(row)
+        for row in conn.execute(sa.select(incident).where(*conditions).order_by(incident.c.id))
+    ]
+
+
+def load_flapping(conn: sa.Connection) -> list[Incident]:
+    """Load the open incidents that flap."""
+    conditions = incident.c.status == IncidentStatus.OPEN.value, incident.c.flapping.is_not(None)
     return [
         _to_incident(row)
         for row in conn.execute(sa.select(incident).where(*conditions).order_by(incident.c.id))
@@ -96,6 +107,8 @@ def save(conn: sa.Connection, record: Incident) -> int:
         "acknowledged_at": record.acknowledged_at,
         "acknowledged_by": record.acknowledged_by,
         "drill": record.drill,
+        "transitions": [transition.model_dump(mode="json") for transition in record.transitions],
+        "flapping": record.flapping.model_dump(mode="json") if record.flapping is not None else sa.null(),
     }
     if record.stored_id is None:
         return int(conn.execute(incident.insert().values(values).returning(incident.c.id)).scalar_one())

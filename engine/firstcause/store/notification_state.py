@@ -108,8 +108,10 @@ def _apply_notified(before: NotificationState, row: Any, reason: NotifyReason) -
     priorities = [value for value in (before.notified_priority, Priority(row.said_priority)) if value]
     highest = max(priorities, key=lambda value: value.rank)
     is_new_level = reason is NotifyReason.ESCALATED or highest is not before.notified_priority
+    is_beginning = reason in {NotifyReason.FIRST, NotifyReason.NEW_ROOT, NotifyReason.STEADY}
     return replace(
         before,
+        notified_flapping=reason is NotifyReason.FLAPPING or (before.notified_flapping and not is_beginning),
         notified_fault=row.said_fault,
         notified_priority=highest,
         notified_since=time if is_new_level or before.notified_since is None else before.notified_since,

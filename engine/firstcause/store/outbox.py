@@ -250,6 +250,29 @@ def defer(
     conn.execute(outbox.update().where(outbox.c.id == message.id).values(values))
 
 
+def list_untried(conn: sa.Connection, now: datetime) -> list[tuple[int, tuple[str, ...]]]:
+    """List the rows that are due and that nobody tried to send, with the notifiers of each."""
+    rows = conn.execute(
+        sa.select(outbox.c.id, outbox.c.notifiers)
+        .where(
+            outbox.c.outcome.is_(None),
+            outbox.c.due_at <= now,
+            outbox.c.claimed_at.is_(None),
+            outbox.c.held_by.is_(None),
+            outbox.c.said_fault.is_(None),
+            outbox.c.attempts == 0,
+            outbox.c.position == 0,
+        )
+        .order_by(outbox.c.id)
+    )
+    return [(row.id, tuple(row.notifiers)) for row in rows]
+
+
+def hold(conn: sa.Connection, row_ids: Collection[int], notifier: str) -> None:
+    """Have a notifier send these rows as one message, as if its rate limit had held them back."""
+    conn.execute(outbox.update().where(outbox.c.id.in_(row_ids)).values(held_by=notifier))
+
+
 def is_pending(conn: sa.Connection, row_id: int) -> bool:
     """Check whether a claimed row is still pending; it may have been cancelled since."""
     query = sa.select(outbox.c.id).where(outbox.c.id == row_id, outbox.c.outcome.is_(None))

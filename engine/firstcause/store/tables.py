@@ -199,6 +199,8 @@ incident = Table(
     Column("acknowledged_by", ShortText(200)),
     Column("drill", Boolean, nullable=False, server_default=false()),
     Column("merged_into", BigId, ForeignKey("incident.id")),
+    Column("transitions", JsonDocument),
+    Column("flapping", JsonDocument),
     Index(
         "uq_incident_open_fault",
         "fault",
@@ -433,6 +435,15 @@ tally = Table(
     Column("code", ShortText(200), primary_key=True),
     Column("severity", String(20), primary_key=True),
     Column("count", BigInteger, nullable=False),
+)
+
+daemon_run = Table(
+    "daemon_run",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("started_at", UtcTime, nullable=False),
+    Column("last_seen", UtcTime, nullable=False),
+    Index("ix_daemon_run_last_seen", "last_seen"),
 )
 
 audit = Table(

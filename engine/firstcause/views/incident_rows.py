@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from firstcause.core.incidents.flapping import describe_flapping
 from firstcause.core.model import Role, VerdictKind
 from firstcause.core.root_cause.attribution import strongest
 from firstcause.core.text.timestamps import format_time
@@ -62,6 +63,7 @@ def _build_row(
         if incident.resolved_at
         else None,
         "acknowledged_by": incident.acknowledged_by,
+        "flapping": describe_flapping(incident.flapping) if incident.flapping is not None else None,
         "suppressed": incident.suppressed,
         "drill": incident.drill,
         "fix": incident.fix,

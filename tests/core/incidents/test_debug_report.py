@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from firstcause.core.catalog import Catalog, Entry
 from firstcause.core.incidents.debug_report import DebugReport, as_markdown, as_text, build_debug_report
-from firstcause.core.model import Alert, Impact, Incident, Priority, Role, Root, Sample, Severity, Source
+from firstcause.core.model import (
+    Alert,
+    Flapping,
+    Impact,
+    Incident,
+    Priority,
+    Role,
+    Root,
+    Sample,
+    Severity,
+    Source,
+)
 
 START = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
 ENTRY = Entry.model_validate(
@@ -101,6 +112,16 @@ def test_cascades_name_the_codes_that_resolve_with_the_root() -> None:
 
 def test_an_error_nobody_described_says_what_to_do_about_that() -> None:
     assert "This error is not in the catalog." in as_text(report(alert(1), entry=None))
+
+
+def test_that_it_flaps_is_in_its_first_lines() -> None:
+    flapping = Flapping(
+        since=START, times=12, last_onset=START + timedelta(seconds=1100), period_s=100, on_s=50
+    )
+    rhythm = "12 times in 18 min 20 s, about every 100 s, on for 50 s"
+    assert f", flapping: {rhythm}" in as_text(report(alert(1), flapping=flapping)).splitlines()[1]
+    over = report(alert(1), flapping=flapping, resolved_at=START + timedelta(seconds=2000))
+    assert f", flapped {rhythm}" in as_markdown(over).splitlines()[2]
 
 
 def test_it_comes_back_from_json() -> None:

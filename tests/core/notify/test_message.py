@@ -49,6 +49,8 @@ def label(context: MessageContext) -> str:
         "escalated": "NOW P0" if context.more_urgent else "NOBODY ANSWERED, CRITICAL",
         "reminder": "STILL OPEN after 30 s",
         "digest": "CRITICAL",
+        "flapping": "FLAPPING, CRITICAL",
+        "steady": "NO LONGER FLAPPING, CRITICAL",
         "resolved": "RESOLVED",
     }[context.reason]
     return f"DRILL: {said}" if context.drill else said
@@ -63,6 +65,7 @@ briefs = st.builds(
     cascades=st.integers(0, 10**6),
     incident_id=st.integers(1, 10**9).map(str),
     reason=st.sampled_from(NotifyReason),
+    rhythm=st.none() | words,
     link=st.none() | words,
     duration=st.none() | st.floats(0, 10**8),
     more_urgent=st.booleans(),
@@ -210,7 +213,7 @@ def test_what_was_held_back_is_said_in_one_message() -> None:
         "HELD BACK: 3 incidents since 03:00 UTC", "",
         "#7 P1: It is slow https://x/incidents/7", "#9 P2: Disk full",
         "#8 P1, resolved by now: It is slow", "",
-        "They come in one message because the rate limit held them back.",
+        "They came late, together: a rate limit or a restart of firstcause held them back.",
     ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.model import Impact, Incident, IncidentStatus, NotifyReason, Priority, Root
+from firstcause.core.model import Flapping, Impact, Incident, IncidentStatus, NotifyReason, Priority, Root
 from firstcause.core.notify.policy import (
     RETRY_DELAY_S,
     Decision,
@@ -33,6 +33,9 @@ ACKNOWLEDGED = INCIDENT.model_copy(update={"acknowledged_at": OPENED})
 SILENCED = INCIDENT.model_copy(update={"suppressed": True})
 DRILL = INCIDENT.model_copy(update={"drill": True})
 WORSE = INCIDENT.model_copy(update={"priority": Priority.P0})
+FLAPPING = INCIDENT.model_copy(
+    update={"flapping": Flapping(since=OPENED, times=3, last_onset=OPENED, period_s=100, on_s=50)}
+)
 HOUR = 3600.0
 SAID = NotificationState(
     notified_fault="f", notified_priority=Priority.P1, notified_since=OPENED, last_notified_at=OPENED
@@ -58,6 +61,33 @@ def test_nothing_is_queued_twice() -> None:
     assert decide(INCIDENT, WAITS, OPENED, 30) == Decision()
     assert decide(INCIDENT, SAID, OPENED, 30) == Decision()
     assert decide(WORSE, queued(NotifyReason.ESCALATED), OPENED, 30).reason is None
+
+
+def test_that_it_flaps_is_said_once_in_place_of_a_first_message() -> None:
+    said = Decision(NotifyReason.FLAPPING, at(30), cancel=True)
+    assert decide(FLAPPING, NotificationState(), at(2), 30) == said
+    assert decide(FLAPPING, WAITS, at(2), 30) == said
+    assert decide(FLAPPING, SAID, at(90), 30) == Decision(NotifyReason.FLAPPING, at(90), cancel=True)
+    assert decide(FLAPPING, queued(NotifyReason.FLAPPING), at(90), 30) == Decision()
+    notified = replace(SAID, notified_flapping=True)
+    assert decide(FLAPPING, notified, at(90), 30) == Decision()
+    worse = FLAPPING.model_copy(update={"priority": Priority.P0})
+    assert decide(worse, notified, at(90), 30).reason is NotifyReason.ESCALATED
+    assert decide(FLAPPING, NotificationState(), at(2), 30, route_matches=False) == Decision(cancel=True)
+
+
+def test_that_it_no_longer_flaps_is_said_to_those_who_know_of_it() -> None:
+    notified = replace(SAID, notified_flapping=True)
+    assert decide(INCIDENT, notified, at(90), 30) == Decision(NotifyReason.STEADY, at(90))
+    assert decide(INCIDENT, SAID, at(90), 30) == Decision()
+    assert decide(RESOLVED, notified, at(90), 30).reason is NotifyReason.RESOLVED
+    assert still_relevant(NotifyReason.STEADY, INCIDENT, notified)
+    assert not still_relevant(NotifyReason.STEADY, FLAPPING, notified)
+    assert not still_relevant(NotifyReason.FLAPPING, INCIDENT, SAID)
+
+
+def test_a_flapping_message_that_failed_waits_for_its_own_retry() -> None:
+    assert decide(FLAPPING, NotificationState(failures=1), at(10), 30) == Decision()
 
 
 def test_a_first_message_that_waits_longer_than_it_need_is_due_sooner() -> None:

@@ -100,6 +100,23 @@ def test_what_mended_it_before_is_shown_with_the_fix(tmp_path: Path) -> None:
     assert f'<a href="/incidents/{first}">incident {first}</a>' in helped
 
 
+def test_an_incident_that_flaps_says_so_in_its_rhythm(client: httpx.Client) -> None:
+    number = an_incident(client)
+
+    def is_active() -> bool:
+        alerts = client.get(f"/api/v1/incidents/{number}").json()["alerts"]
+        return any(alert["resolved_at"] is None for alert in alerts)
+
+    for resolved in (True, False, True, False):
+        event = {"code": "TWILIO_API_FAILURE", "resolved": resolved}
+        client.post("/api/v1/events", json=event).raise_for_status()
+        wait_until((lambda: not is_active()) if resolved else is_active, "the change")
+    flapping = client.get(f"/api/v1/incidents/{number}").json()["flapping"]
+    assert flapping["times"] == 3
+    for path in ("/", f"/incidents/{number}"):
+        assert "flapping: 3 times in " in client.get(path, headers=PAGE).text, path
+
+
 def test_errors_are_pages_for_browsers_and_json_for_others(client: httpx.Client) -> None:
     page = client.get("/incidents/77", headers=PAGE)
     assert (page.status_code, "no incident" in page.text, "<h1>Not found</h1>" in page.text) == (

@@ -11,12 +11,14 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from firstcause.core.downtime import skip_downtime
 from firstcause.core.model import AlertPart, AlertParts, FoldedPart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from firstcause.core.downtime import Downtime
     from firstcause.core.grouping.fingerprint import Occurrence
     from firstcause.core.model import Alert, Event
 
@@ -220,16 +222,21 @@ class Patience:
 
     silent_s: seconds without a report after which an error is over.
     announced_s: the same for an error whose sender announces the end itself.
+    downtimes: when firstcause did not run. Nobody could report to it, so these times do not count.
     """
 
     silent_s: float
     announced_s: float
+    downtimes: tuple[Downtime, ...] = ()
 
     def compute_end(self, part: AlertPart | FoldedPart) -> datetime:
         """Compute when an active part is over, unless it is reported again before."""
         limit_s = self.announced_s if part.announces_end else self.silent_s
-        silent_until = part.received_at + timedelta(seconds=limit_s)
-        return silent_until if part.expires_at is None else min(part.expires_at, silent_until)
+        heard_at = skip_downtime(part.received_at, self.downtimes)
+        silent_until = heard_at + timedelta(seconds=limit_s)
+        if part.expires_at is None:
+            return silent_until
+        return min(part.expires_at + (heard_at - part.received_at), silent_until)
 
 
 def compute_ends(alert: Alert, patience: Patience) -> dict[str, datetime]:

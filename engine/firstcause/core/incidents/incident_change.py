@@ -6,6 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from firstcause.core.incidents.assembly import summarize_incident
+from firstcause.core.incidents.flapping import (
+    DEFAULT_POLICY,
+    assess_flapping,
+    find_settled,
+    record_transition,
+)
 from firstcause.core.incidents.timeline_notes import (
     TimelineNote,
     describe_changes,
@@ -20,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from firstcause.core.incidents.assembly import AlertGroup
+    from firstcause.core.incidents.flapping import FlapPolicy
     from firstcause.core.model import Alert, Incident, Verdict
 
 MERGE_REASON = "same cause"
@@ -74,6 +81,7 @@ def plan_group(
     touched: Collection[str] = (),
     known_tenants: int = 0,
     ended_alerts: Sequence[Alert] = (),
+    flap_policy: FlapPolicy = DEFAULT_POLICY,
 ) -> IncidentChange:
     """Plan what a group of alerts changes of its incident.
 
@@ -92,6 +100,7 @@ def plan_group(
         update={"drill": root_alerts[0].drill, "stored_id": before.stored_id if before else None}
     )
     after = _keep_acknowledgement(before, after)
+    after = _continue_transitions(before, after, now, flap_policy)
     joined = [alert for alert in members if before is None or alert.incident_id != before.stored_id]
     joined_names = {alert.fingerprint for alert in joined}
     attributed = [(alert, _attribute(alert, after, causes, verdicts)) for alert in members]
@@ -116,15 +125,36 @@ def plan_group(
 
 
 def _keep_acknowledgement(before: Incident | None, after: Incident) -> Incident:
-    """Keep who acknowledged the incident, unless its priority rose since.
+    """Keep who acknowledged the incident while it lasts, unless its priority rose since.
 
     Somebody who acknowledged a P2 may not know that it became a P0, so reminders and escalations start again.
+    So does somebody who was notified that the incident is resolved: for them it is over.
     """
-    if before is None or after.priority.rank > before.priority.rank:
+    if before is None or before.status is IncidentStatus.RESOLVED:
+        return after
+    if after.priority.rank > before.priority.rank:
         return after
     return after.model_copy(
         update={"acknowledged_at": before.acknowledged_at, "acknowledged_by": before.acknowledged_by}
     )
+
+
+def _continue_transitions(
+    before: Incident | None, after: Incident, now: datetime, policy: FlapPolicy
+) -> Incident:
+    """Record that the root is active, and assess whether it flaps; a new root has no past."""
+    if after.drill:
+        return after
+    if before is None or before.fault != after.fault:
+        return after.model_copy(update={"transitions": record_transition((), now, firing=True)})
+    was_flapping = before.flapping if before.status is IncidentStatus.OPEN else None
+    earlier = before.transitions
+    if was_flapping is not None and find_settled(earlier, policy, now) is not None:
+        # It held still, so what was before that no longer counts.
+        earlier, was_flapping = earlier[-1:] if earlier[-1].firing else (), None
+    transitions = record_transition(earlier, now, firing=True)
+    flapping = assess_flapping(transitions, was_flapping, policy, now)
+    return after.model_copy(update={"transitions": transitions, "flapping": flapping})
 
 
 def _attribute(

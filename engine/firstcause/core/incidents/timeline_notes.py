@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from firstcause.core.model import VerdictKind
+from firstcause.core.incidents.flapping import describe_flapping
+from firstcause.core.model import IncidentStatus, VerdictKind
 from firstcause.core.root_cause.attribution import strongest
 from firstcause.core.text.listing import join_limited
 
@@ -47,6 +48,8 @@ def describe_changes(
         return
     if before.fault != after.fault:
         yield TimelineNote(f"root is now {format_root(after)}, no longer {format_root(before)}", reason)
+    if before.fault == after.fault:
+        yield from _describe_flapping_change(before, after)
     if before.suppressed != after.suppressed:
         what = "notifications muted" if after.suppressed else "notifications resumed"
         yield TimelineNote(what, _find_reason(roots, verdicts, VerdictKind.SUPPRESS))
@@ -55,7 +58,17 @@ def describe_changes(
             f"priority {before.priority} -> {after.priority}", _find_priority_reason(after, members, verdicts)
         )
     if before.acknowledged_at is not None and after.acknowledged_at is None:
-        yield TimelineNote("no longer acknowledged", "it is more urgent than when it was acknowledged")
+        is_back = before.status is IncidentStatus.RESOLVED
+        reason = "it was over" if is_back else "it is more urgent than when it was acknowledged"
+        yield TimelineNote("no longer acknowledged", reason)
+
+
+def _describe_flapping_change(before: Incident, after: Incident) -> Iterator[TimelineNote]:
+    was_flapping = before.status is IncidentStatus.OPEN and before.flapping is not None
+    if after.flapping is not None and not was_flapping:
+        yield TimelineNote(f"flapping: {describe_flapping(after.flapping)}", "it ends and returns")
+    if after.flapping is None and was_flapping and before.flapping is not None:
+        yield TimelineNote("no longer flapping: it lasts", f"it flapped {describe_flapping(before.flapping)}")
 
 
 def describe_joined(joined: Iterable[Alert], after: Incident) -> Iterator[TimelineNote]:

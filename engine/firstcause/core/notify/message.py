@@ -50,6 +50,7 @@ class MessageContext(Frozen):
     past_fix: what fixed the error before, and how well.
     duration: seconds from opening to resolution, None while the incident is open.
     more_urgent: whether the priority is higher than in the messages sent before.
+    rhythm: how often the incident began and for how long, None if it does not flap.
     drill: whether this is a test alert.
     maybe_repeat: whether the message may have been sent before: no answer came, or firstcause stopped.
     """
@@ -74,6 +75,7 @@ class MessageContext(Frozen):
     link: str | None = None
     duration: float | None = None
     more_urgent: bool = False
+    rhythm: str | None = None
     drill: bool = False
     maybe_repeat: bool = False
 
@@ -111,7 +113,9 @@ def format_body(context: MessageContext, report: str) -> str:
     if context.reason is NotifyReason.RESOLVED:
         duration = format_duration(context.duration or 0)
         lines.append(f"It lasted {duration}, with {_format_count(context.events, 'error')}.")
+        lines += [f"It flapped: {context.rhythm}."] if context.rhythm else []
     else:
+        lines += [f"It ends and returns: {context.rhythm}."] if context.rhythm else []
         lines += [f"Cause: {context.cause}"] if context.cause else []
         lines += [f"Hits: {_format_companies(context)}"] if context.companies else []
         lines += (
@@ -164,7 +168,7 @@ def format_digest_body(
         lines.append(
             f"#{item.incident_id} {item.priority}{resolved_note}: {' '.join(item.title.split())}{link}"
         )
-    lines += ["", "They come in one message because the rate limit held them back."]
+    lines += ["", "They came late, together: a rate limit or a restart of firstcause held them back."]
     return "\n".join([*lines, _REPEAT_NOTE] if maybe_repeat else lines)
 
 
@@ -173,19 +177,17 @@ def _format_prefix(context: MessageContext) -> str:
 
 
 def _format_reason(context: MessageContext) -> str:
-    match context.reason:
-        case NotifyReason.RESOLVED:
-            return "RESOLVED: "
-        case NotifyReason.NEW_ROOT:
-            return "NEW CAUSE: "
-        case NotifyReason.ESCALATED if context.more_urgent:
-            return f"NOW {context.priority}: "
-        case NotifyReason.ESCALATED:
-            return f"NOBODY ANSWERED, {context.severity}: "
-        case NotifyReason.REMINDER:
-            return f"STILL OPEN after {format_duration(context.age)}: "
-        case _:
-            return f"{context.severity}: "
+    prefixes = {
+        NotifyReason.RESOLVED: "RESOLVED",
+        NotifyReason.NEW_ROOT: "NEW CAUSE",
+        NotifyReason.ESCALATED: (
+            f"NOW {context.priority}" if context.more_urgent else f"NOBODY ANSWERED, {context.severity}"
+        ),
+        NotifyReason.FLAPPING: f"FLAPPING, {context.severity}",
+        NotifyReason.STEADY: f"NO LONGER FLAPPING, {context.severity}",
+        NotifyReason.REMINDER: f"STILL OPEN after {format_duration(context.age)}",
+    }
+    return f"{prefixes.get(context.reason, context.severity)}: "
 
 
 def _asks_for_acknowledgement(context: MessageContext) -> bool:
@@ -198,8 +200,10 @@ def _asks_for_acknowledgement(context: MessageContext) -> bool:
 def _format_parts(context: MessageContext) -> list[str]:
     """Format what follows the title, the most useful first for a reader who has only this text."""
     if context.reason is NotifyReason.RESOLVED:
-        return [f", after {format_duration(context.duration or 0)}"]
-    parts = [context.cause] if context.cause else []
+        flapped = [f". Flapped {context.rhythm}"] if context.rhythm else []
+        return [f", after {format_duration(context.duration or 0)}", *flapped]
+    parts = [context.rhythm] if context.rhythm else []
+    parts += [context.cause] if context.cause else []
     parts += [context.link] if context.link else []
     parts += [_format_companies(context)] if context.companies else []
     parts += [_format_count(context.cascades, "cascade")] if context.cascades else []

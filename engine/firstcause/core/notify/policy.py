@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
+from firstcause.core.downtime import skip_downtime
 from firstcause.core.model import Incident, IncidentStatus, NotifyReason, Priority
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from firstcause.core.downtime import Downtime
 
 RETRY_DELAY_S = 300.0
 """Seconds until a message that no notifier could deliver is tried again; doubled after each failure."""
@@ -28,6 +35,7 @@ class NotificationState:
     notified_priority: the highest priority that was sent, None if nothing was.
     notified_since: when the route was first notified, or notified of a higher priority.
     last_notified_at: when the last message was sent.
+    notified_flapping: whether the route knows that the incident flaps.
     resolution_sent: whether a recovery was sent, which matters if the incident is reopened.
     escalated_at: when the last escalation was queued or sent.
     failures: how often no notifier could deliver a message since the last one that was sent.
@@ -42,6 +50,7 @@ class NotificationState:
     notified_priority: Priority | None = None
     notified_since: datetime | None = None
     last_notified_at: datetime | None = None
+    notified_flapping: bool = False
     resolution_sent: bool = False
     escalated_at: datetime | None = None
     failures: int = 0
@@ -84,12 +93,12 @@ def decide(
     `group_wait`, a minute, so only one message goes out, and it names Twilio. Had the SMS failure been sent
     at once, the late root would need a second message (`NEW_ROOT`).
     """
-    if incident.status is IncidentStatus.MERGED:
-        return Decision(cancel=True)
     if incident.status is IncidentStatus.RESOLVED:
         return _decide_resolved(incident, state, now)
-    if incident.suppressed:
+    if incident.status is IncidentStatus.MERGED or incident.suppressed:
         return Decision(cancel=True)
+    if incident.flapping is not None and not state.notified_flapping:
+        return _decide_flapping(incident, state, now, group_wait, route_matches=route_matches)
     if state.notified_fault is None:
         return _decide_first(incident, state, now, group_wait, route_matches=route_matches)
     # Two kinds of pending messages are stale here. A FIRST came with an incident that was merged into this
@@ -100,6 +109,8 @@ def decide(
         reason = NotifyReason.NEW_ROOT
     elif is_more_urgent(incident, state):
         reason = NotifyReason.ESCALATED
+    elif state.notified_flapping and incident.flapping is None:
+        reason = NotifyReason.STEADY
     if reason is None or reason in state.queued_reasons:
         return Decision(cancel=cancel_stale)
     return Decision(reason, now, cancel=cancel_stale)
@@ -126,6 +137,18 @@ def _decide_first(
         advance = state.first_due > due_at and not state.failures
         return Decision(NotifyReason.FIRST, due_at, advance=True) if advance else Decision()
     return Decision() if state.failures else Decision(NotifyReason.FIRST, due_at)
+
+
+def _decide_flapping(
+    incident: Incident, state: NotificationState, now: datetime, group_wait: float, *, route_matches: bool
+) -> Decision:
+    """Decide on the one message that the incident flaps; it stands for a first message as well."""
+    if state.notified_fault is None and not route_matches:
+        return Decision(cancel=True)
+    if NotifyReason.FLAPPING in state.queued_reasons or state.failures:
+        return Decision()
+    due_at = max(now, incident.opened_at + timedelta(seconds=group_wait))
+    return Decision(NotifyReason.FLAPPING, due_at, cancel=True)
 
 
 def is_more_urgent(incident: Incident, state: NotificationState) -> bool:
@@ -172,6 +195,20 @@ def plan_check(checks: int, now: datetime) -> datetime | None:
     return now + timedelta(seconds=CHECK_DELAYS_S[checks]) if checks < len(CHECK_DELAYS_S) else None
 
 
+def skip_unanswered_downtime(state: NotificationState, downtimes: Collection[Downtime]) -> NotificationState:
+    """Return the state as if no time had passed while firstcause did not run."""
+
+    def shift(time: datetime | None) -> datetime | None:
+        return skip_downtime(time, downtimes) if time is not None else None
+
+    return replace(
+        state,
+        notified_since=shift(state.notified_since),
+        last_notified_at=shift(state.last_notified_at),
+        escalated_at=shift(state.escalated_at),
+    )
+
+
 def needs_escalation(
     incident: Incident,
     state: NotificationState,
@@ -207,6 +244,9 @@ def still_relevant(reason: NotifyReason, incident: Incident, state: Notification
             return _is_unacknowledged(incident) or is_more_urgent(incident, state)
         case NotifyReason.NEW_ROOT:
             return incident.status is IncidentStatus.OPEN and state.notified_fault != incident.fault
+        case NotifyReason.FLAPPING | NotifyReason.STEADY:
+            is_flapping = incident.flapping is not None
+            return incident.status is IncidentStatus.OPEN and is_flapping is (reason is NotifyReason.FLAPPING)
         case _:
             return incident.status is IncidentStatus.OPEN
 

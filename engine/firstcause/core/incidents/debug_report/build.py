@@ -64,6 +64,7 @@ def build_debug_report(
         generated_at=now,
         opened_at=incident.opened_at,
         resolved_at=incident.resolved_at,
+        flapping=incident.flapping,
         events=sum(alert.count for alert in members),
         message=sample.message if sample else None,
         details=sample.details if sample else {},

@@ -7,7 +7,7 @@ from typing import Any
 from firstcause.core.catalog import Fix, Verify
 from firstcause.core.health.comparison import AssessedDifference
 from firstcause.core.incidents.suggestions import Suggestion
-from firstcause.core.model import Frozen, Impact, IncidentStatus, Source, Time
+from firstcause.core.model import Flapping, Frozen, Impact, IncidentStatus, Source, Time
 
 
 class ErrorSource(Source):
@@ -86,6 +86,7 @@ class TimelineEntry(Frozen):
 class DebugReport(Frozen):
     """What `firstcause debug` shows. Its JSON form is part of the contract.
 
+    flapping: how the incident ends and returns; None if it does not.
     events: occurrences of all alerts of the incident.
     stack: the first stack trace that an alert reported, the root's before those of cascades.
     parts: a line for each alert that has several parts, such as instances: which of them are active.
@@ -102,6 +103,7 @@ class DebugReport(Frozen):
     generated_at: Time
     opened_at: Time
     resolved_at: Time | None
+    flapping: Flapping | None
     events: int
     message: str | None
     details: dict[str, Any]

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from firstcause.core.incidents.flapping import describe_flapping
 from firstcause.core.model import IncidentStatus
 from firstcause.core.text.durations import format_duration
 from firstcause.core.text.listing import join_limited
@@ -55,7 +56,9 @@ def format_status(report: DebugReport) -> str:
         if report.status is IncidentStatus.OPEN
         else f"{report.status}, lasted {duration}"
     )
-    return f"incident {report.incident}, {state}, since {since}, {report.events} errors"
+    flaps = "flapped" if report.resolved_at is not None else "flapping:"
+    flapping = f", {flaps} {describe_flapping(report.flapping)}" if report.flapping is not None else ""
+    return f"incident {report.incident}, {state}, since {since}, {report.events} errors{flapping}"
 
 
 def build_sections(report: DebugReport) -> Iterator[Section]:
