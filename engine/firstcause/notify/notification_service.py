@@ -13,6 +13,7 @@ from firstcause.notify.composer import MessageComposer
 from firstcause.notify.delivery import Delivery
 from firstcause.notify.queue import NotificationQueue
 from firstcause.notify.reminders import ReminderScheduler
+from firstcause.notify.routes import list_routes
 from firstcause.store import outbox
 
 if TYPE_CHECKING:
@@ -69,6 +70,10 @@ class NotificationService:
     def queue(self) -> NotificationQueue:
         """Where messages are queued."""
         return NotificationQueue(self._settings.by_name, self.notifiers, self._settings.group_wait)
+
+    def list_routes(self) -> dict[str, tuple[str, ...]]:
+        """The notifiers, in order, of each route by its name."""
+        return list_routes(self._settings.by_name, self.notifiers)
 
     def deliver(self, now: datetime) -> int:
         """Deliver the messages that are due. Returns how many were tried."""
