@@ -103,13 +103,13 @@ class Daemon:
             for name, step in steps.items()
         ]
         app.self_check.list_listeners = self._listener_threads.list_states
-        waits = {
+        longer_s = {
             "snapshots": app.settings.health.interval,
             "deliver": MAX_LONG_STEP_S,
             "prune": MAX_LONG_STEP_S,
         }
         for thread in self._threads:
-            app.self_check.loops.register(thread.name, MAX_STEP_S + waits.get(thread.name, 0.0), thread)
+            app.self_check.loops.register(thread.name, MAX_STEP_S + longer_s.get(thread.name, 0.0), thread)
             thread.start()
 
     def stop(self) -> None:

@@ -26,27 +26,33 @@ class DirectSender:
     get_mask: Callable[[], Mask]
 
     def send(
-        self, notification: Notification, *, route: str | None = None, excluded: Collection[str] = ()
-    ) -> bool:
-        """Send a message; return whether a notifier took it.
+        self,
+        notification: Notification,
+        *,
+        route: str | None = None,
+        excluded: Collection[str] = (),
+        first: str | None = None,
+    ) -> str | None:
+        """Send a message; return the notifier that took it, None where none did.
 
         route: the route whose notifiers are tried; None for all of them. excluded: notifiers known to fail.
+        first: the notifier to try first, as it sent what this message is the end of.
         """
         mask = self.get_mask()
         masked = notification.model_copy(
             update={name: mask.mask_text(getattr(notification, name)) for name in ("title", "text", "body")}
         )
-        for name in self._list_candidates(route):
+        for name in sorted(self._list_candidates(route), key=lambda name: name != first):
             if name in excluded:
                 continue
             result = attempt(self.notifications.notifiers[name], masked)
             if result.error is None:
                 log.info("message about firstcause itself sent by %s: %s", name, masked.title)
-                return True
+                return name
             error = mask.mask_text(result.error)
             log.warning("notifier %s failed for a message about firstcause itself: %s", name, error)
         log.error("nobody could be notified about firstcause itself: %s", masked.title)
-        return False
+        return None
 
     def find_first_route(self) -> str | None:
         """Return the name of the first route that people get messages by; None where there is none."""

@@ -38,11 +38,11 @@ RETRY_INTERVAL = timedelta(minutes=1)
 
 @dataclass
 class _DirectMessage:
-    """What came of the messages about one condition. sent_at: None until one was delivered."""
+    """What came of the messages about one condition. sent_by: the notifier; None until one delivered."""
 
     condition: Condition
     tried_at: datetime
-    sent_at: datetime | None = None
+    sent_by: str | None = None
     end_tried_at: datetime | None = None
 
 
@@ -105,27 +105,26 @@ class SelfReporter:
         for key, condition in current.items():
             message = self._direct.get(key)
             if message is None or self._must_repeat(message, now):
-                is_sent = self.sender.send(
-                    build_condition_notification(condition, now, is_over=False), excluded=excluded
-                )
-                sent_before = message.sent_at if message is not None else None
-                self._direct[key] = _DirectMessage(condition, now, now if is_sent else sent_before)
+                sent_before = message.sent_by if message is not None else None
+                notification = build_condition_notification(condition, now, is_over=False)
+                sent_by = self.sender.send(notification, excluded=excluded, first=sent_before)
+                self._direct[key] = _DirectMessage(condition, now, sent_by or sent_before)
         for key, message in list(self._direct.items()):
             if key not in current and self._send_end(message, excluded, now):
                 del self._direct[key]
 
     def _send_end(self, message: _DirectMessage, excluded: Collection[str], now: datetime) -> bool:
         """Say that a condition is over; return whether nothing is left to be said."""
-        if message.sent_at is None:
+        if message.sent_by is None:
             return True
         if message.end_tried_at is not None and now - message.end_tried_at < RETRY_INTERVAL:
             return False
         message.end_tried_at = now
         notification = build_condition_notification(message.condition, now, is_over=True)
-        return self.sender.send(notification, excluded=excluded)
+        return self.sender.send(notification, excluded=excluded, first=message.sent_by) is not None
 
     def _must_repeat(self, message: _DirectMessage, now: datetime) -> bool:
-        if message.sent_at is None:
+        if message.sent_by is None:
             return now - message.tried_at >= RETRY_INTERVAL
         interval = self.settings.repeat_interval
         return interval > 0 and (now - message.tried_at).total_seconds() >= interval

@@ -162,7 +162,7 @@ class TableInbox:
         return int(conn.execute(sa.select(total)).scalar_one())
 
     def check_writable(self) -> None:
-        """Do nothing: whoever can write to the store can write here."""
+        """Do nothing: the table is part of the store."""
 
     def close(self) -> None:
         """Do nothing: the connections belong to the store."""

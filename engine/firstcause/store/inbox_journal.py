@@ -46,7 +46,7 @@ MAX_SEGMENT_BYTES = 32 * 1024 * 1024
 """Bytes after which a writer begins a new segment."""
 
 
-CHECK_FILE_NAME = "write-check"
+CHECK_FILE_NAME = "firstcause-write-check"
 """A file that exists only while it is checked whether the folder can be written."""
 
 _CHECK_BYTES = 4096
@@ -143,15 +143,17 @@ class JournalInbox:
 
     def check_writable(self) -> None:
         """See `Inbox`."""
-        path = self._folder / CHECK_FILE_NAME
+        # The folder is made with the first event.
+        folder = self._folder if self._folder.exists() else self._folder.parent
+        path = folder / CHECK_FILE_NAME
         with self._lock, self._translate_os_errors():
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             try:
                 with path.open("wb", buffering=0) as file:
                     file.write(bytes(_CHECK_BYTES))
                     os.fsync(file.fileno())
             finally:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):
+                    path.unlink()
 
     def close(self) -> None:
         """Close the writer's segment; pending events stay for the next process."""
