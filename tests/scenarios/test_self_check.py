@@ -348,12 +348,15 @@ def test_a_probe_that_hangs_a_plugin_that_raises_and_events_set_aside(tmp_path: 
         wait_until(lambda: codes <= find_conditions(client).keys(), "the conditions")
         for code in codes:
             assert_said_everywhere(client, code)
-        told = lambda: {(one.code, one.reason.value) for one in stage.phones[0].received}  # noqa: E731
+
+        def list_messages() -> set[tuple[str, str]]:
+            return {(one.code, one.reason.value) for one in stage.phones[0].received}
+
         codes |= {"FIRSTCAUSE_PLUGIN_FAILING"}
-        wait_until(lambda: {(code, "first") for code in codes} <= told(), "the messages")
+        wait_until(lambda: {(code, "first") for code in codes} <= list_messages(), "the messages")
         release.set()
         ended = codes - {"FIRSTCAUSE_EVENTS_SET_ASIDE"}
-        wait_until(lambda: {(code, "resolved") for code in ended} <= told(), "the ends")
+        wait_until(lambda: {(code, "resolved") for code in ended} <= list_messages(), "the ends")
         for code in ended:
             assert_gone_everywhere(client, code)
         assert "FIRSTCAUSE_EVENTS_SET_ASIDE" in find_conditions(client), "for an hour after the last"

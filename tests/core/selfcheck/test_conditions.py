@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -43,7 +44,7 @@ def levels(**parts: Any) -> dict[str, Level]:
 
 
 def loop(name: str = "triage", **values: Any) -> LoopState:
-    return LoopState(**({"name": name, "is_alive": True, "silent_s": 1.0, "max_silence_s": 300.0} | values))
+    return replace(LoopState(name, is_alive=True, silent_s=1.0, max_silence_s=300.0), **values)
 
 
 def failure(seconds: float, error: str = "it broke") -> Failure:
