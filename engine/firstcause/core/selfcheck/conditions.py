@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from firstcause.core.selfcheck.state import ListenerState, LoopState, NotifierState, RouteState, SelfState
 
-CODE_PREFIX = "FIRSTCAUSE_"
-
 
 class Level(StrEnum):
     """How bad a condition is.

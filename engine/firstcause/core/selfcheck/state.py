@@ -117,7 +117,7 @@ class SelfState:
 
     started_at: when this process began. store_failure: why the store cannot be written.
     intake_full_since: since when events are refused, as too many wait.
-    store_excess_bytes: bytes above [store] max_bytes that may not be deleted.
+    store_excess: that the store is above [store] max_bytes and nothing more may be deleted.
     """
 
     started_at: datetime
