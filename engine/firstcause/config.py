@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from firstcause.core.grouping.parts import Patience
 from firstcause.core.model import Frozen, MaybeName, Priority, Scalar, Severity
 from firstcause.core.notify.quiet_hours import QuietHours
+from firstcause.core.selfcheck.watchdog import WatchdogSchedule
 from firstcause.core.text.durations import Duration
 from firstcause.core.text.sizes import Size
 from firstcause.errors import ConfigError
@@ -217,6 +218,24 @@ class QuietHoursSettings(Frozen):
         return QuietHours(self.start, self.end, ZoneInfo(self.timezone), days)
 
 
+class WatchdogSettings(Frozen):
+    """When firstcause says each day that it is alive.
+
+    at: wall clock time in `timezone`. days: empty means every day.
+    route: whose notifiers send it; None means the first route.
+    """
+
+    at: time
+    timezone: Annotated[str, AfterValidator(_check_timezone)] = "UTC"
+    days: tuple[Day, ...] = ()
+    route: str | None = None
+
+    @property
+    def schedule(self) -> WatchdogSchedule:
+        days = frozenset(list(Day).index(day) for day in self.days)
+        return WatchdogSchedule(self.at, ZoneInfo(self.timezone), days)
+
+
 class NotifierLimit(Frozen):
     """How many messages a notifier may send; further ones are sent together as one digest.
 
@@ -261,6 +280,7 @@ class Notify(Frozen):
     repeat_interval: after which people are reminded of what nobody acknowledged, 0 for never.
     limits: by notifier. default_limit: of those without one of their own, but for the last resort, which is
     a log rather than a person.
+    watchdog: a daily message that firstcause is alive; None for none.
     """
 
     group_wait: Duration = 60.0
@@ -269,6 +289,7 @@ class Notify(Frozen):
     link: str | None = None
     limits: dict[str, NotifierLimit] = Field(default_factory=dict)
     default_limit: NotifierLimit = NotifierLimit(max=10, per=600.0)
+    watchdog: WatchdogSettings | None = None
     routes: tuple[Route, ...] = ()
 
     @property
@@ -292,6 +313,11 @@ class Notify(Frozen):
             raise ValueError(msg)
         for name in routes_by_name:
             _check_escalation(name, routes_by_name)
+        route = self.watchdog.route if self.watchdog is not None else None
+        if route is not None and route not in routes_by_name:
+            known = ", ".join(routes_by_name) or "none; leave route out"
+            msg = f"watchdog: there is no route {route!r}; known routes: {known}"
+            raise ValueError(msg)
         return self
 
 

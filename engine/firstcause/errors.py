@@ -6,6 +6,7 @@ FirstcauseError
 ├── InferenceUnavailableError  durable-rules does not import here
 ├── IntakeError            a sender's bytes are refused, with the HTTP status that says so
 ├── StoreError             the database is away, newer than this program, or refuses
+│   └── StoreUnavailableError  it, or the inbox beside it, cannot be used now
 ├── NotFoundError          no such incident, probe, notifier
 └── DeliveryError          a notifier could not deliver; knows permanent from retryable
 
@@ -69,6 +70,10 @@ class IntakeError(FirstcauseError):
 
 class StoreError(FirstcauseError):
     """The database cannot be used. The text says why and how to fix it."""
+
+
+class StoreUnavailableError(StoreError):
+    """The database, or the inbox beside it, cannot be used now; nothing is wrong with the request."""
 
 
 class NotFoundError(FirstcauseError):

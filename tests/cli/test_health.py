@@ -38,7 +38,7 @@ def test_check_compares_with_the_last_time_all_was_well(folder: Path, website: R
     well = run_cli_json("check", folder=folder)
     assert set(well) == {
         "status", "infrastructure", "snapshot_id", "checked_at", "comparison", "time_since_last_good",
-        "last_known_good", "last_known_good_at", "message",
+        "last_known_good", "last_known_good_at", "message", "conditions",
     }  # fmt: skip
     assert set(well["infrastructure"]["website"]) >= {"status", "latency_ms", "detail"}
     assert set(well["comparison"]) == {

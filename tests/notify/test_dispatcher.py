@@ -104,7 +104,9 @@ def test_the_next_takes_over_from_one_that_hangs_and_the_status_names_it(
         for number in range(3):
             report(stage, f"JOB_{number}_FAILED")
         wait_until(lambda: len(mail.received) == 3, "the mails")
-        assert stage.app.monitoring.get_status(supervisor.utc_now())["notifiers"] == {"hanging": ["chat"]}
+        (condition,) = stage.app.monitoring.find_conditions(supervisor.utc_now())
+        assert (condition.code, condition.about) == ("FIRSTCAUSE_NOTIFIER_FAILING", "chat")
+        assert "it has not returned from an earlier call" in condition.detail
         assert len(chat.started) == 1
         assert threading.active_count() - before - loops <= 3, "threads of those that hang do not add up"
         assert "notifier chat did not return within 0.2 s; it is passed over until it does" in caplog.text

@@ -94,7 +94,9 @@ def test_every_field_of_every_entry_is_filled(book: RuleBook) -> None:
     # A drill is no error, and what is predicted or of too many kinds can be anything: there is little to say.
     general = {"FIRSTCAUSE_DRILL", "OTHER_ERRORS", "PREDICTED_FAILURE"}
     entries = {code: entry for code, entry in book.catalog.entries.items() if code not in general}
-    empty = {code: fields for code, entry in entries.items() if (fields := empty_fields(entry))}
+    # firstcause reports itself by its codes: there is no text to match, no vendor's page and no customer.
+    watched = {code: entry for code, entry in entries.items() if not code.startswith("FIRSTCAUSE_")}
+    empty = {code: fields for code, entry in watched.items() if (fields := empty_fields(entry))}
     # A graph without circles ends somewhere: the regression sums up what others caused.
     assert empty == {"SYSTEM_REGRESSION_DETECTED": ["causes"]}
     for entry in entries.values():

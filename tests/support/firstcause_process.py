@@ -95,11 +95,16 @@ def run_daemon(folder: Path, port: int = 0) -> Iterator[DaemonProcess]:
 
 
 class Receiver:
-    """A web server on loopback. got: the bodies posted, in order of arrival. status: how it answers a GET."""
+    """A web server on loopback.
+
+    received: the bodies posted and taken, in order of arrival. status: how it answers a GET.
+    post_status: how it answers a POST.
+    """
 
     def __init__(self) -> None:
         self.received: list[dict[str, Any]] = []
         self.status = 200
+        self.post_status = 200
         receiver, received = self, self.received
 
         class Handler(BaseHTTPRequestHandler):
@@ -110,8 +115,9 @@ class Receiver:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                received.append(json.loads(body))
-                self.send_response(200)
+                if receiver.post_status == 200:
+                    received.append(json.loads(body))
+                self.send_response(receiver.post_status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

@@ -62,7 +62,7 @@ def test_from_errors_to_a_resolved_incident(client: httpx.Client) -> None:
 
 
 def test_the_rest_of_what_can_be_asked(client: httpx.Client) -> None:
-    assert client.get("/healthz").json() == {"status": "ok"}
+    assert client.get("/healthz").json() == {"status": "ok", "loops": []}
     ready = client.get("/readyz")
     assert (ready.status_code, set(ready.json()["checks"].values())) == (200, {"ok"})
     codes = [entry["code"] for entry in client.get("/api/v1/catalog").json()["entries"]]

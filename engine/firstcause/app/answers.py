@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from firstcause.core.model import Frozen, Priority
+from firstcause.core.selfcheck.serializers import ConditionAnswer, PublicConditionAnswer
 from firstcause.core.text.timestamps import FormattedTime
 from firstcause.health.answers import HealthStatus
 
@@ -42,12 +45,6 @@ class StoreAnswer(Frozen):
     unsent: int
 
 
-class NotifiersAnswer(Frozen):
-    """The notifiers. hanging: those whose earlier call has not returned, so that messages pass them over."""
-
-    hanging: tuple[str, ...]
-
-
 class IntakeAnswer(Frozen):
     """What came in since the start, by format; all but `accepted` by reason or kind as well."""
 
@@ -57,6 +54,21 @@ class IntakeAnswer(Frozen):
     lost_by_senders: dict[str, dict[str, int]]
 
 
+class ReadinessAnswer(Frozen):
+    """Whether errors are handled. checks: by part "ok", or the worst that is wrong with it."""
+
+    status: Literal["ok", "degraded", "unready"]
+    checks: dict[str, str]
+    conditions: tuple[PublicConditionAnswer, ...]
+
+
+class LivenessAnswer(Frozen):
+    """Whether the process works. loops: those that have ended or hang."""
+
+    status: Literal["ok", "stalled"]
+    loops: tuple[str, ...]
+
+
 class StatusAnswer(Frozen):
     """How firstcause itself is. incidents: open ones by priority. health: status of the last full check."""
 
@@ -64,7 +76,7 @@ class StatusAnswer(Frozen):
     time: FormattedTime
     rules: RulesAnswer
     store: StoreAnswer
-    notifiers: NotifiersAnswer
     incidents: dict[Priority, int]
     health: HealthStatus
     intake: IntakeAnswer
+    conditions: tuple[ConditionAnswer, ...]

@@ -21,6 +21,10 @@ from firstcause.notify.notification_service import NotificationService
 from firstcause.pipeline.event_pipeline import EventPipeline
 from firstcause.plugins.manager import PluginManager
 from firstcause.rulebase.live_rules import LiveRules
+from firstcause.selfcheck.direct_sender import DirectSender
+from firstcause.selfcheck.reporter import SelfReporter
+from firstcause.selfcheck.self_check import SelfCheck
+from firstcause.selfcheck.watchdog import Watchdog
 from firstcause.store.database import Database
 
 if TYPE_CHECKING:
@@ -142,6 +146,37 @@ class Application:
         return DaemonRuns(self.database, self.rules)
 
     @cached_property
+    def self_check(self) -> SelfCheck:
+        return SelfCheck(
+            self.database,
+            rules=self.rules,
+            plugins=self.plugins,
+            intake=self.intake,
+            pipeline=self.pipeline,
+            health=self.health,
+            notifications=self.notifications,
+            get_mask=self._get_mask,
+        )
+
+    @cached_property
+    def self_reporter(self) -> SelfReporter:
+        return SelfReporter(
+            self.database, self.settings.notify, self.self_check, self.intake, self._direct_sender
+        )
+
+    @cached_property
+    def watchdog(self) -> Watchdog | None:
+        """Sends the daily message; None where none is configured."""
+        settings = self.settings.notify.watchdog
+        if settings is None:
+            return None
+        return Watchdog(self.database, settings, self.self_check, self._direct_sender)
+
+    @cached_property
+    def _direct_sender(self) -> DirectSender:
+        return DirectSender(self.notifications, self._get_mask)
+
+    @cached_property
     def monitoring(self) -> Monitoring:
         return Monitoring(
             self.database,
@@ -149,6 +184,8 @@ class Application:
             system_state=self.system_state,
             intake_metrics=self.intake.metrics,
             get_processed_count=lambda: self.pipeline.processed_count,
+            self_check=self.self_check,
+            run_check=self.health.check,
         )
 
     def load(self) -> None:
@@ -157,7 +194,7 @@ class Application:
         Threads that share the application need this first, as two of them may else build the same part.
         """
         _ = self.rules.current, self.pipeline, self.health.probes, self.notifications.notifiers
-        _ = self.silences, self.remedies, self.maintenance, self.monitoring
+        _ = self.silences, self.remedies, self.maintenance, self.monitoring, self.self_reporter, self.watchdog
 
     def close(self) -> None:
         """Close the parts that were built: probes, rules, the database."""

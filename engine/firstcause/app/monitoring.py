@@ -9,20 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from firstcause.core.selfcheck.conditions import PARTS, Level, find_worst_level
+from firstcause.core.selfcheck.serializers import serialize_condition, serialize_public_condition
 from firstcause.core.text.timestamps import format_time
-from firstcause.errors import FirstcauseError
 from firstcause.health.serializers import serialize_health
 from firstcause.incidents.serializers import serialize_rules
 from firstcause.store import disk_usage, incidents, outbox, snapshots
 from firstcause.store.tables import alert, notification_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping
     from datetime import datetime
 
+    from firstcause.core.selfcheck.conditions import Condition
     from firstcause.health.system_state import SystemState
     from firstcause.intake.metrics import IntakeMetrics
     from firstcause.rulebase.live_rules import LiveRules
+    from firstcause.selfcheck.self_check import SelfCheck
     from firstcause.store.database import Database
 
 
@@ -55,6 +58,7 @@ class Monitoring:
     """Answers how firstcause itself is.
 
     get_processed_count: returns how many events were triaged since the start.
+    run_check: runs probes by name, None for all of them.
     """
 
     def __init__(
@@ -65,35 +69,45 @@ class Monitoring:
         system_state: SystemState,
         intake_metrics: IntakeMetrics,
         get_processed_count: Callable[[], int],
+        self_check: SelfCheck,
+        run_check: Callable[[datetime, Collection[str] | None], dict[str, Any]],
     ) -> None:
         self._database = database
         self._rules = rules
         self._system_state = system_state
         self._intake_metrics = intake_metrics
         self._get_processed_count = get_processed_count
-        self.list_stopped_loops: Callable[[], Sequence[str]] | None = None
-        """Returns the names of loops that have stopped; None where no loops run."""
-        self.list_hanging_notifiers: Callable[[], Sequence[str]] = list
-        """Returns the names of notifiers whose earlier call has not returned."""
+        self._self_check = self_check
+        self._run_check = run_check
 
-    def check_readiness(self) -> dict[str, str]:
-        """Part -> "ok", or what is wrong with the part."""
-        checks: dict[str, Callable[[], object]] = {
-            "store": self._database.read_version,
-            "rules": lambda: self._rules.current,
+    def find_conditions(self, now: datetime) -> list[Condition]:
+        """What is wrong with firstcause itself, the worst first."""
+        return self._self_check.find_conditions(now)
+
+    def check(self, now: datetime, names: Collection[str] | None = None) -> dict[str, Any]:
+        """Run probes, None for all, and look at firstcause itself. Returns what `check` shows."""
+        answer = self._run_check(now, names)
+        # Afterwards, as most problems of a plugin show when its probes are asked for.
+        return answer | {"conditions": [serialize_condition(each) for each in self.find_conditions(now)]}
+
+    def list_stalled_loops(self) -> list[str]:
+        """The loops of this process that have ended or hang. Asks nothing but memory."""
+        return self._self_check.loops.list_stalled()
+
+    def check_readiness(self, now: datetime) -> dict[str, Any]:
+        """What `/readyz` answers: without the texts of errors, as everybody may ask."""
+        conditions = [
+            condition for condition in self.find_conditions(now) if condition.level is not Level.NOTICE
+        ]
+        level = find_worst_level(conditions)
+        checks = dict.fromkeys(PARTS, "ok")
+        for condition in reversed(conditions):
+            checks[condition.part] = condition.summary
+        return {
+            "status": "ok" if level is None else level.value,
+            "checks": checks,
+            "conditions": [serialize_public_condition(condition) for condition in conditions],
         }
-        parts: dict[str, str] = {}
-        for name, check in checks.items():
-            try:
-                check()
-            except FirstcauseError as error:
-                parts[name] = str(error)
-            else:
-                parts[name] = "ok"
-        if self.list_stopped_loops is not None:
-            stopped = self.list_stopped_loops()
-            parts["loops"] = f"stopped: {', '.join(stopped)}" if stopped else "ok"
-        return parts
 
     def get_status(self, now: datetime) -> dict[str, Any]:
         """Its rules, its store, what is open, and what came in."""
@@ -113,12 +127,12 @@ class Monitoring:
                 "waiting": pending_events,
                 "unsent": pending_notifications,
             },
-            "notifiers": {"hanging": list(self.list_hanging_notifiers())},
             "incidents": dict(
                 sorted(Counter(incident.priority.value for incident in open_incidents).items())
             ),
             "health": serialize_health(last_snapshot)["status"],
             "intake": self._intake_metrics.to_dict(),
+            "conditions": [serialize_condition(condition) for condition in self.find_conditions(now)],
         }
 
     def collect_metrics(self) -> Metrics:

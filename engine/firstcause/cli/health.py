@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from firstcause.cli.common import Context, json_option, now, pass_context, show_json, show_table, single_line
+from firstcause.cli.conditions import add_daemon_conditions, has_bad_condition, show_conditions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,16 +26,20 @@ def check(ctx: Context, *, probes: tuple[str, ...], as_json: bool) -> None:
     """Run every probe, or only the named ones.
 
     A check with every probe takes a snapshot and compares it with the last known good state. Exit 1 if
-    anything is not UP or is worse than before.
+    anything is not UP or is worse than before, or if something is wrong with firstcause itself: with a
+    plugin, for example, whose checks are then missing.
     """
-    result = ctx.ready_app.health.check(now(), probes or None)
+    result = ctx.ready_app.monitoring.check(now(), probes or None)
+    result["conditions"] = add_daemon_conditions(result["conditions"], ctx.app)
     if as_json:
         show_json(result)
     else:
         _show_readings(result["infrastructure"])
         if result["snapshot_id"] is not None:
             _show_comparison(result["comparison"])
-    _exit_with_status(bad=result["status"] in _BAD_STATUSES or result["comparison"]["is_regression"])
+        show_conditions(result["conditions"])
+    is_worse = result["status"] in _BAD_STATUSES or result["comparison"]["is_regression"]
+    _exit_with_status(bad=is_worse or has_bad_condition(result["conditions"]))
 
 
 @click.command(epilog="Example: firstcause probe twilio")

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import watchfiles
 
+from firstcause.core.selfcheck.state import Failure
 from firstcause.daemon.first_look import FirstLook
 from firstcause.daemon.probe_loop import ProbeLoop
 from firstcause.errors import ConfigError, FirstcauseError, RuleFileError
 from firstcause.incidents.serializers import format_over_limit
 from firstcause.intake.listeners import ListenerSupervisor
 from firstcause.notify.dispatcher import DeliveryDispatcher
+from firstcause.plugins.timeouts import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +37,15 @@ MAX_REST_S = 2.0
 """Seconds of one rest at most."""
 
 SWEEP_INTERVAL_S = 60.0
+
+SELF_CHECK_INTERVAL_S = 5.0
+"""Seconds between two checks of firstcause itself."""
+
+MAX_STEP_S = 300.0
+"""Seconds that one step of a loop may take, without its waits, before the loop counts as hanging."""
+
+MAX_LONG_STEP_S = 3600.0
+"""The same for steps that may take long for good reasons: deleting many events, sending many messages."""
 
 FIRST_READINGS_POLL_S = 0.1
 """Seconds between looks whether every probe has been read, before the first snapshot."""
@@ -97,15 +108,20 @@ class Daemon:
             "sweep": self._sweep_alerts,
             "rules": self._watch_rules,
             "prune": self._prune_store,
+            "self-check": self._check_itself,
         }
         self._threads = [threading.Thread(target=self._run_triage, name="triage", daemon=True)]
         self._threads += [
             threading.Thread(target=self._run_loop, args=(name, step), name=name, daemon=True)
             for name, step in steps.items()
         ]
-        app.monitoring.list_stopped_loops = self._list_stopped_loops
-        app.monitoring.list_hanging_notifiers = app.notifications.list_hanging
+        app.self_check.list_listeners = self._listener_threads.list_states
+        longer_s = {
+            "snapshots": app.settings.health.interval,
+            "prune": MAX_LONG_STEP_S,
+        }
         for thread in self._threads:
+            app.self_check.loops.register(thread.name, MAX_STEP_S + longer_s.get(thread.name, 0.0), thread)
             thread.start()
 
     def stop(self) -> None:
@@ -136,9 +152,6 @@ class Daemon:
             app.settings.intake.max_event_bytes,
         )
 
-    def _list_stopped_loops(self) -> list[str]:
-        return [thread.name for thread in self._threads if not thread.is_alive()]
-
     def reload(self) -> None:
         """Take the rule files as they are now. A broken set changes nothing and is logged."""
         rules = self.application.rules
@@ -154,16 +167,21 @@ class Daemon:
     def _run_loop(self, name: str, step: Callable[[], None]) -> None:
         """Repeat a step until the daemon stops. A step waits by itself; after an error the loop waits."""
         wait_s = POLL_INTERVAL_S
+        loops = self.application.self_check.loops
         while not self._stopping.is_set():
+            loops.beat(name)
             try:
                 step()
                 wait_s = POLL_INTERVAL_S
+                loops.record_success(name)
             except FirstcauseError as error:
                 log.error("%s: %s", name, error)  # noqa: TRY400 - one line, no traceback
+                loops.record_failure(name, str(error), utc_now())
                 wait_s = min(wait_s * 2, _MAX_BACKOFF_S)
                 self._stopping.wait(wait_s)
-            except Exception:
+            except Exception as error:
                 log.exception("%s failed; it is retried", name)
+                loops.record_failure(name, describe_error(error), utc_now())
                 self._stopping.wait(POLL_INTERVAL_S)
 
     def _run_triage(self) -> None:
@@ -183,6 +201,7 @@ class Daemon:
         started, stored = time.monotonic(), intake.stored_count
         while (batch := pipeline.triage(utc_now())).events:
             intake.backlog_limit.refresh()
+            self.application.self_check.loops.beat("triage")
             if batch.suspect_probes and self._probe_loop is not None:
                 self._probe_loop.suspect(batch.suspect_probes)
             if intake.stored_count - stored > batch.events:
@@ -237,6 +256,7 @@ class Daemon:
     def _warn_over_limit(self, excess_bytes: int) -> None:
         """Warn of a store that stays above its limit, and say when it is within it again."""
         warned_at, self._over_limit_warned_at = self._over_limit_warned_at, None
+        self._record_excess(excess_bytes)
         if not excess_bytes:
             if warned_at is not None:
                 log.info("the store is within [store] max_bytes again")
@@ -247,6 +267,20 @@ class Daemon:
             warned_at = now
         self._over_limit_warned_at = warned_at
 
+    def _record_excess(self, excess_bytes: int) -> None:
+        check, limit = self.application.self_check, self.application.settings.store.max_bytes
+        earlier = check.store_excess
+        since = earlier.since if earlier is not None else utc_now()
+        check.store_excess = Failure(since, format_over_limit(excess_bytes, limit)) if excess_bytes else None
+
+    def _check_itself(self) -> None:
+        """Look at firstcause itself, and notify people of what is wrong with it."""
+        app = self.application
+        app.self_reporter.run(utc_now())
+        if app.watchdog is not None:
+            app.watchdog.run(utc_now())
+        self._stopping.wait(SELF_CHECK_INTERVAL_S)
+
     def _watch_rules(self) -> None:
         """Reload whenever a rule file is saved; until stopped, or until a folder is gone."""
         folders = [folder for folder in self.application.rules.folders if folder.exists()]
@@ -256,6 +290,10 @@ class Daemon:
             debounce=_RELOAD_DEBOUNCE_MS,
             stop_event=self._stopping,
             raise_interrupt=False,
+            yield_on_timeout=True,
         )
-        for _ in changes:
-            self.reload()
+        for change in changes:
+            # Nothing changed within watchfiles' timeout of 5 s: the loop is alive.
+            self.application.self_check.loops.record_success("rules")
+            if change:
+                self.reload()

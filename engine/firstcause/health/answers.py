@@ -13,6 +13,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from firstcause.core.health.comparison import AssessedDifference
 from firstcause.core.model import Frozen, Scalar, Severity, Status
+from firstcause.core.selfcheck.serializers import ConditionAnswer
 from firstcause.core.text.timestamps import FormattedTime
 
 HealthStatus = Status | Literal["UNKNOWN"]
@@ -74,13 +75,14 @@ class ComparisonAnswer(Frozen):
 
 
 class CheckAnswer(HealthAnswer):
-    """A health check. snapshot_id: None where not all probes ran."""
+    """A health check. snapshot_id: None where not all probes ran. conditions: of firstcause itself."""
 
     comparison: ComparisonAnswer
     time_since_last_good: float | None
     last_known_good: str | None
     last_known_good_at: FormattedTime | None
     message: str
+    conditions: tuple[ConditionAnswer, ...]
 
 
 class DiffAnswer(Frozen):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from firstcause.config import Settings
     from firstcause.core.model import Event, Reading
     from firstcause.core.privacy.masking import Mask
+    from firstcause.core.selfcheck.state import HangingProbe
     from firstcause.health.probe_runner import ProbeRun
     from firstcause.health.system_state import SystemState
     from firstcause.hookspecs.types import Probe
@@ -191,6 +192,10 @@ class HealthService:
                     predictions = forecasts.Forecaster(self._database, rulebase).run(now, generate_id)
                 self._report_events(forecasts.FORECAST, predictions, now)
         return serialize_check(result.snapshot, result.snapshot_id, result.comparison)
+
+    def list_hanging(self, now: datetime) -> list[HangingProbe]:
+        """List the probes whose check hangs."""
+        return self._probe_runner.list_hanging(now)
 
     def get_health(self) -> dict[str, Any]:
         """The last full check, without running one."""

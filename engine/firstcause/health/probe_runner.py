@@ -13,9 +13,11 @@ import threading
 import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Unfinished
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from firstcause.core.model import Reading, Status
+from firstcause.core.selfcheck.state import HangingProbe
 from firstcause.health.probe_thread import ProbeThread
 from firstcause.health.stdout_capture import install_stdout_capture
 from firstcause.health.thread_leaks import MAX_LEAKED_THREADS, ThreadLeakTracker
@@ -23,6 +25,7 @@ from firstcause.plugins.timeouts import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
 
     from firstcause.hookspecs.types import Probe
 
@@ -123,6 +126,16 @@ class ProbeRunner:
         rejected = ProbeRun(probe, self._thread_leaks).reject(reason)
         on_finished()
         return rejected
+
+    def list_hanging(self, now: datetime) -> list[HangingProbe]:
+        """List the probes whose check has not returned in time and still runs."""
+        with self._lock:
+            runs = list(self._running.values())
+        return [
+            HangingProbe(run.probe.name, now - timedelta(seconds=round(run.elapsed_s)))
+            for run in runs
+            if not run.future.done() and run.elapsed_s > run.probe.timeout
+        ]
 
     def read(self, probes: Iterable[Probe]) -> Mapping[str, Reading]:
         """Run the checks side by side and wait for all. Returns the readings by name, in the order given."""

@@ -8,6 +8,7 @@ import threading
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from firstcause.core.text.sizes import format_size
@@ -15,7 +16,6 @@ from firstcause.errors import IntakeError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from firstcause.store.database import Database
     from firstcause.store.inbox import EventPayload, Inbox
@@ -52,7 +52,12 @@ class BacklogLimit:
         self._database = database
         self._max_bytes = max_bytes
         self._checked_at = -_CHECK_INTERVAL_S
-        self.full = False
+        self.full_since: datetime | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether events are refused."""
+        return self.full_since is not None
 
     def refresh(self) -> None:
         """Check the inbox's size, at most once a second. The last result stays if the store fails."""
@@ -66,7 +71,8 @@ class BacklogLimit:
         except StoreError as error:
             log.warning("Inbox size cannot be read: %s. The last known size stands.", error)
             return
-        was_full, self.full = self.full, pending_bytes >= self._max_bytes
+        was_full, is_full = self.full, pending_bytes >= self._max_bytes
+        self.full_since = (self.full_since or datetime.now(UTC)) if is_full else None
         if self.full and not was_full:
             log.warning(
                 "Inbox is full (%s, [intake] max_waiting_bytes). Refusing events with 503 until it drains.",

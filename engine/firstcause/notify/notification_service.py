@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from firstcause.incidents.actions import record_audit
 from firstcause.intake.event_intake import generate_id
 from firstcause.notify import drills
+from firstcause.notify.attempt import AttemptResult, attempt
 from firstcause.notify.composer import MessageComposer
 from firstcause.notify.delivery import Delivery
 from firstcause.notify.notifier_calls import NotifierCalls
 from firstcause.notify.queue import NotificationQueue
 from firstcause.notify.reminders import ReminderScheduler
 from firstcause.notify.restart_report import RestartReport
+from firstcause.notify.routes import list_routes
 from firstcause.store import outbox
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from firstcause.config import Notify
     from firstcause.core.downtime import Downtime
+    from firstcause.core.model import Notification
     from firstcause.core.privacy.masking import Mask
     from firstcause.hookspecs.types import Notifier
     from firstcause.incidents.incident_service import IncidentService
@@ -75,6 +78,10 @@ class NotificationService:
         """Where messages are queued."""
         return NotificationQueue(self._settings.by_name, self.notifiers, self._settings.group_wait)
 
+    def list_routes(self) -> dict[str, tuple[str, ...]]:
+        """The notifiers, in order, of each route by its name."""
+        return list_routes(self._settings.by_name, self.notifiers)
+
     def deliver(self, now: datetime) -> int:
         """Deliver the messages that are due, one after the other. Returns how many were tried."""
         self._schedule_reminders(now)
@@ -91,9 +98,13 @@ class NotificationService:
         busy = dispatcher.list_busy()
         return dispatcher.start(self._create_delivery(clock).start_jobs(now, busy))
 
-    def list_hanging(self) -> list[str]:
-        """List the notifiers whose earlier call has not returned, so that messages pass them over."""
-        return sorted(self._calls.list_hanging())
+    def list_hanging(self) -> dict[str, datetime]:
+        """List the notifiers whose earlier call has not returned, with since when; messages pass them over."""
+        return self._calls.list_hanging()
+
+    def send_directly(self, name: str, notification: Notification, now: datetime) -> AttemptResult:
+        """Let a notifier send a message at once, without the outbox. Never raises."""
+        return attempt(self._calls, self.notifiers[name], notification, now)
 
     def _schedule_reminders(self, now: datetime) -> None:
         if self._reminded_at is None or abs(now - self._reminded_at) >= REMINDER_INTERVAL:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from firstcause.plugins.timeouts import CallTimeoutError, call_with_timeout
@@ -26,7 +27,7 @@ class NotifierCalls:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._unfinished: dict[str, threading.Event] = {}
+        self._unfinished: dict[str, tuple[threading.Event, datetime]] = {}
 
     def call(self, notifier: Notifier, function: Callable[[], T]) -> T:
         """Return the function's result; what it raises is raised here.
@@ -47,17 +48,17 @@ class NotifierCalls:
             return call_with_timeout(run, notifier.timeout, f"notifier {notifier.name}")
         except CallTimeoutError:
             with self._lock:
-                self._unfinished[notifier.name] = finished
+                self._unfinished[notifier.name] = finished, datetime.now(UTC)
             log.warning(
                 "notifier %s did not return within %g s; it is passed over until it does",
                 notifier.name, notifier.timeout,
             )  # fmt: skip
             raise
 
-    def list_hanging(self) -> frozenset[str]:
-        """List the notifiers whose call still runs after its timeout."""
+    def list_hanging(self) -> dict[str, datetime]:
+        """List the notifiers whose call still runs after its timeout, and when the timeout passed."""
         with self._lock:
-            for name in [name for name, finished in self._unfinished.items() if finished.is_set()]:
+            for name in [name for name, (finished, _) in self._unfinished.items() if finished.is_set()]:
                 del self._unfinished[name]
                 log.info("notifier %s has returned; it is used again", name)
-            return frozenset(self._unfinished)
+            return {name: since for name, (_, since) in sorted(self._unfinished.items())}

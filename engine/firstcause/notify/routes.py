@@ -11,6 +11,22 @@ if TYPE_CHECKING:
     from firstcause.core.model import Incident
     from firstcause.hookspecs.types import Notifier
 
+DEFAULT_ROUTE = "default"
+"""The route where the configuration has none."""
+
+
+def list_routes(routes: Mapping[str, Route], notifiers: Mapping[str, Notifier]) -> dict[str, tuple[str, ...]]:
+    """Return the notifiers, in order, of all routes by name.
+
+    Without routes in the configuration there is one route, "default": every notifier that sends by default,
+    those of last resort at the end.
+    """
+    if routes:
+        return {name: route.notifiers for name, route in routes.items()}
+    default_notifiers = (notifier for notifier in notifiers.values() if notifier.default)
+    ordered = sorted(default_notifiers, key=lambda notifier: (notifier.last_resort, notifier.name))
+    return {DEFAULT_ROUTE: tuple(notifier.name for notifier in ordered)}
+
 
 def match_routes(
     incident: Incident,
@@ -21,18 +37,14 @@ def match_routes(
 ) -> dict[str, tuple[str, ...]]:
     """Return the notifiers, in order, of each route that takes the incident, by the name of the route.
 
-    The first route that matches takes the incident; later ones do too while `continue` is set. Without
-    routes in the configuration there is one route, "default": every notifier that sends by default, those of
-    last resort at the end.
+    The first route that matches takes the incident; later ones do too while `continue` is set.
 
     only_route: the route that a drill asks for, whether it matches or not; None for all.
     """
     if only_route is not None and only_route in routes:
         return {only_route: routes[only_route].notifiers}
     if not routes:
-        default_notifiers = (notifier for notifier in notifiers.values() if notifier.default)
-        ordered = sorted(default_notifiers, key=lambda notifier: (notifier.last_resort, notifier.name))
-        return {"default": tuple(notifier.name for notifier in ordered)} if ordered else {}
+        return {name: names for name, names in list_routes(routes, notifiers).items() if names}
     matched: dict[str, tuple[str, ...]] = {}
     for name, route in routes.items():
         if not route.escalation_only and matches_route(route, incident, components):

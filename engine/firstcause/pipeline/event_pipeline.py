@@ -7,6 +7,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from firstcause.core.selfcheck.state import SetAside
 from firstcause.errors import FirstcauseError, StoreError
 from firstcause.health import environment
 from firstcause.pipeline.processor import BatchResult, EventProcessor
@@ -67,6 +68,8 @@ class EventPipeline:
         self._override_version: tuple[object, ...] = ()
         self.processed_count = 0
         """How many events were triaged since the start."""
+        self.set_aside: SetAside | None = None
+        """The events that were set aside since the start."""
 
     def triage(self, now: datetime, max_events: int = BATCH_LIMITS[0]) -> BatchResult:
         """Triage the oldest waiting events in one batch. An event that cannot be triaged is set aside."""
@@ -75,7 +78,14 @@ class EventPipeline:
             processor = self._create_processor(rulebase, now)
             result = self._triage_batch(processor, now, limits)
             self.processed_count += result.events
+            if result.problems:
+                self._record_set_aside(result.problems, now)
             return result
+
+    def _record_set_aside(self, problems: Sequence[str], now: datetime) -> None:
+        earlier = self.set_aside
+        count, since = (earlier.count, earlier.since) if earlier is not None else (0, now)
+        self.set_aside = SetAside(count + len(problems), since, now, problems[-1])
 
     def _triage_batch(self, processor: EventProcessor, now: datetime, limits: Sequence[int]) -> BatchResult:
         problem = ""

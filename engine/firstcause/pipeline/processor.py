@@ -40,11 +40,13 @@ class BatchResult:
     events: how many were taken from the inbox.
     changed: how many alerts rules looked at.
     suspect_probes: probes that can tell whether a known cause of these errors is broken.
+    problems: of the events that were set aside, as they cannot be read or processed.
     """
 
     events: int = 0
     changed: int = 0
     suspect_probes: frozenset[str] = frozenset()
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class EventProcessor:
             sum(payload.to_process for payload in batch.payloads),
             len(plan.aggregation.changed),
             self._find_suspect_probes(plan.aggregation),
+            tuple(decoded.problem or "" for decoded in events.values() if decoded.event is None),
         )
 
     def _count(
@@ -141,7 +144,7 @@ class EventProcessor:
                 [build_event_record(events[name]._replace(problem=problem), None) for name in new_ids],
                 now,
             )
-        return BatchResult(len(batch.payloads))
+        return BatchResult(len(batch.payloads), problems=(problem,) * len(new_ids))
 
     def _identify_events(self, decoded_events: Sequence[DecodedEvent]) -> dict[str, Occurrence]:
         catalog, policy = self.rulebase.catalog, self.rulebase.book.parts

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
@@ -39,6 +41,26 @@ class PluginState:
     hooks: tuple[str, ...] = ()
 
 
+class ProblemKind(StrEnum):
+    """How a problem of a plugin ends.
+
+    LASTING: with a restart. CALL: when calls of it succeed again. LISTENER: when its listener runs again.
+    """
+
+    LASTING = "lasting"
+    CALL = "call"
+    LISTENER = "listener"
+
+
+@dataclass
+class ProblemRecord:
+    """When a problem was first and last seen."""
+
+    kind: ProblemKind
+    since: datetime
+    last_at: datetime
+
+
 @dataclass
 class Plugin:
     """One plugin and its state.
@@ -53,15 +75,18 @@ class Plugin:
     config: BaseModel | None = None
     configured: bool = True
     disabled: bool = False
-    problems: dict[str, None] = field(default_factory=dict)
+    problems: dict[str, ProblemRecord] = field(default_factory=dict)
 
-    def add_problem(self, text: str) -> None:
+    def add_problem(self, text: str, kind: ProblemKind = ProblemKind.LASTING) -> None:
         """Keep a problem and log it, once. The latest 20 are kept."""
-        if text not in self.problems:
-            if len(self.problems) >= _MAX_PROBLEMS:
-                self.problems.pop(next(iter(self.problems)), None)
-            self.problems[text] = None
-            log.warning("plugin %s: %s", self.name, text)
+        now = datetime.now(UTC)
+        if (record := self.problems.get(text)) is not None:
+            record.last_at = now
+            return
+        if len(self.problems) >= _MAX_PROBLEMS:
+            self.problems.pop(next(iter(self.problems)), None)
+        self.problems[text] = ProblemRecord(kind, now, now)
+        log.warning("plugin %s: %s", self.name, text)
 
 
 def discover(settings: Mapping[str, Mapping[str, Any]], disabled: Collection[str]) -> list[Plugin]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, InstanceOf, SecretStr, TypeAdapter, ValidationEr
 
 from firstcause import hookspecs
 from firstcause.core.model import Event
+from firstcause.core.selfcheck.state import PluginFailure
 from firstcause.errors import IntakeError
 from firstcause.hookspecs.types import (
     Enrichment,
@@ -29,7 +30,14 @@ from firstcause.hookspecs.types import (
     Remedy,
     SuppliedFact,
 )
-from firstcause.plugins.discovery import Plugin, PluginState, configure, discover, load_commands
+from firstcause.plugins.discovery import (
+    Plugin,
+    PluginState,
+    ProblemKind,
+    configure,
+    discover,
+    load_commands,
+)
 from firstcause.plugins.timeouts import CallTimeoutError, call_with_timeout, describe_error
 
 if TYPE_CHECKING:
@@ -49,6 +57,10 @@ HOOK_TIMEOUT_S = 5.0
 """Seconds within which one plugin must return from one hook, also for a whole batch of events."""
 
 _CONFIG_ARGUMENTS = {"config"}
+
+_REPEATED_HOOKS = frozenset({"firstcause_enrich", "firstcause_facts"})
+"""Hooks that are called again and again. What goes wrong in the others stays until a restart."""
+
 _events_adapter: TypeAdapter[list[Event]] = TypeAdapter(list[Annotated[Event, InstanceOf()]])
 _rejected_adapter: TypeAdapter[list[RejectedItem]] = TypeAdapter(list[RejectedItem])
 
@@ -111,6 +123,17 @@ class PluginManager:
         module = getattr(plugin.module, "__name__", None)
         return PluginState(plugin.name, status, plugin.version, module, tuple(plugin.problems), hooks)
 
+    def list_failures(self) -> list[PluginFailure]:
+        """List the problems of all plugins, but for those of listeners, whose state is known better."""
+        return [
+            PluginFailure(
+                plugin.name, text, record.since, record.last_at, lasts=record.kind is ProblemKind.LASTING
+            )
+            for plugin in list(self._plugins.values())
+            for text, record in list(plugin.problems.items())
+            if record.kind is not ProblemKind.LISTENER
+        ]
+
     def secrets(self) -> list[str]:
         """List the values of the plugins' settings that their models declare as SecretStr."""
         return [secret for plugin in self._plugins.values() for secret in _iter_secrets(plugin.config)]
@@ -145,11 +168,13 @@ class PluginManager:
         except IntakeError:
             raise
         except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
-            plugin.add_problem(f"a format's {kind.__name__} failed: {describe_error(error)}")
+            problem = f"a format's {kind.__name__} failed: {describe_error(error)}"
+            plugin.add_problem(problem, ProblemKind.CALL)
             return None
         if result is None or isinstance(result, kind):
             return result
-        plugin.add_problem(f"a format gave a {type(result).__name__}, not a {kind.__name__}")
+        problem = f"a format gave a {type(result).__name__}, not a {kind.__name__}"
+        plugin.add_problem(problem, ProblemKind.CALL)
         return None
 
     def listeners(self) -> list[Listener]:
@@ -165,7 +190,8 @@ class PluginManager:
         try:
             listener.run(submit, stop)
         except BaseException as error:
-            plugin.add_problem(f"{listener.name} stopped: {describe_error(error)}")
+            problem = f"{listener.name} stopped: {describe_error(error)}"
+            plugin.add_problem(problem, ProblemKind.LISTENER)
             raise
 
     def _parse_body(
@@ -186,7 +212,8 @@ class PluginManager:
             msg = f"Plugin {plugin.name} is still processing an earlier request; retry later."
             raise IntakeError(msg, 429, retry_after=self._timeout) from None
         except Exception as error:
-            plugin.add_problem(f"reading {form.path} failed: {describe_error(error)}")
+            problem = f"reading {form.path} failed: {describe_error(error)}"
+            plugin.add_problem(problem, ProblemKind.CALL)
             msg = f"plugin {plugin.name} cannot read the body; the log of firstcause says why"
             raise IntakeError(msg, 422) from error
 
@@ -242,20 +269,19 @@ class PluginManager:
             if returned is None:
                 continue
             if not isinstance(returned, list | tuple):
-                plugin.add_problem(
-                    f"{hook} returned {type(returned).__name__}, not a list of {kind.__name__}"
-                )
+                problem = f"{hook} returned {type(returned).__name__}, not a list of {kind.__name__}"
+                plugin.add_problem(problem, _get_problem_kind(hook))
                 continue
             for value in returned:
                 if not isinstance(value, kind):
-                    plugin.add_problem(f"{hook} returned a {type(value).__name__} among its {kind.__name__}s")
+                    problem = f"{hook} returned a {type(value).__name__} among its {kind.__name__}s"
+                    plugin.add_problem(problem, _get_problem_kind(hook))
                     continue
                 try:
                     results.append((plugin, _validate_fields(value, kind)))
                 except ValidationError as error:
-                    plugin.add_problem(
-                        f"{hook} returned a {kind.__name__} with wrong fields: {_format_errors(error)}"
-                    )
+                    problem = f"{hook} returned a {kind.__name__} with wrong fields: {_format_errors(error)}"
+                    plugin.add_problem(problem, _get_problem_kind(hook))
         return results
 
     def _find_implementations(self, hook: str) -> list[tuple[Plugin, pluggy.HookImpl]]:
@@ -273,7 +299,7 @@ class PluginManager:
         except CallTimeoutError:
             return None
         except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
-            plugin.add_problem(f"{hook} raised {describe_error(error)}")
+            plugin.add_problem(f"{hook} raised {describe_error(error)}", _get_problem_kind(hook))
         return None
 
     def _call_limited(self, plugin: Plugin, description: str, function: Callable[[], Any]) -> Any:
@@ -295,7 +321,8 @@ class PluginManager:
         except CallTimeoutError:
             self._hanging_calls[plugin.name] = is_finished
             plugin.add_problem(
-                f"{description} did not return within {self._timeout:g} s; it is skipped while it hangs"
+                f"{description} did not return within {self._timeout:g} s; it is skipped while it hangs",
+                _get_problem_kind(description),
             )
             raise
 
@@ -309,6 +336,12 @@ class PluginManager:
             else:
                 values_by_name[value.name] = value
         return list(values_by_name.values())
+
+
+def _get_problem_kind(call: str) -> ProblemKind:
+    """Return how a problem in a hook ends, or in reading a body of a format."""
+    is_single = call.startswith("firstcause_") and call not in _REPEATED_HOOKS
+    return ProblemKind.LASTING if is_single else ProblemKind.CALL
 
 
 def _call_implementation(implementation: pluggy.HookImpl, arguments: Mapping[str, object]) -> Any:
@@ -344,12 +377,11 @@ def _enrich_batch(
             )
             enriched.append(_merge_enrichment(event, enrichment))
         except ValidationError as error:
-            plugin.add_problem(
-                f"firstcause_enrich returned an Enrichment with wrong fields: {_format_errors(error)}"
-            )
+            problem = f"firstcause_enrich returned an Enrichment with wrong fields: {_format_errors(error)}"
+            plugin.add_problem(problem, ProblemKind.CALL)
             enriched.append(event)
         except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
-            plugin.add_problem(f"firstcause_enrich raised {describe_error(error)}")
+            plugin.add_problem(f"firstcause_enrich raised {describe_error(error)}", ProblemKind.CALL)
             enriched.append(event)
 
 

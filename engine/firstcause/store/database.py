@@ -20,10 +20,11 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
-from firstcause.errors import StoreError
-from firstcause.store import locks, schema
+from firstcause.errors import StoreError, StoreUnavailableError
+from firstcause.store import audit, locks, schema
 from firstcause.store.inbox import TableInbox
 from firstcause.store.inbox_journal import JournalInbox
+from firstcause.store.write_failures import WriteFailures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ _WAL_RETRY_DELAYS_S = (0.01, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 class Database:
     """One database. Writers take turns, so that two of them can never open two incidents for one cause.
 
-    inbox: holds accepted events until triage.
+    inbox: holds accepted events until triage. write_failures: whether the store can be written.
     """
 
     def __init__(self, url: str) -> None:
@@ -56,6 +57,7 @@ class Database:
         self.url = _with_driver(url)
         self.engine = _create_engine(self.url)
         self._write_lock = locks.FairLock()
+        self.write_failures = WriteFailures()
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self.inbox = self._create_inbox()
 
@@ -63,7 +65,8 @@ class Database:
         table_inbox = TableInbox(partial(self.write, exclusive=False))
         if not self.is_sqlite or _is_in_memory(self.engine.url):
             return table_inbox
-        return JournalInbox(Path(f"{self.engine.url.database}{JOURNAL_SUFFIX}"), table_inbox)
+        folder = Path(f"{self.engine.url.database}{JOURNAL_SUFFIX}")
+        return JournalInbox(folder, table_inbox, self.write_failures)
 
     @contextmanager
     def write(self, *, exclusive: bool = True) -> Iterator[sa.Connection]:
@@ -71,14 +74,29 @@ class Database:
 
         exclusive: keep other firstcause processes from writing too. SQLite always does.
         """
-        with (
-            self._write_lock if self.is_sqlite else nullcontext(),
-            _translate_db_errors(self.engine.url),
-            self.engine.begin() as conn,
-        ):
-            if exclusive and not self.is_sqlite:
-                locks.lock_writers(conn)
-            yield conn
+        try:
+            with (
+                self._write_lock if self.is_sqlite else nullcontext(),
+                _translate_db_errors(self.engine.url),
+                self.engine.begin() as conn,
+            ):
+                if exclusive and not self.is_sqlite:
+                    locks.lock_writers(conn)
+                yield conn
+        except StoreUnavailableError as error:
+            self.write_failures.record(str(error))
+            raise
+
+    def check_writable(self) -> None:
+        """Write to the database and to the inbox, and undo both. StoreError where one cannot be written."""
+        try:
+            with self.write(exclusive=False) as conn:
+                audit.write_check_entry(conn)
+            self.inbox.check_writable()
+        except StoreError as error:
+            self.write_failures.record(str(error))
+            raise
+        self.write_failures.clear()
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -181,7 +199,7 @@ def _translate_db_errors(url: sa.URL) -> Iterator[None]:
         msg = f"the database at {_format_url(url)} reports an error: {_first_line(error.orig)}"
         # Errors of these classes come from the statement or its values; the database itself is in order.
         if not isinstance(error, DataError | IntegrityError | ProgrammingError):
-            msg = f"{msg}; {_format_connection_hint(url)}"
+            raise StoreUnavailableError(f"{msg}; {_format_connection_hint(url)}") from error
         raise StoreError(msg) from error
     except SQLAlchemyError as error:
         msg = f"the database at {_format_url(url)}: {_first_line(error)}"

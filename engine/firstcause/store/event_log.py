@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import sqlalchemy as sa
 
 from firstcause.core.model import Event, NotifyReason
+from firstcause.core.selfcheck.state import SetAside
 from firstcause.store.statements import split_into_chunks
 from firstcause.store.tables import alert, event, incident, outbox, timeline
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
 _FETCH_SIZE = 5000
+
+_SET_ASIDE_SEARCH_ROWS = 20_000
+"""How many of the latest events are searched for those that were set aside; no index finds these."""
 
 
 class EventRecord(NamedTuple):
@@ -112,6 +116,30 @@ def iter_events(conn: sa.Connection, since: datetime | None) -> Iterator[dict[st
     for document in conn.execution_options(yield_per=_FETCH_SIZE).execute(query).scalars():
         if not document.get("drill"):
             yield document
+
+
+def find_last_time(conn: sa.Connection) -> datetime | None:
+    """Return when the last event was triaged; None where there was none."""
+    query = sa.select(event.c.triaged_at).order_by(event.c.id.desc()).limit(1)
+    found: datetime | None = conn.execute(query).scalar()
+    return found
+
+
+def find_set_aside(conn: sa.Connection, since: datetime) -> SetAside | None:
+    """Return the events among the latest that were set aside since then; None where there are none."""
+    newest = (
+        sa.select(event.c.id, event.c.triaged_at, event.c.problem)
+        .order_by(event.c.id.desc())
+        .limit(_SET_ASIDE_SEARCH_ROWS)
+        .subquery()
+    )
+    query = sa.select(newest.c.triaged_at, newest.c.problem).where(
+        newest.c.problem.is_not(None), newest.c.triaged_at >= since
+    )
+    rows = conn.execute(query.order_by(newest.c.id)).all()
+    if not rows:
+        return None
+    return SetAside(len(rows), rows[0].triaged_at, rows[-1].triaged_at, rows[-1].problem)
 
 
 def count(conn: sa.Connection, start: datetime) -> int:

@@ -119,6 +119,9 @@ class Inbox(Protocol):
     def pending_bytes(self, conn: sa.Connection) -> int:
         """Estimate the bytes that pending payloads take on disk."""
 
+    def check_writable(self) -> None:
+        """Write where events are stored, beside the database. StoreError where that fails."""
+
     def close(self) -> None:
         """Release files; pending events stay for the next process."""
 
@@ -157,6 +160,9 @@ class TableInbox:
         bytes_of = sa.func.length if conn.dialect.name == "sqlite" else sa.func.pg_column_size
         total = sa.func.coalesce(sa.func.sum(bytes_of(inbox.c.body, type_=sa.Integer)), 0)
         return int(conn.execute(sa.select(total)).scalar_one())
+
+    def check_writable(self) -> None:
+        """Do nothing: the table is part of the store."""
 
     def close(self) -> None:
         """Do nothing: the connections belong to the store."""

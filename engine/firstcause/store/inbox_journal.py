@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from firstcause.errors import StoreError
+from firstcause.errors import StoreUnavailableError
 from firstcause.store.inbox import AlreadyClaimedError
 from firstcause.store.journal_segment import (
     SEGMENT_SUFFIX,
@@ -38,11 +38,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from firstcause.store.inbox import EventPayload, PendingBatch, PendingPayload, TableInbox
+    from firstcause.store.write_failures import WriteFailures
 
 log = logging.getLogger("firstcause.store")
 
 MAX_SEGMENT_BYTES = 32 * 1024 * 1024
 """Bytes after which a writer begins a new segment."""
+
+
+CHECK_FILE_NAME = "firstcause-write-check"
+"""A file that exists only while it is checked whether the folder can be written."""
+
+_CHECK_BYTES = 4096
+"""Bytes of that file: a block of usual file systems."""
 
 
 class JournalInbox:
@@ -51,9 +59,10 @@ class JournalInbox:
     rows: the inbox table. It holds events after a downgrade and in a backup, which is one file.
     """
 
-    def __init__(self, folder: Path, rows: TableInbox) -> None:
+    def __init__(self, folder: Path, rows: TableInbox, write_failures: WriteFailures) -> None:
         self._folder = folder
         self._rows = rows
+        self._write_failures = write_failures
         self._lock = threading.Lock()
         self._writer: SegmentWriter | None = None
 
@@ -62,6 +71,13 @@ class JournalInbox:
         if not payloads:
             return
         frame = encode_frame(payloads, now)
+        try:
+            self._append_frame(frame)
+        except StoreUnavailableError as error:
+            self._write_failures.record(str(error))
+            raise
+
+    def _append_frame(self, frame: bytes) -> None:
         with self._lock, self._translate_os_errors():
             if self._writer is None or self._writer.deleted:
                 self._close_writer()
@@ -125,6 +141,20 @@ class JournalInbox:
             with suppress(FileNotFoundError):
                 _copy_segment(self._folder / name, folder / name)
 
+    def check_writable(self) -> None:
+        """See `Inbox`."""
+        # The folder is made with the first event.
+        folder = self._folder if self._folder.exists() else self._folder.parent
+        path = folder / CHECK_FILE_NAME
+        with self._lock, self._translate_os_errors():
+            try:
+                with path.open("wb", buffering=0) as file:
+                    file.write(bytes(_CHECK_BYTES))
+                    os.fsync(file.fileno())
+            finally:
+                with suppress(OSError):
+                    path.unlink()
+
     def close(self) -> None:
         """Close the writer's segment; pending events stay for the next process."""
         with self._lock:
@@ -185,7 +215,7 @@ class JournalInbox:
                 f"the inbox in {self._folder} cannot be used: {error.strerror}; "
                 "check that its disk has room and that firstcause may write there"
             )
-            raise StoreError(msg) from error
+            raise StoreUnavailableError(msg) from error
 
 
 @dataclass(frozen=True)

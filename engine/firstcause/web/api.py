@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
-from firstcause.app.answers import StatusAnswer
+from firstcause.app.answers import LivenessAnswer, ReadinessAnswer, StatusAnswer
 from firstcause.core.incidents.debug_report import DebugReport
+from firstcause.core.selfcheck.conditions import Level
 from firstcause.core.text.durations import Duration
 from firstcause.health.answers import (
     CheckAnswer,
@@ -226,7 +227,7 @@ def get_health(app: AppDep) -> AnswerResponse:
 @router.post("/api/v1/check", response_model=CheckAnswer)
 def run_check(app: AppDep) -> AnswerResponse:
     """One full health check, now."""
-    return AnswerResponse(app.health.check(utc_now()))
+    return AnswerResponse(app.monitoring.check(utc_now()))
 
 
 @router.get("/api/v1/snapshots", response_model=SnapshotList)
@@ -272,17 +273,17 @@ def get_status(app: AppDep) -> AnswerResponse:
     return AnswerResponse(app.monitoring.get_status(utc_now()))
 
 
-@router.get("/healthz")
-async def healthz() -> dict[str, str]:
-    """The process answers; no more."""
-    return {"status": "ok"}
+@router.get("/healthz", response_model=LivenessAnswer)
+async def healthz(request: Request) -> JSONResponse:
+    """The process answers and its loops are alive; else 503."""
+    # Without a thread of the pool, which may be full of questions that wait for a store that hangs.
+    stalled = request.app.state.application.monitoring.list_stalled_loops()
+    status = "stalled" if stalled else "ok"
+    return JSONResponse({"status": status, "loops": stalled}, _UNAVAILABLE if stalled else 200)
 
 
-@router.get("/readyz")
+@router.get("/readyz", response_model=ReadinessAnswer)
 def readyz(app: AppDep) -> JSONResponse:
-    """Every part works; else 503 and which does not."""
-    parts = app.monitoring.check_readiness()
-    is_ready = all(state == "ok" for state in parts.values())
-    return JSONResponse(
-        {"status": "ok" if is_ready else "unready", "checks": parts}, 200 if is_ready else _UNAVAILABLE
-    )
+    """Errors are handled; else 503. What else does not work is listed."""
+    answer = app.monitoring.check_readiness(utc_now())
+    return JSONResponse(answer, _UNAVAILABLE if answer["status"] == Level.UNREADY else 200)

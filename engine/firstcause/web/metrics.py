@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
@@ -11,14 +12,16 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from firstcause.core.model import Priority, Status
-from firstcause.web.dependencies import AppDep  # noqa: TC001 - FastAPI reads the annotations
+from firstcause.errors import StoreError
+from firstcause.web.dependencies import AppDep, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from prometheus_client.core import Metric
 
     from firstcause.app.monitoring import Metrics
+    from firstcause.core.selfcheck.conditions import Condition
     from firstcause.intake.metrics import IntakeMetrics
 
 router = APIRouter()
@@ -29,13 +32,25 @@ _STATUS_VALUES = {Status.UP.value: 1.0, Status.DEGRADED.value: 0.5, Status.DOWN.
 class _MetricsCollector(Collector):
     """Those of one moment."""
 
-    def __init__(self, intake_metrics: IntakeMetrics, measures: Metrics) -> None:
+    def __init__(
+        self, intake_metrics: IntakeMetrics, measures: Metrics | None, conditions: Sequence[Condition]
+    ) -> None:
         self._intake_metrics = intake_metrics
         self._measures = measures
+        self._conditions = conditions
 
     def collect(self) -> Iterator[Metric]:
         yield from self._collect_intake()
-        yield from self._collect_state()
+        yield self._collect_conditions()
+        if self._measures is not None:
+            yield from self._collect_state(self._measures)
+
+    def _collect_conditions(self) -> Metric:
+        counts = Counter(
+            (condition.code, condition.about or "", condition.level.value) for condition in self._conditions
+        )
+        help_text = "What is wrong with firstcause itself; docs/operations.md lists the codes."
+        return _build_gauge("condition", help_text, ("code", "about", "level"), counts)
 
     def _collect_intake(self) -> Iterator[Metric]:
         intake_metrics = self._intake_metrics
@@ -50,8 +65,7 @@ class _MetricsCollector(Collector):
             "sender_dropped", help_text, ("format", "reason"), intake_metrics.dropped_by_sender
         )
 
-    def _collect_state(self) -> Iterator[Metric]:
-        measures = self._measures
+    def _collect_state(self, measures: Metrics) -> Iterator[Metric]:
         yield GaugeMetricFamily(
             "firstcause_events_pending", "Events not yet triaged.", measures.pending_events
         )
@@ -97,5 +111,11 @@ def _add_samples(family: CounterMetricFamily | GaugeMetricFamily, samples: Mappi
 @router.get("/metrics", include_in_schema=False)
 def export_metrics(app: AppDep) -> Response:
     registry = CollectorRegistry()
-    registry.register(_MetricsCollector(app.intake.metrics, app.monitoring.collect_metrics()))
+    try:
+        measures = app.monitoring.collect_metrics()
+    except StoreError:
+        # What needs no store is exported, and the condition says that the store does not answer.
+        measures = None
+    conditions = app.monitoring.find_conditions(utc_now())
+    registry.register(_MetricsCollector(app.intake.metrics, measures, conditions))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

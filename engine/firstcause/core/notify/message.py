@@ -107,6 +107,12 @@ def format_text(context: MessageContext) -> str:
     return _to_gsm7(head + suffix)
 
 
+def fit_sms(text: str) -> str:
+    """Return as much of a text as fits one SMS, in the characters of an SMS."""
+    plain = _to_gsm7(" ".join(text.split()))
+    return _sms_encoding(plain).truncate(plain, "")
+
+
 def format_body(context: MessageContext, report: str) -> str:
     """Format the full message: the same facts in a few lines, then the debug report."""
     lines = [f"{_format_prefix(context)}{context.title} ({context.priority}, incident {context.incident_id})"]

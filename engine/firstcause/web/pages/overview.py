@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse  # noqa: TC002
 
+from firstcause.core.selfcheck.conditions import Level
 from firstcause.web.dependencies import AppDep, ViewsDep, utc_now
 from firstcause.web.pages.rendering import pluralize, render
 
@@ -21,14 +22,15 @@ def show_overview(request: Request, app: AppDep, views: ViewsDep) -> HTMLRespons
     change_token = views.change_token()
     overview = views.load_overview(change_token)
     components = views.load_components()
+    status = app.monitoring.get_status(utc_now())
     return render(
         request,
         "overview.html",
         change_token=change_token,
         **overview,
-        verdict=summarize_status(overview["open"], components),
+        verdict=summarize_status(overview["open"], components, status["conditions"]),
         components=components,
-        status=app.monitoring.get_status(utc_now()),
+        status=status,
     )
 
 
@@ -47,9 +49,16 @@ def show_incidents(request: Request, views: ViewsDep) -> HTMLResponse:
 
 
 def summarize_status(
-    open_incidents: Sequence[Mapping[str, Any]], components: Sequence[Mapping[str, Any]]
+    open_incidents: Sequence[Mapping[str, Any]],
+    components: Sequence[Mapping[str, Any]],
+    conditions: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, str]:
-    """Return {tone, answer, sentence}: the status in a word and in a sentence. tone: good, watch or bad."""
+    """Return {tone, answer, sentence}: the status in a word and in a sentence. tone: good, watch or bad.
+
+    conditions: of firstcause itself. Where errors are not handled, nobody knows whether all is well.
+    """
+    if any(condition["level"] == Level.UNREADY for condition in conditions):
+        return {"tone": "bad", "answer": "Unknown.", "sentence": "firstcause does not handle errors now."}
     unsuppressed = [incident for incident in open_incidents if not incident["suppressed"]]
     down = [component["name"] for component in components if component["status"] == "DOWN"]
     degraded = [component["name"] for component in components if component["status"] == "DEGRADED"]
@@ -61,6 +70,12 @@ def summarize_status(
     if down or degraded:
         words = [f"{name} is down" for name in down] + [f"{name} is degraded" for name in degraded]
         return {"tone": "watch", "answer": "Almost.", "sentence": f"No errors, but {', '.join(words[:3])}."}
+    if any(condition["level"] == Level.DEGRADED for condition in conditions):
+        return {
+            "tone": "watch",
+            "answer": "Almost.",
+            "sentence": "No errors, but firstcause itself needs attention.",
+        }
     if open_incidents:
         return {"tone": "good", "answer": "Yes.", "sentence": "All open incidents are silenced."}
     return {"tone": "good", "answer": "Yes.", "sentence": "All is well."}

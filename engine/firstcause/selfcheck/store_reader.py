@@ -1,0 +1,79 @@
+"""Asks the store about firstcause itself, for a limited time, as a store that hangs is a condition too."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from firstcause.errors import StoreError
+from firstcause.plugins.timeouts import CallTimeoutError, call_with_timeout
+from firstcause.store import delivery_log, event_log
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import datetime
+
+    from firstcause.core.selfcheck.state import Failure, SetAside
+    from firstcause.store.database import Database
+
+READ_TIMEOUT_S = 25.0
+"""Seconds within which the store must answer: more than SQLite waits for another writer."""
+
+WRITE_CHECK_INTERVAL_S = 60.0
+"""Seconds between checks that the store can be written; while it cannot, it is checked each time."""
+
+SET_ASIDE_SEARCH = timedelta(hours=1)
+"""How old events may be that an earlier process set aside and that still count."""
+
+
+@dataclass
+class StoreReader:
+    """Keeps the last answers of the store, so that questions about firstcause never wait for the store.
+
+    failing_notifiers: by name, those whose last attempt failed. set_aside: by earlier processes.
+    """
+
+    database: Database
+    failing_notifiers: Mapping[str, Failure] = field(default_factory=dict)
+    set_aside: SetAside | None = None
+    _checked_at: float | None = field(default=None, init=False)
+    _is_first: bool = field(default=True, init=False)
+    _running: threading.Event | None = field(default=None, init=False)
+
+    def refresh(self, notifier_names: Collection[str], now: datetime) -> None:
+        """Ask the store again. A failure is kept in `database.write_failures`."""
+        failures = self.database.write_failures
+        if self._running is not None and not self._running.is_set():
+            failures.record(f"the database at {self.database.display_url} does not answer")
+            return
+        finished = self._running = threading.Event()
+
+        def ask() -> None:
+            try:
+                self._ask_store(notifier_names, now)
+            finally:
+                finished.set()
+
+        try:
+            call_with_timeout(ask, READ_TIMEOUT_S, "self-check of the store")
+        except StoreError as error:
+            failures.record(str(error))
+        except CallTimeoutError:
+            failures.record(
+                f"the database at {self.database.display_url} did not answer within {READ_TIMEOUT_S:g} s"
+            )
+
+    def _ask_store(self, notifier_names: Collection[str], now: datetime) -> None:
+        checked_at = self._checked_at
+        is_due = checked_at is None or time.monotonic() - checked_at >= WRITE_CHECK_INTERVAL_S
+        if is_due or self.database.write_failures.current is not None:
+            self.database.check_writable()
+            self._checked_at = time.monotonic()
+        with self.database.read() as conn:
+            self.failing_notifiers = delivery_log.find_failing_notifiers(conn, notifier_names)
+            if self._is_first:
+                self.set_aside = event_log.find_set_aside(conn, now - SET_ASIDE_SEARCH)
+                self._is_first = False
