@@ -29,17 +29,26 @@ class Memory:
     open: set[str] = field(default_factory=set)
     told_twice: list[str] = field(default_factory=list)
 
+    def refuse(self, said: Notification) -> None:
+        """Refuse a message for good: of an end that it names, another notifier tells its own people."""
+        self.open -= _find_resolved(said)
+
     def read(self, said: Notification) -> None:
-        resolved = set(re.findall(r"^#(\d+) P\d, resolved by now", said.body, re.MULTILINE))
+        resolved = _find_resolved(said)
         is_new = said.id not in self.ids
         news = set(said.incidents) - resolved - self.open
         repeats_first = said.reason is NotifyReason.FIRST and not news
         if not said.maybe_repeat and (not is_new or repeats_first):
             self.told_twice.append(said.text)
         self.ids.add(said.id)
-        if said.reason is NotifyReason.RESOLVED:
-            resolved = set(said.incidents)
         self.open = (self.open | set(said.incidents)) - resolved
+
+
+def _find_resolved(said: Notification) -> set[str]:
+    """Find the incidents of which a message says that they ended."""
+    if said.reason is NotifyReason.RESOLVED:
+        return set(said.incidents)
+    return set(re.findall(r"^#(\d+) P\d, resolved by now", said.body, re.MULTILINE))
 
 
 class Receiver(Phone):
@@ -55,6 +64,7 @@ class Receiver(Phone):
             case "busy":
                 raise DeliveryError("busy")
             case "refuses":
+                self.memory.refuse(notification)
                 raise DeliveryError("no such number", permanent=True)
             case "lost":
                 raise TimeoutError
