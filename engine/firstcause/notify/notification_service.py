@@ -99,7 +99,7 @@ class NotificationService:
         return dispatcher.start(self._create_delivery(clock).start_jobs(now, busy))
 
     def list_hanging(self) -> dict[str, datetime]:
-        """List the notifiers whose earlier call has not returned, with since when; messages pass them over."""
+        """List the notifiers whose earlier call has not returned, and since when; they are passed over."""
         return self._calls.list_hanging()
 
     def send_directly(self, name: str, notification: Notification, now: datetime) -> AttemptResult:
