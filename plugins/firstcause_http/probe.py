@@ -6,6 +6,7 @@ import ssl
 import time
 from typing import TYPE_CHECKING, Any
 
+import anyio._backends._asyncio  # noqa: F401 - httpx loads it with the first request, which it would slow
 import httpx
 import re2
 
