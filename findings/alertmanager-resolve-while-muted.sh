@@ -47,7 +47,7 @@ import json, sys
 sys.exit(not any(a['labels']['alertname'] == '$1' and a['status'] == '$2' for l in open('got') for a in json.loads(l)['alerts']))" && return; sleep 0.2; done; echo "no webhook: $1 $2"; exit 3; }
 post alerts "[$(alert Plain other a),$(alert Silenced other b),$(alert Inhibited warning c)]"
 for a in Plain Silenced Inhibited; do come $a firing; done
-post silences "{\"matchers\":[{\"name\":\"alertname\",\"value\":\"Silenced\",\"isRegex\":false}],\"startsAt\":\"$(now)\",\"endsAt\":\"$(now '+12 seconds')\",\"createdBy\":\"probe\",\"comment\":\"repair\"}"
+post silences "{\"matchers\":[{\"name\":\"alertname\",\"value\":\"Silenced\",\"isRegex\":false}],\"startsAt\":\"$(now)\",\"endsAt\":\"$(now '+20 seconds')\",\"createdBy\":\"probe\",\"comment\":\"repair\"}"
 post alerts "[$(alert Source critical c)]"
 come Source firing
 e=$(now)
