@@ -2,7 +2,7 @@
 # A line "7 jobs failed" in a stream of records, each ended by a line break, was expected to be one record,
 # as it is over UDP.
 # rsyslog 8.2302.0 (Debian 12) takes a number and a blank at the start of a line for the length of a frame, although the
-# other records on the connection have no such length: 7 bytes are one record, then reading goes on in the middle of the line.
+# other records on the connection have none: 7 bytes are one record, then reading goes on in the middle of the line.
 # After "500 jobs failed" the records that follow are swallowed as part of that frame.
 # A multi-line message, such as the table of a report, puts such lines into a stream that is well-formed otherwise;
 # the error sent next is filed inside another record, and no rule on severity or program sees it.
