@@ -195,7 +195,8 @@ class Event(Frozen):
     resolved: the sender says that this error is over.
     announces_end: the sender reports a state: it repeats the report while the state lasts, and says when it
         is over. `time` is then when the state began, and no report of it comes too late.
-    reports_end: the sender says when it is over, and may say nothing until then. `time` is when it was said.
+    reports_end: the sender reports the end too, and may report nothing until then. `time` is when that
+        happened which is reported.
     expires_at: when it is over, unless the sender repeats it before. None if the sender says no such thing.
     probe: the name of the probe that found it, None for anybody else's report.
     ends_alert, ends_part: fingerprint of the alert, and key of its part, that firstcause itself ends; without

@@ -56,7 +56,7 @@ LOGGED = [
     "PHP Warning:  cannot save order 7 in /srv/shop/order.php on line 3",
     "[29-Nov-2026 20:00:00 UTC] PHP Warning:  cannot save order 7 in /srv/shop/order.php on line 3",
     "PHP message: PHP Fatal error:  cannot save order 7 in /srv/shop/order.php on line 3",
-    '2026/11/29 20:00:00 [error] 7#7: *1 FastCGI sent in stderr: "PHP message: PHP Warning:  cannot save order 7',
+    '2026/11/29 20:00:00 [error] 7#7: FastCGI sent in stderr: "PHP message: PHP Notice: cannot save order 7',
     "cannot save order 7 at /srv/shop/order.pl line 12.",
     "thread 'main' panicked at 'cannot save order 7', src/main.rs:4:5",
     "*errors.errorString: cannot save order 7",

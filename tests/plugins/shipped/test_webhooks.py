@@ -228,7 +228,11 @@ def test_datadog_and_pagerduty_as_their_documentation_has_them() -> None:
 
 
 def test_labels_of_a_mapping_tell_hosts_apart_and_its_end_is_waited_for() -> None:
-    mapping = {"message": "title", "labels": {"instance": ["host", "node"], "rack": "rack"}, "resolved": "state"}
+    mapping = {
+        "message": "title",
+        "labels": {"instance": ["host", "node"], "rack": "rack"},
+        "resolved": "state",
+    }
     (config,) = Config.model_validate({"tool": mapping}).root.values()
     sent = [{"title": "down", "host": "db1"}, {"title": "down", "node": "db2", "state": "OK"}]
     events = [Parser("tool", config).parse(json.dumps(item).encode(), {}).events[0] for item in sent]
