@@ -31,7 +31,12 @@ _CERTIFICATE_CODES = (
 def check_url(check: Check) -> Reading:
     findings = Findings()
     try:
-        trusted: Any = _read_authorities(check.ca_file) if check.ca_file else True
+        trusted: Any = ssl.create_default_context(cafile=check.ca_file) if check.ca_file else True
+    except OSError as error:
+        message = f"ca_file {check.ca_file} cannot be used: {error.strerror}; name a readable PEM file"
+        findings.down(message, check.code)
+        return findings.reading("")
+    try:
         request = _Request(check, findings, httpx.AsyncClient(verify=trusted, timeout=check.timeout))
         # Reading the trusted certificates takes longer than many an answer.
         findings.restart()
@@ -88,15 +93,6 @@ class _Request:
             ends_on = time.strftime("%b %d %H:%M:%S %Y GMT", time.gmtime(ends_at))
             message = f"{certificate} ends in {days:.1f} days, on {ends_on}"
             self._findings.degraded(message, "TLS_CERTIFICATE_EXPIRING")
-
-
-def _read_authorities(ca_file: str) -> ssl.SSLContext:
-    """Read the authorities to trust. OSError: the file is missing or no PEM; it says which."""
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        msg = f"ca_file {ca_file} cannot be used: {error.strerror or error}; name a readable PEM file"
-        raise OSError(msg) from None
 
 
 async def _read_body(response: httpx.Response) -> bytes:

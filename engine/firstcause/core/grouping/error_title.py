@@ -23,8 +23,10 @@ _UNREAD_JSON = ('{"', "[{")
 
 # What a runtime writes before the error, on the same line.
 _RUNTIME_PHRASES = (
-    r"(?:(?:\*\d+ )?FastCGI sent in stderr: \"?)?(?:PHP message: )?"
-    r"(?:PHP )?(?:(?:Recoverable )?[Ff]atal error|Parse error|Warning|Notice):\s{1,2}(?:Uncaught )?",
+    (
+        r"(?:(?:\*\d+ )?FastCGI sent in stderr: \"?)?(?:PHP message: )?"
+        r"(?:PHP )?(?:(?:Recoverable )?[Ff]atal error|Parse error|Warning|Notice):\s{1,2}(?:Uncaught )?"
+    ),
     r"(?:PHP )?Deprecated:\s{1,2}",
     r"(?:http: )?panic(?: serving \S+)?: ",
     r"Uncaught:? (?:\(in promise\):? )?",
