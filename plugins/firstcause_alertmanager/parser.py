@@ -26,15 +26,17 @@ _MAX_NAME_LENGTH = 200
 _RULE_IN_URL = re.compile(r"/alerting/(?:grafana/)?([\w.-]{1,80})/(?:view|edit)")
 
 
-def _to_text(value: object) -> object:
-    return str(value) if isinstance(value, int | float) else value
+def _read_texts(value: object) -> dict[str, str]:
+    """Read labels or annotations. An alert with an odd value is an alert too; null means none."""
+    pairs = value.items() if isinstance(value, dict) else ()
+    return {str(name): _to_text(item) for name, item in pairs if item is not None}
 
 
-def _none_to_empty(value: object) -> object:
-    return {} if value is None else value
+def _to_text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-Labels = Annotated[dict[str, Annotated[str, BeforeValidator(_to_text)]], BeforeValidator(_none_to_empty)]
+Labels = Annotated[dict[str, str], BeforeValidator(_read_texts)]
 
 
 def _parse_time(value: object) -> datetime | None:
@@ -46,6 +48,10 @@ def _parse_time(value: object) -> datetime | None:
     return None
 
 
+def _read_url(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
 MaybeTime = Annotated[datetime | None, BeforeValidator(_parse_time)]
 
 
@@ -54,12 +60,12 @@ class Alert(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    labels: Labels
+    labels: Labels = Field(default_factory=dict)
     annotations: Labels = Field(default_factory=dict)
-    status: str | dict[str, Any] | None = None
+    status: Any = None
     started: MaybeTime = Field(default=None, alias="startsAt")
     ended: MaybeTime = Field(default=None, alias="endsAt")
-    generator_url: str = Field(default="", alias="generatorURL")
+    generator_url: Annotated[str, BeforeValidator(_read_url)] = Field(default="", alias="generatorURL")
 
     def is_resolved(self, now: datetime) -> bool:
         if isinstance(self.status, str):

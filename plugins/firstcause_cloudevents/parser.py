@@ -48,6 +48,7 @@ class Parser:
         values = {**fields, **cloud_event}
         event_type = str(cloud_event["type"])
         text = _to_text(data) if isinstance(data, str) else None
+        state = _select_first(values, self.config.resolved)
         tags = {name: str(value)[:_MAX_TAG_LENGTH] for name, value in cloud_event.items()}
         return Event(
             id=_make_event_id(cloud_event),
@@ -59,7 +60,8 @@ class Parser:
             tenant=_truncate_name(_select_first(values, self.config.tenant)),
             details={"data": data} if data is not None else {},
             tags=tags,
-            resolved=(_select_first(values, self.config.resolved) or "").lower() in _RESOLVED_VALUES,
+            resolved=(state or "").lower() in _RESOLVED_VALUES,
+            reports_end=state is not None,
         )
 
     def _map_severity(self, word: str) -> Severity | None:

@@ -32,6 +32,11 @@ def check_url(check: Check) -> Reading:
     findings = Findings()
     try:
         trusted: Any = ssl.create_default_context(cafile=check.ca_file) if check.ca_file else True
+    except OSError as error:
+        message = f"ca_file {check.ca_file} cannot be used: {error.strerror}; name a readable PEM file"
+        findings.down(message, check.code)
+        return findings.reading("")
+    try:
         request = _Request(check, findings, httpx.AsyncClient(verify=trusted, timeout=check.timeout))
         # Reading the trusted certificates takes longer than many an answer.
         findings.restart()

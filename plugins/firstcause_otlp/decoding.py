@@ -115,6 +115,14 @@ def _iter_objects(value: object, place: str) -> Iterator[tuple[str, Mapping[str,
         yield item_place, item if is_object else IntakeError(f"{item_place} is not a JSON object", 422)
 
 
+def read_fields(body: object) -> dict[str, Any]:
+    """Read the fields of a decoded body: of a map, or of JSON that a collector passed on as a text."""
+    if isinstance(body, str) and body.lstrip().startswith("{"):
+        with suppress(ValueError, RecursionError):
+            body = json.loads(body)
+    return body if isinstance(body, dict) else {}
+
+
 def decode_attributes(value: object, depth: int = 0) -> dict[str, Any]:
     """Decode a list of keys and values, or the plain object that some send instead."""
     if isinstance(value, dict):

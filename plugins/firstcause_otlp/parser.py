@@ -11,7 +11,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from firstcause import Event, IntakeError, Severity, Source, parse_items
-from firstcause_otlp.decoding import Record, decode_attributes, decode_body, decode_value, iter_records
+from firstcause_otlp.decoding import (
+    Record,
+    decode_attributes,
+    decode_body,
+    decode_value,
+    iter_records,
+    read_fields,
+)
 from firstcause_otlp.severities import find_severity_number, name_level
 
 if TYPE_CHECKING:
@@ -58,7 +65,7 @@ class Parser:
             raise record
         attributes = {**record.resource, **decode_attributes(record.content.get("attributes"))}
         body = decode_value(record.content.get("body"))
-        number = find_severity_number(record.content, body, attributes)
+        number = find_severity_number(record.content, read_fields(body), attributes)
         if number < self.config.min_severity:
             level = name_level(number)
             return f"severity {level}" if level else "without severity"
@@ -75,7 +82,7 @@ class Parser:
         code = _select_first(attributes, self.config.code)
         body_text = _read_body_text(body)
         exception_text = _read_exception_text(attributes)
-        fields = {**(body if isinstance(body, dict) else {}), **attributes}
+        fields = {**read_fields(body), **attributes}
         details = {name: value for name, value in attributes.items() if name not in _STACK_KEYS}
         if body_text and (exception_text or isinstance(body, dict)):
             details["log"] = body if isinstance(body, dict) else body_text

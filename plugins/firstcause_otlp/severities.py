@@ -20,8 +20,10 @@ _LEVEL_KEYS = ("level", "severity", "levelname", "log.level", "lvl")
 """Where a structured body, or an attribute, has its level."""
 
 
-def find_severity_number(record: Mapping[str, Any], body: object, attributes: Mapping[str, Any]) -> int:
-    """Find the number, 0 if nothing says how severe the record is.
+def find_severity_number(
+    record: Mapping[str, Any], fields: Mapping[str, Any], attributes: Mapping[str, Any]
+) -> int:
+    """Find the number, 0 if nothing says how severe the record is. fields: of a structured body.
 
     Of what exporters of files leave empty, the level within the body counts, and an exception is an error.
     """
@@ -31,7 +33,7 @@ def find_severity_number(record: Mapping[str, Any], body: object, attributes: Ma
         if 0 < number <= _MAX_NUMBER:
             return number
     words = [raw, record.get("severityText")]
-    for source in (body if isinstance(body, dict) else {}, attributes):
+    for source in (fields, attributes):
         words += [source.get(key) for key in _LEVEL_KEYS]
     numbers = (_parse_word(word) for word in words if isinstance(word, str))
     has_exception = any(attributes.get(f"exception.{name}") for name in ("type", "message", "stacktrace"))

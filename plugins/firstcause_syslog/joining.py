@@ -32,6 +32,9 @@ _CONTINUATION = re.compile(
 
 _QUALIFIED_EXCEPTION = re.compile(r"(?:[A-Za-z_$][\w$]*\.)+[\w$]*(?:Exception|Error|Throwable)(?::|\s*$)")
 _EXCEPTION = re.compile(r"[\w.$]*(?:Exception|Error|Throwable)(?::|\s*$)")
+_PANIC = re.compile(r"thread '[^']*'(?: \(\d+\))? panicked at \S+:\d+:\d+:$")
+"""Of a panic in Rust, the reason is on the next line."""
+
 _TRACEBACK = re.compile(r"\s*(?:Exception Group )?Traceback \(most recent call last\)")
 
 Key = tuple[str, str | None, str | None, str | None]
@@ -54,6 +57,8 @@ class _PendingMessage:
         """Whether the line belongs to the stack of this message, by its form."""
         # Some senders put a space before every message, so only what is indented deeper belongs to another.
         if self._is_indented(line) or _CONTINUATION.match(line.lstrip()):
+            return True
+        if self.line_count == 1 and _PANIC.search(self.headline):
             return True
         # Python's traceback ends with the exception, which is not indented.
         if self.in_traceback and self._is_indented(self.last_line):

@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+# Routers and switches write a number and a mark before the time, the year before, within or after it, and the
+# name of the zone behind it: `45: *Nov 29 20:00:00.123 UTC: `.
 RFC3164_TIME = re.compile(
-    r"([A-Z][a-z]{2}) {1,2}(\d{1,2})(?: (\d{4}))? (\d{2}):(\d{2}):(\d{2})(?:\.\d+)?(?: (?=\S)|$)"
+    r"(?:\d{0,10}: )?[*.]?(?:(?P<year_before>(?:19|20)\d\d) )?(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2})"
+    r"(?: (?P<year_within>\d{4}))? (?P<hour>\d{2}):(?P<minute>\d{2}):(?P<second>\d{2})(?:[.,]\d+)?"
+    r"(?: (?P<year_after>(?:19|20)\d\d)(?=[ :]))?(?: [A-Z]{3,5}(?=:))?:?(?: (?=\S)|$)"
 )
+_YEAR_GROUPS = ("year_before", "year_within", "year_after")
 ISO_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\S+) ")
 _MONTH_NUMBERS = {
     name: number
@@ -56,19 +61,20 @@ def parse_iso_time(text: str, zone: ZoneInfo) -> SentTime | None:
 
 def resolve_year(match: re.Match[str], now: datetime, zone: ZoneInfo) -> SentTime | None:
     """Add the year, if the message has none: the one that is nearest to now, at most a day ahead."""
-    month = _MONTH_NUMBERS.get(match[1], 0)
-    day, hour, minute, second = (int(match[group]) for group in (2, 4, 5, 6))
+    month = _MONTH_NUMBERS.get(match["month"], 0)
+    day, hour, minute, second = (int(match[group]) for group in ("day", "hour", "minute", "second"))
+    sent_year = next((int(match[group]) for group in _YEAR_GROUPS if match[group]), None)
     local_year = now.astimezone(zone).year
     # Only a January may be that of the next year.
     latest = local_year + 1 if month == 1 else local_year
-    years = [int(match[3])] if match[3] else range(latest, local_year - _MAX_YEARS_BACK - 1, -1)
+    years = [sent_year] if sent_year else range(latest, local_year - _MAX_YEARS_BACK - 1, -1)
     for year in years:
         try:
             time = datetime(year, month, day, hour, minute, second, tzinfo=zone).astimezone(UTC)
         except (ValueError, OverflowError):
             continue
-        if match[3] or time <= now + _MAX_AHEAD:
-            return SentTime(time, has_zone=False, has_year=match[3] is not None)
+        if sent_year or time <= now + _MAX_AHEAD:
+            return SentTime(time, has_zone=False, has_year=sent_year is not None)
     return None
 
 

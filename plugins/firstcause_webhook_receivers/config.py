@@ -43,6 +43,8 @@ class PayloadMapping(BaseModel):
         `firstcause.Severity.from_word`).
     resolved_values: values at `resolved` that mean that the error is over.
     id: identifies an occurrence, so that one sent again is not counted twice.
+    labels: label -> where its value is; labels tell the parts of one error apart, each of which ends for
+        itself.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -59,6 +61,7 @@ class PayloadMapping(BaseModel):
     time: JsonPaths = ("time", "timestamp")
     resolved: JsonPaths = ()
     id: JsonPaths = ()
+    labels: dict[str, JsonPaths] = Field(default_factory=dict)
     severities: dict[str, Severity] = Field(default_factory=lambda: dict(SEVERITIES))
     resolved_values: tuple[str, ...] = RESOLVED_VALUES
 

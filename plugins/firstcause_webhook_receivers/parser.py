@@ -73,7 +73,9 @@ class Parser:
             service=self._read_name(item, root, mapping.service),
             tenant=self._read_name(item, root, mapping.tenant),
             details=item if isinstance(item, dict) else {"value": item},
+            labels=self._read_labels(item, root),
             resolved=bool(state) and state in mapping.resolved_values,
+            reports_end=bool(mapping.resolved),
         )
 
     def _read_text(self, item: Any, root: Any, paths: Sequence[str]) -> str | None:
@@ -83,6 +85,10 @@ class Parser:
     def _read_name(self, item: Any, root: Any, paths: Sequence[str]) -> str | None:
         name = self._read_text(item, root, paths)
         return name[:_MAX_NAME_LENGTH] if name else None
+
+    def _read_labels(self, item: Any, root: Any) -> dict[str, str]:
+        values = {name: self._read_name(item, root, paths) for name, paths in self.mapping.labels.items()}
+        return {name: value for name, value in values.items() if value}
 
     def _make_event_id(self, item: Any, root: Any, now: datetime, state: str) -> str:
         """Make the id that detects a repeated occurrence. Without an id in the item: one a minute."""

@@ -113,6 +113,14 @@ def test_a_part_that_nobody_reports_ends_and_the_others_go_on(stage: Stage) -> N
     assert status(stage) == "resolved"
 
 
+def test_what_is_said_once_and_ended_by_its_sender_goes_on_in_between(stage: Stage) -> None:
+    stage.take(0, stage.event(0, "DISK_FULL", reports_end=True))
+    sweep(stage, 2 * DAY)
+    assert status(stage) == "open"
+    stage.take(2 * DAY + 60, stage.event(2 * DAY + 60, "DISK_FULL", reports_end=True, resolved=True))
+    assert status(stage) == "resolved"
+
+
 def sweep(stage: Stage, seconds: float) -> None:
     stage.app.maintenance.sweep(stage.time(seconds))
     stage.app.pipeline.triage_all(stage.time(seconds))

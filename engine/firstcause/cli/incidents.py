@@ -146,7 +146,9 @@ def _format_alerts(alerts: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         origins, ids = _format_origins(group), _format_ids(group)
         yield f"{role:<8} {times:>5} x {single_line(code)}{origins}  {ids}{similarity}{end}"
         if parts := list(_list_part_names(group)):
-            yield f"{'':<16} {'ended' if is_resolved else 'active'}: {join_limited(parts, _MAX_SHOWN)}"
+            further = sum(alert["further_parts"] for alert in group)
+            names = join_limited(parts, _MAX_SHOWN, further)
+            yield f"{'':<16} {'ended' if is_resolved else 'active'}: {names}"
 
 
 def _list_part_names(group: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -156,8 +158,6 @@ def _list_part_names(group: Iterable[Mapping[str, Any]]) -> Iterator[str]:
             for part in alert["parts"]:
                 if part["resolved_at"] is None or alert["resolved_at"] is not None:
                     yield single_line(format_labels(part["labels"]))
-            if alert["further_parts"]:
-                yield f"{alert['further_parts']} more"
 
 
 def _format_ids(group: Sequence[Mapping[str, Any]]) -> str:

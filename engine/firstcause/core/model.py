@@ -195,6 +195,8 @@ class Event(Frozen):
     resolved: the sender says that this error is over.
     announces_end: the sender reports a state: it repeats the report while the state lasts, and says when it
         is over. `time` is then when the state began, and no report of it comes too late.
+    reports_end: the sender reports the end too, and may report nothing until then. `time` is when that
+        happened which is reported.
     expires_at: when it is over, unless the sender repeats it before. None if the sender says no such thing.
     probe: the name of the probe that found it, None for anybody else's report.
     ends_alert, ends_part: fingerprint of the alert, and key of its part, that firstcause itself ends; without
@@ -218,6 +220,7 @@ class Event(Frozen):
     labels: dict[str, str] = Field(default_factory=dict)
     resolved: bool = False
     announces_end: bool = False
+    reports_end: bool = False
     expires_at: Time | None = None
     sent_at: Time | None = None
     probe: str | None = None
@@ -308,7 +311,7 @@ class AlertPart(Frozen):
     first_seen, last_seen: when it happened, by the sender's clock. received_at: when something of it last
         arrived, by our own. resolved_at: by our own clock, None while it is active.
     ended_at: the end that its sender reported, by the sender's clock.
-    announces_end, expires_at: of its latest event.
+    announces_end: whether the sender of its latest event says the end itself. expires_at: of that event.
     """
 
     labels: dict[str, str] = Field(default_factory=dict)

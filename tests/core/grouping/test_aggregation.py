@@ -55,6 +55,16 @@ def test_a_late_occurrence_of_an_ended_alert_opens_nothing() -> None:
     assert aggregate([occurrence("A", 11)], {}, over).changed
 
 
+def test_the_end_of_one_part_swallows_nothing_of_another_whose_clock_is_behind() -> None:
+    known = aggregate([occurrence("A", 0, labels={"instance": "ahead"})], {}, {}).alerts
+    end = occurrence("A", 240, labels={"instance": "ahead"}, resolved=True)
+    ended = aggregate([end._replace(received_at=START + timedelta(seconds=10))], known, {}).alerts
+    over = {name: find_end(alert, cause_is_back=False, grace_s=60) for name, alert in ended.items()}
+    for instance, is_late in (("ahead", True), ("exact", False)):
+        again = occurrence("A", 20, labels={"instance": instance})
+        assert bool(aggregate([again], {}, over).late_counts) is is_late
+
+
 def test_an_end_of_something_unknown_opens_nothing() -> None:
     assert aggregate([occurrence("A", 0, resolved=True)], {}, {}).alerts == {}
 

@@ -229,3 +229,27 @@ def test_no_stack_takes_long(start: str) -> None:
     ]
     for piece in pieces:
         assert report(start + piece * (60_000 // len(piece)))[0]
+
+
+@pytest.mark.parametrize(
+    ("head", "rest", "title"),
+    [
+        (
+            "thread 'main' panicked at src/{}.rs:4:5:",
+            "no route\nnote: run with",
+            "no route",
+        ),
+        (
+            "PHP Fatal error:  Uncaught Error: no route in /srv/{}.php:4",
+            "Stack trace:\n#0 {main}\n  thrown in /srv/x.php on line 4",
+            "Error: no route",
+        ),
+    ],
+)
+def test_a_stack_whose_first_line_is_the_message_is_read_whole(head: str, rest: str, title: str) -> None:
+    pay, ship, again = (
+        identify(Event(id="1", time=NOW, message=head.format(name), stack=rest), Catalog([]))
+        for name in ("pay", "ship", "pay")
+    )
+    assert (pay.title, ship.title) == (title, title)
+    assert pay.fault == again.fault != ship.fault

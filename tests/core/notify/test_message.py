@@ -207,7 +207,7 @@ def test_what_was_held_back_is_said_in_one_message() -> None:
     three = [held(7), held(9, Priority.P2, title="Disk\nfull"), held(8, over=True)]
     assert format_digest_title(three, START) == "3 incidents since 03:00 UTC"
     assert format_digest_text(three, START) == (
-        "HELD BACK: 3 incidents since 03:00 UTC. #7 P1 It is slow; #9 P2 Disk full; #8 P1 It is slow."
+        "HELD BACK: 3 incidents since 03:00 UTC. #7 P1 It is slow; #9 P2 Disk full; #8 RESOLVED It is slow."
     )
     assert format_digest_body(three, START, {"7": "https://x/incidents/7"}).splitlines() == [
         "HELD BACK: 3 incidents since 03:00 UTC", "",

@@ -18,3 +18,8 @@ from firstcause.core.text.listing import join_limited
 )
 def test_join_limited_lists_the_first_names_and_counts_the_rest(names: list[object], text: str) -> None:
     assert join_limited(names, 2) == text
+
+
+def test_join_limited_adds_those_without_a_name() -> None:
+    assert join_limited("abc", 2, 70) == "a, b and 71 more"
+    assert join_limited("a", 2, 70) == "a and 70 more"

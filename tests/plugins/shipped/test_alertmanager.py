@@ -113,7 +113,8 @@ def test_an_alert_sent_again_at_once_counts_once_and_another_instance_counts_for
         (b'{"alerts": {}}', "the body has no alerts"),
         (b'[{"labels": {}}]', "alerts.0.labels: an alert has at least one label"),
         (b'[{"labels": {}}, 7]', "alerts.0.labels: an alert has at least one label"),
-        (b'[{"labels": {"a": []}}]', "alerts.0.labels.a: "),
+        (b'[{"labels": null}]', "alerts.0.labels: an alert has at least one label"),
+        (b'[{"labels": {"a": null}}]', "alerts.0.labels: an alert has at least one label"),
     ],
 )
 def test_what_is_no_alert_is_refused_and_said(
@@ -122,6 +123,19 @@ def test_what_is_no_alert_is_refused_and_said(
     answer = served[0].post(HOOK, content=body)
     assert (answer.status_code // 100, answer.json()["error"].startswith(said)) == (4, True)
     assert served[1].accepted() == []
+
+
+def test_an_alert_with_an_odd_value_is_an_alert_too() -> None:
+    odd = {
+        "status": ["firing"], "startsAt": 17, "endsAt": {}, "generatorURL": None,
+        "labels": {"alertname": "Odd", "empty": None, "number": 3, "list": ["a"]},
+        "annotations": {"summary": {"text": "x"}, "none": None},
+    }  # fmt: skip
+    (event,) = read([odd])
+    assert (event.code, event.resolved, event.message) == ("ODD", False, '{"text": "x"}')
+    assert event.labels == {"alertname": "Odd", "number": "3", "list": '["a"]'}
+    (event,) = read([{"labels": {"alertname": "Bare"}, "annotations": "none"}])
+    assert event.message == "Bare"
 
 
 def test_an_invalid_alert_does_not_refuse_its_group(served: tuple[httpx.Client, Stage]) -> None:

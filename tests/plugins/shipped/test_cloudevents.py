@@ -93,6 +93,13 @@ def test_the_words_wherever_they_stand(sent: dict[str, Any], message: str, over:
     assert (event.message, event.resolved, event.service) == (message, over, "/a")
 
 
+def test_a_sender_that_says_whether_it_is_over_is_waited_for() -> None:
+    sent = [attributes(), attributes(resolved="no"), attributes(data={"resolved": False})]
+    headers = {"content-type": "application/cloudevents-batch+json"}
+    events = Parser(Config()).parse(json.dumps(sent).encode(), headers).events
+    assert [event.reports_end for event in events] == [False, True, True]
+
+
 def test_binary_data_that_is_no_json_is_the_words() -> None:
     headers = {f"ce-{name}": value for name, value in attributes(severity="warning").items()}
     (event,) = Parser(Config()).parse(b"disk full", headers | {"content-type": "text/plain"}).events

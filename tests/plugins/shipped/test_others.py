@@ -203,6 +203,9 @@ def test_a_certificate_that_ends_soon_or_that_nobody_vouches_for(tmp_path: Path)
         assert (stranger.status, stranger.code) == (Status.DOWN, "TLS_UNTRUSTED_CA")
         elsewhere = look(url.replace("127.0.0.1", "localhost"), ca_file=str(trusted))
         assert (elsewhere.status, elsewhere.code) == (Status.DOWN, "TLS_HOSTNAME_MISMATCH")
+    (tmp_path / "empty.pem").write_text("no certificate\n")
+    for name in ("missing.pem", "empty.pem"):
+        assert f"ca_file {tmp_path / name} cannot be used: " in look(url, ca_file=str(tmp_path / name)).detail
 
 
 @pytest.mark.parametrize(

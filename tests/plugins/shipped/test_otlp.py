@@ -186,6 +186,13 @@ def test_the_level_within_a_map_counts_where_the_record_has_none() -> None:
     assert result.ignored == {"severity info": 1}
 
 
+def test_the_level_within_a_text_that_is_json_counts_too() -> None:
+    words = {"msg": "no route", "stack": "Error: no route\n    at f (a.js:1:2)"}
+    texts = [json.dumps({"level": level, **words}) for level in ("info", "error")]
+    (event,) = read(export(*({"body": {"stringValue": text}} for text in (*texts, "{broken", "[1]"))))
+    assert (event.message, event.stack) == (texts[1], words["stack"])
+
+
 def test_plain_values_are_read_though_they_are_not_wrapped() -> None:
     sent = {"severityNumber": 17, "body": "plain words", "attributes": {"code": "A_B", "n": 7}}
     (event,) = read(export(sent))

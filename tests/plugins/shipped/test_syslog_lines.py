@@ -90,7 +90,14 @@ RUST = [
 ]
 
 
-@pytest.mark.parametrize("lines", [JAVA, PYTHON, GO, PHP, RUST])
+BARE_PANIC = [
+    "thread 'main' (4711) panicked at src/main.rs:4:5:",
+    "no route to the bank",
+    "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace",
+]
+
+
+@pytest.mark.parametrize("lines", [JAVA, PYTHON, GO, PHP, RUST, BARE_PANIC])
 @pytest.mark.parametrize("head", ["<11>app[7]: ", "<11>Nov 25 12:00:00 web1 ", "<11>1 - web1 app 7 - - "])
 def test_a_stack_that_is_sent_line_by_line_is_one_error(lines: list[str], head: str) -> None:
     result = join(*(head + line for line in lines))
@@ -395,6 +402,11 @@ def test_a_stack_in_structured_data() -> None:
         ("2027-01-01T00:00:05", "Dec 31 23:59:50", "2026-12-31T23:59:50"),
         ("2028-03-01T00:00:00", "Feb 29 23:59:59", "2028-02-29T23:59:59"),
         ("2026-11-25T12:00:00", "Nov 25 2026 11:58:00", "2026-11-25T11:58:00"),
+        ("2026-11-25T12:00:00", "Nov 25 11:58:00 2026", "2026-11-25T11:58:00"),
+        ("2026-11-25T12:00:00", "2026 Nov 25 11:58:00", "2026-11-25T11:58:00"),
+        ("2026-11-25T12:00:00", "Nov 25 2026 11:58:00:", "2026-11-25T11:58:00"),
+        ("2026-11-25T12:00:00", "45: *Nov 25 11:58:00.123 UTC:", "2026-11-25T11:58:00"),
+        ("2026-11-25T12:00:00", ": 2026 Nov 25 11:58:00 UTC:", "2026-11-25T11:58:00"),
     ],
 )
 def test_years_that_are_not_sent(now: str, text: str, time: str) -> None:

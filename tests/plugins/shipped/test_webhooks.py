@@ -225,3 +225,20 @@ def test_datadog_and_pagerduty_as_their_documentation_has_them() -> None:
     (event,) = read(page, **tables["pagerduty"])
     assert (event.message, event.service, event.severity) == ("db down", "checkout", Severity.CRITICAL)
     assert (event.resolved, event.time.year) == (False, 2026)
+
+
+def test_labels_of_a_mapping_tell_hosts_apart_and_its_end_is_waited_for() -> None:
+    mapping = {
+        "message": "title",
+        "labels": {"instance": ["host", "node"], "rack": "rack"},
+        "resolved": "state",
+    }
+    (config,) = Config.model_validate({"tool": mapping}).root.values()
+    sent = [{"title": "down", "host": "db1"}, {"title": "down", "node": "db2", "state": "OK"}]
+    events = [Parser("tool", config).parse(json.dumps(item).encode(), {}).events[0] for item in sent]
+    assert [(event.labels, event.resolved, event.reports_end) for event in events] == [
+        ({"instance": "db1"}, False, True),
+        ({"instance": "db2"}, True, True),
+    ]
+    (plain,) = Config.model_validate({"tool": {"message": "title"}}).root.values()
+    assert Parser("tool", plain).parse(b'{"title": "x"}', {}).events[0].reports_end is False

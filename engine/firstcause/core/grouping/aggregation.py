@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from firstcause.core.grouping.parts import PartLedger
+from firstcause.core.grouping.parts import PartLedger, compute_part_key, says_end
 from firstcause.core.model import Alert, AlertPart, Role, Sample
 
 if TYPE_CHECKING:
@@ -127,11 +127,18 @@ class EndedAlert:
     until: by our own clock, the end, or for a follow-on error the end of its grace (see `find_end`).
     clock_skew: seconds that the sender's clock is behind ours.
     ended_at: the end that the sender reported, by the sender's clock.
+    part_ends: the same for each part, by its key, of an alert that has parts. Each may have a clock of its
+        own.
     """
 
     until: datetime
     clock_skew: float = 0.0
     ended_at: datetime | None = None
+    part_ends: Mapping[str, datetime | None] = field(default_factory=dict)
+
+    def find_reported_end(self, part: str) -> datetime | None:
+        """Return the end that the sender of a part reported of it; None if nobody did."""
+        return self.part_ends.get(part) if self.part_ends else self.ended_at
 
 
 def count_only(
@@ -167,7 +174,7 @@ def _only_adds(group: Sequence[Occurrence], alert: ActiveAlertSummary, limits: S
 
 def _changes_parts(occurrence: Occurrence) -> bool:
     event = occurrence.event
-    return bool(occurrence.part) or event.resolved or event.announces_end or event.expires_at is not None
+    return bool(occurrence.part) or event.resolved or says_end(event) or event.expires_at is not None
 
 
 def _make_count_update(group: Sequence[Occurrence], alert: ActiveAlertSummary) -> CountUpdate:
@@ -278,6 +285,7 @@ def find_end(alert: Alert, *, cause_is_back: bool, grace_s: float) -> EndedAlert
         until=end + timedelta(seconds=grace_s) if is_straggler else end,
         clock_skew=alert.clock_skew or 0.0,
         ended_at=alert.ended_at,
+        part_ends={compute_part_key(part.labels): part.ended_at for part in alert.parts.shown},
     )
 
 
@@ -286,7 +294,8 @@ def is_late(occurrence: Occurrence, ended: Mapping[str, EndedAlert]) -> bool:
     end, event = ended.get(occurrence.fingerprint), occurrence.event
     if end is None or event.announces_end:
         return False
-    if end.ended_at is not None and event.time <= end.ended_at:
+    reported_end = end.find_reported_end(occurrence.part)
+    if reported_end is not None and event.time <= reported_end:
         return True
     skew = timedelta(seconds=0 if event.sent_at is not None else end.clock_skew)
     was_under_way = event.sent_at is not None or occurrence.arrival - end.until <= MAX_TRANSIT

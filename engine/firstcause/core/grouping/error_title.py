@@ -15,14 +15,18 @@ _MAX_TITLE_LENGTH = 160
 _MAX_READ_LENGTH = 1000
 """Characters of a line that the title is made of."""
 
-_STACK_MARKERS = ("\n", " panicked at ", "PHP ")
+_STACK_HEADS = (" panicked at ", "PHP ")
+_STACK_MARKERS = ("\n", *_STACK_HEADS)
 
 _JSON_LINES = ("{\n", "{\r\n")
 _UNREAD_JSON = ('{"', "[{")
 
 # What a runtime writes before the error, on the same line.
 _RUNTIME_PHRASES = (
-    r"(?:PHP )?(?:(?:Recoverable )?[Ff]atal error|Parse error|Warning|Notice):\s{1,2}(?:Uncaught )?",
+    (
+        r"(?:(?:\*\d+ )?FastCGI sent in stderr: \"?)?(?:PHP message: )?"
+        r"(?:PHP )?(?:(?:Recoverable )?[Ff]atal error|Parse error|Warning|Notice):\s{1,2}(?:Uncaught )?"
+    ),
     r"(?:PHP )?Deprecated:\s{1,2}",
     r"(?:http: )?panic(?: serving \S+)?: ",
     r"Uncaught:? (?:\(in promise\):? )?",
@@ -83,6 +87,11 @@ def extract_words(message: str | None) -> str:
 def may_hold_stack(message: str | None) -> bool:
     """Whether a message may have a stack in it."""
     return message is not None and any(marker in message for marker in _STACK_MARKERS)
+
+
+def begins_stack(message: str) -> bool:
+    """Whether a message is what some languages write as the first line of a stack, with type and place."""
+    return any(marker in message for marker in _STACK_HEADS)
 
 
 class HasTitle(Protocol):

@@ -8,7 +8,13 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from firstcause.core.grouping.error_title import derive_title, extract_words, first_line, may_hold_stack
+from firstcause.core.grouping.error_title import (
+    begins_stack,
+    derive_title,
+    extract_words,
+    first_line,
+    may_hold_stack,
+)
 from firstcause.core.grouping.message_template import MAX_LINE_LENGTH, extract_template
 from firstcause.core.grouping.parts import DEFAULT_PART_POLICY, PartPolicy, compute_part_key
 from firstcause.core.grouping.raised_exception import parse_exception_type, short_type_name
@@ -166,8 +172,11 @@ def _derive_title(event: Event) -> str:
 
 
 def _read_trace(event: Event) -> _TraceReading | None:
-    """Read the stack of an event, which may be in its message."""
-    text = event.stack or (event.message if may_hold_stack(event.message) else None)
+    """Read the stack of an event, which may be in its message, or begin with it."""
+    text = event.stack
+    if event.message and (begins_stack(event.message) if text else may_hold_stack(event.message)):
+        is_split = text is not None and first_line(event.message) not in text
+        text = f"{event.message}\n{text}" if is_split else text or event.message
     return _read_stack(trim_middle(text)) if text else None
 
 

@@ -79,6 +79,11 @@ def _hash_labels(labels: tuple[tuple[str, str], ...]) -> str:
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
+def says_end(event: Event) -> bool:
+    """Whether the sender of an event says when the error is over, so that its silence says little."""
+    return event.announces_end or event.reports_end
+
+
 @dataclass
 class PartLedger:
     """The parts of one alert while a batch is counted; the only mutable form of them.
@@ -155,7 +160,7 @@ class PartLedger:
                 "last_seen": max(part.last_seen, event.time),
                 "received_at": max(part.received_at, received_at),
                 "resolved_at": None,
-                "announces_end": event.announces_end,
+                "announces_end": says_end(event),
                 "expires_at": event.expires_at,
             }
         )
@@ -171,7 +176,7 @@ class PartLedger:
                 first_seen=event.time,
                 last_seen=event.time,
                 received_at=received_at,
-                announces_end=event.announces_end,
+                announces_end=says_end(event),
                 expires_at=event.expires_at,
             )
             return began
@@ -179,7 +184,7 @@ class PartLedger:
             key = OVERFLOW_KEY
         began = key not in self.folded
         self.folded[key] = FoldedPart(
-            received_at=received_at, announces_end=event.announces_end, expires_at=event.expires_at
+            received_at=received_at, announces_end=says_end(event), expires_at=event.expires_at
         )
         return began
 

@@ -148,7 +148,11 @@ def format_digest_text(items: Sequence[DigestItem], since: datetime, *, maybe_re
 
     maybe_repeat: whether the message may have been sent before.
     """
-    parts = [f" #{item.incident_id} {item.priority} {' '.join(item.title.split())};" for item in items]
+    states = ["RESOLVED" if item.resolved else item.priority for item in items]
+    parts = [
+        f" #{item.incident_id} {state} {' '.join(item.title.split())};"
+        for item, state in zip(items, states, strict=True)
+    ]
     mark = _REPEAT_MARK if maybe_repeat else ""
     head = f"HELD BACK{mark}: {format_digest_title(items, since)}."
     encoding = _sms_encoding(_to_gsm7("".join((head, *parts))))

@@ -30,7 +30,11 @@ _LARAVEL_HEAD = re.compile(
     r"(?P<message>.*) at (?P<file>\S+?):\d+\)?$"
 )
 _THROWN = re.compile(r"^\s*thrown in (?P<file>\S+) on line \d+$")
-_PHP_START = re.compile(r"^(?:\[[^\]]{1,60}\] )?(?=PHP (?:Fatal|Parse|Recov|User|Warn|Notice|Depr)\w*)")
+# PHP itself writes the time before it, php-fpm and a web server what follows.
+_PHP_START = re.compile(
+    r"^(?:\[[^\]]{1,60}\] |.{0,200}?FastCGI sent in stderr: \"?)?(?:PHP message: )?"
+    r"(?=PHP (?:Fatal|Parse|Recov|User|Warn|Notice|Depr)\w*)"
+)
 _PHP_LINE = re.compile(f"{_PHP_FRAME.pattern}|{_PHP_START.pattern}.* (?:on line |in \\S+:)\\d+$")
 
 
