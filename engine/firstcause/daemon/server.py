@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import signal
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
@@ -15,6 +16,13 @@ from firstcause.daemon.supervisor import Daemon
 from firstcause.daemon.tuning import return_freed_memory, tune_interpreter
 from firstcause.errors import ConfigError
 from firstcause.web.app import create_app
+from firstcause.web.connections import (
+    LISTEN_BACKLOG,
+    ConnectionTable,
+    LimitedProtocol,
+    Limits,
+    reserve_file_descriptors,
+)
 
 if TYPE_CHECKING:
     from firstcause.app.application import Application
@@ -22,7 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("firstcause")
 
-_LISTEN_BACKLOG = 2048
+_TICKS_PER_SWEEP = 10
+"""uvicorn ticks ten times a second."""
 
 
 def open_listening_socket(host: str, port: int) -> socket.socket:
@@ -33,7 +42,7 @@ def open_listening_socket(host: str, port: int) -> socket.socket:
     try:
         listening_socket.bind((host, port))
         # From here on callers wait in the queue; without it they are refused until uvicorn is up.
-        listening_socket.listen(_LISTEN_BACKLOG)
+        listening_socket.listen(LISTEN_BACKLOG)
     except OSError as error:
         listening_socket.close()
         msg = f"[web] cannot listen on {host}:{port}: {error.strerror}; stop what is there, or set [web] port"
@@ -41,26 +50,42 @@ def open_listening_socket(host: str, port: int) -> socket.socket:
     return listening_socket
 
 
-def create_web_server(application: Application) -> uvicorn.Server:
-    """The web server over an application, not yet listening. ConfigError as of `create_app`."""
+def create_web_server(application: Application, limits: Limits | None = None) -> uvicorn.Server:
+    """The web server over an application, not yet listening. ConfigError as of `create_app`.
+
+    limits: of its connections, None for the usual ones.
+    """
+    proxies = application.settings.web.trusted_proxies
     web_app = create_app(application)
+    table = ConnectionTable(limits or Limits(total=reserve_file_descriptors(), trusted=proxies))
     config = uvicorn.Config(
         web_app,
+        # uvicorn annotates a class; it calls what it is given.
+        http=cast("type[asyncio.Protocol]", functools.partial(LimitedProtocol, table)),
+        ws="none",
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=10,
         lifespan="off",
     )
-    return _WebServer(config, web_app)
+    return _WebServer(config, web_app, table)
 
 
 class _WebServer(uvicorn.Server):
-    """Ends the streams of browsers before it shuts down, as it would wait for them."""
+    """Looks at the limits of connections once a second, and ends the streams of browsers before it shuts down."""
 
-    def __init__(self, config: uvicorn.Config, web_app: WebApplication) -> None:
+    def __init__(self, config: uvicorn.Config, web_app: WebApplication, table: ConnectionTable) -> None:
         super().__init__(config)
         self._web_app = web_app
+        self._table = table
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_PER_SWEEP == 0:
+            self._table.sweep(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._web_app.close()

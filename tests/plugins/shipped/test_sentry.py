@@ -248,7 +248,13 @@ def test_the_answer_is_the_one_that_sdks_know(served: tuple[httpx.Client, Stage]
     assert refused.headers["x-sentry-error"] == refused.json()["detail"]
 
 
-def test_pages_of_any_site_may_send_and_read_the_answer(served: tuple[httpx.Client, Stage]) -> None:
+def test_pages_of_any_site_may_send_where_the_settings_say_so(tmp_path: Path) -> None:
+    tables = {"firstcause_sentry": {"origins": ["*"]}}
+    with serve_stage(tmp_path, firstcause_sentry, tables=tables) as served:
+        _check_pages_of_any_site(served)
+
+
+def _check_pages_of_any_site(served: tuple[httpx.Client, Stage]) -> None:
     page = {"Origin": "https://shop.example.org"}
     asked = {
         "Access-Control-Request-Method": "POST",
@@ -266,6 +272,22 @@ def test_pages_of_any_site_may_send_and_read_the_answer(served: tuple[httpx.Clie
         refused = served[0].post(path, json={"code": "A"}, headers=page)
         assert (refused.status_code, "access-control-allow-origin" in refused.headers) == (403, False)
     assert served[0].options("/api/v1/events", headers=page | asked).status_code == 405
+
+
+def test_no_page_may_send_by_default_and_each_is_said_once(
+    served: tuple[httpx.Client, Stage], caplog: pytest.LogCaptureFixture
+) -> None:
+    page = {"Origin": "https://never-named.example.org", "content-type": "text/plain"}
+    for _ in range(2):
+        refused = served[0].post("/api/42/envelope/", content=envelope(EVENT), headers=page)
+        assert (refused.status_code, "Cross-site" in refused.json()["error"]) == (403, True)
+    assert served[0].options("/api/42/envelope/", headers=page).status_code in (403, 405)
+    assert caplog.text.count("a page of https://never-named.example.org sent errors") == 1
+    # An image needs no origin, and a check-in by GET no more than an image.
+    image = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}
+    check_in = "/api/42/cron/nightly/0123456789abcdef0123456789abcdef/?status=error"
+    assert served[0].get(check_in, headers=image).status_code == 403
+    assert served[0].get(check_in).status_code == 200
 
 
 def test_only_the_pages_that_are_named_may_send(tmp_path: Path) -> None:
