@@ -7,8 +7,8 @@ class Config(BaseModel):
     """`[plugins.sentry]`. Tags: the first that an event has is taken.
 
     service, tenant, code: tags that name them. projects: number of a project in the DSN -> its service,
-    for events without such a tag. origins: sites whose pages may send from a browser; "*" is any. Without any,
-    no page may: a page that one of your users visits could send what it likes.
+    for events without such a tag. origins: sites whose pages may send from a browser; "*" is any,
+    none is none. A page that one of your users visits could else send what it likes.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -7,7 +7,6 @@ import functools
 import logging
 import signal
 import socket
-import threading
 from typing import TYPE_CHECKING, cast
 
 import uvicorn
@@ -26,6 +25,7 @@ from firstcause.web.connections import (
 
 if TYPE_CHECKING:
     from firstcause.app.application import Application
+    from firstcause.daemon.reload_requests import ReloadRequests
     from firstcause.web.app import WebApplication
 
 log = logging.getLogger("firstcause")
@@ -75,7 +75,7 @@ def create_web_server(application: Application, limits: Limits | None = None) ->
 
 
 class _WebServer(uvicorn.Server):
-    """Looks at the limits of connections once a second, and ends the streams of browsers before it shuts down."""
+    """Looks at the limits of connections once a second, and ends browsers' streams before it shuts down."""
 
     def __init__(self, config: uvicorn.Config, web_app: WebApplication, table: ConnectionTable) -> None:
         super().__init__(config)
@@ -93,17 +93,16 @@ class _WebServer(uvicorn.Server):
         await asyncio.to_thread(self._web_app.stop_jobs)
 
 
-def serve(application: Application) -> None:
-    """Run until SIGTERM or Ctrl-C. SIGHUP reloads the rules."""
+def serve(application: Application, reload_requests: ReloadRequests) -> None:
+    """Run until SIGTERM or Ctrl-C. reload_requests: what SIGHUP asks for, also what came before."""
     web = application.settings.web
-    daemon = Daemon(application)
+    daemon = Daemon(application, reload_requests)
     server = create_web_server(application)
     listening_socket = open_listening_socket(web.host, web.port)
     return_freed_memory()
     with listening_socket:
         daemon.start()
         tune_interpreter()
-        signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=daemon.reload, daemon=True).start())
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             # uvicorn sends itself the signal once more when it is done; the default would end us undrained.
             signal.signal(signal_number, lambda *_: setattr(server, "should_exit", True))
@@ -112,5 +111,6 @@ def serve(application: Application) -> None:
         try:
             server.run(sockets=[listening_socket])
         finally:
+            reload_requests.ignore_signal()
             daemon.stop()
     log.info("stopped; all that was accepted is stored")

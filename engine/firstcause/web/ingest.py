@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import randint
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, TypeVarTuple, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, TypeVarTuple
 
 import anyio
 import anyio.to_thread
@@ -84,7 +84,7 @@ class ReadingLanes:
         self._small = anyio.CapacityLimiter(_SMALL_LANES)
 
     async def run(
-        self, size: int, read: Callable[[Unpack[_Arguments]], _Result], *arguments: Unpack[_Arguments]
+        self, size: int, read: Callable[[*_Arguments], _Result], *arguments: *_Arguments
     ) -> _Result:
         """Call in a thread. size: bytes of the body as sent."""
         limiter = self._large if size > _LARGE_BYTES else self._small
@@ -250,7 +250,7 @@ class IngestEndpoint:
         return ParsedRequest(IntakeOutcome(202, accepted=accepted), stored)
 
     def _find_sender(self, start: bytes, headers: Mapping[str, str], client: str) -> Sender:
-        """Who sends a body whose token only the body may hold: only its start is read before that is known."""
+        """Who sends, by the start of a body whose token only the body may hold."""
         plain = decompress_start(start, headers.get("content-encoding", ""), TOKEN_BYTES)
         sender = self.authenticator.identify_sender(self.intake_format, plain, headers, client)
         if sender is None:

@@ -100,7 +100,7 @@ def check_origin(intake_format: IntakeFormat | None, headers: Mapping[str, str])
         same_site = urlsplit(origin).netloc == headers.get("host", "")
     if not same_site and allowed_origin(intake_format, headers) is None:
         _report_refused_origin(intake_format, origin)
-        msg = "Cross-site request refused: Origin differs from Host, and the settings of the format do not name it."
+        msg = "Cross-site request refused: Origin differs from Host and is not one of the format's `origins`."
         raise IntakeError(msg, 403)
 
 

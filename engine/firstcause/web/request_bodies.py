@@ -20,7 +20,8 @@ MAX_BODIES_BYTES = 128 << 20
 """Bytes of all bodies under way, without the first `FREE_BYTES` of each."""
 
 FREE_BYTES = 64 * 1024
-"""Bytes of each body that are always taken: nearly all requests are smaller, and no large one holds them up."""
+"""Bytes of each body that are always taken: nearly all requests are smaller, and large ones
+must not hold them up."""
 
 MAX_FORM_BYTES = 1 << 20
 """Bytes of a body that is not sent to an intake format."""
@@ -29,7 +30,7 @@ _RETRY_AFTER_S = 2.0
 
 
 class BodyBudget:
-    """Bytes of bodies under way, in total and by source: one source gets half. Used by the event loop only."""
+    """Bytes of bodies under way. One source gets half of the total. Used by the event loop only."""
 
     def __init__(self, total: int) -> None:
         self._total = total
