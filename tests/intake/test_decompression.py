@@ -124,7 +124,12 @@ def test_a_body_of_many_members_is_refused_by_their_number(member: bytes, encodi
 
 @given(st.lists(st.binary(max_size=40_000), max_size=6), st.sampled_from(["gzip", "zstd", "deflate"]))
 def test_members_of_any_size_are_put_together(parts: list[bytes], encoding: str) -> None:
-    pack = {"gzip": gzip.compress, "zstd": zstd, "deflate": zlib.compress}[encoding]
+    packers: dict[str, Callable[[bytes], bytes]] = {
+        "gzip": gzip.compress,
+        "zstd": zstd,
+        "deflate": zlib.compress,
+    }
+    pack = packers[encoding]
     assert decompress(b"".join(map(pack, parts)), encoding, 10**6) == b"".join(parts)
 
 
