@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import tomllib
 from datetime import time
@@ -57,6 +58,14 @@ def _check_hash(text: str) -> str:
     return text
 
 
+def _check_network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        msg = f"{text!r} is not a network such as 10.0.0.0/8 or an address such as 127.0.0.1: {error}"
+        raise ValueError(msg) from None
+
+
 class Web(Frozen):
     """Where the daemon listens, and who may use it.
 
@@ -64,6 +73,7 @@ class Web(Frozen):
     password: the argon2 hash of the page's password; None means that the page needs none.
     session: how long a browser stays signed in.
     hosts: host names, in addition to localhost, under which browsers may reach the daemon.
+    trusted_proxies: networks of the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
     """
 
     host: str = "127.0.0.1"
@@ -72,6 +82,7 @@ class Web(Frozen):
     password: Annotated[str, AfterValidator(_check_hash)] | None = Field(default=None, repr=False)
     session: Duration = Field(default=12 * 3600.0, gt=0)
     hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[Annotated[str, AfterValidator(_check_network)], ...] = ()
 
 
 class Rules(Frozen):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from typing import TYPE_CHECKING
+import subprocess
+import time
+from pathlib import Path
 
 import httpx
 
-from support.firstcause_process import run_cli, run_cli_json, run_daemon, wait_until
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from support.firstcause_process import PROGRAM, run_cli, run_cli_json, run_daemon, wait_until
 
 
 def configure(folder: Path, store_url: str = "", more: str = "", wait: str = "2s") -> None:
@@ -78,6 +78,39 @@ def test_sighup_takes_good_rules_and_refuses_broken_ones(tmp_path: Path) -> None
         wait_until(lambda: "rules not reloaded, the old ones stay live" in running.log(), "the refusal")
         assert "mine.yaml:2:10" in running.log()
         assert title() == "second"
+
+
+def test_sighup_neither_ends_a_daemon_that_starts_nor_aborts_one_that_ends(tmp_path: Path) -> None:
+    configure(tmp_path)
+    env = {**os.environ, "FIRSTCAUSE_WEB__PORT": "0"}
+    with (tmp_path / "log").open("wb") as output:
+        process = subprocess.Popen([*PROGRAM, "run"], cwd=tmp_path, stdout=output, stderr=output, env=env)
+
+    def read_log() -> str:
+        assert process.poll() is None, (tmp_path / "log").read_text()
+        return (tmp_path / "log").read_text()
+
+    try:
+        # From the moment that the process handles it, as the system says, to the moment that it listens.
+        wait_until(lambda: _catches(process.pid, signal.SIGHUP), "the handler")
+        while "firstcause listens on" not in read_log():
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.02)
+        wait_until(lambda: "rules reloaded" in read_log(), "the reload that was asked for while it started")
+        process.send_signal(signal.SIGTERM)
+        while process.poll() is None:
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.005)
+        assert process.returncode == 0
+    finally:
+        process.kill()
+
+
+def _catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal, as Linux says."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    mask = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(mask.split()[1], 16) >> (number - 1) & 1)
 
 
 def test_broken_rules_at_the_start_stop_it_with_their_place(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstcause.errors import IntakeError
-from firstcause.intake.decompression import decompress
+from firstcause.intake.decompression import MAX_MEMBERS, decompress, decompress_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,3 +104,50 @@ def test_whatever_was_packed_comes_out(data: bytes) -> None:
         (gzip.compress(data, mtime=0), "gzip"),
     ):
         assert decompress(body, encoding, 3000) == data
+
+
+@pytest.mark.parametrize(
+    ("member", "encoding"),
+    [
+        (gzip.compress(b"", mtime=0), "gzip"),
+        (zlib.compress(b""), "deflate"),
+        (zstd(b""), "zstd"),
+        (b"\x50\x2a\x4d\x18\x00\x00\x00\x00", "zstd"),  # a frame that is skipped
+    ],
+)
+def test_a_body_of_many_members_is_refused_by_their_number(member: bytes, encoding: str) -> None:
+    assert decompress(member * MAX_MEMBERS, encoding, LIMIT) == b""
+    with pytest.raises(IntakeError, match="more than 1024 members") as refused:
+        decompress(member * (MAX_MEMBERS + 1), encoding, LIMIT)
+    assert refused.value.status == 413
+
+
+@given(st.lists(st.binary(max_size=40_000), max_size=6), st.sampled_from(["gzip", "zstd", "deflate"]))
+def test_members_of_any_size_are_put_together(parts: list[bytes], encoding: str) -> None:
+    packers: dict[str, Callable[[bytes], bytes]] = {
+        "gzip": gzip.compress,
+        "zstd": zstd,
+        "deflate": zlib.compress,
+    }
+    pack = packers[encoding]
+    assert decompress(b"".join(map(pack, parts)), encoding, 10**6) == b"".join(parts)
+
+
+@given(st.binary(max_size=40_000), st.sampled_from(["gzip", "zstd", "deflate", "br", "", "identity"]))
+def test_the_start_of_a_body_is_read_where_the_rest_is_not_there(data: bytes, encoding: str) -> None:
+    packers: dict[str, Callable[[bytes], bytes]] = {
+        "gzip": gzip.compress,
+        "zstd": zstd,
+        "deflate": zlib.compress,
+        "br": brotli.compress,
+    }
+    packed = packers.get(encoding, bytes)(data)
+    assert decompress_start(packed, encoding, 100) == data[:100]
+    assert data.startswith(decompress_start(packed[: len(packed) // 2], encoding, 100))
+
+
+def test_the_start_of_a_body_that_cannot_be_read_is_said() -> None:
+    for encoding, status in (("gzip", 400), ("zstd", 400), ("br", 400), ("lzma", 415)):
+        with pytest.raises(IntakeError) as refused:
+            decompress_start(b"\xff" * 50, encoding, 100)
+        assert refused.value.status == status

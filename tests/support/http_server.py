@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from firstcause.web.connections import Limits
+
 
 @contextmanager
 def serve_stage(
@@ -25,18 +27,20 @@ def serve_stage(
     *plugins: Any,
     tables: Mapping[str, Any] = MappingProxyType({}),
     store_url: str | None = None,
+    limits: Limits | None = None,
     **settings: Any,
 ) -> Iterator[tuple[httpx.Client, Stage]]:
     """Serve a stage until the block ends.
 
     tables: what the plugins' [plugins] tables hold, by module name. store_url: None for SQLite in the folder.
+    limits: of connections; None for those that the daemon has.
     """
     stage = Stage(store_url or f"sqlite:///{folder}/x.db", folder, **settings)
     for plugin in plugins:
         stage.app.plugins.register(plugin, plugin.__name__, tables.get(plugin.__name__))
     stage.readings["twilio"] = Reading(status=Status.UP)
     daemon = Daemon(stage.app)
-    server = create_web_server(stage.app)
+    server = create_web_server(stage.app, limits)
     with open_listening_socket("127.0.0.1", 0) as bound:
         daemon.start()
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)

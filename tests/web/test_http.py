@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
+import firstcause_otlp
 from firstcause.daemon.server import create_web_server
 from firstcause.errors import ConfigError
 from firstcause.store.database import Database
@@ -188,11 +189,14 @@ def test_an_open_door_is_refused_at_the_start(tmp_path: Path, web: dict[str, str
 
 
 def test_a_store_that_is_gone_is_said_and_nothing_is_acknowledged(tmp_path: Path) -> None:
-    with serve_stage(tmp_path) as (client, _stage):
+    with serve_stage(tmp_path, firstcause_otlp) as (client, _stage):
         folder = tmp_path / "x.db-accepted"
         folder.write_text("no folder")
         answer = client.post("/api/v1/events", json={"code": "A"})
         assert answer.status_code == 503
+        assert 1 <= int(answer.headers["retry-after"]) <= 3
+        logs = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"severityNumber": 17}]}]}]}
+        assert 1 <= int(client.post("/v1/logs", json=logs).headers["retry-after"]) <= 3
         assert f"the inbox in {folder} cannot be used: Not a directory; check" in answer.json()["error"]
         folder.unlink()
         assert client.post("/api/v1/events", json={"code": "A"}).status_code == 202, "it goes on by itself"

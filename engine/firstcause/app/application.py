@@ -13,6 +13,7 @@ from firstcause.app.secret_masking import SecretMasking
 from firstcause.errors import FirstcauseError
 from firstcause.health.health_service import HealthService
 from firstcause.health.system_state import SystemState
+from firstcause.incidents.actions import record_audit
 from firstcause.incidents.incident_service import IncidentService
 from firstcause.incidents.remedies import RemedyRunner
 from firstcause.incidents.silence_service import SilenceService
@@ -195,6 +196,10 @@ class Application:
         """
         _ = self.rules.current, self.pipeline, self.health.probes, self.notifications.notifiers
         _ = self.silences, self.remedies, self.maintenance, self.monitoring, self.self_reporter, self.watchdog
+
+    def record_audit(self, now: datetime, actor: str, action: str, about: str) -> None:
+        """Add to the audit log what a person did with firstcause itself, such as signing in."""
+        record_audit(self.database, now, actor, action, about)
 
     def close(self) -> None:
         """Close the parts that were built: probes, rules, the database."""

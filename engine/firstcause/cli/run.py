@@ -17,10 +17,14 @@ def run(ctx: Context) -> None:
     The daemon takes errors in, runs probes, sends notifications and serves the page. SIGHUP reloads rules,
     SIGTERM drains and stops.
     """
+    from firstcause.daemon.reload_requests import ReloadRequests
+
+    reload_requests = ReloadRequests()
+    reload_requests.handle_signal()
     from firstcause.daemon.server import serve
 
     log_to_stderr()
-    serve(ctx.app)
+    serve(ctx.app, reload_requests)
 
 
 @click.command(epilog="Example: firstcause demo --once")

@@ -14,6 +14,7 @@ import watchfiles
 from firstcause.core.selfcheck.state import Failure
 from firstcause.daemon.first_look import FirstLook
 from firstcause.daemon.probe_loop import ProbeLoop
+from firstcause.daemon.reload_requests import ReloadRequests
 from firstcause.errors import ConfigError, FirstcauseError, RuleFileError
 from firstcause.incidents.serializers import format_over_limit
 from firstcause.intake.listeners import ListenerSupervisor
@@ -71,8 +72,9 @@ def utc_now() -> datetime:
 class Daemon:
     """Runs the loops over one application, from `start` to `stop`."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, reload_requests: ReloadRequests | None = None) -> None:
         self.application = application
+        self._reload_requests = reload_requests or ReloadRequests()
         self._stopping = threading.Event()
         self._pipeline_wake = threading.Event()
         self._delivery_wake = threading.Event()
@@ -107,6 +109,7 @@ class Daemon:
             "snapshots": self._take_snapshot,
             "sweep": self._sweep_alerts,
             "rules": self._watch_rules,
+            "reload": self._reload_if_requested,
             "prune": self._prune_store,
             "self-check": self._check_itself,
         }
@@ -151,6 +154,12 @@ class Daemon:
             utc_now,
             app.settings.intake.max_event_bytes,
         )
+
+    def _reload_if_requested(self) -> None:
+        # A loop and not a thread for each request: `stop` waits for it. A process that ends while a thread is
+        # inside the inference library aborts.
+        if self._reload_requests.wait(POLL_INTERVAL_S):
+            self.reload()
 
     def reload(self) -> None:
         """Take the rule files as they are now. A broken set changes nothing and is logged."""

@@ -206,8 +206,8 @@ class IntakeFormat:
         matches any one part of a path.
     answer: makes the response for senders that expect another one than ours, from the outcome and the
         request's headers; None, as field or as result, means our own response.
-    token: finds a token elsewhere than in `Authorization`; gets the body, empty before it was read, and the
-        headers. It raises IntakeError if what it finds is malformed.
+    token: finds a token elsewhere than in `Authorization`; gets the headers, and the first 64 KiB of the
+        unpacked body, empty before it was read. It raises IntakeError if what it finds is malformed.
     origins: sites whose pages may send from a browser, such as https://shop.example.org; "*" means any.
     methods: HTTP methods that senders use.
     """

@@ -10,6 +10,8 @@ from urllib.parse import quote, urlsplit
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, RedirectResponse
 
+from firstcause.web.sessions import LOGIN_PATH
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
     from firstcause.web.sessions import SessionManager
 
-LOGIN_PATH = "/login"
+ACTOR_KEY = "firstcause.actor"
+"""Key of the scope: the name in which a signed-in browser acts. Calls with a token have none."""
+
 STATIC_PREFIX = "/static/"
 CSRF_HEADER = "x-csrf-token"
 API_PREFIXES = ("/api/", "/v1/")
@@ -80,6 +84,8 @@ class AccessMiddleware:
     def _check_session(self, scope: Scope, headers: Headers) -> Response | None:
         path = scope["path"]
         session = self._sessions.identify_browser(headers.get("cookie", ""))
+        if session.signed_in:
+            scope[ACTOR_KEY] = session.name
         if (
             self._sessions.requires_login
             and not session.signed_in

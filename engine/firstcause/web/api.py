@@ -40,7 +40,7 @@ from firstcause.incidents.answers import (
 )
 from firstcause.incidents.serializers import serialize_entry
 from firstcause.incidents.silence_service import serialize_silence
-from firstcause.web.dependencies import AppDep, utc_now
+from firstcause.web.dependencies import AppDep, SessionActorDep, utc_now
 
 router = APIRouter()
 
@@ -149,24 +149,33 @@ def explain_incident(number: str, app: AppDep) -> AnswerResponse:
 
 
 @router.post("/api/v1/incidents/{number}/resolve", response_model=IncidentAnswer)
-def resolve_incident(number: str, app: AppDep, fix: Fix = None, by: By = "web") -> AnswerResponse:
-    return AnswerResponse(app.incidents.resolve(number, utc_now(), fix=fix, actor=by))
+def resolve_incident(
+    number: str, app: AppDep, session: SessionActorDep, fix: Fix = None, by: By = "web"
+) -> AnswerResponse:
+    return AnswerResponse(app.incidents.resolve(number, utc_now(), fix=fix, actor=session or by))
 
 
 @router.post("/api/v1/incidents/{number}/ack", response_model=IncidentAnswer)
-def acknowledge_incident(number: str, app: AppDep, ack: Ack = Ack()) -> AnswerResponse:  # noqa: B008 - a value
+def acknowledge_incident(
+    number: str,
+    app: AppDep,
+    session: SessionActorDep,
+    ack: Ack = Ack(),  # noqa: B008 - a value
+) -> AnswerResponse:
     act = app.incidents.unacknowledge if ack.undo else app.incidents.acknowledge
-    return AnswerResponse(act(number, utc_now(), ack.by, ack.comment))
+    return AnswerResponse(act(number, utc_now(), session or ack.by, ack.comment))
 
 
 @router.post("/api/v1/incidents/{number}/merge", response_model=IncidentAnswer)
-def merge_incidents(number: str, app: AppDep, body: Merge) -> AnswerResponse:
-    return AnswerResponse(app.incidents.merge(number, body.into, utc_now(), body.by, body.reason))
+def merge_incidents(number: str, app: AppDep, session: SessionActorDep, body: Merge) -> AnswerResponse:
+    actor = session or body.by
+    return AnswerResponse(app.incidents.merge(number, body.into, utc_now(), actor, body.reason))
 
 
 @router.post("/api/v1/incidents/{number}/split", response_model=IncidentAnswer)
-def split_incident(number: str, app: AppDep, body: Split) -> AnswerResponse:
-    return AnswerResponse(app.incidents.split(number, body.alerts, utc_now(), body.by, body.reason))
+def split_incident(number: str, app: AppDep, session: SessionActorDep, body: Split) -> AnswerResponse:
+    actor = session or body.by
+    return AnswerResponse(app.incidents.split(number, body.alerts, utc_now(), actor, body.reason))
 
 
 @router.get("/api/v1/silences", response_model=SilenceList)
@@ -175,20 +184,20 @@ def list_silences(app: AppDep, ended: bool = False) -> AnswerResponse:  # noqa: 
 
 
 @router.post("/api/v1/silences", response_model=SilenceAnswer, status_code=_CREATED)
-def create_silence(app: AppDep, body: NewSilence) -> AnswerResponse:
+def create_silence(app: AppDep, session: SessionActorDep, body: NewSilence) -> AnswerResponse:
     now = utc_now()
     silence = app.silences.create(
-        body.matchers, now, duration_s=body.length, actor=body.by, comment=body.comment
+        body.matchers, now, duration_s=body.length, actor=session or body.by, comment=body.comment
     )
     return AnswerResponse(serialize_silence(silence, now), _CREATED)
 
 
 @router.delete("/api/v1/silences/{number}", response_model=SilenceAnswer)
 def end_silence(
-    number: str, app: AppDep, by: Annotated[str, Query(max_length=200)] = "web"
+    number: str, app: AppDep, session: SessionActorDep, by: Annotated[str, Query(max_length=200)] = "web"
 ) -> AnswerResponse:
     now = utc_now()
-    return AnswerResponse(serialize_silence(app.silences.end(number, now, by), now))
+    return AnswerResponse(serialize_silence(app.silences.end(number, now, session or by), now))
 
 
 @router.post("/api/v1/probes/{name}/run", response_model=ProbeAnswer)
@@ -208,8 +217,8 @@ def plan_remedy(name: str, app: AppDep) -> AnswerResponse:
 
 
 @router.post("/api/v1/remedies/{name}/run", response_model=RemedyResult)
-def run_remedy(name: str, app: AppDep, by: By = "web") -> AnswerResponse:
-    return AnswerResponse(app.remedies.run(name, utc_now(), by))
+def run_remedy(name: str, app: AppDep, session: SessionActorDep, by: By = "web") -> AnswerResponse:
+    return AnswerResponse(app.remedies.run(name, utc_now(), session or by))
 
 
 @router.get("/api/v1/catalog", response_model=EntryList)
@@ -242,12 +251,13 @@ def get_snapshot(name: str, app: AppDep) -> AnswerResponse:
 
 
 @router.post("/api/v1/snapshots/{name}/pin", response_model=SnapshotAnswer)
-def pin_snapshot(name: str, app: AppDep, body: Pin | None = None) -> AnswerResponse:
+def pin_snapshot(name: str, app: AppDep, session: SessionActorDep, body: Pin | None = None) -> AnswerResponse:
     options = body or Pin()
+    actor = session or options.by
     history = app.health.history
     if not options.undo:
-        return AnswerResponse(history.pin(name, utc_now(), options.by))
-    history.unpin(utc_now(), options.by)
+        return AnswerResponse(history.pin(name, utc_now(), actor))
+    history.unpin(utc_now(), actor)
     return AnswerResponse(history.get_snapshot(name))
 
 

@@ -18,7 +18,9 @@ from firstcause.views.views import Views
 from firstcause.web import api, ingest, metrics, pages
 from firstcause.web import live_updates as live
 from firstcause.web.access_control import API_PREFIXES, AccessMiddleware
+from firstcause.web.dependencies import utc_now
 from firstcause.web.live_updates import ChangeStream
+from firstcause.web.login import Login, PasswordChecker
 from firstcause.web.openapi import complete_schema
 from firstcause.web.pages.api_docs import SCHEMA_PATH
 from firstcause.web.pages.rendering import STATIC_DIR, Assets, render_error_page
@@ -33,16 +35,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("firstcause.web")
 
+_AWAY_RETRY_AFTER_S = 3
+"""Seconds after which callers may ask again where the store is away."""
+
 _ERROR_STATUSES = ((NotFoundError, 404), (StoreError, 503))
 
 
 class WebApplication:
     """All that is served, as an ASGI application."""
 
-    def __init__(self, app: ASGIApp, change_stream: ChangeStream, rule_test_job: RuleTestJob) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        change_stream: ChangeStream,
+        rule_test_job: RuleTestJob,
+        checker: PasswordChecker,
+    ) -> None:
         self._app = app
         self._change_stream = change_stream
         self._rule_test_job = rule_test_job
+        self._checker = checker
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
@@ -54,6 +66,7 @@ class WebApplication:
     def stop_jobs(self) -> None:
         """End what runs in the background for the page. This may take as long as one rule test."""
         self._rule_test_job.stop()
+        self._checker.close()
 
 
 def create_app(application: Application) -> WebApplication:
@@ -62,8 +75,10 @@ def create_app(application: Application) -> WebApplication:
     ConfigError where the settings would open it to the network without a token or a password.
     """
     token, web = application.settings.web_token, application.settings.web
-    sessions = SessionManager(token, web.password, web.session)
-    if not sessions.requires_login and not _is_loopback(web.host):
+    requires_login = token is not None or web.password is not None
+    sessions = SessionManager(web.session, requires_login=requires_login)
+    checker = PasswordChecker(token, web.password)
+    if not requires_login and not _is_loopback(web.host):
         msg = (
             f"[web] host {web.host} can be reached from outside, so a token is needed, or a password: "
             "set [web] token_file or password_file (`firstcause web password` writes one), "
@@ -81,6 +96,11 @@ def create_app(application: Application) -> WebApplication:
     complete_schema(app.openapi(), ingest_middleware.openapi_paths)
     app.mount("/static", Assets(directory=STATIC_DIR))
     app.state.door = sessions
+    app.state.login = Login(
+        sessions,
+        checker,
+        lambda actor, action, about: application.record_audit(utc_now(), actor, action, about),
+    )
     app.state.live = change_stream = ChangeStream(views.change_token)
     app.add_exception_handler(Exception, _handle_unexpected_error)
     app.add_exception_handler(FirstcauseError, _handle_known_error)
@@ -94,7 +114,7 @@ def create_app(application: Application) -> WebApplication:
         loopback=_is_loopback(web.host),
         hosts=tuple(web.hosts),
     )
-    return WebApplication(access_middleware, change_stream, views.rule_test_job)
+    return WebApplication(access_middleware, change_stream, views.rule_test_job, checker)
 
 
 def _is_loopback(host: str) -> bool:
@@ -121,7 +141,10 @@ def _handle_known_error(request: Request, error: Exception) -> Response:
     status = next((status for kind, status in _ERROR_STATUSES if isinstance(error, kind)), 500)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("%s", error)
-    return _error_response(request, status, str(error))
+    response = _error_response(request, status, str(error))
+    if isinstance(error, StoreError):
+        response.headers["Retry-After"] = str(_AWAY_RETRY_AFTER_S)
+    return response
 
 
 def _handle_validation_error(request: Request, error: Exception) -> Response:

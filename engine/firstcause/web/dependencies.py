@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from firstcause.app.application import Application
 from firstcause.views.views import Views
+from firstcause.web.access_control import ACTOR_KEY
 
 
 def get_application(request: Request) -> Application:
@@ -30,3 +31,13 @@ ViewsDep = Annotated[Views, Depends(get_views)]
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def get_session_actor(request: Request) -> str | None:
+    """The name of the signed-in browser that calls, None for a call with a token, or where none is needed."""
+    actor: str | None = request.scope.get(ACTOR_KEY)
+    return actor
+
+
+SessionActorDep = Annotated[str | None, Depends(get_session_actor)]
+"""A parameter that FastAPI fills with the name in which a session acts, whatever the call says."""

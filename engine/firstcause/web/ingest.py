@@ -9,19 +9,22 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from random import randint
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, TypeVarTuple
 
-from starlette.concurrency import run_in_threadpool
+import anyio
+import anyio.to_thread
 from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 
 from firstcause.errors import FirstcauseError, IntakeError
 from firstcause.hookspecs.types import IntakeOutcome, IntakeResult
 from firstcause.intake import native_format, plugin_events
-from firstcause.intake.decompression import decompress, too_large_error
+from firstcause.intake.decompression import decompress, decompress_start
 from firstcause.intake.event_intake import generate_id
 from firstcause.web.ingest_auth import IngestAuthenticator, Sender, allowed_origin, check_origin
 from firstcause.web.openapi import RECEIPT_REFERENCE
+from firstcause.web.request_bodies import MAX_BODIES_BYTES, BodyBudget, FormBodyMiddleware
 
 if TYPE_CHECKING:
     import re
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
     from firstcause.intake.native_format import ParseResult
 
 log = logging.getLogger("firstcause.web")
+
+_Result = TypeVar("_Result")
+_Arguments = TypeVarTuple("_Arguments")
 
 WEBHOOK_PREFIX = "/api/v1/webhooks/"
 NATIVE_FORMAT = "native"
@@ -59,6 +65,30 @@ _PREFLIGHT_MAX_AGE_S = "86400"
 
 _MAX_INLINE_BYTES = 64 * 1024
 """Bytes of a request that are looked through without leaving the loop that serves all."""
+
+
+TOKEN_BYTES = 64 * 1024
+"""Bytes of a body, as sent and unpacked, in which a format looks for a token."""
+
+_LARGE_BYTES = 1 << 20
+_LARGE_LANES, _SMALL_LANES = 3, 24
+_AWAY_RETRY_AFTER_S = (1, 3)
+"""Seconds after which senders retry where the store is away: between these, so that not all come at once."""
+
+
+class ReadingLanes:
+    """Threads that read bodies: none of the pool of the pages, and few for those that take much memory."""
+
+    def __init__(self) -> None:
+        self._large = anyio.CapacityLimiter(_LARGE_LANES)
+        self._small = anyio.CapacityLimiter(_SMALL_LANES)
+
+    async def run(
+        self, size: int, read: Callable[[*_Arguments], _Result], *arguments: *_Arguments
+    ) -> _Result:
+        """Call in a thread. size: bytes of the body as sent."""
+        limiter = self._large if size > _LARGE_BYTES else self._small
+        return await anyio.to_thread.run_sync(read, *arguments, limiter=limiter)
 
 
 class CompletionNotifier:
@@ -113,7 +143,8 @@ class ParsedRequest(NamedTuple):
 class IngestEndpoint:
     """One way in. form: the plugin's, None for our own. paths: where it is served.
 
-    stored: returns once it is, see `Bell.wait`.
+    stored: returns once it is, see `Bell.wait`. bodies: what all ways in may hold in memory. lanes: where
+    bodies are read, so many at a time.
     """
 
     name: str
@@ -123,6 +154,8 @@ class IngestEndpoint:
     settings: Settings
     intake: EventIntake
     wait_until_stored: Callable[[Future[None]], Awaitable[None]]
+    bodies: BodyBudget
+    lanes: ReadingLanes
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -166,20 +199,24 @@ class IngestEndpoint:
         """Returns once it is on disk."""
         client = scope["client"][0] if scope.get("client") else "local"
         check_origin(self.intake_format, headers)
-        sender = self.authenticator.identify_sender(self.intake_format, None, headers, client)
-        if sender is not None:
+        with self.bodies.open_body(client, receive, self.settings.intake.max_request_bytes) as reader:
+            sender = self.authenticator.identify_sender(self.intake_format, None, headers, client)
+            if sender is None:
+                start = await reader.read_start(TOKEN_BYTES)
+                sender = await self.lanes.run(len(start), self._find_sender, start, headers, client)
             self.authenticator.admit(sender)
-        body = await _read_body(receive, self.settings.intake.max_request_bytes)
-        if body is None:
-            return None
-        request = None
-        if sender is not None and len(body) <= _MAX_INLINE_BYTES and "content-encoding" not in headers:
-            request = self._submit_verbatim(body, headers, sender)
-        if request is None:
-            # Reading and masking would hold up every other request.
-            request = await run_in_threadpool(self._read_request, body, headers, client, sender)
-        if request.stored is not None:
-            await self.wait_until_stored(request.stored)
+            body = await reader.read()
+            if body is None:
+                return None
+            request = None
+            if len(body) <= _MAX_INLINE_BYTES and "content-encoding" not in headers:
+                request = self._submit_verbatim(body, headers, sender)
+            if request is None:
+                # Reading and masking would hold up every other request.
+                request = await self.lanes.run(len(body), self._read_request, body, headers, sender)
+            del body
+            if request.stored is not None:
+                await self.wait_until_stored(request.stored)
         self.intake.metrics.record_accepted(
             self.name,
             request.outcome.accepted,
@@ -212,15 +249,16 @@ class IngestEndpoint:
         self.authenticator.spend(sender, accepted)
         return ParsedRequest(IntakeOutcome(202, accepted=accepted), stored)
 
-    def _read_request(
-        self, body: bytes, headers: Mapping[str, str], client: str, sender: Sender | None
-    ) -> ParsedRequest:
-        plain = decompress(body, headers.get("content-encoding", ""), self.settings.intake.max_request_bytes)
+    def _find_sender(self, start: bytes, headers: Mapping[str, str], client: str) -> Sender:
+        """Who sends, by the start of a body whose token only the body may hold."""
+        plain = decompress_start(start, headers.get("content-encoding", ""), TOKEN_BYTES)
+        sender = self.authenticator.identify_sender(self.intake_format, plain, headers, client)
         if sender is None:
-            sender = self.authenticator.identify_sender(self.intake_format, plain, headers, client)
-            if sender is None:
-                raise IntakeError("Missing token.", _UNAUTHORIZED)
-            self.authenticator.admit(sender)
+            raise IntakeError("Missing token.", _UNAUTHORIZED)
+        return sender
+
+    def _read_request(self, body: bytes, headers: Mapping[str, str], sender: Sender) -> ParsedRequest:
+        plain = decompress(body, headers.get("content-encoding", ""), self.settings.intake.max_request_bytes)
         if (request := self._submit_verbatim(plain, headers, sender)) is not None:
             return request
         parsed, intake_result = self._parse_events(plain, headers)
@@ -283,9 +321,17 @@ class IngestMiddleware:
     def __init__(
         self, app: ASGIApp, intake: EventIntake, settings: Settings, formats: Sequence[IntakeFormat]
     ) -> None:
-        self._app = app
+        bodies = BodyBudget(max(MAX_BODIES_BYTES, 4 * settings.intake.max_request_bytes))
+        self._app = FormBodyMiddleware(app, bodies)
         self._notifier: CompletionNotifier | None = None
-        shared = (IngestAuthenticator(settings), settings, intake, self._wait_until_stored)
+        shared = (
+            IngestAuthenticator(settings),
+            settings,
+            intake,
+            self._wait_until_stored,
+            bodies,
+            ReadingLanes(),
+        )
         self._by_path: dict[str, IngestEndpoint] = {}
         self._by_pattern: list[tuple[re.Pattern[str], IngestEndpoint]] = []
         self.openapi_paths: dict[str, Any] = {}
@@ -363,7 +409,7 @@ def _error_outcome(error: FirstcauseError) -> IntakeOutcome:
     if isinstance(error, IntakeError):
         return IntakeOutcome(error.status, error=str(error), retry_after=error.retry_after)
     log.error("%s", error)
-    return IntakeOutcome(_UNAVAILABLE, error=str(error))
+    return IntakeOutcome(_UNAVAILABLE, error=str(error), retry_after=randint(*_AWAY_RETRY_AFTER_S))  # noqa: S311 - no secret
 
 
 def _build_outcome(parsed: ParseResult) -> IntakeOutcome:
@@ -392,19 +438,3 @@ def _decode_headers(scope: Scope) -> dict[str, str]:
     """Of two with the same name the first, as everywhere."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
     return headers | {":path": scope["path"], ":query": scope["query_string"].decode("latin-1")}
-
-
-async def _read_body(receive: Receive, limit: int) -> bytes | None:
-    """None where the sender has gone before the end of it."""
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > limit:
-            raise too_large_error(limit)
-        if not message.get("more_body", False):
-            return b"".join(chunks)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from firstcause.core.text.sanitize import single_line
 from firstcause.errors import IntakeError
 from firstcause.intake.rate_limiter import RateLimiter
 
@@ -18,7 +20,14 @@ if TYPE_CHECKING:
     from firstcause.config import Settings
     from firstcause.hookspecs.types import IntakeFormat
 
+log = logging.getLogger("firstcause.web")
+
 ANY_ORIGIN = "*"
+
+_MAX_REFUSED_ORIGINS = 100
+_MAX_ORIGIN_LENGTH = 200
+_refused_origins: set[tuple[str, str]] = set()
+"""Formats and origins that were refused since the start: each is said once."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +93,31 @@ class IngestAuthenticator:
 def check_origin(intake_format: IntakeFormat | None, headers: Mapping[str, str]) -> None:
     """IntakeError 403 for a page of another site that may not send here."""
     origin = headers.get("origin")
-    same_site = origin is None or urlsplit(origin).netloc == headers.get("host", "")
+    if origin is None:
+        # A browser names no origin for an image or a link, which is enough for formats that take GET.
+        same_site = headers.get("sec-fetch-site", "none") in ("none", "same-origin")
+    else:
+        same_site = urlsplit(origin).netloc == headers.get("host", "")
     if not same_site and allowed_origin(intake_format, headers) is None:
-        raise IntakeError("Cross-site request refused: Origin differs from Host.", 403)
+        _report_refused_origin(intake_format, origin)
+        msg = "Cross-site request refused: Origin differs from Host and is not one of the format's `origins`."
+        raise IntakeError(msg, 403)
+
+
+def _report_refused_origin(intake_format: IntakeFormat | None, origin: str | None) -> None:
+    """Say once for each origin that its pages were refused, and how to let them send."""
+    if intake_format is None or origin is None:
+        return
+    seen = (intake_format.path, origin)
+    if seen in _refused_origins or len(_refused_origins) >= _MAX_REFUSED_ORIGINS:
+        return
+    _refused_origins.add(seen)
+    log.warning(
+        "a page of %s sent errors in the format %s and was refused; if it is yours, add the origin to "
+        "`origins` of the plugin",
+        single_line(origin[:_MAX_ORIGIN_LENGTH]),
+        intake_format.path,
+    )
 
 
 def allowed_origin(intake_format: IntakeFormat | None, headers: Mapping[str, str]) -> str | None:

@@ -1,4 +1,4 @@
-"""Who may look and act: sessions of browsers, the password or token that begins one, and marks on forms."""
+"""Who may look and act: sessions of browsers, and marks on forms."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from firstcause.errors import IntakeError
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,15 +20,12 @@ if TYPE_CHECKING:
 
 SESSION_COOKIE = "firstcause"
 NAME_COOKIE = "firstcause_name"
+BROWSER_COOKIE = "firstcause_browser"
+LOGIN_PATH = "/login"
 ANONYMOUS_ACTOR = "web"
 """Who acts where nobody gave a name."""
 
-MAX_ATTEMPTS = 5
-"""Wrong passwords that one address may give within WITHIN seconds."""
-
-ATTEMPT_WINDOW_S = 300.0
 _MAX_SESSIONS = 1000
-_MAX_ADDRESSES = 1000
 _MAX_NAME_LENGTH = 60
 _MAX_ID_LENGTH = 64
 _NAME_COOKIE_MAX_AGE_S = 365 * 86400
@@ -48,31 +43,17 @@ class BrowserSession:
 
 
 class SessionManager:
-    """token, password: what opens it, the password as its argon2 hash; with neither it stands open.
-
-    lasts: seconds that a session lives.
-    """
+    """Sessions of browsers. requires_login: nothing is shown without one. lifetime_s: seconds of one."""
 
     def __init__(
-        self,
-        token: str | None,
-        password: str | None,
-        lifetime_s: float,
-        clock: Callable[[], float] = time.monotonic,
+        self, lifetime_s: float, *, requires_login: bool, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._token = token
-        self._password = password
+        self.requires_login = requires_login
         self._lifetime_s = lifetime_s
         self._clock = clock
         self._csrf_key = secrets.token_bytes(32)
         self._sessions: OrderedDict[str, tuple[str, float]] = OrderedDict()
-        self._failures: OrderedDict[str, list[float]] = OrderedDict()
         self._lock = threading.Lock()
-        self._verify_lock = threading.Lock()
-
-    @property
-    def requires_login(self) -> bool:
-        return self._token is not None or self._password is not None
 
     def identify_browser(self, cookie: str) -> BrowserSession:
         """cookie: the header, empty where there is none."""
@@ -106,67 +87,20 @@ class SessionManager:
         """Whether a form or call came from a page that this browser got from us."""
         return not session.is_new and hmac.compare_digest(session.csrf_token.encode(), csrf_token.encode())
 
-    def sign_in(self, secret: str, name: str, address: str) -> str:
-        """The number of a new session. IntakeError for a wrong secret, or after too many of them."""
-        self._check_attempts(address)
-        if not self._verify_secret(secret):
-            self._record_failure(address)
-            msg = "Wrong password."
-            raise IntakeError(msg, 403)
-        session_id = secrets.token_urlsafe(32)
+    def begin_session(self, name: str) -> tuple[str, str]:
+        """Begin a session; return its id, and the name in which it acts."""
+        session_id, actor = secrets.token_urlsafe(32), name[:_MAX_NAME_LENGTH].strip() or ANONYMOUS_ACTOR
         with self._lock:
-            self._failures.pop(address, None)
-            self._sessions[session_id] = (
-                name[:_MAX_NAME_LENGTH].strip() or ANONYMOUS_ACTOR,
-                self._clock() + self._lifetime_s,
-            )
+            self._sessions[session_id] = (actor, self._clock() + self._lifetime_s)
             while len(self._sessions) > _MAX_SESSIONS:
                 self._sessions.popitem(last=False)
-        return session_id
+        return session_id, actor
 
-    def sign_out(self, session_id: str) -> None:
+    def end_session(self, session_id: str) -> str | None:
+        """End a session; return its name, None where there is none."""
         with self._lock:
-            self._sessions.pop(session_id, None)
-
-    def _check_attempts(self, address: str) -> None:
-        now = self._clock()
-        with self._lock:
-            recent = [
-                failed_at
-                for failed_at in self._failures.get(address, ())
-                if now - failed_at < ATTEMPT_WINDOW_S
-            ]
-            if len(recent) >= MAX_ATTEMPTS:
-                msg = f"too many wrong passwords; try again in {ATTEMPT_WINDOW_S - (now - recent[0]):.0f} s"
-                raise IntakeError(msg, 429)
-
-    def _record_failure(self, address: str) -> None:
-        now = self._clock()
-        with self._lock:
-            recent = [
-                failed_at
-                for failed_at in self._failures.pop(address, ())
-                if now - failed_at < ATTEMPT_WINDOW_S
-            ]
-            self._failures[address] = [*recent, now]
-            while len(self._failures) > _MAX_ADDRESSES:
-                self._failures.popitem(last=False)
-
-    def _verify_secret(self, secret: str) -> bool:
-        if self._token is not None and hmac.compare_digest(secret.encode(), self._token.encode()):
-            return True
-        if self._password is None:
-            return False
-        # Imported here: only a daemon with a password needs it.
-        from argon2 import PasswordHasher  # noqa: PLC0415
-        from argon2.exceptions import InvalidHashError, VerificationError  # noqa: PLC0415
-
-        try:
-            # One at a time: each takes memory and a processor, which is what makes guessing dear.
-            with self._verify_lock:
-                return PasswordHasher().verify(self._password, secret)
-        except (VerificationError, InvalidHashError):
-            return False
+            name, _ = self._sessions.pop(session_id, (None, 0.0))
+            return name
 
     def set_session_cookie(self, response: Response, session_id: str, *, secure: bool) -> None:
         """Give the browser its number."""
@@ -178,6 +112,19 @@ class SessionManager:
             samesite="strict",
             secure=secure,
         )
+
+
+def set_browser_cookie(response: Response, browser: str, *, secure: bool) -> None:
+    """Remember that this browser has signed in; it grants nothing but limits of its own at the next login."""
+    response.set_cookie(
+        BROWSER_COOKIE,
+        browser,
+        max_age=_NAME_COOKIE_MAX_AGE_S,
+        path=LOGIN_PATH,
+        httponly=True,
+        samesite="strict",
+        secure=secure,
+    )
 
 
 def set_name_cookie(response: Response, name: str, *, secure: bool) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import os
+import random
+import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -12,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import brotli
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +30,7 @@ from support.http_server import serve_stage
 from support.npm_packages import install_packages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import httpx
 
@@ -248,7 +252,13 @@ def test_the_answer_is_the_one_that_sdks_know(served: tuple[httpx.Client, Stage]
     assert refused.headers["x-sentry-error"] == refused.json()["detail"]
 
 
-def test_pages_of_any_site_may_send_and_read_the_answer(served: tuple[httpx.Client, Stage]) -> None:
+def test_pages_of_any_site_may_send_where_the_settings_say_so(tmp_path: Path) -> None:
+    tables = {"firstcause_sentry": {"origins": ["*"]}}
+    with serve_stage(tmp_path, firstcause_sentry, tables=tables) as served:
+        _check_pages_of_any_site(served)
+
+
+def _check_pages_of_any_site(served: tuple[httpx.Client, Stage]) -> None:
     page = {"Origin": "https://shop.example.org"}
     asked = {
         "Access-Control-Request-Method": "POST",
@@ -268,6 +278,22 @@ def test_pages_of_any_site_may_send_and_read_the_answer(served: tuple[httpx.Clie
     assert served[0].options("/api/v1/events", headers=page | asked).status_code == 405
 
 
+def test_no_page_may_send_by_default_and_each_is_said_once(
+    served: tuple[httpx.Client, Stage], caplog: pytest.LogCaptureFixture
+) -> None:
+    page = {"Origin": "https://never-named.example.org", "content-type": "text/plain"}
+    for _ in range(2):
+        refused = served[0].post("/api/42/envelope/", content=envelope(EVENT), headers=page)
+        assert (refused.status_code, "Cross-site" in refused.json()["error"]) == (403, True)
+    assert served[0].options("/api/42/envelope/", headers=page).status_code in (403, 405)
+    assert caplog.text.count("a page of https://never-named.example.org sent errors") == 1
+    # An image needs no origin, and a check-in by GET no more than an image.
+    image = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}
+    check_in = "/api/42/cron/nightly/0123456789abcdef0123456789abcdef/?status=error"
+    assert served[0].get(check_in, headers=image).status_code == 403
+    assert served[0].get(check_in).status_code == 200
+
+
 def test_only_the_pages_that_are_named_may_send(tmp_path: Path) -> None:
     ours, theirs = {"Origin": "https://shop.example.org"}, {"Origin": "https://evil.example.org"}
     tables = {"firstcause_sentry": {"origins": ["https://shop.example.org"]}}
@@ -283,6 +309,29 @@ def test_only_the_pages_that_are_named_may_send(tmp_path: Path) -> None:
 
 
 KEY = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"), [("", bytes), ("gzip", gzip.compress), ("br", brotli.compress)]
+)
+def test_a_token_is_looked_for_before_the_body_is_there(
+    tmp_path: Path, encoding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    """Who has no token is answered by the start of a body of 15 MB: no more is read or unpacked."""
+    intake = {"tokens": {"shop": {"token": KEY}}}
+    noise = base64.b64encode(random.Random(1).randbytes(300_000))
+    head = (
+        "POST /api/1/envelope/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 15000000\r\n"
+        f"Content-Encoding: {encoding or 'identity'}\r\n\r\n"
+    )
+    with serve_stage(tmp_path, firstcause_sentry, intake=intake) as (client, stage):
+        address = ("127.0.0.1", client.base_url.port or 0)
+        for header, status in (({"dsn": "https://wrong@errors.example.org/1"}, b"403"), ({}, b"401")):
+            start = pack(envelope(EVENT, **header) + noise)[:150_000]
+            with socket.create_connection(address, timeout=30) as connection:
+                connection.sendall(head.encode() + start)
+                assert connection.recv(100)[9:12] == status
+        assert stage.accepted() == []
 
 
 @pytest.mark.parametrize(

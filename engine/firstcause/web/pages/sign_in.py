@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from typing import TYPE_CHECKING
+
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from starlette.concurrency import run_in_threadpool
 
 from firstcause.errors import IntakeError
 from firstcause.web.pages.forms import FormDep  # noqa: TC001
 from firstcause.web.pages.rendering import get_browser_session, get_session_manager, is_secure, render
-from firstcause.web.sessions import ANONYMOUS_ACTOR
+from firstcause.web.sessions import (
+    ANONYMOUS_ACTOR,
+    BROWSER_COOKIE,
+    LOGIN_PATH,
+    SESSION_COOKIE,
+    set_browser_cookie,
+)
+
+if TYPE_CHECKING:
+    from firstcause.web.login import Login
 
 router = APIRouter()
 
@@ -37,24 +48,35 @@ def _render_login_form(
 
 @router.post("/login")
 async def sign_in(request: Request, fields: FormDep) -> Response:
-    address = request.client.host if request.client else ""
     to, name = _safe_path(fields.get("to", "/")), fields.get("name", "")
-    sessions = get_session_manager(request)
+    login: Login = request.app.state.login
     try:
-        session_id = await run_in_threadpool(sessions.sign_in, fields.get("password", ""), name, address)
+        signed_in = await login.sign_in(
+            fields.get("password", ""), name, _get_address(request), request.cookies.get(BROWSER_COOKIE, "")
+        )
     except IntakeError as error:
-        return _render_login_form(request, to, str(error), error.status)
+        refused = _render_login_form(request, to, str(error), error.status)
+        if error.retry_after is not None:
+            refused.headers["Retry-After"] = str(math.ceil(error.retry_after))
+        return refused
     response = RedirectResponse(to, 303)
-    sessions.set_session_cookie(response, session_id, secure=is_secure(request))
+    secure = is_secure(request)
+    get_session_manager(request).set_session_cookie(response, signed_in.session_id, secure=secure)
+    set_browser_cookie(response, signed_in.browser, secure=secure)
     return response
 
 
 @router.post("/logout")
-def sign_out(request: Request, _fields: FormDep) -> Response:
-    get_session_manager(request).sign_out(get_browser_session(request).id)
-    response = RedirectResponse("/login", 303)
-    response.delete_cookie("firstcause")
+async def sign_out(request: Request, _fields: FormDep) -> Response:
+    login: Login = request.app.state.login
+    await login.sign_out(get_browser_session(request).id, _get_address(request))
+    response = RedirectResponse(LOGIN_PATH, 303)
+    response.delete_cookie(SESSION_COOKIE)
     return response
+
+
+def _get_address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _safe_path(to: str) -> str:
