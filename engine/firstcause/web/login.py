@@ -142,7 +142,7 @@ class Login:
         if number & (number - 1) or self._audited_failures >= MAX_AUDITED_FAILURES:
             return
         self._audited_failures += 1
-        what = "gave a wrong password" if number == 1 else f"gave a wrong password for the {number}th time"
+        what = "gave a wrong password" + (f" ({number} in a row)" if number > 1 else "")
         await self._record(UNKNOWN_ACTOR, what, f"the page, from {find_network(address)}")
 
     async def _record(self, actor: str, what: str, about: str) -> None:
