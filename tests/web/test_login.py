@@ -171,9 +171,9 @@ def test_every_sign_in_is_audited_and_guesses_do_not_fill_the_log(door: Door) ->
         asyncio.run(door.attempt("wrong"))
     assert [what for _, what, _ in door.audited] == [
         "gave a wrong password",
-        "gave a wrong password for the 2th time",
-        "gave a wrong password for the 4th time",
-        "gave a wrong password for the 8th time",
+        "gave a wrong password (2 in a row)",
+        "gave a wrong password (4 in a row)",
+        "gave a wrong password (8 in a row)",
     ]
     assert door.audited[0][2] == "the page, from 203.0.113.0/24"
     door.audited.clear()
