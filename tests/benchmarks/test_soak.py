@@ -1,7 +1,7 @@
 """A day of alerts with everything against it: clocks apart, receivers that fail, and restarts.
 
-SOAK_HOURS: simulated hours, 2 unless set; the bar of the project is 24. SOAK_SPEED: simulated seconds in one.
-SOAK_SEED: of everything that happens at random.
+FIRSTCAUSE_SOAK_HOURS: simulated hours, 2 unless set; the bar of the project is 24. FIRSTCAUSE_SOAK_SPEED: simulated seconds in one.
+FIRSTCAUSE_SOAK_SEED: of everything that happens at random.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ from support.unreliable_receivers import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-HOURS = float(os.environ.get("SOAK_HOURS", "2"))
-SPEED = int(os.environ.get("SOAK_SPEED", "120"))
-SEED = os.environ.get("SOAK_SEED", "1")
+HOURS = float(os.environ.get("FIRSTCAUSE_SOAK_HOURS", "2"))
+SPEED = int(os.environ.get("FIRSTCAUSE_SOAK_SPEED", "120"))
+SEED = os.environ.get("FIRSTCAUSE_SOAK_SEED", "1")
 
 CLOCK_AHEAD = timedelta(hours=1)
 """How far ahead of Alertmanager's clock the simulated one begins."""

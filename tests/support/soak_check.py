@@ -18,7 +18,7 @@ _OWN_CODES = ("FIRSTCAUSE_", "SYSTEM_REGRESSION_DETECTED")
 """How codes begin of what firstcause finds by itself."""
 
 _MAX_UNNOTICED = timedelta(minutes=10)
-"""How long an incident may last that nobody tried to tell of: it came and went before the first look was over."""
+"""How long an incident may last that nobody tried to tell of: it was over before the first look was."""
 
 RECEIVER_COLUMNS = (
     "incidents", "begins", "ends", "marked repeats", "unmarked repeats", "over before told", "missing",
