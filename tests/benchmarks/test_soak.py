@@ -1,7 +1,7 @@
 """A day of alerts with everything against it: clocks apart, receivers that fail, and restarts.
 
-FIRSTCAUSE_SOAK_HOURS: simulated hours, 2 unless set; the bar of the project is 24. FIRSTCAUSE_SOAK_SPEED: simulated seconds in one.
-FIRSTCAUSE_SOAK_SEED: of everything that happens at random.
+Settings in the environment: FIRSTCAUSE_SOAK_HOURS, simulated hours, 2 unless set (the bar is 24);
+FIRSTCAUSE_SOAK_SPEED, simulated seconds in one; FIRSTCAUSE_SOAK_SEED, of everything that happens at random.
 """
 
 from __future__ import annotations
