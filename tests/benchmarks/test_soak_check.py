@@ -29,7 +29,13 @@ SUBJECTS = {
 def build_incident(status: str, *, minutes: int = 60, tenant: str = "acme", tries: int = 1) -> dict[str, Any]:
     opened_at = datetime(2026, 3, 1, 12, tzinfo=UTC)
     resolved_at = (opened_at + timedelta(minutes=minutes)).isoformat() if status == "resolved" else None
-    alert = {"code": "IT_FAILS", "service": "shop", "tenant": tenant, "resolved_at": resolved_at, "parts": []}
+    alert: dict[str, Any] = {
+        "code": "IT_FAILS",
+        "service": "shop",
+        "tenant": tenant,
+        "resolved_at": resolved_at,
+        "parts": [],
+    }
     return {
         "id": "7",
         "status": status,
