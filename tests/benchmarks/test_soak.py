@@ -67,6 +67,10 @@ OUTAGE = timedelta(minutes=20)
 
 SETTLE_TIMEOUT_S = 600.0
 
+STATUSES = ("open", "resolved", "merged")
+MAX_INCIDENTS = 1000
+"""Of one status, in one answer."""
+
 CONFIG = """
 [store]
 url = "{store_url}"
@@ -260,10 +264,7 @@ class Soak:
             faults.healthy = True
 
     def check(self) -> Findings:
-        incidents = httpx.get(f"{self.url}/api/v1/incidents", params={"limit": 1000}, timeout=60).json()[
-            "incidents"
-        ]
-        assert len(incidents) < 1000
+        incidents = [incident for status in STATUSES for incident in self._list_incidents(status)]
         findings = Findings()
         check_alerts(self.senders, incidents, findings)
         for route, receiver in zip(ROUTES, self.receivers, strict=True):
@@ -273,6 +274,12 @@ class Soak:
             if sender.error is not None or not sender.is_idle:
                 findings.violations.append(f"{sender.name} is not done: {sender.error!r}")
         return findings
+
+    def _list_incidents(self, status: str) -> list[dict[str, Any]]:
+        query: dict[str, Any] = {"status": status, "limit": MAX_INCIDENTS}
+        listed = httpx.get(f"{self.url}/api/v1/incidents", params=query, timeout=60).json()["incidents"]
+        assert len(listed) < MAX_INCIDENTS
+        return list(listed)
 
     def _check_flapping(self, incidents: list[dict[str, Any]], findings: Findings) -> None:
         (flapper,) = (sender for sender in self.senders if isinstance(sender, FlappingSender))
