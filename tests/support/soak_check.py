@@ -191,7 +191,7 @@ def _check_end(
     findings: Findings,
     name: str,
 ) -> None:
-    """Check what the receiver knows at last. One that was merged ends with the incident that it is part of."""
+    """Check what the receiver knows at last. A merged incident ends with the one that it is part of."""
     status = incident["status"]
     if status == "open" and story.knows_open is not True:
         counts["missing"] += 1
