@@ -12,10 +12,11 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 PROGRAM = (sys.executable, "-m", "firstcause")
@@ -50,9 +51,14 @@ def wait_until(condition: Callable[[], Any], description: str, timeout_s: float 
 
 
 class DaemonProcess:
-    """`firstcause run` in a folder. url: where it listens, on a port of its own unless one is given."""
+    """`firstcause run` in a folder. url: where it listens, on a port of its own unless one is given.
 
-    def __init__(self, folder: Path, port: int = 0) -> None:
+    environment: variables besides those of the test.
+    """
+
+    def __init__(
+        self, folder: Path, port: int = 0, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self._log = folder / "daemon.log"
         with self._log.open("ab") as log:
             start_offset = log.tell()
@@ -61,7 +67,7 @@ class DaemonProcess:
                 cwd=folder,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "FIRSTCAUSE_WEB__PORT": str(port)},
+                env={**os.environ, "FIRSTCAUSE_WEB__PORT": str(port), **environment},
             )
         self.url = wait_until(lambda: self._find_url(start_offset), "the daemon to listen")
 
