@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from firstcause.core.model import Event, Source
 from firstcause.core.privacy.masking import Mask
-from firstcause.core.privacy.patterns import MASKED
+from firstcause.core.privacy.pattern_types import MASKED
 
 MASK = Mask()
 QUICK = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
