@@ -145,57 +145,68 @@ def _build_pattern(shape: Shape) -> TextPattern:
     return TextPattern(
         name=f"key of {shape.issuer}",
         mask=substitute(re.compile(regex, re.ASCII), MASKED),
-        hints=shape.prefixes,
         prefilter=(in_json(form),),
         example=f"refused {shape.prefixes[0]}{letters * (shape.least // 8 + 1)}",
         counterexample=f"refused {shape.prefixes[0]} and no more",
-        min_length=len(min(shape.prefixes, key=len)) + shape.least,
     )
 
 
 def _build_look(
-    name: str, regex: str, hints: tuple[str, ...], form: str, example: str, counterexample: str
+    name: str, regex: str, form: str, example: str, counterexample: str
 ) -> TextPattern:
     mask = substitute(re.compile(regex, re.ASCII), MASKED)
-    return TextPattern(name, mask, hints, (form,), example, counterexample)
+    return TextPattern(name, mask, (form,), example, counterexample)
 
+
+ACCOUNT_PATTERN = TextPattern(
+    name="Twilio account",
+    # The first digits say which account it is.
+    mask=substitute(
+        re.compile(rf"{WORD_START}(AC[0-9a-f]{{2}})[0-9a-f]{{30}}(?![0-9a-f])", re.ASCII),
+        rf"\1…{MASKED}",
+    ),
+    prefilter=(in_json("AC[0-9a-f]{16}"),),
+    example="account AC0123456789abcdef0123456789abcdef",
+    counterexample="ACCOUNT AC01",
+)
 
 _JWT = r"eyJ[\w-]{10}"
 
 ISSUER_PATTERNS = (
+    ACCOUNT_PATTERN,
     *map(_build_pattern, SHAPES),
     _build_look(
-        "JSON Web Token", rf"{_JWT}[\w-]*+(?:\.[\w-]*+)*+", ("eyJ",), f"(?-i:{_JWT})",
+        "JSON Web Token", rf"{_JWT}[\w-]*+(?:\.[\w-]*+)*+", f"(?-i:{_JWT})",
         "refused eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N", "eyJects seven",
     ),
     _build_look(
-        "client secret of Microsoft Entra", r"(?<![\w~.-])[\w~.]{3}\dQ~[\w~.-]{24,40}+", ("Q~",), r"\dQ~",
+        "client secret of Microsoft Entra", r"(?<![\w~.-])[\w~.]{3}\dQ~[\w~.-]{24,40}+", r"\dQ~",
         "refused a1B8Q~" + "x0y1z2w3" * 4, "3Q~ of it",
     ),
     _build_look(
-        "key of Mailchimp", r"(?<![0-9A-Za-z])[0-9a-f]{32}-us\d{1,2}(?!\w)", ("-us",), r"[0-9a-f]{8}-us\d",
+        "key of Mailchimp", r"(?<![0-9A-Za-z])[0-9a-f]{32}-us\d{1,2}(?!\w)", r"[0-9a-f]-us\d",
         "refused 0123456789abcdef0123456789abcdef-us12", "region eu-us1 of 01234567-us12",
     ),
     _build_look(
-        "license key of New Relic", r"(?<![0-9A-Za-z])[0-9a-f]{36}NRAL(?!\w)", ("NRAL",), r"[0-9a-f]{8}NRAL",
+        "license key of New Relic", r"(?<![0-9A-Za-z])[0-9a-f]{36}NRAL(?!\w)", "(?-i:[0-9a-f]NRAL)",
         "refused " + "0a1b2c3d4e5f" * 3 + "NRAL", "the NRAL is cold",
     ),
     _build_look(
-        "token of Terraform Cloud", r"(?<![0-9A-Za-z])[A-Za-z0-9]{14}\.atlasv1\.[\w=-]{24,}+", (".atlasv1.",),
+        "token of Terraform Cloud", r"(?<![0-9A-Za-z])[A-Za-z0-9]{14}\.atlasv1\.[\w=-]{24,}+", 
         r"\.atlasv1\.", "refused a1B2c3D4e5F6g7.atlasv1." + "a1B2c3D4" * 8, "the API is x.atlasv1.y",
     ),
     _build_look(
-        "token of a Discord bot", r"(?<![\w-])[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,40}(?![\w-])", (".",),
-        r"[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{8}", "refused M" + "a1B2c3" * 4 + ".Xy1z2w." + "a1B2c3D4e" * 3,
+        "token of a Discord bot", r"(?<![\w-])[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,40}(?![\w-])", 
+        r"\.[\w-]{6}\.[\w-]{8}", "refused M" + "a1B2c3" * 4 + ".Xy1z2w." + "a1B2c3D4e" * 3,
         "Module.import.statement",
     ),
     _build_look(
-        "token of a Telegram bot", r"(?<![0-9A-Za-z])(?:bot)?\d{6,16}:A[\w-]{34}(?![\w-])", (":A",),
+        "token of a Telegram bot", r"(?<![0-9A-Za-z])(?:bot)?\d{6,16}:A[\w-]{34}(?![\w-])", 
         r"\d{6}:A[\w-]{8}", "refused 123456789:AA" + "a1B2c3D4e5F" * 3, "at 12345678:Alpha",
     ),
     _build_look(
         "hash of a password",
-        r"\$(?:2[abxy]|[156y]|apr1|argon2(?:id?|d)|scrypt|pbkdf2[\w-]{0,10})\$[\w./$=,+-]{16,}+", ("$",),
+        r"\$(?:2[abxy]|[156y]|apr1|argon2(?:id?|d)|scrypt|pbkdf2[\w-]{0,10})\$[\w./$=,+-]{16,}+", 
         r"\$(?:2[abxy]|[156y]|apr1|argon2(?:id?|d)|scrypt|pbkdf2[\w-]{0,10})\$[\w./$=,+-]{8}",
         "ann has $2y$12$" + "a1B2c3D4e5F6" * 4, "it costs $1$ or $5$",
     ),
@@ -203,20 +214,8 @@ ISSUER_PATTERNS = (
         "PEM private key",
         r"-----BEGIN [A-Z0-9 ]{0,40}?PRIVATE KEY(?: BLOCK)?-----[^-]*+(?:-(?!----)[^-]*+)*+"
         r"(?:-----END [A-Z0-9 ]{0,40}?PRIVATE KEY(?: BLOCK)?-----)?+",
-        ("PRIVATE KEY",), "PRIVATE KEY",
+        "PRIVATE KEY",
         "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA7bq\n-----END RSA PRIVATE KEY-----",
         "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUe\n-----END CERTIFICATE-----",
-    ),
-    TextPattern(
-        name="Twilio account",
-        # The first digits say which account it is.
-        mask=substitute(
-            re.compile(rf"{WORD_START}(AC[0-9a-f]{{2}})[0-9a-f]{{30}}(?![0-9a-f])", re.ASCII),
-            rf"\1…{MASKED}",
-        ),
-        hints=("AC",),
-        prefilter=(in_json("AC[0-9a-f]{16}"),),
-        example="account AC0123456789abcdef0123456789abcdef",
-        counterexample="ACCOUNT AC01",
     ),
 )  # fmt: skip

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from firstcause.core.privacy.names import (
     FOREIGN_TEXT_REGEX,
-    NAME_HINTS,
     NAME_REGEX,
     TEXT_NAME_FORM,
     TEXT_NAME_REGEX,
@@ -263,10 +262,7 @@ LABEL_PATTERNS = (
     TextPattern(
         name="secret after its name",
         mask=_mask_named,
-        hints=NAME_HINTS,
-        ignore_case=True,
         prefilter=(rf"{_FORM_NAME}{_FORM_CLOSE}{JSON_SPACE}{{0,3}}(?:[:=]|!=|%3[ad]|&#)",),
-        min_length=4,
         example="login failed: DB_PASSWORD='correct horse'",
         counterexample="login failed: password=None",
     ),
@@ -280,8 +276,6 @@ LABEL_PATTERNS = (
             ),
             _is_secret_item,
         ),
-        hints=NAME_HINTS,
-        ignore_case=True,
         prefilter=(_PAIR_FORM,),
         example="sent (b'authorization', b'Bearer x1y2z3')",
         counterexample="missing: ['password', 'username']",
@@ -296,8 +290,6 @@ LABEL_PATTERNS = (
             ),
             _is_secret_pair,
         ),
-        hints=NAME_HINTS,
-        ignore_case=True,
         prefilter=(_PAIR_FORM,),
         example="ran ['mysqldump', '--db-password', 'hunter2']",
         counterexample="ran ['mysqldump', '--password', '--all']",
@@ -312,7 +304,6 @@ LABEL_PATTERNS = (
             ),
             _mask_option,
         ),
-        hints=("-",),
         prefilter=(rf"-[\w-]*{_FORM_NAME}{JSON_SPACE}",),
         example="mysqldump --db-password hunter2 --all",
         counterexample="mysqldump --password --all",
@@ -327,7 +318,6 @@ LABEL_PATTERNS = (
             ),
             _is_secret_pair,
         ),
-        hints=("<",),
         prefilter=(rf"<{JSON_REST}{TEXT_NAME_FORM}{JSON_REST}>",),
         example='<ns:password type="text">hunter2</ns:password>',
         counterexample="<password/>",
@@ -343,8 +333,6 @@ LABEL_PATTERNS = (
             ),
             _is_secret_pair,
         ),
-        hints=("name", "key", "id", "header", "field", "variable"),
-        ignore_case=True,
         prefilter=(
             rf"(?:name|key|id|header|field|variable){_FORM_CLOSE}(?:\s|\\.){{0,3}}[:=](?:\s|\\.){{0,3}}"
             rf"{JSON_QUOTE}?[\w.-]*{TEXT_NAME_FORM}",
@@ -364,8 +352,6 @@ LABEL_PATTERNS = (
             ),
             _mask_sql,
         ),
-        hints=("identified", "password"),
-        ignore_case=True,
         prefilter=("identified", rf"password{JSON_SPACE}", r"password\("),
         example="CREATE USER 'ann'@'%' IDENTIFIED BY 'hunter2'",
         counterexample='syntax error near "IDENTIFIED BY"',
@@ -382,8 +368,6 @@ LABEL_PATTERNS = (
             ),
             _mask_told,
         ),
-        hints=("pass", "key", "secret", "token", "kennwort", "contrase", "senha"),
-        ignore_case=True,
         prefilter=(
             r"(?:password|passwd|passphrase|passcode|api[ _-]?key|secret|token|passwort|kennwort|contrase[^ ]+a|senha"
             rf"|passe){JSON_SPACE}{{1,3}}(?:(?:is|was|lautet|ist|es|est|\xc3\xa9){JSON_SPACE}|{JSON_QUOTE})",

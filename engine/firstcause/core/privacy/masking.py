@@ -17,10 +17,9 @@ import msgspec
 
 from firstcause.core.privacy.connections import mask_arguments
 from firstcause.core.privacy.names import is_secret_name
-from firstcause.core.privacy.pattern_types import MASKED, MIN_SECRET_LENGTH, TextPattern
-from firstcause.core.privacy.patterns import TEXT_PATTERNS
-from firstcause.core.privacy.personal import PERSONAL_PATTERNS, PersonalData, is_identifier_name
-from firstcause.core.privacy.prefilter import get_prefilter
+from firstcause.core.privacy.pattern_types import MASKED, MIN_SECRET_LENGTH
+from firstcause.core.privacy.personal import PersonalData, is_identifier_name
+from firstcause.core.privacy.prefilter import Prefilter, get_name_prefilter, get_prefilter
 from firstcause.core.privacy.prose import FIELD_NAMES, is_ordinary_value
 
 if TYPE_CHECKING:
@@ -36,10 +35,6 @@ _MAX_CACHED_LENGTH = 64
 _ID_DIGEST_BYTES = 16
 _MIN_CARD_DIGITS = 14
 _CARD_LIMIT = 10**19
-
-
-_ROWS_OF_NAMES = tuple(row for row in TEXT_PATTERNS if row.name != "Twilio account")
-"""Names lose no account: a tenant may be known by it."""
 
 
 class Mask:
@@ -58,21 +53,20 @@ class Mask:
         self._secrets = sorted(usable, key=lambda value: (-len(value), value))
         self._secret_bytes = [value.encode("utf-8", "replace") for value in self._secrets]
         kinds = frozenset(personal_data)
-        self._rows = (*TEXT_PATTERNS, *(PERSONAL_PATTERNS[kind] for kind in sorted(kinds)))
-        self._find_suspicion = get_prefilter(kinds).search
+        self._prefilter = get_prefilter(kinds)
         # Names repeat from event to event. Long ones are not kept, so that memory stays bounded.
         self._mask_key_cached = lru_cache(maxsize=4096)(self.mask_text)
         self._mask_name_cached = lru_cache(maxsize=4096)(self._mask_name_text)
 
     def surely_clean(self, document: bytes) -> bool:
         """Whether masking surely changes nothing in a JSON document in UTF-8, by one look at its bytes."""
-        return self._find_suspicion(document) is None and not any(
+        return self._prefilter.is_clean(document) and not any(
             secret in document for secret in self._secret_bytes
         )
 
     def mask_text(self, text: str) -> str:
         """Replace every secret in a text by "[masked]"."""
-        return self._mask_by(self._rows, text)
+        return self._mask_with(self._prefilter, text)
 
     def mask_exact(self, text: str) -> str:
         """Replace only the exact secrets in a text."""
@@ -110,25 +104,21 @@ class Mask:
     def _mask_optional(self, text: str | None) -> str | None:
         return None if text is None else self.mask_text(text)
 
-    def _mask_by(self, rows: tuple[TextPattern, ...], text: str) -> str:
+    def _mask_with(self, prefilter: Prefilter, text: str) -> str:
         for _ in range(_MAX_PASSES):
             # What one pattern leaves can complete a match of another: repeat until nothing changes.
             masked = self.mask_exact(text)
-            if self._is_suspicious(masked):
-                masked = _mask_patterns(rows, masked)
+            document = _to_json(masked)
+            if not prefilter.is_clean(document):
+                for row in prefilter.find_rows(document):
+                    masked = row.mask(masked)
             if masked == text:
                 break
             text = masked
         return text
 
-    def _is_suspicious(self, text: str) -> bool:
-        try:
-            return self._find_suspicion(msgspec.json.encode(text)) is not None
-        except UnicodeEncodeError:
-            return True
-
     def _mask_name_text(self, name: str) -> str:
-        return self._mask_by(_ROWS_OF_NAMES, name)[:_MAX_NAME_LENGTH]
+        return self._mask_with(get_name_prefilter(), name)[:_MAX_NAME_LENGTH]
 
     def _mask_name(self, name: str | None) -> str | None:
         if name is None:
@@ -137,7 +127,7 @@ class Mask:
 
     def _mask_id(self, event_id: str) -> str:
         """A digest takes the place of an id with a secret: events with different ids stay different."""
-        if self._mask_by(_ROWS_OF_NAMES, event_id) == event_id:
+        if self._mask_with(get_name_prefilter(), event_id) == event_id:
             return event_id
         digest = hashlib.blake2b(event_id.encode("utf-8", "replace"), digest_size=_ID_DIGEST_BYTES)
         return f"masked-{digest.hexdigest()}"
@@ -254,10 +244,8 @@ def _to_text(value: object) -> str:
         return f"[unreadable {type(value).__name__}]"
 
 
-def _mask_patterns(rows: tuple[TextPattern, ...], text: str) -> str:
-    lower = text.lower()
-    for row in rows:
-        searched = lower if row.ignore_case else text
-        if len(text) >= row.min_length and (not row.hints or any(hint in searched for hint in row.hints)):
-            text = row.mask(text)
-    return text
+def _to_json(text: str) -> bytes:
+    try:
+        return msgspec.json.encode(text)
+    except UnicodeEncodeError:  # a half of a surrogate pair, which Python reads from JSON
+        return json.dumps(text).encode()

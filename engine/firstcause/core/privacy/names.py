@@ -124,11 +124,3 @@ _ESCAPED_CHAR = re.compile(r"\\{1,31}u([0-9a-fA-F]{4})")
 def decode_name(name: str) -> str:
     """A name without the escapes of JSON in ASCII."""
     return _ESCAPED_CHAR.sub(lambda match: chr(int(match[1], 16)), name)
-
-
-NAME_HINTS = (
-    "pass", "pwd", "pswd", "secret", "token", "cookie", "credential", "authorization", "key", "sess", "mot", "contra",
-    "kennwort", "wachtwoord", "adgangskode", "sandi", "bearer", "jwt", "cvv", "cvc", "otp", "sid", "pw", "auth",
-    *LAST_WORDS, *FOREIGN_PARTS, "\\u",
-)  # fmt: skip
-"""Each text with a name of a secret contains one of these in lower case."""

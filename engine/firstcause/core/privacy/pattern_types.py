@@ -33,21 +33,15 @@ class TextPattern:
     """A secret that is recognised within a text, by the name before it or by its own look.
 
     mask: returns the text with the secret replaced, and all else as it was.
-    hints: plain texts; each text that is changed contains at least one of them. Empty: it is always tried.
-    ignore_case: whether the hints, which are in lower case then, match in any case.
-    min_length: characters; a shorter text is not changed.
     prefilter: RE2 forms; at least one of them matches in the JSON of each text that is changed.
     example: a text that is masked. counterexample: a text like it that is not.
     """
 
     name: str
     mask: Callable[[str], str]
-    hints: tuple[str, ...]
     prefilter: tuple[str, ...]
     example: str
     counterexample: str
-    ignore_case: bool = False
-    min_length: int = MIN_SECRET_LENGTH
 
 
 @dataclass(frozen=True)
