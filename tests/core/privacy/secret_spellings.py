@@ -123,6 +123,46 @@ FOREIGN = (
     "パスワード: <PW>", "비밀번호: <PW>", "heslo: <PW>", "סיסמה: <PW>", "كلمة المرور: <PW>",
 )  # fmt: skip
 
+LOGGED = (
+    # Libraries' own texts
+    "psycopg.OperationalError: connection failed: user=app password=<PW> host=db",
+    "pymongo.errors.ConfigurationError: mongodb://shop:<PW>@m1.example.org,m2.example.org/shop?authSource=admin",
+    "redis.exceptions.AuthenticationError in ConnectionPool<Connection<host=cache,port=6379,db=0,password=<PW>>>",
+    "HTTPSConnectionPool(host='api.example.com', port=443): Max retries exceeded with url: /v1/x?apikey=<TOKEN> (Caused by x)",
+    "requests.exceptions.HTTPError: 401 Client Error: Unauthorized for url: https://api.example.com/x?access_token=<TOKEN>",
+    "AxiosError: Request failed {\"headers\":{\"Authorization\":\"Bearer <TOKEN>\",\"Accept\":\"*/*\"},\"method\":\"get\"}",
+    "config: { url: '/login', data: '{\"username\":\"ann\",\"password\":\"<PW>\"}' }",
+    "org.postgresql.util.PSQLException: jdbc:postgresql://db/shop?password=<PW>&ssl=true",
+    "HikariPool-1 - configuration: jdbcUrl=jdbc:mysql://db/shop, password=<PW>, username=ann",
+    "Caused by: LoginException: LoginRequest[user=ann, password=<PW>, remember=true]",
+    "panic: dial: dsn ann:<PW>@tcp(10.0.0.7:3306)/shop?charset=utf8",
+    "level=error msg=\"login failed\" user=ann password=<PW> ip=10.0.0.7",
+    "ts=2026-01-01 caller=main.go:17 api_key=\"<TOKEN>\" err=timeout",
+    "map[password:<PW> user:ann]", "{User:ann Token:<TOKEN>}", "Parameters: {\"user\"=>\"ann\", \"password\"=>\"<PW>\"}",
+    "array(2) { [\"password\"]=> string(12) \"<PW>\" }", "'DB_PASSWORD' => '<PW>',", "define('AUTH_KEY', '<TOKEN>');",
+    "System.Data.SqlClient.SqlException: Server=tcp:db,1433;User ID=sa;Password=<PW>;Encrypt=True",
+    "\"ConnectionStrings\": {\"Default\": \"Host=db;Username=ann;Password=<PW>\"}",
+    "Process exited: [\"pg_dump\", \"--dbname=postgresql://ann:<PW>@db/shop\"]",
+    "subprocess.CalledProcessError: Command '['curl', '--user', 'ann:<PW>', 'https://x']' returned non-zero exit status 22.",
+    "+ export STRIPE_SECRET=<TOKEN>", "declare -x GITLAB_TOKEN=\"<TOKEN>\"", "ENV SMTP_PASSWORD <PW>", "ARG NPM_TOKEN=<TOKEN>",
+    "Run docker login -u ann --password <PW> ghcr.io", "terraform apply -var db_password=<PW>", "ansible_ssh_pass=<PW>",
+    "vault login <TOKEN>", "vault kv put secret/shop password=<PW>", "az storage blob list --account-key <B64>", "gcloud auth --access-token=<TOKEN>",
+    "psql \"host=db user=ann password=<PW>\"", "mysql --user=ann --password=<PW> -h db", "rabbitmqctl add_user ann <PW>", "htpasswd -b users ann <PW>",
+    "echo <PW> | docker login --password-stdin", "aws configure set aws_secret_access_key <TOKEN>", "net use \\\\srv\\x /user:ann <PW>",
+    "GRANT ALL ON shop.* TO 'ann'@'%' IDENTIFIED BY '<PW>'", "CREATE USER ann PASSWORD '<PW>'", "ALTER LOGIN sa WITH PASSWORD='<PW>'",
+    "create database link x connect to ann identified by \"<PW>\"", "INSERT INTO settings (name, value) VALUES ('api_key', '<TOKEN>')",
+    "x-amz-security-token: <B64><HEX>", "X-Vault-Token: <TOKEN>", "PRIVATE-TOKEN: <TOKEN>", "DD-API-KEY: <HEX>", "X-Shopify-Access-Token: <TOKEN>",
+    "Ocp-Apim-Subscription-Key: <HEX>", "X-Api-Token=<TOKEN>", "apikey: <TOKEN>", "Cookie: connect.sid=s%3A<TOKEN>.<HEX>", "set-cookie: JSESSIONID=<HEX>; Path=/",
+    "mqtt://ann:<PW>@broker:1883", "nats://<TOKEN>@nats:4222", "sftp://ann:<PW>@files/x", "https://user:<PW>@proxy.example.org:8080", "socks5://ann:<PW>@proxy:1080",
+    "elasticsearch: https://elastic:<PW>@es:9200/_bulk answered 401", "clickhouse://default:<PW>@ch:9000/x", "sqlserver://sa:<PW>@db:1433?database=x",
+    "spring.mail.password: <PW>", "rabbitmq:\n  default_pass: <PW>\n", "auth:\n  username: ann\n  password: \"<PW>\"\n", "stringData:\n  api-key: <TOKEN>\n",
+    "<connectionString>Server=db;Pwd=<PW>;</connectionString>", "<add name=\"Db\" connectionString=\"Server=db;Password=<PW>\" />", "<secret><TOKEN></secret>",
+    "wp_password: <PW>", "user_token=<TOKEN>", "bot_token: '<TOKEN>'", "webhook_secret=<TOKEN>", "encryptionKey: <HEX>", "client_secret_value = <TOKEN>",
+    "MotDePasse=<PW>", "Ihr Passwort lautet <PW>", "su contraseña es <PW>", "Пароль пользователя: <PW>", "密码是: <PW>", "wachtwoord van ann: <PW>",
+    "Password for ann: <PW>", "password (ann): <PW>", "pw=<PW>", "pwd => '<PW>'", "credentials ann/<PW>", "login ann:<PW>", "user ann with password <PW>",
+)  # fmt: skip
+"""As libraries, shells and configuration files write them; held out until the first measurement."""
+
 _ISSUED_PREFIXES = (
     ("ghp_", 36), ("gho_", 36), ("github_pat_", 82), ("glpat-", 20), ("glrt-", 20), ("npm_", 36), ("pypi-AgEIcHlwaS5vcmc", 70),
     ("dckr_pat_", 27), ("hf_", 34), ("sk-proj-", 74), ("sk-ant-api03-", 93), ("gsk_", 52), ("r8_", 37), ("AKIA", 0), ("AIzaSy", 33),
@@ -143,7 +183,7 @@ def list_issued() -> list[tuple[str, tuple[str, ...]]]:
 
 
 SPELLINGS = [
-    *map(fill, (*LABELLED, *HEADERS, *URLS, *COMMANDS, *BLOCKS, *FOREIGN)),
+    *map(fill, (*LABELLED, *HEADERS, *URLS, *COMMANDS, *BLOCKS, *FOREIGN, *LOGGED)),
     *list_issued(),
     ("bot https://api.telegram.org/bot123456789:AA" + LONG[:33], (LONG[:33],)),
     ("entra a1B8Q~" + LONG[:34], (LONG[:34],)),

@@ -151,8 +151,9 @@ CONNECTION_PATTERNS = (
         "redis://:only-a-password@cache:6379/0 refused", "postgresql://app@db.internal:5432/app refused",
     ),
     _build(
-        "token in a repository's URL",
-        r"://(?P<value>(?=[\w-]{0,80}?\d)[\w-]{20,255}+)@(?=[\w.-]{0,80}?(?:git|bitbucket|dev\.azure|gitea))",
+        "token in a URL",
+        r"://(?P<value>(?=[\w-]{0,80}?\d)[\w-]{20,255}+(?=@[\w.-]{0,80}?(?:git|bitbucket|dev\.azure|gitea))"
+        r"|(?=[\w-]{0,80}?\d)(?=[\w-]{0,80}?(?-i:[a-z]))(?=[\w-]{0,80}?(?-i:[A-Z]))[\w-]{16,255}+)@",
         (r"://[\w-]+@",),
         "clone of https://0a1b2c3d4e5f0a1b2c3d4e5f@github.com/acme/shop.git", "clone of https://git@github.com/acme/shop.git",
     ),
@@ -173,13 +174,13 @@ CONNECTION_PATTERNS = (
     _build(
         "password of a command of Oracle",
         r"\b(?:sqlplus|expdp|impdp|sqlldr|rman)\b[^\n]{0,40}?\s[a-z][\w$#]{0,30}/(?P<value>[^\s/@\"'<>]{3,64}+)(?=@|\s|\Z)",
-        ("sqlplus", "expdp", "impdp", "sqlldr", "rman"),
+        (rf"(?:sqlplus|expdp|impdp|sqlldr|rman){JSON_REST}/",),
         "sqlplus scott/tiger2@orcl failed", "sqlplus / as sysdba failed",
     ),
     _build(
         "password of a machine",
         r"\blogin\s{1,3}[^\s,;]{1,128}\s{1,3}password\s{1,3}(?P<value>\S++)",
-        (r"login(?:\s|\\.){1,3}",),
+        (r"login(?: |\\.){1,3}[^ ,;\"]+(?: |\\.){1,3}password",),
         "machine db.example.org login ann password hunter2", "login failed, password expired",
     ),
     _build(
@@ -191,7 +192,7 @@ CONNECTION_PATTERNS = (
     _build(
         "signature in a URL",
         rf"(?:[?&;,\s]|%26|^|&amp;){_SIGNATURE}=(?P<value>(?=[\w%+/.~-]{{0,60}}?\d)[\w%+/.~-]{{16,}}+=*+)",
-        (rf"(?:^|[^a-z]|\\[tnr]|%26|amp){_SIGNATURE}=",),
+        (rf"(?:^|[^a-z]|\\[tnrf]|%26|amp){_SIGNATURE}=",),
         "PUT https://x.blob.core.windows.net/a?sv=2022&sig=a1B2c3D4e5F6g7H8i9J0%3D", "index &sig=stable-and-long-word",
     ),
     _build(
@@ -207,7 +208,7 @@ CONNECTION_PATTERNS = (
         r"|webhook\.office\.com/webhookb2|hooks\.zapier\.com/hooks/catch|hc-ping\.com|api\.opsgenie\.com/v1/json/\w{1,40}"
         r"|outlook\.office\.com/webhook|maker\.ifttt\.com/trigger/[\w-]{1,80}(?:/json)?/with/key"
         r"|open\.(?:feishu\.cn|larksuite\.com)/open-apis/bot/v2/hook|/hooks)/(?P<value>(?=[\w/@+-]{0,80}?\d)[\w/@+-]{16,}+)",
-        ("hook", r"hc-ping\.com", r"opsgenie\.com", r"ifttt\.com"),
+        (r"hooks?/", r"hooks\.", "webhookb2/", r"hc-ping\.com", r"opsgenie\.com", r"ifttt\.com"),
         "POST https://hooks.slack.com/services/T00000000/B00000000/x1y2z3x1y2z3x1y2z3x1y2z3 failed", "POST https://hooks.slack.com/services failed",
     ),
     _build(
@@ -222,6 +223,15 @@ CONNECTION_PATTERNS = (
         r"|\b(?:requirepass|masterauth|-pass(?:in|out)\s{1,3}pass:|sasl_passwd)\s{0,3}[\"']?)(?P<value>[^\s\"']{4,}+)",
         (r"auth(?: |\\.){1,3}(?:plain|login|xoauth|cram|scram)", r"pass(?: |\\.){1,3}", "requirepass", "masterauth", r"-pass(?:in|out)", "sasl_passwd"),
         "> AUTH PLAIN AGFubgBodW50ZXIy", "AUTH LOGIN is off",
+    ),
+    _build(
+        "password of a command, by its position",
+        r"(?<![\w-])(?:vault\s{1,3}login\s{1,3}|rabbitmqctl\s{1,3}(?:add_user|change_password)\s{1,3}[\w.-]{1,64}\s{1,3}"
+        r"|htpasswd\s{1,3}-\w{0,5}b\w{0,5}\s{1,3}\S{1,200}\s{1,3}[\w.-]{1,64}\s{1,3}|/user:\S{1,64}\s{1,3}"
+        r"|echo\s{1,3}(?:-n\s{1,3})?[\"']?(?=[^\s\"'|]{1,128}[\"']?\s{0,3}\|[^\n]{0,80}(?:stdin|passwd)))"
+        r"(?![-|<>])(?P<value>[^\s\"'|]{4,}+)",
+        (r"(?:vault(?: |\\.){1,3}login|add_user|change_password)(?: |\\.)", r"htpasswd(?: |\\.)", r"/user:", r"echo(?: |\\.)"),
+        "vault login x1y2z3x1y2z3", "vault login -method=oidc",
     ),
     TextPattern(
         name="password among a command's options",

@@ -197,7 +197,7 @@ ISSUER_PATTERNS = (
     ),
     _build_look(
         "token of a Discord bot", r"(?<![\w-])[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,40}(?![\w-])", 
-        r"\.[\w-]{6}\.[\w-]{8}", "refused M" + "a1B2c3" * 4 + ".Xy1z2w." + "a1B2c3D4e" * 3,
+        r"\.[\w-]{6}\.[\w-]{27}", "refused M" + "a1B2c3" * 4 + ".Xy1z2w." + "a1B2c3D4e" * 3,
         "Module.import.statement",
     ),
     _build_look(

@@ -44,9 +44,9 @@ _QUOTE = r"(?:\\{0,31}[\"'`]|%2[27]|&(?:quot|apos|\#3[49]);|\\{1,31}u002[27])"
 _SEPARATOR = r"(?::=|={1,3}>?|!={1,2}|::?=?|%3[AD]|&\#(?:61|x3d);)"
 _SUFFIX = r"(?:s?(?:[_-][\w-]{0,24}+|(?-i:[A-Z])\w{0,24}+|\d{1,3})?+)"
 _LABEL = re.compile(
-    rf"(?P<core>{TEXT_NAME_REGEX}|{FOREIGN_TEXT_REGEX})(?P<suffix>{_SUFFIX})(?P<close>(?:{_QUOTE}|[\])]){{0,2}}+)"
+    rf"(?P<core>{TEXT_NAME_REGEX}|(?:{FOREIGN_TEXT_REGEX})(?:[ \t]?(?:[^\x00-\x7F]|\\{{1,31}}u(?!00[0-7])[0-9a-f]{{4}}){{1,16}}+){{0,2}}+)(?P<suffix>{_SUFFIX})(?P<close>(?:{_QUOTE}|\]){{0,2}}+)"
     rf"[ \t]{{0,3}}+(?P<separator>{_SEPARATOR})(?P<space>[ \t]{{0,3}}+)"
-    r"(?:[bruNf]{1,2}+(?=\\{0,31}[\"']))?+(?=\S)",
+    r"(?:string\(\d{1,6}\)[ \t])?+(?:[bruNf]{1,2}+(?=\\{0,31}[\"']))?+(?=\S)",
     REGEX_FLAGS,
 )
 _VALUE_END = r"""\s"'&;<>,)}\]"""
@@ -78,7 +78,7 @@ _NAME_BEFORE = re.compile(r"[\w-]{0,40}\Z", re.ASCII)
 _MAX_NAME_BEFORE = 40
 _PARSER_WORD = re.compile(
     r"(?:unexpected|illegal|offending|unrecognized|expected|mismatched|extraneous|stray|next|last|current|syntax"
-    r"|error near|bad|lookahead|end|start|stop)\s+\Z",
+    r"|near|bad|lookahead|end|start|stop)\s+\Z",
     REGEX_FLAGS,
 )
 _MAX_PARSER_TOKEN_LENGTH = 15
@@ -131,9 +131,10 @@ def _read_label(match: re.Match[str]) -> _Label | None:
     )
 
 
-def _keeps_bare(label: _Label, value: str, sentence: str) -> bool:
+def _keeps_bare(label: _Label, value: str, line: str) -> bool:
     first = value.split(None, 1)[0]
-    if is_absent(first) or (value.isdigit() and len(value) <= _MAX_BARE_DIGITS) or begins_code(sentence):
+    sentence = _SENTENCE_LIMIT.split(line, maxsplit=1)[0]
+    if is_absent(first) or (value.isdigit() and len(value) <= _MAX_BARE_DIGITS) or begins_code(line):
         return True
     if value.isdigit() and label.name.lower() == "pass":  # of tests
         return True
@@ -172,9 +173,9 @@ def _replace_value(label: _Label, value: re.Match[str]) -> str | None:
         return None if _keeps_container(container) else MASKED
     if (bare := group("bare")) is not None:
         text, start = value.string, value.start()
-        sentence = _SENTENCE_LIMIT.split(text[start : start + _MAX_SENTENCE_LENGTH], maxsplit=1)[0]
+        line = text[start : start + _MAX_SENTENCE_LENGTH].partition("\n")[0]
         is_parsed = label.is_parser_token and len(bare) <= _MAX_PARSER_TOKEN_LENGTH
-        return None if is_parsed or _keeps_bare(label, bare, sentence) else MASKED
+        return None if is_parsed or _keeps_bare(label, bare, line) else MASKED
     for kind, opening, closing in (
         ("double", '"', group("end2")), ("single", "'", group("end1")), ("tick", "`", "`"),
         ("deep", f"{group('escapes')}{group('nested')}", ""), ("inner", group("encoded"), ""),
@@ -245,18 +246,15 @@ def _mask_sql(match: re.Match[str]) -> str:
     return match[0] if is_absent(match["value"]) else f"{match[1]}{MASKED}"
 
 
-def _mask_told(match: re.Match[str]) -> str:
-    value = match["value"].rstrip(_SENTENCE_END)
-    is_identifier = match[1][-1] in "\"'`" and _LETTERS.fullmatch(value)
-    return match[0] if is_identifier or is_ordinary_value(value) else f"{match[1]}{MASKED}"
-
-
 _GAP = r"(?:\s|\\{1,31}[nrt]){0,20}+"
 _NAME_IN_QUOTES = r"(?P<name>[^\s\"'`\\,:=<>()\[\]{}]{1,80}+)"
 _VALUE_IN_QUOTES = r"(?P<value>(?:(?!(?P=quote))[^\n])*+)"
-_FORM_NAME = rf"{TEXT_NAME_FORM}[\w-]{{0,30}}"
+_FORM_NAME = rf"{TEXT_NAME_FORM}(?: ?[\x80-\xff]+){{0,2}}[\w-]{{0,30}}"
 _FORM_CLOSE = rf"(?:{JSON_QUOTE}|%2[27]|&[\w#]+;|\\*u002|[27\])]){{0,6}}"
-_PAIR_FORM = rf"(?:{NAME_REGEX})[^\"\\,]*{_FORM_CLOSE}{JSON_SPACE}{{0,3}}(?:,|{JSON_QUOTE}|%2|&|\\\\)"
+_FORM_QUOTE = r"(?:\\+\"|\\*['`]|%2[27]|&[\w#]+;|\\*u002[27])"
+_PAIR_FORM = (
+    rf"(?:{NAME_REGEX})[^\"\\,]*{_FORM_QUOTE}{JSON_SPACE}{{0,3}},?{JSON_SPACE}{{0,3}}[bru]?{_FORM_QUOTE}"
+)
 
 LABEL_PATTERNS = (
     TextPattern(
@@ -355,25 +353,6 @@ LABEL_PATTERNS = (
         prefilter=("identified", rf"password{JSON_SPACE}", r"password\("),
         example="CREATE USER 'ann'@'%' IDENTIFIED BY 'hunter2'",
         counterexample='syntax error near "IDENTIFIED BY"',
-    ),
-    TextPattern(
-        name="secret told in a sentence",
-        mask=substitute(
-            re.compile(
-                r"(\b(?:password|passwd|passphrase|passcode|api[ _-]?key|secret|token|passwort|kennwort|contrase\S{1,2}a"
-                r"|senha|mot de passe)\s{1,3}(?:(?:is|was|lautet|ist|es|est|é)\s{1,3}[\"'`]?(?=[^\s\"'`]{0,60}?[a-z])"
-                r"(?=[^\s\"'`]{0,60}?\d)|[\"'`](?=[^\s\"'`]{6})))(?!(?:sha|rs|hs|es|ps|md|v|aes|utf|base)-?\d)"
-                r"(?P<value>[^\s\"'`]{6,}+)",
-                REGEX_FLAGS,
-            ),
-            _mask_told,
-        ),
-        prefilter=(
-            r"(?:password|passwd|passphrase|passcode|api[ _-]?key|secret|token|passwort|kennwort|contrase[^ ]+a|senha"
-            rf"|passe){JSON_SPACE}{{1,3}}(?:(?:is|was|lautet|ist|es|est|\xc3\xa9){JSON_SPACE}|{JSON_QUOTE})",
-        ),
-        example="your new password is hunter2024",
-        counterexample="the password is too short",
     ),
 )  # fmt: skip
 """Patterns for a name and a value. Rows that take any name ask `is_secret_name`."""

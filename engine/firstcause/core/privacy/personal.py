@@ -22,7 +22,7 @@ _CAMEL_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 # What a number names or counts. After such a word a card number is one by accident: one number in ten is.
 _IDENTIFIER_WORD = re.compile(
     r"(?:^|[^a-z])(?:ids?|uid|trace|span|request|order|job|transaction|tx|txn|message|event|batch|snowflake"
-    r"|sequence|seq|offset|lsn|xid|pid|epoch|ts|time|timestamp|nanos|bytes|version|serial|sku|ean|isbn|imei"
+    r"|sequence|seq|offset|lsn|block|page|row|line|xid|pid|epoch|ts|time|timestamp|nanos|bytes|version|serial|sku|ean|isbn|imei"
     r"|phone|tel)[\"'\\#]{0,8}[ \t]{0,3}(?:[:=#/]|is)?[ \t]{0,3}[\"'\\#]{0,8}$",
     re.ASCII | re.IGNORECASE,
 )
@@ -87,7 +87,7 @@ PERSONAL_PATTERNS = {
             _mask_card,
         ),
         prefilter=(
-            r"(?:^|[^0-9])[2-6][0-9]{13}",
+            r"(?:^|[^0-9])[2-6][0-9]{13,15}(?:[^0-9]|$)",
             r"(?:^|[^0-9])[2-6][0-9]{3}[ -][0-9]{4}[ -][0-9]{4}[ -][0-9]{4}",
             r"(?:^|[^0-9])3[0-9]{3}[ -][0-9]{6}[ -][0-9]{5}",
         ),

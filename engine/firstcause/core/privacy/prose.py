@@ -9,7 +9,8 @@ from firstcause.core.privacy.names import is_secret_name
 _ABSENT_VALUES = frozenset(
     "null none nil undefined true false missing empty unset absent blank no yes na n/a not-set notset default nan "
     "redacted filtered hidden removed masked secret-redacted <nil> (nil) (null) (none) (empty) str string int "
-    "integer bool boolean bytes any object number text optional char varchar buffer uuid secretstr secretbytes".split()
+    "integer bool boolean bytes any object number text optional char varchar buffer uuid secretstr secretbytes "
+    "simple kerberos ntlm digest oauth oauth2 oidc ldap saml sasl plain pam bearer mtls".split()
 )
 """Values that say that there is none, or of which type it is."""
 
@@ -48,6 +49,7 @@ _PLACEHOLDERS = (
     r"|\*{2}.{0,4}"
 )
 _PLACEHOLDER = re.compile(_PLACEHOLDERS, re.ASCII | re.DOTALL)
+_SCHEME = re.compile(r"(?:bearer|basic|token)[ ]{1,3}(?=[$<{%*\[])", re.ASCII | re.IGNORECASE)
 _LEADING_PLACEHOLDER = re.compile(rf"(?:{_PLACEHOLDERS})(?=[\s,;\"')}}\]&\\.:]|\Z)", re.ASCII)
 _CODE = re.compile(
     r"(?:await|new|async|lambda|function|self|this|os|process|env|environ|config|settings|request|req|args|kwargs"
@@ -72,7 +74,7 @@ FIELD_NAMES = frozenset(
 
 def is_absent(value: str) -> bool:
     """Whether a value says that there is none, or stands for one that is filled in elsewhere."""
-    plain = value.strip(" \t\\")
+    plain = _SCHEME.sub("", value.strip(" \t\\"))
     return (
         plain.lower() in _ABSENT_VALUES
         or _PLACEHOLDER.fullmatch(plain) is not None
