@@ -160,8 +160,25 @@ LOGGED = (
     "wp_password: <PW>", "user_token=<TOKEN>", "bot_token: '<TOKEN>'", "webhook_secret=<TOKEN>", "encryptionKey: <HEX>", "client_secret_value = <TOKEN>",
     "MotDePasse=<PW>", "Ihr Passwort lautet <PW>", "su contraseña es <PW>", "Пароль пользователя: <PW>", "密码是: <PW>", "wachtwoord van ann: <PW>",
     "Password for ann: <PW>", "password (ann): <PW>", "pw=<PW>", "pwd => '<PW>'", "credentials ann/<PW>", "login ann:<PW>", "user ann with password <PW>",
+    "sqlalchemy.exc.OperationalError: (pymysql.err.OperationalError) mysql+pymysql://shop:<PW>@db:3306/shop",
+    "django.core.exceptions.ImproperlyConfigured: DATABASES={'default': {'USER': 'shop', 'PASSWORD': '<PW>', 'HOST': 'db'}}",
+    "celery: Cannot connect to amqp://shop:<PW>@mq:5672//: timed out.", "kombu: redis://:<PW>@cache:6379/1",
+    "ActiveRecord: {:adapter=>\"postgresql\", :username=>\"shop\", :password=>\"<PW>\"}", "PG::ConnectionBad: connection to server failed (password=<PW> user=shop)",
+    "Sequelize: new Sequelize('postgres://shop:<PW>@db/shop')", "node: process.env.STRIPE_KEY_SECRET='<TOKEN>'", "dotenv: JWT_SIGNING_SECRET=<TOKEN>",
+    "Connection { user: 'shop', password: '<PW>', database: 'shop' }", "[Object: null prototype] { token: '<TOKEN>' }", "req.body = {\"email\":\"ann@example.org\",\"newPassword\":\"<PW>\"}",
+    "Spring: spring.redis.password=<PW>", "-Dspring.datasource.password=<PW>", "com.zaxxer.hikari.HikariConfig - dataSource.password.........<PW>".replace(".........", "="),
+    "UserCredentials(username=ann, password=<PW>)", "Request[POST /login, form={user=[ann], password=[<PW>]}]", "rust: Config { api_token: \"<TOKEN>\", retries: 3 }",
+    "rust: Some(Auth { bearer: \"<TOKEN>\" })", "go: &config.DB{Host:\"db\", Password:\"<PW>\"}", "go: parse \"redis://:<PW>@cache\": invalid port", "elixir: %{password: \"<PW>\", user: \"ann\"}",
+    "erlang: [{password,<<\"<PW>\">>},{user,<<\"ann\">>}]", "php: PDO::__construct('mysql:host=db', 'shop', '<PW>')", "laravel: DB_PASSWORD=\"<PW>\"", "perl: $cfg->{password} = '<PW>';",
+    "lua: {password='<PW>',user='ann'}", "swift: Credentials(user: \"ann\", password: \"<PW>\")", "kotlin: LoginForm(login=ann, passwd=<PW>)", "powershell: -Password '<PW>' -User ann",
+    "helm: --set-string auth.password=<PW>", "kustomize: literals:\n- API_TOKEN=<TOKEN>\n", "compose: MYSQL_ROOT_PASSWORD: <PW>", "terraform: password = \"<PW>\" -> \"x\"",
+    "github actions: env: NPM_TOKEN: <TOKEN>", "git push https://ann:<TOKEN>@git.example.org/x.git", "remote: https://gitlab-ci-token:<TOKEN>@gitlab.example.org/x", "pip install --index-url https://ann:<PW>@pypi.example.org/simple",
+    "http.client: send: b'GET / HTTP/1.1\\r\\nAuthorization: Basic <B64>\\r\\nHost: x'", "> authorization: bearer <TOKEN>", "< set-cookie: token=<TOKEN>; HttpOnly", "grpc metadata: authorization=Bearer <TOKEN>",
+    "x-goog-api-key: <TOKEN>", "api-key=<TOKEN>&user=ann", "?X-Amz-Security-Token=<B64>&x=1", "signed: https://x.example.org/f?Expires=1&Signature=<TOKEN><HEX>&Key-Pair-Id=K1",
+    "smtp: AUTH LOGIN <B64>", "imap: a1 LOGIN ann <PW>", "ftp: PASS <PW>", "ldap: bind dn=cn=admin password=<PW> failed", "snmp: -A <PW> rejected by snmpwalk -A <PW>", "wpa_passphrase=<PW>", "psk=<PW>",
+    "clave de acceso: <PW>", "Mot de passe = <PW>", "Kennwort für ann: <PW>", "パスワードは<PW>", "a senha é <PW>", "token de acesso=<TOKEN>",
 )  # fmt: skip
-"""As libraries, shells and configuration files write them; held out until the first measurement."""
+"""As libraries, shells and configuration files write them; held out until the first and second measurement."""
 
 _ISSUED_PREFIXES = (
     ("ghp_", 36), ("gho_", 36), ("github_pat_", 82), ("glpat-", 20), ("glrt-", 20), ("npm_", 36), ("pypi-AgEIcHlwaS5vcmc", 70),

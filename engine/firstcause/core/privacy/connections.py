@@ -180,7 +180,7 @@ CONNECTION_PATTERNS = (
     _build(
         "password of a machine",
         r"\blogin\s{1,3}[^\s,;]{1,128}\s{1,3}password\s{1,3}(?P<value>\S++)",
-        (r"login(?: |\\.){1,3}[^ ,;\"]+(?: |\\.){1,3}password",),
+        (r"login(?: |\\.){1,3}[^ ,;]+(?: |\\.){1,3}password",),
         "machine db.example.org login ann password hunter2", "login failed, password expired",
     ),
     _build(
@@ -220,8 +220,8 @@ CONNECTION_PATTERNS = (
     _build(
         "secret of a protocol's login",
         r"(?:\bAUTH\s{1,3}(?:PLAIN|LOGIN|XOAUTH2|CRAM-MD5|SCRAM-SHA-\d{1,3})\s{1,3}|(?:^|[\n>\]:\"']\s{0,3})(?-i:PASS)\s{1,3}:?"
-        r"|\b(?:requirepass|masterauth|-pass(?:in|out)\s{1,3}pass:|sasl_passwd)\s{0,3}[\"']?)(?P<value>[^\s\"']{4,}+)",
-        (r"auth(?: |\\.){1,3}(?:plain|login|xoauth|cram|scram)", r"pass(?: |\\.){1,3}", "requirepass", "masterauth", r"-pass(?:in|out)", "sasl_passwd"),
+        r"|\b(?:requirepass|masterauth|-pass(?:in|out)\s{1,3}pass:|sasl_passwd)\s{0,3}[\"']?|(?-i:\bLOGIN)\s[\w.@-]{1,64}\s(?![a-z]+\b))(?P<value>[^\s\"']{4,}+)",
+        (r"auth(?: |\\.){1,3}(?:plain|login|xoauth|cram|scram)", r"pass(?: |\\.){1,3}", "requirepass", "masterauth", r"-pass(?:in|out)", "sasl_passwd", r"(?-i:LOGIN)(?: |\\.)"),
         "> AUTH PLAIN AGFubgBodW50ZXIy", "AUTH LOGIN is off",
     ),
     _build(

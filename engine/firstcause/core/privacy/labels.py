@@ -29,6 +29,7 @@ from firstcause.core.privacy.pattern_types import (
 )
 from firstcause.core.privacy.prose import (
     FIELD_NAMES,
+    begins_absent,
     begins_code,
     begins_message,
     is_absent,
@@ -41,10 +42,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _QUOTE = r"(?:\\{0,31}[\"'`]|%2[27]|&(?:quot|apos|\#3[49]);|\\{1,31}u002[27])"
-_SEPARATOR = r"(?::=|={1,3}>?|!={1,2}|::?=?|%3[AD]|&\#(?:61|x3d);)"
-_SUFFIX = r"(?:s?(?:[_-][\w-]{0,24}+|(?-i:[A-Z])\w{0,24}+|\d{1,3})?+)"
+_SEPARATOR = r"(?::=|={1,3}>?|!={1,2}|::?=?|%3[AD]|&\#(?:61|x3d);|：|＝|,[ ]?<<(?=\\{0,31}\"))"
+_SUFFIX = r"(?:s?(?:[ ](?:de|di|of)[ ][a-z]{3,12}+|[_-][\w-]{0,24}+|(?-i:[A-Z])\w{0,24}+|\d{1,3})?+)"
 _LABEL = re.compile(
-    rf"(?P<core>{TEXT_NAME_REGEX}|(?:{FOREIGN_TEXT_REGEX})(?:[ \t]?(?:[^\x00-\x7F]|\\{{1,31}}u(?!00[0-7])[0-9a-f]{{4}}){{1,16}}+){{0,2}}+)(?P<suffix>{_SUFFIX})(?P<close>(?:{_QUOTE}|\]){{0,2}}+)"
+    rf"(?P<core>{TEXT_NAME_REGEX}|(?:{FOREIGN_TEXT_REGEX})(?:[ \t]?(?:[^\x00-\x7F]|\\{{1,31}}u(?!00[0-7])[0-9a-f]{{4}}){{1,16}}+){{0,2}}+)(?P<suffix>{_SUFFIX})(?P<close>(?:{_QUOTE}|[\]}}]){{0,2}}+)"
     rf"[ \t]{{0,3}}+(?P<separator>{_SEPARATOR})(?P<space>[ \t]{{0,3}}+)"
     r"(?:string\(\d{1,6}\)[ \t])?+(?:[bruNf]{1,2}+(?=\\{0,31}[\"']))?+(?=\S)",
     REGEX_FLAGS,
@@ -77,7 +78,7 @@ _COOKIE_VALUE = re.compile(
 _NAME_BEFORE = re.compile(r"[\w-]{0,40}\Z", re.ASCII)
 _MAX_NAME_BEFORE = 40
 _PARSER_WORD = re.compile(
-    r"(?:unexpected|illegal|offending|unrecognized|expected|mismatched|extraneous|stray|next|last|current|syntax"
+    r"(?:cancellation|lock|fencing|sync|continuation|page|resume|unexpected|illegal|offending|unrecognized|expected|mismatched|extraneous|stray|next|last|current|syntax"
     r"|near|bad|lookahead|end|start|stop)\s+\Z",
     REGEX_FLAGS,
 )
@@ -87,6 +88,8 @@ _MAX_BARE_DIGITS = 2
 _LINE_NUMBER = re.compile(r"\d{1,5}(?=[:),\s]|\Z)", re.ASCII)
 _ARN_PART = re.compile(r":secret\Z", re.ASCII)
 _SENTENCE_LIMIT = re.compile(r"\n|\\{1,31}n|\\{0,31}\"|\\{0,31}'(?=[\s,)\]}]|\Z)", re.ASCII)
+# A password may be a word; a token, a key or a session is none.
+_PASSWORD_LIKE = re.compile(r"pass|pwd|secret|psk|wort|woord|senha|clave|mdp|[^\x00-\x7F]", re.IGNORECASE)
 _SENTENCE_END = ".,;:!?)"
 _LETTERS = re.compile(r"[A-Za-z_.:-]+", re.ASCII)
 _STRING = re.compile(r"[\"']([^\"'\n]*)[\"']", re.ASCII)
@@ -120,7 +123,7 @@ def _read_label(match: re.Match[str]) -> _Label | None:
     is_tight = is_colon and not match["space"] and not match["close"]
     if is_tight and _ARN_PART.search(text, max(0, start - 1), match.end("core")):
         return None
-    if not is_secret_name(name):
+    if not is_secret_name(name) and not is_secret_name(name.partition(" ")[0]):  # of ..., de ...
         return None
     return _Label(
         name=name,
@@ -134,14 +137,15 @@ def _read_label(match: re.Match[str]) -> _Label | None:
 def _keeps_bare(label: _Label, value: str, line: str) -> bool:
     first = value.split(None, 1)[0]
     sentence = _SENTENCE_LIMIT.split(line, maxsplit=1)[0]
-    if is_absent(first) or (value.isdigit() and len(value) <= _MAX_BARE_DIGITS) or begins_code(line):
+    if is_absent(value) or begins_absent(value) or (value.isdigit() and len(value) <= _MAX_BARE_DIGITS) or begins_code(line):
         return True
     if value.isdigit() and label.name.lower() == "pass":  # of tests
         return True
     if label.is_weak:
         is_line = label.is_tight and "pass" not in label.name.lower() and _LINE_NUMBER.match(sentence)
         is_attribute = "." in value and is_secret_identifier(value)
-        return bool(is_line) or is_attribute or begins_message(sentence)
+        is_word = _PASSWORD_LIKE.search(label.name) is None and _LETTERS.fullmatch(value) is not None
+        return bool(is_line) or is_attribute or is_word or begins_message(sentence)
     is_compared = label.is_comparison and _LETTERS.fullmatch(value) is not None
     return is_status_word(first) or is_secret_identifier(value) or is_compared
 
@@ -249,8 +253,8 @@ def _mask_sql(match: re.Match[str]) -> str:
 _GAP = r"(?:\s|\\{1,31}[nrt]){0,20}+"
 _NAME_IN_QUOTES = r"(?P<name>[^\s\"'`\\,:=<>()\[\]{}]{1,80}+)"
 _VALUE_IN_QUOTES = r"(?P<value>(?:(?!(?P=quote))[^\n])*+)"
-_FORM_NAME = rf"{TEXT_NAME_FORM}(?: ?[\x80-\xff]+){{0,2}}[\w-]{{0,30}}"
-_FORM_CLOSE = rf"(?:{JSON_QUOTE}|%2[27]|&[\w#]+;|\\*u002|[27\])]){{0,6}}"
+_FORM_NAME = rf"{TEXT_NAME_FORM}(?:s? (?:de|di|of) [a-z]+)?(?: ?[\x80-\xff]+){{0,2}}[\w-]{{0,30}}"
+_FORM_CLOSE = rf"(?:{JSON_QUOTE}|%2[27]|&[\w#]+;|\\*u002|[27\])}}]){{0,6}}"
 _FORM_QUOTE = r"(?:\\+\"|\\*['`]|%2[27]|&[\w#]+;|\\*u002[27])"
 _PAIR_FORM = (
     rf"(?:{NAME_REGEX})[^\"\\,]*{_FORM_QUOTE}{JSON_SPACE}{{0,3}},?{JSON_SPACE}{{0,3}}[bru]?{_FORM_QUOTE}"
@@ -260,7 +264,7 @@ LABEL_PATTERNS = (
     TextPattern(
         name="secret after its name",
         mask=_mask_named,
-        prefilter=(rf"{_FORM_NAME}{_FORM_CLOSE}{JSON_SPACE}{{0,3}}(?:[:=]|!=|%3[ad]|&#)",),
+        prefilter=(rf"{_FORM_NAME}{_FORM_CLOSE}{JSON_SPACE}{{0,3}}(?:[:=]|!=|%3[ad]|&#|,|\xef\xbc)",),
         example="login failed: DB_PASSWORD='correct horse'",
         counterexample="login failed: password=None",
     ),

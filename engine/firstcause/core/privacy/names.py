@@ -12,7 +12,7 @@ NAME_PARTS = (
     "authorization", "authtoken", "accesstoken", "cookie", "credential", "accountkey", "encryptionkey",
     "signingkey", "masterkey", "authkey", "licensekey", "storagekey", "routingkey", "integrationkey",
     "subscriptionkey", "deploykey", "sessionid", "sessionkey", "sessiontoken", "sessid",
-    "motdepasse", "contrasena", "passwort", "kennwort", "wachtwoord", "adgangskode", "katasandi",
+    "psk", "presharedkey", "motdepasse", "contrasena", "passwort", "kennwort", "wachtwoord", "adgangskode", "katasandi",
 )  # fmt: skip
 """Letters of a name, anywhere in it, whatever else stands between them."""
 
@@ -42,6 +42,12 @@ _METADATA_WORDS = frozenset(
 )
 """Last words of names under which something about a secret stands, and not the secret."""
 
+_POSITION_WORDS = frozenset(
+    "cancellation cancel lock fencing sync continuation continue page next previous prev last resume cursor start end "
+    "stop unexpected lexer punctuation keyword change watch".split()
+)
+"""Words before "token" for one that says where to go on, and lets nobody in."""
+
 _QUESTION_WORDS = frozenset("has is are no num max min total missing needs requires require use uses".split())
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NON_WORD = re.compile(r"[^a-z0-9]", re.ASCII)
@@ -61,6 +67,8 @@ def _match_name(name: str) -> bool:
     letters = _NON_WORD.sub("", lower)
     words = [word.lower() for word in _WORD.findall(name)]
     if not words or words[-1] in _METADATA_WORDS or words[0] in _QUESTION_WORDS:
+        return False
+    if words[-1] == NAME_END and any(word in _POSITION_WORDS for word in words[:-1]):
         return False
     return (
         letters in WHOLE_NAMES
@@ -96,7 +104,7 @@ NAME_REST = rf'{JSON_REST}"'
 # The same names within a text, where a name has no end of its own.
 _BETWEEN_WORDS = "[_-]?"
 _TEXT_NAMES = (
-    r"pass(?:word|wd|phrase|code)s?|pwd|pswd|secret|token|cookie|credentials?|authorization|"
+    r"pass(?:word|wd|phrase|code)s?|pwd|pswd|psk|secret|token|cookie|credentials?|authorization|"
     r"(?:api|access|private|account|encryption|signing|master|auth|license|storage|routing|integration|"
     r"subscription|deploy|session)[_-]?key|sess(?:ion)?[_-]?id|"
     r"mot[ _-]?de[ _-]?passe|contrasena|passwort|kennwort|wachtwoord|adgangskode|kata[ _-]?sandi"

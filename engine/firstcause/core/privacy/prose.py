@@ -9,10 +9,14 @@ from firstcause.core.privacy.names import is_secret_name
 _ABSENT_VALUES = frozenset(
     "null none nil undefined true false missing empty unset absent blank no yes na n/a not-set notset default nan "
     "redacted filtered hidden removed masked secret-redacted <nil> (nil) (null) (none) (empty) str string int "
-    "integer bool boolean bytes any object number text optional char varchar buffer uuid secretstr secretbytes "
-    "simple kerberos ntlm digest oauth oauth2 oidc ldap saml sasl plain pam bearer mtls".split()
+    "integer bool boolean bytes any object number text optional char varchar buffer uuid secretstr secretbytes".split()
 )
 """Values that say that there is none, or of which type it is."""
+
+_METHOD_WORDS = frozenset(
+    "simple kerberos ntlm digest oauth oauth2 oidc ldap saml sasl plain pam basic bearer mtls negotiate".split()
+)
+"""How somebody is authenticated; a secret may follow such a word."""
 
 _STATUS_WORDS = frozenset(
     "not must required require requires missing invalid expired denied failed failure cannot can't unable unknown "
@@ -77,9 +81,16 @@ def is_absent(value: str) -> bool:
     plain = _SCHEME.sub("", value.strip(" \t\\"))
     return (
         plain.lower() in _ABSENT_VALUES
+        or plain.lower() in _METHOD_WORDS
         or _PLACEHOLDER.fullmatch(plain) is not None
         or (len(plain) < _MIN_LENGTH_WITHOUT_LETTERS and not any(map(str.isalnum, plain)))
     )
+
+
+def begins_absent(value: str) -> bool:
+    """Whether the first word of a value says that there is none."""
+    first = value.split(None, 1)[0]
+    return is_absent(first) and first.lower() not in _METHOD_WORDS
 
 
 def is_message(value: str) -> bool:

@@ -19,11 +19,11 @@ _PASSWORD = (
     r"(?:password|passwd|passphrase|passcode|passwort|kennwort|contrasena|senha|mot[ ]de[ ]passe|wachtwoord"
     r"|adgangskode|passord|salasana|parola)"
 )
-_VERB = r"(?:is|was|to|lautet|ist|es|est|é|är|jest)"
+_VERB = r"(?:is|was|to|lautet|ist|es|est|(?:é|\\{1,31}u00e9)|är|jest)"
 # What is no word: letters and digits mixed, and no name of an algorithm.
 _RANDOM = (
     r"(?=[^\s\"'`]{0,60}?[a-z])(?=[^\s\"'`]{0,60}?\d)(?!(?:sha|rs|hs|es|ps|md|v|aes|utf|base)-?\d)"
-    r"(?P<value>[^\s\"'`,;]{8,}+)"
+    r"(?P<value>[^\s\"'`,;]{6,}+)"
 )
 _SENTENCE_END = ".,;:!?)"
 _LETTERS = re.compile(r"[A-Za-z_.-]+", re.ASCII)
@@ -49,15 +49,15 @@ SENTENCE_PATTERNS = (
         name="secret told in a sentence",
         mask=substitute(
             re.compile(
-                rf"(?:\b(?:{_PASSWORD}|api[ _-]?key|secret|token)|{FOREIGN_TEXT_REGEX})\s{{1,3}}"
-                rf"(?:{_VERB}\s{{1,3}}[\"'`]?|[\"'`]){_RANDOM.replace('8', '6')}",
+                rf"(?:(?:\b(?:{_PASSWORD}|api[ _-]?key|secret|token)|{FOREIGN_TEXT_REGEX})\s{{1,3}}"
+                rf"(?:{_VERB}\s{{1,3}}[\"'`]?|[\"'`])|(?:{FOREIGN_TEXT_REGEX})[はが是为為](?=[A-Za-z0-9])){_RANDOM}",
                 REGEX_FLAGS,
             ),
             _mask_told,
         ),
         prefilter=(
             rf"(?:{_PASSWORD}|api[ _-]?key|secret|token|{FOREIGN_REGEX}){JSON_SPACE}{{1,3}}"
-            rf"(?:(?:is|was|to|lautet|ist|es|est|\xc3[\xa9\x89\xa4\x84]r?|jest){JSON_SPACE}|{JSON_QUOTE})",
+            rf"(?:(?:is|was|to|lautet|ist|es|est|\xc3[\xa9\x89\xa4\x84]r?|jest|\\\\+u00e9){JSON_SPACE}|{JSON_QUOTE})", rf"(?:{FOREIGN_REGEX})[\x80-\xff]{{3}}[a-z0-9]",
         ),
         example="your new password is hunter2024",
         counterexample="the password is too short",
@@ -66,7 +66,7 @@ SENTENCE_PATTERNS = (
         name="password with words between",
         mask=substitute(
             re.compile(
-                rf"\b{_PASSWORD}(?:\s{{1,3}}(?:(?:for|of|from|van|von|für|de|do|du|per|user)\s{{1,3}}){{0,2}}[\w@.-]{{1,64}}"
+                rf"\b{_PASSWORD}(?:\s{{1,3}}(?:(?:for|of|from|van|von|f(?:ü|\\{{1,31}}u00fc)r|de|do|du|per|user)\s{{1,3}}){{0,2}}[\w@.-]{{1,64}}"
                 rf"|\s{{0,3}}\([^()\n]{{1,64}}\))?(?::\s{{0,3}}|\s{{1,3}})[\"'`]?{_RANDOM}",
                 REGEX_FLAGS,
             ),
