@@ -106,7 +106,8 @@ _COMMAND_LINE = re.compile(
     rf"(?<![\w.-])(?P<command>{_COMMANDS})(?:\.exe)?(?=[\s\"'])(?P<rest>[^\n|;]{{0,400}})", re.ASCII
 )
 _COMMAND_OPTION = re.compile(
-    rf"(?P<before>[\s\"'](?P<option>{_OPTIONS}))(?P<gap>[\s\"',=]{{0,6}}+)(?P<value>[^\s\"',]{{3,}}+)", re.ASCII
+    rf"(?P<before>[\s\"'](?P<option>{_OPTIONS}))(?P<gap>[\s\"',=]{{0,6}}+)(?P<value>[^\s\"',]{{3,}}+)",
+    re.ASCII,
 )
 
 
@@ -115,7 +116,7 @@ def _mask_command(match: re.Match[str]) -> str:
 
     def mask_option(option: re.Match[str]) -> str:
         name, gap, value = option["option"], option["gap"], option["value"]
-        is_spaced_mysql = name == "-p" and gap and command.startswith(("mysql", "maria"))
+        is_spaced_mysql = name == "-p" and gap.strip("'\"") and command.startswith(("mysql", "maria"))
         is_joined_word = not gap and name not in _ATTACHED
         if name not in COMMAND_OPTIONS[command] or is_spaced_mysql or is_joined_word or value.startswith("-"):
             return option[0]
@@ -133,9 +134,7 @@ def _mask_group(match: re.Match[str]) -> str:
     return match[0] if is_absent(value) else f"{match[0][:start]}{MASKED}{match[0][end:]}"
 
 
-def _build(
-    name: str, regex: str, forms: tuple[str, ...], example: str, counterexample: str
-) -> TextPattern:
+def _build(name: str, regex: str, forms: tuple[str, ...], example: str, counterexample: str) -> TextPattern:
     mask = substitute(re.compile(regex, REGEX_FLAGS), _mask_group)
     return TextPattern(name, mask, forms, example, counterexample)
 
@@ -155,7 +154,8 @@ CONNECTION_PATTERNS = (
         r"://(?P<value>(?=[\w-]{0,80}?\d)[\w-]{20,255}+(?=@[\w.-]{0,80}?(?:git|bitbucket|dev\.azure|gitea))"
         r"|(?=[\w-]{0,80}?\d)(?=[\w-]{0,80}?(?-i:[a-z]))(?=[\w-]{0,80}?(?-i:[A-Z]))[\w-]{16,255}+)@",
         (r"://[\w-]+@",),
-        "clone of https://0a1b2c3d4e5f0a1b2c3d4e5f@github.com/acme/shop.git", "clone of https://git@github.com/acme/shop.git",
+        "clone of https://0a1b2c3d4e5f0a1b2c3d4e5f@github.com/acme/shop.git",
+        "clone of https://git@github.com/acme/shop.git",
     ),
     _build(
         "password in an address",
@@ -193,7 +193,8 @@ CONNECTION_PATTERNS = (
         "signature in a URL",
         rf"(?:[?&;,\s]|%26|^|&amp;){_SIGNATURE}=(?P<value>(?=[\w%+/.~-]{{0,60}}?\d)[\w%+/.~-]{{16,}}+=*+)",
         (rf"(?:^|[^a-z]|\\[tnrf]|%26|amp){_SIGNATURE}=",),
-        "PUT https://x.blob.core.windows.net/a?sv=2022&sig=a1B2c3D4e5F6g7H8i9J0%3D", "index &sig=stable-and-long-word",
+        "PUT https://x.blob.core.windows.net/a?sv=2022&sig=a1B2c3D4e5F6g7H8i9J0%3D",
+        "index &sig=stable-and-long-word",
     ),
     _build(
         "code of an authorization in a URL",
@@ -209,7 +210,8 @@ CONNECTION_PATTERNS = (
         r"|outlook\.office\.com/webhook|maker\.ifttt\.com/trigger/[\w-]{1,80}(?:/json)?/with/key"
         r"|open\.(?:feishu\.cn|larksuite\.com)/open-apis/bot/v2/hook|/hooks)/(?P<value>(?=[\w/@+-]{0,80}?\d)[\w/@+-]{16,}+)",
         (r"hooks?/", r"hooks\.", "webhookb2/", r"hc-ping\.com", r"opsgenie\.com", r"ifttt\.com"),
-        "POST https://hooks.slack.com/services/T00000000/B00000000/x1y2z3x1y2z3x1y2z3x1y2z3 failed", "POST https://hooks.slack.com/services failed",
+        "POST https://hooks.slack.com/services/T00000000/B00000000/x1y2z3x1y2z3x1y2z3x1y2z3 failed",
+        "POST https://hooks.slack.com/services failed",
     ),
     _build(
         "secret after its authentication scheme",
@@ -221,7 +223,10 @@ CONNECTION_PATTERNS = (
         "secret of a protocol's login",
         r"(?:\bAUTH\s{1,3}(?:PLAIN|LOGIN|XOAUTH2|CRAM-MD5|SCRAM-SHA-\d{1,3})\s{1,3}|(?:^|[\n>\]:\"']\s{0,3})(?-i:PASS)\s{1,3}:?"
         r"|\b(?:requirepass|masterauth|-pass(?:in|out)\s{1,3}pass:|sasl_passwd)\s{0,3}[\"']?|(?-i:\bLOGIN)\s[\w.@-]{1,64}\s(?![a-z]+\b))(?P<value>[^\s\"']{4,}+)",
-        (r"auth(?: |\\.){1,3}(?:plain|login|xoauth|cram|scram)", r"pass(?: |\\.){1,3}", "requirepass", "masterauth", r"-pass(?:in|out)", "sasl_passwd", r"(?-i:LOGIN)(?: |\\.)"),
+        (
+            r"auth(?: |\\.){1,3}(?:plain|login|xoauth|cram|scram)", r"pass(?: |\\.){1,3}", "requirepass",
+            "masterauth", r"-pass(?:in|out)", "sasl_passwd", r"(?-i:LOGIN)(?: |\\.)",
+        ),
         "> AUTH PLAIN AGFubgBodW50ZXIy", "AUTH LOGIN is off",
     ),
     _build(
@@ -230,7 +235,11 @@ CONNECTION_PATTERNS = (
         r"|htpasswd\s{1,3}-\w{0,5}b\w{0,5}\s{1,3}\S{1,200}\s{1,3}[\w.-]{1,64}\s{1,3}|/user:\S{1,64}\s{1,3}"
         r"|echo\s{1,3}(?:-n\s{1,3})?[\"']?(?=[^\s\"'|]{1,128}[\"']?\s{0,3}\|[^\n]{0,80}(?:stdin|passwd)))"
         r"(?![-|<>])(?P<value>[^\s\"'|]{4,}+)",
-        (r"(?:vault(?: |\\.){1,3}login|add_user|change_password)(?: |\\.)", r"htpasswd(?: |\\.)", r"/user:", r"echo(?: |\\.)"),
+        (
+            r"(?:vault(?: |\\.){1,3}login|add_user|change_password)(?: |\\.)", r"htpasswd(?: |\\.)",
+            r"/user:",
+            r"echo(?: |\\.)",
+        ),
         "vault login x1y2z3x1y2z3", "vault login -method=oidc",
     ),
     TextPattern(

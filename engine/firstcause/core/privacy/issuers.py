@@ -118,13 +118,14 @@ SHAPES = (
     Shape("Honeycomb", ("hcaik_", "hcaic_", "hcbik_", "hcalk_")),
     Shape("Dynatrace", ("dt0c01.", "dt0s16.", "dt0s01."), _DOTTED),
     # Messages and payment
-    Shape("Slack", tuple(f"xox{kind}-" for kind in "abceoprs") + ("xapp-",), _DOTTED),
+    Shape("Slack", (*(f"xox{kind}-" for kind in "abceoprs"), "xapp-"), _DOTTED),
     Shape("SendGrid", ("SG.",), _DOTTED),
     Shape("Brevo", ("xkeysib-", "xsmtpsib-"), _WORD),
     Shape("Mailgun", ("key-",), _HEX, 32),
     Shape("Resend", ("re_",), r"\w", 24),
     Shape("Twilio API key", ("SK",), _ANY_HEX, 32),
-    Shape("Stripe", ("sk_live_", "sk_test_", "sk_prod_", "rk_live_", "rk_test_", "rk_prod_", "whsec_"), _BASE64),
+    Shape("Stripe", ("sk_live_", "sk_test_", "sk_prod_", "rk_live_", "rk_test_", "rk_prod_"), _BASE64),
+    Shape("Stripe and Svix", ("whsec_",), _BASE64),
     Shape("Square and Facebook", ("sq0atp-", "sq0csp-", "EAA"), _WORD, 22),
     Shape("Shopify", ("shpat_", "shpca_", "shppa_", "shpss_", "shptka_"), _ANY_HEX),
     Shape("Shippo", ("shippo_live_", "shippo_test_"), _HEX),
@@ -151,9 +152,7 @@ def _build_pattern(shape: Shape) -> TextPattern:
     )
 
 
-def _build_look(
-    name: str, regex: str, form: str, example: str, counterexample: str
-) -> TextPattern:
+def _build_look(name: str, regex: str, form: str, example: str, counterexample: str) -> TextPattern:
     mask = substitute(re.compile(regex, re.ASCII), MASKED)
     return TextPattern(name, mask, (form,), example, counterexample)
 
@@ -192,21 +191,21 @@ ISSUER_PATTERNS = (
         "refused " + "0a1b2c3d4e5f" * 3 + "NRAL", "the NRAL is cold",
     ),
     _build_look(
-        "token of Terraform Cloud", r"(?<![0-9A-Za-z])[A-Za-z0-9]{14}\.atlasv1\.[\w=-]{24,}+", 
+        "token of Terraform Cloud", r"(?<![0-9A-Za-z])[A-Za-z0-9]{14}\.atlasv1\.[\w=-]{24,}+",
         r"\.atlasv1\.", "refused a1B2c3D4e5F6g7.atlasv1." + "a1B2c3D4" * 8, "the API is x.atlasv1.y",
     ),
     _build_look(
-        "token of a Discord bot", r"(?<![\w-])[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,40}(?![\w-])", 
+        "token of a Discord bot", r"(?<![\w-])[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,40}(?![\w-])",
         r"\.[\w-]{6}\.[\w-]{27}", "refused M" + "a1B2c3" * 4 + ".Xy1z2w." + "a1B2c3D4e" * 3,
         "Module.import.statement",
     ),
     _build_look(
-        "token of a Telegram bot", r"(?<![0-9A-Za-z])(?:bot)?\d{6,16}:A[\w-]{34}(?![\w-])", 
+        "token of a Telegram bot", r"(?<![0-9A-Za-z])(?:bot)?\d{6,16}:A[\w-]{34}(?![\w-])",
         r"\d{6}:A[\w-]{8}", "refused 123456789:AA" + "a1B2c3D4e5F" * 3, "at 12345678:Alpha",
     ),
     _build_look(
         "hash of a password",
-        r"\$(?:2[abxy]|[156y]|apr1|argon2(?:id?|d)|scrypt|pbkdf2[\w-]{0,10})\$[\w./$=,+-]{16,}+", 
+        r"\$(?:2[abxy]|[156y]|apr1|argon2(?:id?|d)|scrypt|pbkdf2[\w-]{0,10})\$[\w./$=,+-]{16,}+",
         r"\$(?:2[abxy]|[156y]|apr1|argon2(?:id?|d)|scrypt|pbkdf2[\w-]{0,10})\$[\w./$=,+-]{8}",
         "ann has $2y$12$" + "a1B2c3D4e5F6" * 4, "it costs $1$ or $5$",
     ),

@@ -42,17 +42,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _QUOTE = r"(?:\\{0,31}[\"'`]|%2[27]|&(?:quot|apos|\#3[49]);|\\{1,31}u002[27])"
-_SEPARATOR = r"(?::=|={1,3}>?|!={1,2}|::?=?|%3[AD]|&\#(?:61|x3d);|：|＝|,[ ]?<<(?=\\{0,31}\"))"
+_SEPARATOR = r"(?::=|={1,3}>?|!={1,2}|::?=?|%3[AD]|&\#(?:61|x3d);|\uff1a|\uff1d|,[ ]?<<(?=\\{0,31}\"))"
 _SUFFIX = r"(?:s?(?:[ ](?:de|di|of)[ ][a-z]{3,12}+|[_-][\w-]{0,24}+|(?-i:[A-Z])\w{0,24}+|\d{1,3})?+)"
+# Letters of other alphabets after the word, as in "password of the user".
+_FOREIGN_WORDS = r"(?:[ \t]?(?:[^\x00-\x7F]|\\{1,31}u(?!00[0-7])[0-9a-f]{4}){1,16}+){0,2}+"
 _LABEL = re.compile(
-    rf"(?P<core>{TEXT_NAME_REGEX}|(?:{FOREIGN_TEXT_REGEX})(?:[ \t]?(?:[^\x00-\x7F]|\\{{1,31}}u(?!00[0-7])[0-9a-f]{{4}}){{1,16}}+){{0,2}}+)(?P<suffix>{_SUFFIX})(?P<close>(?:{_QUOTE}|[\]}}]){{0,2}}+)"
-    rf"[ \t]{{0,3}}+(?P<separator>{_SEPARATOR})(?P<space>[ \t]{{0,3}}+)"
+    rf"(?P<core>{TEXT_NAME_REGEX}|(?:{FOREIGN_TEXT_REGEX}){_FOREIGN_WORDS})(?P<suffix>{_SUFFIX})"
+    rf"(?P<close>(?:{_QUOTE}|[\]}}]){{0,2}}+)[ \t]{{0,3}}+(?P<separator>{_SEPARATOR})(?P<space>[ \t]{{0,3}}+)"
     r"(?:string\(\d{1,6}\)[ \t])?+(?:[bruNf]{1,2}+(?=\\{0,31}[\"']))?+(?=\S)",
     REGEX_FLAGS,
 )
 _VALUE_END = r"""\s"'&;<>,)}\]"""
 _BARE_VALUE = rf"(?:\[masked\]|[^{_VALUE_END}\\]++|\\(?![\"'])|[,)}}\]](?!\\{{0,31}}[{_VALUE_END}]|\Z))++"
-_PARAMETERS = r"(?:[\w-]{1,40}=(?:\\{0,31}\"[^\"\n\\]*+\\{0,31}\"|[^\s,;\"']++)(?:[,;][ \t]{0,3}+|(?=[\s\"',;\\]|\Z)))++"
+_PARAMETERS = (
+    r"(?:[\w-]{1,40}=(?:\\{0,31}\"[^\"\n\\]*+\\{0,31}\"|[^\s,;\"']++)"
+    r"(?:[,;][ \t]{0,3}+|(?=[\s\"',;\\]|\Z)))++"
+)
 _ENCODED_QUOTE = r"%2[27]|&(?:quot|apos|\#3[49]);|\\{1,31}u002[27]"
 _QUOTED = (
     r"(?P<escapes>\\{1,31}+)(?P<nested>[\"'])(?P<deep>(?:(?!(?P=nested))[^\\\n]|(?!(?<!\\)(?P=escapes)(?P=nested))\\)*+)"
@@ -91,6 +96,7 @@ _SENTENCE_LIMIT = re.compile(r"\n|\\{1,31}n|\\{0,31}\"|\\{0,31}'(?=[\s,)\]}]|\Z)
 # A password may be a word; a token, a key or a session is none.
 _PASSWORD_LIKE = re.compile(r"pass|pwd|secret|psk|wort|woord|senha|clave|mdp|[^\x00-\x7F]", re.IGNORECASE)
 _SENTENCE_END = ".,;:!?)"
+_WORD_OR_FRACTION = re.compile(r"[A-Za-z_.:-]+|\d{1,4}\.\d{1,6}", re.ASCII)
 _LETTERS = re.compile(r"[A-Za-z_.:-]+", re.ASCII)
 _STRING = re.compile(r"[\"']([^\"'\n]*)[\"']", re.ASCII)
 
@@ -99,7 +105,10 @@ _STRING = re.compile(r"[\"']([^\"'\n]*)[\"']", re.ASCII)
 class _Label:
     """A name in a text and the separator after it.
 
-    name: the whole name. before: what stands before it. is_weak: whether prose may follow, as after `token: `.
+    name: the whole name. before: what stands before it.
+    is_weak: whether prose may follow, as after `token: `.
+    is_tight: whether a colon without a space follows, as in `token:17`.
+    is_comparison: whether the separator compares, as in `token == x`.
     """
 
     name: str
@@ -137,14 +146,19 @@ def _read_label(match: re.Match[str]) -> _Label | None:
 def _keeps_bare(label: _Label, value: str, line: str) -> bool:
     first = value.split(None, 1)[0]
     sentence = _SENTENCE_LIMIT.split(line, maxsplit=1)[0]
-    if is_absent(value) or begins_absent(value) or (value.isdigit() and len(value) <= _MAX_BARE_DIGITS) or begins_code(line):
+    if (
+        is_absent(value)
+        or begins_absent(value)
+        or (value.isdigit() and len(value) <= _MAX_BARE_DIGITS)
+        or begins_code(line)
+    ):
         return True
     if value.isdigit() and label.name.lower() == "pass":  # of tests
         return True
     if label.is_weak:
         is_line = label.is_tight and "pass" not in label.name.lower() and _LINE_NUMBER.match(sentence)
         is_attribute = "." in value and is_secret_identifier(value)
-        is_word = _PASSWORD_LIKE.search(label.name) is None and _LETTERS.fullmatch(value) is not None
+        is_word = _PASSWORD_LIKE.search(label.name) is None and _WORD_OR_FRACTION.fullmatch(value) is not None
         return bool(is_line) or is_attribute or is_word or begins_message(sentence)
     is_compared = label.is_comparison and _LETTERS.fullmatch(value) is not None
     return is_status_word(first) or is_secret_identifier(value) or is_compared
@@ -259,6 +273,10 @@ _FORM_QUOTE = r"(?:\\+\"|\\*['`]|%2[27]|&[\w#]+;|\\*u002[27])"
 _PAIR_FORM = (
     rf"(?:{NAME_REGEX})[^\"\\,]*{_FORM_QUOTE}{JSON_SPACE}{{0,3}},?{JSON_SPACE}{{0,3}}[bru]?{_FORM_QUOTE}"
 )
+_BESIDE_FORM = (
+    rf"(?:name|key|id|header|field|variable){_FORM_CLOSE}(?:\s|\\.){{0,3}}[:=](?:\s|\\.){{0,3}}"
+    rf"{JSON_QUOTE}?[\w.-]*{TEXT_NAME_FORM}"
+)
 
 LABEL_PATTERNS = (
     TextPattern(
@@ -270,7 +288,7 @@ LABEL_PATTERNS = (
     ),
     TextPattern(
         name="secret after its name in a pair",
-        mask=partial(_mask_pairs, 
+        mask=partial(_mask_pairs,
             re.compile(
                 rf"[(\[]\s{{0,3}}+[bru]?(?P<open>{_QUOTE}){_NAME_IN_QUOTES}(?P=open)\s{{0,3}}+,\s{{0,3}}+[bru]?"
                 rf"(?P<quote>{_QUOTE}){_VALUE_IN_QUOTES}(?P=quote)\s{{0,3}}+,?\s{{0,3}}+[)\]]",
@@ -284,7 +302,7 @@ LABEL_PATTERNS = (
     ),
     TextPattern(
         name="secret after a command's option in a list",
-        mask=partial(_mask_pairs, 
+        mask=partial(_mask_pairs,
             re.compile(
                 rf"(?P<open>{_QUOTE})--?{_NAME_IN_QUOTES}(?P=open)\s{{0,3}}+,?\s{{0,3}}+"
                 rf"(?P<quote>{_QUOTE})(?!-){_VALUE_IN_QUOTES}(?P=quote)",
@@ -312,7 +330,7 @@ LABEL_PATTERNS = (
     ),
     TextPattern(
         name="secret in an XML element",
-        mask=partial(_mask_pairs, 
+        mask=partial(_mask_pairs,
             re.compile(
                 r"<(?:[\w-]{1,40}+:)?(?P<name>[\w.-]{1,80}+)(?:\s[^<>]{0,200}+)?>\s{0,20}+(?:<!\[CDATA\[)?"
                 r"(?P<value>[^<\]]++)(?=\]\]>|</)",
@@ -326,7 +344,7 @@ LABEL_PATTERNS = (
     ),
     TextPattern(
         name="secret beside its name",
-        mask=partial(_mask_pairs, 
+        mask=partial(_mask_pairs,
             re.compile(
                 rf"(?<![\w-])(?:name|key|id|header|field|variable){_QUOTE}?+\s{{0,3}}+[:=]\s{{0,3}}+{_QUOTE}?+"
                 rf"(?P<name>[\w.-]{{1,80}}+){_QUOTE}?+(?:{_GAP}[,;]?{_GAP}{_QUOTE}?+(?:value|val){_QUOTE}?+\s{{0,3}}+[:=]"
@@ -335,10 +353,7 @@ LABEL_PATTERNS = (
             ),
             _is_secret_pair,
         ),
-        prefilter=(
-            rf"(?:name|key|id|header|field|variable){_FORM_CLOSE}(?:\s|\\.){{0,3}}[:=](?:\s|\\.){{0,3}}"
-            rf"{JSON_QUOTE}?[\w.-]*{TEXT_NAME_FORM}",
-        ),
+        prefilter=(_BESIDE_FORM,),
         example='<add key="Smtp.Password" value="hunter2" />',
         counterexample='<add key="Smtp.Host" value="mail" />',
     ),

@@ -190,7 +190,10 @@ class Mask:
         arguments = mask_arguments(list(value))
         return [
             self._hide_value(item)
-            if before.startswith("-") and not item.startswith("-") and is_secret_name(before) and "=" not in before
+            if before.startswith("-")
+            and not item.startswith("-")
+            and is_secret_name(before)
+            and "=" not in before
             else item
             for before, item in zip(("", *arguments), arguments, strict=False)
         ]
@@ -215,7 +218,9 @@ class Mask:
             return value
         if isinstance(value, str) and is_ordinary_value(value):
             return self.mask_text(value)
-        if isinstance(value, list) and all(isinstance(item, str) and is_ordinary_value(item) for item in value):
+        if isinstance(value, list) and all(
+            isinstance(item, str) and is_ordinary_value(item) for item in value
+        ):
             return [self.mask_text(item) for item in value]
         return MASKED
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from firstcause.core.privacy.pattern_types import JSON_REST
+from firstcause.core.privacy.pattern_types import JSON_REST, split_words
 
 NAME_PARTS = (
-    "password", "passwd", "passphrase", "passcode", "pwd", "pswd", "secret", "apikey", "accesskey", "privatekey",
+    "password", "passwd", "passphrase", "passcode", "pwd", "pswd", "secret", "apikey", "accesskey",
+    "privatekey",
     "authorization", "authtoken", "accesstoken", "cookie", "credential", "accountkey", "encryptionkey",
     "signingkey", "masterkey", "authkey", "licensekey", "storagekey", "routingkey", "integrationkey",
     "subscriptionkey", "deploykey", "sessionid", "sessionkey", "sessiontoken", "sessid",
-    "psk", "presharedkey", "motdepasse", "contrasena", "passwort", "kennwort", "wachtwoord", "adgangskode", "katasandi",
+    "psk", "presharedkey", "sshpass", "functionskey", "motdepasse", "contrasena", "passwort", "kennwort",
+    "wachtwoord", "adgangskode", "katasandi",
 )  # fmt: skip
 """Letters of a name, anywhere in it, whatever else stands between them."""
 
 NAME_END = "token"
 WHOLE_NAMES = ("pass", "auth", "session", "bearer", "jwt", "cvv", "cvc", "otp", "sid")
 LAST_WORDS = (
-    "pass", "passe", "pw", "mdp", "clave", "senha", "parola", "haslo", "losenord", "passord", "salasana", "heslo",
+    "pass", "passe", "pw", "mdp", "clave", "senha", "parola", "haslo", "losenord", "passord", "salasana",
+    "heslo",
     "jelszo", "sifre", "parool", "lozinka", "geslo", "slaptazodis", "parole", "auth", "matkhau",
 )  # fmt: skip
 """Letters of names under which secrets stand: at the end; alone; as the last word."""
@@ -31,24 +34,24 @@ FOREIGN_PARTS = (
 )  # fmt: skip
 """Words with other letters, in lower case, anywhere in a name."""
 
-_METADATA_WORDS = frozenset(
-    "age alg algorithm arn at attempts audience budget changed class column count counts created days domain "
-    "enabled encoding endpoint error errors exception expiration expired expires expiry exists failed failure field "
-    "fields file filename forbidden format found id_type in index invalid issuer kind len length limit manager max "
-    "message min missing mode name names offset param parameter path policy pos position provider ref required "
-    "requirements resource retries rotation rounds samesite scope scopes service size source stat state stats stdin env "
-    "status store strategy strength timeout total ttl type types unit updated uri url usage used valid validator "
-    "version warning window".split()
+_METADATA_WORDS = split_words(
+    "age alg algorithm arn at attempts audience budget changed class column count counts created days "
+    "domain enabled encoding endpoint error errors exception expiration expired expires expiry exists "
+    "failed failure field fields file filename forbidden format found id_type in index invalid issuer "
+    "kind len length limit manager max message min missing mode name names offset param parameter path "
+    "policy pos position provider ref required requirements resource retries rotation rounds samesite "
+    "scope scopes service size source stat state stats stdin env status store strategy strength timeout "
+    "total ttl type types unit updated uri url usage used valid validator version warning window"
 )
 """Last words of names under which something about a secret stands, and not the secret."""
 
-_POSITION_WORDS = frozenset(
-    "cancellation cancel lock fencing sync continuation continue page next previous prev last resume cursor start end "
-    "stop unexpected lexer punctuation keyword change watch".split()
+_POSITION_WORDS = split_words(
+    "cancellation cancel lock fencing sync continuation continue page next previous prev last resume "
+    "cursor start end stop unexpected lexer punctuation keyword change watch"
 )
 """Words before "token" for one that says where to go on, and lets nobody in."""
 
-_QUESTION_WORDS = frozenset("has is are no num max min total missing needs requires require use uses".split())
+_QUESTION_WORDS = split_words("has is are no num max min total missing needs requires require use uses")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NON_WORD = re.compile(r"[^a-z0-9]", re.ASCII)
 _MAX_CACHED_LENGTH = 64
@@ -106,7 +109,7 @@ _BETWEEN_WORDS = "[_-]?"
 _TEXT_NAMES = (
     r"pass(?:word|wd|phrase|code)s?|pwd|pswd|psk|secret|token|cookie|credentials?|authorization|"
     r"(?:api|access|private|account|encryption|signing|master|auth|license|storage|routing|integration|"
-    r"subscription|deploy|session)[_-]?key|sess(?:ion)?[_-]?id|"
+    r"subscription|deploy|session|functions|pre-?shared)[_-]?key|sshpass|sess(?:ion)?[_-]?id|"
     r"mot[ _-]?de[ _-]?passe|contrasena|passwort|kennwort|wachtwoord|adgangskode|kata[ _-]?sandi"
 )
 _WHOLE_WORDS = "|".join(sorted({*WHOLE_NAMES, *LAST_WORDS}))
@@ -115,7 +118,6 @@ TEXT_NAME_REGEX = rf"(?:{_TEXT_NAMES}|(?<![a-z])(?:{_WHOLE_WORDS})(?![a-z0-9]))"
 
 TEXT_NAME_FORM = rf"(?:{_TEXT_NAMES}|(?:{_WHOLE_WORDS})|{FOREIGN_REGEX})"
 """The same for RE2 in JSON."""
-
 
 
 def _match_foreign_char(char: str) -> str:

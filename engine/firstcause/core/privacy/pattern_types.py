@@ -67,6 +67,11 @@ def substitute(
     return partial(regex.sub, replacement)
 
 
+def split_words(text: str) -> frozenset[str]:
+    """The words of a list that is written as a text."""
+    return frozenset(text.split())
+
+
 def in_json(regex: str) -> str:
     """The prefilter form of a secret whose case matters and that begins a word."""
     return rf"{JSON_WORD_START}(?-i:{regex})"

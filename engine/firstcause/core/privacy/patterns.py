@@ -1,8 +1,8 @@
 """All tables of secrets together: what they look like in texts and in data.
 
-The mask and the prefilter are made from these tables: add a secret in `issuers`, `labels`, `connections`, `sentences`,
-`personal` or `names`, and nowhere else. The tests walk the tables, mask each example and check that the
-prefilter flags it. Prefilter forms are RE2, case-insensitive, and match the bytes of a JSON document. They
+The mask and the prefilter are made from these tables: add a secret in `issuers`, `labels`, `connections`,
+`sentences`, `personal` or `names`, and nowhere else. The tests walk the tables, mask each
+example and check that the prefilter flags it. Prefilter forms are RE2, case-insensitive, and match the bytes of a JSON document. They
 have no look-around, so they match more often than the regex does, and never less often.
 """
 
@@ -12,8 +12,8 @@ from firstcause.core.privacy.connections import CONNECTION_PATTERNS
 from firstcause.core.privacy.issuers import ISSUER_PATTERNS
 from firstcause.core.privacy.labels import LABEL_PATTERNS
 from firstcause.core.privacy.names import NAME_REGEX, NAME_REST
-from firstcause.core.privacy.sentences import SENTENCE_PATTERNS
 from firstcause.core.privacy.pattern_types import JSON_REST, DataPattern
+from firstcause.core.privacy.sentences import SENTENCE_PATTERNS
 
 _LONG_INT_DIGITS = 400
 """Digits from which on the prefilter flags a number; the mask replaces numbers of some thousand digits."""
@@ -72,5 +72,5 @@ DATA_PATTERNS = (
     ),
 )
 
-HIDING_FORMS = (r"\\u", r"\\/", r"\xc4\xb0", r"\xe2\x84\xaa")
+HIDING_FORMS = (r"\\u", r"\\/", r"\xc4\xb0", r"\xe2\x84\xaa", r"\xcf\xb4")
 """RE2 forms of what may hide any of the above: escapes, and letters that become ASCII ones in lower case."""

@@ -5,45 +5,52 @@ from __future__ import annotations
 import re
 
 from firstcause.core.privacy.names import is_secret_name
+from firstcause.core.privacy.pattern_types import split_words
 
-_ABSENT_VALUES = frozenset(
-    "null none nil undefined true false missing empty unset absent blank no yes na n/a not-set notset default nan "
-    "redacted filtered hidden removed masked secret-redacted <nil> (nil) (null) (none) (empty) str string int "
-    "integer bool boolean bytes any object number text optional char varchar buffer uuid secretstr secretbytes".split()
+_ABSENT_VALUES = split_words(
+    "null none nil undefined true false missing empty unset absent blank no yes na n/a not-set notset "
+    "default nan redacted filtered hidden removed masked secret-redacted <nil> (nil) (null) (none) "
+    "(empty) str string int integer bool boolean bytes any object number text optional char varchar "
+    "buffer uuid secretstr secretbytes"
 )
 """Values that say that there is none, or of which type it is."""
 
-_METHOD_WORDS = frozenset(
-    "simple kerberos ntlm digest oauth oauth2 oidc ldap saml sasl plain pam basic bearer mtls negotiate".split()
+_METHOD_WORDS = split_words(
+    "simple kerberos ntlm digest oauth oauth2 oidc ldap saml sasl plain pam basic bearer mtls negotiate"
 )
 """How somebody is authenticated; a secret may follow such a word."""
 
-_STATUS_WORDS = frozenset(
-    "not must required require requires missing invalid expired denied failed failure cannot can't unable unknown "
-    "unauthorized unauthorised unauthenticated forbidden rejected revoked refused incorrect wrong bad empty unset "
-    "undefined absent blank mismatch mismatched mismatches malformed unsupported unexpected expected unavailable "
-    "exceeded too already never only should may cannot could couldn't doesn't does didn't isn't wasn't don't won't "
-    "error exception warning timeout timed disabled enabled changed rotated updated refreshed refreshing renewed "
-    "renewing created deleted removed reset loaded loading reloaded found started starting stopped closed opened "
-    "established verified verification validated validation valid ok okay accepted granted permitted permission "
-    "permissions access used unused reused stale stolen leaked locked ended terminated invalidated issued sent "
-    "received ignored skipped unchanged matched matches unreadable undecodable undecipherable deprecated please "
-    "contains contain limit quota insufficient conflict duplicate exists lookup decoding parsing signature "
+_STATUS_WORDS = split_words(
+    "not must required require requires missing invalid expired denied failed failure cannot can't unable "
+    "unknown unauthorized unauthorised unauthenticated forbidden rejected revoked refused incorrect wrong "
+    "bad empty unset undefined absent blank mismatch mismatched mismatches malformed unsupported "
+    "unexpected expected unavailable exceeded too already never only should may cannot could couldn't "
+    "doesn't does didn't isn't wasn't don't won't error exception warning timeout timed disabled enabled "
+    "changed rotated updated refreshed refreshing renewed renewing created deleted removed reset loaded "
+    "loading reloaded found started starting stopped closed opened established verified verification "
+    "validated validation valid ok okay accepted granted permitted permission permissions access used "
+    "unused reused stale stolen leaked locked ended terminated invalidated issued sent received ignored "
+    "skipped unchanged matched matches unreadable undecodable undecipherable deprecated please contains "
+    "contain limit quota insufficient conflict duplicate exists lookup decoding parsing signature "
     "authentication authorization request response provided configured specified supplied given set "
-    "blocked allowed redacted hidden masked filtered unresolved pending cached available unterminated length least most character "
-    "characters digits letters minimum maximum weak strong weird short long future past".split()
+    "blocked allowed redacted hidden masked filtered unresolved pending cached available unterminated "
+    "length least most character characters digits letters minimum maximum weak strong weird short long "
+    "future past"
 )
 """Words of messages about secrets. A text with one of them between other words is a message."""
 
-_FUNCTION_WORDS = frozenset(
-    "the a an this that these those your our their its is are was were be been has have had will would for of in on "
-    "at to from by with without as if when while after before because and or but both either there it he she we "
-    "you they all each every some any more less than then also just still yet see check use try got get no server "
-    "client user".split()
+_FUNCTION_WORDS = split_words(
+    "the a an this that these those your our their its is are was were be been has have had will would "
+    "for of in on at to from by with without as if when while after before because and or but both either "
+    "there it he she we you they all each every some any more less than then also just still yet see "
+    "check use try got get no server client user"
 )
 """Words that begin a message where no password does."""
 
-_WORD = re.compile(r"[\"'(\[`]{0,2}[A-Za-z][A-Za-z_'/-]{0,40}[)\"'\].,:;!?`]{0,3}|\d{1,3}[.,:;%)]{0,2}|[-–—|]", re.ASCII)
+_WORD = re.compile(
+    r"[\"'(\[`]{0,2}[A-Za-z][A-Za-z_'/-]{0,40}[)\"'\].,:;!?`]{0,3}|\d{1,3}[.,:;%)]{0,2}|[-\u2013\u2014|]",
+    re.ASCII,
+)
 _SOLE_WORD_ENDS = ".,:;!?\"'`()[]"
 _PLACEHOLDERS = (
     r"\$\{[^{}]{1,80}\}|\$\([^()]{1,80}\)|\$[A-Z_][A-Z0-9_]{0,60}|\{\{.{0,80}\}\}|\$\{\{.{0,80}\}\}"
@@ -59,19 +66,22 @@ _CODE = re.compile(
     r"(?:await|new|async|lambda|function|self|this|os|process|env|environ|config|settings|request|req|args|kwargs"
     r"|options|opts|params|ctx|context|data|body|cfg|conf|super|cls|app|event|payload|form|headers|std|System"
     r"|credentials|secrets|vault|local|var|module)\b(?:\.[A-Za-z_]|\[|\(|->| [A-Za-z_]{2,40}[.(])"
-    r"|[A-Za-z_][A-Za-z_.]{0,60}\([^()\n]{0,200}\)|[A-Za-z_][A-Za-z_.]{0,60}\[(?:\d{1,3}|[\"'][\w -]{1,40}[\"'])\]"
+    r"|[A-Za-z_][A-Za-z_.]{0,60}\([^()\n]{0,200}\)"
+    r"|[A-Za-z_][A-Za-z_.]{0,60}\[(?:\d{1,3}|[\"'][\w -]{1,40}[\"'])\]"
     r"|[A-Z][A-Za-z.]{0,40}\[[A-Za-z., |]{1,60}\]|[\w.]{0,60}(?:Error|Exception)\b",
     re.ASCII,
 )
-_IDENTIFIER = re.compile(r"[A-Za-z]{1,40}(?:_[A-Za-z]{1,40}){0,6}|[a-z]{1,30}(?:[A-Z][a-z]{1,30}){1,5}", re.ASCII)
+_IDENTIFIER = re.compile(
+    r"[A-Za-z]{1,40}(?:_[A-Za-z]{1,40}){0,6}|[a-z]{1,30}(?:[A-Z][a-z]{1,30}){1,5}", re.ASCII
+)
 _MAX_PROSE_LENGTH = 300
 _MIN_LENGTH_WITHOUT_LETTERS = 6
 _NEXT_WORDS = 5
 _MAX_COUNT_DIGITS = 3
 
-FIELD_NAMES = frozenset(
-    "user username login email name id host hostname port database db url uri key value type code phone address "
-    "account tenant role region first_name last_name remember remember_me confirm mail nutzer".split()
+FIELD_NAMES = split_words(
+    "user username login email name id host hostname port database db url uri key value type code phone "
+    "address account tenant role region first_name last_name remember remember_me confirm mail nutzer"
 )
 """Names of other fields that stand beside a secret's name in a list of names."""
 
@@ -104,7 +114,7 @@ def is_message(value: str) -> bool:
 
 
 def is_ordinary_value(value: str) -> bool:
-    """Whether a value in quotation marks, or a value in data, is no secret though a secret's name precedes."""
+    """Whether a value in quotation marks or in data is no secret, though a secret's name precedes."""
     return is_absent(value) or is_message(value)
 
 
@@ -143,4 +153,6 @@ def is_secret_identifier(value: str) -> bool:
     first, dot, rest = value.partition(".")
     if dot:
         return _IDENTIFIER.fullmatch(first + rest) is not None and is_secret_name(first)
-    return _IDENTIFIER.fullmatch(value) is not None and (is_secret_name(value) or value.lower() in FIELD_NAMES)
+    return _IDENTIFIER.fullmatch(value) is not None and (
+        is_secret_name(value) or value.lower() in FIELD_NAMES
+    )

@@ -15,7 +15,7 @@ from firstcause.core.privacy.pattern_types import (
 )
 from firstcause.core.privacy.prose import is_ordinary_value
 
-_PASSWORD = (
+_NAME = (
     r"(?:password|passwd|passphrase|passcode|passwort|kennwort|contrasena|senha|mot[ ]de[ ]passe|wachtwoord"
     r"|adgangskode|passord|salasana|parola)"
 )
@@ -44,21 +44,23 @@ def _mask_variable(match: re.Match[str]) -> str:
     return _mask_told(match) if is_secret else match[0]
 
 
+_TOLD_FORM = (
+    rf"(?:{_NAME}|api[ _-]?key|secret|token|{FOREIGN_REGEX}){JSON_SPACE}{{1,3}}"
+    rf"(?:(?:is|was|to|lautet|ist|es|est|\xc3[\xa9\x89\xa4\x84]r?|jest|\\\\+u00e9){JSON_SPACE}|{JSON_QUOTE})"
+)
+
 SENTENCE_PATTERNS = (
     TextPattern(
         name="secret told in a sentence",
         mask=substitute(
             re.compile(
-                rf"(?:(?:\b(?:{_PASSWORD}|api[ _-]?key|secret|token)|{FOREIGN_TEXT_REGEX})\s{{1,3}}"
+                rf"(?:(?:\b(?:{_NAME}|api[ _-]?key|secret|token)|{FOREIGN_TEXT_REGEX})\s{{1,3}}"
                 rf"(?:{_VERB}\s{{1,3}}[\"'`]?|[\"'`])|(?:{FOREIGN_TEXT_REGEX})[はが是为為](?=[A-Za-z0-9])){_RANDOM}",
                 REGEX_FLAGS,
             ),
             _mask_told,
         ),
-        prefilter=(
-            rf"(?:{_PASSWORD}|api[ _-]?key|secret|token|{FOREIGN_REGEX}){JSON_SPACE}{{1,3}}"
-            rf"(?:(?:is|was|to|lautet|ist|es|est|\xc3[\xa9\x89\xa4\x84]r?|jest|\\\\+u00e9){JSON_SPACE}|{JSON_QUOTE})", rf"(?:{FOREIGN_REGEX})[\x80-\xff]{{3}}[a-z0-9]",
-        ),
+        prefilter=(_TOLD_FORM, rf"(?:{FOREIGN_REGEX})[\x80-\xff]{{3}}[a-z0-9]"),
         example="your new password is hunter2024",
         counterexample="the password is too short",
     ),
@@ -66,24 +68,29 @@ SENTENCE_PATTERNS = (
         name="password with words between",
         mask=substitute(
             re.compile(
-                rf"\b{_PASSWORD}(?:\s{{1,3}}(?:(?:for|of|from|van|von|f(?:ü|\\{{1,31}}u00fc)r|de|do|du|per|user)\s{{1,3}}){{0,2}}[\w@.-]{{1,64}}"
+                rf"\b{_NAME}(?:\s{{1,3}}"
+                rf"(?:(?:for|of|from|van|von|f(?:ü|\\{{1,31}}u00fc)r|de|do|du|per|user)\s{{1,3}}){{0,2}}[\w@.-]{{1,64}}"
                 rf"|\s{{0,3}}\([^()\n]{{1,64}}\))?(?::\s{{0,3}}|\s{{1,3}})[\"'`]?{_RANDOM}",
                 REGEX_FLAGS,
             ),
             _mask_told,
         ),
-        prefilter=(rf"{_PASSWORD}(?:{JSON_SPACE}|[(:])",),
+        prefilter=(rf"{_NAME}(?:{JSON_SPACE}|[(:])",),
         example="user ann with password hunter2024",
         counterexample="the password of ann expired on 2026-01-01",
     ),
     TextPattern(
         name="secret after a variable's name",
         mask=substitute(
-            re.compile(rf"(?<![\w.-])(?P<name>[A-Za-z]{{1,20}}(?:_[A-Za-z]{{1,20}}){{1,5}})[ \t]{{1,3}}{_RANDOM}", REGEX_FLAGS),
+            re.compile(
+                rf"(?<![\w.-])(?P<name>[A-Za-z]{{1,20}}(?:_[A-Za-z]{{1,20}}){{1,5}})[ \t]{{1,3}}{_RANDOM}",
+                REGEX_FLAGS,
+            ),
             _mask_variable,
         ),
         prefilter=(
-            rf"(?:{_VARIABLE_WORDS})_[a-z_]+{JSON_SPACE}", rf"_(?:{_VARIABLE_WORDS})(?:_[a-z_]*)?{JSON_SPACE}",
+            rf"(?:{_VARIABLE_WORDS})_[a-z_]+{JSON_SPACE}",
+            rf"_(?:{_VARIABLE_WORDS})(?:_[a-z_]*)?{JSON_SPACE}",
         ),
         example="ENV SMTP_PASSWORD hunter2024",
         counterexample="column api_key is missing",
@@ -91,7 +98,10 @@ SENTENCE_PATTERNS = (
     TextPattern(
         name="name and password together",
         mask=substitute(
-            re.compile(rf"\b(?:credentials?|creds|login|userpass)\s{{1,3}}[\w.@-]{{1,64}}[:/](?!/){_RANDOM}", REGEX_FLAGS),
+            re.compile(
+                rf"\b(?:credentials?|creds|login|userpass)\s{{1,3}}[\w.@-]{{1,64}}[:/](?!/){_RANDOM}",
+                REGEX_FLAGS,
+            ),
             _mask_told,
         ),
         prefilter=(rf"(?:credentials?|creds|login|userpass){JSON_SPACE}{{1,3}}[\w.@-]+[:/]",),
