@@ -278,7 +278,7 @@ _ISSUED_PREFIXES = (
 
 def list_issued() -> list[tuple[str, tuple[str, ...]]]:
     """Keys by their issuers' shapes, as an application logs them; a negative length is of hexadecimal digits."""
-    found = []
+    found: list[tuple[str, tuple[str, ...]]] = []
     for prefix, length in _ISSUED_PREFIXES:
         body = LONG[:length] if length > 0 else DIGITS[:-length] if length else "IOSFODNN7EXAMPLE"
         found.append((f"refused {prefix}{body}", (f"{prefix}{body}", body[-12:])))

@@ -18,7 +18,7 @@ from firstcause.core.privacy.patterns import TEXT_PATTERNS as SECRET_PATTERNS
 from firstcause.core.privacy.personal import PERSONAL_PATTERNS, PersonalData
 from firstcause.core.privacy.prefilter import compile_prefilter
 
-TEXT_PATTERNS = (*SECRET_PATTERNS, *PERSONAL_PATTERNS.values())
+TEXT_PATTERNS: tuple[TextPattern, ...] = (*SECRET_PATTERNS, *PERSONAL_PATTERNS.values())
 MASK = Mask(personal_data=PersonalData)
 text_patterns = pytest.mark.parametrize("pattern", TEXT_PATTERNS, ids=[row.name for row in TEXT_PATTERNS])
 data_patterns = pytest.mark.parametrize("pattern", DATA_PATTERNS, ids=[row.name for row in DATA_PATTERNS])
@@ -67,7 +67,7 @@ def test_data_pattern_counterexample_is_left_as_it_is(pattern: DataPattern) -> N
 
 
 def test_pattern_names_are_unique() -> None:
-    names = [row.name for row in (*TEXT_PATTERNS, *DATA_PATTERNS)]
+    names = [*(row.name for row in TEXT_PATTERNS), *(row.name for row in DATA_PATTERNS)]
     assert len(names) == len(set(names))
 
 
@@ -81,8 +81,9 @@ SEEN = st.sampled_from(
     ]
 )
 GLUE = st.sampled_from(
-    ["", " ", "\n", "\t", '"', "'", "\\", '\\"', "=", ":", ": ", ", ", "(", ")", "[", "]", "{", "}", "|", "%22",
-     "&quot;", "-", "--", "/", "@", "?", "&", "\x0b", "\x0c", "é", "\u212a", "\u0130", MASKED, "https://", "\ud800"]
+    ["", " ", "\n", "\t", '"', "'", "\\", '\\"', "=", ":", ": ", ", ", "(", ")", "[", "]", "{", "}", "|", "-",
+     "--", "/", "@", "?", "&", "%22", "&quot;", "\x0b", "\x0c", "é", "\u212a", "\u0130", MASKED, "https://",
+     "\ud800"]
 )  # fmt: skip
 
 

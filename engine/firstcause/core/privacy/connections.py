@@ -61,7 +61,7 @@ _DIRECTORY_ID = re.compile(r"\d{1,10}(?::\d{1,10})?", re.ASCII)
 
 
 def mask_option_value(command: str, option: str, value: str) -> str | None:
-    """What stands after one of a command's own options, masked; None where it is no secret."""
+    """What stands after one of a command's own options, masked; None where it stays."""
     if is_absent(value) or (command in {"docker", "podman", "helm"} and _PUBLISHED_PORT.match(value)):
         return None
     user, sign, password = value.partition("%" if command == "smbclient" else ":")

@@ -1,6 +1,6 @@
 """Secrets after their name in a text: `password=...`, JSON, YAML, XML, SQL, argument lists, pairs.
 
-What follows a name is told from prose and code by `prose`; which names are meant, by `names`.
+`prose` tells a value from prose and code; `names` lists the names.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def _keeps_container(value: str) -> bool:
 
 
 def _replace_value(label: _Label, value: re.Match[str]) -> str | None:
-    """The value masked, or None where it is no secret."""
+    """The value masked, or None where it stays."""
     group: Callable[[str], str | None] = value.groupdict().get
     if (lines := group("lines")) is not None:
         indent = lines[: len(lines) - len(lines.lstrip(" \t"))]
@@ -216,7 +216,7 @@ def _match_value(label: _Label, text: str, position: int) -> re.Match[str] | Non
 def _mask_named(text: str) -> str:
     parts, copied, position = [], 0, 0
     while (match := _LABEL.search(text, position)) is not None:
-        # A value that is no secret may contain one: the search goes on at its start.
+        # A value that stays may contain a secret: the next search begins at its start.
         position = match.end()
         label = _read_label(match)
         value = _match_value(label, text, position) if label is not None else None
@@ -243,7 +243,7 @@ def _mask_pairs(regex: re.Pattern[str], is_secret: Callable[[re.Match[str]], boo
     parts, copied, position = [], 0, 0
     while (match := regex.search(text, position)) is not None:
         start, end = match.span("value")
-        # A value that is no secret may contain one: the search goes on at its start.
+        # A value that stays may contain a secret: the next search begins at its start.
         position = max(start, match.start() + 1)
         if is_secret(match):
             parts += [text[copied:start], MASKED]

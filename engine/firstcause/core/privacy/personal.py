@@ -29,7 +29,7 @@ _IDENTIFIER_WORD = re.compile(
 
 
 def is_identifier_name(name: str) -> bool:
-    """Whether a number after this name counts or names something, so that it is no card number."""
+    """Whether a number after this name counts or names something and is therefore not a card."""
     return _IDENTIFIER_WORD.search(_CAMEL_WORD.sub("_", name[-_CONTEXT_LENGTH:])) is not None
 
 

@@ -71,7 +71,7 @@ class Prefilter:
         return tuple(self._rows[index - _FIRST_TEXT_ROW] for index in sorted(matched) if index != _DATA)
 
 
-@lru_cache(maxsize=2 ** len(PersonalData))
+@lru_cache(maxsize=8)
 def get_prefilter(personal_data: frozenset[PersonalData]) -> Prefilter:
     """For texts. personal_data: the kinds that are masked beside secrets."""
     return Prefilter((*TEXT_PATTERNS, *(PERSONAL_PATTERNS[kind] for kind in sorted(personal_data))))

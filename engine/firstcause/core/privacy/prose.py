@@ -114,7 +114,7 @@ def is_message(value: str) -> bool:
 
 
 def is_ordinary_value(value: str) -> bool:
-    """Whether a value in quotation marks or in data is no secret, though a secret's name precedes."""
+    """Whether a value in quotation marks or in data stays, though a secret's name precedes."""
     return is_absent(value) or is_message(value)
 
 

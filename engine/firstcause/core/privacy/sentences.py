@@ -1,4 +1,4 @@
-"""Secrets that are told in a sentence, without a sign between the name and the value."""
+"""Secrets in a sentence, without a sign between the name and the value."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NAME = (
     r"|adgangskode|passord|salasana|parola)"
 )
 _VERB = r"(?:is|was|to|lautet|ist|es|est|(?:é|\\{1,31}u00e9)|är|jest)"
-# What is no word: letters and digits mixed, and no name of an algorithm.
+# Unlike a word: letters and digits mixed, and no name of an algorithm.
 _RANDOM = (
     r"(?=[^\s\"'`]{0,60}?[a-z])(?=[^\s\"'`]{0,60}?\d)(?!(?:sha|rs|hs|es|ps|md|v|aes|utf|base)-?\d)"
     r"(?P<value>[^\s\"'`,;]{6,}+)"
