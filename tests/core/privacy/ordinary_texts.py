@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 TEXTS = (
+    "ROOT LOGIN ON tty2", "ANONYMOUS FTP LOGIN FROM 10.0.0.7, (anonymous)", "deleting blk_-5500005555555559",
     "price of a token: 0.004 EUR",
     # A name and a message
     "api_key: not set", "API_KEY: missing", "api_key: None", "api key: required", "Unexpected token: '}'",

@@ -222,7 +222,7 @@ CONNECTION_PATTERNS = (
     _build(
         "secret of a protocol's login",
         r"(?:\bAUTH\s{1,3}(?:PLAIN|LOGIN|XOAUTH2|CRAM-MD5|SCRAM-SHA-\d{1,3})\s{1,3}|(?:^|[\n>\]:\"']\s{0,3})(?-i:PASS)\s{1,3}:?"
-        r"|\b(?:requirepass|masterauth|-pass(?:in|out)\s{1,3}pass:|sasl_passwd)\s{0,3}[\"']?|(?-i:\bLOGIN)\s[\w.@-]{1,64}\s(?![a-z]+\b))(?P<value>[^\s\"']{4,}+)",
+        r"|\b(?:requirepass|masterauth|-pass(?:in|out)\s{1,3}pass:|sasl_passwd)\s{0,3}[\"']?|(?-i:\b[A-Za-z]{0,4}\d{1,6}\sLOGIN)\s[\w.@\"-]{1,64}\s)(?P<value>[^\s\"']{4,}+)",
         (
             r"auth(?: |\\.){1,3}(?:plain|login|xoauth|cram|scram)", r"pass(?: |\\.){1,3}", "requirepass",
             "masterauth", r"-pass(?:in|out)", "sasl_passwd", r"(?-i:LOGIN)(?: |\\.)",

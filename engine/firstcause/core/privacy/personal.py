@@ -80,7 +80,7 @@ def _mask_iban(match: re.Match[str]) -> str:
 
 # Visa, Mastercard, UnionPay and Discover, JCB, American Express, Diners: first digits and lengths.
 _CARD = (
-    r"(?<![\w.])(?<![0-9a-f]{8}-)(?:(?:4\d{3}|5[1-5]\d\d|2[2-7]\d\d|6\d{3}|35\d\d)"
+    r"(?<![\w.])(?<![0-9a-f]{8}-)(?<!_-)(?:(?:4\d{3}|5[1-5]\d\d|2[2-7]\d\d|6\d{3}|35\d\d)"
     r"(?:\d{12}|([ -])\d{4}\1\d{4}\1\d{4})|3[47]\d{13}|3[47]\d\d([ -])\d{6}\2\d{5}|3[068]\d{12})"
     r"(?!\w|[-.]\w)"
 )
