@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from firstcause.core.grouping.parts import Patience
 from firstcause.core.model import Frozen, MaybeName, Priority, Scalar, Severity
 from firstcause.core.notify.quiet_hours import QuietHours
+from firstcause.core.privacy.personal import PersonalData
 from firstcause.core.selfcheck.watchdog import WatchdogSchedule
 from firstcause.core.text.durations import Duration
 from firstcause.core.text.sizes import Size
@@ -94,6 +95,15 @@ class Rules(Frozen):
 
     paths: tuple[str, ...] = ("shipped",)
     thresholds: dict[str, Scalar | tuple[Scalar, ...]] = Field(default_factory=dict)
+
+
+class Privacy(Frozen):
+    """What is masked beside secrets, before anything is stored, shown or sent.
+
+    mask_personal_data: kinds of personal data; empty: none.
+    """
+
+    mask_personal_data: tuple[PersonalData, ...] = (PersonalData.CARDS,)
 
 
 class Topology(Frozen):
@@ -406,6 +416,7 @@ class Settings(BaseSettings):
     intake: Intake = Field(default_factory=Intake)
     notify: Notify = Field(default_factory=Notify)
     health: Health = Field(default_factory=Health)
+    privacy: Privacy = Field(default_factory=Privacy)
     plugins: dict[str, dict[str, Any]] = Field(default_factory=dict)
     folder: Path = Field(default_factory=Path.cwd, exclude=True)
 

@@ -10,6 +10,7 @@ import pytest
 import firstcause_twilio
 from firstcause.config import Settings, load
 from firstcause.core.model import Priority
+from firstcause.core.privacy.personal import PersonalData
 from firstcause.errors import ConfigError
 from firstcause.hookspecs.setting_files import read_file_keys
 
@@ -55,6 +56,13 @@ def test_an_empty_file_is_all_defaults(config: Any, tmp_path: Path) -> None:
     assert settings.notify.routes == ()
     assert settings.plugins == {}
     assert settings.store_url == f"sqlite:///{tmp_path}/state/firstcause/firstcause.db"
+
+
+def test_personal_data_to_mask_is_named_by_kind(config: Any) -> None:
+    assert load(config("")).privacy.mask_personal_data == (PersonalData.CARDS,)
+    settings = load(config("[privacy]\nmask_personal_data = ['ibans', 'emails']"))
+    assert settings.privacy.mask_personal_data == (PersonalData.IBANS, PersonalData.EMAILS)
+    assert "'cards', 'ibans' or 'emails'" in mistake(config("[privacy]\nmask_personal_data = ['phones']"))
 
 
 def test_no_file_is_all_defaults_too(config: Any) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class SecretMasking:
-    """Builds the mask from the environment, the intake tokens and the plugins' secrets.
+    """Builds the mask from the configuration, the environment, the intake tokens and the plugins' secrets.
 
     list_plugin_secrets: returns the secrets in plugins' settings.
     """
@@ -39,6 +39,7 @@ class SecretMasking:
         if cached is None or cached[0] is not rulebase or cached[1] != stamp:
             values = environment.read_secret_values(rulebase.catalog.env_vars(), env_file)
             tokens = (entry.token.get_secret_value() for entry in self.settings.intake.tokens.values())
-            mask = Mask([*values, *tokens, *self.list_plugin_secrets()])
+            secrets = [*values, *tokens, *self.list_plugin_secrets()]
+            mask = Mask(secrets, self.settings.privacy.mask_personal_data)
             cached = self._cached = (rulebase, stamp, mask)
         return cached[2]

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from firstcause.core.model import Event, Source
 from firstcause.core.privacy.masking import Mask
-from firstcause.core.privacy.patterns import MASKED
+from firstcause.core.privacy.pattern_types import MASKED
+from firstcause.core.privacy.personal import PersonalData
 
 MASK = Mask()
 QUICK = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
@@ -163,6 +164,29 @@ HOSTILE = {
     "spaces": " ",
     "nested": '{"password":{"a":',
     "unicode": "password=ß",
+    "xml": "<password>",
+    "xml values": "<password>x",
+    "named pairs": "name: password ",
+    "pairs": "('password', '",
+    "options in lists": "'--password', '",
+    "yaml blocks": "password: |\n  ",
+    "yaml block ends": "|\n x",
+    "sql": "identified by '",
+    "sentences": "password for ann: ",
+    "commands": "curl -u a:b ",
+    "command words": "curl ",
+    "authorization": "Authorization: Digest a=",
+    "foreign words": "пароль ",
+    "escapes": "\\u043f",
+    "encoded quotes": "password%22",
+    "addresses": "a:b@",
+    "oracle": "a/b@c:15",
+    "colons": "a:5432:",
+    "signatures": "&sig=a",
+    "hashes": "$2y$",
+    "ibans": "DE89 ",
+    "mails": "a.b@",
+    "variables": "a_password ",
 }
 
 
@@ -403,6 +427,51 @@ def test_an_event_keeps_what_is_no_secret() -> None:
     )  # fmt: skip
     assert Mask(["another secret"]).mask_event(given_) == given_
     assert MASK.mask_event(event()) == event()
+
+
+NAMED_SECRETS = [
+    ("https://ann:Tr0ub4dor-x9@db.example.org", "Tr0ub4dor-x9"),
+    ("job --token=q8Zr2LmX0vTn5KcY", "q8Zr2LmX0vTn5KcY"),
+    (GITHUB, GITHUB),
+]
+
+
+@pytest.mark.parametrize(("name", "secret"), NAMED_SECRETS)
+@pytest.mark.parametrize("field", ["code", "tenant", "service", "id"])
+def test_secret_in_a_name_of_an_event_is_masked(field: str, name: str, secret: str) -> None:
+    masked = MASK.mask_event(event(code="A").model_copy(update={field: name}))
+    assert secret not in masked.model_dump_json()
+    assert MASK.mask_event(masked) == masked
+
+
+def test_events_whose_ids_hold_different_secrets_stay_different() -> None:
+    ids = {MASK.mask_event(event(id=f"job?token=q8Zr2LmX0vTn5Kc{number}")).id for number in range(5)}
+    assert len(ids) == 5
+
+
+@pytest.mark.parametrize("name", [SID, "4111111111111111", "ann@example.com", "order 4111111111111111"])
+def test_accounts_and_personal_data_stay_in_names(name: str) -> None:
+    given_ = event(code=name, tenant=name, service=name, id=name)
+    assert Mask(personal_data=PersonalData).mask_event(given_) == given_
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (PersonalData.CARDS, "card 4111111111111111 declined", "4111111111111111"),
+        (PersonalData.CARDS, "card 4111 1111 1111 1111 declined", "1111 1111"),
+        (PersonalData.CARDS, "card 30569309025904 declined", "30569309025904"),
+        (PersonalData.IBANS, "refund to DE89 3704 0044 0532 0130 00 failed", "3704 0044"),
+        (PersonalData.IBANS, "refund to GB29NWBK60161331926819, failed", "NWBK6016"),
+        (PersonalData.EMAILS, "mail to ann.lee+x@shop.example.com bounced", "ann.lee"),
+    ],
+)
+def test_personal_data_is_masked_where_it_is_asked_for(kind: PersonalData, text: str, value: str) -> None:
+    assert Mask(personal_data=()).mask_text(text) == text
+    assert value not in Mask(personal_data=[kind]).mask_text(text)
+    body = json.dumps({"message": text}).encode()
+    assert not Mask(personal_data=[kind]).surely_clean(body)
+    assert Mask(personal_data=()).surely_clean(body)
 
 
 # Laws

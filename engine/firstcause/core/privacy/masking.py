@@ -5,14 +5,22 @@ The time is linear in the length of the input.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
-from firstcause.core.privacy.patterns import MASKED, MIN_SECRET_LENGTH, TEXT_PATTERNS, is_secret_name
-from firstcause.core.privacy.prefilter import surely_clean
+import msgspec
+
+from firstcause.core.privacy.connections import mask_arguments
+from firstcause.core.privacy.names import is_secret_name
+from firstcause.core.privacy.pattern_types import MASKED, MIN_SECRET_LENGTH
+from firstcause.core.privacy.personal import PersonalData, is_identifier_name
+from firstcause.core.privacy.prefilter import Prefilter, get_name_prefilter, get_prefilter
+from firstcause.core.privacy.prose import FIELD_NAMES, is_ordinary_value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -23,6 +31,10 @@ _MAX_DEPTH = 50
 _MAX_PASSES = 4
 _MAX_NAME_LENGTH = 200
 _MAX_INT_BITS = 10_000
+_MAX_CACHED_LENGTH = 64
+_ID_DIGEST_BYTES = 16
+_MIN_CARD_DIGITS = 14
+_CARD_LIMIT = 10**19
 
 
 class Mask:
@@ -30,27 +42,31 @@ class Mask:
 
     secrets: exact values that must not appear anywhere: neither as they are nor encoded for JSON or a URL.
         Values shorter than 6 characters are ignored, since they also occur in ordinary text.
+    personal_data: what is masked beside secrets.
     """
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    def __init__(
+        self, secrets: Iterable[str] = (), personal_data: Iterable[PersonalData] = (PersonalData.CARDS,)
+    ) -> None:
         values = {form for secret in secrets for form in _encode_forms(secret.strip())}
         usable = (value for value in values if len(value) >= MIN_SECRET_LENGTH and value not in MASKED)
         self._secrets = sorted(usable, key=lambda value: (-len(value), value))
         self._secret_bytes = [value.encode("utf-8", "replace") for value in self._secrets]
+        kinds = frozenset(personal_data)
+        self._prefilter = get_prefilter(kinds)
+        # Names repeat from event to event. Long ones are not kept, so that memory stays bounded.
+        self._mask_key_cached = lru_cache(maxsize=4096)(self.mask_text)
+        self._mask_name_cached = lru_cache(maxsize=4096)(self._mask_name_text)
 
     def surely_clean(self, document: bytes) -> bool:
-        """Whether masking surely changes nothing in a JSON document, by one look at its bytes."""
-        return surely_clean(document, self._secret_bytes)
+        """Whether masking surely changes nothing in a JSON document in UTF-8, by one look at its bytes."""
+        return self._prefilter.is_clean(document) and not any(
+            secret in document for secret in self._secret_bytes
+        )
 
     def mask_text(self, text: str) -> str:
         """Replace every secret in a text by "[masked]"."""
-        for _ in range(_MAX_PASSES):
-            # What one pattern leaves can complete a match of another: repeat until nothing changes.
-            masked = _mask_patterns(self.mask_exact(text))
-            if masked == text:
-                break
-            text = masked
-        return text
+        return self._mask_with(self._prefilter, text)
 
     def mask_exact(self, text: str) -> str:
         """Replace only the exact secrets in a text."""
@@ -68,10 +84,10 @@ class Mask:
         return self._mask_value(value, 0)
 
     def mask_event(self, event: Event) -> Event:
-        """Mask secrets in an event. Its names (id, code, tenant, service) lose only the exact secrets."""
+        """Mask secrets in an event. Of its names (id, code, tenant, service) personal data stays."""
         return event.model_copy(
             update={
-                "id": self.mask_exact(event.id),
+                "id": self._mask_id(event.id),
                 "message": self._mask_optional(event.message),
                 "stack": self._mask_optional(event.stack),
                 "details": self.mask_data(event.details),
@@ -88,8 +104,36 @@ class Mask:
     def _mask_optional(self, text: str | None) -> str | None:
         return None if text is None else self.mask_text(text)
 
+    def _mask_with(self, prefilter: Prefilter, text: str) -> str:
+        for _ in range(_MAX_PASSES):
+            # What one pattern leaves can complete a match of another: repeat until nothing changes.
+            masked = self.mask_exact(text)
+            document = _to_json(masked)
+            if not prefilter.is_clean(document):
+                for row in prefilter.find_rows(document):
+                    masked = row.mask(masked)
+            if masked == text:
+                break
+            text = masked
+        return text
+
+    def _mask_name_text(self, name: str) -> str:
+        return self._mask_with(get_name_prefilter(), name)[:_MAX_NAME_LENGTH]
+
     def _mask_name(self, name: str | None) -> str | None:
-        return None if name is None else self.mask_exact(name)[:_MAX_NAME_LENGTH]
+        if name is None:
+            return None
+        return self._mask_name_cached(name) if len(name) <= _MAX_NAME_LENGTH else self._mask_name_text(name)
+
+    def _mask_id(self, event_id: str) -> str:
+        """A digest takes the place of an id with a secret: events with different ids stay different."""
+        if self._mask_with(get_name_prefilter(), event_id) == event_id:
+            return event_id
+        digest = hashlib.blake2b(event_id.encode("utf-8", "replace"), digest_size=_ID_DIGEST_BYTES)
+        return f"masked-{digest.hexdigest()}"
+
+    def _mask_key(self, name: str) -> str:
+        return self._mask_key_cached(name) if len(name) <= _MAX_CACHED_LENGTH else self.mask_text(name)
 
     def _mask_source(self, source: Source | None) -> Source | None:
         if source is None:
@@ -123,26 +167,73 @@ class Mask:
         masked = {}
         for key, item in value.items():
             name = key if isinstance(key, str) else _to_text(key)
-            is_secret = is_secret_name(name) or (is_secret_pair and name == "value")
-            masked[self.mask_text(name)] = (
-                _hide_value(item) if is_secret else self._mask_value(item, depth + 1)
-            )
+            if is_secret_name(name) or (is_secret_pair and name == "value"):
+                masked[self._mask_key(name)] = self._hide_value(item)
+            elif _is_long_number(item) and is_identifier_name(name):
+                masked[self._mask_key(name)] = self._mask_identifier(item)
+            else:
+                masked[self._mask_key(name)] = self._mask_value(item, depth + 1)
         return masked
 
     def _mask_sequence(self, value: Sequence[Any], depth: int) -> list[Any]:
         match value:
-            case [str() as name, item] if is_secret_name(name):  # an HTTP header as a pair
-                return [name, _hide_value(item)]
+            case [str() as name, item] if is_secret_name(name) and not _is_other_name(item):
+                return [name, self._hide_value(item)]  # an HTTP header as a pair
+        if any(type(item) is str and item.startswith("-") for item in value):
+            value = self._mask_arguments(value)
         return [self._mask_value(item, depth + 1) for item in value]
+
+    def _mask_arguments(self, value: Sequence[Any]) -> Sequence[Any]:
+        """Mask what stands after options in a list of a command's arguments."""
+        if not all(isinstance(item, str) for item in value):
+            return value
+        arguments = mask_arguments(list(value))
+        return [
+            self._hide_value(item)
+            if before.startswith("-")
+            and not item.startswith("-")
+            and is_secret_name(before)
+            and "=" not in before
+            else item
+            for before, item in zip(("", *arguments), arguments, strict=False)
+        ]
 
     def _mask_number(self, value: float) -> Any:
         if isinstance(value, float) and not math.isfinite(value):
             return str(value)
         if isinstance(value, int) and value.bit_length() > _MAX_INT_BITS:
             return "[number too long]"
-        text = str(value)
+        text = str(int(value) if isinstance(value, float) and value.is_integer() else value)
         masked = self.mask_text(text) if len(text) >= MIN_SECRET_LENGTH else text
         return value if masked == text else masked
+
+    def _mask_identifier(self, value: str | int) -> Any:
+        text = str(value)
+        masked = self.mask_exact(text)
+        return value if masked == text else masked
+
+    def _hide_value(self, value: object) -> object:
+        """Mask a value under a secret's name, unless it says that there is none, or why."""
+        if value is None or isinstance(value, bool) or value == "":
+            return value
+        if isinstance(value, str) and is_ordinary_value(value):
+            return self.mask_text(value)
+        if isinstance(value, list) and all(
+            isinstance(item, str) and is_ordinary_value(item) for item in value
+        ):
+            return [self.mask_text(item) for item in value]
+        return MASKED
+
+
+def _is_long_number(value: object) -> bool:
+    """Whether a value may be a card number."""
+    if isinstance(value, str):
+        return len(value) >= _MIN_CARD_DIGITS and value.isdigit()
+    return isinstance(value, int) and 10 ** (_MIN_CARD_DIGITS - 1) <= value < _CARD_LIMIT
+
+
+def _is_other_name(value: object) -> bool:
+    return isinstance(value, str) and (value.lower() in FIELD_NAMES or is_secret_name(value))
 
 
 def _encode_forms(secret: str) -> tuple[str, ...]:
@@ -158,28 +249,8 @@ def _to_text(value: object) -> str:
         return f"[unreadable {type(value).__name__}]"
 
 
-def _hide_value(value: object) -> object:
-    return value if value is None or isinstance(value, bool) or value == "" else MASKED
-
-
-# Plain tuples, since every text of every event passes here.
-_HINTED_PATTERNS = tuple(
-    (pattern.hints, pattern.ignore_case, pattern.regex.sub, pattern.replacement)
-    for pattern in TEXT_PATTERNS
-    if pattern.hints
-)
-_OTHER_PATTERNS = tuple(pattern for pattern in TEXT_PATTERNS if not pattern.hints)
-
-
-def _mask_patterns(text: str) -> str:
-    lower = text.lower()
-    for hints, ignore_case, replace, replacement in _HINTED_PATTERNS:
-        searched = lower if ignore_case else text
-        for hint in hints:
-            if hint in searched:
-                text = replace(replacement, text)
-                break
-    for pattern in _OTHER_PATTERNS:
-        if len(text) >= pattern.min_length:
-            text = pattern.regex.sub(pattern.replacement, text)
-    return text
+def _to_json(text: str) -> bytes:
+    try:
+        return msgspec.json.encode(text)
+    except UnicodeEncodeError:  # a half of a surrogate pair, which Python reads from JSON
+        return json.dumps(text).encode()
