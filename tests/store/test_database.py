@@ -455,9 +455,8 @@ def test_sqlites_files_are_readable_by_their_owner_only(tmp_path: Path) -> None:
         path.chmod(0o644)
         with contextlib.closing(Database(f"sqlite:///{path}")) as again:
             put(again, "b")
-            assert {
-                stat.S_IMODE(each.stat().st_mode) for each in tmp_path.glob("x.db*") if each.is_file()
-            } == {0o600}
+            files = [each for each in tmp_path.glob("x.db*") if each.is_file()]
+            assert {stat.S_IMODE(each.stat().st_mode) for each in files} == {0o600}
     finally:
         os.umask(mask)
 

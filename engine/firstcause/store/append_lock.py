@@ -1,8 +1,8 @@
 """Tells other processes which bytes of a file are being appended and are not yet synced.
 
-The writer holds a lock on them while it writes and syncs, and the kernel frees the lock if the writer dies. The
-lock belongs to the open file (Linux's "open file description lock"), so it also holds between two inboxes of
-one process. Where the system has no such locks, nothing is locked and readers see everything.
+The writer holds a lock on them while it writes and syncs, and the kernel frees the lock if the writer dies.
+The lock belongs to the open file (Linux's "open file description lock"), so it also holds between two inboxes
+of one process. Where the system has no such locks, nothing is locked and readers see everything.
 """
 
 from __future__ import annotations

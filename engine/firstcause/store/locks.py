@@ -134,17 +134,16 @@ class ServerLock:
 
     def acquire(self) -> None:
         """See `DaemonLock`."""
-        conn = self._engine.connect()
+        self._conn = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        is_acquired = False
         try:
-            conn = conn.execution_options(isolation_level="AUTOCOMMIT")
             query = sa.text("SELECT pg_try_advisory_lock(:key)")
-            if not conn.execute(query, {"key": _DAEMON_LOCK}).scalar():
-                raise LockHeldError
-        except BaseException:
-            conn.invalidate()
-            conn.close()
-            raise
-        self._conn = conn
+            is_acquired = bool(self._conn.execute(query, {"key": _DAEMON_LOCK}).scalar())
+        finally:
+            if not is_acquired:
+                self.release()
+        if not is_acquired:
+            raise LockHeldError
 
     def confirm(self) -> bool:
         """See `DaemonLock`. The server frees the lock with the session, for example when it restarts."""
