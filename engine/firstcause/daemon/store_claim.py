@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from firstcause.store.database import Database
+    from firstcause.app.application import Application
 
 log = logging.getLogger("firstcause")
 
@@ -31,8 +31,8 @@ class StoreClaim:
     another daemon may take the store. This one takes the lock again if it can; if not, it stops work.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
-        self._database = database
+    def __init__(self, application: Application, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database = application.database
         self._clock = clock
         self._lock = contextlib.ExitStack()
         self._confirm: Callable[[], bool] = lambda: False

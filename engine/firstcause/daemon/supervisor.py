@@ -83,7 +83,7 @@ class Daemon:
         self._dispatcher = DeliveryDispatcher(self._delivery_wake.set)
         self._threads: list[threading.Thread] = []
         self._over_limit_warned_at: float | None = None
-        self._store_claim = StoreClaim(application.database)
+        self._store_claim = StoreClaim(application)
         self._probe_loop: ProbeLoop | None = None
         self._listener_threads: ListenerSupervisor | None = None
         self._first_look: FirstLook | None = None
