@@ -131,9 +131,10 @@ class Database:
             try:
                 cursor.execute("PRAGMA query_only=OFF")
                 cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                is_busy, _, _ = cursor.fetchone()
+                row = cursor.fetchone()
             except sqlite3.Error:
                 return False
+        is_busy = row is None or row[0]
         return not is_busy
 
     @contextmanager
