@@ -20,7 +20,12 @@ def writes(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was written to see whether that works. The daemon's loops seem to run, so nothing else asks."""
     tried: list[str] = []
     check = stage.app.database.check_writable
-    monkeypatch.setattr(stage.app.database, "check_writable", lambda: (tried.append("write"), check()))
+
+    def try_to_write() -> None:
+        tried.append("write")
+        check()
+
+    monkeypatch.setattr(stage.app.database, "check_writable", try_to_write)
     monkeypatch.setattr(stage.app.self_check, "refresh", lambda _now: None)
     return tried
 

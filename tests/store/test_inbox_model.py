@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from firstcause.errors import StoreError
-from firstcause.store import inbox_journal, journal_segment
+from firstcause.store import inbox_journal
 from firstcause.store.database import Database
 from firstcause.store.inbox import AlreadyClaimedError, EventPayload
 from firstcause.store.inbox_journal import JournalInbox
@@ -96,9 +96,7 @@ class InboxModel(RuleBasedStateMachine):
     def store_on_a_disk_that_fails(self, process: int, sizes: list[int]) -> None:
         payloads = self._make_payloads(sizes)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(
-                journal_segment.os, "fdatasync", self._fail_after(lambda: self._read_all(1 - process))
-            )
+            patch.setattr(os, "fdatasync", self._fail_after(lambda: self._read_all(1 - process)))
             with pytest.raises(StoreError):
                 self._databases[process].inbox.store(payloads, NOW)
         self._refused |= {payload.key for payload in payloads}
@@ -247,7 +245,7 @@ class InboxModel(RuleBasedStateMachine):
     ) -> Callable[[], contextlib.AbstractContextManager[None]]:
         """Replace a function of `os` as the journal sees it; the result puts the original back meanwhile."""
         original = getattr(os, name)
-        patch.setattr(journal_segment.os, name, replacement)
+        patch.setattr(os, name, replacement)
 
         @contextlib.contextmanager
         def unpatched() -> Any:
