@@ -471,6 +471,22 @@ class Settings(BaseSettings):
         return Path(path).parent if is_file else state_folder()
 
 
+class FixedSettings(Settings):
+    """Settings that the environment does not override, for what must not touch the configured store."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        _ = settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+
 def state_folder() -> Path:
     """The state folder: systemd's if it set one, else the user's."""
     state_directories = os.environ.get("STATE_DIRECTORY")

@@ -3,8 +3,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
+import stat
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +19,10 @@ import pytest
 import sqlalchemy as sa
 
 from firstcause.core.model import Event
-from firstcause.errors import StoreError
+from firstcause.errors import StoreError, StoreUnavailableError
 from firstcause.store import dependencies, inbox
 from firstcause.store.database import Database
+from firstcause.store.inbox_journal import JournalInbox
 from firstcause.store.locks import FairLock
 from firstcause.store.tables import event
 from firstcause.store.tables import inbox as table
@@ -388,3 +391,99 @@ def test_who_only_reads_cannot_write_and_who_writes_next_can(database: Database,
     with database.write() as conn:
         dependencies.prune(conn, now + timedelta(days=1))
         assert dependencies.list_since(conn, now) == []
+
+
+def end_session_of_lock(database: Database) -> None:
+    """End the session that holds the daemon's lock, as a restart of the server does."""
+    with database.write() as conn:
+        holders = sa.text(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_locks JOIN pg_database"
+            " ON pg_database.oid = database WHERE locktype = 'advisory' AND datname = current_database()"
+            " AND pid <> pg_backend_pid()"
+        )
+        assert conn.execute(holders).scalar() == 1
+        left = sa.text(
+            "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+            " WHERE locktype = 'advisory' AND datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        wait_until(lambda: conn.execute(left).scalar() == 0, "the end of the session")
+
+
+def lose_lock(database: Database) -> None:
+    if database.is_sqlite:
+        Path(f"{database.engine.url.database}.lock").unlink()
+    else:
+        end_session_of_lock(database)
+
+
+def test_a_lost_lock_is_taken_again(database: Database, store_url: str) -> None:
+    with contextlib.closing(Database(store_url)) as second, database.hold_daemon_lock() as confirm:
+        assert confirm() is False
+        lose_lock(database)
+        assert confirm() is True
+        assert confirm() is False
+        with pytest.raises(StoreError, match="another firstcause daemon runs"):
+            second.hold_daemon_lock().__enter__()
+
+
+def test_a_lost_lock_that_another_daemon_has_taken_is_refused_until_that_one_ends(
+    database: Database, store_url: str
+) -> None:
+    with contextlib.closing(Database(store_url)) as second, database.hold_daemon_lock() as confirm:
+        lose_lock(database)
+        with second.hold_daemon_lock():
+            for _ in range(2):
+                with pytest.raises(StoreError, match="another firstcause daemon runs"):
+                    confirm()
+
+        def take_again() -> bool:
+            with contextlib.suppress(StoreError):
+                return confirm()
+            return False
+
+        # Postgres notices that a session has ended a moment later.
+        wait_until(take_again, "the lock")
+
+
+def test_sqlites_files_are_readable_by_their_owner_only(tmp_path: Path) -> None:
+    mask = os.umask(0o022)
+    try:
+        path = tmp_path / "x.db"
+        with contextlib.closing(Database(f"sqlite:///{path}")) as database, database.hold_daemon_lock():
+            database.prepare()
+            database.inbox.store(inbox.pack_events([Event(id="a", time=TIME)]), TIME)
+            database.check_writable()
+            assert isinstance(database.inbox, JournalInbox)
+            database.inbox.copy(tmp_path / "copy")
+            files = [each for each in tmp_path.rglob("*") if each.is_file()]
+            assert {each.name for each in files} >= {"x.db", "x.db-wal", "x.db-shm", "x.db.lock"}
+            assert len(files) == 6
+            assert {stat.S_IMODE(each.stat().st_mode) for each in files} == {0o600}
+        path.chmod(0o644)
+        with contextlib.closing(Database(f"sqlite:///{path}")) as again:
+            put(again, "b")
+            files = [each for each in tmp_path.glob("x.db*") if each.is_file()]
+            assert {stat.S_IMODE(each.stat().st_mode) for each in files} == {0o600}
+    finally:
+        os.umask(mask)
+
+
+def test_a_disk_that_the_write_ahead_log_filled_recovers_without_more_room(tmp_path: Path) -> None:
+    """The limit of a file's size stands for the disk: the log cannot grow, as on a disk without room."""
+    path = tmp_path / "x.db"
+    with contextlib.closing(Database(f"sqlite:///{path}")) as database:
+        database.prepare()
+        for number in range(50):
+            put(database, f"first {number}")
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (Path(f"{path}-wal").stat().st_size, hard))
+        try:
+            with pytest.raises(StoreUnavailableError):
+                put(database, "refused")
+            assert database.write_failures.current is not None
+            database.check_writable()
+            assert database.write_failures.current is None
+            put(database, "accepted")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert stored(database) == [*(f"first {number}" for number in range(50)), "accepted"]

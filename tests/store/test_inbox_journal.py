@@ -27,9 +27,25 @@ from firstcause.store.journal_segment import Segment
 from firstcause.store.tables import journal as places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import subprocess
+    from collections.abc import Callable, Iterator
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+KILLED_WRITER = """
+import os, sys, time
+from datetime import UTC, datetime
+from firstcause.store.database import Database
+from firstcause.store.inbox import EventPayload
+
+def hang(fd):
+    print("written", flush=True)
+    time.sleep(300)
+
+os.fdatasync = hang
+database = Database(sys.argv[1])
+database.inbox.store([EventPayload(b"{}", 1, key="unanswered")], datetime.now(UTC))
+"""
 
 
 @pytest.fixture
@@ -224,6 +240,40 @@ def test_a_frame_is_not_read_before_it_is_synced(database: Database, monkeypatch
     assert all_taken(database) == []
     store(database, "after")
     assert all_taken(database) == ["after"]
+
+
+def test_a_frame_that_another_process_has_not_synced_is_not_read(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its writer refuses it in the end, and the sender sends it again."""
+    store(database, "before")
+    seen: list[object] = []
+
+    def fail_to_sync(fd: int) -> None:
+        seen.extend([waiting(other), all_taken(other)])
+        raise OSError(errno.EIO, "Input/output error")
+
+    with contextlib.closing(Database(database.url)) as other:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fdatasync", fail_to_sync)
+            with pytest.raises(StoreError, match="Input/output error"):
+                store(database, "again")
+        assert seen == [1, ["before"]]
+        store(database, "again")
+        assert all_taken(other) == ["again"]
+
+
+def test_a_frame_is_read_after_its_writer_was_killed_before_the_answer(
+    database: Database, program: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """Nobody holds its bytes locked any more; the sender got no answer and may send it again."""
+    writer = program(KILLED_WRITER, database.url)
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "written\n"
+    assert all_taken(database) == []
+    writer.kill()
+    writer.wait()
+    assert all_taken(database) == ["unanswered"]
 
 
 def test_a_file_that_somebody_deleted_is_not_written_to_any_more(database: Database) -> None:

@@ -27,6 +27,7 @@ from firstcause.store import (
     notification_state,
     outbox,
     receiver_states,
+    schema,
 )
 from firstcause.store.cause_overrides import CauseOverride
 from firstcause.store.database import Database
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from firstcause.core.model import Alert, Incident
+    from support.scenario_app import Stage
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -253,6 +255,28 @@ def test_a_downgrade_to_the_base_with_data_and_up_again(
     assert shape(database) == first
     with database.read() as conn:
         assert incidents.load_open(conn) == []
+
+
+def test_a_downgrade_beside_a_running_daemon_is_refused(database: Database, store_url: str) -> None:
+    with contextlib.closing(Database(store_url)) as daemon:
+        with daemon.hold_daemon_lock(), pytest.raises(StoreError, match="another firstcause daemon runs"):
+            database.downgrade("base")
+        assert database.read_version() == HEAD
+        database.downgrade("base")
+    assert database.read_version() is None
+
+
+@pytest.mark.parametrize("version", [*sorted(schema._list_known_versions() - {HEAD}), "base"])
+def test_a_downgrade_of_a_store_from_which_messages_were_sent(stage: Stage, version: str) -> None:
+    stage.report(0, "TWILIO_API_FAILURE", tenant="a")
+    stage.report(1, "SMS_DELIVERY_FAILURE", tenant="a")
+    stage.deliver(60)
+    assert [len(stage.rows(table)) for table in ("outbox", "notification_log", "receiver_state")] == [1, 1, 1]
+    database = stage.app.database
+    database.downgrade(version)
+    database.upgrade()
+    assert differences(database) == []
+    assert len(stage.rows("notification_log")) == (version != "base")
 
 
 def insert_old_incident(conn: sa.Connection, incident: Incident) -> int:

@@ -95,7 +95,8 @@ class Monitoring:
         return self._self_check.loops.list_stalled()
 
     def check_readiness(self, now: datetime) -> dict[str, Any]:
-        """What `/readyz` answers: without the texts of errors, as everybody may ask."""
+        """What `/readyz` answers: without the texts of errors, as everybody may ask. It tries to write."""
+        self._self_check.check_store_writable()
         conditions = [
             condition for condition in self.find_conditions(now) if condition.level is not Level.NOTICE
         ]

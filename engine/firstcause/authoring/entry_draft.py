@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firstcause.core.model import Category
+from firstcause.core.sanitize import single_line
 from firstcause.core.text.error_codes import WORD_BOUNDARY, code_of
 from firstcause.inference.patterns import compile_pattern
 
@@ -271,7 +272,7 @@ def extract_title(text: str) -> str:
 
 def clean_line(text: str) -> str:
     """Put a text on one line, without characters that YAML cannot hold."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return " ".join(single_line(text).split())
 
 
 _CATEGORIES = (

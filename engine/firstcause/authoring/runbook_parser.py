@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
 from firstcause.authoring.entry_draft import clean_line
+from firstcause.core.sanitize import single_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,7 +192,7 @@ def _extract_commands(lines: list[str]) -> str:
     commands = [line.strip()[2:] for line in lines if line.strip().startswith("$ ")]
     used = commands or [line for line in lines if line.strip()]
     indent = min((len(line) - len(line.lstrip()) for line in used), default=0)
-    plain = ["".join(char if char.isprintable() else " " for char in line.expandtabs(4)) for line in used]
+    plain = [single_line(line.expandtabs(4)) for line in used]
     return "\n".join(line[indent:].rstrip() for line in plain)
 
 

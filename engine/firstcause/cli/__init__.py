@@ -26,7 +26,7 @@ from firstcause.cli import (
     status,
     web,
 )
-from firstcause.cli.common import Context, exit_code
+from firstcause.cli.common import Context, echo, exit_code
 from firstcause.errors import FirstcauseError
 
 _COMMAND_MODULES = (
@@ -120,10 +120,10 @@ def main() -> NoReturn:
         error.show()
         sys.exit(error.exit_code)
     except click.Abort:
-        click.echo("stopped", err=True)
+        echo("stopped", err=True)
         sys.exit(130)
     except FirstcauseError as error:
-        click.echo(f"firstcause: {error}", err=True)
+        echo(f"firstcause: {error}", err=True)
         sys.exit(exit_code(error))
     except BrokenPipeError:
         # The reader of our output has closed the pipe, as `| head` does.

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from firstcause.cli.common import Context, json_option, now, pass_context, show_json, show_table, single_line
+from firstcause.cli.common import (
+    Context,
+    echo,
+    json_option,
+    now,
+    pass_context,
+    show_json,
+    show_table,
+    single_line,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,9 +43,9 @@ def ack(ctx: Context, *, number: str, undo: bool, by: str, comment: str | None, 
     if as_json:
         show_json(incident)
     elif incident["acknowledged_by"]:
-        click.echo(f"incident {incident['id']} is acknowledged by {single_line(incident['acknowledged_by'])}")
+        echo(f"incident {incident['id']} is acknowledged by {single_line(incident['acknowledged_by'])}")
     else:
-        click.echo(f"incident {incident['id']} is no longer acknowledged")
+        echo(f"incident {incident['id']} is no longer acknowledged")
 
 
 _reason_option = click.option("--reason", metavar="TEXT", help="Record why.")
@@ -52,7 +61,7 @@ _reason_option = click.option("--reason", metavar="TEXT", help="Record why.")
 def merge(ctx: Context, *, number: str, into: str, by: str, reason: str | None, as_json: bool) -> None:
     """Merge incident ID into incident INTO, its cause. Overrides every rule."""
     merged = ctx.ready_app.incidents.merge(number, into, now(), by, reason)
-    show_json(merged) if as_json else click.echo(f"incident {number} is merged into {into}")
+    show_json(merged) if as_json else echo(f"incident {number} is merged into {into}")
 
 
 @click.command(epilog="Example: firstcause split 7 31 32 --reason 'another fault'")
@@ -70,7 +79,7 @@ def split(
     `incident ID` lists the ids of its alerts.
     """
     incident = ctx.ready_app.incidents.split(number, ids, now(), by, reason)
-    show_json(incident) if as_json else click.echo(f"alerts are split off incident {number}")
+    show_json(incident) if as_json else echo(f"alerts are split off incident {number}")
 
 
 @click.group()
@@ -129,7 +138,7 @@ def add(
     if as_json:
         show_json(serialize_silence(created, when))
     else:
-        click.echo(f"silence {created.silence_id} ends at {created.ends_at.isoformat(timespec='seconds')}")
+        echo(f"silence {created.silence_id} ends at {created.ends_at.isoformat(timespec='seconds')}")
 
 
 @silence.command(name="list", epilog="Example: firstcause silence list --all")
@@ -170,9 +179,7 @@ def end_silence(ctx: Context, *, number: str, by: str, as_json: bool) -> None:
 
     when = now()
     ended = ctx.ready_app.silences.end(number, when, by)
-    show_json(serialize_silence(ended, when)) if as_json else click.echo(
-        f"silence {ended.silence_id} has ended"
-    )
+    show_json(serialize_silence(ended, when)) if as_json else echo(f"silence {ended.silence_id} has ended")
 
 
 def _parse_length(length: str) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from firstcause.cli.common import Context, json_option, pass_context, show_json, show_table, single_line
+from firstcause.cli.common import Context, echo, json_option, pass_context, show_json, show_table, single_line
 from firstcause.core.text.spelling import suggest_nearest
 from firstcause.errors import NotFoundError
 
@@ -58,7 +58,7 @@ def show_entry(ctx: Context, *, code: str, as_json: bool) -> None:
         msg = f"no catalog entry {code}{hint or '; `firstcause catalog list` has them all'}"
         raise NotFoundError(msg)
     answer = serialize_entry(entry)
-    show_json(answer) if as_json else click.echo(
+    show_json(answer) if as_json else echo(
         yaml.safe_dump(answer, sort_keys=False, allow_unicode=True).rstrip()
     )
 
@@ -106,9 +106,7 @@ def import_entries(
     else:
         _show_import(result, "would import" if dry_run else "imported")
     for path in result.unread:
-        click.echo(
-            f"{path} is not in a folder of [rules] paths; add its folder there so that it is read", err=True
-        )
+        echo(f"{path} is not in a folder of [rules] paths; add its folder there so that it is read", err=True)
     click.get_current_context().exit(0 if result.has_content else 1)
 
 
@@ -117,9 +115,9 @@ def _show_import(result: ImportResult, verb: str) -> None:
     files = f"{result.files} {'file' if result.files == 1 else 'files'}"
     into = f" into {_relative_to_cwd(result.location)}" if result.location else ""
     skipped = f"; {len(result.skipped)} skipped:" if result.skipped else ""
-    click.echo(single_line(f"{verb} {entries} from {files}{into}{skipped}"))
+    echo(single_line(f"{verb} {entries} from {files}{into}{skipped}"))
     for item in result.skipped:
-        click.echo(f"  {single_line(item.source)}: {single_line(item.reason)}")
+        echo(f"  {single_line(item.source)}: {single_line(item.reason)}")
 
 
 def _relative_to_cwd(path: Path) -> Path:
@@ -151,9 +149,9 @@ def coverage(ctx: Context, *, text: str | None, draft: bool, as_json: bool) -> N
         show_json(report.to_dict(uncovered) | ({"draft": entry} if draft else {}))
     elif entry is not None:
         _warn_of_code(uncovered[0], entry["code"])
-        click.echo(format_entry(entry).rstrip())
+        echo(format_entry(entry).rstrip())
     else:
-        click.echo(f"{report.share:.1%} of {report.events} events have an entry")
+        echo(f"{report.share:.1%} of {report.events} events have an entry")
         _show_uncovered(uncovered, current_catalog)
 
 
@@ -161,7 +159,7 @@ def _warn_of_code(uncovered: UncoveredFault, code: str) -> None:
     """Warn about a code that an entry cannot have: its events must send another one."""
     if uncovered.code not in {None, code}:
         text = f"'{uncovered.code}' is not a valid code for an entry; have the sender report {code}"
-        click.echo(single_line(text), err=True)
+        echo(single_line(text), err=True)
 
 
 def _show_uncovered(uncovered: Sequence[UncoveredFault], current_catalog: Catalog) -> None:

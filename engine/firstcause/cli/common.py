@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import sys
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -13,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from firstcause.core.text.sanitize import single_line
+from firstcause.core.sanitize import escape_invisible, format_json, single_line
 from firstcause.errors import ConfigError, FirstcauseError, IntakeError, NotFoundError
 
 if TYPE_CHECKING:
@@ -24,9 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Context",
+    "echo",
     "exit_code",
     "json_option",
-    "log_to_stderr",
     "now",
     "parse_since",
     "pass_context",
@@ -97,8 +94,14 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
+def echo(text: object = "", *, err: bool = False, nl: bool = True, **style: Any) -> None:
+    """Print a text in which nothing acts on the terminal. style: as of `click.style`."""
+    shown = escape_invisible(str(text))
+    click.echo(click.style(shown, **style) if style else shown, err=err, nl=nl)
+
+
 def show_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(format_json(value, indent=2))
 
 
 def show_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -110,12 +113,4 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     ]
     for row in [list(head), *texts]:
         cells = [f"{cell:<{width}}" for cell, width in zip(row[:-1], widths, strict=False)]
-        click.echo("  ".join([*cells, row[-1]]).rstrip())
-
-
-def log_to_stderr(level: int = logging.INFO) -> None:
-    logging.basicConfig(
-        stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
-    for logger_name in ("httpx", "httpcore", "twilio", "urllib3", "alembic"):
-        logging.getLogger(logger_name).setLevel(logging.WARNING)
+        echo("  ".join([*cells, row[-1]]).rstrip())

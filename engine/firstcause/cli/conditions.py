@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from firstcause.cli.common import single_line
+from firstcause.cli.common import echo, single_line
 from firstcause.errors import FirstcauseError
 
 if TYPE_CHECKING:
@@ -94,8 +92,8 @@ def show_conditions(conditions: Sequence[dict[str, Any]]) -> None:
     """Print what is wrong with firstcause itself, since when, and the fix."""
     for condition in conditions:
         summary = single_line(condition["summary"])
-        click.secho(f"\n{condition['level']}: {summary}", fg=_COLORS.get(condition["level"]))
-        click.echo(f"  since  {condition['since']}  {condition['code']}")
+        echo(f"\n{condition['level']}: {summary}", fg=_COLORS.get(condition["level"]))
+        echo(f"  since  {condition['since']}  {condition['code']}")
         for line in condition.get("detail", "").splitlines():
-            click.echo(f"  error  {single_line(line)}")
-        click.echo(f"  fix    {single_line(condition['fix'])}")
+            echo(f"  error  {single_line(line)}")
+        echo(f"  fix    {single_line(condition['fix'])}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import IO
 
 import click
 
-from firstcause.cli.common import Context, json_option, now, parse_since, pass_context, show_json
+from firstcause.cli.common import Context, echo, json_option, now, parse_since, pass_context, show_json
+from firstcause.core.sanitize import format_json
 
 
 def _parse_length_option(_ctx: click.Context, _option: click.Parameter, value: str | None) -> float | None:
@@ -47,9 +47,9 @@ def prune(ctx: Context, *, older: float | None, dry_run: bool, vacuum: bool, as_
         show_json({**pruned, "dry_run": dry_run})
     else:
         verb = "would be deleted" if dry_run else "deleted"
-        click.echo(f"{pruned['events']} events and {pruned['incidents']} incidents {verb}")
+        echo(f"{pruned['events']} events and {pruned['incidents']} incidents {verb}")
         if excess_bytes := pruned["over_max_bytes"]:
-            click.echo(format_over_limit(excess_bytes, ctx.settings.store.max_bytes))
+            echo(format_over_limit(excess_bytes, ctx.settings.store.max_bytes))
 
 
 @click.command(epilog="Example: firstcause backup /backups/firstcause-monday.db")
@@ -69,7 +69,7 @@ def backup(ctx: Context, *, file: Path, replace: bool, as_json: bool) -> None:
     if as_json:
         show_json({"file": str(file), "bytes": size})
     else:
-        click.echo(f"{ctx.app.database.display_url} is copied to {file} ({format_size(size)})")
+        echo(f"{ctx.app.database.display_url} is copied to {file} ({format_size(size)})")
 
 
 @click.command(epilog="Example: firstcause export --since 1d > yesterday.jsonl")
@@ -92,7 +92,7 @@ def export(ctx: Context, *, what: str, since: str | None, output: IO[str]) -> No
     maintenance = ctx.ready_app.maintenance
     read_rows = {"events": maintenance.export_events, "incidents": maintenance.export_incidents}[what]
     for row in read_rows(None if since is None else parse_since(since, now())):
-        output.write(json.dumps(row, ensure_ascii=False) + "\n")
+        output.write(format_json(row) + "\n")
 
 
 @click.group()
@@ -105,7 +105,7 @@ def db() -> None:
 def upgrade(ctx: Context) -> None:
     """Upgrade the database to this program's schema. `firstcause run` does this by itself."""
     ctx.app.database.prepare()
-    click.echo(f"{ctx.app.database.display_url} has schema {ctx.app.database.read_version()}")
+    echo(f"{ctx.app.database.display_url} has schema {ctx.app.database.read_version()}")
 
 
 @db.command(epilog="Example: firstcause db downgrade 0001")
@@ -115,7 +115,7 @@ def upgrade(ctx: Context) -> None:
 def downgrade(ctx: Context, version: str) -> None:
     """Downgrade the database to VERSION, by default by one; `base` removes all tables."""
     ctx.app.database.downgrade(version)
-    click.echo(f"{ctx.app.database.display_url} has schema {ctx.app.database.read_version() or 'none'}")
+    echo(f"{ctx.app.database.display_url} has schema {ctx.app.database.read_version() or 'none'}")
 
 
 @db.command(epilog="Example: firstcause db current --json")
@@ -128,7 +128,7 @@ def current(ctx: Context, *, as_json: bool) -> None:
         show_json(schema)
     else:
         stored = schema["version"] or "none"
-        click.echo(f"{schema['url']} has schema {stored}; this firstcause has {schema['head']}")
+        echo(f"{schema['url']} has schema {stored}; this firstcause has {schema['head']}")
     click.get_current_context().exit(0 if schema["version"] == schema["head"] else 1)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from firstcause.cli.common import Context, pass_context
+from firstcause.cli.common import Context, echo, pass_context
 from firstcause.errors import IntakeError
 
 if TYPE_CHECKING:
@@ -47,14 +47,12 @@ def _diagnose_lines(diagnoser: Diagnoser, file: TextIO) -> int:
                 storm = parse(line)
             except IntakeError as error:
                 invalid_count += 1
-                click.echo(f"{file.name}:{line_number}: {error}; correct the line", err=True)
+                echo(f"{file.name}:{line_number}: {error}; correct the line", err=True)
             else:
-                click.echo(json.dumps(diagnoser.diagnose(storm)))
+                echo(json.dumps(diagnoser.diagnose(storm)))
     except UnicodeDecodeError as error:
         invalid_count += 1
-        click.echo(
-            f"{file.name}:{line_number + 1}: not UTF-8: {error.reason}; save the file as UTF-8", err=True
-        )
+        echo(f"{file.name}:{line_number + 1}: not UTF-8: {error.reason}; save the file as UTF-8", err=True)
     return invalid_count
 
 

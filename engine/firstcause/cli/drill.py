@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from firstcause.cli.common import Context, json_option, now, pass_context, show_json, single_line
+from firstcause.cli.common import Context, echo, json_option, now, pass_context, show_json, single_line
 from firstcause.errors import StoreError
 
 if TYPE_CHECKING:
@@ -68,20 +68,18 @@ def _await_drill(app: Application, event_id: str, deadline: float) -> bool:
 
 
 def _show_drill(answer: dict[str, Any], length: str) -> None:
-    click.echo(f"drill of {answer['code']}, incident {answer['incident'] or 'not opened'}")
+    echo(f"drill of {answer['code']}, incident {answer['incident'] or 'not opened'}")
     for row in answer["tries"]:
         detail = row["reference"] or "" if row["status"] == "sent" else row["error"]
-        click.echo(f"  {row['notifier']}: {row['status']} {single_line(detail)}".rstrip())
+        echo(f"  {row['notifier']}: {row['status']} {single_line(detail)}".rstrip())
     for row in answer["routes"]:
-        click.echo(f"route {single_line(row['route'])}: {row['outcome'] or f'nothing within {length}'}")
+        echo(f"route {single_line(row['route'])}: {row['outcome'] or f'nothing within {length}'}")
     if not answer["daemon"]:
-        click.echo(
-            "no daemon runs on this store, so this command sent the drill; start one with `firstcause run`"
-        )
+        echo("no daemon runs on this store, so this command sent the drill; start one with `firstcause run`")
     if answer["incident"] is None:
-        click.echo(f"nothing happened within {length}; check `firstcause status` and the daemon's log")
+        echo(f"nothing happened within {length}; check `firstcause status` and the daemon's log")
     elif not answer["routes"]:
-        click.echo("no route matches, so nobody would be notified; check [[notify.routes]]")
+        echo("no route matches, so nobody would be notified; check [[notify.routes]]")
 
 
 COMMANDS = (drill,)

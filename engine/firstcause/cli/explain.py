@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from firstcause.cli.common import Context, json_option, now, pass_context, show_json, single_line
+from firstcause.cli.common import Context, echo, json_option, now, pass_context, show_json, single_line
 from firstcause.core.text.listing import join_limited
 
 if TYPE_CHECKING:
@@ -44,13 +44,13 @@ def _show_what_if(ctx: Context, text: str, *, as_json: bool) -> None:
     if as_json:
         show_json(answer)
         return
-    click.echo(f"If {answer['fixed']} is fixed, {_count_alerts(answer['goes'])} would resolve:")
+    echo(f"If {single_line(answer['fixed'])} is fixed, {_count_alerts(answer['goes'])} would resolve:")
     for group in answer["goes"]:
-        click.echo(f"  {_format_group(group)}")
+        echo(f"  {_format_group(group)}")
     if answer["stays"]:
-        click.echo(f"and {_count_alerts(answer['stays'])} would stay open:")
+        echo(f"and {_count_alerts(answer['stays'])} would stay open:")
         for group in answer["stays"]:
-            click.echo(f"  {_format_group(group)}")
+            echo(f"  {_format_group(group)}")
 
 
 def _count_alerts(groups: list[dict[str, Any]]) -> str:
@@ -69,30 +69,30 @@ def _format_tenants(names: list[str], max_names: int = 5) -> str:
 
 def _show_explanation(explanation: dict[str, Any]) -> None:
     root = explanation["root"]
-    click.secho(
+    echo(
         f"incident {explanation['incident']}  {explanation['status']}  {explanation['priority']}",
         bold=True,
         nl=False,
     )
-    click.echo(f"  {single_line(root['code'])}")
+    echo(f"  {single_line(root['code'])}")
     for node in explanation["tree"]:
         for line in _format_node(node):
-            click.echo(line)
+            echo(line)
     if explanation["suspects"]:
-        click.echo("\nsuspects, by the dependency graph:")
+        echo("\nsuspects, by the dependency graph:")
         for suspect in explanation["suspects"]:
             _show_suspect(suspect)
     if explanation["missed"]:
-        click.echo("\nrules that almost matched:")
+        echo("\nrules that almost matched:")
         for miss in explanation["missed"]:
             _show_miss(miss)
 
 
 def _show_suspect(suspect: Mapping[str, Any]) -> None:
-    click.echo(f"  {suspect['confidence']:.0%}  {single_line(suspect['component'])}")
+    echo(f"  {suspect['confidence']:.0%}  {single_line(suspect['component'])}")
     for sign, terms in (("+", suspect["for"]), ("-", suspect["against"])):
         for term in terms:
-            click.echo(f"      {sign} {single_line(term['text'])}")
+            echo(f"      {sign} {single_line(term['text'])}")
 
 
 def _format_node(node: Mapping[str, Any], indent: str = "") -> Iterator[str]:
@@ -134,9 +134,9 @@ def _format_value(value: object) -> object:
 
 
 def _show_miss(miss: Mapping[str, Any]) -> None:
-    click.echo(f"  {miss['rule']}  {miss['file']}:{miss['line']}")
+    echo(f"  {miss['rule']}  {miss['file']}:{miss['line']}")
     for failed in miss["failed"]:
-        click.echo(f"    {single_line(failed['text'])}")
+        echo(f"    {single_line(failed['text'])}")
 
 
 @click.command(name="explain", epilog="Example: firstcause rules explain twilio-credentials-missing")
@@ -152,20 +152,20 @@ def explain_rule(ctx: Context, *, name: str, as_json: bool) -> None:
     if as_json:
         show_json(explanation)
         return
-    click.echo(
+    echo(
         f"{explanation['rule']}  {explanation['file']}:{explanation['line']}\n"
         f"  {single_line(explanation['about'])}"
     )
     for firing in explanation["fires"]:
-        click.echo(
+        echo(
             f"  fires: {firing['verdict']} of {single_line(firing['code'])}: {single_line(firing['because'])}"
         )
     if explanation["nearest"]:
-        click.echo("  does not fire; the nearest facts:")
+        echo("  does not fire; the nearest facts:")
         for fact_name, fact in explanation["nearest"]["facts"].items():
-            click.echo(f"    {_format_fact(fact_name, fact)}")
+            echo(f"    {_format_fact(fact_name, fact)}")
         for failed in explanation["nearest"]["failed"]:
-            click.echo(f"    {single_line(failed['text'])}")
+            echo(f"    {single_line(failed['text'])}")
 
 
 COMMANDS = (explain,)

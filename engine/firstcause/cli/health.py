@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from firstcause.cli.common import Context, json_option, now, pass_context, show_json, show_table, single_line
+from firstcause.cli.common import (
+    Context,
+    echo,
+    json_option,
+    now,
+    pass_context,
+    show_json,
+    show_table,
+    single_line,
+)
 from firstcause.cli.conditions import add_daemon_conditions, has_bad_condition, show_conditions
 
 if TYPE_CHECKING:
@@ -62,7 +71,7 @@ def _exit_with_status(*, bad: bool) -> None:
 
 def _show_readings(infrastructure: dict[str, Any]) -> None:
     if not infrastructure:
-        click.echo("no probes are configured; docs/probes.md shows how to add one")
+        echo("no probes are configured; docs/probes.md shows how to add one")
         return
     rows = [
         (
@@ -79,11 +88,11 @@ def _show_readings(infrastructure: dict[str, Any]) -> None:
 def _show_comparison(comparison: dict[str, Any]) -> None:
     since = comparison.get("time_since_last_good")
     when = f" (the last known good state is {since:g} minutes old)" if since else ""
-    click.echo(f"\n{single_line(comparison['message'])}{when}")
+    echo(f"\n{single_line(comparison['message'])}{when}")
     if comparison["suggested_rollback"]:
-        click.echo(f"to roll back: {single_line(comparison['suggested_rollback'])}")
+        echo(f"to roll back: {single_line(comparison['suggested_rollback'])}")
     if comparison["changes"]:
-        click.echo()
+        echo()
         show_table(
             ("CHANGED", "WHAT", "BEFORE", "AFTER", "SEVERITY", "LIKELY THE CAUSE"),
             [_change_row(change) for change in comparison["changes"]],
@@ -114,7 +123,7 @@ def snapshots(ctx: Context, *, limit: int, as_json: bool) -> None:
         show_json({"snapshots": entries})
         return
     if not entries:
-        click.echo("no snapshot yet; `firstcause check` takes one")
+        echo("no snapshot yet; `firstcause check` takes one")
         return
     rows = [(entry["id"], entry["taken_at"], entry["status"], _format_standing(entry)) for entry in entries]
     show_table(("ID", "TAKEN", "STATUS", "GOOD"), rows)
@@ -146,7 +155,7 @@ def snapshot(ctx: Context, *, name: str, pin: bool, unpin: bool, by: str, as_jso
     if as_json:
         show_json(result)
         return
-    click.echo(
+    echo(
         f"snapshot {result['id']} of {result['taken_at']}: "
         f"{result['status']} {_format_standing(result)}".rstrip()
     )
@@ -157,10 +166,10 @@ def _show_snapshot(details: dict[str, Any]) -> None:
     _show_readings(details["infrastructure"])
     slow = [(name, timing["p95_ms"], timing["p99_ms"]) for name, timing in details["performance"].items()]
     if rows := [(name, f"{p95:g} ms", f"{p99:g} ms") for name, p95, p99 in slow if p95 is not None]:
-        click.echo()
+        echo()
         show_table(("PROBE", "P95", "P99"), rows)
     errors = details["errors"]
-    click.echo(
+    echo(
         f"\nerrors in {errors['seconds']:g} s: {errors['critical']} critical, {errors['warning']} warnings, "
         f"{errors['info']} infos; {details['alerts_open']} alerts open"
     )
@@ -176,7 +185,7 @@ def _show_snapshot(details: dict[str, Any]) -> None:
         ("settings", [f"{present} of {len(settings)} present"] if settings else []),
     ):
         if items:
-            click.echo(f"{label}: {single_line(', '.join(items))}")
+            echo(f"{label}: {single_line(', '.join(items))}")
 
 
 @click.command(epilog="Example: firstcause diff good latest")
@@ -210,17 +219,17 @@ def trend(ctx: Context, *, metric: str, minutes: float, as_json: bool) -> None:
         show_json(result)
         return
     if not result["count"]:
-        click.echo(f"no values of {metric} in that time")
+        echo(f"no values of {metric} in that time")
         return
-    click.echo(draw_sparkline([point["value"] for point in result["points"]]))
-    click.echo(
+    echo(draw_sparkline([point["value"] for point in result["points"]]))
+    echo(
         f"{metric}: {result['last']:g} now, {result['min']:g} to {result['max']:g}, "
         f"median {result['median']:g} of {result['count']} values"
     )
     if result["direction"] == "flat":
-        click.echo("trend: flat")
+        echo("trend: flat")
     elif result["direction"] is not None:
-        click.echo(f"trend: {result['direction']}, {result['per_hour']:+.3g} an hour")
+        echo(f"trend: {result['direction']}, {result['per_hour']:+.3g} an hour")
 
 
 @click.command(epilog="Example: firstcause forecast host.disk_used_share")
@@ -235,10 +244,10 @@ def forecast(ctx: Context, *, metric: str, limit: float | None, minutes: float, 
     if as_json:
         show_json(result)
         return
-    click.echo(result["evidence"])
+    echo(result["evidence"])
     if result["reached_at"] is not None:
         latest = result["latest"] or "never"
-        click.echo(f"reached at {result['reached_at']}; earliest {result['earliest']}, latest {latest}")
+        echo(f"reached at {result['reached_at']}; earliest {result['earliest']}, latest {latest}")
 
 
 _SPARKLINE_BLOCKS = "▁▂▃▄▅▆▇█"

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from firstcause.cli.common import Context, json_option, now, pass_context, show_json, show_table, single_line
+from firstcause.cli.common import (
+    Context,
+    echo,
+    json_option,
+    now,
+    pass_context,
+    show_json,
+    show_table,
+    single_line,
+)
 from firstcause.core.incidents.alert_parts import format_labels
 from firstcause.core.text.listing import join_limited
 
@@ -34,7 +43,7 @@ def list_incidents(ctx: Context, *, status: str | None, limit: int, as_json: boo
     if as_json:
         show_json({"incidents": items})
     elif not items:
-        click.echo("no incidents")
+        echo("no incidents")
     else:
         rows = [
             (
@@ -73,8 +82,8 @@ def incident(ctx: Context, *, number: str, as_json: bool) -> None:
 
 def show_incident(answer: dict[str, Any]) -> None:
     """Print an incident: the cause, the fix, the impact, then what happened."""
-    click.secho(f"incident {answer['id']}  {answer['status']}  {answer['priority']}", bold=True, nl=False)
-    click.echo(f"  {single_line(answer['title'])}")
+    echo(f"incident {answer['id']}  {answer['status']}  {answer['priority']}", bold=True, nl=False)
+    echo(f"  {single_line(answer['title'])}")
     root = answer["root"]
     _show_lines("cause", [f"{single_line(root['code'])}{_format_origin(root)}", *_format_cause(answer)])
     _show_lines("fix", _format_fix(answer))
@@ -90,7 +99,7 @@ def show_incident(answer: dict[str, Any]) -> None:
 
 def _show_lines(label: str, lines: Iterable[str]) -> None:
     for index, line in enumerate(lines):
-        click.echo(f"  {label if not index else '':<8} {line}")
+        echo(f"  {label if not index else '':<8} {line}")
 
 
 def _format_cause(answer: Mapping[str, Any]) -> list[str]:
@@ -220,9 +229,7 @@ def debug(ctx: Context, *, number: str, form: str, as_json: bool) -> None:
 
     The report has the cause, dependencies, impact, fix and verification, to read or to paste into a ticket.
     """
-    click.echo(
-        ctx.ready_app.incidents.render_debug_report(number, "json" if as_json else form, now()).rstrip("\n")
-    )
+    echo(ctx.ready_app.incidents.render_debug_report(number, "json" if as_json else form, now()).rstrip("\n"))
 
 
 @click.command(epilog="Example: firstcause resolve 7 --fix 'put the credentials back'")
@@ -233,7 +240,7 @@ def debug(ctx: Context, *, number: str, form: str, as_json: bool) -> None:
 def resolve(ctx: Context, *, number: str, fix: str | None, as_json: bool) -> None:
     """Resolve an incident and its cascades."""
     answer = ctx.ready_app.incidents.resolve(number, now(), fix=fix, actor=getpass.getuser())
-    show_json(answer) if as_json else click.echo(f"incident {answer['id']} is resolved")
+    show_json(answer) if as_json else echo(f"incident {answer['id']} is resolved")
 
 
 COMMANDS = (list_incidents, incident, debug, resolve)

@@ -6,7 +6,7 @@ import dataclasses
 
 import click
 
-from firstcause.cli.common import Context, json_option, pass_context, show_json, show_table
+from firstcause.cli.common import Context, echo, json_option, pass_context, show_json, show_table
 
 
 @click.group()
@@ -34,8 +34,8 @@ def list_plugins(ctx: Context, *, as_json: bool) -> None:
             for state in states
         ]
         show_table(("NAME", "STATUS", "VERSION", "HOOKS", "PROBLEMS"), rows)
-        click.echo(f"probes: {', '.join(probes) or 'none'}")
-        click.echo(f"notifiers: {', '.join(notifiers) or 'none'}")
+        echo(f"probes: {', '.join(probes) or 'none'}")
+        echo(f"notifiers: {', '.join(notifiers) or 'none'}")
     click.get_current_context().exit(1 if any(state.problems for state in states) else 0)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from firstcause.cli.common import Context, now, pass_context
+from firstcause.cli.common import Context, echo, now, pass_context
+from firstcause.core.sanitize import format_json
 from firstcause.errors import IntakeError
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ def replay(ctx: Context, click_ctx: click.Context, *, file: BinaryIO, store: str
     group_wait = ctx.settings.notify.group_wait
     result = play(events, ctx.app.rules.current, group_wait, store)
     for incident in result.incidents:
-        click.echo(json.dumps(incident, ensure_ascii=False))
+        echo(format_json(incident))
     counts = (
         (len(events), "event"),
         (len(result.incidents), "incident"),
         (result.notification_count, "message"),
     )
-    click.echo(", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts), err=True)
+    echo(", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts), err=True)
     click_ctx.exit(2 if invalid_count else 0)
 
 
@@ -62,7 +62,7 @@ def _read_events(file: BinaryIO, limit: int) -> tuple[list[Event], int]:
             errors = [str(error)]
         for error_text in errors:
             invalid_count += 1
-            click.echo(f"{file.name}:{line_number}: {error_text}; correct the line", err=True)
+            echo(f"{file.name}:{line_number}: {error_text}; correct the line", err=True)
     return events, invalid_count
 
 

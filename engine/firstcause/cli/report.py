@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
-from firstcause.cli.common import Context, now, pass_context, show_json
+from firstcause.cli.common import Context, echo, now, pass_context, show_json, single_line
 from firstcause.cli.incidents import show_incident
 from firstcause.errors import IntakeError
 
@@ -64,13 +65,17 @@ def _show_accepted(ctx: Context, event_id: str, *, wait: bool, as_json: bool) ->
     incident = ctx.ready_app.incidents.find_by_event(event_id)
     if incident is None:
         answer = {"accepted": 1, "id": event_id, "incident": None}
-        show_json(answer) if as_json else click.echo("accepted; the error belongs to no open incident")
+        show_json(answer) if as_json else echo("accepted; the error belongs to no open incident")
     elif wait:
         show_json(incident) if as_json else show_incident(incident)
     elif as_json:
         show_json({"accepted": 1, "id": event_id, "incident": incident["id"]})
     else:
-        click.echo(f"accepted; incident {incident['id']}: {incident['title']} ({incident['root']['code']})")
+        echo(f"accepted; incident {incident['id']}: {_format_title(incident)}")
+
+
+def _format_title(incident: dict[str, Any]) -> str:
+    return single_line(f"{incident['title']} ({incident['root']['code']})")
 
 
 def _parse_pair(text: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ import click
 
 from firstcause.cli.common import (
     Context,
+    echo,
     json_option,
     now,
     parse_since,
@@ -93,7 +94,7 @@ def check(ctx: Context, *, paths: tuple[str, ...], as_json: bool) -> None:
         show_json({"mistakes": []})
     else:
         entries = len(book.catalog.entries)
-        click.echo(f"{len(book.files)} files, {entries} entries, {len(book.rules)} rules: no mistakes")
+        echo(f"{len(book.files)} files, {entries} entries, {len(book.rules)} rules: no mistakes")
 
 
 def _show_mistakes(mistakes: Sequence[Mistake], *, as_json: bool) -> None:
@@ -101,8 +102,8 @@ def _show_mistakes(mistakes: Sequence[Mistake], *, as_json: bool) -> None:
         show_json({"mistakes": [vars(mistake) for mistake in mistakes]})
     else:
         for mistake in mistakes:
-            click.echo(str(mistake), err=True)
-        click.echo(f"{len(mistakes) or 'no'} mistake{'' if len(mistakes) == 1 else 's'}", err=True)
+            echo(str(mistake), err=True)
+        echo(f"{len(mistakes) or 'no'} mistake{'' if len(mistakes) == 1 else 's'}", err=True)
     click.get_current_context().exit(1 if mistakes else 0)
 
 
@@ -142,7 +143,7 @@ def test(ctx: Context, *, paths: tuple[str, ...], only: str | None, as_json: boo
     if as_json:
         show_json({"tests": [_serialize_result(result) for result in results], "failed": failed})
     else:
-        click.echo(f"{len(results)} tests, {failed or 'none'} failed")
+        echo(f"{len(results)} tests, {failed or 'none'} failed")
     knowledge.close()
     click.get_current_context().exit(1 if failed else 0)
 
@@ -183,7 +184,7 @@ def backtest(ctx: Context, *, paths: tuple[str, ...], since: str, strict: bool, 
         for difference in report.differences:
             _show_difference(difference)
         differ = f"{len(report.differences) or 'none'} would differ"
-        click.echo(f"{report.events} events, {report.incidents} incidents since {since}: {differ}")
+        echo(f"{report.events} events, {report.incidents} incidents since {since}: {differ}")
     click.get_current_context().exit(1 if strict and report.differences else 0)
 
 
@@ -196,16 +197,16 @@ _CHANGE_HEADINGS = {
 
 def _show_difference(difference: dict[str, Any]) -> None:
     head = _CHANGE_HEADINGS[difference["change"]].format(**difference)
-    click.secho(
+    echo(
         f"{head}  {difference['opened_at']}  {difference['priority']}  {single_line(difference['root'])}",
         bold=True,
     )
     if difference["change"] != "differs":
         notified = ", ".join(difference["said"] or []) or "nobody notified"
-        click.echo(f"  {difference['events']} events, {notified}")
+        echo(f"  {difference['events']} events, {notified}")
     for what, change in difference["changes"].items():
         if "was" in change:
-            click.echo(f"  {what}: was {change['was']}, would be {change['would_be']}")
+            echo(f"  {what}: was {change['was']}, would be {change['would_be']}")
             continue
         for sign, direction in (("+", "gained"), ("-", "lost")):
             for item in change[direction]:
@@ -214,7 +215,7 @@ def _show_difference(difference: dict[str, Any]) -> None:
                     if isinstance(item, str)
                     else f"{item['verdict']} of {item['code']} by {item['rule']}"
                 )
-                click.echo(f"  {sign} {what.removesuffix('s')} {single_line(shown)}")
+                echo(f"  {sign} {what.removesuffix('s')} {single_line(shown)}")
 
 
 @rules.command(epilog="Example: firstcause rules schema > rules/schema.json")
@@ -222,17 +223,15 @@ def schema() -> None:
     """Print the JSON Schema of rule files, for completion and checks in editors."""
     from firstcause.rulefiles.schema import format_schema_text
 
-    click.echo(format_schema_text(), nl=False)
+    echo(format_schema_text(), nl=False)
 
 
 def _show_failure(result: RuleTestResult) -> None:
-    click.secho(
-        f"FAILED {result.test.file}:{result.test.line}: {single_line(result.test.test.name)}", fg="red"
-    )
+    echo(f"FAILED {result.test.file}:{result.test.line}: {single_line(result.test.test.name)}", fg="red")
     rows = [(difference.field, difference.expected, difference.got) for difference in result.differences]
     show_table(("  WHAT", "EXPECTED", "GOT"), [(f"  {what}", *rest) for what, *rest in rows])
     for line in result.explanation:
-        click.echo(f"    {single_line(line)}")
+        echo(f"    {single_line(line)}")
 
 
 def _serialize_result(result: RuleTestResult) -> dict[str, Any]:

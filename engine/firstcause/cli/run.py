@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from firstcause.cli.common import Context, log_to_stderr, pass_context
+from firstcause.cli.common import Context, echo, pass_context
+from firstcause.cli.log_output import log_to_stderr
 
 
 @click.command(epilog="Example: firstcause --config /etc/firstcause/config.toml run")
@@ -47,7 +48,7 @@ def init(folder: Path) -> None:
     from firstcause.cli.init_files import write_scaffold
 
     for path, written in write_scaffold(folder):
-        click.echo(f"{'wrote' if written else 'kept '} {path}")
+        echo(f"{'wrote' if written else 'kept '} {path}")
 
 
 COMMANDS = (run, demo, init)

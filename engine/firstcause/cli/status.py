@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from firstcause.cli.common import Context, json_option, pass_context, show_json, single_line
+from firstcause.cli.common import Context, echo, json_option, pass_context, show_json, single_line
 from firstcause.cli.conditions import fetch_status, has_bad_condition, show_conditions
 from firstcause.core.text.listing import join_limited
 
@@ -25,7 +25,7 @@ def status(ctx: Context, *, as_json: bool) -> None:
         if "store" in answer:
             _show_status(answer)
         else:
-            click.echo("firstcause is running, but its store does not answer")
+            echo("firstcause is running, but its store does not answer")
         show_conditions(answer["conditions"])
     click.get_current_context().exit(1 if has_bad_condition(answer["conditions"]) else 0)
 
@@ -34,15 +34,13 @@ def _show_status(answer: dict[str, Any]) -> None:
     from firstcause.core.text.sizes import format_size
 
     rules, store = answer["rules"], answer["store"]
-    click.echo(f"firstcause {answer['version']} is running; health {answer['health']}")
+    echo(f"firstcause {answer['version']} is running; health {answer['health']}")
     opened = ", ".join(f"{count} {priority}" for priority, count in answer["incidents"].items())
-    click.echo(f"incidents  {opened or 'none open'}")
+    echo(f"incidents  {opened or 'none open'}")
     waiting = f"{store['waiting']} events and {store['unsent']} messages pending"
-    click.echo(f"store      {single_line(store['url'])}, {format_size(store['bytes'])}; {waiting}")
-    click.echo(f"intake     {_format_intake(answer['intake'])}")
-    click.echo(
-        f"rules      {rules['rules']} rules, {rules['entries']} catalog entries, {rules['files']} files"
-    )
+    echo(f"store      {single_line(store['url'])}, {format_size(store['bytes'])}; {waiting}")
+    echo(f"intake     {_format_intake(answer['intake'])}")
+    echo(f"rules      {rules['rules']} rules, {rules['entries']} catalog entries, {rules['files']} files")
 
 
 def _format_intake(intake: dict[str, Any]) -> str:

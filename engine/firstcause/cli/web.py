@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from firstcause.cli.common import echo
 from firstcause.errors import ConfigError
 
 _MIN_PASSWORD_LENGTH = 12
@@ -35,7 +36,7 @@ def password(file: Path, password: str) -> None:
     except OSError as error:
         msg = f"{file} cannot be written: {error.strerror}; choose another file"
         raise ConfigError(msg) from None
-    click.echo(f'wrote {file}; in config.toml: [web] password_file = "{file}"')
+    echo(f'wrote {file}; in config.toml: [web] password_file = "{file}"')
 
 
 COMMANDS = (web,)

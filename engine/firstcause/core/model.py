@@ -9,7 +9,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
+from firstcause.core.sanitize import escape_invisible, single_line
+
 _MAX_SUBJECT_LENGTH = 120
+
+ForeignLine = Annotated[str, AfterValidator(single_line)]
+"""Text from outside that is shown on one line; what could act on a terminal or forge a line is gone."""
 
 Scalar = str | int | float | bool
 FactValue = Scalar | None | list[str]
@@ -518,10 +523,10 @@ class Notification(Frozen):
     reason: NotifyReason
     priority: Priority
     severity: Severity
-    code: str
-    title: str
-    text: str
-    body: str
+    code: ForeignLine
+    title: ForeignLine
+    text: ForeignLine
+    body: Annotated[str, AfterValidator(escape_invisible)]
     opened_at: datetime | None = None
     incidents: tuple[str, ...] = ()
     drill: bool = False
@@ -534,14 +539,10 @@ class Notification(Frozen):
     def subject(self) -> str:
         """At most 120 characters, for where a message has a title: "[P0] CRITICAL: what it is (#12)"."""
         label, colon, _ = self.text.partition(": ")
-        content = _one_line(f"{label}: {self.title}" if colon else self.title)
+        content = " ".join((f"{label}: {self.title}" if colon else self.title).split())
         prefix, suffix = f"[{self.priority}] ", f" (#{self.incident_id})"
         available = _MAX_SUBJECT_LENGTH - len(prefix) - len(suffix)
         return f"{prefix}{content if len(content) <= available else f'{content[: available - 3]}...'}{suffix}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 class Problem(Frozen):

@@ -15,6 +15,7 @@ from firstcause.core.selfcheck.state import Failure
 from firstcause.daemon.first_look import FirstLook
 from firstcause.daemon.probe_loop import ProbeLoop
 from firstcause.daemon.reload_requests import ReloadRequests
+from firstcause.daemon.store_claim import StoreClaim
 from firstcause.errors import ConfigError, FirstcauseError, RuleFileError
 from firstcause.incidents.serializers import format_over_limit
 from firstcause.intake.listeners import ListenerSupervisor
@@ -57,7 +58,10 @@ OVER_LIMIT_WARNING_INTERVAL_S = 3600.0
 _RELOAD_DEBOUNCE_MS = 400
 """Milliseconds within which several changes of files are one reload."""
 
-_MAX_BACKOFF_S = 30.0
+_LOOPS_WITHOUT_CLAIM = frozenset({"store-lock", "rules", "self-check"})
+"""Loops that also run while another daemon has the store: the one that takes it back, and those that tell."""
+
+_MAX_BACKOFF_S = 5.0
 _STOP_TIMEOUT_S = 20.0
 _LISTENER_STOP_TIMEOUT_S = 5.0
 
@@ -81,7 +85,7 @@ class Daemon:
         self._dispatcher = DeliveryDispatcher(self._delivery_wake.set)
         self._threads: list[threading.Thread] = []
         self._over_limit_warned_at: float | None = None
-        self._daemon_claim = contextlib.ExitStack()
+        self._store_claim = StoreClaim(application)
         self._probe_loop: ProbeLoop | None = None
         self._listener_threads: ListenerSupervisor | None = None
         self._first_look: FirstLook | None = None
@@ -90,7 +94,7 @@ class Daemon:
         """Prepare the store, load everything that can be wrong, then begin. Raises before anything runs."""
         app = self.application
         app.database.prepare()
-        self._daemon_claim.enter_context(app.database.hold_daemon_lock())
+        self._store_claim.take()
         app.load()
         app.notifications.release_claims()
         app.wake = self._pipeline_wake.set
@@ -112,6 +116,7 @@ class Daemon:
             "reload": self._reload_if_requested,
             "prune": self._prune_store,
             "self-check": self._check_itself,
+            "store-lock": lambda: self._store_claim.watch(self._stopping),
         }
         self._threads = [threading.Thread(target=self._run_triage, name="triage", daemon=True)]
         self._threads += [
@@ -143,7 +148,7 @@ class Daemon:
         with contextlib.suppress(FirstcauseError):
             self.application.daemon_runs.record_alive(utc_now())
         self.application.wake = None
-        self._daemon_claim.close()
+        self._store_claim.release()
 
     def _create_listeners(self) -> ListenerSupervisor:
         app = self.application
@@ -180,6 +185,8 @@ class Daemon:
         while not self._stopping.is_set():
             loops.beat(name)
             try:
+                if name not in _LOOPS_WITHOUT_CLAIM:
+                    self._store_claim.require()
                 step()
                 wait_s = POLL_INTERVAL_S
                 loops.record_success(name)
@@ -197,6 +204,7 @@ class Daemon:
         self._run_loop("triage", self._process_events)
         # What was accepted before the stop is triaged as well.
         with contextlib.suppress(FirstcauseError):
+            self._store_claim.require()
             self.application.pipeline.triage_all(utc_now())
 
     def _process_events(self) -> None:
@@ -211,6 +219,7 @@ class Daemon:
         while (batch := pipeline.triage(utc_now())).events:
             intake.backlog_limit.refresh()
             self.application.self_check.loops.beat("triage")
+            self._store_claim.require()
             if batch.suspect_probes and self._probe_loop is not None:
                 self._probe_loop.suspect(batch.suspect_probes)
             if intake.stored_count - stored > batch.events:

@@ -75,6 +75,10 @@ class SelfCheck:
         names = {name for members in self.notifications.list_routes().values() for name in members}
         self._store_reader.refresh(names, now)
 
+    def check_store_writable(self) -> None:
+        """Try to write to the store; the conditions say whether it worked."""
+        self._store_reader.check_writable()
+
     def find_conditions(self, now: datetime) -> list[Condition]:
         """List what is wrong, the worst first, without secrets. Never raises because of a broken part."""
         if not self.loops.list_states():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -25,6 +26,12 @@ READ_TIMEOUT_S = 25.0
 WRITE_CHECK_INTERVAL_S = 60.0
 """Seconds between checks that the store can be written; while it cannot, it is checked each time."""
 
+MIN_WRITE_CHECK_INTERVAL_S = 1.0
+"""Seconds between two writes that somebody's question causes: everybody may ask `/readyz`."""
+
+WRITE_CHECK_TIMEOUT_S = 0.5
+"""Seconds that such a question waits: orchestrators give up after a second."""
+
 SET_ASIDE_SEARCH = timedelta(hours=1)
 """How old events may be that an earlier process set aside and that still count."""
 
@@ -42,6 +49,35 @@ class StoreReader:
     _checked_at: float | None = field(default=None, init=False)
     _is_first: bool = field(default=True, init=False)
     _running: threading.Event | None = field(default=None, init=False)
+    _write_lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def check_writable(self) -> None:
+        """Try to write, unless that was tried within the last second, and wait a moment for the answer.
+
+        A failure is kept in `database.write_failures`. A store that does not answer in time is the business
+        of `refresh`: it may just be busy.
+        """
+        if not self._write_lock.acquire(blocking=False):
+            return
+        checked_at = self._checked_at
+        if checked_at is not None and time.monotonic() - checked_at < MIN_WRITE_CHECK_INTERVAL_S:
+            self._write_lock.release()
+            return
+
+        def write() -> None:
+            try:
+                self._try_to_write()
+            finally:
+                self._write_lock.release()
+
+        with suppress(StoreError, CallTimeoutError):
+            call_with_timeout(write, WRITE_CHECK_TIMEOUT_S, "check of the store")
+
+    def _try_to_write(self) -> None:
+        try:
+            self.database.check_writable()
+        finally:
+            self._checked_at = time.monotonic()
 
     def refresh(self, notifier_names: Collection[str], now: datetime) -> None:
         """Ask the store again. A failure is kept in `database.write_failures`."""
@@ -70,8 +106,7 @@ class StoreReader:
         checked_at = self._checked_at
         is_due = checked_at is None or time.monotonic() - checked_at >= WRITE_CHECK_INTERVAL_S
         if is_due or self.database.write_failures.current is not None:
-            self.database.check_writable()
-            self._checked_at = time.monotonic()
+            self._try_to_write()
         with self.database.read() as conn:
             self.failing_notifiers = delivery_log.find_failing_notifiers(conn, notifier_names)
             if self._is_first:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from firstcause.app.application import Application
-from firstcause.config import Settings
+from firstcause.config import FixedSettings
 from firstcause.core.grouping.parts import compute_ends
 from firstcause.core.incidents.flapping import FlapPolicy
 from firstcause.health.system_state import ReplayedFacts
@@ -80,7 +80,8 @@ class Simulator:
         notify: dict[str, float] = {"repeat_interval": 0}
         if group_wait is not None:
             notify["group_wait"] = group_wait
-        settings = Settings.model_validate({"store": {"url": store or "sqlite://"}, "notify": notify})
+        # Not the environment's store: what a simulation finds there, it deletes.
+        settings = FixedSettings.model_validate({"store": {"url": store or "sqlite://"}, "notify": notify})
         self._settle_time = timedelta(seconds=2 * settings.notify.group_wait)
         self._age_limits_s = rulebase.inference.limits("alert", "age_s")
         self._patience = settings.intake.patience if sweep_quiet_alerts else None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 import time
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +29,7 @@ from firstcause.store.inbox_journal import JournalInbox
 from firstcause.store.write_failures import WriteFailures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 
@@ -35,6 +37,18 @@ if TYPE_CHECKING:
 
 JOURNAL_SUFFIX = "-accepted"
 """The journal's folder is named like SQLite's file with this suffix."""
+
+LOCK_SUFFIX = ".lock"
+"""The file of the daemon's lock is named like SQLite's file with this suffix."""
+
+_SQLITE_SUFFIXES = ("", "-wal", "-shm")
+"""SQLite's files."""
+
+_KEEPALIVES = {
+    "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000,
+}  # fmt: skip
+"""After how many seconds (the last one: milliseconds) a Postgres server that is gone without a word is given
+up; the url may set other times. The system's own default is two hours."""
 
 _CONNECT_TIMEOUT_S = 10
 """Seconds to wait for a Postgres server that does not answer; the url may set another time."""
@@ -90,13 +104,38 @@ class Database:
     def check_writable(self) -> None:
         """Write to the database and to the inbox, and undo both. StoreError where one cannot be written."""
         try:
-            with self.write(exclusive=False) as conn:
-                audit.write_check_entry(conn)
+            try:
+                self._write_check_entry()
+            except StoreUnavailableError:
+                if not self.is_sqlite or not self._empty_wal():
+                    raise
+                self._write_check_entry()
             self.inbox.check_writable()
         except StoreError as error:
             self.write_failures.record(str(error))
             raise
         self.write_failures.clear()
+
+    def _write_check_entry(self) -> None:
+        with self.write(exclusive=False) as conn:
+            audit.write_check_entry(conn)
+
+    def _empty_wal(self) -> bool:
+        """Move SQLite's write-ahead log into its file and give its bytes back to the disk; whether it worked.
+
+        On a full disk that is often all the room that there is: moving a page that the file already has
+        needs no room.
+        """
+        with closing(self.engine.raw_connection()) as raw:
+            cursor = raw.cursor()
+            try:
+                cursor.execute("PRAGMA query_only=OFF")
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                row = cursor.fetchone()
+            except sqlite3.Error:
+                return False
+        is_busy = row is None or row[0]
+        return not is_busy
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -111,39 +150,44 @@ class Database:
             yield conn
 
     @contextmanager
-    def hold_daemon_lock(self) -> Iterator[None]:
-        """Hold the lock that the daemon has while it runs; StoreError where another daemon holds it."""
+    def hold_daemon_lock(self) -> Iterator[Callable[[], bool]]:
+        """Hold the lock that the daemon has while it runs; StoreError where another daemon holds it.
+
+        Yields `confirm`: makes sure that the lock is still held, and takes it again where it was lost. It
+        returns whether it had been lost, and raises StoreError where it cannot be taken again.
+        """
+        lock = self._create_daemon_lock()
+        with self._translate_lock_errors():
+            lock.acquire()
+
+        def confirm() -> bool:
+            with self._translate_lock_errors():
+                return lock.confirm()
+
         try:
-            with self._hold_sqlite_lock() if self.is_sqlite else self._hold_postgres_lock():
+            yield confirm
+        finally:
+            lock.release()
+
+    def _create_daemon_lock(self) -> locks.DaemonLock:
+        if not self.is_sqlite:
+            return locks.ServerLock(self.engine)
+        if _is_in_memory(self.engine.url):
+            return locks.MemoryLock()
+        return locks.FileLock(Path(f"{self.engine.url.database}{LOCK_SUFFIX}"))
+
+    @contextmanager
+    def _translate_lock_errors(self) -> Iterator[None]:
+        try:
+            with _translate_db_errors(self.engine.url):
                 yield
         except locks.LockHeldError as error:
             msg = f"another firstcause daemon runs on {self.display_url}; stop it, or change [store] url"
             raise StoreError(msg) from error
-
-    @contextmanager
-    def _hold_sqlite_lock(self) -> Iterator[None]:
-        if _is_in_memory(self.engine.url):
-            yield
-            return
-        path = Path(f"{self.engine.url.database}.lock")
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(locks.hold_file_lock(path))
-            except OSError as error:
-                msg = (
-                    f"{path} cannot be written: {error.strerror}; {_format_connection_hint(self.engine.url)}"
-                )
-                raise StoreError(msg) from error
-            yield
-
-    @contextmanager
-    def _hold_postgres_lock(self) -> Iterator[None]:
-        with (
-            _translate_db_errors(self.engine.url),
-            self.engine.connect() as conn,
-            locks.hold_server_lock(conn.execution_options(isolation_level="AUTOCOMMIT")),
-        ):
-            yield
+        except OSError as error:
+            path = f"{self.engine.url.database}{LOCK_SUFFIX}"
+            msg = f"{path} cannot be written: {error.strerror}; {_format_connection_hint(self.engine.url)}"
+            raise StoreError(msg) from error
 
     def read_version(self) -> str | None:
         """See `schema.read_version`."""
@@ -244,7 +288,8 @@ def _create_engine(url: str) -> sa.Engine:
     try:
         if parsed.get_backend_name() == "sqlite":
             return _create_sqlite_engine(parsed)
-        connect_args = {} if "connect_timeout" in parsed.query else {"connect_timeout": _CONNECT_TIMEOUT_S}
+        defaults = {"connect_timeout": _CONNECT_TIMEOUT_S, **_KEEPALIVES}
+        connect_args = {name: value for name, value in defaults.items() if name not in parsed.query}
         return sa.create_engine(parsed, pool_pre_ping=True, pool_size=8, connect_args=connect_args)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise StoreError(_format_unusable_url(error)) from error
@@ -272,9 +317,27 @@ def _create_sqlite_engine(url: sa.URL) -> sa.Engine:
         # A database in memory ends with its connection, so all threads share one.
         poolclass=sa.StaticPool if _is_in_memory(url) else None,
     )
+    if not _is_in_memory(url):
+        sa.event.listen(engine, "do_connect", partial(_keep_private, str(url.database)))
     sa.event.listen(engine, "connect", _on_sqlite_connect)
     sa.event.listen(engine, "begin", _on_sqlite_begin)
     return engine
+
+
+def _keep_private(database: str, *_: Any) -> None:
+    """Let only the owner read SQLite's files, which hold what applications reported."""
+    if database.startswith("file:"):
+        return
+    # Made without being opened: to close a file frees the locks that SQLite has on it in this process.
+    with suppress(OSError):
+        os.mknod(database, 0o600 | stat.S_IFREG)
+    for suffix in _SQLITE_SUFFIXES:
+        path = Path(f"{database}{suffix}")
+        # Files of another user stay as they are, and SQLite says whether they can be used.
+        with suppress(OSError):
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode & 0o077:
+                path.chmod(mode & 0o700)
 
 
 def _on_sqlite_connect(connection: DBAPIConnection, _record: Any) -> None:

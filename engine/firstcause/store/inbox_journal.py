@@ -253,7 +253,8 @@ def _copy_segment(segment: Path, target: Path) -> None:
         with suppress(OSError):
             target.hardlink_to(segment)
             return
-    shutil.copyfile(segment, target)
+    # With its permissions: only the owner may read it.
+    shutil.copy(segment, target)
 
 
 def _load_positions(conn: sa.Connection) -> dict[str, ReadPosition]:

@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from firstcause.store import inbox
+from firstcause.store.append_lock import find_append_start, lock_append, unlock_append
 from firstcause.store.inbox import EventPayload, PendingPayload
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class SegmentWriter:
     def append(self, frame: bytes) -> None:
         """Append a frame; it is on disk when this returns. OSError where it is not; it is cut off then."""
         remaining = memoryview(frame)
+        lock_append(self._fd, self.size)
         try:
             while remaining:
                 remaining = remaining[os.write(self._fd, remaining) :]
@@ -90,6 +92,8 @@ class SegmentWriter:
             with suppress(OSError):
                 os.ftruncate(self._fd, self.size)
             raise
+        finally:
+            unlock_append(self._fd)
         self.size += len(frame)
 
     def close(self) -> None:
@@ -112,13 +116,16 @@ class Segment:
         """Return how many bytes may be read.
 
         A frame is acknowledged only after the sync. Where the sync fails, the frame is cut off and its sender
-        sends it again: read before that, its events would be triaged twice. So a segment that this process
-        writes to is read up to the last sync. Of another process's segment the size of the file is all that
-        is known.
+        sends it again: read before that, its events would be triaged twice. So a segment is read up to the
+        last sync. This process knows that of its own segment; another process holds what it has not yet
+        synced locked.
         """
-        # The size first: where the writer opened the segment in between, nothing was written before.
+        # The size first: where the writer opened the segment in between, nothing was written before. A frame
+        # that was in the file then is still locked, or synced, or cut off again.
         size = os.fstat(self.fd).st_size
         synced_size = self.get_synced_size(self.path.name)
+        if synced_size is None:
+            synced_size = find_append_start(self.fd)
         return size if synced_size is None else min(size, synced_size)
 
     def iter_frames(self, offset: int, *, with_content: bool = True) -> Iterator[_Frame]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import threading
 from collections import deque
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import sqlalchemy as sa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 # Postgres names advisory locks by numbers; all firstcause processes use the same two.
@@ -53,35 +52,120 @@ class FairLock:
                 self._locked = False
 
 
-@contextmanager
-def hold_file_lock(path: Path) -> Iterator[None]:
-    """Hold the lock of the only daemon on a SQLite store.
+class DaemonLock(Protocol):
+    """The lock of the only daemon on a store, held from `acquire` to `release`."""
 
-    Raises LockHeldError where another process holds the lock, OSError where the file cannot be written.
-    """
-    with path.open("w") as file:
+    def acquire(self) -> None:
+        """Take the lock. LockHeldError where another process holds it."""
+
+    def confirm(self) -> bool:
+        """Make sure that the lock is still held; take it again where it was lost.
+
+        Returns whether it had been lost. Raises as `acquire` does where it is lost.
+        """
+
+    def release(self) -> None:
+        """Free the lock, if it is held."""
+
+
+class MemoryLock:
+    """The lock of a store in memory, which no other process can see."""
+
+    def acquire(self) -> None:
+        """See `DaemonLock`."""
+
+    def confirm(self) -> bool:
+        """See `DaemonLock`."""
+        return False
+
+    def release(self) -> None:
+        """See `DaemonLock`."""
+
+
+class FileLock:
+    """The lock on a SQLite store: a file beside it. OSError where the file cannot be written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd: int | None = None
+
+    def acquire(self) -> None:
+        """See `DaemonLock`."""
+        fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise LockHeldError from error
-        yield
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(fd)
+            if isinstance(error, BlockingIOError):
+                raise LockHeldError from error
+            raise
+        self._fd = fd
+
+    def confirm(self) -> bool:
+        """See `DaemonLock`. The lock is lost with its file: the next daemon would lock a new file."""
+        if self._fd is not None and self._is_same_file(self._fd):
+            return False
+        self.release()
+        self.acquire()
+        return True
+
+    def _is_same_file(self, fd: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(fd), self._path.stat())
+        except FileNotFoundError:
+            return False
+
+    def release(self) -> None:
+        """See `DaemonLock`."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
 
-@contextmanager
-def hold_server_lock(conn: sa.Connection) -> Iterator[None]:
-    """Hold the lock of the only daemon on a Postgres store; LockHeldError where another session holds it.
+class ServerLock:
+    """The lock on a Postgres store, which belongs to a session. SQLAlchemyError where the server is away.
 
-    conn: a connection outside any transaction that serves nothing else; it is closed at the end.
+    engine: opens the connection, which serves nothing else.
     """
-    acquired = conn.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _DAEMON_LOCK}).scalar()
-    if not acquired:
-        raise LockHeldError
-    try:
-        yield
-    finally:
-        # Closed, not returned to the pool: the server frees the lock with the session. This also works where
-        # the server was away in the meantime, which an explicit unlock would not.
-        conn.invalidate()
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._conn: sa.Connection | None = None
+
+    def acquire(self) -> None:
+        """See `DaemonLock`."""
+        self._conn = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        is_acquired = False
+        try:
+            query = sa.text("SELECT pg_try_advisory_lock(:key)")
+            is_acquired = bool(self._conn.execute(query, {"key": _DAEMON_LOCK}).scalar())
+        finally:
+            if not is_acquired:
+                self.release()
+        if not is_acquired:
+            raise LockHeldError
+
+    def confirm(self) -> bool:
+        """See `DaemonLock`. The server frees the lock with the session, for example when it restarts."""
+        if self._conn is not None:
+            try:
+                self._conn.execute(sa.text("SELECT 1"))
+            except sa.exc.SQLAlchemyError:
+                # Never used again: SQLAlchemy would open a new session, which has no lock, without a word.
+                self.release()
+            else:
+                return False
+        self.acquire()
+        return True
+
+    def release(self) -> None:
+        """See `DaemonLock`."""
+        if self._conn is not None:
+            # Closed, not returned to the pool: the server frees the lock with the session. This also works
+            # where the server was away in the meantime, which an explicit unlock would not.
+            self._conn.invalidate()
+            self._conn.close()
+            self._conn = None
 
 
 def lock_writers(conn: sa.Connection) -> None:

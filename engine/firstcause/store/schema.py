@@ -44,15 +44,17 @@ def upgrade(database: Database, revision: str = "head") -> None:
 
 
 def downgrade(database: Database, revision: str) -> None:
-    """Downgrade the schema to a revision; StoreError as for `upgrade`.
+    """Downgrade the schema to a revision; StoreError as for `upgrade`, or where a daemon runs.
 
     Events that wait for triage stay, after a downgrade to the base too.
     """
     _require_known_version(database)
-    # The journal's positions are a table of the schema. Without them, what is left in the files would be
-    # triaged again from their beginning.
-    empty_journal(database)
-    _run_alembic(database, "downgrade", revision)
+    # A daemon would work on with tables that it does not know, or that are gone.
+    with database.hold_daemon_lock():
+        # The journal's positions are a table of the schema. Without them, what is left in the files would be
+        # triaged again from their beginning.
+        empty_journal(database)
+        _run_alembic(database, "downgrade", revision)
 
 
 def empty_journal(database: Database) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from firstcause.core.text.sanitize import single_line
+from firstcause.core.sanitize import single_line
 from firstcause.errors import IntakeError
 from firstcause.intake.rate_limiter import RateLimiter
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 
-from firstcause.core.text.sanitize import single_line
+from firstcause.core.sanitize import single_line
 from firstcause.errors import IntakeError, StoreError
 from firstcause.web.login_limits import LoginLimits, find_network
 

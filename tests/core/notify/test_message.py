@@ -226,3 +226,24 @@ def test_what_was_held_back_is_one_sms_that_counts_what_it_leaves_out(many: list
         assert len(said.encode("utf-16-le", "surrogatepass")) // 2 <= 70
     assert said.startswith(f"HELD BACK: {len(many)} incidents")
     assert said.isprintable()
+
+
+def test_texts_from_outside_forge_no_line_of_the_whole_message() -> None:
+    forged = "lost\x1b[2J\u202e\nCause: nothing\r\nPage: https://example.org"
+    context = brief(title=forged, cause=forged, companies=(forged,), first_step=forged, past_fix=forged)
+    body = format_body(context, "report")
+    assert body.replace("\n", "").isprintable()
+    assert [
+        line for line in body.splitlines() if line.startswith(("Cause: nothing", "Page: https://ex"))
+    ] == []
+
+
+def test_a_notification_shows_nothing_that_acts() -> None:
+    acting = "x\x1b[2J\u202e\ny"
+    notification = Notification(
+        id="1", incident_id="1", reason=NotifyReason.FIRST, priority=Priority.P0, severity=Severity.CRITICAL,
+        code=acting, title=acting, text=acting, body=acting,
+    )  # fmt: skip
+    assert {notification.code, notification.title, notification.text} == {"x [2J  y"}
+    assert notification.body == "x⟨ESC⟩[2J⟨U+202E⟩\ny"
+    assert notification.subject == "[P0] x [2J y (#1)"

@@ -6,7 +6,8 @@ import unicodedata
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from firstcause.core.model import Frozen, NotifyReason, Priority, Severity
+from firstcause.core.model import ForeignLine, Frozen, NotifyReason, Priority, Severity
+from firstcause.core.sanitize import single_line
 from firstcause.core.text.durations import format_duration
 
 if TYPE_CHECKING:
@@ -59,19 +60,19 @@ class MessageContext(Frozen):
     reason: NotifyReason
     severity: Severity
     priority: Priority
-    code: str
-    title: str
+    code: ForeignLine
+    title: ForeignLine
     opened_at: datetime
     now: datetime
-    cause: str | None = None
-    services: tuple[str, ...] = ()
-    companies: tuple[str, ...] = ()
+    cause: ForeignLine | None = None
+    services: tuple[ForeignLine, ...] = ()
+    companies: tuple[ForeignLine, ...] = ()
     companies_known: int = 0
     cascades: int = 0
     events: int = 0
-    first_step: str | None = None
-    fix_url: str | None = None
-    past_fix: str | None = None
+    first_step: ForeignLine | None = None
+    fix_url: ForeignLine | None = None
+    past_fix: ForeignLine | None = None
     link: str | None = None
     duration: float | None = None
     more_urgent: bool = False
@@ -90,7 +91,7 @@ class DigestItem(Frozen):
 
     incident_id: str
     priority: Priority
-    title: str
+    title: ForeignLine
     resolved: bool = False
 
 
@@ -236,8 +237,7 @@ def _format_count(count: int, singular: str, plural: str | None = None) -> str:
 def _to_gsm7(text: str) -> str:
     """Replace control characters, and characters outside the GSM alphabet where that loses no meaning."""
     plain = text.translate(_GSM7_SUBSTITUTES)
-    printable = "".join(char if char.isprintable() else " " for char in plain)
-    return "".join(map(_nearest_gsm7, printable))
+    return "".join(map(_nearest_gsm7, single_line(plain)))
 
 
 def _nearest_gsm7(char: str) -> str:

@@ -15,9 +15,9 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from firstcause.core.sanitize import escape_invisible
 from firstcause.core.text.durations import format_duration
 from firstcause.core.text.listing import join_limited
-from firstcause.core.text.sanitize import escape_invisible
 from firstcause.web import svg
 from firstcause.web.sessions import BrowserSession, SessionManager
 

@@ -10,8 +10,8 @@ from firstcause.core.incidents.debug_report.sections import (
     build_sections,
     format_code,
     format_status,
-    to_single_line,
 )
+from firstcause.core.sanitize import single_line
 
 if TYPE_CHECKING:
     from firstcause.core.incidents.debug_report.model import DebugReport
@@ -27,7 +27,7 @@ def as_markdown(report: DebugReport) -> str:
     lines = [
         f"# {report.severity} {report.impact.priority}: {_escape_markdown(report.title)}",
         "",
-        f"`{to_single_line(report.code).replace('`', '')}`, {format_status(report)}",
+        f"`{single_line(report.code).replace('`', '')}`, {format_status(report)}",
     ]
     for section in build_sections(report):
         lines += ["", f"## {section.title}", ""]
@@ -50,4 +50,4 @@ def as_markdown(report: DebugReport) -> str:
 
 
 def _escape_markdown(value: str) -> str:
-    return _MARKDOWN_CHARS.sub(r"\\\1", to_single_line(value))
+    return _MARKDOWN_CHARS.sub(r"\\\1", single_line(value))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from firstcause.core.incidents.flapping import describe_flapping
 from firstcause.core.model import IncidentStatus
+from firstcause.core.sanitize import single_line
 from firstcause.core.text.durations import format_duration
 from firstcause.core.text.listing import join_limited
 
@@ -95,7 +96,7 @@ def _format_change(change: AssessedDifference, onset: datetime) -> str:
     ago = (onset - change.since).total_seconds() if change.since is not None else 0.0
     when = f"{format_duration(ago)} before the incident" if ago >= 1 else "when the incident began"
     likely = f", {change.likelihood:.0%} likely the cause" if change.likelihood else ""
-    return to_single_line(f"{change.message} ({when}{likely})")
+    return single_line(f"{change.message} ({when}{likely})")
 
 
 def _format_suggestion(suggestion: Suggestion) -> str:
@@ -187,7 +188,7 @@ def _source_sections(report: DebugReport) -> Iterator[Section]:
         )
     if report.details:
         yield Section(
-            "Details", [(to_single_line(key), _format_value(value)) for key, value in report.details.items()]
+            "Details", [(single_line(key), _format_value(value)) for key, value in report.details.items()]
         )
     if report.stack:
         yield Section("Stack", code=report.stack)
@@ -208,14 +209,9 @@ def _format_value(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def to_single_line(value: str) -> str:
-    """Replace line breaks and characters that could control a terminal by spaces."""
-    return "".join(char if char.isprintable() else " " for char in value)
-
-
 def format_code(code: str | None) -> list[str]:
     """Split preformatted text into printable lines, cut after the first few; no lines for None."""
     lines = (code or "").splitlines()
-    shown = [to_single_line(line.expandtabs(4)) for line in lines[:_MAX_STACK_LINES]]
+    shown = [single_line(line.expandtabs(4)) for line in lines[:_MAX_STACK_LINES]]
     hidden = len(lines) - len(shown)
     return [*shown, f"... {hidden} more lines"] if hidden else shown

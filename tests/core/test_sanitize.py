@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import json
 import unicodedata
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.text.sanitize import escape_invisible, single_line
+from firstcause.core.sanitize import escape_invisible, format_json, single_line
 
 
 def test_what_acts_unseen_is_written_out() -> None:
@@ -20,3 +21,19 @@ def test_nothing_that_acts_is_left(text: str) -> None:
     for shown, kept in ((escape_invisible(text), {"\n", "\t"}), (single_line(text), set())):
         assert all(unicodedata.category(char)[0] != "C" or char in kept for char in shown)
     assert escape_invisible(escape_invisible(text)) == escape_invisible(text)
+
+
+def test_json_keeps_its_value_and_nothing_of_it_acts() -> None:
+    value = {"größe": "日本 \u202e\x9b\x1b\x7f\U000e0041", "n": [1, None, "a\nb"]}
+    text = format_json(value)
+    assert json.loads(text) == value
+    assert "größe" in text
+    assert "日本" in text
+    assert text.isprintable()
+
+
+@given(st.recursive(st.text(st.characters(exclude_categories=())), lambda inner: st.lists(inner, max_size=3)))
+def test_any_json_keeps_its_value(value: object) -> None:
+    text = format_json(value, indent=2)
+    assert json.loads(text) == value
+    assert all(char.isprintable() or char == "\n" for char in text)
