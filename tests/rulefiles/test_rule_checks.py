@@ -37,7 +37,7 @@ def rule(pattern: str, name: str = "one", then: str = "root_cause: {of: $a, reas
   - id: {name}
     about: x
 {extra}    when:
-      a: {{kind: alert}}
+      a: {{kind: alert, service: api}}
       b: {pattern}
     then:
       - {then}
@@ -97,7 +97,7 @@ def test_what_can_fire_is_none(tmp_path: Path, pattern: str) -> None:
 
 def test_a_join_to_what_is_never_there(tmp_path: Path) -> None:
     text = rule("{kind: alert, tenant: $a.tenant}").replace(
-        "a: {kind: alert}", "a: {kind: alert, tenant: {exists: false}}"
+        "a: {kind: alert, service: api}", "a: {kind: alert, tenant: {exists: false}}"
     )
     assert mistakes(tmp_path, text) == [
         "10:32: $a.tenant never has a value: a must have no tenant; remove one of the two"
@@ -163,3 +163,14 @@ def test_patterns_that_tell_nothing_apart(tmp_path: Path, pattern: str, said: st
 @pytest.mark.parametrize("pattern", [r"costs \$5", "^a$", "(a$|b)c", "[$]x", r"a\b$", "(?m)a$\nb", "x?^a"])
 def test_patterns_with_ends_that_can_be_found(pattern: str) -> None:
     assert not is_impossible(pattern)
+
+
+def test_facts_that_nothing_joins_are_a_mistake_that_names_the_join(tmp_path: Path) -> None:
+    unjoined = rule("{kind: alert, severity: CRITICAL}").replace("service: api", "severity: CRITICAL")
+    (found,) = mistakes(tmp_path, unjoined)
+    assert found.startswith(
+        "10:10: rule one makes up to 1,001,000 combinations of facts at 1,000 active alerts"
+    )
+    assert "join b to an earlier fact, such as `component: $a.component`, or narrow it" in found
+    joined = unjoined.replace("b: {kind: alert", "b: {kind: alert, component: $a.component")
+    assert mistakes(tmp_path, joined) == []

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from firstcause.core.catalog import Catalog
     from firstcause.core.model import Alert, Fact, Reading
     from firstcause.core.notify.silences import FullMatch, Silence
+    from firstcause.core.root_cause.attribution import FactFilter
     from firstcause.core.root_cause.graphs import CauseGraph
 
 
@@ -49,12 +50,13 @@ def scope_facts(
     catalog: Catalog,
     affected_tenants: Mapping[str, int],
     now: datetime,
+    is_wanted: FactFilter,
 ) -> list[Fact]:
-    """Build the alert and edge facts of one scope."""
+    """Build the alert facts of one scope, and the edge facts that `is_wanted` selects."""
     facts = [
         alert_fact(alert, catalog, affected_tenants.get(alert.fault, 0), now) for alert in visible_alerts
     ]
-    return facts + [edge_fact(candidate) for candidate in find_candidates(visible_alerts, graph)]
+    return facts + [edge_fact(candidate) for candidate in find_candidates(visible_alerts, graph, is_wanted)]
 
 
 def alert_fact(alert: Alert, catalog: Catalog, affected_tenants: int, now: datetime) -> Fact:

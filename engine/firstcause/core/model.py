@@ -274,6 +274,7 @@ class Verdict(Frozen):
 
     of, by: ids of facts, an alert's being its fingerprint; by is the cause, for a cascade only.
     because: the reason, filled in. confidence: 0 to 1. priority: the rule's, higher wins.
+    across_tenants: of is a platform alert, by may be that of a tenant.
     facts: the facts that matched, by their names in the rule.
     """
 
@@ -286,6 +287,7 @@ class Verdict(Frozen):
     by: str | None = None
     confidence: float = 1.0
     priority: int = 0
+    across_tenants: bool = False
     impact: Impact | None = None
     raises: RaisedError | None = None
     facts: dict[str, Fact] = Field(default_factory=dict)

@@ -216,7 +216,7 @@ class Daemon:
         pipeline.reevaluate_if_needed(utc_now())
         can_end_look = self._first_look is not None and self._first_look.can_end()
         started, stored = time.monotonic(), intake.stored_count
-        while (batch := pipeline.triage(utc_now())).events:
+        while (batch := pipeline.triage(utc_now())).did_work:
             intake.backlog_limit.refresh()
             self.application.self_check.loops.beat("triage")
             self._store_claim.require()

@@ -155,7 +155,7 @@ class Explainer:
         )
         fired = [
             {"because": verdict.because, "verdict": verdict.verdict.value, "code": active[fingerprint].code}
-            for fingerprint, verdicts in scopes.derive_verdicts(active).items()
+            for fingerprint, verdicts in scopes.derive_verdicts(active.values()).items()
             for verdict in verdicts
             if verdict.rule == name
         ]
@@ -195,7 +195,7 @@ class Explainer:
         scopes = ScopeEvaluator(
             self._rulebase, remaining, self._load_common_facts(remaining.values(), self._now), self._now
         )
-        new_causes = choose_causes(remaining, scopes.derive_verdicts(remaining))
+        new_causes = choose_causes(remaining, scopes.derive_verdicts(remaining.values()))
         # An effect whose new root is an effect as well has lost its only explanation, and resolves.
         return {name for name in effects if root_of(name, new_causes) in effects}
 

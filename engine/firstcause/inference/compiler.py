@@ -10,6 +10,7 @@ engine then counts as fulfilled where it is not.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.model import Fact, FactValue, VerdictKind
@@ -19,7 +20,7 @@ from firstcause.inference.predicates import Predicate, compile_predicate, equali
 from firstcause.inference.variables import find_placeholders, parse_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
 
 Location = tuple[str | int, ...]
 Problem = tuple[Location, str]
@@ -68,17 +69,16 @@ class Vocabulary:
         return self._words.setdefault(equality_key(literal), f"v{len(self._words)}")
 
     def encode_facts(self, facts: Sequence[Fact]) -> list[AssertedFact]:
-        """Encode the facts for durable-rules: `id` is the index of the fact; the gate comes last.
+        """Encode the facts for durable-rules: `id` is the index of the fact.
 
         Facts of kinds that no rule looks at are left out.
         """
         new_words: dict[Hashable, str] = {}
-        asserted = [
+        return [
             self._encode_fact(index, fact, self._kinds[str(fact["kind"])], new_words)
             for index, fact in enumerate(facts)
             if str(fact["kind"]) in self._kinds
         ]
-        return [*asserted, dict(GATE_FACT)]
 
     def _get_kind(self, kind: str) -> _KindVocabulary:
         return self._kinds.setdefault(kind, _KindVocabulary(f"k{len(self._kinds)}"))
@@ -97,39 +97,88 @@ class Vocabulary:
         return asserted
 
 
-def compile_rule(rule: Rule, vocabulary: Vocabulary) -> Definition:
-    """Compile the rule for durable-rules: its names become A0, A1, ... in the order of `when`."""
+@dataclass(frozen=True)
+class CompiledPattern:
+    """A pattern in the words of the vocabulary.
+
+    tests: what a fact must have to be taken at all, by field. joins: pairs of a field, the position of an
+    earlier pattern of `when` and the field of that one.
+    """
+
+    tests: tuple[tuple[str, str | int], ...]
+    joins: tuple[tuple[str, int, str], ...]
+
+    @property
+    def kind(self) -> str:
+        return str(self.tests[0][1])
+
+    @cached_property
+    def join_fields(self) -> tuple[str, ...]:
+        """The fields that joins compare."""
+        return tuple(name for name, _index, _other in self.joins)
+
+    def takes(self, fact: AssertedFact) -> bool:
+        """Whether the fact fulfils everything but the joins, and has what those compare."""
+        for name, value in self.tests:
+            if fact.get(name) != value:
+                return False
+        return all(name in fact for name in self.join_fields)
+
+    @property
+    def definition(self) -> Definition:
+        tests: list[Definition] = [
+            *({name: value} for name, value in self.tests),
+            *({name: {f"A{index}": other}} for name, index, other in self.joins),
+        ]
+        return {"$and": tests} if len(tests) > 1 else tests[0]
+
+
+@dataclass(frozen=True)
+class CompiledRule:
+    """A rule for durable-rules: its names become A0, A1, ... in the order of `when`."""
+
+    when: tuple[CompiledPattern, ...]
+    unless: tuple[CompiledPattern, ...]
+
+    @property
+    def patterns(self) -> tuple[CompiledPattern, ...]:
+        return (*self.when, *self.unless)
+
+    @property
+    def definition(self) -> Definition:
+        when = [{f"A{index}": pattern.definition} for index, pattern in enumerate(self.when)]
+        unless = [{f"N{index}$not": pattern.definition} for index, pattern in enumerate(self.unless)]
+        return {"all": [*when, {"G": {"gate": 1}}, *unless]}
+
+
+def compile_rule(rule: Rule, vocabulary: Vocabulary) -> CompiledRule:
+    """Compile a valid rule."""
     kinds = {name: pattern.kind for name, pattern in rule.when.items()}
-    short_names = {name: f"A{index}" for index, name in enumerate(rule.when)}
-    when = [
-        {short_names[name]: _compile_tests(pattern, kinds, short_names, vocabulary)}
-        for name, pattern in rule.when.items()
-    ]
-    unless = [
-        {f"N{index}$not": _compile_tests(pattern, kinds, short_names, vocabulary)}
-        for index, pattern in enumerate(rule.unless.values())
-    ]
-    return {"all": [*when, {"G": {"gate": 1}}, *unless]}
+    indexes = {name: index for index, name in enumerate(rule.when)}
+
+    def compile_tests(pattern: Pattern) -> CompiledPattern:
+        tests: list[tuple[str, str | int]] = [("k", vocabulary.encode_kind(pattern.kind))]
+        joins: list[tuple[str, int, str]] = []
+        for name, test in pattern.root.items():
+            if join := parse_reference(test):
+                other, other_field = join
+                own_word = vocabulary.encode_field(pattern.kind, name)
+                other_word = vocabulary.encode_field(kinds[other], other_field)
+                joins.append((own_word, indexes[other], other_word))
+            elif name != "kind":
+                tests.append(_compile_test(pattern.kind, name, test, vocabulary))
+        return CompiledPattern(tuple(tests), tuple(joins))
+
+    return CompiledRule(
+        tuple(compile_tests(pattern) for pattern in rule.when.values()),
+        tuple(compile_tests(pattern) for pattern in rule.unless.values()),
+    )
 
 
-def _compile_tests(
-    pattern: Pattern, kinds: Mapping[str, str], short_names: Mapping[str, str], vocabulary: Vocabulary
-) -> Definition:
-    tests: list[Definition] = [{"k": vocabulary.encode_kind(pattern.kind)}]
-    for name, test in pattern.root.items():
-        if join := parse_reference(test):
-            other, other_field = join
-            other_word = vocabulary.encode_field(kinds[other], other_field)
-            tests.append({vocabulary.encode_field(pattern.kind, name): {short_names[other]: other_word}})
-        elif name != "kind":
-            tests.append(_compile_test(pattern.kind, name, test, vocabulary))
-    return {"$and": tests} if len(tests) > 1 else tests[0]
-
-
-def _compile_test(kind: str, name: str, test: Condition, vocabulary: Vocabulary) -> Definition:
+def _compile_test(kind: str, name: str, test: Condition, vocabulary: Vocabulary) -> tuple[str, str | int]:
     if isinstance(test, Comparison):
-        return {vocabulary.encode_test(kind, name, test): 1}
-    return {vocabulary.encode_field(kind, name): vocabulary.encode_value(test)}
+        return vocabulary.encode_test(kind, name, test), 1
+    return vocabulary.encode_field(kind, name), vocabulary.encode_value(test)
 
 
 def validate_rule(rule: Rule) -> list[Problem]:

@@ -29,6 +29,15 @@ that it sets only when an action completes (state.c, createStateNode leaves `con
 """
 
 
+_MAX_REMEMBERED = 500
+_MAX_REMEMBERED_CHARS = 4_000
+"""Matches are remembered for so many small sets of facts: in a storm, hundreds of tenants report the same."""
+
+
+def _make_session_id() -> str:
+    return f"s{next(_unique_ids)}"
+
+
 def load_engine() -> Any:
     """Load the engine's C extension. InferenceUnavailableError: it does not load; the message has the fix."""
     try:
@@ -56,19 +65,29 @@ class RuleSet:
             _ALWAYS_RULE: {"all": [{"m": {_ALWAYS_RULE: 1}}]},
         }
         name = f"firstcause-{next(_unique_ids)}"
+        self._sid = _make_session_id()
+        self._known_matches: dict[str, list[Match]] = {}
         self._handle: Any = self._engine.create_ruleset(name, json.dumps({**definitions, **internal_rules}))
 
     def run(self, facts: Sequence[Mapping[str, str | int]]) -> list[Match]:
         """Return all matches among these facts, whose `id`s differ, in a session that is then deleted."""
-        sid = f"s{next(_unique_ids)}"
         payload = json.dumps(
-            [{**fact, "sid": sid} for fact in (*facts, {"id": _ALWAYS_RULE, _ALWAYS_RULE: 1})]
+            [{**fact, "sid": self._sid} for fact in (*facts, {"id": _ALWAYS_RULE, _ALWAYS_RULE: 1})]
         )
+        if payload in self._known_matches:
+            return self._known_matches[payload]
+        sid = self._sid
+        # After an error the session stays, as deleting it might crash the process; the next one is another.
+        self._sid = _make_session_id()
         _code, state = self._engine.assert_facts(self._handle, payload)
-        matches = self._collect_matches(state)
-        # Not after an error: a session that stays is better than one that crashes the process.
+        found = [match for match in self._collect_matches(state) if match[0] != _ALWAYS_RULE]
         self._engine.delete_state(self._handle, sid)
-        return [match for match in matches if match[0] != _ALWAYS_RULE]
+        self._sid = sid
+        if len(payload) <= _MAX_REMEMBERED_CHARS:
+            if len(self._known_matches) >= _MAX_REMEMBERED:
+                self._known_matches.clear()
+            self._known_matches[payload] = found
+        return found
 
     def _collect_matches(self, state: Any) -> list[Match]:
         matches: list[Match] = []

@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from firstcause.core.fact_kinds import VerdictFact
 from firstcause.core.model import Fact, Impact, RaisedError, Verdict
+from firstcause.core.text.durations import format_duration
 from firstcause.errors import InferenceUnavailableError, Mistake, RuleFileError
+from firstcause.inference.combination_estimate import suggest_join
 from firstcause.inference.compiler import Vocabulary, compile_rule, validate_rule
-from firstcause.inference.durable_engine import RuleSet
 from firstcause.inference.language import (
     Cascade,
     Comparison,
@@ -27,11 +28,16 @@ from firstcause.inference.language import (
     RootCause,
     Then,
 )
-from firstcause.inference.stratification import find_cycles, stratify
+from firstcause.inference.limited_rules import REST, LimitedRule, LimitedRules
+from firstcause.inference.rule_group import RuleGroup
+from firstcause.inference.stratification import could_match, find_cycles, stratify
 from firstcause.inference.variables import fill_template, parse_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from firstcause.inference.match_bounds import Excess
 
 log = logging.getLogger("firstcause.inference")
 
@@ -54,27 +60,33 @@ class Inference:
         self._warned_rules: set[int] = set()
         self._closed = False
         self.evaluation_count = 0
-        self._strata: list[list[RuleSet]] = []
+        self.limited_rules = LimitedRules()
+        self._strata: list[list[RuleGroup]] = []
         try:
             for indexes in stratify([placed.rule for placed in self._rules]):
                 self._strata.append([])
                 for start in range(0, len(indexes), MAX_RULES_PER_SET):
-                    self._strata[-1].append(
-                        self._compile_rule_set(indexes[start : start + MAX_RULES_PER_SET])
-                    )
+                    self._strata[-1].append(self._compile_group(indexes[start : start + MAX_RULES_PER_SET]))
         except BaseException:
             self.close()
             raise
 
-    def _compile_rule_set(self, indexes: Sequence[int]) -> RuleSet:
-        return RuleSet(
-            {str(index): compile_rule(self._rules[index].rule, self._vocabulary) for index in indexes}
+    def _compile_group(self, indexes: Sequence[int]) -> RuleGroup:
+        return RuleGroup(
+            {index: compile_rule(self._rules[index].rule, self._vocabulary) for index in indexes}
         )
 
     @property
     def kinds(self) -> frozenset[str]:
         """The kinds of facts that rules look at."""
         return frozenset(pattern.kind for pattern in self._iterate_patterns())
+
+    def can_take(self, kind: str, known_fields: Mapping[str, Literal]) -> bool:
+        """Whether a rule may take a fact of the kind with these fields, whatever its other fields are."""
+        return any(
+            pattern.kind == kind and could_match(pattern.root, known_fields)
+            for pattern in self._iterate_patterns()
+        )
 
     def limits(self, kind: str, field: str) -> tuple[float, ...]:
         """Return the numbers that rules compare a field of such facts with, in order."""
@@ -92,11 +104,17 @@ class Inference:
         for placed in self._rules:
             yield from (*placed.rule.when.values(), *placed.rule.unless.values())
 
-    def evaluate(self, facts: Sequence[Fact]) -> list[Verdict]:
+    def evaluate(
+        self, facts: Sequence[Fact], now: datetime | None = None, scope: str | None = None
+    ) -> list[Verdict]:
         """Return the verdicts of all rules on these facts, in the order of the rules, then by `of` and `by`.
 
         Each fact needs a `kind` and an `id`; of two with the same id the first counts. A verdict
         whose values make no sense (a priority P9) is left out, and a warning logged once a rule.
+
+        A rule that would make too many combinations of facts is left out, and then switched off in the scope
+        for `limited_rules.REST`; without `now`, it is left out only here. scope: the tenant, None for the
+        platform.
         """
         distinct: dict[str, Fact] = {}
         for fact in facts:
@@ -108,22 +126,55 @@ class Inference:
                 msg = "these rules are closed; use the rules that replaced them"
                 raise InferenceUnavailableError(msg)
             self.evaluation_count += 1
-            for sets in self._strata:
-                stratum_verdicts = self._run_stratum(sets, known_facts)
+            switched_off = self.limited_rules.list_off(scope, now) if now is not None else set()
+            excesses: list[Excess] = []
+            for groups in self._strata:
+                stratum_verdicts = self._run_stratum(groups, known_facts, switched_off, excesses)
                 known_facts += [verdict_fact(verdict, distinct) for _rule, verdict in stratum_verdicts]
                 verdicts += stratum_verdicts
+        if now is not None:
+            for excess in excesses:
+                self._switch_off(excess, now, scope)
+            self.limited_rules.end_rests(scope, now)
         return [verdict for _rule, verdict in sorted(verdicts, key=lambda pair: pair[0])]
 
-    def _run_stratum(self, sets: Sequence[RuleSet], facts: Sequence[Fact]) -> list[tuple[int, Verdict]]:
-        """Return the verdicts of one stratum, each with the index of its rule."""
+    def _run_stratum(
+        self,
+        groups: Sequence[RuleGroup],
+        facts: Sequence[Fact],
+        switched_off: Collection[int],
+        excesses: list[Excess],
+    ) -> list[tuple[int, Verdict]]:
+        """Return the verdicts of one stratum, each with the index of its rule; add the rules that ran out."""
         asserted = self._vocabulary.encode_facts(facts)
-        matches = [match for rule_set in sets for match in rule_set.run(asserted)]
-        matched = sorted((int(rule), sorted(ids.items())) for rule, ids in matches)
+        matched: list[tuple[int, list[tuple[str, str]]]] = []
+        for group in groups:
+            matches, group_excesses = group.run(asserted, switched_off)
+            matched += [(int(rule), sorted(ids.items())) for rule, ids in matches]
+            excesses += group_excesses
         return [
             (rule, verdict)
-            for rule, ids in _group_by_rule(matched)
+            for rule, ids in _group_by_rule(sorted(matched))
             for verdict in self._build_verdicts(rule, ids, facts)
         ]
+
+    def _switch_off(self, excess: Excess, now: datetime, scope: str | None) -> None:
+        placed = self._rules[excess.rule_index]
+        limited = LimitedRule(
+            placed.rule.id, placed.file, placed.line, scope, excess.limit, since=now, until=now + REST
+        )
+        if self.limited_rules.switch_off(excess.rule_index, limited):
+            log.warning(
+                "%s:%d: rule %s: switched off for %s in the scope of %s, as it would make more than %d "
+                "combinations of facts; %s",
+                placed.file,
+                placed.line,
+                placed.rule.id,
+                format_duration(REST.total_seconds()),
+                f"tenant {scope}" if scope is not None else "the platform",
+                excess.limit,
+                suggest_join(placed.rule),
+            )
 
     def _build_verdicts(
         self, rule_index: int, matches: Sequence[Sequence[tuple[str, str]]], facts: Sequence[Fact]
@@ -237,6 +288,7 @@ def _build_verdict(placed: PlacedRule, then: Then, matched: Mapping[str, Fact]) 
         because=fill_template(spec.reason or placed.rule.about, matched),
         confidence=spec.confidence if isinstance(spec, RootCause | Cascade) else 1.0,
         priority=placed.rule.priority,
+        across_tenants=isinstance(spec, Cascade) and spec.across_tenants,
         impact=_build_impact(spec, matched) if isinstance(spec, ImpactVerdict) else None,
         raises=_build_raised(spec, matched) if isinstance(spec, Regression | Predict) else None,
         facts=dict(matched),

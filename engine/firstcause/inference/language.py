@@ -82,12 +82,16 @@ class RootCause(Frozen):
 
 
 class Cascade(Frozen):
-    """Verdict: this alert is caused by that one."""
+    """Verdict: this alert is caused by that one.
+
+    across_tenants: a platform alert may follow from the alert of a tenant, as it sums up the errors of all.
+    """
 
     of: Reference
     by: Reference
     reason: Text
     confidence: float = Field(default=1.0, ge=0, le=1)
+    across_tenants: bool = False
 
 
 class ImpactVerdict(Frozen):

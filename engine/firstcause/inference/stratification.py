@@ -9,7 +9,7 @@ from __future__ import annotations
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
-from firstcause.inference.language import Comparison, Condition, Pattern, Rule
+from firstcause.inference.language import Comparison, Condition, Literal, Pattern, Rule
 from firstcause.inference.predicates import compile_predicate, equality_key
 from firstcause.inference.variables import parse_reference
 
@@ -82,16 +82,17 @@ def _select_verdict_patterns(rule: Rule) -> Iterator[Pattern]:
 def can_produce(rule: Rule, pattern: Pattern) -> bool:
     """Return whether a verdict of the rule could match the pattern, by its kind, rule and priority."""
     return any(
-        _match_known(pattern.root, {"verdict": then.kind.value, "rule": rule.id, "priority": rule.priority})
+        could_match(pattern.root, {"verdict": then.kind.value, "rule": rule.id, "priority": rule.priority})
         for then in rule.then
     )
 
 
-def _match_known(tests: Mapping[str, Condition], known_fields: Mapping[str, str | int]) -> bool:
+def could_match(tests: Mapping[str, Condition], known_fields: Mapping[str, Literal]) -> bool:
+    """Whether a fact with these fields could match, whatever its other fields are."""
     return all(name not in tests or _test_holds(tests[name], value) for name, value in known_fields.items())
 
 
-def _test_holds(test: Condition, value: str | int) -> bool:
+def _test_holds(test: Condition, value: Literal) -> bool:
     if isinstance(test, Comparison):
         return compile_predicate(test)(value)
     return parse_reference(test) is not None or equality_key(test) == equality_key(value)

@@ -11,6 +11,7 @@ from firstcause.core.selfcheck.state import SetAside
 from firstcause.errors import FirstcauseError, StoreError
 from firstcause.health import environment
 from firstcause.pipeline.processor import BatchResult, EventProcessor
+from firstcause.pipeline.waiting_scopes import WaitingScopes
 from firstcause.store import cause_overrides, silences
 from firstcause.store.inbox import AlreadyClaimedError
 
@@ -65,6 +66,8 @@ class EventPipeline:
         # Only triage takes this lock, so that batches come one after the other. No question waits for it.
         self._lock = threading.Lock()
         self._reevaluation_requested = threading.Event()
+        self.waiting_scopes = WaitingScopes()
+        """The scopes that wait for their evaluation."""
         self._override_version: tuple[object, ...] = ()
         self.processed_count = 0
         """How many events were triaged since the start."""
@@ -77,6 +80,9 @@ class EventPipeline:
         with self._lock, self._rules.use() as rulebase:
             processor = self._create_processor(rulebase, now)
             result = self._triage_batch(processor, now, limits)
+            if not result.events and self.waiting_scopes.tenants:
+                with self.waiting_scopes.kept_on_failure():
+                    result = processor.evaluate_waiting(now)
             self.processed_count += result.events
             if result.problems:
                 self._record_set_aside(result.problems, now)
@@ -103,12 +109,12 @@ class EventPipeline:
     def _run_batch(self, processor: EventProcessor, now: datetime, limit: int) -> BatchResult:
         while True:
             # Another process triaged the batch meanwhile; the next batch is another one.
-            with suppress(AlreadyClaimedError):
+            with suppress(AlreadyClaimedError), self.waiting_scopes.kept_on_failure():
                 return processor.run(now, limit)
 
     def triage_all(self, now: datetime) -> None:
         """Triage everything that waits."""
-        while self.triage(now).events:
+        while self.triage(now).did_work:
             pass
 
     def triage_soon(self, now: datetime) -> None:
@@ -121,8 +127,17 @@ class EventPipeline:
 
     def reevaluate(self, now: datetime) -> None:
         """Evaluate the rules again for all active alerts, without a new event."""
-        with self._lock, self._rules.use() as rulebase:
+        with self._lock, self._rules.use() as rulebase, self.waiting_scopes.kept_on_failure():
             self._create_processor(rulebase, now).reconsider(now)
+        wake = self._get_wake()
+        while self.waiting_scopes.tenants and wake is None:
+            self._evaluate_waiting(now)
+        if self.waiting_scopes.tenants and wake is not None:
+            wake()
+
+    def _evaluate_waiting(self, now: datetime) -> None:
+        with self._lock, self._rules.use() as rulebase, self.waiting_scopes.kept_on_failure():
+            self._create_processor(rulebase, now).evaluate_waiting(now)
 
     def apply_override(self, now: datetime) -> None:
         """Evaluate the rules again after a person's decision, before this returns.
@@ -185,5 +200,6 @@ class EventPipeline:
             settings.intake,
             settings.topology,
             self._get_mask(),
+            self.waiting_scopes,
             settings.health.release_attributes,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from firstcause.collector import pause_collector
 from firstcause.core.incidents.flapping import FlapPolicy
 from firstcause.core.root_cause.attribution import manual_verdict
 from firstcause.health.system_state import ReplayedFacts
@@ -23,11 +24,16 @@ if TYPE_CHECKING:
     from firstcause.core.model import Alert, Fact, Verdict
     from firstcause.health.system_state import SystemState
     from firstcause.notify.queue import NotificationQueue
+    from firstcause.pipeline.waiting_scopes import WaitingScopes
     from firstcause.plugins.manager import PluginManager
     from firstcause.rulebase.rulebase import Rulebase
 
 FLAPPING_PREFIX = "flapping_"
 """The prefix of the thresholds that set `FlapPolicy`."""
+
+
+MAX_WORK = 10_000
+"""Facts and verdicts in one evaluation: about a second. The scopes beyond wait for the next one."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class IncidentEvaluator:
     notification_queue: NotificationQueue
     reopen_within_s: float
     learned_ttl_s: float
+    waiting_scopes: WaitingScopes
 
     def apply_aggregation(self, conn: sa.Connection, aggregation: Aggregation, now: datetime) -> None:
         """Store the alerts of a batch, and update the incidents where rules may conclude something new.
@@ -54,21 +61,29 @@ class IncidentEvaluator:
             selected = {name: alert for name, alert in aggregation.alerts.items() if alert.drill is drill}
             counted_names = aggregation.added_counts.keys() & selected.keys()
             changed_names = aggregation.changed & selected.keys()
-            if changed_names:
-                active = alerts.load_active(conn, drill=drill)
-                current_alerts = {alert.fingerprint: alert for alert in active} | selected
-                self._update_incidents(
-                    conn, current_alerts, changed_names, counted_names | changed_names, now
-                )
+            if changed_names or (not drill and self.waiting_scopes.tenants):
+                with pause_collector():
+                    active = alerts.load_active(conn, drill=drill)
+                    current_alerts = {alert.fingerprint: alert for alert in active} | selected
+                    self._update_incidents(
+                        conn, current_alerts, changed_names, counted_names | changed_names, now
+                    )
             elif counted_names:
                 alerts.save(conn, (selected[name] for name in counted_names))
 
     def reconsider(self, conn: sa.Connection, now: datetime) -> None:
         """Evaluate all active alerts again, as time went on or something other than alerts changed."""
-        active = {alert.fingerprint: alert for alert in alerts.load_active(conn)}
-        # An incident that flaps may have no active alert, and is resolved once that lasts.
-        if active or incidents.load_flapping(conn):
-            self._update_incidents(conn, active, active.keys(), (), now)
+        with pause_collector():
+            active = {alert.fingerprint: alert for alert in alerts.load_active(conn)}
+            # An incident that flaps may have no active alert, and is resolved once that lasts.
+            if active or incidents.load_flapping(conn):
+                self._update_incidents(conn, active, active.keys(), (), now)
+
+    def evaluate_waiting(self, conn: sa.Connection, now: datetime) -> None:
+        """Evaluate the scopes that an earlier evaluation postponed, as far as one evaluation may."""
+        with pause_collector():
+            active = {alert.fingerprint: alert for alert in alerts.load_active(conn)}
+            self._update_incidents(conn, active, (), (), now)
 
     def _update_incidents(
         self,
@@ -103,7 +118,14 @@ class IncidentEvaluator:
             _load_manual_verdicts(conn, active),
         )
         scopes = ScopeEvaluator(self.rulebase, active, common, now, history)
-        verdicts = scopes.derive_verdicts(changed)
+        ended = [each for name, each in alerts_by_fingerprint.items() if each.active and name not in active]
+        is_drill = any(alert.drill for alert in alerts_by_fingerprint.values())
+        waiting = () if is_drill else self.waiting_scopes.tenants
+        verdicts = scopes.derive_verdicts(
+            [*(alerts_by_fingerprint[name] for name in changed), *ended], waiting, MAX_WORK
+        )
+        if not is_drill:
+            self.waiting_scopes.replace(scopes.postponed, now)
         updater.apply(verdicts, touched, scopes.stand_in_alerts, scopes.doubtful)
 
     def _collect_facts(self, conn: sa.Connection, active: Iterable[Alert], now: datetime) -> list[Fact]:

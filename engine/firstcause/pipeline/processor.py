@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from firstcause.notify.queue import NotificationQueue
     from firstcause.pipeline.batch_plan import BatchPlan
     from firstcause.pipeline.decoding import DecodedEvent
+    from firstcause.pipeline.waiting_scopes import WaitingScopes
     from firstcause.plugins.manager import PluginManager
     from firstcause.rulebase.rulebase import Rulebase
     from firstcause.store.database import Database
@@ -41,12 +42,19 @@ class BatchResult:
     changed: how many alerts rules looked at.
     suspect_probes: probes that can tell whether a known cause of these errors is broken.
     problems: of the events that were set aside, as they cannot be read or processed.
+    evaluated_scopes: how many scopes were evaluated that waited, where no event did.
     """
 
     events: int = 0
     changed: int = 0
     suspect_probes: frozenset[str] = frozenset()
     problems: tuple[str, ...] = ()
+    evaluated_scopes: int = 0
+
+    @property
+    def did_work(self) -> bool:
+        """Whether there may be more to do."""
+        return self.events > 0 or self.evaluated_scopes > 0
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,7 @@ class EventProcessor:
     intake: Intake
     topology: Topology
     mask: Mask
+    waiting_scopes: WaitingScopes
     release_attributes: Sequence[str] = ()
 
     def run(self, now: datetime, limit: int) -> BatchResult:
@@ -129,6 +138,13 @@ class EventProcessor:
         with self.database.write() as conn:
             self._evaluator.reconsider(conn, now)
 
+    def evaluate_waiting(self, now: datetime) -> BatchResult:
+        """Evaluate scopes that wait for it."""
+        before = len(self.waiting_scopes.tenants)
+        with self.database.write() as conn:
+            self._evaluator.evaluate_waiting(conn, now)
+        return BatchResult(evaluated_scopes=before - len(self.waiting_scopes.tenants))
+
     def set_aside(self, problem: str, now: datetime) -> BatchResult:
         """Log the oldest pending event with the problem that keeps it from being processed."""
         with self.database.read() as conn:
@@ -183,6 +199,7 @@ class EventProcessor:
             self.notification_queue,
             self.intake.reopen_within,
             self.topology.learned_ttl,
+            self.waiting_scopes,
         )
 
     def _find_suspect_probes(self, aggregation: Aggregation) -> frozenset[str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from firstcause.config import Settings
     from firstcause.core.catalog import Catalog
-    from firstcause.core.model import Fact
+    from firstcause.core.model import Fact, Scalar
     from firstcause.rulefiles.load import RuleBook
     from firstcause.rulefiles.thresholds import ThresholdValue
 
@@ -40,6 +40,9 @@ class Rulebase:
     graph: CauseGraph
     inference: Inference
     depends_on: Mapping[str, tuple[str, ...]]
+    _wanted_facts: dict[tuple[str, tuple[tuple[str, Scalar], ...]], bool] = field(
+        default_factory=dict, repr=False, compare=False
+    )
     _graphs: dict[_EdgePairs, ComponentGraph] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -51,6 +54,13 @@ class Rulebase:
         """The share by which a number must change before rules are asked about it."""
         value = self.book.thresholds.get(NOTABLE_THRESHOLD)
         return float(value) if isinstance(value, int | float) else 0.0
+
+    def wants_fact(self, kind: str, known_fields: Mapping[str, Scalar]) -> bool:
+        """Whether a rule may take a fact of the kind with these fields; others need not be built."""
+        key = kind, tuple(known_fields.items())
+        if key not in self._wanted_facts:
+            self._wanted_facts[key] = self.inference.can_take(kind, known_fields)
+        return self._wanted_facts[key]
 
     def diagnosis_inputs(self, facts: Iterable[Fact]) -> DiagnosisInputs:
         """What root cause analysis needs.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
+from firstcause.collector import pause_collector
 from firstcause.core.catalog import Catalog, Entry, EntryBody
 from firstcause.core.grouping.parts import PartPolicy
 from firstcause.core.root_cause.ranking import Weights
@@ -93,13 +93,8 @@ def load(
     files, so that a value for a threshold that none of them defines is a mistake.
     """
     # Loading creates half a million objects that all stay, which the collector would traverse repeatedly.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
+    with pause_collector():
         return _load_rule_book(folders, thresholds, complete=complete)
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _load_rule_book(

@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING, Any
 from firstcause.core.model import VerdictKind
 from firstcause.core.root_cause.graphs import CauseGraph
 from firstcause.core.text.spelling import suggest_nearest
+from firstcause.inference.combination_estimate import (
+    ASSUMED_ALERTS,
+    MAX_ESTIMATED_COMBINATIONS,
+    estimate_combinations,
+    find_largest_pattern,
+    suggest_join,
+)
 from firstcause.inference.language import Comparison, Condition, Pattern, Rule, Then
 from firstcause.inference.predicates import compile_predicate
 from firstcause.inference.stratification import VERDICT_FACT_KIND, can_produce, find_cycles
@@ -45,11 +52,24 @@ def check_rules(
                 for check in PATTERN_CHECKS:
                     for path, text in check(placed):
                         yield item.build_mistake((part, alias, *path), text)
+        for path, text in _check_combinations(item.value):
+            yield item.build_mistake(path, text)
     for index, text in find_cycles([item.value for item in rules]):
         yield rules[index].build_mistake((), text)
     for first, second in _pair_similar_rules(rules):
         if conflict := _describe_conflict(first, second):
             yield second.build_mistake(("then",), conflict)
+
+
+def _check_combinations(rule: Rule) -> Iterator[Problem]:
+    """A rule whose facts nothing joins would cost more than triage can bear, so it would be left out."""
+    estimate = estimate_combinations(rule)
+    if estimate > MAX_ESTIMATED_COMBINATIONS:
+        text = (
+            f"rule {rule.id} makes up to {estimate:,} combinations of facts at {ASSUMED_ALERTS:,} active "
+            f"alerts, more than triage can bear ({MAX_ESTIMATED_COMBINATIONS:,}); {suggest_join(rule)}"
+        )
+        yield ("when", find_largest_pattern(rule)), text
 
 
 class _RuleContext:

@@ -14,6 +14,8 @@ from firstcause.core.selfcheck.state import (
     RouteState,
     SelfState,
     SetAside,
+    SwitchedOffRule,
+    WaitingEvaluation,
 )
 from firstcause.errors import FirstcauseError
 from firstcause.selfcheck.loop_states import LoopStates
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
     from firstcause.core.selfcheck.conditions import Condition
     from firstcause.core.selfcheck.state import ListenerState
     from firstcause.health.health_service import HealthService
+    from firstcause.inference.limited_rules import LimitedRule
     from firstcause.intake.event_intake import EventIntake
     from firstcause.notify.notification_service import NotificationService
     from firstcause.pipeline.event_pipeline import EventPipeline
+    from firstcause.pipeline.waiting_scopes import WaitingScopes
     from firstcause.plugins.manager import PluginManager
     from firstcause.rulebase.live_rules import LiveRules
     from firstcause.store.database import Database
@@ -98,6 +102,8 @@ class SelfCheck:
             loops=self.loops.list_states(),
             listeners=self.list_listeners(),
             rejected_rules=RejectedRules(rejected.rejected_at, str(rejected.error)) if rejected else None,
+            switched_off_rules=self._collect_switched_off_rules(now),
+            waiting_evaluation=_describe_waiting(self.pipeline.waiting_scopes),
             plugins=self.plugins.list_failures(),
             notifiers=self._collect_notifiers(dict.fromkeys(n for names in routes.values() for n in names)),
             routes=[RouteState(name, members) for name, members in routes.items()],
@@ -106,6 +112,27 @@ class SelfCheck:
             intake_full_since=self.intake.backlog_limit.full_since,
             store_excess=self.store_excess,
         )
+
+    def _collect_switched_off_rules(self, now: datetime) -> list[SwitchedOffRule]:
+        try:
+            limited = self.rules.current.inference.limited_rules.list_all(now)
+        except FirstcauseError:
+            # No rules could be loaded.
+            return []
+        by_rule: dict[str, list[LimitedRule]] = {}
+        for each in limited:
+            by_rule.setdefault(each.rule, []).append(each)
+        return [
+            SwitchedOffRule(
+                rule=name,
+                place=first.place,
+                scopes=len(group),
+                since=first.since,
+                limit=max(each.limit for each in group),
+            )
+            for name, group in by_rule.items()
+            if (first := group[0])
+        ]
 
     def _collect_notifiers(self, names: Sequence[str] | dict[str, None]) -> list[NotifierState]:
         offered = self.notifications.notifiers
@@ -122,6 +149,11 @@ class SelfCheck:
             )
             for name in names
         ]
+
+
+def _describe_waiting(waiting: WaitingScopes) -> WaitingEvaluation | None:
+    since = waiting.since
+    return WaitingEvaluation(len(waiting.tenants), since) if since is not None else None
 
 
 def _join_set_aside(earlier: SetAside | None, current: SetAside | None) -> SetAside | None:

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.model import Alert, Verdict
-from firstcause.core.root_cause.attribution import choose_causes, find_candidates, in_scope, root_of
+from firstcause.core.model import Alert, Severity, Verdict
+from firstcause.core.root_cause.attribution import (
+    MAX_CAUSES_PER_EFFECT,
+    choose_causes,
+    find_candidates,
+    in_scope,
+    root_of,
+)
 from firstcause.core.root_cause.graphs import CauseGraph
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -44,6 +50,71 @@ def test_the_nearest_active_cause_is_best_and_gaps_are_bridged() -> None:
     assert {(candidate.effect.code, candidate.cause.code) for candidate in candidates} == best | {
         ("PAGE", "NET")
     }
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["NET", "DB", "APP", "PAGE"]),
+            st.sampled_from([None, "acme", "globex"]),
+            st.sampled_from(["CRITICAL", "WARNING"]),
+            st.integers(0, 3),
+        ),
+        max_size=40,
+    )
+)
+def test_the_best_cause_is_the_one_that_a_search_of_all_pairs_finds(
+    rows: list[tuple[str, str | None, str, int]],
+) -> None:
+    visible = [
+        alert(code, tenant).model_copy(
+            update={
+                "fingerprint": str(number),
+                "severity": Severity(severity),
+                "first_seen": NOW + timedelta(seconds=second),
+            }
+        )
+        for number, (code, tenant, severity, second) in enumerate(rows)
+    ]
+    candidates = find_candidates(visible, GRAPH)
+    pairs = {(each.effect.fingerprint, each.cause.fingerprint) for each in candidates}
+    for effect in visible:
+        hops = GRAPH.find_causes(effect.code)
+        causes = sorted(
+            (hops[cause.code], cause.tenant != effect.tenant, -cause.severity.rank, cause.first_seen, number)
+            for number, cause in enumerate(visible)
+            if cause.code in hops and in_scope(cause, effect)
+        )
+        # Numbers are compared as texts in fingerprints, so only what decides before them is compared.
+        best = [each for each in candidates if each.effect is effect and each.is_best]
+        assert len(best) == min(1, len(causes))
+        for each in best:
+            key = (
+                each.hops,
+                each.cause.tenant != effect.tenant,
+                -each.cause.severity.rank,
+                each.cause.first_seen,
+            )
+            assert key == causes[0][:4]
+        found = [other for name, other in pairs if name == effect.fingerprint]
+        assert len(found) == min(len(causes), MAX_CAUSES_PER_EFFECT)
+
+
+def test_pairs_that_no_rule_takes_are_not_made() -> None:
+    visible = [alert("PAGE"), alert("NET"), alert("DB")]
+    only_best = find_candidates(visible, GRAPH, lambda _kind, known: known["best"] is True)
+    assert {(each.effect.code, each.cause.code) for each in only_best} == {("PAGE", "DB"), ("DB", "NET")}
+    by_code = find_candidates(visible, GRAPH, lambda _kind, known: known["cause_code"] == "NET")
+    assert {(each.effect.code, each.cause.code) for each in by_code} == {("PAGE", "NET"), ("DB", "NET")}
+
+
+def test_a_tenants_error_causes_one_of_the_platform_only_where_the_rule_says_so() -> None:
+    alerts = {each.fingerprint: each for each in (alert("DB", "acme"), alert("APP"), alert("APP", "globex"))}
+    for effect, expected in (("APP/None", "DB/acme"), ("APP/globex", None)):
+        said = verdict(effect, "DB/acme")
+        assert choose_causes(alerts, {effect: [said]})[effect] is None
+        across = said.model_copy(update={"across_tenants": True})
+        assert choose_causes(alerts, {effect: [across]})[effect] == expected
 
 
 def test_a_platform_cause_reaches_tenants_and_a_tenants_cause_only_its_own() -> None:

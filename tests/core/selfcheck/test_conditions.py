@@ -23,6 +23,8 @@ from firstcause.core.selfcheck.state import (
     RouteState,
     SelfState,
     SetAside,
+    SwitchedOffRule,
+    WaitingEvaluation,
 )
 from firstcause.resources import shipped_path
 from firstcause.rulefiles.load import load
@@ -78,6 +80,12 @@ def test_nothing_wrong_is_no_condition() -> None:
         ({"listeners": [ListenerState("syslog", failure(300))]}, {"LISTENER_DOWN": Level.UNREADY}),
         ({"rejected_rules": RejectedRules(before(1), "a.yaml:1:1: no")}, {"RULES_REJECTED": Level.DEGRADED}),
         ({"hanging_probes": [HangingProbe("redis", before(9))]}, {"PROBE_HANGING": Level.DEGRADED}),
+        (
+            {"switched_off_rules": [SwitchedOffRule("two", "a.yaml:3", 2, before(1), 10_000)]},
+            {"RULE_SWITCHED_OFF": Level.DEGRADED},
+        ),
+        ({"waiting_evaluation": WaitingEvaluation(9, before(59))}, {"EVALUATION_BEHIND": Level.NOTICE}),
+        ({"waiting_evaluation": WaitingEvaluation(9, before(60))}, {"EVALUATION_BEHIND": Level.DEGRADED}),
     ],
 )
 def test_what_is_wrong_has_its_level(parts: dict[str, Any], expected: dict[str, Level]) -> None:
@@ -181,6 +189,8 @@ def test_every_code_that_is_reported_is_in_the_shipped_catalog() -> None:
         intake_full_since=before(1),
         listeners=[ListenerState("syslog", failure(1))],
         rejected_rules=RejectedRules(before(1), "no"),
+        switched_off_rules=[SwitchedOffRule("two", "a.yaml:3", 1, before(1), 10_000)],
+        waiting_evaluation=WaitingEvaluation(1, before(1)),
         set_aside=SetAside(1, NOW, NOW, "no"),
         plugins=[PluginFailure("host", "no", NOW, NOW, lasts=True)],
         notifiers=[NotifierState("phone", failure=failure(1))],
@@ -189,4 +199,4 @@ def test_every_code_that_is_reported_is_in_the_shipped_catalog() -> None:
     ) + find(loops=[loop(failure=failure(1)), loop("sweep", failure=failure(1))])
     codes = {condition.code for condition in conditions}
     assert codes == {code for code in entries if code.startswith("FIRSTCAUSE_")} - {"FIRSTCAUSE_DRILL"}
-    assert len(codes) == 13
+    assert len(codes) == 15

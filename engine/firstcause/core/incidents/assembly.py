@@ -147,7 +147,8 @@ def combine_impact(
     ended_alerts: Sequence[Alert] = (),
 ) -> Impact:
     """Combine the impact verdicts of the alerts: the worst of each level, the root's features first."""
-    ordered = [*root_alerts, *(alert for alert in members if alert not in root_alerts)]
+    root_names = {alert.fingerprint for alert in root_alerts}
+    ordered = [*root_alerts, *(alert for alert in members if alert.fingerprint not in root_names)]
     impacts = [
         verdict.impact
         for alert in ordered

@@ -164,18 +164,29 @@ def _attribute(
     verdicts: Mapping[str, Sequence[Verdict]],
 ) -> Alert:
     cause = causes[alert.fingerprint]
+    role = Role.ROOT if cause is None else Role.CASCADE
+    alert_verdicts = verdicts.get(alert.fingerprint, ())
+    # Nearly all alerts of a storm stay as they are, and verdicts that were not derived again are the same.
+    if alert_verdicts is alert.verdicts and (incident.stored_id, role, cause) == (
+        alert.incident_id,
+        alert.role,
+        alert.caused_by,
+    ):
+        return alert
     return alert.model_copy(
         update={
             "incident_id": incident.stored_id,
-            "role": Role.ROOT if cause is None else Role.CASCADE,
+            "role": role,
             "caused_by": cause,
-            "verdicts": tuple(verdicts.get(alert.fingerprint, ())),
+            "verdicts": tuple(alert_verdicts),
         }
     )
 
 
 def _has_changed(after: Alert, before: Alert) -> bool:
     """Whether the rules conclude something else. Facts that only grew older are not a change."""
+    if after is before:
+        return False
     return _strip_facts(after) != _strip_facts(before)
 
 

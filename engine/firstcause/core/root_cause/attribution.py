@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firstcause.core.model import Alert, Verdict, VerdictKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from firstcause.core.model import Scalar
     from firstcause.core.root_cause.graphs import CauseGraph
 
+    FactFilter = Callable[[str, Mapping[str, Scalar]], bool]
+
 _ATTRIBUTION_KINDS = (VerdictKind.ROOT_CAUSE, VerdictKind.CASCADE)
+
+MAX_CAUSES_PER_EFFECT = 20
+"""The pairs that an alert may be the effect of; its nearest causes."""
 
 
 @dataclass(frozen=True)
@@ -31,41 +39,92 @@ class Candidate:
     is_best: bool
 
 
+def want_every_fact(_kind: str, _known_fields: Mapping[str, Scalar]) -> bool:
+    """Want any fact. Another filter wants those of a kind with such fields that some rule can take."""
+    return True
+
+
 def in_scope(cause: Alert, effect: Alert) -> bool:
     """Whether a cause can affect the tenant of an effect: its own tenant, or all if it is platform-wide."""
     return cause.tenant is None or cause.tenant == effect.tenant
 
 
-def find_candidates(visible: Sequence[Alert], graph: CauseGraph) -> list[Candidate]:
-    """Find all pairs of cause and effect among the alerts of one scope; one pair an effect is the best."""
-    by_code: dict[str, list[Alert]] = {}
-    for alert in visible:
-        by_code.setdefault(alert.code, []).append(alert)
-    pairs: list[Candidate] = []
-    for effect in visible:
-        causes = [
-            (hops, cause)
-            for code, hops in graph.find_causes(effect.code).items()
-            for cause in by_code.get(code, ())
-            if in_scope(cause, effect)
-        ]
-        causes.sort(key=lambda pair: _proximity_key(pair[0], pair[1], effect))
-        pairs += [
-            Candidate(cause, effect, hops, (effect.first_seen - cause.first_seen).total_seconds(), rank == 0)
-            for rank, (hops, cause) in enumerate(causes)
-        ]
-    return pairs
+def find_candidates(
+    visible: Sequence[Alert], graph: CauseGraph, is_wanted: FactFilter = want_every_fact
+) -> list[Candidate]:
+    """Find the wanted pairs of cause and effect in one scope; one pair an effect is the best.
+
+    An effect gets its nearest `MAX_CAUSES_PER_EFFECT` causes, so the pairs grow linearly with the alerts.
+    """
+    causes = _CauseIndex(visible, graph, is_wanted)
+    return [
+        Candidate(cause, effect, hops, (effect.first_seen - cause.first_seen).total_seconds(), is_best)
+        for effect in visible
+        for hops, cause, is_best in causes.find(effect)
+    ]
 
 
-def _proximity_key(hops: int, cause: Alert, effect: Alert) -> tuple[int, bool, int, float, str]:
-    """Sort by distance, then the same tenant, then the more severe, then the earlier."""
-    return (
-        hops,
-        cause.tenant != effect.tenant,
-        -cause.severity.rank,
-        cause.first_seen.timestamp(),
-        cause.fingerprint,
-    )
+class _CauseIndex:
+    """Finds the causes of an effect, the nearest first; those of one code and tenant have the same."""
+
+    def __init__(self, visible: Sequence[Alert], graph: CauseGraph, is_wanted: FactFilter) -> None:
+        self._graph = graph
+        self._is_wanted = is_wanted
+        self._found: dict[tuple[str, str | None], list[tuple[int, Alert, bool]]] = {}
+        self._alerts: dict[tuple[str, str | None], list[Alert]] = {}
+        self._codes = {alert.code for alert in visible}
+        for alert in sorted(visible, key=_precedence_key):
+            self._alerts.setdefault((alert.code, alert.tenant), []).append(alert)
+
+    def find(self, effect: Alert) -> list[tuple[int, Alert, bool]]:
+        """Return the causes with their steps, and whether each is the best."""
+        key = effect.code, effect.tenant
+        if key not in self._found:
+            self._found[key] = self._search(*key)
+        return self._found[key]
+
+    def _search(self, effect_code: str, tenant: str | None) -> list[tuple[int, Alert, bool]]:
+        all_hops = self._graph.find_causes(effect_code)
+        hops_by_code = {code: all_hops[code] for code in all_hops.keys() & self._codes}
+        if not hops_by_code:
+            return []
+        nearest = self._merge(hops_by_code, tenant, 1)
+        wanted_codes = {
+            code: hops
+            for code, hops in hops_by_code.items()
+            if self._wants_pair(code, effect_code, is_best=False)
+        }
+        best = nearest[0] if nearest else None
+        found = self._merge(wanted_codes, tenant, MAX_CAUSES_PER_EFFECT)
+        others = [(hops, cause, False) for hops, cause in found if best is None or cause is not best[1]]
+        if best is None or not self._wants_pair(best[1].code, effect_code, is_best=True):
+            return others
+        return [(*best, True), *others[: MAX_CAUSES_PER_EFFECT - 1]]
+
+    def _wants_pair(self, cause_code: str, effect_code: str, *, is_best: bool) -> bool:
+        return self._is_wanted(
+            "edge", {"cause_code": cause_code, "effect_code": effect_code, "best": is_best}
+        )
+
+    def _merge(
+        self, hops_by_code: Mapping[str, int], tenant: str | None, limit: int
+    ) -> list[tuple[int, Alert]]:
+        """Return the nearest causes of these codes: by steps, then the same tenant, then by precedence."""
+        lists = [
+            [(hops, cause) for cause in self._alerts.get((code, owner), ())[:limit]]
+            for code, hops in hops_by_code.items()
+            for owner in {tenant, None}
+        ]
+        return heapq.nsmallest(
+            limit,
+            itertools.chain.from_iterable(lists),
+            key=lambda pair: (pair[0], pair[1].tenant != tenant, *_precedence_key(pair[1])),
+        )
+
+
+def _precedence_key(alert: Alert) -> tuple[int, float, str]:
+    """Sort by severity, the more severe first, then the earlier."""
+    return -alert.severity.rank, alert.first_seen.timestamp(), alert.fingerprint
 
 
 def choose_causes(
@@ -117,7 +176,9 @@ def _choose_cause(alert: Alert, alerts: Mapping[str, Alert], verdicts: Sequence[
         if verdict.verdict is VerdictKind.ROOT_CAUSE:
             return None
         cause = alerts.get(verdict.by or "")
-        if cause is not None and cause.fingerprint != alert.fingerprint and in_scope(cause, alert):
+        if cause is None or cause.fingerprint == alert.fingerprint:
+            continue
+        if in_scope(cause, alert) or (verdict.across_tenants and alert.tenant is None):
             return cause.fingerprint
     return None
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from firstcause.core.root_cause.ranking import Evidence, Prior, Weights
 
 
+_MAX_DIAGNOSED = 20_000
+"""Pieces of evidence that the search for the roots of a storm weighs, over all its rounds but the first."""
+
+
 @dataclass
 class Finding:
     """One root and what it accounts for, as indexes into the evidence.
@@ -61,7 +65,12 @@ def _find_storm_roots(
     user_signals = user_signals or entry_point_signals(graph, (evidence[index] for index in storm))
     roots: list[Finding] = []
     unexplained = list(storm)
+    diagnosed = 0
     while unexplained:
+        diagnosed += len(unexplained)
+        if roots and diagnosed > _MAX_DIAGNOSED:
+            # What is left belongs to no root; the catalog may still tell more of it.
+            break
         if roots and not _may_have_separate_root([evidence[index] for index in unexplained], weights):
             roots[0].coincident.update(unexplained)
             break
@@ -102,22 +111,31 @@ def split_storms(
     graph: ComponentGraph, evidence: Sequence[Evidence], weights: Weights
 ) -> Iterator[list[int]]:
     """Yield indexes of evidence that is close in the graph and in time, the earliest storm first."""
-    by_component: dict[str, list[int]] = {}
+    remaining: dict[str, list[int]] = {}
     for index, item in enumerate(evidence):
-        by_component.setdefault(item.component, []).append(index)
-    remaining = set(range(len(evidence)))
-    while remaining:
-        first = min(remaining, key=lambda index: (evidence[index].time_s, index))
-        remaining.discard(first)
+        remaining.setdefault(item.component, []).append(index)
+    nearby: dict[str, set[str]] = {}
+    taken: set[int] = set()
+    for first in sorted(range(len(evidence)), key=lambda index: (evidence[index].time_s, index)):
+        if first in taken:
+            continue
+        taken.add(first)
         storm, queue = [first], [first]
         while queue:
             current = evidence[queue.pop()]
-            for name in _find_nearby(graph, current.component, weights.near):
-                for index in by_component.get(name, ()):
-                    if index in remaining and abs(evidence[index].time_s - current.time_s) <= weights.within:
-                        remaining.discard(index)
-                        storm.append(index)
-                        queue.append(index)
+            if current.component not in nearby:
+                nearby[current.component] = _find_nearby(graph, current.component, weights.near)
+            for name in nearby[current.component] & remaining.keys():
+                # What was taken leaves the list, so that a storm costs no more than its size.
+                left = [index for index in remaining.pop(name) if index not in taken]
+                close = [
+                    index for index in left if abs(evidence[index].time_s - current.time_s) <= weights.within
+                ]
+                taken.update(close)
+                storm += close
+                queue += close
+                if len(close) < len(left):
+                    remaining[name] = [index for index in left if index not in taken]
         yield sorted(storm)
 
 

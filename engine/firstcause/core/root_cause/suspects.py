@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from firstcause.core.fact_kinds import LinkFact, SuspectFact
 from firstcause.core.grouping.fingerprint import silent_fingerprint
 from firstcause.core.model import Alert, Severity
+from firstcause.core.root_cause.attribution import want_every_fact
 from firstcause.core.root_cause.clustering import Finding, find_roots
 from firstcause.core.root_cause.ranking import (
     Evidence,
@@ -19,9 +20,10 @@ from firstcause.core.root_cause.ranking import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from firstcause.core.model import Fact, Sample
+    from firstcause.core.root_cause.attribution import FactFilter
     from firstcause.core.root_cause.graphs import ComponentGraph
     from firstcause.core.root_cause.ranking import Suspect, Weights
     from firstcause.core.root_cause.signals import Signal, Signals
@@ -123,48 +125,92 @@ def _read_score(alert: Weighable) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def analyze_suspects(
-    visible: Iterable[Alert],
-    inputs: DiagnosisInputs,
-    known_facts: Sequence[Fact],
-    tenant: str | None,
-    *,
-    ended_alerts: Iterable[Alert] = (),
-    notified_faults: Collection[str] = (),
-) -> SuspectAnalysis:
-    """Find the roots of the alerts that are visible in one scope.
+class SuspectAnalyzer:
+    """Finds the roots of the alerts in one scope after another. What scopes share is computed once.
 
     known_facts: the facts other than alerts.
-    tenant: of the scope, None for the platform.
-    ended_alerts: alerts of open incidents that ended. They remain evidence, else the root would move while
-        the failure is being fixed and its alerts end one by one.
     notified_faults: the roots of open incidents that people were notified of.
+    is_wanted: which facts to build.
     """
-    considered = (*visible, *ended_alerts)
-    pairs = [(alert, item) for alert in considered if (item := build_evidence(alert, inputs)) is not None]
-    alerts = tuple(alert for alert, _item in pairs)
-    evidence = [item for _alert, item in pairs]
-    all_priors = [
-        *derive_priors(known_facts, inputs.weights),
-        *_incumbent_priors(pairs, notified_faults, inputs.weights),
-    ]
-    roots = find_roots(
-        inputs.graph, evidence, inputs.weights, user_visible_signals(known_facts, inputs.signals), all_priors
+
+    def __init__(
+        self,
+        inputs: DiagnosisInputs,
+        known_facts: Sequence[Fact],
+        notified_faults: Collection[str] = (),
+        is_wanted: FactFilter = want_every_fact,
+    ) -> None:
+        self._inputs = inputs
+        self._notified_faults = notified_faults
+        self._is_wanted = is_wanted
+        self._priors = tuple(derive_priors(known_facts, inputs.weights))
+        self._user_signals = user_visible_signals(known_facts, inputs.signals)
+        self._evidence: dict[tuple[str, int | None], Evidence | None] = {}
+        self._findings: dict[Hashable, list[Finding]] = {}
+
+    def analyze(
+        self, visible: Iterable[Alert], tenant: str | None, ended_alerts: Iterable[Alert] = ()
+    ) -> SuspectAnalysis:
+        """Find the roots of the alerts that are visible in the scope.
+
+        tenant: of the scope, None for the platform.
+        ended_alerts: alerts of open incidents that ended. They remain evidence, else the root would move
+            while the failure is being fixed and its alerts end one by one.
+        """
+        considered = (*visible, *ended_alerts)
+        pairs = [(alert, item) for alert in considered if (item := self._get_evidence(alert)) is not None]
+        alerts = tuple(alert for alert, _item in pairs)
+        evidence = [item for _alert, item in pairs]
+        roots = self._find_roots(pairs, evidence)
+        silent: dict[str, Alert] = {}
+        facts: list[Fact] = []
+        doubtful: set[tuple[str, str]] = set()
+        for index, finding in enumerate(roots):
+            root_alert = _choose_root_alert(finding, alerts, evidence)
+            if root_alert is None and finding.root.silent:
+                root_alert = _make_silent_alert(finding, alerts, tenant)
+                silent[root_alert.fingerprint] = root_alert
+            if root_alert is None:
+                continue
+            doubtful |= set(
+                _find_doubtful(finding, root_alert, pairs, self._notified_faults, self._inputs.weights)
+            )
+            facts += _suspect_facts(finding, root_alert, index, self._is_wanted)
+            facts += _link_facts(finding, root_alert, alerts, evidence, self._is_wanted)
+        return SuspectAnalysis(alerts, tuple(roots), silent, tuple(facts), frozenset(doubtful))
+
+    def _get_evidence(self, alert: Alert) -> Evidence | None:
+        key = alert.fingerprint, alert.stored_id
+        if key not in self._evidence:
+            self._evidence[key] = build_evidence(alert, self._inputs)
+        return self._evidence[key]
+
+    def _find_roots(
+        self, pairs: Sequence[tuple[Alert, Evidence]], evidence: Sequence[Evidence]
+    ) -> list[Finding]:
+        """Find the roots; tenants that report the same have the same ones."""
+        weights = self._inputs.weights
+        incumbents = tuple(_incumbent_priors(pairs, self._notified_faults, weights))
+        key = _to_evidence_key(evidence, weights), incumbents
+        if key not in self._findings:
+            self._findings[key] = find_roots(
+                self._inputs.graph, evidence, weights, self._user_signals, (*self._priors, *incumbents)
+            )
+        return self._findings[key]
+
+
+def _to_evidence_key(evidence: Sequence[Evidence], weights: Weights) -> Hashable:
+    """Return a key that is the same for evidence with the same roots.
+
+    Where all of it is close in time, only the order counts.
+    """
+    times = sorted({item.time_s for item in evidence})
+    is_close = not times or times[-1] - times[0] <= min(weights.skew, weights.within)
+    places = {time: float(rank) if is_close else time - times[0] for rank, time in enumerate(times)}
+    return tuple(
+        (item.component, item.signal.name, item.strength, item.label, item.catalogued, places[item.time_s])
+        for item in evidence
     )
-    silent: dict[str, Alert] = {}
-    facts: list[Fact] = []
-    doubtful: set[tuple[str, str]] = set()
-    for index, finding in enumerate(roots):
-        root_alert = _choose_root_alert(finding, alerts, evidence)
-        if root_alert is None and finding.root.silent:
-            root_alert = _make_silent_alert(finding, alerts, tenant)
-            silent[root_alert.fingerprint] = root_alert
-        if root_alert is None:
-            continue
-        doubtful |= set(_find_doubtful(finding, root_alert, pairs, notified_faults, inputs.weights))
-        facts += _suspect_facts(finding, root_alert, index)
-        facts += _link_facts(finding, root_alert, alerts, evidence)
-    return SuspectAnalysis(alerts, tuple(roots), silent, tuple(facts), frozenset(doubtful))
 
 
 def rank_suspects(
@@ -289,9 +335,13 @@ def _make_silent_alert(finding: Finding, alerts: Sequence[Alert], tenant: str | 
     )
 
 
-def _suspect_facts(finding: Finding, root_alert: Alert, finding_index: int) -> Iterator[Fact]:
+def _suspect_facts(
+    finding: Finding, root_alert: Alert, finding_index: int, is_wanted: FactFilter
+) -> Iterator[Fact]:
     for rank, suspect in enumerate(finding.ranked[:_MAX_SUSPECT_FACTS], 1):
         chosen = suspect.component == finding.root.component
+        if not is_wanted("suspect", {"chosen": chosen, "silent": suspect.silent}):
+            continue
         yield SuspectFact(
             id=f"suspect:{finding_index}:{suspect.component}",
             component=suspect.component,
@@ -313,7 +363,11 @@ def join_reasons(reasons: Sequence[str]) -> str:
 
 
 def _link_facts(
-    finding: Finding, root_alert: Alert, alerts: Sequence[Alert], evidence: Sequence[Evidence]
+    finding: Finding,
+    root_alert: Alert,
+    alerts: Sequence[Alert],
+    evidence: Sequence[Evidence],
+    is_wanted: FactFilter,
 ) -> Iterator[Fact]:
     relations: dict[Literal["explained", "beside"], set[int]] = {
         "explained": finding.explained,
@@ -324,6 +378,9 @@ def _link_facts(
             effect = alerts[index]
             if effect.fingerprint == root_alert.fingerprint or not effect.active:
                 continue
+            codes_known = root_alert.catalogued and effect.catalogued and root_alert.code != SILENT_CODE
+            if not is_wanted("link", {"relation": relation, "codes_known": codes_known}):
+                continue
             yield LinkFact(
                 id=f"link:{root_alert.fingerprint}:{effect.fingerprint}",
                 cause=root_alert.fingerprint,
@@ -333,5 +390,5 @@ def _link_facts(
                 relation=relation,
                 signal=evidence[index].signal.name,
                 confidence=round(finding.root.confidence, 3),
-                codes_known=root_alert.catalogued and effect.catalogued and root_alert.code != SILENT_CODE,
+                codes_known=codes_known,
             ).to_fact()

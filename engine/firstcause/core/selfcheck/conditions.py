@@ -249,6 +249,41 @@ def _check_rules(context: CheckContext) -> Iterator[Condition]:
         )
 
 
+def _check_switched_off_rules(context: CheckContext) -> Iterator[Condition]:
+    for rule in context.state.switched_off_rules:
+        scopes = "one scope" if rule.scopes == 1 else f"{rule.scopes} scopes"
+        yield Condition(
+            code="FIRSTCAUSE_RULE_SWITCHED_OFF",
+            level=Level.DEGRADED,
+            part="rules",
+            about=rule.rule,
+            summary=f"The rule {rule.rule} is switched off in {scopes}; the other rules work.",
+            detail=f"{rule.place}: it would make more than {rule.limit:,} combinations of facts",
+            fix="Join its facts by equal fields, such as `service: $a.service`, or narrow them by a code. "
+            "It is tried again every five minutes, and at once when the file is saved.",
+            since=rule.since,
+        )
+
+
+def _check_waiting_evaluation(context: CheckContext) -> Iterator[Condition]:
+    waiting = context.state.waiting_evaluation
+    if waiting is not None:
+        scopes = "1 tenant waits" if waiting.scopes == 1 else f"{waiting.scopes} tenants wait"
+        yield Condition(
+            code="FIRSTCAUSE_EVALUATION_BEHIND",
+            level=Level.DEGRADED
+            if context.lasts(waiting.since, context.limits.report_after)
+            else Level.NOTICE,
+            part="triage",
+            about=None,
+            summary=f"{scopes} for an evaluation of the rules; until then their alerts keep their causes.",
+            detail="",
+            fix="Nothing to do if this ends by itself. If it lasts, more changes than can be evaluated: "
+            "resolve errors that are over, and stop what floods.",
+            since=waiting.since,
+        )
+
+
 def _check_plugins(context: CheckContext) -> Iterator[Condition]:
     lasting = [
         failure
@@ -351,6 +386,8 @@ CHECKS: Sequence[Callable[[CheckContext], Iterator[Condition]]] = (
     _check_intake,
     _check_listeners,
     _check_rules,
+    _check_switched_off_rules,
+    _check_waiting_evaluation,
     _check_plugins,
     _check_notifiers,
     _check_routes,

@@ -61,6 +61,29 @@ class RejectedRules:
 
 
 @dataclass(frozen=True)
+class SwitchedOffRule:
+    """A rule that would make too many combinations of facts.
+
+    rule: its id. place: its file and line. scopes: in how many scopes it is off: tenants and the platform.
+    limit: combinations that it may make.
+    """
+
+    rule: str
+    place: str
+    scopes: int
+    since: datetime
+    limit: int
+
+
+@dataclass(frozen=True)
+class WaitingEvaluation:
+    """Scopes whose rules wait for a later evaluation."""
+
+    scopes: int
+    since: datetime
+
+
+@dataclass(frozen=True)
 class PluginFailure:
     """A problem of a plugin. lasts: it stays until a restart; otherwise it is over when it stays away."""
 
@@ -125,6 +148,8 @@ class SelfState:
     loops: Sequence[LoopState] = ()
     listeners: Sequence[ListenerState] = ()
     rejected_rules: RejectedRules | None = None
+    switched_off_rules: Sequence[SwitchedOffRule] = ()
+    waiting_evaluation: WaitingEvaluation | None = None
     plugins: Sequence[PluginFailure] = ()
     notifiers: Sequence[NotifierState] = ()
     routes: Sequence[RouteState] = ()
