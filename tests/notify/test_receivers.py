@@ -409,3 +409,6 @@ def test_who_was_told_of_a_merged_incident_is_told_of_the_end(stages: Stages) ->
     stage.deliver(MINUTE)
     assert sms.summaries[0] == "first SMS_DELIVERY_FAILURE"
     assert (sms.summaries[-1], mail.summaries[-1]) == (f"resolved {MINOR}", f"resolved {MINOR}")
+    merged = by_code["SMS_DELIVERY_FAILURE"]
+    assert sms.received[-1].incidents == (by_code[MINOR], merged), "whoever counts by number can end both"
+    assert f"Merged into this incident: #{merged}." in sms.received[-1].body

@@ -510,7 +510,8 @@ class Notification(Frozen):
 
     id: the same with every try to deliver this message, and of no other message.
     opened_at: when the incident began, None where that is not known.
-    incidents: all that it tells of, where a limit held several messages back; the first is incident_id.
+    incidents: all that it is about; the first is incident_id. Others were merged into that one, or a limit
+        held their messages back.
     drill: it is a test alert; the texts say so too.
     maybe_repeat: an earlier attempt may have delivered this already, as its answer did not arrive or
         firstcause stopped; the texts say so too.

@@ -73,6 +73,8 @@ class MessageComposer:
         context = self._build_context(
             row, incident, members, suggestions, now, more_urgent=more_urgent, maybe_repeat=bool(repeated)
         )
+        merged = tuple(str(merged_id) for merged_id in incidents.load_merged_ids(conn, row.incident_id))
+        context = context.model_copy(update={"merged": merged})
         notification = Notification(
             id=_build_message_id(row, incident),
             incident_id=str(row.incident_id),
@@ -84,7 +86,7 @@ class MessageComposer:
             text=self.mask.mask_text(format_text(context)),
             body=self.mask.mask_text(format_body(context, as_text(report))),
             opened_at=incident.opened_at,
-            incidents=(str(row.incident_id),),
+            incidents=(str(row.incident_id), *merged),
             drill=incident.drill,
             **_describe_earlier_attempts(row, receiver, repeated),
         )

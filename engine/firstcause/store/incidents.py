@@ -176,6 +176,17 @@ def merge(conn: sa.Connection, merged_id: int, target_id: int, now: datetime) ->
     conn.execute(alert.update().where(alert.c.incident_id == merged_id).values(incident_id=target_id))
 
 
+def load_merged_ids(conn: sa.Connection, incident_id: int) -> list[int]:
+    """Load the ids of all incidents that live on in this one, those merged into a merged one included."""
+    found: list[int] = []
+    latest = [incident_id]
+    while latest:
+        query = sa.select(incident.c.id).where(incident.c.merged_into.in_(latest)).order_by(incident.c.id)
+        latest = [row for row in conn.execute(query).scalars() if row not in found]
+        found += latest
+    return found
+
+
 def add_timeline_entry(
     conn: sa.Connection,
     incident_id: int,

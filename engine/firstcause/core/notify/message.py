@@ -54,6 +54,7 @@ class MessageContext(Frozen):
     rhythm: how often the incident began and for how long, None if it does not flap.
     drill: whether this is a test alert.
     maybe_repeat: whether the message may have been sent before: no answer came, or firstcause stopped.
+    merged: ids of the incidents that were merged into this one.
     """
 
     incident_id: str
@@ -79,6 +80,7 @@ class MessageContext(Frozen):
     rhythm: str | None = None
     drill: bool = False
     maybe_repeat: bool = False
+    merged: tuple[str, ...] = ()
 
     @property
     def age(self) -> float:
@@ -133,6 +135,9 @@ def format_body(context: MessageContext, report: str) -> str:
         lines += [f"First: {context.first_step}"] if context.first_step else []
         lines += [f"Fix at: {context.fix_url}"] if context.fix_url else []
         lines += [f"Last time: {context.past_fix}"] if context.past_fix else []
+    if context.merged:
+        names = ", ".join(f"#{merged_id}" for merged_id in context.merged)
+        lines.append(f"Merged into this incident: {names}.")
     lines += [f"Page: {context.link}"] if context.link else []
     if context.maybe_repeat:
         lines.append(_REPEAT_NOTE)
