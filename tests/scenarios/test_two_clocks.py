@@ -146,6 +146,25 @@ def test_a_report_that_arrives_after_we_looked_is_not_ended_by_that_look(stage: 
     assert statuses(stage)[-1] == "open"
 
 
+@pytest.mark.parametrize("later", [60, 400])
+@pytest.mark.parametrize("set_back", [False, True])
+def test_a_sender_whose_clock_is_ahead_is_heard_after_its_end(
+    stage: Stage, later: float, set_back: bool
+) -> None:
+    take(stage, 0, 280)
+    take(stage, 30, 310, resolved=True)
+    assert statuses(stage) == ["resolved"]
+    take(stage, later, later if set_back else later + 280)
+    assert statuses(stage) == ["open"]
+
+
+def test_what_was_under_way_when_a_clock_that_is_ahead_reported_the_end_opens_nothing(stage: Stage) -> None:
+    take(stage, 0, 280)
+    take(stage, 30, 310, resolved=True)
+    take(stage, 31, 290)
+    assert statuses(stage) == ["resolved"]
+
+
 @given(
     skew=st.integers(-280, 48 * HOUR),
     times=st.lists(st.tuples(st.integers(1, 4000), st.booleans()), min_size=1, max_size=8),

@@ -61,7 +61,8 @@ def test_the_end_of_one_part_swallows_nothing_of_another_whose_clock_is_behind()
     ended = aggregate([end._replace(received_at=START + timedelta(seconds=10))], known, {}).alerts
     over = {name: find_end(alert, cause_is_back=False, grace_s=60) for name, alert in ended.items()}
     for instance, is_late in (("ahead", True), ("exact", False)):
-        again = occurrence("A", 20, labels={"instance": instance})
+        again = occurrence("A", 9, labels={"instance": instance})
+        again = again._replace(received_at=START + timedelta(seconds=11))
         assert bool(aggregate([again], {}, over).late_counts) is is_late
 
 

@@ -136,6 +136,10 @@ class EndedAlert:
     ended_at: datetime | None = None
     part_ends: Mapping[str, datetime | None] = field(default_factory=dict)
 
+    def has_part(self, part: str) -> bool:
+        """Whether the alert had this part. The end of other parts says nothing about a new one."""
+        return not self.part_ends or part in self.part_ends
+
     def find_reported_end(self, part: str) -> datetime | None:
         """Return the end that the sender of a part reported of it; None if nobody did."""
         return self.part_ends.get(part) if self.part_ends else self.ended_at
@@ -292,14 +296,17 @@ def find_end(alert: Alert, *, cause_is_back: bool, grace_s: float) -> EndedAlert
 def is_late(occurrence: Occurrence, ended: Mapping[str, EndedAlert]) -> bool:
     """Whether an occurrence belongs to an ended alert: it happened before the end, and was only under way."""
     end, event = ended.get(occurrence.fingerprint), occurrence.event
-    if end is None or event.announces_end:
+    if end is None or event.announces_end or not end.has_part(occurrence.part):
         return False
     reported_end = end.find_reported_end(occurrence.part)
     if reported_end is not None and event.time <= reported_end:
         return True
-    skew = timedelta(seconds=0 if event.sent_at is not None else end.clock_skew)
-    was_under_way = event.sent_at is not None or occurrence.arrival - end.until <= MAX_TRANSIT
-    return was_under_way and event.time + skew <= end.until
+    if event.sent_at is not None:
+        return event.time <= end.until
+    # What seems to have been under way for longer comes from a clock that was set meanwhile.
+    happened_at = event.time + timedelta(seconds=end.clock_skew)
+    was_under_way = occurrence.arrival - min(end.until, happened_at) <= MAX_TRANSIT
+    return was_under_way and happened_at <= end.until
 
 
 def _add_occurrence(aggregation: Aggregation, occurrence: Occurrence) -> None:
@@ -352,7 +359,8 @@ def _end_alert(aggregation: Aggregation, occurrence: Occurrence) -> None:
     ledger = aggregation.open_ledger(fingerprint)
     if _is_stale_end(ledger.find_latest(key), occurrence):
         return
-    ended_at = None if is_own else event.time
+    # A clock that is ahead reports an end in our future; what comes until then must not count as before it.
+    ended_at = None if is_own else min(event.time, occurrence.arrival)
     resolved_at = _to_our_clock(alert, occurrence)
     if not ledger.end(key, resolved_at, ended_at):
         _keep_early_end(aggregation, occurrence)
@@ -360,7 +368,7 @@ def _end_alert(aggregation: Aggregation, occurrence: Occurrence) -> None:
     aggregation.changed.add(fingerprint)
     update: dict[str, object] = {"received_at": max(alert.last_arrival, occurrence.arrival)}
     if not ledger.is_active:
-        update |= {"resolved_at": max(resolved_at, alert.first_seen), "ended_at": ended_at}
+        update |= {"resolved_at": resolved_at, "ended_at": ended_at}
     aggregation.alerts[fingerprint] = alert.model_copy(update=update)
 
 
@@ -370,10 +378,10 @@ def _is_own_end(event: Event) -> bool:
 
 
 def _to_our_clock(alert: Alert, occurrence: Occurrence) -> datetime:
-    """When an end happened by our own clock: never later than it arrived."""
+    """When an end happened by our own clock: not before its beginning, and never later than it arrived."""
     event = occurrence.event
     skew = timedelta() if event.sent_at is not None else timedelta(seconds=alert.clock_skew or 0.0)
-    return min(event.time + skew, occurrence.arrival)
+    return min(max(event.time, alert.first_seen) + skew, occurrence.arrival)
 
 
 def _is_stale_end(latest: AlertPart | None, occurrence: Occurrence) -> bool:

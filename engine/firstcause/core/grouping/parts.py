@@ -207,9 +207,7 @@ class PartLedger:
             self.folded.pop(name, None)
             if name in self.shown:
                 part = self.shown[name]
-                self.shown[name] = part.model_copy(
-                    update={"resolved_at": max(resolved_at, part.first_seen), "ended_at": ended_at}
-                )
+                self.shown[name] = part.model_copy(update={"resolved_at": resolved_at, "ended_at": ended_at})
         return bool(active)
 
     def close(self) -> AlertParts:
