@@ -132,7 +132,7 @@ class MessageJoiner:
         """Take the messages that get no further lines; with None, all of them."""
         for key, pending in list(self._pending.items()):
             if now is None or pending.last_at + JOIN_PAUSE < now:
-                self._complete(key)
+                self._complete_message(key)
         result = IntakeResult(self._events, self._ignored)
         self._events, self._ignored = [], Counter()
         return result
@@ -140,19 +140,19 @@ class MessageJoiner:
     def end_source(self, source: str) -> None:
         """Complete the messages of a connection that has ended."""
         for key in [key for key in self._pending if key[0] == source]:
-            self._complete(key)
+            self._complete_message(key)
 
     def _start_message(self, key: Key, message: SyslogMessage, peer: str, now: datetime) -> None:
-        self._complete(key)
+        self._complete_message(key)
         while len(self._pending) >= _MAX_PENDING:
-            self._complete(next(iter(self._pending)))
+            self._complete_message(next(iter(self._pending)))
         pending = _PendingMessage(message, peer, now, now, message.text, message.text)
         pending.in_traceback = _TRACEBACK.match(message.text) is not None
         self._pending[key] = pending
         if message.has_priority:
             self._latest[key[0]] = key
 
-    def _complete(self, key: Key) -> None:
+    def _complete_message(self, key: Key) -> None:
         pending = self._pending.pop(key, None)
         if pending is None:
             return

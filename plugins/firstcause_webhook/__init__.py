@@ -66,7 +66,7 @@ def _post_notification(config: Config, notification: Notification) -> str | None
     if config.secret is not None:
         signature = hmac.new(config.secret.get_secret_value().encode(), body, hashlib.sha256)
         headers["X-Firstcause-Signature"] = f"sha256={signature.hexdigest()}"
-    response = _exchange(config, body, headers)
+    response = _post_body(config, body, headers)
     if response.status_code >= _MIN_FAILURE_STATUS:
         retryable = response.status_code in _RETRYABLE_STATUSES or response.status_code >= _SERVER_ERROR
         msg = f"the webhook answered {response.status_code} {response.reason_phrase}"
@@ -75,7 +75,7 @@ def _post_notification(config: Config, notification: Notification) -> str | None
     return None if reference is None else str(reference)
 
 
-def _exchange(config: Config, body: bytes, headers: dict[str, str]) -> httpx.Response:
+def _post_body(config: Config, body: bytes, headers: dict[str, str]) -> httpx.Response:
     async def post() -> httpx.Response:
         async with httpx.AsyncClient(timeout=config.timeout) as client:
             return await client.post(str(config.url), content=body, headers=headers)

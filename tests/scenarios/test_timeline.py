@@ -86,7 +86,7 @@ def test_each_try_to_tell_is_there_with_what_went_wrong(stages: Callable[..., St
         (
             "route on call: broken passed over",
             "firstcause",
-            "what it stands on is broken, or no plugin offers it",
+            "it depends on twilio, which is broken",
         ),
         ("route on call: first failed; again in 1 s", "firstcause", "busy"),
         ("route on call: first failed; second takes over", "firstcause", "no such number"),
@@ -102,8 +102,10 @@ def test_when_nobody_can_be_told_that_is_there(stages: Callable[..., Stage]) -> 
     stage.report(0, CODE)
     stage.deliver(30)
     assert lines(stage)[-1] == (
-        "route on call: phone failed, and nobody could be told", "firstcause", "no such number",
-    )  # fmt: skip
+        "route on call: phone failed, and nobody could be told; again in 5 min",
+        "firstcause",
+        "no such number",
+    )
 
 
 def test_what_is_held_back_says_until_when_and_why(stages: Callable[..., Stage]) -> None:

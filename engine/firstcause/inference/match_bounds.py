@@ -82,7 +82,7 @@ class TakenFacts:
         """
         groups = map(self._find_largest_group, self.table.rules[rule_index].when, self.table.when[rule_index])
         bound = sum(takewhile(bool, accumulate(groups, mul)))
-        return bound if bound <= limit else self._enumerate(rule_index, limit)
+        return bound if bound <= limit else self._enumerate_matches(rule_index, limit)
 
     def _find_largest_group(self, pattern: CompiledPattern, number: int) -> int:
         """Return how many facts of the pattern one combination can be joined to at most."""
@@ -91,7 +91,7 @@ class TakenFacts:
             return len(facts)
         return max(Counter(tuple(fact[name] for name in fields) for fact in facts).values())
 
-    def _enumerate(self, rule_index: int, limit: int) -> int:
+    def _enumerate_matches(self, rule_index: int, limit: int) -> int:
         combinations: list[tuple[AssertedFact, ...]] = [()]
         total = 0
         patterns = self.table.rules[rule_index].when

@@ -22,7 +22,7 @@ class RuleGroup:
     def __init__(self, rules: Mapping[int, CompiledRule]) -> None:
         self._rules = rules
         self._table = PatternTable(rules)
-        self._full_set = RuleSet(self._define(()))
+        self._full_set = RuleSet(self._define_rules(()))
         self._reduced: tuple[frozenset[int], RuleSet] | None = None
 
     def run(
@@ -49,10 +49,10 @@ class RuleGroup:
             return self._full_set
         if self._reduced is None or self._reduced[0] != left_out:
             self._close_reduced()
-            self._reduced = left_out, RuleSet(self._define(left_out))
+            self._reduced = left_out, RuleSet(self._define_rules(left_out))
         return self._reduced[1]
 
-    def _define(self, left_out: Collection[int]) -> dict[str, dict[str, object]]:
+    def _define_rules(self, left_out: Collection[int]) -> dict[str, dict[str, object]]:
         return {str(index): rule.definition for index, rule in self._rules.items() if index not in left_out}
 
     def _close_reduced(self) -> None:

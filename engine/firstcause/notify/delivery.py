@@ -84,21 +84,23 @@ class Delivery:
         taken = None if busy is None else set(busy)
         for row in rows:
             is_held = row.held_by is not None and row.held_by in row.notifiers
-            message = self._prepare_held(row, now, taken) if is_held else self._prepare(row, now, taken)
+            message = (
+                self._prepare_held(row, now, taken) if is_held else self._prepare_message(row, now, taken)
+            )
             if message is None:
                 yield Job()
                 continue
             if taken is not None:
                 taken.add(message.notifier.name)
-            yield Job(message.notifier.name, partial(self._send, message, now))
+            yield Job(message.notifier.name, partial(self._send_message, message, now))
         yield from self._start_checks(now, taken)
 
-    def _send(self, message: PreparedMessage, now: datetime) -> None:
+    def _send_message(self, message: PreparedMessage, now: datetime) -> None:
         result = attempt(self.calls, message.notifier, message.notification, now)
         with self.database.write() as conn:
             self._outcomes.write_result(conn, message, result, self.clock())
 
-    def _prepare(
+    def _prepare_message(
         self, row: PendingMessage, now: datetime, busy: Collection[str] | None
     ) -> PreparedMessage | None:
         """Pass a message through the stages; None if it is not sent now."""

@@ -39,7 +39,10 @@ class DeliveryDispatcher:
             if job.notifier is None:
                 continue
             thread = threading.Thread(
-                target=self._run, args=(job.notifier, job.run), name=f"deliver by {job.notifier}", daemon=True
+                target=self._run_job,
+                args=(job.notifier, job.run),
+                name=f"deliver by {job.notifier}",
+                daemon=True,
             )
             with self._lock:
                 self._threads[job.notifier] = thread
@@ -56,7 +59,7 @@ class DeliveryDispatcher:
         if busy := self.list_busy():
             log.warning("stopped while %s had not answered; the message is in doubt", ", ".join(sorted(busy)))
 
-    def _run(self, notifier: str, run: Callable[[], None]) -> None:
+    def _run_job(self, notifier: str, run: Callable[[], None]) -> None:
         try:
             run()
         except Exception:

@@ -38,10 +38,10 @@ class RestartReport:
             what = f"firstcause did not run for {format_duration(downtime.duration_s)}"
             reason = f"until {downtime.ended_at:%Y-%m-%d %H:%M} UTC"
             incidents.add_timeline_entry(conn, incident.row_id, now, what, reason=reason)
-            self._remind(conn, incident, states.get(incident.row_id, {}), now)
+            self._queue_reminders(conn, incident, states.get(incident.row_id, {}), now)
         self._combine_due(conn, now)
 
-    def _remind(
+    def _queue_reminders(
         self,
         conn: sa.Connection,
         incident: Incident,

@@ -97,7 +97,7 @@ class EventProcessor:
                 if decoded.event is not None
             }
             self._record_topology(conn, occurrences.values(), now)
-            plan = self._count(conn, events, occurrences, now)
+            plan = self._count_events(conn, events, occurrences, now)
         return BatchResult(
             sum(payload.to_process for payload in batch.payloads),
             len(plan.aggregation.changed),
@@ -105,7 +105,7 @@ class EventProcessor:
             tuple(decoded.problem or "" for decoded in events.values() if decoded.event is None),
         )
 
-    def _count(
+    def _count_events(
         self,
         conn: sa.Connection,
         events: Mapping[str, DecodedEvent],

@@ -76,15 +76,15 @@ class PasswordChecker:
     def make_browser(self) -> str:
         """Name a browser that has given the right secret. The name ends with the password or the token."""
         name = secrets.token_urlsafe(12)
-        return f"{name}.{self._sign(name)}"
+        return f"{name}.{self._sign_cookie(name)}"
 
     def identify_browser(self, browser: str) -> str | None:
         """Return the name of a browser that has signed in before, else None."""
         name, _, signature = browser.partition(".")
-        is_known = hmac.compare_digest(signature.encode(), self._sign(name).encode())
+        is_known = hmac.compare_digest(signature.encode(), self._sign_cookie(name).encode())
         return name if is_known else None
 
-    def _sign(self, name: str) -> str:
+    def _sign_cookie(self, name: str) -> str:
         return hmac.new(self._browser_key, name.encode(), hashlib.sha256).hexdigest()[:40]
 
     def close(self) -> None:
@@ -124,14 +124,14 @@ class Login:
             raise IntakeError(msg, 403)
         self._limits.forget(address, name, browser)
         session_id, actor = self._sessions.begin_session(name)
-        await self._record(actor, "signed in", f"the page, from {single_line(address)}")
+        await self._record_audit(actor, "signed in", f"the page, from {single_line(address)}")
         return SignedIn(session_id, browser_cookie if browser is not None else self._checker.make_browser())
 
     async def sign_out(self, session_id: str, address: str) -> None:
         """End a session."""
         actor = self._sessions.end_session(session_id)
         if actor is not None:
-            await self._record(actor, "signed out", f"the page, from {single_line(address)}")
+            await self._record_audit(actor, "signed out", f"the page, from {single_line(address)}")
 
     async def _record_failure(self, name: str, address: str, number: int) -> None:
         """Audit the 1st, 2nd, 4th, 8th wrong password of a network, so that guesses do not fill the store."""
@@ -143,9 +143,9 @@ class Login:
             return
         self._audited_failures += 1
         what = "gave a wrong password" + (f" ({number} in a row)" if number > 1 else "")
-        await self._record(UNKNOWN_ACTOR, what, f"the page, from {find_network(address)}")
+        await self._record_audit(UNKNOWN_ACTOR, what, f"the page, from {find_network(address)}")
 
-    async def _record(self, actor: str, what: str, about: str) -> None:
+    async def _record_audit(self, actor: str, what: str, about: str) -> None:
         if actor != UNKNOWN_ACTOR:
             log.info("%s %s: %s", actor, what, about)
         try:

@@ -52,7 +52,7 @@ class LoginLimits:
     def plan(self, address: str, name: str, browser: str | None, now: float) -> Turn:
         """Give an attempt its turn. IntakeError 429 where that is too far away."""
         own_key = _make_own_key(address, browser)
-        own, named = self._find(own_key, now), self._find(_make_name_key(name), now)
+        own, named = self._find_turns(own_key, now), self._find_turns(_make_name_key(name), now)
         turn_at = max(now, own.next_at)
         if turn_at - now > MAX_HELD_S:
             wait_s = turn_at - now
@@ -71,7 +71,7 @@ class LoginLimits:
         self._attempts.pop(_make_own_key(address, browser), None)
         self._attempts.pop(_make_name_key(name), None)
 
-    def _find(self, key: str, now: float) -> _Attempts:
+    def _find_turns(self, key: str, now: float) -> _Attempts:
         found = self._attempts.pop(key, None)
         if found is None or now - found.last_at > FORGET_AFTER_S:
             found = _Attempts(0, now, now)

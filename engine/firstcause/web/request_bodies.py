@@ -48,16 +48,16 @@ class BodyBudget:
         try:
             yield reader
         finally:
-            self._add(source, -reader.reserved)
+            self._add_bytes(source, -reader.reserved)
 
     def reserve(self, source: str, count: int) -> None:
         """IntakeError 503 where too much is under way."""
         if self._used + count > self._total or self._by_source.get(source, 0) + count > self._total // 2:
             msg = "too many large requests are under way; retry, or send smaller ones"
             raise IntakeError(msg, 503, retry_after=_RETRY_AFTER_S)
-        self._add(source, count)
+        self._add_bytes(source, count)
 
-    def _add(self, source: str, count: int) -> None:
+    def _add_bytes(self, source: str, count: int) -> None:
         self._used += count
         own = self._by_source.get(source, 0) + count
         if own:

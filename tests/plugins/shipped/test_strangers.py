@@ -15,7 +15,7 @@ PLUGINS = sorted(path for path in (ROOT / "plugins").iterdir() if (path / "__ini
 
 @pytest.mark.parametrize("plugin", PLUGINS, ids=lambda path: path.name)
 def test_it_imports_only_the_public_package(plugin: Path) -> None:
-    ours = {"pydantic", "httpx", "dotenv", "twilio", "requests", "urllib3", "re2", "sqlalchemy"}
+    ours = {"pydantic", "httpx", "anyio", "dotenv", "twilio", "requests", "urllib3", "re2", "sqlalchemy"}
     libraries = ours | {"apprise", "psutil", "pymongo", "redis", "google", "opentelemetry"}
     public = {"firstcause", plugin.name, *libraries, *sys.stdlib_module_names}
     for file in plugin.rglob("*.py"):

@@ -134,7 +134,9 @@ def _mask_group(match: re.Match[str]) -> str:
     return match[0] if is_absent(value) else f"{match[0][:start]}{MASKED}{match[0][end:]}"
 
 
-def _build(name: str, regex: str, forms: tuple[str, ...], example: str, counterexample: str) -> TextPattern:
+def _build_pattern(
+    name: str, regex: str, forms: tuple[str, ...], example: str, counterexample: str
+) -> TextPattern:
     mask = substitute(re.compile(regex, REGEX_FLAGS), _mask_group)
     return TextPattern(name, mask, forms, example, counterexample)
 
@@ -142,14 +144,14 @@ def _build(name: str, regex: str, forms: tuple[str, ...], example: str, countere
 _SIGNATURE = r"(?:sig|(?:x-(?:amz|goog|oss)-)?signature|x-amz-credential|x-goog-credential|hmac|s_?key|key)"
 
 CONNECTION_PATTERNS = (
-    _build(
+    _build_pattern(
         "password in a URL",
         r"://(?!\[)[^\s:/?#@\"'<>]{0,256}+:(?!\d{1,5}(?:[/?#\s\"'<>,;)]|\Z))"
         r"(?P<value>[^\s\"'<>@]{1,256}+(?:@[^\s\"'<>@/?#]{0,256}+(?=@))*+)@",
         (r'://[^ "]*@',),
         "redis://:only-a-password@cache:6379/0 refused", "postgresql://app@db.internal:5432/app refused",
     ),
-    _build(
+    _build_pattern(
         "token in a URL",
         r"://(?P<value>(?=[\w-]{0,80}?\d)[\w-]{20,255}+(?=@[\w.-]{0,80}?(?:git|bitbucket|dev\.azure|gitea))"
         r"|(?=[\w-]{0,80}?\d)(?=[\w-]{0,80}?(?-i:[a-z]))(?=[\w-]{0,80}?(?-i:[A-Z]))[\w-]{16,255}+)@",
@@ -157,53 +159,53 @@ CONNECTION_PATTERNS = (
         "clone of https://0a1b2c3d4e5f0a1b2c3d4e5f@github.com/acme/shop.git",
         "clone of https://git@github.com/acme/shop.git",
     ),
-    _build(
+    _build_pattern(
         "password in an address",
         r"(?<![\w/.@:%-])[\w.+-]{1,64}+:(?P<value>(?!//)[^\s:@/\"'<>,;()\[\]{}=]{4,128}+)@"
         r"(?:(?:tcp|udp|unix)\(|(?!sha\d)[A-Za-z0-9][\w.-]{0,120}:\d{2,5}(?![\w.:]))",
         (r":[^\s:@/\"]+@",),
         "app:hunter2@tcp(db:3306)/shop refused", "image shop:v1.2.3@sha256:0a1b2c3d is gone",
     ),
-    _build(
+    _build_pattern(
         "password in an address of Oracle",
         r"(?:(?<![\w/.@:-])|(?<=thin:)|(?<=oci:))[a-z][\w$#]{0,30}+/(?P<value>[^\s/@\"'<>]{3,64}+)@"
         r"(?=//[\w.-]|[\w.-]{1,120}:\d{2,5}[/:]\w|\(DESCRIPTION)",
         (r"/[^\s/@\"]+@",),
         "jdbc:oracle:thin:scott/tiger2@db:1521:orcl", "react/dom@18.2.0/index.js",
     ),
-    _build(
+    _build_pattern(
         "password of a command of Oracle",
         r"\b(?:sqlplus|expdp|impdp|sqlldr|rman)\b[^\n]{0,40}?\s[a-z][\w$#]{0,30}/(?P<value>[^\s/@\"'<>]{3,64}+)(?=@|\s|\Z)",
         (rf"(?:sqlplus|expdp|impdp|sqlldr|rman){JSON_REST}/",),
         "sqlplus scott/tiger2@orcl failed", "sqlplus / as sysdba failed",
     ),
-    _build(
+    _build_pattern(
         "password of a machine",
         r"\blogin\s{1,3}[^\s,;]{1,128}\s{1,3}password\s{1,3}(?P<value>\S++)",
         (r"login(?: |\\.){1,3}[^ ,;]+(?: |\\.){1,3}password",),
         "machine db.example.org login ann password hunter2", "login failed, password expired",
     ),
-    _build(
+    _build_pattern(
         "line of a password file",
         r"(?<![\w.:])[\w.*-]{1,120}+:5\d{3}:[\w*-]{1,64}+:[\w.-]{1,64}+:(?P<value>[^\s:\"']{4,}+)",
         (r":5\d\d\d:[\w*-]+:[\w.-]+:",),
         "db.example.org:5432:shop:ann:hunter2", "at shop.c:5432:7",
     ),
-    _build(
+    _build_pattern(
         "signature in a URL",
         rf"(?:[?&;,\s]|%26|^|&amp;){_SIGNATURE}=(?P<value>(?=[\w%+/.~-]{{0,60}}?\d)[\w%+/.~-]{{16,}}+=*+)",
         (rf"(?:^|[^a-z]|\\[tnrf]|%26|amp){_SIGNATURE}=",),
         "PUT https://x.blob.core.windows.net/a?sv=2022&sig=a1B2c3D4e5F6g7H8i9J0%3D",
         "index &sig=stable-and-long-word",
     ),
-    _build(
+    _build_pattern(
         "code of an authorization in a URL",
         r"[?&](?:code|auth|jwt|pw|pass|ticket|assertion|client_assertion|oauth_verifier|nonce|state)="
         r"(?P<value>(?=[\w%+/.~-]{0,60}?\d)(?=[\w%+/.~-]{0,60}?[a-z])[\w%+/.~-]{10,}+)",
         (r"[?&](?:code|auth|jwt|pw|pass|ticket|assertion|client_assertion|oauth_verifier|nonce|state)=",),
         "GET /callback?code=4/0AbCdEf123456 failed", "GET /errors?code=not-found failed",
     ),
-    _build(
+    _build_pattern(
         "webhook's URL",
         r"(?:hooks\.slack\.com/(?:services|workflows|triggers)|discord(?:app)?\.com/api/(?:v\d{1,2}/)?webhooks/\d{5,25}"
         r"|webhook\.office\.com/webhookb2|hooks\.zapier\.com/hooks/catch|hc-ping\.com|api\.opsgenie\.com/v1/json/\w{1,40}"
@@ -213,13 +215,13 @@ CONNECTION_PATTERNS = (
         "POST https://hooks.slack.com/services/T00000000/B00000000/x1y2z3x1y2z3x1y2z3x1y2z3 failed",
         "POST https://hooks.slack.com/services failed",
     ),
-    _build(
+    _build_pattern(
         "secret after its authentication scheme",
         r"\b(?:Bearer|Basic|ApiKey|GenieKey)\s{1,3}(?=[\w.~+/=-]{0,400}?(?:[0-9=+/_]|(?-i:[a-z][A-Z])))(?P<value>[\w.~+/=-]{8,}+)",
         ("(?:bearer|basic|apikey|geniekey)(?: |\\\\.)",),
         "sent with bearer 9f8e7d6c5b4a3928 and refused", "basic authentication failed",
     ),
-    _build(
+    _build_pattern(
         "secret of a protocol's login",
         r"(?:\bAUTH\s{1,3}(?:PLAIN|LOGIN|XOAUTH2|CRAM-MD5|SCRAM-SHA-\d{1,3})\s{1,3}|(?:^|[\n>\]:\"']\s{0,3})(?-i:PASS)\s{1,3}:?"
         r"|\b(?:requirepass|masterauth|-pass(?:in|out)\s{1,3}pass:|sasl_passwd)\s{0,3}[\"']?|(?-i:\b[A-Za-z]{0,4}\d{1,6}\sLOGIN)\s[\w.@\"-]{1,64}\s)(?P<value>[^\s\"']{4,}+)",
@@ -229,7 +231,7 @@ CONNECTION_PATTERNS = (
         ),
         "> AUTH PLAIN AGFubgBodW50ZXIy", "AUTH LOGIN is off",
     ),
-    _build(
+    _build_pattern(
         "password of a command, by its position",
         r"(?<![\w-])(?:vault\s{1,3}login\s{1,3}|rabbitmqctl\s{1,3}(?:add_user|change_password)\s{1,3}[\w.-]{1,64}\s{1,3}"
         r"|htpasswd\s{1,3}-\w{0,5}b\w{0,5}\s{1,3}\S{1,200}\s{1,3}[\w.-]{1,64}\s{1,3}|/user:\S{1,64}\s{1,3}"
