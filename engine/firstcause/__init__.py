@@ -18,18 +18,9 @@ if TYPE_CHECKING:
         report,
         watch,
     )
-    from firstcause.core.model import (
-        DEFAULT_GROUPING,
-        Event,
-        Notification,
-        NotifyReason,
-        Priority,
-        Problem,
-        Reading,
-        Severity,
-        Source,
-        Status,
-    )
+    from firstcause.core.model import DEFAULT_GROUPING, Event, Priority, Severity, Source, Status
+    from firstcause.core.notification import Notification, NotifyReason
+    from firstcause.core.reading import Problem, Reading
     from firstcause.core.text.error_codes import code_of
     from firstcause.errors import DeliveryError, FirstcauseError, IntakeError
     from firstcause.hookspecs import hookimpl
@@ -129,6 +120,8 @@ _HOME_MODULES = (
     "firstcause.hookspecs.time_limits",
     "firstcause.errors",
     "firstcause.core.model",
+    "firstcause.core.notification",
+    "firstcause.core.reading",
     "firstcause.core.text.error_codes",
 )
 

@@ -9,7 +9,8 @@ import pytest
 
 from firstcause.app.application import Application
 from firstcause.config import Settings
-from firstcause.core.model import Reading, Status
+from firstcause.core.model import Status
+from firstcause.core.reading import Reading
 from firstcause.daemon.supervisor import Daemon
 from firstcause.hookspecs import hookimpl
 from firstcause.hookspecs.types import Probe

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from firstcause.config import Budget
-from firstcause.core.model import Reading, Severity, Status
+from firstcause.core.model import Severity, Status
 from firstcause.health import error_budgets
 from firstcause.store import event_counts
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from firstcause.core.reading import Reading
     from firstcause.store.database import Database
     from support.scenario_app import Stage
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from firstcause.core.model import Reading, Status
+from firstcause.core.model import Status
+from firstcause.core.reading import Reading
 from firstcause.health.probe_runner import MAX_ABANDONED_CHECKS, ProbeRunner
 from firstcause.health.thread_leaks import MAX_LEAKED_THREADS
 from firstcause.hookspecs.types import Probe

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firstcause.core.model import Reading, Status
+from firstcause.core.model import Status
+from firstcause.core.reading import Reading
 from firstcause.health.probe_schedule import Schedule, compute_offset
 from firstcause.hookspecs.types import Probe
 

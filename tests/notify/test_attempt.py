@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firstcause.core.model import Notification, NotifyReason, Priority, Severity
+from firstcause.core.model import Priority, Severity
+from firstcause.core.notification import Notification, NotifyReason
 from firstcause.errors import DeliveryError
 from firstcause.hookspecs.types import Notifier
 from firstcause.notify.attempt import (

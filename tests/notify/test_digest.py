@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.model import Impact, Incident, IncidentStatus, NotifyReason, Priority, Root, Severity
+from firstcause.core.model import Impact, Incident, IncidentStatus, Priority, Root, Severity
+from firstcause.core.notification import NotifyReason
 from firstcause.notify.digest import plan_digest
 from firstcause.store.outbox import PendingMessage
 

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.config import Notify, Route
+from firstcause.config.notify import Notify, Route
 from firstcause.core.model import Impact, Incident, Priority, Root, Severity
 from firstcause.hookspecs.types import Notifier
 from firstcause.notify.routes import find_obstacle, match_routes, matches_route

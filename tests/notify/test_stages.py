@@ -7,8 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from firstcause.config import Notify
-from firstcause.core.model import Impact, Incident, IncidentStatus, NotifyReason, Priority, Root, Severity
+from firstcause.config.notify import Notify
+from firstcause.core.model import Impact, Incident, IncidentStatus, Priority, Root, Severity
+from firstcause.core.notification import NotifyReason
 from firstcause.core.notify.policy import NotificationState
 from firstcause.notify import stages
 from firstcause.notify.stages import Continue, Defer, Draft, Drop, StageContext

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from firstcause.core.model import Event, Reading, Status
+from firstcause.core.model import Event, Status
+from firstcause.core.reading import Reading
 from firstcause.errors import IntakeError
 from firstcause.hookspecs import hookimpl
 from firstcause.hookspecs.types import (

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from firstcause.core.model import Reading, Status
+from firstcause.core.model import Status
+from firstcause.core.reading import Reading
 from firstcause.daemon.supervisor import Daemon
 from support.firstcause_process import wait_until
 from support.scenario_app import START, Phone, Stage

@@ -10,13 +10,13 @@ from firstcause.core.model import (
     Impact,
     Incident,
     IncidentStatus,
-    NotifyReason,
     Priority,
     Revenue,
     Root,
     Severity,
     TenantScope,
 )
+from firstcause.core.notification import NotifyReason
 from firstcause.errors import NotFoundError, StoreError
 from firstcause.store import alerts, event_log, incidents, outbox
 from firstcause.store.event_log import EventRecord

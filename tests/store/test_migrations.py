@@ -15,7 +15,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from firstcause.core.model import Event, NotifyReason
+from firstcause.core.model import Event
+from firstcause.core.notification import NotifyReason
 from firstcause.errors import StoreError
 from firstcause.pipeline.decoding import decode
 from firstcause.resources import shipped_path

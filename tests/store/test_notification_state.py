@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from firstcause.core.model import Incident, NotifyReason, Priority
+from firstcause.core.model import Incident, Priority
+from firstcause.core.notification import NotifyReason
 from firstcause.core.notify.policy import NotificationState
 from firstcause.store import incidents, notification_state, outbox
 

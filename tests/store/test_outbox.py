@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from firstcause.core.model import Incident, NotifyReason, Priority
+from firstcause.core.model import Incident, Priority
+from firstcause.core.notification import NotifyReason
 from firstcause.store import incidents, notification_state, outbox
 from firstcause.store.tables import outbox as table
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from firstcause.core.model import IncidentStatus, NotifyReason
+from firstcause.core.model import IncidentStatus
+from firstcause.core.notification import NotifyReason
 from firstcause.store import alerts, cause_overrides, event_log, incidents, outbox, retention
 from firstcause.store.cause_overrides import CauseOverride
 from firstcause.store.event_log import EventRecord

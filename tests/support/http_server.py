@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from firstcause.core.model import Reading, Status
+from firstcause.core.model import Status
+from firstcause.core.reading import Reading
 from firstcause.daemon.server import create_web_server, open_listening_socket
 from firstcause.daemon.supervisor import Daemon
 from support.scenario_app import Stage

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from firstcause.core.catalog import Catalog
-    from firstcause.core.model import Alert, Fact, Reading
+    from firstcause.core.model import Alert, Fact
     from firstcause.core.notify.silences import FullMatch, Silence
+    from firstcause.core.reading import Reading
     from firstcause.core.root_cause.attribution import FactFilter
     from firstcause.core.root_cause.graphs import CauseGraph
 

@@ -9,9 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-from firstcause.core.sanitize import escape_invisible, single_line
-
-_MAX_SUBJECT_LENGTH = 120
+from firstcause.core.sanitize import single_line
 
 ForeignLine = Annotated[str, AfterValidator(single_line)]
 """Text from outside that is shown on one line; what could act on a terminal or forge a line is gone."""
@@ -485,89 +483,3 @@ class Incident(Frozen):
     def is_paused(self) -> bool:
         """Whether it flaps and its root is away for the moment."""
         return self.flapping is not None and bool(self.transitions) and not self.transitions[-1].firing
-
-
-class NotifyReason(StrEnum):
-    """Why a person is notified.
-
-    escalated: it is worse, or nobody acknowledged it. reminder: it is still open, and nobody did. digest:
-    several messages in one, as there were too many. flapping: it ends and returns again and again. steady:
-    it no longer does, and lasts.
-    """
-
-    FIRST = "first"
-    NEW_ROOT = "new_root"
-    ESCALATED = "escalated"
-    REMINDER = "reminder"
-    DIGEST = "digest"
-    FLAPPING = "flapping"
-    STEADY = "steady"
-    RESOLVED = "resolved"
-
-
-class Notification(Frozen):
-    """What a notifier is asked to say. `text` fits one SMS; `body` is the whole message, plain text.
-
-    id: the same with every try to deliver this message, and of no other message.
-    opened_at: when the incident began, None where that is not known.
-    incidents: all that it is about; the first is incident_id. Others were merged into that one, or a limit
-        held their messages back.
-    drill: it is a test alert; the texts say so too.
-    maybe_repeat: an earlier attempt may have delivered this already, as its answer did not arrive or
-        firstcause stopped; the texts say so too.
-    attempted_at: when the first such attempt began, None where there was none.
-    attempted_texts: `text` of each such attempt, the oldest first.
-    receipts: for a notifier with several receivers: receiver -> reference, of those that have the message
-        from an earlier attempt.
-    """
-
-    id: str
-    incident_id: str
-    reason: NotifyReason
-    priority: Priority
-    severity: Severity
-    code: ForeignLine
-    title: ForeignLine
-    text: ForeignLine
-    body: Annotated[str, AfterValidator(escape_invisible)]
-    opened_at: datetime | None = None
-    incidents: tuple[str, ...] = ()
-    drill: bool = False
-    maybe_repeat: bool = False
-    attempted_at: datetime | None = Field(default=None, exclude=True)
-    attempted_texts: tuple[str, ...] = Field(default=(), exclude=True)
-    receipts: dict[str, str] = Field(default_factory=dict, exclude=True)
-
-    @property
-    def subject(self) -> str:
-        """At most 120 characters, for where a message has a title: "[P0] CRITICAL: what it is (#12)"."""
-        label, colon, _ = self.text.partition(": ")
-        content = " ".join((f"{label}: {self.title}" if colon else self.title).split())
-        prefix, suffix = f"[{self.priority}] ", f" (#{self.incident_id})"
-        available = _MAX_SUBJECT_LENGTH - len(prefix) - len(suffix)
-        return f"{prefix}{content if len(content) <= available else f'{content[: available - 3]}...'}{suffix}"
-
-
-class Problem(Frozen):
-    """A further problem that a probe saw. code: the error code, None if it has none."""
-
-    detail: str
-    code: str | None = None
-
-
-class Reading(Frozen):
-    """What one probe saw.
-
-    code: the error this is, where not UP; the catalog says the rest. problems: what else is wrong.
-    latency_ms: of the check itself. detail: one line for a person. data: numbers and words to keep, the
-    unit at the end of a number's name. momentary: a DEGRADED that may be gone a moment later, such as one
-    slow answer; as after DOWN, the probe looks again before anybody is notified.
-    """
-
-    status: Status
-    detail: str = ""
-    latency_ms: float | None = None
-    code: str | None = None
-    data: dict[str, Scalar | None] = Field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()
-    momentary: bool = False

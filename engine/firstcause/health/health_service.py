@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from firstcause.config import Settings
-    from firstcause.core.model import Event, Reading
+    from firstcause.core.model import Event
     from firstcause.core.privacy.masking import Mask
+    from firstcause.core.reading import Reading
     from firstcause.core.selfcheck.state import HangingProbe
     from firstcause.health.probe_runner import ProbeRun
     from firstcause.health.system_state import SystemState

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from firstcause.core.grouping.fingerprint import UNCATALOGUED
 from firstcause.core.grouping.parts import find_ended_parts
-from firstcause.core.model import Alert, Event, Problem, Reading, Status
+from firstcause.core.model import Alert, Event, Status
+from firstcause.core.reading import Problem, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

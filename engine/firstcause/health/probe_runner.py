@@ -16,7 +16,8 @@ from concurrent.futures import TimeoutError as Unfinished
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from firstcause.core.model import Reading, Status
+from firstcause.core.model import Status
+from firstcause.core.reading import Reading
 from firstcause.core.selfcheck.state import HangingProbe
 from firstcause.health.probe_thread import ProbeThread
 from firstcause.health.stdout_capture import install_stdout_capture

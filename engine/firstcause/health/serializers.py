@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from firstcause.core.health.snapshot import ProbeObservation
-    from firstcause.core.model import Reading
+    from firstcause.core.reading import Reading
     from firstcause.store.snapshots import StoredSnapshot
 
 UNKNOWN = "UNKNOWN"

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from firstcause.core.health.comparison import Difference
     from firstcause.core.health.snapshot import ProbeObservation
-    from firstcause.core.model import Fact, Reading
+    from firstcause.core.model import Fact
+    from firstcause.core.reading import Reading
 
 MAX_LATENCIES = 1000
 """Checks of a probe that count for the percentiles of one snapshot."""

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from firstcause.core.model import Notification
+    from firstcause.core.notification import Notification
 
 _MAX_NOTIFICATIONS = 1000
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from firstcause.core.model import Problem, Reading, Scalar, Status
+from firstcause.core.model import Scalar, Status
+from firstcause.core.reading import Problem, Reading
 
 
 @dataclass

@@ -11,7 +11,7 @@ from firstcause.hookspecs.types import Probe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from firstcause.core.model import Reading
+    from firstcause.core.reading import Reading
 
 
 class Checker(Protocol):

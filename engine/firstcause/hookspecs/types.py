@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from firstcause.core.model import Event, Notification, Reading, Scalar
+from firstcause.core.model import Event, Scalar
+from firstcause.core.notification import Notification
+from firstcause.core.reading import Reading
 
 Check = Callable[[], Reading]
 Send = Callable[[Notification], str | None]

@@ -12,17 +12,8 @@ from pydantic import Field
 
 from firstcause.core.catalog import Entry, Fix
 from firstcause.core.incidents.suggestions import Suggestion
-from firstcause.core.model import (
-    Frozen,
-    Impact,
-    IncidentStatus,
-    NotifyReason,
-    Priority,
-    Role,
-    Root,
-    Severity,
-    VerdictKind,
-)
+from firstcause.core.model import Frozen, Impact, IncidentStatus, Priority, Role, Root, Severity, VerdictKind
+from firstcause.core.notification import NotifyReason
 from firstcause.core.text.timestamps import FormattedTime
 
 

@@ -15,7 +15,7 @@ from firstcause.plugins.timeouts import CallTimeoutError, describe_error
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from firstcause.core.model import Notification
+    from firstcause.core.notification import Notification
     from firstcause.hookspecs.types import Notifier
     from firstcause.notify.notifier_calls import NotifierCalls
 

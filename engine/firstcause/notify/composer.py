@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from firstcause.core.incidents.debug_report import as_text, build_debug_report, find_root_verdict
 from firstcause.core.incidents.flapping import describe_flapping
-from firstcause.core.model import IncidentStatus, Notification, NotifyReason, Role
+from firstcause.core.model import IncidentStatus, Role
+from firstcause.core.notification import Notification, NotifyReason
 from firstcause.core.notify.message import (
     DigestItem,
     MessageContext,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from firstcause.config import Notify
+    from firstcause.config.notify import Notify
     from firstcause.hookspecs.types import Notifier
     from firstcause.notify.composer import MessageComposer
     from firstcause.notify.digest import Digest

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from firstcause.config import Notify
+    from firstcause.config.notify import Notify
     from firstcause.core.downtime import Downtime
-    from firstcause.core.model import Notification
+    from firstcause.core.notification import Notification
     from firstcause.core.privacy.masking import Mask
     from firstcause.hookspecs.types import Notifier
     from firstcause.incidents.incident_service import IncidentService

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from firstcause.core.model import Incident, IncidentStatus, NotifyReason
+from firstcause.core.model import Incident, IncidentStatus
+from firstcause.core.notification import NotifyReason
 from firstcause.core.notify.policy import compute_retry_delay, may_retry_route, plan_check
 from firstcause.core.notify.receiver import record_delivered, record_failed, record_late_failure
 from firstcause.core.text.durations import format_duration
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from firstcause.config import Notify
-    from firstcause.core.model import Notification
+    from firstcause.config.notify import Notify
+    from firstcause.core.notification import Notification
     from firstcause.core.privacy.masking import Mask
     from firstcause.hookspecs.types import Notifier
     from firstcause.notify.queue import NotificationQueue

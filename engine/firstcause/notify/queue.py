@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firstcause.core.model import Incident, IncidentStatus, NotifyReason
+from firstcause.core.model import Incident, IncidentStatus
+from firstcause.core.notification import NotifyReason
 from firstcause.core.notify.policy import NotificationState, decide
 from firstcause.core.notify.receiver import Knowledge, ReceiverState
 from firstcause.notify.routes import match_routes
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from firstcause.config import Route
+    from firstcause.config.notify import Route
     from firstcause.hookspecs.types import Notifier
 
 ROUTE_TAG = "firstcause.route"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firstcause.core.model import NotifyReason
+from firstcause.core.notification import NotifyReason
 from firstcause.core.notify.policy import (
     NotificationState,
     needs_escalation,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from firstcause.config import Notify
+    from firstcause.config.notify import Notify
     from firstcause.core.model import Incident
     from firstcause.store.database import Database
 

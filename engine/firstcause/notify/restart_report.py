@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firstcause.core.model import NotifyReason
+from firstcause.core.notification import NotifyReason
 from firstcause.core.notify.policy import NotificationState, still_relevant
 from firstcause.core.text.durations import format_duration
 from firstcause.notify.routes import find_obstacle
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from firstcause.config import Notify
+    from firstcause.config.notify import Notify
     from firstcause.core.downtime import Downtime
     from firstcause.core.model import Incident
     from firstcause.hookspecs.types import Notifier

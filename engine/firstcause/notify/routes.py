@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from firstcause.config import Route
+    from firstcause.config.notify import Route
     from firstcause.core.model import Incident
     from firstcause.hookspecs.types import Notifier
 

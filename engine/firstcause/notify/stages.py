@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from firstcause.core.model import IncidentStatus, NotifyReason
+from firstcause.core.model import IncidentStatus
+from firstcause.core.notification import NotifyReason
 from firstcause.core.notify.policy import NotificationState, is_more_urgent, still_relevant
 from firstcause.core.notify.rate_limit import earliest_send_time
 from firstcause.core.notify.receiver import (
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from firstcause.config import NotifierLimit, Notify
-    from firstcause.core.model import Incident, Notification
+    from firstcause.config.notify import NotifierLimit, Notify
+    from firstcause.core.model import Incident
+    from firstcause.core.notification import Notification
     from firstcause.hookspecs.types import Notifier
     from firstcause.notify.composer import MessageComposer
     from firstcause.store.outbox import PendingMessage

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from firstcause.core.model import Notification
+    from firstcause.core.notification import Notification
     from firstcause.core.privacy.masking import Mask
     from firstcause.notify.notification_service import NotificationService
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime
 
-    from firstcause.config import Notify
+    from firstcause.config.notify import Notify
     from firstcause.core.model import Event
     from firstcause.core.selfcheck.conditions import Condition
     from firstcause.intake.event_intake import EventIntake

@@ -17,7 +17,7 @@ from firstcause.store import audit, event_log, incidents
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from firstcause.config import WatchdogSettings
+    from firstcause.config.notify import WatchdogSettings
     from firstcause.selfcheck.direct_sender import DirectSender
     from firstcause.selfcheck.self_check import SelfCheck
     from firstcause.store.database import Database

@@ -13,7 +13,8 @@ from firstcause.simulation.simulator import Simulator, Step
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from firstcause.core.model import Fact, Notification
+    from firstcause.core.model import Fact
+    from firstcause.core.notification import Notification
     from firstcause.rulebase.rulebase import Rulebase
     from firstcause.rulefiles.load import PlacedTest
     from firstcause.rulefiles.schema import Expect, RuleTest

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from firstcause.core.grouping.parts import Patience
-    from firstcause.core.model import Event, Fact, Notification
+    from firstcause.core.model import Event, Fact
+    from firstcause.core.notification import Notification
     from firstcause.core.root_cause.ranking import Suspect
     from firstcause.rulebase.rulebase import Rulebase
     from firstcause.store.database import Database

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
-from firstcause.core.model import Event, NotifyReason
+from firstcause.core.model import Event
+from firstcause.core.notification import NotifyReason
 from firstcause.core.selfcheck.state import SetAside
 from firstcause.store.statements import split_into_chunks
 from firstcause.store.tables import alert, event, incident, outbox, timeline

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from firstcause.core.model import IncidentStatus, NotifyReason, Priority
+from firstcause.core.model import IncidentStatus, Priority
+from firstcause.core.notification import NotifyReason
 from firstcause.core.notify.policy import NotificationState
 from firstcause.core.notify.receiver import may_think_open
 from firstcause.store import receiver_states

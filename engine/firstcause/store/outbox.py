@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from firstcause.core.model import NotifyReason, Priority
+from firstcause.core.notification import NotifyReason
 from firstcause.store.tables import incident, notification_log, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
+
+    from firstcause.core.model import Priority
 
 LEASE_S = 90.0
 """Seconds after which the sender of a claimed row without an outcome counts as crashed."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from firstcause.core.health.snapshot import ProbeObservation, Snapshot
-    from firstcause.core.model import Reading
+    from firstcause.core.reading import Reading
     from firstcause.hookspecs.types import Probe
 
 SPARKLINE_SNAPSHOTS = 60

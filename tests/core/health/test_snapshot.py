@@ -15,7 +15,8 @@ from firstcause.core.health.snapshot import (
     roll_up_snapshots,
     to_observation,
 )
-from firstcause.core.model import Reading, Severity, Status
+from firstcause.core.model import Severity, Status
+from firstcause.core.reading import Reading
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.model import Notification, NotifyReason, Priority, Severity
+from firstcause.core.model import Priority, Severity
+from firstcause.core.notification import Notification, NotifyReason
 from firstcause.core.notify.message import (
     DigestItem,
     MessageContext,

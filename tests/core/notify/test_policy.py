@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.model import Flapping, Impact, Incident, IncidentStatus, NotifyReason, Priority, Root
+from firstcause.core.model import Flapping, Impact, Incident, IncidentStatus, Priority, Root
+from firstcause.core.notification import NotifyReason
 from firstcause.core.notify.policy import (
     RETRY_DELAY_S,
     Decision,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstcause.core.model import NotifyReason
+from firstcause.core.notification import NotifyReason
 from firstcause.core.notify.receiver import (
     MAX_ATTEMPTS_KEPT,
     Attempt,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from firstcause.core.model import Status
 
 if TYPE_CHECKING:
-    from firstcause.core.model import Reading
+    from firstcause.core.reading import Reading
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, TypeGuard
 from pydantic import Field
 
 from firstcause.core.fact_kinds import SnapshotFact
-from firstcause.core.model import Fact, Frozen, Reading, Scalar, Severity, Status, Time
+from firstcause.core.model import Fact, Frozen, Scalar, Severity, Status, Time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from firstcause.core.reading import Reading
 
 MAX_TOP_CODES = 5
 """The most frequent error codes that a snapshot keeps."""

@@ -6,7 +6,8 @@ import unicodedata
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from firstcause.core.model import ForeignLine, Frozen, NotifyReason, Priority, Severity
+from firstcause.core.model import ForeignLine, Frozen, Priority, Severity
+from firstcause.core.notification import NotifyReason
 from firstcause.core.sanitize import single_line
 from firstcause.core.text.durations import format_duration
 

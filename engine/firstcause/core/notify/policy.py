@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from firstcause.core.downtime import skip_downtime
-from firstcause.core.model import Incident, IncidentStatus, NotifyReason, Priority
+from firstcause.core.model import Incident, IncidentStatus, Priority
+from firstcause.core.notification import NotifyReason
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -7,7 +7,7 @@ from datetime import datetime  # noqa: TC003 - the store parses attempts by thei
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from firstcause.core.model import NotifyReason
+from firstcause.core.notification import NotifyReason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

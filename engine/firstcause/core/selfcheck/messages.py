@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from firstcause.core.model import Event, Notification, NotifyReason, Priority, Severity
+from firstcause.core.model import Event, Priority, Severity
+from firstcause.core.notification import Notification, NotifyReason
 from firstcause.core.notify.message import fit_sms
 from firstcause.core.selfcheck.conditions import Level
 
