@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from firstcause.core.grouping.aggregation import (
     aggregate,
     count_only,
-    find_early_end,
+    find_early_ends,
     is_late,
     stamp_opened_at,
 )
@@ -141,9 +141,6 @@ def plan_batch(
     aggregation = _plan_alerts(context, list(aggregated.values()))
     late_rows = {name: context.ended[name].row_id for name in aggregation.late_counts}
     waiting_ends = [*context.early_ends, *aggregation.early_ends]
-    applied_ends = [
-        end for began in aggregation.began if (end := find_early_end(began, waiting_ends)) is not None
-    ]
     return BatchPlan(
         count_updates=list(context.count_updates.values()),
         late_counts={row_id: aggregation.late_counts[name] for name, row_id in late_rows.items()},
@@ -154,7 +151,7 @@ def plan_batch(
             build_event_record(decoded, counted.get(event_id)) for event_id, decoded in events.items()
         ],
         early_ends=aggregation.early_ends,
-        applied_ends=applied_ends,
+        applied_ends=find_early_ends(aggregation.began, waiting_ends),
     )
 
 

@@ -407,19 +407,29 @@ def _keep_early_end(aggregation: Aggregation, occurrence: Occurrence) -> None:
         )
 
 
-def find_early_end(began: Occurrence, ends: Iterable[EarlyEnd]) -> Occurrence | None:
-    """Find the end of an error that arrived before its beginning; both times are the same sender's.
+def find_early_ends(began: Iterable[Occurrence], ends: Iterable[EarlyEnd]) -> list[Occurrence]:
+    """Find the ends that arrived before the beginning of their error, as occurrences of that error."""
+    by_part: dict[tuple[str, str], list[EarlyEnd]] = {}
+    for end in ends:
+        by_part.setdefault((end.fingerprint, end.part), []).append(end)
+    found = (
+        _find_early_end(
+            occurrence,
+            [
+                end
+                for part in {"", occurrence.part}
+                for end in by_part.get((occurrence.fingerprint, part), ())
+            ],
+        )
+        for occurrence in began
+        if by_part
+    )
+    return [end for end in found if end is not None]
 
-    Returns the end as an occurrence of the error that began.
-    """
-    matching = [
-        end
-        for end in ends
-        if end.fingerprint == began.fingerprint
-        and end.part in {"", began.part}
-        and end.event.time >= began.event.time
-        and not began.event.announces_end
-    ]
+
+def _find_early_end(began: Occurrence, ends: Iterable[EarlyEnd]) -> Occurrence | None:
+    """Find the last end of an error that began; both times are the same sender's."""
+    matching = [end for end in ends if end.event.time >= began.event.time and not began.event.announces_end]
     last = max(matching, key=lambda end: end.event.time, default=None)
     if last is None:
         return None

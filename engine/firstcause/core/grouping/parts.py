@@ -201,7 +201,7 @@ class PartLedger:
 
         ended_at: by the sender's clock, None where somebody else ends it.
         """
-        keys = [name for name in (*self.shown, *self.folded) if key is None or name == key]
+        keys = (key,) if key is not None else (*self.shown, *self.folded)
         active = [name for name in keys if self.is_part_active(name)]
         for name in active:
             self.folded.pop(name, None)
