@@ -8,13 +8,17 @@ statements that a migration of an empty store ran are run again.
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from firstcause.resources import shipped_path
+from firstcause.app.application import Application
+from firstcause.config import Settings
+from firstcause.core.model import Event
 from firstcause.rulefiles import load as rule_loader
 from firstcause.store import schema
+from firstcause.web.app import create_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,8 +44,20 @@ def share() -> None:
 
 
 def warm_up() -> None:
-    """Read the shipped rules, so that children of this process have them."""
-    rule_loader.load([shipped_path("rules")])
+    """Report one error to a store in memory, so that what is compiled and read for it is there for children.
+
+    No thread is left.
+    """
+    application = Application(Settings.model_validate({"store": {"url": "sqlite://"}}))
+    application.database.prepare()
+    application.load()
+    create_app(application).stop_jobs()
+    now = datetime.now(UTC)
+    event = Event(id="first", code="NOBODY_KNOWS_IT", time=now)
+    application.intake.accept([event], now)
+    application.pipeline.triage_all(now)
+    application.incidents.list_incidents(None, 10)
+    application.close()
 
 
 def _load_shared_rule_book(
