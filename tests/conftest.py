@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from firstcause.client import api
+from support import shared_results
 from support.scenario_app import Phone, Stage
 
 if TYPE_CHECKING:
@@ -22,7 +23,14 @@ if TYPE_CHECKING:
 settings.register_profile("firstcause", deadline=None)
 settings.load_profile("firstcause")
 
+shared_results.share()
+
 POSTGRES = os.environ.get("FIRSTCAUSE_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Twice as many workers as processors: many tests wait for a daemon, a browser or a database."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

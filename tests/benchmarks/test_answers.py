@@ -58,7 +58,10 @@ def _count_waiting(client: httpx.Client) -> int:
 @pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_answers_while_a_batch_is_triaged(record: Recorder, tmp_path: Path) -> None:
-    with run_daemon(tmp_path) as daemon, httpx.Client(base_url=daemon.url, timeout=60) as client:
+    with (
+        run_daemon(tmp_path, is_forked=False) as daemon,
+        httpx.Client(base_url=daemon.url, timeout=60) as client,
+    ):
         _post_storm(client)
         wait_until(lambda: _count_waiting(client) == 0, "triage of the first storm", timeout_s=120)
         time.sleep(2)

@@ -71,7 +71,7 @@ def test_a_check_of_eight_probes(record: Recorder, postgres_server: str, tmp_pat
         (tmp_path / "config.toml").write_text(CONFIG.format(folder=tmp_path, **places))
         for _ in range(ROUNDS):
             with stopped(walls, costs):
-                found = run_cli_json("check", folder=tmp_path)
+                found = run_cli_json("check", folder=tmp_path, is_forked=False)
             assert (found["status"], len(found["infrastructure"])) == ("UP", 8)
             with stopped([], anchors):
                 subprocess.run([sys.executable, "-c", ANCHOR], check=True)

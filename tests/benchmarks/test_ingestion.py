@@ -56,7 +56,7 @@ STORMS, STORM_SECONDS = 6, max(1, round(0.6 * SECONDS))
 def daemon(folder: Path, store_url: str | None = None) -> Iterator[DaemonProcess]:
     url = store_url or f"sqlite:///{folder}/firstcause.db"
     (folder / "config.toml").write_text(f'[store]\nurl = "{url}"\n', encoding="utf-8")
-    running = DaemonProcess(folder)
+    running = DaemonProcess(folder, is_forked=False)
     try:
         yield running
     finally:

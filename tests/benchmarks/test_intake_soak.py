@@ -90,7 +90,7 @@ def test_each_acknowledged_event_is_counted_once(record: Recorder, store_url: st
     (tmp_path / "config.toml").write_text(f'[store]\nurl = "{store_url}"\n', encoding="utf-8")
     count = EVENTS // (len(FORMATS) * SENDERS_PER_FORMAT)
     taken: list[str] = []
-    with run_daemon(tmp_path) as running:
+    with run_daemon(tmp_path, is_forked=False) as running:
         began = time.monotonic()
         senders = []
         for number, send in enumerate(FORMATS * SENDERS_PER_FORMAT):

@@ -161,7 +161,7 @@ class Soak:
         (self.folder / "config.toml").write_text(config, encoding="utf-8")
 
     def start_daemon(self) -> None:
-        self.daemon = DaemonProcess(self.folder, self.port, self.clock.environment)
+        self.daemon = DaemonProcess(self.folder, self.port, self.clock.environment, is_forked=False)
 
     def stop_daemon(self) -> None:
         if self.daemon is not None and self.daemon.process.poll() is None:

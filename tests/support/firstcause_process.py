@@ -9,14 +9,17 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from support.fork_server import ForkedProcess, has_usual_interpreter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 PROGRAM = (sys.executable, "-m", "firstcause")
@@ -24,21 +27,60 @@ PROGRAM = (sys.executable, "-m", "firstcause")
 _HANG_TIMEOUT_S = 300.0
 """After this time a command hangs; before it, the machine may just be busy."""
 
+Process = subprocess.Popen[bytes] | ForkedProcess
 
-def run_cli(*args: str, folder: Path, ok: int | None = 0) -> subprocess.CompletedProcess[str]:
-    """One call of the command line in a folder; ok: the exit code that it must have, None for any."""
-    completed = subprocess.run(
-        [*PROGRAM, *args], cwd=folder, capture_output=True, text=True, timeout=_HANG_TIMEOUT_S, check=False
-    )
+
+def _start_process(
+    args: Sequence[str],
+    *,
+    folder: Path,
+    stdout: IO[bytes],
+    stderr: IO[bytes],
+    environment: Mapping[str, str] = MappingProxyType({}),
+    is_forked: bool,
+) -> Process:
+    """Start the program. is_forked: in a child of the fork server, where a fresh one would be the same."""
+    full_environment = {**os.environ, **environment}
+    if is_forked and has_usual_interpreter(full_environment):
+        return ForkedProcess(
+            args,
+            folder=folder,
+            environment=full_environment,
+            stdout=stdout.fileno(),
+            stderr=stderr.fileno(),
+        )
+    return subprocess.Popen([*PROGRAM, *args], cwd=folder, stdout=stdout, stderr=stderr, env=full_environment)
+
+
+def run_cli(
+    *args: str, folder: Path, ok: int | None = 0, is_forked: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """One call of the command line in a folder; ok: the exit code that it must have, None for any.
+
+    is_forked: False for a test of what a fresh interpreter does, or how long it takes.
+    """
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        process = _start_process(args, folder=folder, stdout=stdout, stderr=stderr, is_forked=is_forked)
+        try:
+            code = process.wait(timeout=_HANG_TIMEOUT_S)
+        finally:
+            process.kill()
+            process.wait()
+        completed = subprocess.CompletedProcess(args, code, _read_text(stdout), _read_text(stderr))
     assert "Traceback" not in completed.stderr, completed.stderr
     if ok is not None:
         assert completed.returncode == ok, (completed.returncode, completed.stdout, completed.stderr)
     return completed
 
 
-def run_cli_json(*args: str, folder: Path, ok: int | None = 0) -> Any:
+def _read_text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode().replace("\r\n", "\n")
+
+
+def run_cli_json(*args: str, folder: Path, ok: int | None = 0, is_forked: bool = True) -> Any:
     """What a command prints with --json."""
-    return json.loads(run_cli(*args, "--json", folder=folder, ok=ok).stdout)
+    return json.loads(run_cli(*args, "--json", folder=folder, ok=ok, is_forked=is_forked).stdout)
 
 
 def wait_until(condition: Callable[[], Any], description: str, timeout_s: float = 90.0) -> Any:
@@ -53,21 +95,28 @@ def wait_until(condition: Callable[[], Any], description: str, timeout_s: float 
 class DaemonProcess:
     """`firstcause run` in a folder. url: where it listens, on a port of its own unless one is given.
 
-    environment: variables besides those of the test.
+    environment: variables besides those of the test. is_forked: False for a test of what a fresh interpreter
+    does, how long it takes, or how much memory it needs.
     """
 
     def __init__(
-        self, folder: Path, port: int = 0, environment: Mapping[str, str] = MappingProxyType({})
+        self,
+        folder: Path,
+        port: int = 0,
+        environment: Mapping[str, str] = MappingProxyType({}),
+        *,
+        is_forked: bool = True,
     ) -> None:
         self._log = folder / "daemon.log"
         with self._log.open("ab") as log:
             start_offset = log.tell()
-            self.process = subprocess.Popen(
-                [*PROGRAM, "run"],
-                cwd=folder,
+            self.process = _start_process(
+                ["run"],
+                folder=folder,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "FIRSTCAUSE_WEB__PORT": str(port), **environment},
+                environment={"FIRSTCAUSE_WEB__PORT": str(port), **environment},
+                is_forked=is_forked,
             )
         self.url = wait_until(lambda: self._find_url(start_offset), "the daemon to listen")
 
@@ -91,8 +140,8 @@ class DaemonProcess:
 
 
 @contextlib.contextmanager
-def run_daemon(folder: Path, port: int = 0) -> Iterator[DaemonProcess]:
-    process = DaemonProcess(folder, port)
+def run_daemon(folder: Path, port: int = 0, *, is_forked: bool = True) -> Iterator[DaemonProcess]:
+    process = DaemonProcess(folder, port, is_forked=is_forked)
     try:
         yield process
     finally:

@@ -21,7 +21,7 @@ from firstcause.web.access_control import API_PREFIXES, AccessMiddleware
 from firstcause.web.dependencies import utc_now
 from firstcause.web.live_updates import ChangeStream
 from firstcause.web.login import Login, PasswordChecker
-from firstcause.web.openapi import complete_schema
+from firstcause.web.openapi import defer_schema
 from firstcause.web.pages.api_docs import SCHEMA_PATH
 from firstcause.web.pages.rendering import STATIC_DIR, Assets, render_error_page
 from firstcause.web.sessions import SessionManager
@@ -93,7 +93,7 @@ def create_app(application: Application) -> WebApplication:
     )
     for router in (api.router, metrics.router, live.router, pages.router):
         app.include_router(router)
-    complete_schema(app.openapi(), ingest_middleware.openapi_paths)
+    app.openapi = defer_schema(app.openapi, ingest_middleware.openapi_paths)  # type: ignore[method-assign]
     app.mount("/static", Assets(directory=STATIC_DIR))
     app.state.door = sessions
     app.state.login = Login(

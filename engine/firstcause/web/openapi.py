@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from firstcause.intake.answers import EventReceipt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _PREFIX = "#/components/schemas/"
 
 RECEIPT_REFERENCE = {"$ref": f"{_PREFIX}{EventReceipt.__name__}"}
 """Stands for the schema of the answer to a sender of events."""
+
+
+def defer_schema(
+    build_document: Callable[[], dict[str, Any]], intake_paths: Mapping[str, Any]
+) -> Callable[[], dict[str, Any]]:
+    """Return a function that builds the completed document at its first call.
+
+    A daemon that nobody asks for the document starts without it: building it costs as much as reading all
+    shipped rules.
+    """
+
+    @cache
+    def build() -> dict[str, Any]:
+        document = build_document()
+        complete_schema(document, intake_paths)
+        return document
+
+    return build
 
 
 def complete_schema(document: dict[str, Any], intake_paths: Mapping[str, Any]) -> None:
