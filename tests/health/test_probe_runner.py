@@ -9,7 +9,7 @@ import pytest
 from firstcause.core.model import Status
 from firstcause.core.reading import Reading
 from firstcause.health.probe_runner import MAX_ABANDONED_CHECKS, ProbeRunner
-from firstcause.health.thread_leaks import MAX_LEAKED_THREADS
+from firstcause.plugins.thread_leaks import MAX_LEAKED_THREADS
 from firstcause.hookspecs.types import Probe
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ def test_what_it_prints_goes_to_the_log_and_not_into_our_answer(
         print("hello from a stranger")  # noqa: T201
         return up()
 
-    with caplog.at_level("INFO", "firstcause.health"):
+    with caplog.at_level("INFO", "firstcause.host"):
         assert ProbeRunner().read([probe("loud", check)])["loud"].status is Status.UP
     print("our own")  # noqa: T201
     assert capsys.readouterr().out == "our own\n"

@@ -156,7 +156,7 @@ def held(
     """A daemon with an open incident and two snapshots whose next batch is held."""
     gate = Gate()
     with serve_stage(tmp_path, store_url=store_url, health={"interval": 3600.0}) as (client, stage):
-        stage.app.plugins._timeout = MAX_HOLD_S
+        stage.app.plugins._calls.timeout = MAX_HOLD_S
         client.timeout = ANSWER_TIMEOUT_S
         wait_until(lambda: client.get("/api/v1/snapshots").json()["snapshots"], "the first snapshot")
         client.post("/api/v1/events", json={"code": "REDIS_SLOW", "tenant": "acme"}).raise_for_status()

@@ -388,7 +388,7 @@ def test_healthz_is_503_if_a_loop_hangs_or_has_ended(tmp_path: Path) -> None:
             hangs.set()
             release.wait(60)
 
-        stage.app.plugins._timeout = 60.0
+        stage.app.plugins._calls.timeout = 60.0
         stage.enrichment = hang
         stage.app.self_check.loops._loops["triage"].max_silence_s = 0.5
         client.post("/api/v1/events", json={"code": "A"})

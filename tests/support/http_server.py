@@ -29,14 +29,17 @@ def serve_stage(
     tables: Mapping[str, Any] = MappingProxyType({}),
     store_url: str | None = None,
     limits: Limits | None = None,
+    plugin_timeout: float | None = None,
     **settings: Any,
 ) -> Iterator[tuple[httpx.Client, Stage]]:
     """Serve a stage until the block ends.
 
     tables: what the plugins' [plugins] tables hold, by module name. store_url: None for SQLite in the folder.
-    limits: of connections; None for those that the daemon has.
+    limits: of connections; None for those that the daemon has. plugin_timeout: seconds for one call of a hook.
     """
     stage = Stage(store_url or f"sqlite:///{folder}/x.db", folder, **settings)
+    if plugin_timeout is not None:
+        stage.app.plugins._calls.timeout = plugin_timeout
     for plugin in plugins:
         stage.app.plugins.register(plugin, plugin.__name__, tables.get(plugin.__name__))
     stage.readings["twilio"] = Reading(status=Status.UP)

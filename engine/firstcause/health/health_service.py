@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from firstcause.health.probe_runner import ProbeRunner
 from firstcause.health.queries import HealthHistory
 from firstcause.health.serializers import serialize_check, serialize_health, serialize_readings
 from firstcause.intake.event_intake import generate_id
+from firstcause.plugins.timeouts import call_with_timeout
 from firstcause.store import alerts, snapshots
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ log = logging.getLogger("firstcause.health")
 
 PROBE_PREFIX = "probe_"
 """The prefix of the thresholds that set `ProbePolicy`."""
+
+_CLOSE_TIMEOUT_S = 5.0
+"""Seconds that closing all probes may take before those that hang are left alone."""
 
 
 class HealthService:
@@ -205,11 +210,14 @@ class HealthService:
 
     def close(self) -> None:
         """Close the probes that were created."""
+        deadline = time.monotonic() + _CLOSE_TIMEOUT_S
         for probe in self.__dict__.get("probes", {}).values():
             if probe.close is not None:
-                # A stranger's code may raise anything, and the other probes are to be closed as well.
+                # A stranger's code may raise anything or hang, and the other probes are to be closed as well.
                 with suppress(Exception):
-                    probe.close()
+                    call_with_timeout(
+                        probe.close, max(deadline - time.monotonic(), 0.1), f"probe {probe.name}"
+                    )
 
     @cached_property
     def _checksum_key(self) -> bytes | None:

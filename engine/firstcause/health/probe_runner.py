@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 from firstcause.core.model import Status
 from firstcause.core.reading import Reading
 from firstcause.core.selfcheck.state import HangingProbe
-from firstcause.health.probe_thread import ProbeThread
-from firstcause.health.stdout_capture import install_stdout_capture
-from firstcause.health.thread_leaks import MAX_LEAKED_THREADS, ThreadLeakTracker
+from firstcause.plugins.plugin_thread import PluginThread
+from firstcause.plugins.stdout_capture import install_stdout_capture
+from firstcause.plugins.thread_leaks import MAX_LEAKED_THREADS, ThreadLeakTracker
 from firstcause.plugins.timeouts import describe_error
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class ProbeRun:
     def begin(self, on_finished: Callable[[], None]) -> None:
         """Start the check. on_finished: called once the check is over, in the check's own thread."""
         self.future.add_done_callback(lambda _future: on_finished())
-        ProbeThread(self.probe.name, self._run_check).start()
+        PluginThread(f"probe {self.probe.name}", self._run_check).start()
 
     def _run_check(self) -> None:
         threads_before = threading.enumerate()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,14 @@ log = logging.getLogger("firstcause.host")
 LOAD_TIMEOUT_S = 30.0
 """Seconds within which one plugin's module must be imported."""
 
+CONFIG_TIMEOUT_S = 5.0
+"""Seconds within which one plugin's settings must be validated."""
+
 _MAX_PROBLEMS = 20
+
+_LOG_INTERVAL = timedelta(minutes=1)
+_MAX_LOG_LINES = 5
+"""Problems of one plugin that are logged within a minute, each once. The others are counted."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +62,12 @@ class ProblemKind(StrEnum):
 
 @dataclass
 class ProblemRecord:
-    """When a problem was first and last seen."""
+    """When a problem was first and last seen, and last logged."""
 
     kind: ProblemKind
     since: datetime
     last_at: datetime
+    logged_at: datetime | None = None
 
 
 @dataclass
@@ -77,16 +86,37 @@ class Plugin:
     disabled: bool = False
     problems: dict[str, ProblemRecord] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._minute_began = datetime.min.replace(tzinfo=UTC)
+        self._logged_lines = self._held_back = 0
+
     def add_problem(self, text: str, kind: ProblemKind = ProblemKind.LASTING) -> None:
-        """Keep a problem and log it, once. The latest 20 are kept."""
+        """Keep a problem, and log it at most once a minute. The latest 20 are kept. Thread-safe."""
         now = datetime.now(UTC)
-        if (record := self.problems.get(text)) is not None:
+        with self._lock:
+            if (record := self.problems.get(text)) is None:
+                if len(self.problems) >= _MAX_PROBLEMS:
+                    self.problems.pop(next(iter(self.problems)), None)
+                record = self.problems[text] = ProblemRecord(kind, now, now)
             record.last_at = now
-            return
-        if len(self.problems) >= _MAX_PROBLEMS:
-            self.problems.pop(next(iter(self.problems)), None)
-        self.problems[text] = ProblemRecord(kind, now, now)
-        log.warning("plugin %s: %s", self.name, text)
+            held_back = self._count_held_back(record, now)
+        if held_back is not None:
+            suffix = f" ({held_back} further problems were not logged)" if held_back else ""
+            log.warning("plugin %s: %s%s", self.name, text, suffix)
+
+    def _count_held_back(self, record: ProblemRecord, now: datetime) -> int | None:
+        """Count the problems since the last one that was logged; None if this one is held back too."""
+        if now - self._minute_began >= _LOG_INTERVAL:
+            self._minute_began, self._logged_lines = now, 0
+        is_repeated = record.logged_at is not None and now - record.logged_at < _LOG_INTERVAL
+        if is_repeated or self._logged_lines >= _MAX_LOG_LINES:
+            self._held_back += 1
+            return None
+        record.logged_at = now
+        self._logged_lines += 1
+        held_back, self._held_back = self._held_back, 0
+        return held_back
 
 
 def discover(settings: Mapping[str, Mapping[str, Any]], disabled: Collection[str]) -> list[Plugin]:
@@ -179,7 +209,10 @@ def configure(plugin: Plugin, table: Mapping[str, Any]) -> None:
         plugin.add_problem("its Config is not a pydantic model")
         return
     try:
-        plugin.config = model.model_validate(read_file_keys(table, model, f"[plugins.{plugin.name}]"))
+        values = read_file_keys(table, model, f"[plugins.{plugin.name}]")
+        plugin.config = call_with_timeout(
+            lambda: model.model_validate(values), CONFIG_TIMEOUT_S, f"settings of {plugin.name}"
+        )
     except ConfigError as error:
         plugin.configured = False
         plugin.add_problem(str(error))
@@ -188,6 +221,9 @@ def configure(plugin: Plugin, table: Mapping[str, Any]) -> None:
         for detail in error.errors(include_url=False, include_input=False):
             key = ".".join(map(str, detail["loc"])) or "table"
             plugin.add_problem(f"[plugins.{plugin.name}] {key}{describe_settings_error(model, detail)}")
+    except CallTimeoutError:
+        plugin.configured = False
+        plugin.add_problem(f"its Config did not return within {CONFIG_TIMEOUT_S:g} s")
     except Exception as error:  # noqa: BLE001 - a stranger's validator may raise anything
         plugin.configured = False
         # Without the error's text, which may hold the value, and the value may be a secret.

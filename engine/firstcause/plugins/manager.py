@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import logging
-import threading
 from dataclasses import fields, replace
 from functools import cache, partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
-from pydantic import BaseModel, InstanceOf, SecretStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
 from firstcause import hookspecs
 from firstcause.core.model import Event
 from firstcause.core.selfcheck.state import PluginFailure
-from firstcause.errors import IntakeError
 from firstcause.hookspecs.types import (
     Enrichment,
     EventContext,
     FactContext,
     IntakeFormat,
-    IntakeResponse,
-    IntakeResult,
     Listener,
     Notifier,
     Probe,
-    RejectedItem,
     Remedy,
     SuppliedFact,
 )
@@ -38,42 +34,46 @@ from firstcause.plugins.discovery import (
     discover,
     load_commands,
 )
-from firstcause.plugins.timeouts import CallTimeoutError, call_with_timeout, describe_error
+from firstcause.plugins.intake_formats import GuardedFormat
+from firstcause.plugins.plugin_calls import HOOK_TIMEOUT_S, PluginCalls, get_problem_kind
+from firstcause.plugins.result_guards import guard_notifier, guard_probe, guard_remedy
+from firstcause.plugins.result_limits import (
+    MAX_FACTS,
+    MAX_FACTS_BYTES,
+    MAX_HOOK_ITEMS,
+    Budget,
+    LimitExceededError,
+    limit_enrichment,
+    limit_fact,
+)
+from firstcause.plugins.timeouts import describe_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    import threading
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from importlib.metadata import EntryPoint
 
     import click
 
     from firstcause.core.model import Fact
     from firstcause.hookspecs.types import Submit
+    from firstcause.plugins.plugin_calls import GivenUp
 
 log = logging.getLogger("firstcause.host")
 
 T = TypeVar("T")
 
-HOOK_TIMEOUT_S = 5.0
-"""Seconds within which one plugin must return from one hook, also for a whole batch of events."""
-
 _CONFIG_ARGUMENTS = {"config"}
-
-_REPEATED_HOOKS = frozenset({"firstcause_enrich", "firstcause_facts"})
-"""Hooks that are called again and again. What goes wrong in the others stays until a restart."""
-
-_events_adapter: TypeAdapter[list[Event]] = TypeAdapter(list[Annotated[Event, InstanceOf()]])
-_rejected_adapter: TypeAdapter[list[RejectedItem]] = TypeAdapter(list[RejectedItem])
 
 
 class PluginManager:
     """Holds the plugins. Each hook is called separately, for a limited time, and its result is checked."""
 
     def __init__(self, plugins: Sequence[Plugin], timeout: float = HOOK_TIMEOUT_S) -> None:
-        self._timeout = timeout
+        self._calls = PluginCalls(timeout)
         self._plugins: dict[str, Plugin] = {}
         self._manager = pluggy.PluginManager(hookspecs.GROUP)
         self._manager.add_hookspecs(hookspecs)
-        self._hanging_calls: dict[str, threading.Event] = {}
         for plugin in plugins:
             self._add_plugin(plugin)
 
@@ -139,43 +139,35 @@ class PluginManager:
         return [secret for plugin in self._plugins.values() for secret in _iter_secrets(plugin.config)]
 
     def probes(self) -> list[Probe]:
-        return self._drop_duplicates(self._collect("firstcause_probes", Probe))
+        return self._drop_duplicates(
+            [
+                (plugin, guard_probe(plugin, probe))
+                for plugin, probe in self._collect("firstcause_probes", Probe)
+            ]
+        )
 
     def notifiers(self) -> list[Notifier]:
-        return self._drop_duplicates(self._collect("firstcause_notifiers", Notifier))
+        return self._drop_duplicates(
+            [
+                (plugin, guard_notifier(plugin, notifier))
+                for plugin, notifier in self._collect("firstcause_notifiers", Notifier)
+            ]
+        )
 
     def remedies(self) -> list[Remedy]:
-        return self._drop_duplicates(self._collect("firstcause_remedies", Remedy))
+        return self._drop_duplicates(
+            [
+                (plugin, guard_remedy(plugin, remedy))
+                for plugin, remedy in self._collect("firstcause_remedies", Remedy)
+            ]
+        )
 
     def formats(self) -> list[IntakeFormat]:
-        """List the intake formats. Each parses for a limited time, and raises IntakeError if it cannot."""
+        """List the intake formats. Each is called for a limited time and checked."""
         return [
-            replace(
-                form,
-                parse=partial(self._parse_body, plugin, form),
-                answer=form.answer and partial(self._call_format_hook, plugin, form.answer, IntakeResponse),
-                token=form.token and partial(self._call_format_hook, plugin, form.token, str),
-            )
-            for plugin, form in self._collect("firstcause_intake", IntakeFormat)
+            GuardedFormat(self._calls, plugin, intake_format).build()
+            for plugin, intake_format in self._collect("firstcause_intake", IntakeFormat)
         ]
-
-    def _call_format_hook(
-        self, plugin: Plugin, function: Callable[..., Any], kind: type[T], *arguments: object
-    ) -> T | None:
-        """Call a function of a format; None if it raises, or returns a value of another type."""
-        try:
-            result = function(*arguments)
-        except IntakeError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
-            problem = f"a format's {kind.__name__} failed: {describe_error(error)}"
-            plugin.add_problem(problem, ProblemKind.CALL)
-            return None
-        if result is None or isinstance(result, kind):
-            return result
-        problem = f"a format gave a {type(result).__name__}, not a {kind.__name__}"
-        plugin.add_problem(problem, ProblemKind.CALL)
-        return None
 
     def listeners(self) -> list[Listener]:
         """List the listeners. The error that stops one becomes a problem of its plugin."""
@@ -193,29 +185,6 @@ class PluginManager:
             problem = f"{listener.name} stopped: {describe_error(error)}"
             plugin.add_problem(problem, ProblemKind.LISTENER)
             raise
-
-    def _parse_body(
-        self, plugin: Plugin, form: IntakeFormat, body: bytes, headers: Mapping[str, str]
-    ) -> list[Event] | IntakeResult:
-        try:
-            result = self._call_limited(plugin, f"reading {form.path}", partial(form.parse, body, headers))
-            if isinstance(result, IntakeResult):
-                return replace(
-                    result,
-                    events=_events_adapter.validate_python(result.events),
-                    rejected=_rejected_adapter.validate_python(result.rejected),
-                )
-            return _events_adapter.validate_python(result)
-        except IntakeError:
-            raise
-        except CallTimeoutError:
-            msg = f"Plugin {plugin.name} is still processing an earlier request; retry later."
-            raise IntakeError(msg, 429, retry_after=self._timeout) from None
-        except Exception as error:
-            problem = f"reading {form.path} failed: {describe_error(error)}"
-            plugin.add_problem(problem, ProblemKind.CALL)
-            msg = f"plugin {plugin.name} cannot read the body; the log of firstcause says why"
-            raise IntakeError(msg, 422) from error
 
     def rule_folders(self) -> list[Path]:
         return [folder for _plugin, folder in self._collect("firstcause_rules", Path)]
@@ -253,7 +222,7 @@ class PluginManager:
             batch = list(zip(current, catalogued, strict=True))
             enriched: list[Event] = []
             enrich_batch = partial(_enrich_batch, plugin, implementation, batch, enriched)
-            self._call_hook(plugin, "firstcause_enrich", enrich_batch)
+            self._calls.call_hook(plugin, "firstcause_enrich", enrich_batch)
             # A plugin that hangs halfway has enriched some events, and may still append to `enriched`.
             finished = list(enriched)
             current[: len(finished)] = finished
@@ -263,25 +232,9 @@ class PluginManager:
         results: list[tuple[Plugin, T]] = []
         for plugin, implementation in self._find_implementations(hook):
             call_arguments = {**arguments, "config": plugin.config}
-            returned = self._call_hook(
-                plugin, hook, partial(_call_implementation, implementation, call_arguments)
-            )
-            if returned is None:
-                continue
-            if not isinstance(returned, list | tuple):
-                problem = f"{hook} returned {type(returned).__name__}, not a list of {kind.__name__}"
-                plugin.add_problem(problem, _get_problem_kind(hook))
-                continue
-            for value in returned:
-                if not isinstance(value, kind):
-                    problem = f"{hook} returned a {type(value).__name__} among its {kind.__name__}s"
-                    plugin.add_problem(problem, _get_problem_kind(hook))
-                    continue
-                try:
-                    results.append((plugin, _validate_fields(value, kind)))
-                except ValidationError as error:
-                    problem = f"{hook} returned a {kind.__name__} with wrong fields: {_format_errors(error)}"
-                    plugin.add_problem(problem, _get_problem_kind(hook))
+            collect = partial(_collect_items, plugin, implementation, call_arguments, hook, kind)
+            items = self._calls.call_hook(plugin, hook, collect)
+            results += [(plugin, item) for item in items or ()]
         return results
 
     def _find_implementations(self, hook: str) -> list[tuple[Plugin, pluggy.HookImpl]]:
@@ -291,40 +244,6 @@ class PluginManager:
             if plugin.configured or _CONFIG_ARGUMENTS.isdisjoint(implementation.argnames):
                 implementations.append((plugin, implementation))
         return sorted(implementations, key=lambda pair: pair[0].name)
-
-    def _call_hook(self, plugin: Plugin, hook: str, function: Callable[[], Any]) -> Any:
-        """Return the result; None if the plugin failed, or an earlier call of it still hangs."""
-        try:
-            return self._call_limited(plugin, hook, function)
-        except CallTimeoutError:
-            return None
-        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
-            plugin.add_problem(f"{hook} raised {describe_error(error)}", _get_problem_kind(hook))
-        return None
-
-    def _call_limited(self, plugin: Plugin, description: str, function: Callable[[], Any]) -> Any:
-        """Return the result. CallTimeoutError: it took too long, or an earlier call still hangs."""
-        hanging = self._hanging_calls.get(plugin.name)
-        if hanging is not None and not hanging.is_set():
-            msg = f"{plugin.name} still hangs"
-            raise CallTimeoutError(msg)
-        is_finished = threading.Event()
-
-        def run() -> Any:
-            try:
-                return function()
-            finally:
-                is_finished.set()
-
-        try:
-            return call_with_timeout(run, self._timeout, f"{plugin.name}.{description}")
-        except CallTimeoutError:
-            self._hanging_calls[plugin.name] = is_finished
-            plugin.add_problem(
-                f"{description} did not return within {self._timeout:g} s; it is skipped while it hangs",
-                _get_problem_kind(description),
-            )
-            raise
 
     def _drop_duplicates(self, entries: list[tuple[Plugin, Any]]) -> list[Any]:
         values_by_name: dict[str, Any] = {}
@@ -338,10 +257,52 @@ class PluginManager:
         return list(values_by_name.values())
 
 
-def _get_problem_kind(call: str) -> ProblemKind:
-    """Return how a problem in a hook ends, or in reading a body of a format."""
-    is_single = call.startswith("firstcause_") and call not in _REPEATED_HOOKS
-    return ProblemKind.LASTING if is_single else ProblemKind.CALL
+def _collect_items(
+    plugin: Plugin,
+    implementation: pluggy.HookImpl,
+    arguments: Mapping[str, object],
+    hook: str,
+    kind: type[T],
+    given_up: GivenUp,
+) -> list[T]:
+    """Call a hook, and keep the valid items of its list up to the limits. Runs in the plugin's thread."""
+
+    def add_problem(text: str) -> None:
+        # A call that nobody waits for any more has its problem already.
+        if not given_up.is_set():
+            plugin.add_problem(f"{hook} returned {text}", get_problem_kind(hook))
+
+    returned = _call_implementation(implementation, arguments)
+    if returned is None:
+        return []
+    if not isinstance(returned, list | tuple):
+        add_problem(f"{type(returned).__name__}, not a list of {kind.__name__}")
+        return []
+    max_items = MAX_FACTS if kind is SuppliedFact else MAX_HOOK_ITEMS
+    budget = Budget(MAX_FACTS_BYTES, f"{MAX_FACTS_BYTES >> 20} MiB of facts")
+    items: list[T] = []
+    for value in islice(returned, max_items):
+        try:
+            items.append(_check_item(value, kind, budget))
+        except LimitExceededError as error:
+            add_problem(f"{error}; the rest is left out")
+            return items
+        except ValidationError as error:
+            add_problem(f"a {kind.__name__} with wrong fields: {_format_errors(error)}")
+        except TypeError as error:
+            add_problem(str(error))
+    if len(returned) > max_items:
+        add_problem(f"more than {max_items:,} {kind.__name__}s; the rest is left out")
+    return items
+
+
+def _check_item(value: object, kind: type[T], budget: Budget) -> T:
+    """Return a copy of an item of a hook's list. TypeError, ValidationError, LimitExceededError."""
+    if not isinstance(value, kind):
+        raise TypeError(f"a {type(value).__name__} among its {kind.__name__}s")
+    limited: Any = limit_fact(value, budget) if isinstance(value, SuppliedFact) else value
+    checked: T = _validate_fields(limited, kind)
+    return checked
 
 
 def _call_implementation(implementation: pluggy.HookImpl, arguments: Mapping[str, object]) -> Any:
@@ -367,22 +328,35 @@ def _format_errors(error: ValidationError) -> str:
 
 
 def _enrich_batch(
-    plugin: Plugin, implementation: pluggy.HookImpl, batch: list[tuple[Event, bool]], enriched: list[Event]
+    plugin: Plugin,
+    implementation: pluggy.HookImpl,
+    batch: list[tuple[Event, bool]],
+    enriched: list[Event],
+    given_up: GivenUp,
 ) -> None:
-    """Append each event to `enriched`. An event on which the plugin fails is appended unchanged."""
+    """Append each event to `enriched`. An event on which the plugin fails is appended unchanged.
+
+    given_up: ends it before the next event.
+    """
     for event, is_catalogued in batch:
+        if given_up.is_set():
+            return
+        problem = None
+        result = event
         try:
             enrichment = _call_implementation(
                 implementation, {"event": event, "context": EventContext(is_catalogued)}
             )
-            enriched.append(_merge_enrichment(event, enrichment))
+            result = _merge_enrichment(event, enrichment)
         except ValidationError as error:
-            problem = f"firstcause_enrich returned an Enrichment with wrong fields: {_format_errors(error)}"
-            plugin.add_problem(problem, ProblemKind.CALL)
-            enriched.append(event)
+            problem = f"returned an Enrichment with wrong fields: {_format_errors(error)}"
+        except LimitExceededError as error:
+            problem = f"returned {error}; the event stays as it was"
         except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
-            plugin.add_problem(f"firstcause_enrich raised {describe_error(error)}", ProblemKind.CALL)
-            enriched.append(event)
+            problem = f"raised {describe_error(error)}"
+        if problem is not None:
+            plugin.add_problem(f"firstcause_enrich {problem}", ProblemKind.CALL)
+        enriched.append(result)
 
 
 def _merge_enrichment(event: Event, enrichment: object) -> Event:
@@ -390,7 +364,7 @@ def _merge_enrichment(event: Event, enrichment: object) -> Event:
         return event
     if not isinstance(enrichment, Enrichment):
         raise TypeError(f"{type(enrichment).__name__} returned, not an Enrichment")
-    validated: Enrichment = _validate_fields(enrichment, Enrichment)
+    validated: Enrichment = _validate_fields(limit_enrichment(enrichment), Enrichment)
     return Event.model_validate(
         {
             **dict(event),

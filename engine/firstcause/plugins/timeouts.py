@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, TypeVar
+
+from firstcause.plugins.plugin_thread import PluginThread
+from firstcause.plugins.stdout_capture import install_stdout_capture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +24,7 @@ def call_with_timeout(function: Callable[[], T], timeout: float, name: str) -> T
 
     timeout: seconds.
     CallTimeoutError: the function did not return in time. Its thread, which nothing can end, continues.
+    What the function prints goes to the log.
     """
     results: list[T] = []
     errors: list[BaseException] = []
@@ -32,7 +35,8 @@ def call_with_timeout(function: Callable[[], T], timeout: float, name: str) -> T
         except BaseException as error:  # noqa: BLE001 - raised again below, in the caller's thread
             errors.append(error)
 
-    thread = threading.Thread(target=run, name=name, daemon=True)
+    install_stdout_capture()
+    thread = PluginThread(name, run)
     thread.start()
     thread.join(timeout)
     if errors:
@@ -49,7 +53,15 @@ def describe_error(error: BaseException) -> str:
     """Describe an error on one line of at most 500 characters. Never raises, whatever its __str__ does."""
     kind = type(error).__name__
     try:
-        text = " ".join(str(error).split())
+        text = " ".join(str(error)[: 4 * _MAX_DESCRIPTION_LENGTH].split())
     except Exception:  # noqa: BLE001 - a stranger's __str__ may raise anything
         return kind
-    return f"{kind}: {text}"[:_MAX_DESCRIPTION_LENGTH] if text else kind
+    return _cut_at_blank(f"{kind}: {text}") if text else kind
+
+
+def _cut_at_blank(text: str) -> str:
+    """Cut between words where that is possible: half a secret is one that masking does not know."""
+    if len(text) <= _MAX_DESCRIPTION_LENGTH:
+        return text
+    kept = text[:_MAX_DESCRIPTION_LENGTH]
+    return kept.rpartition(" ")[0] or kept

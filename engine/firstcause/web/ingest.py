@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from firstcause.config import Settings
     from firstcause.core.model import Event
-    from firstcause.hookspecs.types import IntakeFormat
+    from firstcause.hookspecs.types import IntakeFormat, IntakeResponse
     from firstcause.intake.event_intake import EventIntake
     from firstcause.intake.native_format import ParseResult
 
@@ -72,6 +72,7 @@ TOKEN_BYTES = 64 * 1024
 
 _LARGE_BYTES = 1 << 20
 _LARGE_LANES, _SMALL_LANES = 3, 24
+_LARGE_LANES_OF_FORMAT, _SMALL_LANES_OF_FORMAT = 2, 8
 _AWAY_RETRY_AFTER_S = (1, 3)
 """Seconds after which senders retry where the store is away: between these, so that not all come at once."""
 
@@ -89,6 +90,22 @@ class ReadingLanes:
         """Call in a thread. size: bytes of the body as sent."""
         limiter = self._large if size > _LARGE_BYTES else self._small
         return await anyio.to_thread.run_sync(read, *arguments, limiter=limiter)
+
+
+class FormatLanes:
+    """The share of the threads that one format may take, so that one that hangs leaves some to the others."""
+
+    def __init__(self, lanes: ReadingLanes) -> None:
+        self._lanes = lanes
+        self._large = anyio.Semaphore(_LARGE_LANES_OF_FORMAT)
+        self._small = anyio.Semaphore(_SMALL_LANES_OF_FORMAT)
+
+    async def run(
+        self, size: int, read: Callable[[*_Arguments], _Result], *arguments: *_Arguments
+    ) -> _Result:
+        """Call in a thread. size: bytes of the body as sent."""
+        async with self._large if size > _LARGE_BYTES else self._small:
+            return await self._lanes.run(size, read, *arguments)
 
 
 class CompletionNotifier:
@@ -155,7 +172,7 @@ class IngestEndpoint:
     intake: EventIntake
     wait_until_stored: Callable[[Future[None]], Awaitable[None]]
     bodies: BodyBudget
-    lanes: ReadingLanes
+    lanes: ReadingLanes | FormatLanes
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -176,7 +193,13 @@ class IngestEndpoint:
         except FirstcauseError as error:
             outcome = _error_outcome(error)
             self.intake.metrics.record_rejected(self.name, outcome.status)
-        return self._build_response(outcome, headers) if outcome is not None else None
+        if outcome is None:
+            return None
+        custom = None
+        if self.intake_format is not None and self.intake_format.answer is not None:
+            # A plugin is asked, which may take long.
+            custom = await self.lanes.run(0, self.intake_format.answer, outcome, headers)
+        return self._build_response(outcome, headers, custom)
 
     def _preflight_response(self, headers: Mapping[str, str]) -> Response:
         """What a browser asks before it lets another site's page send."""
@@ -200,7 +223,7 @@ class IngestEndpoint:
         client = scope["client"][0] if scope.get("client") else "local"
         check_origin(self.intake_format, headers)
         with self.bodies.open_body(client, receive, self.settings.intake.max_request_bytes) as reader:
-            sender = self.authenticator.identify_sender(self.intake_format, None, headers, client)
+            sender = await self._identify_sender(headers, client)
             if sender is None:
                 start = await reader.read_start(TOKEN_BYTES)
                 sender = await self.lanes.run(len(start), self._find_sender, start, headers, client)
@@ -226,6 +249,14 @@ class IngestEndpoint:
         for status in request.rejected_statuses:
             self.intake.metrics.record_rejected(self.name, status)
         return request.outcome
+
+    async def _identify_sender(self, headers: Mapping[str, str], client: str) -> Sender | None:
+        """Who sends, by the headers; None where the body may hold the token."""
+        arguments = self.intake_format, None, headers, client
+        if self.authenticator.asks_format(self.intake_format, headers):
+            # A plugin is asked, which may take long.
+            return await self.lanes.run(0, self.authenticator.identify_sender, *arguments)
+        return self.authenticator.identify_sender(*arguments)
 
     def _submit_verbatim(
         self, body: bytes, headers: Mapping[str, str], sender: Sender
@@ -290,12 +321,9 @@ class IngestEndpoint:
             max_event_bytes=self.settings.intake.max_event_bytes,
         )
 
-    def _build_response(self, outcome: IntakeOutcome, headers: Mapping[str, str]) -> Response:
-        custom = (
-            self.intake_format.answer(outcome, headers)
-            if self.intake_format is not None and self.intake_format.answer
-            else None
-        )
+    def _build_response(
+        self, outcome: IntakeOutcome, headers: Mapping[str, str], custom: IntakeResponse | None
+    ) -> Response:
         if custom is None:
             response: Response = JSONResponse(_build_receipt(outcome), outcome.status)
         elif isinstance(custom.body, bytes):
@@ -324,19 +352,13 @@ class IngestMiddleware:
         bodies = BodyBudget(max(MAX_BODIES_BYTES, 4 * settings.intake.max_request_bytes))
         self._app = FormBodyMiddleware(app, bodies)
         self._notifier: CompletionNotifier | None = None
-        shared = (
-            IngestAuthenticator(settings),
-            settings,
-            intake,
-            self._wait_until_stored,
-            bodies,
-            ReadingLanes(),
-        )
+        lanes = ReadingLanes()
+        shared = IngestAuthenticator(settings), settings, intake, self._wait_until_stored, bodies
         self._by_path: dict[str, IngestEndpoint] = {}
         self._by_pattern: list[tuple[re.Pattern[str], IngestEndpoint]] = []
         self.openapi_paths: dict[str, Any] = {}
         """What OpenAPI says of them by path."""
-        self._add_endpoint(IngestEndpoint(NATIVE_FORMAT, None, ("/api/v1/events",), *shared))
+        self._add_endpoint(IngestEndpoint(NATIVE_FORMAT, None, ("/api/v1/events",), *shared, lanes))
         for intake_format in formats:
             self._add_endpoint(
                 IngestEndpoint(
@@ -344,6 +366,7 @@ class IngestMiddleware:
                     intake_format,
                     (WEBHOOK_PREFIX + intake_format.path, *intake_format.extra_paths),
                     *shared,
+                    FormatLanes(lanes),
                 )
             )
 

@@ -54,6 +54,15 @@ class IngestAuthenticator:
         self._allows_anonymous = not self._senders and settings.web.password is None
         self._rate_limiter = RateLimiter(intake.rate, intake.burst)
 
+    def asks_format(self, intake_format: IntakeFormat | None, headers: Mapping[str, str]) -> bool:
+        """Whether `identify_sender` calls the format's `token`."""
+        return (
+            not self._allows_anonymous
+            and intake_format is not None
+            and intake_format.token is not None
+            and _extract_token(headers.get("authorization", "")) is None
+        )
+
     def identify_sender(
         self, intake_format: IntakeFormat | None, body: bytes | None, headers: Mapping[str, str], client: str
     ) -> Sender | None:
@@ -61,7 +70,7 @@ class IngestAuthenticator:
         if self._allows_anonymous:
             return Sender(client)
         token = _extract_token(headers.get("authorization", ""))
-        if intake_format is not None and intake_format.token is not None and token is None:
+        if self.asks_format(intake_format, headers) and intake_format is not None and intake_format.token:
             token = intake_format.token(body or b"", headers)
             if token is None and body is None:
                 return None
