@@ -154,8 +154,7 @@ class Daemon:
         app = self.application
         return ListenerSupervisor(
             app.plugins.listeners(),
-            app.intake.submit,
-            app.intake.metrics,
+            app.intake,
             utc_now,
             app.settings.intake.max_event_bytes,
         )

@@ -38,11 +38,30 @@ def _coerce_text(value: object) -> object:
 
 _Text = Annotated[str, Meta(max_length=MAX_TEXT_LENGTH)]
 _CodeOrName = Annotated[str, Meta(min_length=1, max_length=200)] | None
-_ScalarValue = _Text | int | float | bool | None
 _MaxFields = Meta(max_length=MAX_FIELDS)
-_FlatValue = (
-    _ScalarValue | Annotated[list[_ScalarValue], _MaxFields] | Annotated[dict[str, _ScalarValue], _MaxFields]
-)
+_STRICT_DEPTH = 6
+"""Levels of details that the strict reader takes: what is deeper is read otherwise."""
+
+
+def _nest_values(depth: int) -> Any:
+    """The type of a JSON value of at most so many levels, within the limits."""
+    value: Any = _Text | int | float | bool | None
+    for _ in range(depth):
+        value = (
+            _Text
+            | int
+            | float
+            | bool
+            | Annotated[list[value], _MaxFields]
+            | Annotated[dict[_Text, value], _MaxFields]
+            | None
+        )
+    return value
+
+
+STRICT_OBJECT: Any = Annotated[dict[_Text, _nest_values(_STRICT_DEPTH)], _MaxFields]
+"""The type of a JSON object that is within the limits."""
+
 _StrictSource = msgspec.defstruct(
     "_StrictSource",
     [
@@ -82,18 +101,18 @@ EVENT_FIELDS = (
     EventField("severity", Severity | None, str | None),
     EventField("tenant", MaybeName, _CodeOrName),
     EventField("service", MaybeName, _CodeOrName),
-    EventField("details", dict[str, Any] | None, Annotated[dict[str, _FlatValue], _MaxFields] | None),
+    EventField("details", dict[str, Any] | None, STRICT_OBJECT | None),
     EventField("source", Source | None, _StrictSource | None),
     EventField("stack", str | None, _Text | None),
     EventField(
         "tags",
         dict[str, Annotated[str, BeforeValidator(_coerce_text)]] | None,
-        Annotated[dict[str, _Text], _MaxFields] | None,
+        Annotated[dict[_Text, _Text], _MaxFields] | None,
     ),
     EventField(
         "labels",
         dict[str, Annotated[str, BeforeValidator(_coerce_text)]] | None,
-        Annotated[dict[str, _Text], _MaxFields] | None,
+        Annotated[dict[_Text, _Text], _MaxFields] | None,
     ),
     EventField("resolved", bool, bool, default=False),
     EventField("sent_at", Annotated[Time | None, BeforeValidator(_parse_instant)], str | None),
@@ -114,11 +133,11 @@ def create_lenient_model(base: type[BaseModel]) -> type[BaseModel]:
     return create_model("IncomingEvent", __base__=base, **fields)
 
 
-def create_strict_struct() -> type[Struct]:
-    """Make the msgspec struct of an event that can be stored as it came. Other fields are refused."""
+def create_strict_struct(*, forbid_unknown_fields: bool) -> type[Struct]:
+    """Make the msgspec struct of an event that can be stored as it came. Other fields are refused, or skipped."""
     return msgspec.defstruct(
         "StrictEvent",
         [(field.name, field.strict, field.default) for field in EVENT_FIELDS],
-        forbid_unknown_fields=True,
+        forbid_unknown_fields=forbid_unknown_fields,
         gc=False,
     )

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from firstcause.errors import FirstcauseError
 from firstcause.intake import fast_path
+from firstcause.intake.event_packer import EventPacker
 from firstcause.intake.metrics import IntakeMetrics
 from firstcause.intake.writer import BacklogLimit, GroupCommitWriter
 from firstcause.store import inbox
 from firstcause.store.inbox import EventPayload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
     from datetime import datetime
 
@@ -55,30 +56,36 @@ class EventIntake:
         """Store events; when this returns they are on disk."""
         self._database.inbox.store(self.mask_and_pack(events), now)
 
-    def submit(self, events: Sequence[Event]) -> Future[None]:
-        """Store events together with those of other senders; the future is done when they are on disk.
+    def submit(self, payloads: Sequence[EventPayload]) -> Future[None]:
+        """Store payloads together with those of other senders; the future is done when they are on disk.
 
         IntakeError 503 where too many wait.
         """
-        return self._get_writer().submit(self.mask_and_pack(events))
+        return self._get_writer().submit(payloads)
 
-    def submit_verbatim(self, body: bytes) -> tuple[int, Future[None]] | None:
-        """Store a request without reading its events: how many events it has, and a future as of `submit`.
-
-        None where `submit` must store the events, since something in them may have to be masked.
-        """
-        payload = self.pack_verbatim(body)
-        return None if payload is None else (payload.event_count, self._get_writer().submit([payload]))
+    def create_packer(
+        self, now: datetime, max_event_bytes: int, overrides: Mapping[str, str] | None = None
+    ) -> EventPacker:
+        """Create what packs the events of a request for `submit`; its parameters are those of `EventPacker`."""
+        return EventPacker(self._get_mask(), now, max_event_bytes, overrides)
 
     def mask_and_pack(self, events: Sequence[Event]) -> list[EventPayload]:
         """The events without secrets, as the inbox stores them."""
         mask = self._get_mask()
         return inbox.pack_events([mask.mask_event(event) for event in events])
 
-    def pack_verbatim(self, body: bytes) -> EventPayload | None:
-        """A request that can be stored as it was sent; None where it has to be read and masked."""
+    def pack_verbatim(self, body: bytes, *, by_line: bool = False) -> EventPayload | None:
+        """Pack a request that can be stored as it was sent; None where it has to be read and masked.
+
+        by_line: it is NDJSON, and is stored as the list of its lines.
+        """
         if not self._get_mask().surely_clean(body):
             return None
+        if by_line:
+            joined = fast_path.join_lines(body)
+            if joined is None:
+                return None
+            body = joined
         events = fast_path.count_events(body, inbox.MAX_PAYLOAD_EVENTS)
         return EventPayload(body, events, verbatim=True) if events is not None else None
 

@@ -7,40 +7,67 @@ and says what is wrong with it.
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from pydantic import TypeAdapter
 
 from firstcause.core.model import SEVERITY_NAMES, Event
-from firstcause.intake.event_fields import create_strict_struct
+from firstcause.intake.event_fields import EVENT_FIELDS, STRICT_OBJECT, create_strict_struct
 from firstcause.intake.native_format import build_scoped_id, correct_event_time
 
 _TIME_PATTERN = re.compile(
-    r"(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
+    r"(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
 )
+FIELD_NAMES = frozenset(field.name for field in EVENT_FIELDS)
 _SEVERITIES = {form(name) for name in SEVERITY_NAMES for form in (str.upper, str.lower, str.title)} | {None}
 
-_StrictEvent: Any = create_strict_struct()
+_StrictEvent: Any = create_strict_struct(forbid_unknown_fields=True)
+_KnownFields: Any = create_strict_struct(forbid_unknown_fields=False)
 _event_decoder = msgspec.json.Decoder(_StrictEvent)
 _list_decoder = msgspec.json.Decoder(list[_StrictEvent])
+_known_fields_decoder = msgspec.json.Decoder(list[_KnownFields])
+_limits_decoder = msgspec.json.Decoder(list[STRICT_OBJECT])
 _any_decoder = msgspec.json.Decoder()
+_object_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _events_adapter = TypeAdapter(list[Event])
 
 
 def count_events(body: bytes, max_events: int) -> int | None:
     """Count the events of a body; None for none, more than `max_events`, or any that must be changed."""
     try:
-        incoming = [_event_decoder.decode(body)] if body[:1] == b"{" else _list_decoder.decode(body)
-        if not all(map(_is_acceptable, incoming)):
+        incoming = _decode_strictly(body)
+        if not all(map(is_acceptable, incoming)):
             return None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return len(incoming) if 0 < len(incoming) <= max_events else None
 
 
-def _is_acceptable(incoming: Any) -> bool:
+def _decode_strictly(body: bytes) -> list[Any]:
+    """ValueError for any event that must be changed. Fields that the table has not are kept under details."""
+    try:
+        return [_event_decoder.decode(body)] if body[:1] == b"{" else _list_decoder.decode(body)
+    except msgspec.ValidationError:
+        in_list = b"[%b]" % body if body[:1] == b"{" else body
+        _limits_decoder.decode(in_list)
+        known_fields: list[Any] = _known_fields_decoder.decode(in_list)
+        return known_fields
+
+
+def join_lines(body: bytes) -> bytes | None:
+    """Make a list of a body that has one JSON object in each line; None for another body."""
+    lines = [line for line in body.splitlines() if line.strip()]
+    try:
+        for line in lines:
+            _object_decoder.decode(line)
+    except (ValueError, RecursionError):
+        return None
+    return b"[%b]" % b",".join(lines)
+
+
+def is_acceptable(incoming: Any) -> bool:
     """Check what the types of `EVENT_FIELDS` cannot say."""
     code, message = incoming.code, incoming.message
     if code is None and message is None:
@@ -76,17 +103,21 @@ def decode_events(body: bytes, key: str, received_at: datetime) -> list[Event]:
 
 
 def _build_fields(item: dict[str, Any], default_id: str, received_at: datetime) -> dict[str, Any]:
-    fields = {key: value for key, value in item.items() if value is not None}
+    fields = {key: value for key, value in item.items() if value is not None and key in FIELD_NAMES}
     fields["id"] = (
         build_scoped_id(fields.get("id"), fields.get("service"), fields.get("tenant")) or default_id
     )
+    extra_details = {key: value for key, value in item.items() if key not in FIELD_NAMES}
     if "time" not in fields:
         fields["time"] = received_at
-        return fields
-    sent_at = datetime.fromisoformat(fields["sent_at"]) if "sent_at" in fields else None
-    fields["time"], extra_details = correct_event_time(
-        datetime.fromisoformat(fields["time"]), received_at, sent_at
-    )
+    else:
+        sent_at = _parse_time(fields["sent_at"]) if "sent_at" in fields else None
+        fields["time"], time_details = correct_event_time(_parse_time(fields["time"]), received_at, sent_at)
+        extra_details |= time_details
     if extra_details:
         fields["details"] = {**fields.get("details", {}), **extra_details}
     return fields
+
+
+def _parse_time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)

@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING
 from firstcause.core.selfcheck.state import Failure, ListenerState
 from firstcause.errors import FirstcauseError, IntakeError
 from firstcause.hookspecs.types import IntakeResult
-from firstcause.intake import plugin_events
 from firstcause.plugins.timeouts import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from concurrent.futures import Future
     from datetime import datetime
 
     from firstcause.core.model import Event
     from firstcause.hookspecs.types import Listener
-    from firstcause.intake.metrics import IntakeMetrics
+    from firstcause.intake.event_intake import EventIntake
 
 log = logging.getLogger("firstcause.listening")
 
@@ -34,20 +32,19 @@ _STATUS_UNAVAILABLE = 503
 class ListenerSupervisor:
     """Runs the listeners until `stop`.
 
-    store: stores events; the future is done once they are on disk. max_event_bytes: of one event, as JSON.
+    intake: where their events are stored. max_event_bytes: of one event, as JSON.
     """
 
     def __init__(
         self,
         listeners: Sequence[Listener],
-        store: Callable[[Sequence[Event]], Future[None]],
-        metrics: IntakeMetrics,
+        intake: EventIntake,
         clock: Callable[[], datetime],
         max_event_bytes: int,
     ) -> None:
         self._listeners = listeners
-        self._store = store
-        self._metrics = metrics
+        self._intake = intake
+        self._metrics = intake.metrics
         self._clock = clock
         self._max_event_bytes = max_event_bytes
         self._stop = threading.Event()
@@ -111,11 +108,11 @@ class ListenerSupervisor:
         """Store events of a listener and wait until they are on disk. Raises FirstcauseError."""
         result = submitted if isinstance(submitted, IntakeResult) else IntakeResult(submitted)
         try:
-            parsed = plugin_events.sanitize_events(
-                result, now=self._clock(), max_event_bytes=self._max_event_bytes
-            )
-            if parsed.events:
-                self._store(parsed.events).result(_STORE_TIMEOUT_S)
+            packer = self._intake.create_packer(self._clock(), self._max_event_bytes)
+            packer.add_plugin_events(result)
+            packed = packer.finish()
+            if packed.payloads:
+                self._intake.submit(packed.payloads).result(_STORE_TIMEOUT_S)
         except TimeoutError:
             self._metrics.record_rejected(name, _STATUS_UNAVAILABLE, len(result.events))
             msg = f"the events were not stored within {_STORE_TIMEOUT_S:g} s; send them again"
@@ -124,6 +121,6 @@ class ListenerSupervisor:
             status = error.status if isinstance(error, IntakeError) else _STATUS_UNAVAILABLE
             self._metrics.record_rejected(name, status, len(result.events))
             raise
-        self._metrics.record_accepted(name, len(parsed.events), result.ignored, result.dropped_by_sender)
-        for rejected in parsed.rejected:
+        self._metrics.record_accepted(name, len(packed.ids), result.ignored, result.dropped_by_sender)
+        for rejected in packed.rejected:
             self._metrics.record_rejected(name, rejected.status)

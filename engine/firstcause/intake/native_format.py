@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from firstcause.core.model import Event
+from firstcause.core.text.json_decoding import decode_json
 from firstcause.errors import IntakeError
 from firstcause.hookspecs.types import RejectedItem
 from firstcause.intake.event_fields import MAX_DEPTH, MAX_FIELDS, MAX_TEXT_LENGTH, create_lenient_model
@@ -34,6 +35,7 @@ MAX_EVENTS = 100_000
 _MAX_ID_LENGTH = 200
 # Postgres stores neither in JSON: NUL, and halves of characters that JSON's \ud800 brings in.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_LINE_END = re.compile(r"\r\n|[\r\n]")
 _MAX_SHOWN_ERRORS = 3
 
 
@@ -80,20 +82,32 @@ def parse(
     """
     parsed = ParseResult()
     limit = max_event_bytes if len(body) > max_event_bytes else None
-    values = _decode_values(body, content_type)
-    if len(values) > MAX_EVENTS:
-        msg = f"the request has {len(values)} events, more than {MAX_EVENTS}; split it"
-        raise IntakeError(msg, 413)
-    for index, value in enumerate(values):
+    for index, value in enumerate(decode_values(body, content_type)):
         try:
-            parsed.events.append(_build_event(value, now, new_id, limit))
+            parsed.events.append(build_event(value, now, new_id, limit))
         except IntakeError as error:
             parsed.rejected.append(RejectedItem(index, str(error), error.status))
     return parsed
 
 
-def _decode_values(body: bytes, content_type: str) -> list[Any]:
-    """Decode the JSON values of a body; a line that is not JSON becomes a ValueError in its place."""
+def decode_values(body: bytes, content_type: str) -> list[Any]:
+    """Decode the JSON values of a body; a line that is not JSON becomes a ValueError in its place.
+
+    Raises IntakeError 400 where nothing can be read, 413 for more than MAX_EVENTS.
+    """
+    values = _decode_body(body, content_type)
+    if len(values) > MAX_EVENTS:
+        msg = f"the request has {len(values)} events, more than {MAX_EVENTS}; split it"
+        raise IntakeError(msg, 413)
+    return values
+
+
+def is_line_type(content_type: str) -> bool:
+    """Whether a body of that type, in lower case, is read line by line."""
+    return "ndjson" in content_type or "jsonl" in content_type
+
+
+def _decode_body(body: bytes, content_type: str) -> list[Any]:
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -102,7 +116,7 @@ def _decode_values(body: bytes, content_type: str) -> list[Any]:
     if not text.strip():
         msg = "the body is empty; send an event as JSON"
         raise IntakeError(msg)
-    if not ("ndjson" in content_type or "jsonl" in content_type):
+    if not is_line_type(content_type):
         try:
             value = _load_json(text)
         except ValueError as error:
@@ -111,7 +125,8 @@ def _decode_values(body: bytes, content_type: str) -> list[Any]:
                 raise IntakeError(msg) from None
         else:
             return value if isinstance(value, list) else [value]
-    return [_decode_line(line) for line in text.splitlines() if line.strip()]
+    # Other ends of lines that Unicode knows may stand within a text.
+    return [_decode_line(line) for line in _LINE_END.split(text) if line.strip()]
 
 
 def _decode_line(line: str) -> Any:
@@ -123,7 +138,7 @@ def _decode_line(line: str) -> Any:
 
 def _load_json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return decode_json(text)
     except RecursionError:
         msg = "it is nested too deeply"
         raise ValueError(msg) from None
@@ -134,7 +149,11 @@ def json_size(value: object) -> int:
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
 
 
-def _build_event(value: object, now: datetime, new_id: Callable[[], str], limit: int | None) -> Event:
+def build_event(value: object, now: datetime, new_id: Callable[[], str], limit: int | None) -> Event:
+    """Build the event of a decoded value. Raises IntakeError for one that is rejected.
+
+    limit: bytes that it may have as JSON; None where the body is not larger.
+    """
     if isinstance(value, ValueError):
         raise IntakeError(str(value))
     if limit is not None and json_size(value) > limit:

@@ -32,7 +32,7 @@ MAX_BATCH_BYTES = 16 * 1024 * 1024
 
 event_list_adapter = TypeAdapter(list[Event])
 _event_adapter = TypeAdapter(Event)
-_EVENT_DEFAULTS = {
+EVENT_DEFAULTS = {
     name: field.get_default(call_default_factory=True) for name, field in Event.model_fields.items()
 }
 
@@ -54,7 +54,7 @@ class EventPayload:
 
 def encode_event(event: Event) -> str:
     """Encode an event as JSON text that every database stores; fields with their default are left out."""
-    values = {name: value for name, value in vars(event).items() if value != _EVENT_DEFAULTS[name]}
+    values = {name: value for name, value in vars(event).items() if value != EVENT_DEFAULTS[name]}
     try:
         text = msgspec.json.encode(values, enc_hook=_encode_model).decode()
     except (TypeError, ValueError, OverflowError, RecursionError):

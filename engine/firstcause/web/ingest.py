@@ -19,9 +19,10 @@ from starlette.routing import compile_path
 
 from firstcause.errors import FirstcauseError, IntakeError
 from firstcause.hookspecs.types import IntakeOutcome, IntakeResult
-from firstcause.intake import native_format, plugin_events
+from firstcause.intake import native_format
 from firstcause.intake.decompression import decompress, decompress_start
 from firstcause.intake.event_intake import generate_id
+from firstcause.intake.native_packing import pack_native
 from firstcause.web.ingest_auth import IngestAuthenticator, Sender, allowed_origin, check_origin
 from firstcause.web.openapi import RECEIPT_REFERENCE
 from firstcause.web.request_bodies import MAX_BODIES_BYTES, BodyBudget, FormBodyMiddleware
@@ -34,10 +35,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from firstcause.config import Settings
-    from firstcause.core.model import Event
     from firstcause.hookspecs.types import IntakeFormat, IntakeResponse
     from firstcause.intake.event_intake import EventIntake
-    from firstcause.intake.native_format import ParseResult
+    from firstcause.intake.event_packer import PackedRequest
 
 log = logging.getLogger("firstcause.web")
 
@@ -262,23 +262,17 @@ class IngestEndpoint:
         self, body: bytes, headers: Mapping[str, str], sender: Sender
     ) -> ParsedRequest | None:
         """A request in our own format of which nothing need be changed; None where it is none."""
-        content_type = headers.get("content-type", "").lower()
-        overrides_source = sender.service is not None or sender.tenant is not None
-        if (
-            self.intake_format is not None
-            or overrides_source
-            or "ndjson" in content_type
-            or "jsonl" in content_type
-        ):
+        if self.intake_format is not None or sender.overrides:
             return None
         if len(body) > self.settings.intake.max_event_bytes:
             return None
-        submitted = self.intake.submit_verbatim(body)
-        if submitted is None:
+        by_line = native_format.is_line_type(headers.get("content-type", "").lower())
+        payload = self.intake.pack_verbatim(body, by_line=by_line)
+        if payload is None:
             return None
-        accepted, stored = submitted
-        self.authenticator.spend(sender, accepted)
-        return ParsedRequest(IntakeOutcome(202, accepted=accepted), stored)
+        self.authenticator.spend(sender, payload.event_count)
+        stored = self.intake.submit([payload])
+        return ParsedRequest(IntakeOutcome(202, accepted=payload.event_count), stored)
 
     def _find_sender(self, start: bytes, headers: Mapping[str, str], client: str) -> Sender:
         """Who sends, by the start of a body whose token only the body may hold."""
@@ -292,34 +286,29 @@ class IngestEndpoint:
         plain = decompress(body, headers.get("content-encoding", ""), self.settings.intake.max_request_bytes)
         if (request := self._submit_verbatim(plain, headers, sender)) is not None:
             return request
-        parsed, intake_result = self._parse_events(plain, headers)
-        events = _apply_sender(sender, parsed.events)
-        self.authenticator.spend(sender, len(events))
-        stored = self.intake.submit(events) if events else None
+        packed, intake_result = self._pack_events(plain, headers, sender)
+        self.authenticator.spend(sender, len(packed.ids))
+        stored = self.intake.submit(packed.payloads) if packed.payloads else None
         return ParsedRequest(
-            _build_outcome(parsed),
+            _build_outcome(packed),
             stored,
-            tuple(rejection.status for rejection in parsed.rejected),
+            tuple(rejection.status for rejection in packed.rejected),
             intake_result,
         )
 
-    def _parse_events(self, body: bytes, headers: Mapping[str, str]) -> tuple[ParseResult, IntakeResult]:
-        now = datetime.now(UTC)
+    def _pack_events(
+        self, body: bytes, headers: Mapping[str, str], sender: Sender
+    ) -> tuple[PackedRequest, IntakeResult]:
+        now, limit = datetime.now(UTC), self.settings.intake.max_event_bytes
+        packer = self.intake.create_packer(now, limit, sender.overrides)
         if self.intake_format is None:
-            return self._parse_native(body, headers, now), IntakeResult()
+            content_type = headers.get("content-type", "").lower()
+            pack_native(packer, body, content_type, now=now, new_id=generate_id, max_event_bytes=limit)
+            return packer.finish(), IntakeResult()
         result = self.intake_format.parse(body, headers)
         intake_result = result if isinstance(result, IntakeResult) else IntakeResult(result)
-        limit = self.settings.intake.max_event_bytes
-        return plugin_events.sanitize_events(intake_result, now=now, max_event_bytes=limit), intake_result
-
-    def _parse_native(self, body: bytes, headers: Mapping[str, str], now: datetime) -> ParseResult:
-        return native_format.parse(
-            body,
-            headers.get("content-type", "").lower(),
-            now=now,
-            new_id=generate_id,
-            max_event_bytes=self.settings.intake.max_event_bytes,
-        )
+        packer.add_plugin_events(intake_result)
+        return packer.finish(), intake_result
 
     def _build_response(
         self, outcome: IntakeOutcome, headers: Mapping[str, str], custom: IntakeResponse | None
@@ -421,13 +410,6 @@ def _describe_endpoint(endpoint: IngestEndpoint) -> dict[str, Any]:
     return {"description": text, "responses": _CUSTOM_RESPONSE if is_custom else _RECEIPT_RESPONSE}
 
 
-def _apply_sender(sender: Sender, events: Sequence[Event]) -> list[Event]:
-    """What a token says of its source holds against what the events say."""
-    source = {"service": sender.service, "tenant": sender.tenant}
-    overrides = {name: value for name, value in source.items() if value is not None}
-    return [event.model_copy(update=overrides) for event in events] if overrides else list(events)
-
-
 def _error_outcome(error: FirstcauseError) -> IntakeOutcome:
     if isinstance(error, IntakeError):
         return IntakeOutcome(error.status, error=str(error), retry_after=error.retry_after)
@@ -435,12 +417,11 @@ def _error_outcome(error: FirstcauseError) -> IntakeOutcome:
     return IntakeOutcome(_UNAVAILABLE, error=str(error), retry_after=randint(*_AWAY_RETRY_AFTER_S))  # noqa: S311 - no secret
 
 
-def _build_outcome(parsed: ParseResult) -> IntakeOutcome:
-    rejected = tuple((rejection.index, rejection.error) for rejection in parsed.rejected)
-    if rejected and not parsed.events:
-        return IntakeOutcome(parsed.rejected[0].status, rejected=rejected, error=rejected[0][1])
-    ids = tuple(event.id for event in parsed.events)
-    return IntakeOutcome(202, accepted=len(ids), ids=ids, rejected=rejected)
+def _build_outcome(packed: PackedRequest) -> IntakeOutcome:
+    rejected = tuple((rejection.index, rejection.error) for rejection in packed.rejected)
+    if rejected and not packed.ids:
+        return IntakeOutcome(packed.rejected[0].status, rejected=rejected, error=rejected[0][1])
+    return IntakeOutcome(202, accepted=len(packed.ids), ids=tuple(packed.ids), rejected=rejected)
 
 
 def _build_receipt(outcome: IntakeOutcome) -> dict[str, Any]:

@@ -38,6 +38,12 @@ class Sender:
     service: str | None = None
     tenant: str | None = None
 
+    @property
+    def overrides(self) -> dict[str, str]:
+        """What holds against what its events say."""
+        values = {"service": self.service, "tenant": self.tenant}
+        return {name: value for name, value in values.items() if value is not None}
+
 
 class IngestAuthenticator:
     """Tokens, origins and rates of the ways in. IntakeError 401, 403 or 429 for whom it keeps out."""
