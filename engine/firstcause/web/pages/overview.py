@@ -76,6 +76,24 @@ def summarize_status(
             "answer": "Almost.",
             "sentence": "No errors, but firstcause itself needs attention.",
         }
+    if not components:
+        return {
+            "tone": "watch",
+            "answer": "Unknown.",
+            "sentence": "No errors are open, but no probe looks whether anything works.",
+        }
+    if all(component["status"] is None for component in components):
+        return {
+            "tone": "watch",
+            "answer": "Unknown.",
+            "sentence": "No errors are open; the probes have yet to run.",
+        }
+    if any(condition["level"] == Level.INCOMPLETE for condition in conditions):
+        return {
+            "tone": "watch",
+            "answer": "Almost.",
+            "sentence": "No errors, but nobody would be told of one.",
+        }
     if open_incidents:
         return {"tone": "good", "answer": "Yes.", "sentence": "All open incidents are silenced."}
     return {"tone": "good", "answer": "Yes.", "sentence": "All is well."}
