@@ -35,10 +35,7 @@ def test_an_error_with_its_traceback_forges_no_line_either() -> None:
 
 
 def test_json_is_one_object_a_line_with_its_zone_and_its_error() -> None:
-    try:
-        raise ValueError("x\x1b[2J")
-    except ValueError as error:
-        record = make_record("failed: %s", "one\ntwo\u202e", error=error)
+    record = make_record("failed: %s", "one\ntwo\u202e", error=ValueError("x\x1b[2J"))
     line = JsonLogFormatter().format(record)
     assert line.isprintable()
     fields = json.loads(line)

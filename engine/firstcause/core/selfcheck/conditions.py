@@ -401,7 +401,8 @@ def _check_probes(context: CheckContext) -> Iterator[Condition]:
             summary="No probe is set up: what breaks without reporting an error goes unseen.",
             detail="",
             fix="Add a probe to config.toml, such as [plugins.http.checks.website] with a url; "
-            "docs/probes.md lists them. If errors are all that you want to see, set [health] expect_probes = false.",
+            "docs/probes.md lists them. If you want to see reported errors only, set [health] "
+            "expect_probes = false.",
             since=context.state.started_at,
         )
     for probe in context.state.hanging_probes:
