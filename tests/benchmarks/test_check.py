@@ -55,6 +55,8 @@ files = ["{folder}/app.env"]
 url = "sqlite:///{folder}/app.db"
 query = "SELECT count(*) FROM company"
 component = "companies"
+[[notify.routes]]
+notifiers = ["console"]
 """
 
 

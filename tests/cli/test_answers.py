@@ -48,7 +48,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     with Receiver() as website:
         (tmp_path / "config.toml").write_text(
             f'[plugins.http.checks.website]\nurl = "{website.url}"\ncomponent = "website"\n'
-            '[health]\nenv_file = "app.env"\n'
+            '[health]\nenv_file = "app.env"\n[[notify.routes]]\nnotifiers = ["console"]\n'
         )
         (tmp_path / "app.env").write_text("REDIS_URL=redis://cache\n")
         yield tmp_path

@@ -24,7 +24,7 @@ def website() -> Iterator[Receiver]:
 def folder(tmp_path: Path, website: Receiver) -> Path:
     (tmp_path / "config.toml").write_text(
         f'[plugins.http.checks.website]\nurl = "{website.url}"\ncomponent = "website"\nexpect_status = 200\n'
-        '[health]\nenv_file = "app.env"\ninterval = "1s"\n'
+        '[health]\nenv_file = "app.env"\ninterval = "1s"\n[[notify.routes]]\nnotifiers = ["console"]\n'
     )
     (tmp_path / "app.env").write_text("REDIS_URL=redis://cache\n")
     return tmp_path

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
+from datetime import datetime, timedelta
 
 import pytest
 
-from firstcause.cli.log_output import REPEAT_INTERVAL_S, LogFormatter, StoreErrorFilter
+from firstcause.cli.log_output import REPEAT_INTERVAL_S, JsonLogFormatter, LogFormatter, StoreErrorFilter
 from firstcause.errors import StoreError, StoreUnavailableError
 
 
@@ -30,6 +32,25 @@ def test_an_error_with_its_traceback_forges_no_line_either() -> None:
     assert len(lines) == 3
     assert all(line.startswith("    ") for line in lines[1:])
     assert "".join(lines).isprintable()
+
+
+def test_json_is_one_object_a_line_with_its_zone_and_its_error() -> None:
+    record = make_record("failed: %s", "one\ntwo\u202e", error=ValueError("x\x1b[2J"))
+    line = JsonLogFormatter().format(record)
+    assert line.isprintable()
+    fields = json.loads(line)
+    assert (fields["level"], fields["logger"], fields["message"]) == (
+        "error",
+        "firstcause",
+        "failed: one\ntwo\u202e",
+    )
+    assert datetime.fromisoformat(fields["time"]).utcoffset() == timedelta(0)
+    assert fields["error"].endswith("ValueError: x\x1b[2J")
+
+
+def test_a_line_of_text_has_its_zone() -> None:
+    at = LogFormatter().format(make_record("failed")).split()[0]
+    assert datetime.fromisoformat(at).tzinfo is not None
 
 
 def test_a_store_that_is_away_is_logged_once_a_minute_with_a_count() -> None:

@@ -315,8 +315,16 @@ def test_the_folder_is_where_the_file_is_whatever_the_environment_says(
     config: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = config("")
-    monkeypatch.setenv("FIRSTCAUSE_FOLDER", "/somewhere/else")
     assert load(path).folder == path.parent
+    monkeypatch.setenv("FIRSTCAUSE_FOLDER", "/somewhere/else")
+    assert mistake(path).startswith("the environment: FIRSTCAUSE_FOLDER is unknown")
+
+
+def test_the_log_has_a_format_and_a_level(config: Any) -> None:
+    assert (load(config("")).log.format, load(config("")).log.level) == ("text", "info")
+    log = load(config('[log]\nformat = "JSON"\nlevel = "warning"')).log
+    assert (log.format, log.level) == ("json", "warning")
+    assert "[log] format" in mistake(config('[log]\nformat = "xml"'))
 
 
 # Secrets in files

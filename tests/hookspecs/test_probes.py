@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import threading
 
 import pytest
@@ -79,4 +81,10 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it() -> None:
     require_library("colorsys", "Python")
     with pytest.raises(ModuleNotFoundError) as raised:
         require_library("fctest_missing", "firstcause[missing]")
-    assert str(raised.value) == 'fctest_missing is not installed; pip install "firstcause[missing]"'
+    pip = f"{shlex.quote(sys.executable)} -m pip install"
+    assert str(raised.value) == f'fctest_missing is not installed; run: {pip} "firstcause[missing]"'
+
+
+def test_an_extra_is_named_by_what_it_stands_for() -> None:
+    with pytest.raises(ModuleNotFoundError, match=r'-m pip install "redis>=5.2"$'):
+        require_library("fctest_missing", "firstcause[redis]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import sys
 import resource
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -97,7 +98,7 @@ def test_where_the_extension_is_missing_one_line_says_the_mend(monkeypatch: pyte
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(InferenceUnavailableError) as caught:
         Inference([placed(1)])
-    assert "pip install" in str(caught.value)
+    assert f"{sys.executable} -m pip install --no-cache-dir --force-reinstall" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

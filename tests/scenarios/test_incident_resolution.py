@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from firstcause.core.model import Status
+from firstcause.demo import scenario
 from support.scenario_app import Phone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from support.scenario_app import Stage
 
@@ -107,3 +110,30 @@ def test_what_is_back_after_a_person_closed_it_is_a_new_incident(stage: Stage) -
     stage.report(60, ROOT)
     assert [one["status"] for one in stage.incidents()] == ["open", "resolved"]
     assert stage.app.incidents.get_incident("1")["fix"] == "new token"
+
+
+def test_the_reason_that_was_told_stays_when_it_ends_piece_by_piece(
+    stages: Callable[..., Stage], tmp_path: Path
+) -> None:
+    def find_cause() -> tuple[str, float]:
+        report = stage.app.incidents.build_debug_report(stage.incident()["id"], stage.time(999))
+        cause = report.dependencies.root_cause
+        return str(cause.because), float(cause.confidence or 0)
+
+    environment = tmp_path / "app.env"
+    environment.write_text(scenario.env_file(has_credentials=False))
+    stage = stages(health={"env_file": "app.env"})
+    stage.probe(0, Status.DOWN, detail="HTTP 401, code 20003: Authenticate")
+    stage.report(1, ROOT)
+    told = find_cause()
+    assert "TWILIO_ACCOUNT_SID" in told[0]
+    environment.write_text(scenario.env_file(has_credentials=True))
+    stage.probe(20, Status.DOWN, detail="HTTP 401, code 20003: Authenticate")
+    stage.report(21, ROOT)
+    assert find_cause()[1] < told[1], "while it lasts, what is true now"
+    stage.probe(40, Status.UP)
+    mended(stage, 41)
+    assert stage.incident()["status"] == "resolved"
+    assert find_cause() == told
+    reasons = [one["because"] for one in stage.incident()["verdicts"] if one["verdict"] == "root_cause"]
+    assert told[0] in reasons

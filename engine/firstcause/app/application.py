@@ -157,6 +157,7 @@ class Application:
             health=self.health,
             notifications=self.notifications,
             get_mask=self._get_mask,
+            expects_probes=self.settings.health.expect_probes,
         )
 
     @cached_property

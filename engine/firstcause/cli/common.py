@@ -67,7 +67,21 @@ class Context:
     def ready_app(self) -> Application:
         """The application over a store that has this program's schema."""
         self.app.database.prepare()
+        self._note_other_store()
         return self.app
+
+    def _note_other_store(self) -> None:
+        """Say on stderr that the daemon which answers here uses another store than this command."""
+        from firstcause.cli.daemon_store import fetch_daemon_store
+
+        own_store = self.app.database.display_url
+        daemon_store = fetch_daemon_store(self.settings)
+        if daemon_store is not None and daemon_store != own_store:
+            echo(
+                f"note: this command looks at {own_store}; the daemon on port {self.settings.web.port} uses "
+                f"{daemon_store}. Give --config or FIRSTCAUSE_CONFIG its config.toml.",
+                err=True,
+            )
 
     def close(self) -> None:
         if "app" in self.__dict__:

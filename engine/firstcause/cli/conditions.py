@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S = 10.0
 _MIN_ERROR_STATUS = 400
-_LOOPBACK_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - what stands in a configuration
-_COLORS = {"unready": "red", "degraded": "yellow"}
+LOOPBACK_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - what stands in a configuration
+_COLORS = {"unready": "red", "degraded": "yellow", "incomplete": "yellow"}
+_FAILURES = ("unready", "degraded")
 
 
 def ask_daemon(settings: Settings, path: str) -> httpx.Response:
@@ -37,7 +38,7 @@ def ask_daemon(settings: Settings, path: str) -> httpx.Response:
 
 def get_daemon_url(settings: Settings) -> str:
     """Return where the daemon of these settings listens."""
-    host = _LOOPBACK_ADDRESSES.get(settings.web.host, settings.web.host)
+    host = LOOPBACK_ADDRESSES.get(settings.web.host, settings.web.host)
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.web.port}"
 
 
@@ -83,8 +84,13 @@ def add_daemon_conditions(conditions: Sequence[dict[str, Any]], app: Application
     return list(by_key.values())
 
 
-def has_bad_condition(conditions: Sequence[dict[str, Any]]) -> bool:
-    """Whether something does not work; a notice alone is not bad."""
+def has_failure(conditions: Sequence[dict[str, Any]]) -> bool:
+    """Whether something that should work does not."""
+    return any(condition["level"] in _FAILURES for condition in conditions)
+
+
+def is_anything_amiss(conditions: Sequence[dict[str, Any]]) -> bool:
+    """Whether something does not work or was never set up; a notice alone is not amiss."""
     return any(condition["level"] in _COLORS for condition in conditions)
 
 

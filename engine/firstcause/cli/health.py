@@ -17,7 +17,7 @@ from firstcause.cli.common import (
     show_table,
     single_line,
 )
-from firstcause.cli.conditions import add_daemon_conditions, has_bad_condition, show_conditions
+from firstcause.cli.conditions import add_daemon_conditions, is_anything_amiss, show_conditions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +35,8 @@ def check(ctx: Context, *, probes: tuple[str, ...], as_json: bool) -> None:
     """Run every probe, or only the named ones.
 
     A check with every probe takes a snapshot and compares it with the last known good state. Exit 1 if
-    anything is not UP or is worse than before, or if something is wrong with firstcause itself: with a
-    plugin, for example, whose checks are then missing.
+    anything is not UP or is worse than before, or if something is wrong with firstcause itself: a plugin
+    that does not load, for example, no probe at all, or no notifier that reaches anybody.
     """
     result = ctx.ready_app.monitoring.check(now(), probes or None)
     result["conditions"] = add_daemon_conditions(result["conditions"], ctx.app)
@@ -48,7 +48,7 @@ def check(ctx: Context, *, probes: tuple[str, ...], as_json: bool) -> None:
             _show_comparison(result["comparison"])
         show_conditions(result["conditions"])
     is_worse = result["status"] in _BAD_STATUSES or result["comparison"]["is_regression"]
-    _exit_with_status(bad=is_worse or has_bad_condition(result["conditions"]))
+    _exit_with_status(bad=is_worse or is_anything_amiss(result["conditions"]))
 
 
 @click.command(epilog="Example: firstcause probe twilio")

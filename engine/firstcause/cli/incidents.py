@@ -43,7 +43,7 @@ def list_incidents(ctx: Context, *, status: str | None, limit: int, as_json: boo
     if as_json:
         show_json({"incidents": items})
     elif not items:
-        echo("no incidents")
+        echo(f"no incidents in {ctx.app.database.display_url}")
     else:
         rows = [
             (

@@ -6,9 +6,10 @@ import logging
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from firstcause.core.sanitize import escape_invisible
+from firstcause.core.sanitize import escape_invisible, format_json
 from firstcause.errors import StoreError, StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -26,9 +27,30 @@ class LogFormatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's
+        """Return the time with its zone, so that it can be compared with other machines' logs."""
+        return datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
+
     def format(self, record: logging.LogRecord) -> str:
         """Write out what would act on a terminal, and indent all lines but the first."""
         return "\n    ".join(escape_invisible(super().format(record)).splitlines())
+
+
+class JsonLogFormatter(logging.Formatter):
+    """Formats a record as one JSON object: time, level, logger, message, and error with its stack."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line. The time is UTC."""
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        fields = {
+            "time": at.replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            fields["error"] = self.formatException(record.exc_info)
+        return format_json(fields)
 
 
 class StoreErrorFilter(logging.Filter):
@@ -86,10 +108,10 @@ def _find_key(record: logging.LogRecord) -> str | None:
     return None
 
 
-def log_to_stderr(level: int = logging.INFO) -> None:
+def log_to_stderr(level: int | str = logging.INFO, *, as_json: bool = False) -> None:
     """Log to standard error from now on."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LogFormatter())
+    handler.setFormatter(JsonLogFormatter() if as_json else LogFormatter())
     handler.addFilter(StoreErrorFilter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _CHATTY_LOGGERS:

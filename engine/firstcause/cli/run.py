@@ -24,7 +24,8 @@ def run(ctx: Context) -> None:
     reload_requests.handle_signal()
     from firstcause.daemon.server import serve
 
-    log_to_stderr()
+    log = ctx.settings.log
+    log_to_stderr(log.level.upper(), as_json=log.format == "json")
     serve(ctx.app, reload_requests)
 
 

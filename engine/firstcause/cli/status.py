@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from firstcause.cli.common import Context, echo, json_option, pass_context, show_json, single_line
-from firstcause.cli.conditions import fetch_status, has_bad_condition, show_conditions
+from firstcause.cli.conditions import fetch_status, has_failure, show_conditions
 from firstcause.core.text.listing import join_limited
 
 _MAX_SHOWN_REASONS = 3
@@ -27,7 +27,7 @@ def status(ctx: Context, *, as_json: bool) -> None:
         else:
             echo("firstcause is running, but its store does not answer")
         show_conditions(answer["conditions"])
-    click.get_current_context().exit(1 if has_bad_condition(answer["conditions"]) else 0)
+    click.get_current_context().exit(1 if has_failure(answer["conditions"]) else 0)
 
 
 def _show_status(answer: dict[str, Any]) -> None:

@@ -12,6 +12,8 @@ import platformdirs
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from firstcause.config.environment import ENV_PREFIX, find_unknown_variables
+from firstcause.config.log import Log
 from firstcause.config.notify import Notify
 from firstcause.core.grouping.parts import Patience
 from firstcause.core.model import Frozen, MaybeName, Scalar, Severity
@@ -26,7 +28,6 @@ from firstcause.hookspecs.settings import describe_settings_error, find_replacem
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ENV_PREFIX = "FIRSTCAUSE_"
 MIB = 1024 * 1024
 _ALL_KEYS_HINT = "; config.toml of `init` has all keys"
 
@@ -210,6 +211,7 @@ class Health(Frozen):
     env_file: the application's dotenv file; which catalogued variables it lacks becomes a fact.
     budgets: by name.
     release_attributes: tags or details of an error that name the release of its service.
+    expect_probes: whether it is amiss that no probe is set up.
     """
 
     renamed_keys: ClassVar[dict[str, str]] = {
@@ -223,6 +225,7 @@ class Health(Frozen):
     env_file: str | None = None
     budgets: dict[str, Budget] = Field(default_factory=dict)
     release_attributes: tuple[str, ...] = ("release", "service.version")
+    expect_probes: bool = True
 
 
 class Settings(BaseSettings):
@@ -244,6 +247,7 @@ class Settings(BaseSettings):
     notify: Notify = Field(default_factory=Notify)
     health: Health = Field(default_factory=Health)
     privacy: Privacy = Field(default_factory=Privacy)
+    log: Log = Field(default_factory=Log)
     plugins: dict[str, dict[str, Any]] = Field(default_factory=dict)
     folder: Path = Field(default_factory=Path.cwd, exclude=True)
 
@@ -357,6 +361,9 @@ def _build_settings(values: dict[str, Any], folder: Path, source: str) -> Settin
         # pydantic-settings treats arguments that begin with an underscore as options of its own.
         if key == "folder" or key.startswith("_"):
             raise ConfigError(f"{source}: {key} is unknown; remove it")
+    problems = find_unknown_variables(os.environ, Settings.model_fields.keys() - {"folder"})
+    if problems:
+        raise ConfigError("\n".join(problems))
     values = mark_file_keys(values, folder)
     for section, field in Settings.model_fields.items():
         # The plugins' tables wait for the models of the plugins, which are not loaded here.

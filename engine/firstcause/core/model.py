@@ -454,6 +454,7 @@ class Incident(Frozen):
     suppressed: by a rule. drill: a test alert, to see whether the phone rings.
     transitions: the newest ones, in order. flapping: how it flaps, or flapped until it was resolved; None
         while it does not. An incident that flaps stays open while its root is away for a moment.
+    root_verdict: the strongest one that named its root as the cause since it was opened; None if none did.
     """
 
     fault: str
@@ -472,6 +473,7 @@ class Incident(Frozen):
     drill: bool = False
     transitions: tuple[Transition, ...] = ()
     flapping: Flapping | None = None
+    root_verdict: Verdict | None = None
     stored_id: int | None = None
 
     @property

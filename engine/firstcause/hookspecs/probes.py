@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
+import re
+import shlex
+import sys
 import threading
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from firstcause.core.reading import Reading
+
+_EXTRA = re.compile(r"(?P<package>[\w.-]+)\[(?P<extra>[\w.-]+)\]")
 
 
 class Checker(Protocol):
@@ -28,11 +34,27 @@ def require_library(module: str, requirement: str) -> None:
     The module is not imported. Called in a hook, it makes `plugins list` say what to install.
 
     module: the name to import, as "redis".
-    requirement: what pip is given, as "firstcause[redis]".
+    requirement: what pip is given, as "redis>=5", or an extra of an installed package: "firstcause[redis]".
+        The message names what the extra stands for, as no registry has a package that came from a checkout.
     """
     if importlib.util.find_spec(module) is None:
-        msg = f'{module} is not installed; pip install "{requirement}"'
+        wanted = " ".join(f'"{name}"' for name in _resolve_extra(requirement))
+        msg = f"{module} is not installed; run: {shlex.quote(sys.executable)} -m pip install {wanted}"
         raise ModuleNotFoundError(msg, name=module)
+
+
+def _resolve_extra(requirement: str) -> list[str]:
+    """List what an extra of an installed package stands for; the requirement itself if it is unknown."""
+    parts = _EXTRA.fullmatch(requirement)
+    if parts is None:
+        return [requirement]
+    try:
+        lines = importlib.metadata.requires(parts["package"]) or []
+    except importlib.metadata.PackageNotFoundError:
+        return [requirement]
+    by_extra = [line.partition(";") for line in lines]
+    marker = re.compile(rf"""extra == ['"]{re.escape(parts["extra"])}['"]""")
+    return [name.strip() for name, _, condition in by_extra if marker.search(condition)] or [requirement]
 
 
 def lazy_probe(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Protocol
 
+from firstcause.core.incidents.root_verdict import restore_root_verdict
 from firstcause.core.model import IncidentStatus
 from firstcause.health.snapshot_check import COMPARISON
 from firstcause.store import alerts, incidents, snapshots
@@ -41,11 +42,10 @@ def close_incident(
     incident_id = incident.row_id
     resolved = incident.model_copy(update={"status": IncidentStatus.RESOLVED, "resolved_at": now})
     incidents.save(conn, resolved)
-    components = {
-        alert.component
-        for alert in alerts.load_by_incident(conn, [incident_id])[incident_id]
-        if alert.component
-    }
+    members = alerts.load_by_incident(conn, [incident_id])[incident_id]
+    restored = [restore_root_verdict(alert, incident) for alert in members]
+    alerts.save(conn, (new for new, old in zip(restored, members, strict=True) if new is not old))
+    components = {alert.component for alert in members if alert.component}
     alerts.resolve_all(conn, incident_id, now)
     incidents.add_timeline_entry(
         conn, incident_id, now, "resolved, with its cascades", reason=reason, actor=actor

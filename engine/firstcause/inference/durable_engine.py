@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -43,13 +44,16 @@ def load_engine() -> Any:
     try:
         import durable_rules_engine  # noqa: PLC0415 - where it is missing, the error says how to fix that
     except ImportError as error:
-        reinstall = "pip install --no-cache-dir --force-reinstall durable-rules"
-        flags = 'CPPFLAGS="-DPyEval_CallObject=PyObject_CallObject" '
+        # Python 3.13 removed a name that the engine calls. The flag serves every version, so one line does.
         fix_command = (
-            f"{flags}{reinstall}" if sys.version_info >= (3, 13) else f"a C compiler, then: {reinstall}"
+            f"CPPFLAGS=-DPyEval_CallObject=PyObject_CallObject {shlex.quote(sys.executable)} -m pip install "
+            "--no-cache-dir --force-reinstall --no-deps durable-rules==2.0.28"
         )
         reason = " ".join(str(error).split())
-        msg = f"the rule engine durable-rules does not load ({reason}); fix it with: {fix_command}"
+        msg = (
+            f"the rule engine durable-rules does not load ({reason}); build it again, which needs "
+            f"a C compiler: {fix_command}"
+        )
         raise InferenceUnavailableError(msg) from error
     return durable_rules_engine
 

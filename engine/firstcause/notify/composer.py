@@ -18,6 +18,12 @@ from firstcause.core.notify.message import (
     format_digest_title,
     format_text,
 )
+from firstcause.core.notify.message_facts import (
+    describe_place,
+    find_raw_line,
+    is_said,
+    list_hit_services,
+)
 from firstcause.core.notify.receiver import find_repeated_attempts
 from firstcause.store import alerts, incidents
 
@@ -149,6 +155,10 @@ class MessageComposer:
         entry = self.catalog.get(incident.root.code)
         root_verdict = find_root_verdict(incident, members)
         resolved_at = incident.resolved_at
+        roots = [alert for alert in members if alert.role is Role.ROOT]
+        because = root_verdict.because if root_verdict else None
+        is_news = because is not None and not is_said(because, incident.title, incident.root.code)
+        cause = because if is_news else None
         return MessageContext(
             incident_id=str(row.incident_id),
             reason=row.reason,
@@ -156,11 +166,12 @@ class MessageComposer:
             priority=incident.priority,
             code=incident.root.code,
             title=incident.title,
-            cause=root_verdict.because if root_verdict else None,
-            services=tuple(sorted({alert.service for alert in members if alert.service is not None})),
+            cause=cause,
+            place=describe_place(roots, incident.title),
+            raw_line=find_raw_line(roots, incident.title, incident.root.code, cause),
+            hit_services=list_hit_services(members),
             companies=incident.impact.companies,
             companies_known=incident.impact.companies_known,
-            cascades=sum(alert.role is Role.CASCADE for alert in members),
             events=sum(alert.count for alert in members),
             first_step=entry.fix.steps[0] if entry and entry.fix.steps else None,
             fix_url=entry.fix.url if entry else None,

@@ -78,6 +78,11 @@ class NotificationService:
         """Where messages are queued."""
         return NotificationQueue(self._settings.by_name, self.notifiers, self._settings.group_wait)
 
+    @property
+    def has_configured_routes(self) -> bool:
+        """Whether the configuration has routes of its own, so that no default route is used."""
+        return bool(self._settings.by_name)
+
     def list_routes(self) -> dict[str, tuple[str, ...]]:
         """The notifiers, in order, of each route by its name."""
         return list_routes(self._settings.by_name, self.notifiers)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from firstcause.core.incidents.assembly import group_alerts
 from firstcause.core.incidents.flapping import describe_flapping, find_settled, record_transition
 from firstcause.core.incidents.incident_change import MERGE_REASON, plan_group
+from firstcause.core.incidents.root_verdict import restore_root_verdict
 from firstcause.core.incidents.timeline_notes import format_root
 from firstcause.core.model import IncidentStatus
 from firstcause.core.root_cause.attribution import choose_causes
@@ -111,7 +112,10 @@ class IncidentUpdater:
     def _end_members(self, incident: Incident) -> None:
         members = [alert for alert in self._alerts.values() if alert.incident_id == incident.row_id]
         ended = [
-            alert.model_copy(update={"resolved_at": alert.resolved_at or self._now}) for alert in members
+            restore_root_verdict(alert, incident).model_copy(
+                update={"resolved_at": alert.resolved_at or self._now}
+            )
+            for alert in members
         ]
         alerts.save(self._conn, ended)
         self._alerts |= {alert.fingerprint: alert for alert in ended}

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from firstcause.core.selfcheck.conditions import Level
 from firstcause.core.selfcheck.messages import (
     REPORTER,
     build_condition_event,
@@ -66,7 +65,7 @@ class SelfReporter:
         lasting = [
             condition
             for condition in conditions
-            if condition.level is not Level.NOTICE and (now - condition.since).total_seconds() >= report_after
+            if condition.level.is_failure and (now - condition.since).total_seconds() >= report_after
         ]
         # First what needs no store: it is the message that must go out.
         self._send_direct(lasting, now)

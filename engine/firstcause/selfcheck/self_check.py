@@ -46,6 +46,7 @@ class SelfCheck:
     """Knows the conditions of firstcause itself.
 
     loops: reported by the daemon; empty in other processes, which ask the store with each question instead.
+    expects_probes: whether it is amiss that no probe is set up.
     list_listeners: returns the listeners' states; set by the daemon.
     store_excess: bytes above [store] max_bytes that cannot be pruned, as text; set by the daemon.
     """
@@ -58,6 +59,7 @@ class SelfCheck:
     health: HealthService
     notifications: NotificationService
     get_mask: Callable[[], Mask]
+    expects_probes: bool = True
     loops: LoopStates = field(default_factory=LoopStates)
     list_listeners: Callable[[], Sequence[ListenerState]] = lambda: ()
     store_excess: Failure | None = None
@@ -77,7 +79,7 @@ class SelfCheck:
     def refresh(self, now: datetime) -> None:
         """Ask the store again; questions are answered from the last answers."""
         names = {name for members in self.notifications.list_routes().values() for name in members}
-        self._store_reader.refresh(names, now)
+        self._store_reader.refresh(names, self.limits.backlog, now)
 
     def check_store_writable(self) -> None:
         """Try to write to the store; the conditions say whether it worked."""
@@ -106,11 +108,16 @@ class SelfCheck:
             waiting_evaluation=_describe_waiting(self.pipeline.waiting_scopes),
             plugins=self.plugins.list_failures(),
             notifiers=self._collect_notifiers(dict.fromkeys(n for names in routes.values() for n in names)),
-            routes=[RouteState(name, members) for name, members in routes.items()],
+            routes=[
+                RouteState(name, members, is_configured=self.notifications.has_configured_routes)
+                for name, members in routes.items()
+            ],
             hanging_probes=self.health.list_hanging(now),
             set_aside=_join_set_aside(self._store_reader.set_aside, self.pipeline.set_aside),
             intake_full_since=self.intake.backlog_limit.full_since,
             store_excess=self.store_excess,
+            lacks_probes=self.expects_probes and not self.health.probes,
+            backlog=self._store_reader.backlog if self.loops.list_states() else None,
         )
 
     def _collect_switched_off_rules(self, now: datetime) -> list[SwitchedOffRule]:

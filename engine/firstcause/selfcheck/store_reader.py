@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from firstcause.core.selfcheck.state import Backlog
 from firstcause.errors import StoreError
 from firstcause.plugins.timeouts import CallTimeoutError, call_with_timeout
 from firstcause.store import delivery_log, event_log
@@ -41,11 +42,13 @@ class StoreReader:
     """Keeps the last answers of the store, so that questions about firstcause never wait for the store.
 
     failing_notifiers: by name, those whose last attempt failed. set_aside: by earlier processes.
+    backlog: what waits for triage, if that is more than the limit.
     """
 
     database: Database
     failing_notifiers: Mapping[str, Failure] = field(default_factory=dict)
     set_aside: SetAside | None = None
+    backlog: Backlog | None = None
     _checked_at: float | None = field(default=None, init=False)
     _is_first: bool = field(default=True, init=False)
     _running: threading.Event | None = field(default=None, init=False)
@@ -79,8 +82,11 @@ class StoreReader:
         finally:
             self._checked_at = time.monotonic()
 
-    def refresh(self, notifier_names: Collection[str], now: datetime) -> None:
-        """Ask the store again. A failure is kept in `database.write_failures`."""
+    def refresh(self, notifier_names: Collection[str], max_backlog: float, now: datetime) -> None:
+        """Ask the store again. A failure is kept in `database.write_failures`.
+
+        max_backlog: events that may wait for triage before that counts as a backlog.
+        """
         failures = self.database.write_failures
         if self._running is not None and not self._running.is_set():
             failures.record(f"the database at {self.database.display_url} does not answer")
@@ -89,7 +95,7 @@ class StoreReader:
 
         def ask() -> None:
             try:
-                self._ask_store(notifier_names, now)
+                self._ask_store(notifier_names, max_backlog, now)
             finally:
                 finished.set()
 
@@ -102,12 +108,15 @@ class StoreReader:
                 f"the database at {self.database.display_url} did not answer within {READ_TIMEOUT_S:g} s"
             )
 
-    def _ask_store(self, notifier_names: Collection[str], now: datetime) -> None:
+    def _ask_store(self, notifier_names: Collection[str], max_backlog: float, now: datetime) -> None:
         checked_at = self._checked_at
         is_due = checked_at is None or time.monotonic() - checked_at >= WRITE_CHECK_INTERVAL_S
         if is_due or self.database.write_failures.current is not None:
             self._try_to_write()
         with self.database.read() as conn:
+            pending = self.database.inbox.count_pending(conn)
+            since = now if self.backlog is None else self.backlog.since
+            self.backlog = Backlog(pending, since) if pending > max_backlog else None
             self.failing_notifiers = delivery_log.find_failing_notifiers(conn, notifier_names)
             if self._is_first:
                 self.set_aside = event_log.find_set_aside(conn, now - SET_ASIDE_SEARCH)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from firstcause.core.selfcheck.conditions import Level
 from firstcause.core.selfcheck.messages import REPORTER, build_watchdog_notification
 from firstcause.core.selfcheck.watchdog import format_watchdog
 from firstcause.errors import StoreError
@@ -54,9 +53,7 @@ class Watchdog:
         if (due := schedule.find_due(now, self._sent_at)) is None:
             return
         self._tried_at = now
-        conditions = sum(
-            condition.level is not Level.NOTICE for condition in self.self_check.find_conditions(now)
-        )
+        conditions = sum(condition.level.is_failure for condition in self.self_check.find_conditions(now))
         message = build_watchdog_notification(
             self._format_text(conditions, now), due, is_healthy=not conditions
         )

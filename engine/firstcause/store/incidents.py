@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from firstcause.core.model import Flapping, Impact, Incident, IncidentStatus, Root, Transition
+from firstcause.core.model import Flapping, Impact, Incident, IncidentStatus, Root, Transition, Verdict
 from firstcause.errors import NotFoundError
 from firstcause.store import audit
 from firstcause.store.tables import alert, event, incident, notification_log, timeline
@@ -42,6 +42,7 @@ def _to_incident(row: Any) -> Incident:
         drill=row.drill,
         transitions=tuple(Transition.model_validate(entry) for entry in row.transitions or ()),
         flapping=Flapping.model_validate(row.flapping) if row.flapping else None,
+        root_verdict=Verdict.model_validate(row.root_verdict) if row.root_verdict else None,
         stored_id=row.id,
     )
 
@@ -109,6 +110,9 @@ def save(conn: sa.Connection, record: Incident) -> int:
         "drill": record.drill,
         "transitions": [transition.model_dump(mode="json") for transition in record.transitions],
         "flapping": record.flapping.model_dump(mode="json") if record.flapping is not None else sa.null(),
+        "root_verdict": record.root_verdict.model_dump(mode="json")
+        if record.root_verdict is not None
+        else sa.null(),
     }
     if record.stored_id is None:
         return int(conn.execute(incident.insert().values(values).returning(incident.c.id)).scalar_one())

@@ -201,6 +201,7 @@ incident = Table(
     Column("merged_into", BigId, ForeignKey("incident.id")),
     Column("transitions", JsonDocument),
     Column("flapping", JsonDocument),
+    Column("root_verdict", JsonDocument),
     Index(
         "uq_incident_open_fault",
         "fault",

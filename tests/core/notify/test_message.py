@@ -63,7 +63,11 @@ briefs = st.builds(
     title=words.filter(lambda title: title.strip()),
     cause=st.none() | words,
     companies=st.lists(words, max_size=4).map(tuple),
-    cascades=st.integers(0, 10**6),
+    events=st.integers(0, 10**6),
+    place=st.none() | words,
+    raw_line=st.none() | words,
+    first_step=st.none() | words,
+    hit_services=st.lists(words, max_size=5).map(tuple),
     incident_id=st.integers(1, 10**9).map(str),
     reason=st.sampled_from(NotifyReason),
     rhythm=st.none() | words,
@@ -88,14 +92,43 @@ def test_it_is_always_one_sms_with_its_label_and_number(context: MessageContext)
 
 
 def test_what_it_says() -> None:
-    first = brief(cause="TWILIO_ACCOUNT_SID is not set", companies=("acme", "bolt", "cora"), cascades=7)
+    first = brief(cause="TWILIO_ACCOUNT_SID is not set", companies=("acme", "bolt", "cora"), events=48)
     assert format_text(first) == (
         "CRITICAL: Twilio API connection failed. TWILIO_ACCOUNT_SID is not set. "
-        "3 companies. 7 cascades. P0 #12"
+        "Hits 3 companies; 48 errors. P0 #12"
+    )
+    disk = brief(
+        title="Postgres disk full",
+        place="at postgres-main",
+        raw_line="No space left on device",
+        hit_services=("payments", "stock", "users", "cart", "mail"),
+        events=171,
+        first_step="Enlarge the volume.",
+    )
+    assert format_text(disk) == (
+        'CRITICAL: Postgres disk full at postgres-main ("No space left on device"). '
+        "Hits payments, stock, users +2; 171 errors. First: Enlarge the volume. P0 #12"
     )
     over = brief(reason=NotifyReason.RESOLVED, duration=252)
     assert format_text(over) == "RESOLVED: Twilio API connection failed, after 4 min 12 s #12"
-    assert format_text(brief(companies=("acme",), maybe_repeat=True)).endswith("acme. P0 #12 (may repeat)")
+    assert format_text(brief(companies=("acme",), maybe_repeat=True)).endswith(
+        "Hits acme. P0 #12 (may repeat)"
+    )
+
+
+def test_the_more_useful_part_never_gives_way() -> None:
+    crowded = brief(
+        place="at db-1", cause="c" * 60, companies=("acme",), link="https://x.example/incidents/12",
+        first_step="Look at the long list of things that may have gone wrong and do all", raw_line="r" * 40,
+    )  # fmt: skip
+    said = format_text(crowded)
+    assert "connection failed at db-1. ccc" in said
+    assert "Hits acme" in said
+    assert "https://x.example/incidents/12" not in said or "r" * 40 not in said
+    assert said.endswith("P0 #12")
+    cut = format_text(brief(cause="c" * 40, first_step="Look at the long list of things " * 9))
+    assert ". First: Look at the long" in cut
+    assert cut.endswith("P0 #12")
 
 
 def test_typographic_characters_do_not_halve_its_length() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from firstcause.core.selfcheck.conditions import PARTS, Condition, Level, SelfCheckLimits, find_conditions
 from firstcause.core.selfcheck.messages import build_condition_event, build_condition_notification
 from firstcause.core.selfcheck.state import (
+    Backlog,
     Failure,
     HangingProbe,
     ListenerState,
@@ -84,6 +85,9 @@ def test_nothing_wrong_is_no_condition() -> None:
             {"switched_off_rules": [SwitchedOffRule("two", "a.yaml:3", 2, before(1), 10_000)]},
             {"RULE_SWITCHED_OFF": Level.DEGRADED},
         ),
+        ({"backlog": Backlog(5001, before(59))}, {}),
+        ({"backlog": Backlog(5001, before(60))}, {"TRIAGE_BEHIND": Level.DEGRADED}),
+        ({"lacks_probes": True}, {"NOTHING_PROBED": Level.INCOMPLETE}),
         ({"waiting_evaluation": WaitingEvaluation(9, before(59))}, {"EVALUATION_BEHIND": Level.NOTICE}),
         ({"waiting_evaluation": WaitingEvaluation(9, before(60))}, {"EVALUATION_BEHIND": Level.DEGRADED}),
     ],
@@ -123,7 +127,11 @@ def test_a_route_reaches_nobody_if_each_notifier_fails_or_is_missing() -> None:
     gone = NotifierState("pager", exists=False)
     console = NotifierState("console", is_log=True)
     route = RouteState("on call", ("phone", "mail", "pager"))
-    unreachable = find(notifiers=[phone, mail, gone], routes=[route])[-1]
+    (unreachable,) = [
+        condition
+        for condition in find(notifiers=[phone, mail, gone], routes=[route])
+        if condition.part == "notifications" and condition.about == "on call"
+    ]
     assert (unreachable.code, unreachable.about) == ("FIRSTCAUSE_ROUTE_UNREACHABLE", "on call")
     assert unreachable.since == before(20), "until then mail worked"
     assert unreachable.needs_direct_message
@@ -132,8 +140,26 @@ def test_a_route_reaches_nobody_if_each_notifier_fails_or_is_missing() -> None:
     assert codes == {"NOTIFIER_FAILING": Level.DEGRADED}
     assert levels(notifiers=[], routes=[RouteState("default", ())]) == {"ROUTE_UNREACHABLE": Level.DEGRADED}
     assert levels(notifiers=[console], routes=[RouteState("default", ("console",))]) == {
-        "NOTIFIED_BY_LOG_ONLY": Level.NOTICE
+        "NOTIFIED_BY_LOG_ONLY": Level.INCOMPLETE
     }
+    own_choice = RouteState("log", ("console",), is_configured=True)
+    assert levels(notifiers=[console], routes=[own_choice]) == {"NOTIFIED_BY_LOG_ONLY": Level.NOTICE}
+
+
+def test_what_does_more_harm_comes_first() -> None:
+    found = levels(
+        lacks_probes=True,
+        rejected_rules=RejectedRules(before(1), "no"),
+        plugins=[PluginFailure("host", "no", NOW, NOW, lasts=True)],
+        routes=[RouteState("default", ())],
+        set_aside=SetAside(1, NOW, NOW, "no"),
+        backlog=Backlog(9000, before(61)),
+        store_failure=failure(1),
+    )
+    assert list(found) == [
+        "STORE_UNWRITABLE", "EVENTS_SET_ASIDE", "ROUTE_UNREACHABLE", "TRIAGE_BEHIND", "PLUGIN_FAILING",
+        "RULES_REJECTED", "NOTHING_PROBED",
+    ]  # fmt: skip
 
 
 FAILURES = st.builds(Failure, st.integers(0, 10_000).map(before), st.text(max_size=40))
@@ -191,6 +217,7 @@ def test_every_code_that_is_reported_is_in_the_shipped_catalog() -> None:
         rejected_rules=RejectedRules(before(1), "no"),
         switched_off_rules=[SwitchedOffRule("two", "a.yaml:3", 1, before(1), 10_000)],
         waiting_evaluation=WaitingEvaluation(1, before(1)),
+        backlog=Backlog(9000, before(99)),
         set_aside=SetAside(1, NOW, NOW, "no"),
         plugins=[PluginFailure("host", "no", NOW, NOW, lasts=True)],
         notifiers=[NotifierState("phone", failure=failure(1))],
@@ -199,4 +226,4 @@ def test_every_code_that_is_reported_is_in_the_shipped_catalog() -> None:
     ) + find(loops=[loop(failure=failure(1)), loop("sweep", failure=failure(1))])
     codes = {condition.code for condition in conditions}
     assert codes == {code for code in entries if code.startswith("FIRSTCAUSE_")} - {"FIRSTCAUSE_DRILL"}
-    assert len(codes) == 15
+    assert len(codes) == 16

@@ -294,7 +294,7 @@ def test_without_the_library_the_plugin_is_there_and_says_so_where_it_is_configu
         (
             (
                 "firstcause_notifiers raised ModuleNotFoundError: "
-                'apprise is not installed; pip install "firstcause[apprise]"'
+                f'apprise is not installed; run: {sys.executable} -m pip install "apprise<3,>=2.2"'
             ),
         ),
     )

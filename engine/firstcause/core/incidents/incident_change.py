@@ -12,6 +12,7 @@ from firstcause.core.incidents.flapping import (
     find_settled,
     record_transition,
 )
+from firstcause.core.incidents.root_verdict import keep_root_verdict
 from firstcause.core.incidents.timeline_notes import (
     TimelineNote,
     describe_changes,
@@ -101,6 +102,8 @@ def plan_group(
     )
     after = _keep_acknowledgement(before, after)
     after = _continue_transitions(before, after, now, flap_policy)
+    root_verdicts = [verdict for name in group.roots for verdict in verdicts.get(name, ())]
+    after = keep_root_verdict(before, after, root_verdicts)
     joined = [alert for alert in members if before is None or alert.incident_id != before.stored_id]
     joined_names = {alert.fingerprint for alert in joined}
     attributed = [(alert, _attribute(alert, after, causes, verdicts)) for alert in members]

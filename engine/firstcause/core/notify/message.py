@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from firstcause.core.model import ForeignLine, Frozen, Priority, Severity
 from firstcause.core.notification import NotifyReason
+from firstcause.core.notify.message_facts import format_hits, shorten_step
 from firstcause.core.sanitize import single_line
 from firstcause.core.text.durations import format_duration
 
@@ -39,8 +41,19 @@ _GSM7_SUBSTITUTES = str.maketrans(
     }
 )
 _MAX_NAMED_COMPANIES = 2
+_MIN_CUT_LENGTH = 30
+"""Letters of a step that are worth reading although its end is missing."""
 _REPEAT_MARK = " (may repeat)"
 _REPEAT_NOTE = "You may have received this message before: an earlier attempt to send it got no answer."
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a message. rank: the lowest gets its place first. may_be_cut: its beginning is of use too."""
+
+    rank: int
+    text: str
+    may_be_cut: bool = False
 
 
 class MessageContext(Frozen):
@@ -48,7 +61,9 @@ class MessageContext(Frozen):
 
     now: when the message is sent.
     cause: the reason that the rule gave, None if no rule gave one.
-    cascades: how many alerts follow from the root. events: occurrences of all alerts.
+    place: where the root is, as "at db-1 (billing)"; None where nobody said.
+    raw_line: what the root reported. Both and the cause are None where the title says the same.
+    hit_services: services with effects only. events: occurrences of all alerts.
     past_fix: what fixed the error before, and how well.
     duration: seconds from opening to resolution, None while the incident is open.
     more_urgent: whether the priority is higher than in the messages sent before.
@@ -67,10 +82,11 @@ class MessageContext(Frozen):
     opened_at: datetime
     now: datetime
     cause: ForeignLine | None = None
-    services: tuple[ForeignLine, ...] = ()
     companies: tuple[ForeignLine, ...] = ()
     companies_known: int = 0
-    cascades: int = 0
+    place: ForeignLine | None = None
+    raw_line: ForeignLine | None = None
+    hit_services: tuple[ForeignLine, ...] = ()
     events: int = 0
     first_step: ForeignLine | None = None
     fix_url: ForeignLine | None = None
@@ -99,16 +115,28 @@ class DigestItem(Frozen):
 
 
 def format_text(context: MessageContext) -> str:
-    """Format one SMS: the error, the incident's id, and as much of cause, link and impact as fits."""
+    """Format one SMS: the error, the incident's id, and as much of the rest as fits, the most useful first.
+
+    Parts stand in the order in which one says them aloud; a more useful one never gives way to another.
+    """
+    prefix = _format_prefix(context)
     suffix = f" #{context.incident_id}" + (_REPEAT_MARK if context.maybe_repeat else "")
-    parts = _format_parts(context)
+    parts = [replace(part, text=_to_gsm7(part.text)) for part in _build_parts(context)]
     title = " ".join(context.title.split())
-    encoding = _sms_encoding(_to_gsm7("".join((_format_prefix(context), title, *parts, suffix))))
-    head = encoding.truncate(_to_gsm7(f"{_format_prefix(context)}{title}"), _to_gsm7(suffix))
-    for part in map(_to_gsm7, parts):
-        if encoding.fits(head + part + suffix):
-            head += part
-    return _to_gsm7(head + suffix)
+    encoding = _sms_encoding(_to_gsm7("".join((prefix, title, *(part.text for part in parts), suffix))))
+    head = encoding.truncate(_to_gsm7(f"{prefix}{title}"), _to_gsm7(suffix))
+    included: dict[int, str] = {}
+    for position, part in sorted(enumerate(parts), key=lambda pair: pair[1].rank):
+        others = "".join(included.values())
+        text = part.text if encoding.fits(head + others + part.text + suffix) else None
+        if text is None and part.may_be_cut:
+            shortened = encoding.truncate(part.text, head + others + suffix)
+            text = shortened if len(shortened) >= _MIN_CUT_LENGTH else None
+        if text is not None:
+            included[position] = text
+    rest = "".join(included[position] for position in sorted(included))
+    # A part that was cut has its dots already.
+    return _to_gsm7(head + rest.replace("....", "...") + suffix)
 
 
 def fit_sms(text: str) -> str:
@@ -127,7 +155,10 @@ def format_body(context: MessageContext, report: str) -> str:
     else:
         lines += [f"It ends and returns: {context.rhythm}."] if context.rhythm else []
         lines += [f"Cause: {context.cause}"] if context.cause else []
-        lines += [f"Hits: {_format_companies(context)}"] if context.companies else []
+        lines += [f"Where: {context.place}"] if context.place else []
+        lines += [f"It says: {context.raw_line}"] if context.raw_line else []
+        hits = _format_hits(context)
+        lines += [f"{hits}."] if hits else []
         lines += (
             [f"Open for {format_duration(context.age)}, and nobody has acknowledged it."]
             if _asks_for_acknowledgement(context)
@@ -214,18 +245,36 @@ def _asks_for_acknowledgement(context: MessageContext) -> bool:
     )
 
 
-def _format_parts(context: MessageContext) -> list[str]:
-    """Format what follows the title, the most useful first for a reader who has only this text."""
+def _build_parts(context: MessageContext) -> list[_Part]:
+    """Build what follows the title, in the order in which it is said; rank 0 is the most useful."""
+    place = [_Part(0, f" {context.place}")] if context.place else []
     if context.reason is NotifyReason.RESOLVED:
-        flapped = [f". Flapped {context.rhythm}"] if context.rhythm else []
-        return [f", after {format_duration(context.duration or 0)}", *flapped]
-    parts = [context.rhythm] if context.rhythm else []
-    parts += [context.cause] if context.cause else []
-    parts += [context.link] if context.link else []
-    parts += [_format_companies(context)] if context.companies else []
-    parts += [_format_count(context.cascades, "cascade")] if context.cascades else []
-    parts.append(context.priority.value)
-    return [f". {' '.join(part.split())}" for part in parts]
+        flapped = [_Part(2, f". Flapped {context.rhythm}")] if context.rhythm else []
+        return [*place, _Part(1, f", after {format_duration(context.duration or 0)}"), *flapped]
+    hits = _format_hits(context)
+    sentences = [
+        _Part(2, context.rhythm or ""),
+        _Part(3, context.cause or ""),
+        _Part(4, hits or ""),
+        _Part(6, f"First: {shorten_step(context.first_step)}" if context.first_step else "", may_be_cut=True),
+        _Part(5, context.link or ""),
+        _Part(1, context.priority.value),
+    ]
+    raw_line = f' ("{" ".join(context.raw_line.split())}")' if context.raw_line else ""
+    return [
+        *place,
+        *([_Part(7, raw_line)] if raw_line else []),
+        *(
+            replace(part, text=f". {' '.join(part.text.split()).rstrip('.')}")
+            for part in sentences
+            if part.text.strip()
+        ),
+    ]
+
+
+def _format_hits(context: MessageContext) -> str | None:
+    companies = _format_companies(context) if context.companies else None
+    return format_hits(companies, context.hit_services, context.events)
 
 
 def _format_companies(context: MessageContext) -> str:

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 class Level(StrEnum):
     """How bad a condition is.
 
-    notice: worth knowing; nobody is notified. degraded: a part does not work, the others do.
+    notice: worth knowing; nobody is notified. incomplete: a part was never set up, so `check` exits with 1
+    and no screen says that all is well; nobody is notified. degraded: a part does not work, the others do.
     unready: errors are not handled, so `/readyz` answers 503.
     """
 
     NOTICE = "notice"
+    INCOMPLETE = "incomplete"
     DEGRADED = "degraded"
     UNREADY = "unready"
 
@@ -36,6 +38,11 @@ class Level(StrEnum):
     def rank(self) -> int:
         """The worst is the highest."""
         return list(Level).index(self)
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether something that should work does not, so that people are notified."""
+        return self.rank >= Level.DEGRADED.rank
 
 
 class Condition(Frozen):
@@ -71,6 +78,7 @@ class SelfCheckLimits:
     listener_unready_after: the same for a listener.
     set_aside_rest: without a further event set aside until that is over. plugin_rest: the same for errors of
     a plugin. repeat: between two reports of a condition that lasts.
+    backlog: events that wait for triage from which on it is behind; not seconds.
     """
 
     report_after: float = 60.0
@@ -79,6 +87,7 @@ class SelfCheckLimits:
     set_aside_rest: float = 3600.0
     plugin_rest: float = 900.0
     repeat: float = 300.0
+    backlog: float = 5000.0
 
 
 @dataclass(frozen=True)
@@ -95,7 +104,7 @@ class CheckContext:
 
 
 def find_conditions(state: SelfState, limits: SelfCheckLimits, now: datetime) -> list[Condition]:
-    """List everything that is wrong, the worst first."""
+    """List everything that is wrong, the worst first; of one level, what does more harm first."""
     context = CheckContext(state, limits, now)
     conditions = [condition for check in CHECKS for condition in check(context)]
     return sorted(conditions, key=lambda condition: -condition.level.rank)
@@ -194,6 +203,22 @@ def _check_triage(context: CheckContext) -> Iterator[Condition]:
             fix="Read the log for the error and the batch; the events stay in the table `event` with the "
             "column `problem`. Fix the sender or the rule, then let the sender send them again.",
             since=aside.since,
+        )
+
+
+def _check_backlog(context: CheckContext) -> Iterator[Condition]:
+    backlog = context.state.backlog
+    if backlog is not None and context.lasts(backlog.since, context.limits.report_after):
+        yield Condition(
+            code="FIRSTCAUSE_TRIAGE_BEHIND",
+            level=Level.DEGRADED,
+            part="triage",
+            about=None,
+            summary=f"Triage is behind: {backlog.events:,} events wait and are in no incident yet.",
+            detail="",
+            fix="Nothing is lost. Stop what floods; if that is the usual rate, give firstcause more CPU; "
+            "docs/performance.md has figures.",
+            since=backlog.since,
         )
 
 
@@ -331,13 +356,15 @@ def _check_routes(context: CheckContext) -> Iterator[Condition]:
         elif all(member.is_log for member in usable) and not any(member.failure for member in members):
             yield Condition(
                 code="FIRSTCAUSE_NOTIFIED_BY_LOG_ONLY",
-                level=Level.NOTICE,
+                # Whoever wrote a route with the console alone has decided so.
+                level=Level.NOTICE if route.is_configured else Level.INCOMPLETE,
                 part="notifications",
                 about=route.name,
-                summary=f"Messages of the route {route.name} go to firstcause's log only.",
+                summary=f"Messages of the route {route.name} go to firstcause's log only"
+                + ("." if route.is_configured else ": nobody's phone rings."),
                 detail="",
-                fix="Configure a notifier, such as [plugins.webhook] or [plugins.mail]; "
-                "docs/notifying.md lists them.",
+                fix="Configure a notifier in config.toml, such as [plugins.webhook] with a url, or "
+                "[plugins.mail]; docs/notifying.md lists them. Then run `firstcause drill`.",
                 since=context.state.started_at,
             )
 
@@ -365,6 +392,19 @@ def _describe_unreachable_route(
 
 
 def _check_probes(context: CheckContext) -> Iterator[Condition]:
+    if context.state.lacks_probes:
+        yield Condition(
+            code="FIRSTCAUSE_NOTHING_PROBED",
+            level=Level.INCOMPLETE,
+            part="probes",
+            about=None,
+            summary="No probe is set up: what breaks without reporting an error goes unseen.",
+            detail="",
+            fix="Add a probe to config.toml, such as [plugins.http.checks.website] with a url; "
+            "docs/probes.md lists them. If you want to see reported errors only, set [health] "
+            "expect_probes = false.",
+            since=context.state.started_at,
+        )
     for probe in context.state.hanging_probes:
         yield Condition(
             code="FIRSTCAUSE_PROBE_HANGING",
@@ -382,15 +422,16 @@ def _check_probes(context: CheckContext) -> Iterator[Condition]:
 CHECKS: Sequence[Callable[[CheckContext], Iterator[Condition]]] = (
     _check_store,
     _check_loops,
-    _check_triage,
     _check_intake,
+    _check_triage,
     _check_listeners,
+    _check_routes,
+    _check_notifiers,
+    _check_backlog,
+    _check_plugins,
     _check_rules,
     _check_switched_off_rules,
     _check_waiting_evaluation,
-    _check_plugins,
-    _check_notifiers,
-    _check_routes,
     _check_probes,
 )
 

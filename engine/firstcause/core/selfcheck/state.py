@@ -110,10 +110,11 @@ class NotifierState:
 
 @dataclass(frozen=True)
 class RouteState:
-    """A route. notifiers: their names, in the order in which they are tried."""
+    """A route. notifiers: their names, in order. is_configured: config.toml has it."""
 
     name: str
     notifiers: tuple[str, ...]
+    is_configured: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,14 @@ class HangingProbe:
     """A probe whose check did not return in time and still runs."""
 
     name: str
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """Events that wait for triage, more than are usual. since: from when on there were so many."""
+
+    events: int
     since: datetime
 
 
@@ -141,6 +150,7 @@ class SelfState:
     started_at: when this process began. store_failure: why the store cannot be written.
     intake_full_since: since when events are refused, as too many wait.
     store_excess: that the store is above [store] max_bytes and nothing more may be deleted.
+    lacks_probes: whether there should be a probe and is none. backlog: None while triage keeps up.
     """
 
     started_at: datetime
@@ -157,3 +167,5 @@ class SelfState:
     set_aside: SetAside | None = None
     intake_full_since: datetime | None = None
     store_excess: Failure | None = None
+    lacks_probes: bool = False
+    backlog: Backlog | None = None

@@ -70,12 +70,24 @@ def summarize_status(
     if down or degraded:
         words = [f"{name} is down" for name in down] + [f"{name} is degraded" for name in degraded]
         return {"tone": "watch", "answer": "Almost.", "sentence": f"No errors, but {', '.join(words[:3])}."}
+    blind_spot = _find_blind_spot(components, conditions)
+    if blind_spot is not None:
+        return {"tone": "watch", **blind_spot}
+    sentence = "All open incidents are silenced." if open_incidents else "All is well."
+    return {"tone": "good", "answer": "Yes.", "sentence": sentence}
+
+
+def _find_blind_spot(
+    components: Sequence[Mapping[str, Any]], conditions: Sequence[Mapping[str, Any]]
+) -> dict[str, str] | None:
+    """Find why nobody can say that all is well although no error is open; None where one can."""
     if any(condition["level"] == Level.DEGRADED for condition in conditions):
-        return {
-            "tone": "watch",
-            "answer": "Almost.",
-            "sentence": "No errors, but firstcause itself needs attention.",
-        }
-    if open_incidents:
-        return {"tone": "good", "answer": "Yes.", "sentence": "All open incidents are silenced."}
-    return {"tone": "good", "answer": "Yes.", "sentence": "All is well."}
+        return {"answer": "Almost.", "sentence": "No errors, but firstcause itself needs attention."}
+    if not components:
+        sentence = "No errors are open, but no probe looks whether anything works."
+        return {"answer": "Unknown.", "sentence": sentence}
+    if all(component["status"] is None for component in components):
+        return {"answer": "Unknown.", "sentence": "No errors are open, and the probes have yet to run."}
+    if any(condition["level"] == Level.INCOMPLETE for condition in conditions):
+        return {"answer": "Almost.", "sentence": "No errors, but nobody would be told of one."}
+    return None

@@ -1,0 +1,24 @@
+"""Incidents keep the strongest verdict about their root, so that what was told stays told
+
+Revision ID: 0008
+Revises: 0004
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0008"
+down_revision = "0004"
+
+DOCUMENT = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+
+
+def upgrade() -> None:
+    op.add_column("incident", sa.Column("root_verdict", DOCUMENT))
+
+
+def downgrade() -> None:
+    op.drop_column("incident", "root_verdict")
