@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from firstcause.errors import Mistake
+    from firstcause.rulefiles.load import RuleBook
     from firstcause.simulation.rule_tests import RuleTestResult
 
 
@@ -90,11 +91,33 @@ def check(ctx: Context, *, paths: tuple[str, ...], as_json: bool) -> None:
             [mistake for mistake in error.mistakes if selection.includes(Path(mistake.path))], as_json=as_json
         )
         return
+    limits = _describe_limits(book)
     if as_json:
-        show_json({"mistakes": []})
+        show_json({"mistakes": [], "limits": limits})
     else:
         entries = len(book.catalog.entries)
+        echo(
+            "limits: {sets} rule sets; a fact passes at most {branches} of {max_branches} branches of one; "
+            "the costliest rule {rule} makes {combinations:,} of {max_combinations:,} combinations".format(
+                **limits
+            )
+        )
         echo(f"{len(book.files)} files, {entries} entries, {len(book.rules)} rules: no mistakes")
+
+
+def _describe_limits(book: RuleBook) -> dict[str, Any]:
+    """Describe how near the rules are to what the engine bears."""
+    from firstcause.inference.combination_estimate import MAX_ESTIMATED_COMBINATIONS, estimate_combinations
+    from firstcause.inference.engine import measure_limits
+
+    costs = {placed.rule.id: estimate_combinations(placed.rule) for placed in book.rules}
+    costliest = max(costs, key=lambda rule_id: costs[rule_id], default="")
+    return {
+        **dataclasses.asdict(measure_limits(book.rules)),
+        "rule": costliest,
+        "combinations": costs.get(costliest, 0),
+        "max_combinations": MAX_ESTIMATED_COMBINATIONS,
+    }
 
 
 def _show_mistakes(mistakes: Sequence[Mistake], *, as_json: bool) -> None:

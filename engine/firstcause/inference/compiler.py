@@ -33,6 +33,10 @@ GATE_FACT: AssertedFact = {"id": "gate", "gate": 1}
 """The fact that is asserted last; no other fact has its field, and no rule fires before it."""
 
 
+_FIELD_ORDER = {"code": 0, "rule": 1, "verdict": 2, "name": 3, "probe": 4, "component": 5}
+"""The fields whose values tell facts apart best come first in the tests of a pattern."""
+
+
 @dataclass
 class _KindVocabulary:
     """The short names by which durable-rules knows the fields and marks of one kind of fact."""
@@ -159,7 +163,10 @@ def compile_rule(rule: Rule, vocabulary: Vocabulary) -> CompiledRule:
     def compile_tests(pattern: Pattern) -> CompiledPattern:
         tests: list[tuple[str, str | int]] = [("k", vocabulary.encode_kind(pattern.kind))]
         joins: list[tuple[str, int, str]] = []
-        for name, test in pattern.root.items():
+        # Literals first, and codes before other fields: a fact that fails them passes no branch after them.
+        for name, test in sorted(
+            pattern.root.items(), key=lambda item: (_FIELD_ORDER.get(item[0], 9), item[0])
+        ):
             if join := parse_reference(test):
                 other, other_field = join
                 own_word = vocabulary.encode_field(pattern.kind, name)
@@ -167,12 +174,16 @@ def compile_rule(rule: Rule, vocabulary: Vocabulary) -> CompiledRule:
                 joins.append((own_word, indexes[other], other_word))
             elif name != "kind":
                 tests.append(_compile_test(pattern.kind, name, test, vocabulary))
-        return CompiledPattern(tuple(tests), tuple(joins))
+        return CompiledPattern((tests[0], *sorted(tests[1:], key=_test_order)), tuple(joins))
 
     return CompiledRule(
         tuple(compile_tests(pattern) for pattern in rule.when.values()),
         tuple(compile_tests(pattern) for pattern in rule.unless.values()),
     )
+
+
+def _test_order(test: tuple[str, str | int]) -> bool:
+    return not isinstance(test[1], str)
 
 
 def _compile_test(kind: str, name: str, test: Condition, vocabulary: Vocabulary) -> tuple[str, str | int]:

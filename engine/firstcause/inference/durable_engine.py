@@ -35,6 +35,10 @@ _MAX_REMEMBERED_CHARS = 4_000
 """Matches are remembered for so many small sets of facts: in a storm, hundreds of tenants report the same."""
 
 
+class EngineLimitError(Exception):
+    """The engine refused facts, as they pass more of the set's tests at once than it can hold."""
+
+
 def _make_session_id() -> str:
     return f"s{next(_unique_ids)}"
 
@@ -74,7 +78,10 @@ class RuleSet:
         self._handle: Any = self._engine.create_ruleset(name, json.dumps({**definitions, **internal_rules}))
 
     def run(self, facts: Sequence[Mapping[str, str | int]]) -> list[Match]:
-        """Return all matches among these facts, whose `id`s differ, in a session that is then deleted."""
+        """Return all matches among these facts, whose `id`s differ, in a session that is then deleted.
+
+        EngineLimitError: the engine cannot hold so many branches; a smaller set can.
+        """
         payload = json.dumps(
             [{**fact, "sid": self._sid} for fact in (*facts, {"id": _ALWAYS_RULE, _ALWAYS_RULE: 1})]
         )
@@ -83,7 +90,10 @@ class RuleSet:
         sid = self._sid
         # After an error the session stays, as deleting it might crash the process; the next one is another.
         self._sid = _make_session_id()
-        _code, state = self._engine.assert_facts(self._handle, payload)
+        try:
+            _code, state = self._engine.assert_facts(self._handle, payload)
+        except self._engine.error as error:
+            raise EngineLimitError(str(error)) from error
         found = [match for match in self._collect_matches(state) if match[0] != _ALWAYS_RULE]
         self._engine.delete_state(self._handle, sid)
         self._sid = sid

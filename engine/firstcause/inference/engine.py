@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ from firstcause.inference.language import (
 )
 from firstcause.inference.limited_rules import REST, LimitedRule, LimitedRules
 from firstcause.inference.rule_group import RuleGroup
+from firstcause.inference.rule_sets import MAX_BRANCHES, allot_rules
 from firstcause.inference.stratification import could_match, find_cycles, stratify
 from firstcause.inference.variables import fill_template, parse_reference
 
@@ -38,11 +40,23 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from firstcause.inference.match_bounds import Excess
+    from firstcause.inference.rule_sets import AllottedSet
 
 log = logging.getLogger("firstcause.inference")
 
-MAX_RULES_PER_SET = 200
-"""Maximum rules in one rule set: with more than about 500, durable-rules never returns from creating it."""
+
+@dataclass(frozen=True)
+class SetLimits:
+    """How near the rules are to what one rule set bears.
+
+    sets: rule sets. rules: in the largest of them. branches: that one fact can pass, in the fullest of them,
+    of max_branches.
+    """
+
+    sets: int
+    rules: int
+    branches: int
+    max_branches: int = MAX_BRANCHES
 
 
 class Inference:
@@ -63,18 +77,15 @@ class Inference:
         self.limited_rules = LimitedRules()
         self._strata: list[list[RuleGroup]] = []
         try:
-            for indexes in stratify([placed.rule for placed in self._rules]):
+            allotted = _allot_strata(self._rules, self._vocabulary)
+            self.limits_of_sets = _measure_limits(allotted)
+            for sets in allotted:
                 self._strata.append([])
-                for start in range(0, len(indexes), MAX_RULES_PER_SET):
-                    self._strata[-1].append(self._compile_group(indexes[start : start + MAX_RULES_PER_SET]))
+                for rule_set in sets:
+                    self._strata[-1].append(RuleGroup(rule_set.rules))
         except BaseException:
             self.close()
             raise
-
-    def _compile_group(self, indexes: Sequence[int]) -> RuleGroup:
-        return RuleGroup(
-            {index: compile_rule(self._rules[index].rule, self._vocabulary) for index in indexes}
-        )
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -218,6 +229,27 @@ class Inference:
             for sets in self._strata:
                 while sets:
                     sets.pop().close()
+
+
+def _allot_strata(rules: Sequence[PlacedRule], vocabulary: Vocabulary) -> list[list[AllottedSet]]:
+    return [
+        allot_rules({index: compile_rule(rules[index].rule, vocabulary) for index in indexes})
+        for indexes in stratify([placed.rule for placed in rules])
+    ]
+
+
+def _measure_limits(strata: Sequence[Sequence[AllottedSet]]) -> SetLimits:
+    sets = [allotted for stratum in strata for allotted in stratum]
+    return SetLimits(
+        len(sets),
+        max((len(allotted.rules) for allotted in sets), default=0),
+        max((allotted.branches for allotted in sets), default=0),
+    )
+
+
+def measure_limits(rules: Sequence[PlacedRule]) -> SetLimits:
+    """Measure how near valid rules are to what one rule set bears, without making the sets."""
+    return _measure_limits(_allot_strata(rules, Vocabulary()))
 
 
 def _select_numbers(test: Condition) -> Iterator[float]:

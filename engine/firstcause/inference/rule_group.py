@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from firstcause.inference.compiler import GATE_FACT
-from firstcause.inference.durable_engine import RuleSet
-from firstcause.inference.match_bounds import PatternTable, find_excesses
+from firstcause.inference.durable_engine import EngineLimitError, RuleSet
+from firstcause.inference.match_bounds import Excess, PatternTable, find_excesses
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from firstcause.inference.compiler import AssertedFact, CompiledRule
     from firstcause.inference.durable_engine import Match
-    from firstcause.inference.match_bounds import Excess
+
+log = logging.getLogger("firstcause.inference")
 
 
 class RuleGroup:
@@ -24,6 +27,7 @@ class RuleGroup:
         self._table = PatternTable(rules)
         self._full_set = RuleSet(self._define_rules(()))
         self._reduced: tuple[frozenset[int], RuleSet] | None = None
+        self._halves: tuple[RuleGroup, ...] = ()
 
     def run(
         self, facts: Sequence[AssertedFact], switched_off: Collection[int]
@@ -32,6 +36,8 @@ class RuleGroup:
 
         switched_off: indexes of rules to leave out.
         """
+        if self._halves:
+            return self._run_halves(facts, switched_off)
         taken = self._table.take(facts)
         running = [index for index in self._rules if index not in switched_off]
         # A rule that cannot fire makes combinations, too, of the facts that others need.
@@ -42,7 +48,34 @@ class RuleGroup:
         needed = taken.find_needed(index for index in firing if index not in left_out)
         if not needed:
             return [], excesses
-        return self._select_set(frozenset(left_out)).run([*needed, dict(GATE_FACT)]), excesses
+        try:
+            return self._select_set(frozenset(left_out)).run([*needed, dict(GATE_FACT)]), excesses
+        except EngineLimitError as error:
+            # `rule_sets` keeps rules below the limits that were measured. Should there be another
+            # one, half of the rules stay below it: a rule must never stop the others, or triage.
+            if not self._halve(error):
+                return [], [*excesses, *(Excess(index, 0) for index in self._rules)]
+            return self._run_halves(facts, switched_off)
+
+    def _halve(self, error: EngineLimitError) -> bool:
+        """Replace this group by two of half its rules; False where it has one rule."""
+        if len(self._rules) == 1:
+            return False
+        log.warning("rules: %s; the set of %d rules is halved", error, len(self._rules))
+        middle = len(self._rules) // 2
+        self._halves = (
+            RuleGroup(dict(islice(self._rules.items(), middle))),
+            RuleGroup(dict(islice(self._rules.items(), middle, None))),
+        )
+        return True
+
+    def _run_halves(
+        self, facts: Sequence[AssertedFact], switched_off: Collection[int]
+    ) -> tuple[list[Match], list[Excess]]:
+        results = [half.run(facts, switched_off) for half in self._halves]
+        return [match for matches, _ in results for match in matches], [
+            excess for _, excesses in results for excess in excesses
+        ]
 
     def _select_set(self, left_out: frozenset[int]) -> RuleSet:
         if not left_out:
@@ -64,3 +97,5 @@ class RuleGroup:
         """Free the memory. The group cannot be run afterwards."""
         self._close_reduced()
         self._full_set.close()
+        for half in self._halves:
+            half.close()

@@ -16,8 +16,14 @@ from firstcause.inference.variables import parse_reference
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from firstcause.core.model import VerdictKind
+
 VERDICT_FACT_KIND = "verdict"
 """The kind of fact that a verdict becomes for later rules."""
+
+
+_MAX_CIRCLES = 10
+"""Longer circles of verdicts that are looked for at once."""
 
 
 def stratify(rules: Sequence[Rule]) -> list[list[int]]:
@@ -36,16 +42,29 @@ def stratify(rules: Sequence[Rule]) -> list[list[int]]:
 
 
 def find_cycles(rules: Sequence[Rule]) -> Iterator[tuple[int, str]]:
-    """Yield each circle of verdicts once: the index of one of its rules, and a message with the fix."""
+    """Yield circles of verdicts: the index of one of the rules, and a message with the fix.
+
+    Rules that look at their own verdicts come first, and alone, as each is in circles with many others. Of
+    longer circles at most `_MAX_CIRCLES` are looked for.
+    """
     graph = find_dependencies(rules)
-    while cycle := _find_cycle(graph):
-        rule_ids = [rules[index].id for index in (*cycle, cycle[0])]
-        text = f"verdicts go in a circle: {' looks at '.join(rule_ids)}; make one of the patterns narrower"
-        yield cycle[0], text
-        graph[cycle[0]].discard(cycle[1 % len(cycle)])
+    own = [index for index, others in graph.items() if index in others]
+    for index in own:
+        yield index, _describe_circle(rules, [index])
+    for _ in range(0 if own else _MAX_CIRCLES):
+        cycle = _find_cycle(graph)
+        if not cycle:
+            return
+        yield cycle[0], _describe_circle(rules, cycle)
+        graph[cycle[0]] = graph[cycle[0]] - {cycle[1]}
 
 
-def _find_cycle(graph: Mapping[int, set[int]]) -> list[int]:
+def _describe_circle(rules: Sequence[Rule], cycle: Sequence[int]) -> str:
+    rule_ids = [rules[index].id for index in (*cycle, cycle[0])]
+    return f"verdicts go in a circle: {' looks at '.join(rule_ids)}; make one of the patterns narrower"
+
+
+def _find_cycle(graph: Mapping[int, frozenset[int]]) -> list[int]:
     """Return the indexes of one circle of rules, each of which looks at verdicts of the next.
 
     Empty if none.
@@ -60,15 +79,28 @@ def _find_cycle(graph: Mapping[int, set[int]]) -> list[int]:
     return []
 
 
-def find_dependencies(rules: Sequence[Rule]) -> dict[int, set[int]]:
+def find_dependencies(rules: Sequence[Rule]) -> dict[int, frozenset[int]]:
     """Map the index of each rule to the indexes of rules that could give a verdict that it looks for."""
+    producers: dict[tuple[frozenset[VerdictKind], int], list[int]] = {}
+    for index, rule in enumerate(rules):
+        key = frozenset(then.kind for then in rule.then), rule.priority
+        producers.setdefault(key, []).append(index)
+    by_pattern: dict[str, frozenset[int]] = {}
+
+    def find_producers(pattern: Pattern) -> frozenset[int]:
+        # Rules that give the same verdicts are asked once, and rules that ask the same share the answer.
+        key = pattern.model_dump_json()
+        if key not in by_pattern:
+            groups = [[index] for group in producers.values() for index in group]
+            if "rule" not in pattern.root:
+                groups = list(producers.values())
+            by_pattern[key] = frozenset(
+                index for group in groups if can_produce(rules[group[0]], pattern) for index in group
+            )
+        return by_pattern[key]
+
     return {
-        index: {
-            other_index
-            for pattern in _select_verdict_patterns(rule)
-            for other_index, producer in enumerate(rules)
-            if can_produce(producer, pattern)
-        }
+        index: frozenset[int]().union(*map(find_producers, _select_verdict_patterns(rule)))
         for index, rule in enumerate(rules)
     }
 
