@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from firstcause.core.reading import Reading
     from firstcause.core.root_cause.attribution import FactFilter
     from firstcause.core.root_cause.graphs import CauseGraph
+    from firstcause.core.root_cause.reach import Reach
 
 
 def count_affected_tenants(active: Iterable[Alert]) -> dict[str, int]:
@@ -52,12 +53,17 @@ def scope_facts(
     affected_tenants: Mapping[str, int],
     now: datetime,
     is_wanted: FactFilter,
+    reach: Reach | None = None,
 ) -> list[Fact]:
-    """Build the alert facts of one scope, and the edge facts that `is_wanted` selects."""
+    """Build the alert facts of one scope, and the edge facts that `is_wanted` selects.
+
+    reach: which alerts may reach each other by their places; None where that is not known.
+    """
     facts = [
         alert_fact(alert, catalog, affected_tenants.get(alert.fault, 0), now) for alert in visible_alerts
     ]
-    return facts + [edge_fact(candidate) for candidate in find_candidates(visible_alerts, graph, is_wanted)]
+    candidates = find_candidates(visible_alerts, graph, is_wanted, reach)
+    return facts + [edge_fact(candidate) for candidate in candidates]
 
 
 def alert_fact(alert: Alert, catalog: Catalog, affected_tenants: int, now: datetime) -> Fact:

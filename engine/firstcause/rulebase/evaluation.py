@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from firstcause.core import facts
 from firstcause.core.root_cause.attribution import MANUAL_RULE, rank_verdicts
-from firstcause.core.root_cause.suspects import SuspectAnalyzer
+from firstcause.core.root_cause.reach import Reach
+from firstcause.core.root_cause.suspects import SuspectAnalyzer, place_alerts
 from firstcause.store import alerts
 
 if TYPE_CHECKING:
@@ -78,8 +79,12 @@ class ScopeEvaluator:
         self._history = history
         self.postponed: tuple[str | None, ...] = ()
         self._affected_tenants = facts.count_affected_tenants(active.values())
+        inputs, places = place_alerts(
+            (*active.values(), *history.ended_alerts), rulebase.diagnosis_inputs(common)
+        )
+        self._reach = Reach(places, inputs.graph)
         self._analyzer = SuspectAnalyzer(
-            rulebase.diagnosis_inputs(common), common, history.notified_faults, rulebase.wants_fact
+            inputs, common, history.notified_faults, rulebase.wants_fact, places
         )
         self._analyses: dict[str | None, SuspectAnalysis] = {}
         self._ended_by_tenant: dict[str | None, list[Alert]] = defaultdict(list)
@@ -127,6 +132,7 @@ class ScopeEvaluator:
             self._affected_tenants,
             self._now,
             rulebase.wants_fact,
+            self._reach,
         )
         tenants = [tenant] if tenant is not None else self._by_tenant
         tenant_facts = [

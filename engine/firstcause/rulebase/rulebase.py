@@ -34,12 +34,16 @@ _EdgePairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Rulebase:
-    """One consistent set of rules. `close` frees the rule engine's memory; call it last."""
+    """One consistent set of rules. `close` frees the rule engine's memory; call it last.
+
+    islands: component -> the number of its part of the graph that the site wrote down.
+    """
 
     book: RuleBook
     graph: CauseGraph
     inference: Inference
     depends_on: Mapping[str, tuple[str, ...]]
+    islands: Mapping[str, int] = field(default_factory=dict)
     _wanted_facts: dict[tuple[str, tuple[tuple[str, Scalar], ...]], bool] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -70,7 +74,15 @@ class Rulebase:
         extra_edges = tuple(
             (str(fact["component"]), str(fact["on"])) for fact in facts if _is_dependency(fact)
         )
-        return DiagnosisInputs(self._graph_with(extra_edges), self.book.signals, self.book.weights)
+        return DiagnosisInputs(
+            self._graph_with(extra_edges),
+            self.book.signals,
+            self.book.weights,
+            names=self.book.names,
+            islands=self.islands,
+            causes=self.graph,
+            components=frozenset(self.islands).union(*extra_edges),
+        )
 
     def _graph_with(self, extra_edges: _EdgePairs) -> ComponentGraph:
         # Several threads ask. The graph is kept in a local, as another thread may clear the cache meanwhile.
@@ -137,4 +149,9 @@ def load_rulebase(
         name: (*book.depends_on.get(name, ()), *depends_on.get(name, ()))
         for name in dict.fromkeys((*book.depends_on, *depends_on))
     }
-    return Rulebase(book, CauseGraph(causes), Inference(book.rules), edges)
+    site_edges = {
+        name: (*book.site_depends_on.get(name, ()), *depends_on.get(name, ()))
+        for name in dict.fromkeys((*book.site_depends_on, *depends_on))
+    }
+    islands = ComponentGraph(site_edges).number_islands()
+    return Rulebase(book, CauseGraph(causes), Inference(book.rules), edges, islands)

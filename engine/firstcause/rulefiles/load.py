@@ -12,10 +12,12 @@ from firstcause.core.catalog import Catalog, Entry, EntryBody
 from firstcause.core.grouping.parts import PartPolicy
 from firstcause.core.root_cause.ranking import Weights
 from firstcause.core.root_cause.signals import Signals
+from firstcause.core.topology.names import NamePolicy
 from firstcause.core.text.similarity import MIN_SCORE
 from firstcause.errors import Mistake, RuleFileError
 from firstcause.inference.language import PlacedRule
 from firstcause.inference.patterns import compile_matcher
+from firstcause.resources import shipped_path
 from firstcause.rulefiles.catalog_checks import check_sources
 from firstcause.rulefiles.extends import apply_extensions
 from firstcause.rulefiles.rule_file import RuleSource, SourceItem, fill_source, open_source
@@ -34,6 +36,7 @@ LIKENESS_THRESHOLD = "message_likeness"
 
 DIAGNOSIS_PREFIX = "diagnosis_"
 PART_PREFIX = "part_"
+NAME_PREFIX = "topology_"
 """The prefix of the thresholds that weigh evidence; see `core.root_cause.ranking.Weights`."""
 
 RETIRED_FOLDER = "deprecated"
@@ -62,12 +65,16 @@ class PlacedTest:
 class RuleBook:
     """The contents of all rule files. depends_on: the components that each component cannot work without.
 
+    site_depends_on: those of them that a site's own files say.
+
     paths: each file by its name in `files`.
     """
 
     catalog: Catalog
     rules: tuple[PlacedRule, ...]
     depends_on: Mapping[str, tuple[str, ...]]
+    site_depends_on: Mapping[str, tuple[str, ...]]
+    names: NamePolicy
     signals: Signals
     weights: Weights
     parts: PartPolicy
@@ -177,17 +184,38 @@ def _build_from_thresholds(settings_class: type[T], prefix: str, values: Mapping
 
 
 def _build_part_policy(values: Mapping[str, ThresholdValue]) -> PartPolicy:
-    lists = {
+    return PartPolicy(**_read_lists(values, PART_PREFIX, ("tags", "ignored")))
+
+
+def _build_name_policy(values: Mapping[str, ThresholdValue], aliases: Mapping[str, str]) -> NamePolicy:
+    names = ("host_attributes", "host_programs", "exporters", "alias_labels")
+    return NamePolicy(**_read_lists(values, NAME_PREFIX, names), aliases=aliases)
+
+
+def _read_lists(
+    values: Mapping[str, ThresholdValue], prefix: str, names: Iterable[str]
+) -> dict[str, tuple[str, ...]]:
+    return {
         name: tuple(str(item) for item in value)
-        for name in ("tags", "ignored")
-        if isinstance(value := values.get(PART_PREFIX + name), tuple | list)
+        for name in names
+        if isinstance(value := values.get(prefix + name), tuple | list)
     }
-    return PartPolicy(**lists)
 
 
 def _read_likeness(values: Mapping[str, ThresholdValue]) -> float:
     value = values.get(LIKENESS_THRESHOLD)
     return float(value) if isinstance(value, int | float) else MIN_SCORE
+
+
+def _collect_edges(sources: Iterable[RuleSource]) -> dict[str, tuple[str, ...]]:
+    """Collect what each component depends on: the file's own component, and those under `topology`."""
+    edges: dict[str, dict[str, None]] = {}
+    for source in sources:
+        if source.header is not None:
+            written = {source.header.component: source.header.depends_on}
+            for name, others in (*written.items(), *source.header.topology.items()):
+                edges.setdefault(name, {}).update(dict.fromkeys(others))
+    return {name: tuple(others) for name, others in edges.items()}
 
 
 def _build_rule_book(sources: Sequence[RuleSource], values: Mapping[str, ThresholdValue]) -> RuleBook:
@@ -196,11 +224,15 @@ def _build_rule_book(sources: Sequence[RuleSource], values: Mapping[str, Thresho
         for source in sources
         for item in source.entries
     ]
-    depends_on: dict[str, tuple[str, ...]] = {}
-    for source in sources:
-        if source.header is not None:
-            name = source.header.component
-            depends_on[name] = tuple(dict.fromkeys((*depends_on.get(name, ()), *source.header.depends_on)))
+    shipped = shipped_path("rules").resolve()
+    own_sources = [source for source in sources if not Path(source.path).resolve().is_relative_to(shipped)]
+    aliases = {
+        alias: name
+        for source in sources
+        if source.header is not None
+        for name, others in source.header.aliases.items()
+        for alias in others
+    }
     return RuleBook(
         catalog=Catalog(
             entries,
@@ -212,7 +244,9 @@ def _build_rule_book(sources: Sequence[RuleSource], values: Mapping[str, Thresho
             for source in sources
             for item in source.rules
         ),
-        depends_on=depends_on,
+        depends_on=_collect_edges(sources),
+        site_depends_on=_collect_edges(own_sources),
+        names=_build_name_policy(values, aliases),
         signals=_build_signals(sources),
         weights=_build_from_thresholds(Weights, DIAGNOSIS_PREFIX, values),
         parts=_build_part_policy(values),

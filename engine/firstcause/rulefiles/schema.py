@@ -15,6 +15,7 @@ from firstcause.inference.language import Alias, Literal, Rule
 from firstcause.rulefiles.fact_schema import FIELDS_BY_KIND, build_field_conditions
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+ComponentName = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Component = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]*$", max_length=120)]
 
 
@@ -125,10 +126,14 @@ class RuleFile(Frozen):
 
     thresholds: values that rules use as `$thresholds.name` and that a site may override.
     signals: what alerts may be about, and how a fault shows itself to the components around it.
+    topology: component -> the components that it depends on, for components without a file of their own.
+    aliases: component -> its other names, such as a host, a program or a DNS name.
     """
 
     component: Component
     depends_on: tuple[Component, ...] = ()
+    topology: dict[ComponentName, tuple[ComponentName, ...]] = Field(default_factory=dict)
+    aliases: dict[ComponentName, tuple[ComponentName, ...]] = Field(default_factory=dict)
     thresholds: dict[Alias, Literal | tuple[Literal, ...]] = Field(default_factory=dict)
     catalog: tuple[EntryBody | Extension, ...] = ()
     signals: tuple[Signal, ...] = ()

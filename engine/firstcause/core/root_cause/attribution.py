@@ -14,10 +14,15 @@ if TYPE_CHECKING:
 
     from firstcause.core.model import Scalar
     from firstcause.core.root_cause.graphs import CauseGraph
+    from firstcause.core.root_cause.reach import Reach
+    from firstcause.core.topology.places import Place
 
     FactFilter = Callable[[str, Mapping[str, Scalar]], bool]
 
 _ATTRIBUTION_KINDS = (VerdictKind.ROOT_CAUSE, VerdictKind.CASCADE)
+
+_MAX_JUDGED = 100
+"""Alerts of one code and tenant of which one is chosen as the cause of an effect."""
 
 MAX_CAUSES_PER_EFFECT = 20
 """The pairs that an alert may be the effect of; its nearest causes."""
@@ -50,13 +55,18 @@ def in_scope(cause: Alert, effect: Alert) -> bool:
 
 
 def find_candidates(
-    visible: Sequence[Alert], graph: CauseGraph, is_wanted: FactFilter = want_every_fact
+    visible: Sequence[Alert],
+    graph: CauseGraph,
+    is_wanted: FactFilter = want_every_fact,
+    reach: Reach | None = None,
 ) -> list[Candidate]:
     """Find the wanted pairs of cause and effect in one scope; one pair an effect is the best.
 
+    reach: which places reach each other; None where places are not known.
+
     An effect gets its nearest `MAX_CAUSES_PER_EFFECT` causes, so the pairs grow linearly with the alerts.
     """
-    causes = _CauseIndex(visible, graph, is_wanted)
+    causes = _CauseIndex(visible, graph, is_wanted, reach)
     return [
         Candidate(cause, effect, hops, (effect.first_seen - cause.first_seen).total_seconds(), is_best)
         for effect in visible
@@ -65,12 +75,15 @@ def find_candidates(
 
 
 class _CauseIndex:
-    """Finds the causes of an effect, the nearest first; those of one code and tenant have the same."""
+    """Finds the causes of an effect, the nearest first; those of one code, tenant and place have the same."""
 
-    def __init__(self, visible: Sequence[Alert], graph: CauseGraph, is_wanted: FactFilter) -> None:
+    def __init__(
+        self, visible: Sequence[Alert], graph: CauseGraph, is_wanted: FactFilter, reach: Reach | None
+    ) -> None:
         self._graph = graph
         self._is_wanted = is_wanted
-        self._found: dict[tuple[str, str | None], list[tuple[int, Alert, bool]]] = {}
+        self._reach = reach
+        self._found: dict[tuple[str, str | None, Place | None], list[tuple[int, Alert, bool]]] = {}
         self._alerts: dict[tuple[str, str | None], list[Alert]] = {}
         self._codes = {alert.code for alert in visible}
         for alert in sorted(visible, key=_precedence_key):
@@ -78,24 +91,26 @@ class _CauseIndex:
 
     def find(self, effect: Alert) -> list[tuple[int, Alert, bool]]:
         """Return the causes with their steps, and whether each is the best."""
-        key = effect.code, effect.tenant
+        place = self._reach.locate(effect) if self._reach is not None else None
+        key = effect.code, effect.tenant, place
         if key not in self._found:
-            self._found[key] = self._search(*key)
+            self._found[key] = self._search(effect)
         return self._found[key]
 
-    def _search(self, effect_code: str, tenant: str | None) -> list[tuple[int, Alert, bool]]:
+    def _search(self, effect: Alert) -> list[tuple[int, Alert, bool]]:
+        effect_code = effect.code
         all_hops = self._graph.find_causes(effect_code)
         hops_by_code = {code: all_hops[code] for code in all_hops.keys() & self._codes}
         if not hops_by_code:
             return []
-        nearest = self._merge(hops_by_code, tenant, 1)
+        nearest = self._merge(hops_by_code, effect, 1)
         wanted_codes = {
             code: hops
             for code, hops in hops_by_code.items()
             if self._wants_pair(code, effect_code, is_best=False)
         }
         best = nearest[0] if nearest else None
-        found = self._merge(wanted_codes, tenant, MAX_CAUSES_PER_EFFECT)
+        found = self._merge(wanted_codes, effect, MAX_CAUSES_PER_EFFECT)
         others = [(hops, cause, False) for hops, cause in found if best is None or cause is not best[1]]
         if best is None or not self._wants_pair(best[1].code, effect_code, is_best=True):
             return others
@@ -107,19 +122,37 @@ class _CauseIndex:
         )
 
     def _merge(
-        self, hops_by_code: Mapping[str, int], tenant: str | None, limit: int
+        self, hops_by_code: Mapping[str, int], effect: Alert, limit: int
     ) -> list[tuple[int, Alert]]:
-        """Return the nearest causes of these codes: by steps, then the same tenant, then by precedence."""
+        """Return the nearest causes of these codes that can reach the effect.
+
+        Those near by place come first, then by steps, then the same tenant, then by precedence.
+        """
+        tenant = effect.tenant
         lists = [
-            [(hops, cause) for cause in self._alerts.get((code, owner), ())[:limit]]
+            [(hops, cause) for cause in self._list_reaching((code, owner), effect, limit)]
             for code, hops in hops_by_code.items()
             for owner in {tenant, None}
         ]
         return heapq.nsmallest(
             limit,
             itertools.chain.from_iterable(lists),
-            key=lambda pair: (pair[0], pair[1].tenant != tenant, *_precedence_key(pair[1])),
+            key=lambda pair: (
+                -self._judge(pair[1], effect),
+                pair[0],
+                pair[1].tenant != tenant,
+                *_precedence_key(pair[1]),
+            ),
         )
+
+    def _list_reaching(self, owner: tuple[str, str | None], effect: Alert, limit: int) -> list[Alert]:
+        """List the first alerts of a code that can reach the effect, those that are near first."""
+        alerts = self._alerts.get(owner, ())[:_MAX_JUDGED]
+        reaching = [alert for alert in alerts if self._judge(alert, effect) > 0]
+        return sorted(reaching, key=lambda alert: -self._judge(alert, effect))[:limit]
+
+    def _judge(self, cause: Alert, effect: Alert) -> int:
+        return self._reach.judge(cause, effect) if self._reach is not None else 1
 
 
 def _precedence_key(alert: Alert) -> tuple[int, float, str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from firstcause.core.root_cause.ranking import Suspect, diagnose, entry_point_signals
+from firstcause.core.root_cause.ranking import MAX_STEPS, Suspect, diagnose, entry_point_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from firstcause.core.root_cause.graphs import ComponentGraph
     from firstcause.core.root_cause.ranking import Evidence, Prior, Weights
@@ -39,6 +42,7 @@ def find_roots(
     weights: Weights,
     user_signals: Collection[str] = (),
     priors: Sequence[Prior] = (),
+    islands: Mapping[str, int] = MappingProxyType({}),
 ) -> list[Finding]:
     """Find the roots, the likeliest of each storm first.
 
@@ -46,10 +50,12 @@ def find_roots(
     at that root, or the catalog knows its alert. Otherwise it coincides with the first root.
 
     user_signals: the signals by which users notice the failure; empty to derive them from the evidence.
+    islands: component -> the part of the graph that the site wrote down. Two parts are apart.
     """
+    storms = join_storms(evidence, split_storms(graph, evidence, weights), weights, islands)
     return [
         finding
-        for storm in split_storms(graph, evidence, weights)
+        for storm in storms
         for finding in _find_storm_roots(graph, evidence, storm, weights, user_signals, priors)
     ]
 
@@ -80,6 +86,7 @@ def _find_storm_roots(
         )
         explained = {unexplained[position] for position in root.explains}
         explained |= {index for index in unexplained if evidence[index].component == root.component}
+        explained |= _find_repeated(graph, evidence, unexplained, root.component)
         if not roots or _is_separate_root(root, [evidence[index] for index in explained], weights):
             roots.append(Finding(root, explained, ranked))
         else:
@@ -88,13 +95,33 @@ def _find_storm_roots(
     return roots
 
 
+def _find_repeated(
+    graph: ComponentGraph, evidence: Sequence[Evidence], unexplained: Sequence[int], root: str
+) -> set[int]:
+    """Find what callers report of the root in its own words: a full disk has the same code at both."""
+    own_codes = {
+        evidence[index].label
+        for index in unexplained
+        if evidence[index].component == root and evidence[index].catalogued
+    }
+    dependents = graph.dependents_of(root, MAX_STEPS) if own_codes else {}
+    return {
+        index
+        for index in unexplained
+        if evidence[index].label in own_codes and evidence[index].component in dependents
+    }
+
+
 def _may_have_separate_root(unexplained: Iterable[Evidence], weights: Weights) -> bool:
     """Whether any remaining evidence could be a root of its own, so that a search is worth its time."""
     return any(_is_cause_sign(item, weights) for item in unexplained)
 
 
 def _is_cause_sign(evidence: Evidence, weights: Weights) -> bool:
-    return evidence.catalogued or (not evidence.signal.spreads and evidence.strength >= weights.apart)
+    """Whether an alert says by itself that a fault is at its component."""
+    if evidence.catalogued:
+        return not evidence.symptom
+    return not evidence.signal.spreads and evidence.strength >= weights.apart
 
 
 def enough_callers_fail(suspect: Suspect, weights: Weights) -> bool:
@@ -103,8 +130,99 @@ def enough_callers_fail(suspect: Suspect, weights: Weights) -> bool:
     return is_enough and suspect.callers_failing >= weights.silent_share * suspect.callers
 
 
-def _is_separate_root(root: Suspect, explained: Iterable[Evidence], weights: Weights) -> bool:
-    return any(_is_cause_sign(item, weights) for item in explained if item.component == root.component)
+def _is_separate_root(root: Suspect, explained: Collection[Evidence], weights: Weights) -> bool:
+    """Whether an unexplained fault is one of its own: a known or critical one, or one with its own effects.
+
+    Where detectors are noisy, a mild sign of a cause is there for no reason in every second storm.
+    """
+    signs = [
+        item
+        for item in explained
+        if item.component == root.component and item.host is None and _is_cause_sign(item, weights)
+    ]
+    if any(item.catalogued or item.critical for item in signs):
+        return True
+    effects = {item.component for item in explained if item.signal.spreads} - {root.component}
+    return bool(signs) and len(effects) >= weights.own_effects
+
+
+def join_storms(
+    evidence: Sequence[Evidence],
+    storms: Iterable[Sequence[int]],
+    weights: Weights,
+    islands: Mapping[str, int],
+) -> list[list[int]]:
+    """Join storms that began together where nothing says that they are apart.
+
+    Two parts of a graph that the site wrote down are apart. So is what is about a host on which nothing else
+    fails, unless so much fails that this is no coincidence.
+    """
+    ordered = sorted(storms, key=lambda storm: _storm_order(evidence, storm))
+    joined: list[_JoinedStorm] = []
+    for storm in sorted(ordered, key=lambda storm: _is_about_host(evidence, storm)):
+        other = _JoinedStorm.of(evidence, storm, islands)
+        target = next((group for group in joined if group.may_take(other, weights)), None)
+        if target is None:
+            joined.append(other)
+        else:
+            target.take(other)
+    return [sorted(group.indexes) for group in joined]
+
+
+def _storm_order(evidence: Sequence[Evidence], storm: Sequence[int]) -> tuple[float, str, str]:
+    return min((evidence[index].time_s, evidence[index].component, evidence[index].label) for index in storm)
+
+
+def _is_about_host(evidence: Sequence[Evidence], storm: Sequence[int]) -> bool:
+    return all(evidence[index].host is not None for index in storm)
+
+
+@dataclass
+class _JoinedStorm:
+    """Storms that are taken for one."""
+
+    indexes: list[int]
+    times: list[float]
+    components: set[str]
+    islands: set[int]
+    about_host: bool
+    joinable: bool
+
+    @classmethod
+    def of(cls, evidence: Sequence[Evidence], storm: Sequence[int], islands: Mapping[str, int]) -> _JoinedStorm:
+        items = [evidence[index] for index in storm]
+        components = {item.component for item in items}
+        return cls(
+            list(storm),
+            sorted(item.time_s for item in items),
+            components,
+            {islands[name] for name in components if name in islands},
+            _is_about_host(evidence, storm),
+            any(item.named for item in items),
+        )
+
+    def may_take(self, other: _JoinedStorm, weights: Weights) -> bool:
+        if not (self.joinable and other.joinable):
+            return False
+        if self.islands and other.islands and self.islands.isdisjoint(other.islands):
+            return False
+        if other.about_host and len(self.components) < weights.join_components:
+            return False
+        is_late = other.times[0] > self.times[0] + weights.within
+        return not is_late and self._gap_s(other) <= weights.join
+
+    def _gap_s(self, other: _JoinedStorm) -> float:
+        """Seconds between the nearest alerts of the two."""
+        place = bisect(self.times, other.times[0])
+        before = other.times[0] - self.times[place - 1] if place else math.inf
+        after = self.times[place] - other.times[0] if place < len(self.times) else math.inf
+        return min(before, after)
+
+    def take(self, other: _JoinedStorm) -> None:
+        self.indexes += other.indexes
+        self.times = sorted((*self.times, *other.times))
+        self.components |= other.components
+        self.islands |= other.islands
 
 
 def split_storms(

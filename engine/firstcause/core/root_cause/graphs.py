@@ -100,6 +100,42 @@ class ComponentGraph:
             for other in others:
                 self._callers.setdefault(other, []).append(name)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The components that have an edge."""
+        return frozenset((*(name for name, others in self._callees.items() if others), *self._callers))
+
+    def list_edges(self) -> list[tuple[str, str]]:
+        """List (caller, callee), in order."""
+        return sorted((name, other) for name, others in self._callees.items() for other in others)
+
+    def extend(self, edges: Mapping[str, Iterable[str]]) -> ComponentGraph:
+        """Return the graph with further edges; itself if it has them all."""
+        new = {
+            name: [other for other in others if other != name and other not in self._callees.get(name, ())]
+            for name, others in edges.items()
+        }
+        if not any(new.values()):
+            return self
+        merged: dict[str, tuple[str, ...]] = dict(self._callees)
+        for name, others in new.items():
+            merged[name] = (*merged.get(name, ()), *others)
+        return ComponentGraph(merged)
+
+    def number_islands(self) -> dict[str, int]:
+        """Number the parts of the graph that no edge joins. component -> number."""
+        numbers: dict[str, int] = {}
+        for name in sorted(self.names):
+            if name in numbers:
+                continue
+            number, queue = len(numbers), deque([name])
+            while queue:
+                current = queue.popleft()
+                if current not in numbers:
+                    numbers[current] = number
+                    queue.extend(self.neighbours(current))
+        return numbers
+
     def __contains__(self, name: object) -> bool:
         """Whether the graph has an edge of the component."""
         return bool(self._callees.get(str(name))) or str(name) in self._callers

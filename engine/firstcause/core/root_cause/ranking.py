@@ -49,6 +49,10 @@ class Weights:
     apart: strength that a component's own sign of a cause needs to be a second root in the same storm.
     silent_callers, silent_share: how many callers, and which share of all, must fail before a silent
         component is considered the root.
+    join: seconds between alerts of one storm where no graph says that they are close.
+    join_components: components that a storm needs to take in what is about a host of its own.
+    symptom_causes: causes in the catalog from which on a code is a symptom, and no cause of its own.
+    own_effects: alerts elsewhere that a mild sign of a cause must explain to be a second root.
     within, near: seconds, and steps in the graph, that separate alerts of one storm at most.
     probe_down, probe_up: nats for the status that its probe reports.
     changed: nats for a recent change. again: nats for having been the root before.
@@ -79,6 +83,10 @@ class Weights:
     incumbent: float = 0.5
     surely: float = 3.0
     near: float = 6
+    join: float = 600.0
+    join_components: float = 5
+    symptom_causes: float = 45
+    own_effects: float = 2
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,9 @@ class Evidence:
     label: the alert as reasons name it.
     catalogued: whether the catalog has the alert, so that its code tells more about its cause than its
         component does.
+    symptom: whether very much can cause its code. critical: its severity.
+    host: the host that it is about, None for what is about a service.
+    named: whether the alert itself says where it is, not only the catalog.
     """
 
     component: str
@@ -98,6 +109,10 @@ class Evidence:
     time_s: float
     label: str
     catalogued: bool = False
+    symptom: bool = False
+    critical: bool = False
+    host: str | None = None
+    named: bool = True
 
 
 @dataclass(frozen=True)

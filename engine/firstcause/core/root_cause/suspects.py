@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from firstcause.core.fact_kinds import LinkFact, SuspectFact
@@ -11,6 +11,7 @@ from firstcause.core.grouping.fingerprint import silent_fingerprint
 from firstcause.core.model import Alert, Severity
 from firstcause.core.root_cause.attribution import want_every_fact
 from firstcause.core.root_cause.clustering import Finding, find_roots
+from firstcause.core.root_cause.graphs import CauseGraph
 from firstcause.core.root_cause.ranking import (
     Evidence,
     Prior,
@@ -18,6 +19,8 @@ from firstcause.core.root_cause.ranking import (
     diagnose,
     entry_point_signals,
 )
+from firstcause.core.topology.names import NamePolicy
+from firstcause.core.topology.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -37,11 +40,23 @@ _RECENT_S = 1800.0
 
 @dataclass(frozen=True)
 class DiagnosisInputs:
-    """What the diagnosis is based on; all of it comes from rule files and configuration."""
+    """What the diagnosis is based on; all of it comes from rule files and configuration.
+
+    islands: component -> the part of the graph that the site wrote down; two parts are apart.
+    components: those that the site or learned edges name, apart from the shipped files.
+    """
 
     graph: ComponentGraph
     signals: Signals
     weights: Weights
+    names: NamePolicy = NamePolicy()
+    islands: Mapping[str, int] = field(default_factory=dict)
+    components: frozenset[str] = frozenset()
+    causes: CauseGraph = field(default_factory=lambda: CauseGraph({}))
+
+    def is_symptom(self, code: str) -> bool:
+        """Whether so much can cause the code that, unexplained, it is no cause of its own."""
+        return len(self.causes.find_causes(code)) >= self.weights.symptom_causes
 
 
 @dataclass(frozen=True)
@@ -62,28 +77,35 @@ class SuspectAnalysis:
     doubtful: frozenset[tuple[str, str]]
 
 
-def locate_alert(alert: Alert, graph: ComponentGraph) -> str | None:
-    """Locate an alert in the graph: its service if the graph has it, else its component, else None."""
-    return next((name for name in (alert.service, alert.component) if name in graph), None)
-
-
-def build_evidence(alert: Alert, inputs: DiagnosisInputs) -> Evidence | None:
-    """Build the evidence of an alert; None if the graph does not have its component or no signal matches."""
-    component = locate_alert(alert, inputs.graph)
-    if component is None or alert.code == SILENT_CODE:
+def build_evidence(alert: Alert, inputs: DiagnosisInputs, places: Places) -> Evidence | None:
+    """Build the evidence of an alert; None if nothing says where it is or no signal matches."""
+    place = places.locate(alert)
+    if place.component is None or alert.code == SILENT_CODE:
+        return None
+    if not place.named and place.component not in inputs.graph:
         return None
     weight = weigh_alert(alert, inputs.signals, inputs.weights)
     if weight is None:
         return None
     signal, strength = weight
     return Evidence(
-        component=component,
+        component=place.component,
         signal=signal,
         strength=strength,
         time_s=alert.first_seen.timestamp(),
         label=alert.code,
         catalogued=alert.catalogued,
+        symptom=alert.catalogued and inputs.is_symptom(alert.code),
+        critical=alert.severity is Severity.CRITICAL,
+        host=place.host if place.bound else None,
+        named=place.named,
     )
+
+
+def place_alerts(alerts: Collection[Alert], inputs: DiagnosisInputs) -> tuple[DiagnosisInputs, Places]:
+    """Locate the alerts; the graph then has the calls that their texts name, too."""
+    places = Places(alerts, inputs.components, inputs.names)
+    return replace(inputs, graph=inputs.graph.extend(places.edges)), places
 
 
 class Weighable(Protocol):
@@ -139,8 +161,10 @@ class SuspectAnalyzer:
         known_facts: Sequence[Fact],
         notified_faults: Collection[str] = (),
         is_wanted: FactFilter = want_every_fact,
+        places: Places | None = None,
     ) -> None:
         self._inputs = inputs
+        self.places = places or Places((), inputs.components, inputs.names)
         self._notified_faults = notified_faults
         self._is_wanted = is_wanted
         self._priors = tuple(derive_priors(known_facts, inputs.weights))
@@ -182,7 +206,7 @@ class SuspectAnalyzer:
     def _get_evidence(self, alert: Alert) -> Evidence | None:
         key = alert.fingerprint, alert.stored_id
         if key not in self._evidence:
-            self._evidence[key] = build_evidence(alert, self._inputs)
+            self._evidence[key] = build_evidence(alert, self._inputs, self.places)
         return self._evidence[key]
 
     def _find_roots(
@@ -194,7 +218,12 @@ class SuspectAnalyzer:
         key = _to_evidence_key(evidence, weights), incumbents
         if key not in self._findings:
             self._findings[key] = find_roots(
-                self._inputs.graph, evidence, weights, self._user_signals, (*self._priors, *incumbents)
+                self._inputs.graph,
+                evidence,
+                weights,
+                self._user_signals,
+                (*self._priors, *incumbents),
+                self._inputs.islands,
             )
         return self._findings[key]
 
@@ -208,7 +237,17 @@ def _to_evidence_key(evidence: Sequence[Evidence], weights: Weights) -> Hashable
     is_close = not times or times[-1] - times[0] <= min(weights.skew, weights.within)
     places = {time: float(rank) if is_close else time - times[0] for rank, time in enumerate(times)}
     return tuple(
-        (item.component, item.signal.name, item.strength, item.label, item.catalogued, places[item.time_s])
+        (
+            item.component,
+            item.signal.name,
+            item.strength,
+            item.label,
+            item.catalogued,
+            item.critical,
+            item.host,
+            item.named,
+            places[item.time_s],
+        )
         for item in evidence
     )
 
@@ -217,7 +256,9 @@ def rank_suspects(
     visible: Iterable[Alert], inputs: DiagnosisInputs, known_facts: Sequence[Fact]
 ) -> list[Suspect]:
     """Rank all components that may be the root of the visible alerts, the likeliest first."""
-    evidence = [item for alert in visible if (item := build_evidence(alert, inputs)) is not None]
+    alerts = list(visible)
+    inputs, places = place_alerts(alerts, inputs)
+    evidence = [item for alert in alerts if (item := build_evidence(alert, inputs, places)) is not None]
     user_signals = user_visible_signals(known_facts, inputs.signals) or entry_point_signals(
         inputs.graph, evidence
     )
@@ -378,8 +419,13 @@ def _link_facts(
             effect = alerts[index]
             if effect.fingerprint == root_alert.fingerprint or not effect.active:
                 continue
-            codes_known = root_alert.catalogued and effect.catalogued and root_alert.code != SILENT_CODE
-            if not is_wanted("link", {"relation": relation, "codes_known": codes_known}):
+            both_known = root_alert.catalogued and effect.catalogued and root_alert.code != SILENT_CODE
+            # What many things cause, and what the root's own error looks like at its callers, is no cause.
+            joins = not effect.catalogued or evidence[index].symptom or root_alert.code == effect.code
+            joins = joins or evidence[index].host is not None
+            codes_known = both_known and not joins
+            known_fields = {"relation": relation, "codes_known": codes_known, "joins": joins}
+            if not is_wanted("link", known_fields):
                 continue
             yield LinkFact(
                 id=f"link:{root_alert.fingerprint}:{effect.fingerprint}",
@@ -391,4 +437,5 @@ def _link_facts(
                 signal=evidence[index].signal.name,
                 confidence=round(finding.root.confidence, 3),
                 codes_known=codes_known,
+                joins=joins,
             ).to_fact()
