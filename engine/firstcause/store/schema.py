@@ -15,7 +15,7 @@ from firstcause.store.inbox_journal import JournalInbox
 if TYPE_CHECKING:
     from firstcause.store.database import Database
 
-HEAD = "0004"
+HEAD = "0005"
 """The schema version that this program needs; a test holds it to the newest migration."""
 
 
