@@ -58,7 +58,7 @@ class StoreClaim:
                 if error.sign_of_life is None or is_renewed:
                     raise
                 if first_sign is None:
-                    log.info("the store has the claim of a daemon that may have ended; looking whether it does")
+                    log.info("a daemon that may have ended has the claim on the store; waiting for its end")
                 first_sign = error.sign_of_life
                 if stopping.wait(CONFIRM_INTERVAL_S):
                     raise

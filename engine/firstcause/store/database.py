@@ -163,7 +163,7 @@ class Database:
         returns whether it had been lost, and raises StoreError where it cannot be taken again.
         renews_itself: the lock of a Postgres store is renewed by a thread; otherwise only by `confirm`.
         """
-        lock = self._create_daemon_lock(renews_itself)
+        lock = self._create_daemon_lock(renews_itself=renews_itself)
         with self._translate_lock_errors():
             lock.acquire()
 
@@ -192,7 +192,7 @@ class Database:
             with self._translate_lock_errors():
                 self._daemon_lock.check(conn)
 
-    def _create_daemon_lock(self, renews_itself: bool) -> locks.DaemonLock:
+    def _create_daemon_lock(self, *, renews_itself: bool) -> locks.DaemonLock:
         if not self.is_sqlite:
             return ClaimRow(self.engine, renews_itself=renews_itself)
         if _is_in_memory(self.engine.url):
@@ -314,10 +314,10 @@ def _create_engine(url: str) -> sa.Engine:
         defaults = {"connect_timeout": _CONNECT_TIMEOUT_S, **_KEEPALIVES}
         connect_args = {name: value for name, value in defaults.items() if name not in parsed.query}
         engine = sa.create_engine(parsed, pool_pre_ping=True, pool_size=8, connect_args=connect_args)
-        sa.event.listen(engine, "connect", _on_postgres_connect)
-        return engine
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise StoreError(_format_unusable_url(error)) from error
+    sa.event.listen(engine, "connect", _on_postgres_connect)
+    return engine
 
 
 def _on_postgres_connect(connection: Any, _record: Any) -> None:
