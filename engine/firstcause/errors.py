@@ -6,6 +6,7 @@ FirstcauseError
 ├── InferenceUnavailableError  durable-rules does not import here
 ├── IntakeError            a sender's bytes are refused, with the HTTP status that says so
 ├── StoreError             the database is away, newer than this program, or refuses
+│   ├── StoreHeldError      another daemon works on it
 │   └── StoreUnavailableError  it, or the inbox beside it, cannot be used now
 ├── NotFoundError          no such incident, probe, notifier
 └── DeliveryError          a notifier could not deliver; knows permanent from retryable
@@ -70,6 +71,14 @@ class IntakeError(FirstcauseError):
 
 class StoreError(FirstcauseError):
     """The database cannot be used. The text says why and how to fix it."""
+
+
+class StoreHeldError(StoreError):
+    """Another daemon works on the store. sign_of_life: changes while that daemon lives; None if it must."""
+
+    def __init__(self, message: str, *, sign_of_life: object = None) -> None:
+        super().__init__(message)
+        self.sign_of_life = sign_of_life
 
 
 class StoreUnavailableError(StoreError):

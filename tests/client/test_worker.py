@@ -340,7 +340,7 @@ def test_one_that_cannot_be_rendered_takes_no_other_along(
 ) -> None:
     client = made(server.url)
     client.report(code="A")
-    client._queue.put(CapturedError({"id": object()}, 0.0))
+    client._queue.append(CapturedError({"id": object()}, 0.0))
     client.report(code="B")
     assert client.flush(10)
     wait_until(lambda: len(server.accepted) == 3, "the loss to be told")

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from firstcause.daemon.store_claim import MAX_UNCONFIRMED_S, StoreClaim
 from firstcause.daemon.supervisor import Daemon
-from firstcause.errors import StoreError, StoreUnavailableError
+from firstcause.errors import StoreError, StoreHeldError, StoreUnavailableError
 from firstcause.store.database import Database
 from support.firstcause_process import wait_until
 
@@ -35,13 +35,7 @@ def take_over(stage: Stage, other: Database, stack: contextlib.ExitStack) -> Non
         Path(f"{other.engine.url.database}.lock").unlink()
     else:
         with other.write() as conn:
-            conn.execute(
-                sa.text(
-                    "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database"
-                    " ON pg_database.oid = database WHERE locktype = 'advisory'"
-                    " AND datname = current_database() AND pid <> pg_backend_pid()"
-                )
-            )
+            conn.execute(sa.text("UPDATE store_claim SET expires_at = now() - interval '1 s'"))
 
     def take() -> bool:
         with contextlib.suppress(StoreError):
@@ -96,7 +90,7 @@ def test_a_lost_lock_is_taken_again_and_logged(
     stage: Stage, other: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     claim = StoreClaim(stage.app)
-    claim.take()
+    claim.take(threading.Event())
     with contextlib.ExitStack() as stack:
         take_over(stage, other, stack)
         with pytest.raises(StoreError, match="another firstcause daemon runs"):
@@ -110,7 +104,6 @@ def test_a_lost_lock_is_taken_again_and_logged(
             return True
         return False
 
-    # Postgres notices that a session has ended a moment later.
     wait_until(confirm, "the lock")
     claim.require()
     (record,) = caplog.records
@@ -123,12 +116,56 @@ def test_a_lost_lock_is_taken_again_and_logged(
 def test_a_store_that_does_not_answer_is_no_longer_claimed(stage: Stage) -> None:
     now = [0.0]
     claim = StoreClaim(stage.app, lambda: now[0])
-    claim.take()
+    claim.take(threading.Event())
     now[0] = MAX_UNCONFIRMED_S
     claim.require()
     now[0] += 1
-    with pytest.raises(StoreUnavailableError, match=r"has not answered for 21 s; check that"):
+    with pytest.raises(StoreUnavailableError, match=r"has not answered for 11 s; check that"):
         claim.require()
     claim.confirm()
     claim.require()
     claim.release()
+
+
+def test_what_a_daemon_writes_after_it_lost_its_store_is_refused(stage: Stage, other: Database) -> None:
+    claim = StoreClaim(stage.app)
+    claim.take(threading.Event())
+    database = stage.app.database
+    with contextlib.ExitStack() as stack:
+        with database.fence_writes(), database.write():
+            pass
+        take_over(stage, other, stack)
+        # It has not noticed yet.
+        claim.require()
+        with (
+            database.fence_writes(),
+            pytest.raises(StoreHeldError, match="another firstcause daemon runs"),
+            database.write(),
+        ):
+            pytest.fail("the transaction began")
+        with database.write():
+            """What a person decides here is no work of the daemon."""
+    claim.release()
+
+
+def test_a_daemon_takes_the_claim_of_one_that_ended_elsewhere_without_a_word(stage: Stage) -> None:
+    if stage.app.database.is_sqlite:
+        pytest.skip("SQLite's lock ends with its process")
+    with stage.app.database.write() as conn:
+        conn.execute(
+            sa.text(
+                "INSERT INTO store_claim VALUES (1, 7, 'gone|another machine|12|34|x', now(),"
+                " clock_timestamp() + interval '2 s')"
+            )
+        )
+    claim = StoreClaim(stage.app)
+    claim.take(threading.Event())
+    claim.require()
+    claim.release()
+    claim.take(threading.Event())
+    claim.release()
+
+
+def test_a_daemon_that_lives_elsewhere_keeps_its_claim(stage: Stage, other: Database) -> None:
+    with other.hold_daemon_lock(), pytest.raises(StoreHeldError, match="another firstcause daemon runs"):
+        StoreClaim(stage.app).take(threading.Event())

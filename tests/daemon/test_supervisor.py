@@ -69,7 +69,7 @@ def test_it_ends_also_where_the_last_of_it_was_triaged_a_moment_after_a_look(
     stage.app.intake.accept([stage.event(0, "A")], stage.time(0))
     running = Daemon(stage.app)
     monkeypatch.setattr(EventIntake, "stored_count", 0)
-    running._store_claim.take()
+    running._store_claim.take(running._stopping)
     limit = stage.app.intake.backlog_limit
     limit.refresh()
     assert limit.full

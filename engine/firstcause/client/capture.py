@@ -32,6 +32,12 @@ class CapturedError(NamedTuple):
     location: CodeLocation | None = None
 
 
+class FlushMark:
+    """Stands in the queue behind what flush() waits for."""
+
+    is_reached = False
+
+
 def capture_error(
     error: BaseException | None,
     params: Mapping[str, Any],

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-import atexit
 import itertools
 import os
-import queue
 import sys
 import threading
 import time
 import weakref
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from firstcause.client.capture import CapturedError, capture_error
+from firstcause.client import hosting
+from firstcause.client.capture import CapturedError, FlushMark, capture_error
 from firstcause.client.context import get_bound_fields
 from firstcause.client.loss_counter import LossCounter
+from firstcause.client.wakeup import Wakeup
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from firstcause.client.exception_info import CodeLocation
     from firstcause.client.settings import Settings
     from firstcause.client.worker import Worker
 
 _REPORTED_ATTRIBUTE = "_firstcause_reported"
+_POLL_INTERVAL_S = 0.005
+"""Seconds between two looks of flush() and close().
+
+They must not wait for a lock: that of a thread that is older than gevent's patches stops all greenlets.
+"""
+
 _REPEAT_WINDOW_S = 60.0
 """Seconds within which an exception that is passed on is not reported again by those it passes."""
 
@@ -36,12 +45,15 @@ class Client:
 
     def _reset_state(self) -> None:
         """As if there were nothing yet: also in a forked child, where the parent's thread does not run."""
+        self._pid = os.getpid()
         self.losses = LossCounter()
-        self._queue: queue.SimpleQueue[CapturedError | threading.Event | None] = queue.SimpleQueue()
+        # Not a queue: one that is older than gevent's patches waits in C, and stops all greenlets.
+        self._queue: deque[CapturedError | FlushMark] = deque()
+        self._inheritance: hosting.Inheritance | None = None
         self._reporting = threading.local()
         # Reentrant: a signal's handler may report while the thread is started.
         self._start_lock = threading.RLock()
-        self._closing = threading.Event()
+        self._wakeup = Wakeup()
         self._thread: threading.Thread | None = None
         self._worker: Worker | None = None
         self._prefix = os.urandom(8).hex()
@@ -63,6 +75,7 @@ class Client:
         """
         if not self.settings.url:
             return None
+        self._notice_fork()
         if getattr(self._reporting, "on", False):
             # A __str__ that logs an error, or the worker itself, could loop for ever.
             if threading.current_thread() is not self._thread:
@@ -72,13 +85,12 @@ class Client:
         try:
             if error is not None and self._was_just_reported(error) and once:
                 return None
-            if self._queue.qsize() >= self.settings.queue_size:
+            if len(self._queue) >= self.settings.queue_size:
                 self.losses.add("the queue was full")
                 return None
             event_id = fields["id"] = str(fields.get("id") or self.new_id())
-            self._queue.put(capture_error(error, fields, get_bound_fields(), location, timestamp))
-            if self._thread is None:
-                self.start()
+            self._queue.append(capture_error(error, fields, get_bound_fields(), location, timestamp))
+            self._rouse_worker()
         except Exception:  # noqa: BLE001 - what reports errors must not be one
             self.losses.add("could not be taken")
             return None
@@ -86,6 +98,12 @@ class Client:
             return event_id
         finally:
             self._reporting.on = False
+
+    def _rouse_worker(self) -> None:
+        if self._thread is None:
+            self.start()
+        elif (worker := self._worker) is not None and worker.is_idle:
+            self._wakeup.wake()
 
     def new_id(self) -> str:
         return f"{self._prefix}-{next(self._id_counter)}"
@@ -102,14 +120,28 @@ class Client:
 
     def start(self) -> None:
         """The thread, where it is not there."""
+        self._notice_fork()
+        if hosting.is_before_fork():
+            self._wait_for_fork()
+            return
         with self._start_lock:
-            if self._thread is None:
-                self._closing = threading.Event()
-                self._thread = threading.Thread(
-                    target=self._run_worker, name="firstcause-client", daemon=True
-                )
+            if self._thread is not None:
+                return
+            self._wakeup = Wakeup()
+            self._thread = threading.Thread(target=self._run_worker, name="firstcause-client", daemon=True)
+            try:
                 self._thread.start()
-                _close_at_exit()
+            except RuntimeError:
+                # At the interpreter's end, or where the system has no more threads.
+                self._thread = None
+                self._create_worker().abandon()
+            else:
+                hosting.call_at_exit(close_all)
+
+    def _wait_for_fork(self) -> None:
+        if self._inheritance is None:
+            self._inheritance = hosting.Inheritance()
+            hosting.call_in_workers(start_all)
 
     def _run_worker(self) -> None:
         # Nothing that is reported on this thread is: it would be about the reporting.
@@ -120,40 +152,61 @@ class Client:
         with _IMPORT_LOCK:
             # Only here: an application that reports nothing pays for no HTTP, JSON and gzip.
             from firstcause.client.worker import Worker
-        self._worker = Worker(self.settings, self._queue, self.losses, self.new_id, self._closing)
+        self._worker = Worker(self.settings, self._queue, self.losses, self.new_id, self._wakeup)
         return self._worker
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until all that was reported before is with the daemon; False where it is not by then."""
-        if self._thread is None and self._queue.empty():
+        if self._thread is None and not self._queue:
             return True
         self.start()
-        flushed = threading.Event()
-        self._queue.put(flushed)
-        return flushed.wait(self.settings.timeout if timeout is None else timeout)
+        mark = FlushMark()
+        self._queue.append(mark)
+        self._wakeup.wake()
+        _poll(lambda: mark.is_reached, self.settings.timeout if timeout is None else timeout)
+        return mark.is_reached
 
     def close(self, timeout: float | None = None) -> None:
         """Send what is queued; the rest goes to disk. A later report starts a new worker."""
+        if self._pid != os.getpid():
+            return
         with self._start_lock:
             thread, self._thread = self._thread, None
         if thread is None:
             return
-        self._closing.set()
-        self._queue.put(None)
-        thread.join(self.settings.exit_within if timeout is None else timeout)
+        self._wakeup.close()
+        _poll(
+            lambda: not thread.is_alive() or (self._worker is not None and self._worker.is_finished),
+            self.settings.exit_within if timeout is None else timeout,
+        )
         if self._worker is not None:
             self._worker.abandon()
 
+    def _notice_fork(self) -> None:
+        # uWSGI forks without the interpreter's knowledge.
+        if self._pid != os.getpid():
+            self.reset_after_fork()
+
     def reset_after_fork(self) -> None:
-        """In a forked child: what waits is the parent's, who still has it."""
+        """In a forked child: what waits is the parent's, who still has it.
+
+        uWSGI's first process never sends: what waits there is its first worker's.
+        """
+        inheritance, inherited = self._inheritance, self._queue
         self._reset_state()
+        if inheritance is not None and inheritance.take():
+            self._queue.extend(inherited)
+
+
+def _poll(is_reached: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_reached() and time.monotonic() < deadline:
+        time.sleep(_POLL_INTERVAL_S)
 
 
 _CLIENTS: weakref.WeakSet[Client] = weakref.WeakSet()
 _IMPORT_LOCK = threading.Lock()
 """Held while modules are loaded on the thread; a child that is forked in the midst could never load them."""
-
-_registered = {"exit": False}
 
 
 def close_all() -> None:
@@ -161,15 +214,11 @@ def close_all() -> None:
         client.close()
 
 
-def _close_at_exit() -> None:
-    util = sys.modules.get("multiprocessing.util")
-    process = sys.modules.get("multiprocessing.process")
-    if util is not None and process is not None and process.parent_process() is not None:
-        # Children of multiprocessing end without atexit.
-        util.Finalize(None, close_all, exitpriority=1)
-    elif not _registered["exit"]:
-        _registered["exit"] = True
-        atexit.register(close_all)
+def start_all() -> None:
+    """In a worker of uWSGI's, after its fork."""
+    for client in list(_CLIENTS):
+        if client.settings.url:
+            client.start()
 
 
 def _reset_in_child() -> None:

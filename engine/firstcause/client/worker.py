@@ -6,7 +6,6 @@ import contextlib
 import encodings.idna  # noqa: F401 - else imported when first a name is looked up, maybe during a fork
 import logging
 import math
-import queue
 import random
 import socket
 import threading
@@ -15,7 +14,7 @@ from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from firstcause.client.capture import CapturedError
+from firstcause.client.capture import CapturedError, FlushMark
 from firstcause.client.event_builder import render_line
 from firstcause.client.loss_counter import LossCounter, format_losses
 from firstcause.client.transport import SendResponse, SendResult, Transport
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from firstcause.client.settings import Settings
+    from firstcause.client.wakeup import Wakeup
 
 _POLL_INTERVAL_S = 0.05
 _MAX_POLLS = 40
@@ -51,38 +51,40 @@ class Worker:
     def __init__(
         self,
         settings: Settings,
-        event_queue: queue.SimpleQueue[CapturedError | threading.Event | None],
+        event_queue: deque[CapturedError | FlushMark],
         losses: LossCounter,
         new_id: Callable[[], str],
-        closing: threading.Event,
+        wakeup: Wakeup,
     ) -> None:
-        self.closing = closing
+        self.is_idle = self.is_finished = False
+        self._wakeup = wakeup
         self._settings, self._queue, self._losses, self._new_id = settings, event_queue, losses, new_id
         self._transport = Transport(settings)
         self._spool = _open_spool(settings)
         self._batch: deque[CapturedError] = deque()
         self._held: list[bytes] = []
         self._held_lock = threading.Lock()
-        self._flush_waiters: list[threading.Event] = []
+        self._flush_marks: list[FlushMark] = []
         self._host = socket.gethostname()
         self._retry_at = 0.0
         self._failures = 0
         self._loss_report_at = self._expire_at = self._spool_retry_at = 0.0
 
     def run(self) -> None:
-        """Until `closing` is set; what is then left is sent or kept."""
-        while not self.closing.is_set():
+        """Until it is closed; what is then left is sent or kept."""
+        while not self._wakeup.is_closing:
             try:
                 self._gather_batch()
                 self._run_step()
             except Exception:  # noqa: BLE001 - the thread must outlive whatever is wrong
                 _log.exception("firstcause client: unexpected error; it continues")
-                self.closing.wait(1.0)
+                self._wakeup.wait(1.0)
         try:
             self._finish_sending()
         except Exception:  # noqa: BLE001 - so must the application
             _log.exception("firstcause's client could not finish")
         self._transport.close()
+        self.is_finished = True
 
     def abandon(self) -> None:
         """On another thread, where this one did not end in time: what is left goes to disk."""
@@ -98,39 +100,44 @@ class Worker:
     def _gather_batch(self) -> None:
         """What waits, after a moment in which more may come; nothing while a batch is still held."""
         if self._held:
-            self.closing.wait(max(self._retry_at - time.monotonic(), 0.0))
+            self._wait_until(self._retry_at)
             return
         idle_s = self._compute_idle_s()
         deadline = time.monotonic() + idle_s if idle_s is not None else math.inf
         # Looking now and then, rather than being woken for each: that would cost its caller.
-        if 0 < self._queue.qsize() < _MAX_BATCH_EVENTS:
-            self.closing.wait(_POLL_INTERVAL_S)
+        if 0 < len(self._queue) < _MAX_BATCH_EVENTS:
+            self._wakeup.wait(_POLL_INTERVAL_S)
         for _ in range(_MAX_POLLS):
-            if not self._queue.empty() or self.closing.is_set() or time.monotonic() >= deadline:
+            if self._queue or self._wakeup.is_closing or time.monotonic() >= deadline:
                 break
-            self.closing.wait(_POLL_INTERVAL_S)
+            self._wakeup.wait(_POLL_INTERVAL_S)
         else:
             self._wait_for_item(deadline)
         self._drain_queue(_MAX_BATCH_EVENTS)
 
+    def _wait_until(self, moment: float) -> None:
+        while not self._wakeup.is_closing and (left_s := moment - time.monotonic()) > 0:
+            self._wakeup.wait(left_s)
+
     def _wait_for_item(self, deadline: float) -> None:
         """Until something comes, after a while in which nothing did."""
-        timeout = None if deadline == math.inf else max(deadline - time.monotonic(), 0.0)
-        with contextlib.suppress(queue.Empty):
-            self._add_item(self._queue.get(timeout=timeout))
-            if self._batch:
-                self.closing.wait(_POLL_INTERVAL_S)
+        self.is_idle = True
+        while not (self._queue or self._wakeup.is_closing) and (left_s := deadline - time.monotonic()) > 0:
+            self._wakeup.wait(left_s)
+        self.is_idle = False
+        if self._queue:
+            self._wakeup.wait(_POLL_INTERVAL_S)
 
     def _drain_queue(self, max_events: int | None = None) -> None:
-        with contextlib.suppress(queue.Empty):
+        with contextlib.suppress(IndexError):
             while max_events is None or len(self._batch) < max_events:
-                self._add_item(self._queue.get_nowait())
+                self._add_item(self._queue.popleft())
 
-    def _add_item(self, item: CapturedError | threading.Event | None) -> None:
+    def _add_item(self, item: CapturedError | FlushMark) -> None:
         if isinstance(item, CapturedError):
             self._batch.append(item)
-        elif item is not None:
-            self._flush_waiters.append(item)
+        else:
+            self._flush_marks.append(item)
 
     def _compute_idle_s(self) -> float | None:
         """Seconds until there is something to do without a new event; None for as long as it likes."""
@@ -151,7 +158,7 @@ class Worker:
         elif self._held and not self._is_backing_off():
             self._send_held()
         self._report_losses()
-        self._release_waiters()
+        self._release_marks()
 
     def _is_backing_off(self) -> bool:
         return time.monotonic() < self._retry_at
@@ -269,7 +276,8 @@ class Worker:
     def _report_losses(self) -> None:
         losses = self._losses.unreported()
         now = time.monotonic()
-        if not losses or self._is_backing_off() or (now < self._loss_report_at and not self.closing.is_set()):
+        is_early = now < self._loss_report_at and not self._wakeup.is_closing
+        if not losses or self._is_backing_off() or is_early:
             return
         response = self._transport.post([self._render_loss_event(losses)])
         if response.result is SendResult.RETRY:
@@ -287,12 +295,12 @@ class Worker:
         }  # fmt: skip
         return render_line(CapturedError(fields, time.time()), self._settings, self._host)
 
-    def _release_waiters(self) -> None:
+    def _release_marks(self) -> None:
         """To those who wait in flush(), once all is sent."""
-        if self._flush_waiters and not self._held and self._queue.empty() and not self._has_spooled():
-            for waiter in self._flush_waiters:
-                waiter.set()
-            self._flush_waiters = []
+        if self._flush_marks and not self._held and not self._queue and not self._has_spooled():
+            for mark in self._flush_marks:
+                mark.is_reached = True
+            self._flush_marks = []
 
     def _finish_sending(self) -> None:
         """At the end: what is there is sent, unless the daemon is known to be away; else it goes to disk."""
@@ -303,7 +311,7 @@ class Worker:
         self._spool_held()
         if losses := self._losses.unreported():
             self._spool_lines([self._render_loss_event(losses)])
-        self._release_waiters()
+        self._release_marks()
 
 
 def _open_spool(settings: Settings) -> Spool | None:

@@ -7,7 +7,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from firstcause.errors import StoreError, StoreUnavailableError
+from firstcause.errors import StoreError, StoreHeldError, StoreUnavailableError
 
 if TYPE_CHECKING:
     import threading
@@ -20,15 +20,19 @@ log = logging.getLogger("firstcause")
 CONFIRM_INTERVAL_S = 1.0
 """Seconds between two looks whether the store still knows that this daemon has it."""
 
-MAX_UNCONFIRMED_S = 20.0
-"""Seconds after which a store that does not answer that question no longer counts as this daemon's."""
+MAX_UNCONFIRMED_S = 10.0
+"""Seconds after which a store that does not answer that question no longer counts as this daemon's.
+
+Fewer than those for which a claim on Postgres holds: another daemon may take it after that.
+"""
 
 
 class StoreClaim:
     """Holds the lock of the only daemon, and notices when it is lost.
 
-    Postgres frees the lock when its server restarts, and somebody can delete the file of SQLite's lock. Then
-    another daemon may take the store. This one takes the lock again if it can; if not, it stops work.
+    A claim on Postgres ends by its time where it is not renewed, and somebody can delete the file of SQLite's
+    lock. Then another daemon may take the store. This one takes the lock again if it can; if not, it stops
+    work.
     """
 
     def __init__(self, application: Application, clock: Callable[[], float] = time.monotonic) -> None:
@@ -39,10 +43,28 @@ class StoreClaim:
         self._confirmed_at = 0.0
         self._failure: StoreError | None = None
 
-    def take(self) -> None:
-        """Take the lock; StoreError where another daemon holds it."""
-        self._confirm = self._lock.enter_context(self._database.hold_daemon_lock())
-        self._confirmed_at = self._clock()
+    def take(self, stopping: threading.Event) -> None:
+        """Take the lock; StoreError where another daemon holds it.
+
+        It waits for the end of a claim on Postgres that nobody renews: its daemon did not stop by itself.
+        """
+        first_sign: object = None
+        while True:
+            try:
+                lock = self._database.hold_daemon_lock(renews_itself=False)
+                self._confirm = self._lock.enter_context(lock)
+            except StoreHeldError as error:
+                is_renewed = first_sign is not None and error.sign_of_life != first_sign
+                if error.sign_of_life is None or is_renewed:
+                    raise
+                if first_sign is None:
+                    log.info("a daemon that may have ended has the claim on the store; waiting for its end")
+                first_sign = error.sign_of_life
+                if stopping.wait(CONFIRM_INTERVAL_S):
+                    raise
+            else:
+                self._confirmed_at = self._clock()
+                return
 
     def confirm(self) -> None:
         """Make sure that the lock is held; take it again where it was lost. StoreError where it is not."""

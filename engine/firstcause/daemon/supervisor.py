@@ -94,7 +94,7 @@ class Daemon:
         """Prepare the store, load everything that can be wrong, then begin. Raises before anything runs."""
         app = self.application
         app.database.prepare()
-        self._store_claim.take()
+        self._store_claim.take(self._stopping)
         app.load()
         app.notifications.release_claims()
         app.wake = self._pipeline_wake.set
@@ -184,9 +184,12 @@ class Daemon:
         while not self._stopping.is_set():
             loops.beat(name)
             try:
-                if name not in _LOOPS_WITHOUT_CLAIM:
+                if name in _LOOPS_WITHOUT_CLAIM:
+                    step()
+                else:
                     self._store_claim.require()
-                step()
+                    with self.application.database.fence_writes():
+                        step()
                 wait_s = POLL_INTERVAL_S
                 loops.record_success(name)
             except FirstcauseError as error:
@@ -204,7 +207,8 @@ class Daemon:
         # What was accepted before the stop is triaged as well.
         with contextlib.suppress(FirstcauseError):
             self._store_claim.require()
-            self.application.pipeline.triage_all(utc_now())
+            with self.application.database.fence_writes():
+                self.application.pipeline.triage_all(utc_now())
 
     def _process_events(self) -> None:
         intake, pipeline = self.application.intake, self.application.pipeline

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import threading
 import time
 from contextlib import closing, contextmanager, nullcontext, suppress
 from functools import partial
@@ -22,8 +23,9 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
-from firstcause.errors import StoreError, StoreUnavailableError
+from firstcause.errors import StoreError, StoreHeldError, StoreUnavailableError
 from firstcause.store import audit, locks, schema
+from firstcause.store.claim_row import ClaimRow
 from firstcause.store.inbox import TableInbox
 from firstcause.store.inbox_journal import JournalInbox
 from firstcause.store.write_failures import WriteFailures
@@ -71,6 +73,8 @@ class Database:
         self.url = _with_driver(url)
         self.engine = _create_engine(self.url)
         self._write_lock = locks.FairLock()
+        self._daemon_lock: locks.DaemonLock | None = None
+        self._fenced_thread = threading.local()
         self.write_failures = WriteFailures()
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self.inbox = self._create_inbox()
@@ -96,6 +100,8 @@ class Database:
             ):
                 if exclusive and not self.is_sqlite:
                     locks.lock_writers(conn)
+                if exclusive:
+                    self._check_fence(conn)
                 yield conn
         except StoreUnavailableError as error:
             self.write_failures.record(str(error))
@@ -150,13 +156,14 @@ class Database:
             yield conn
 
     @contextmanager
-    def hold_daemon_lock(self) -> Iterator[Callable[[], bool]]:
-        """Hold the lock that the daemon has while it runs; StoreError where another daemon holds it.
+    def hold_daemon_lock(self, *, renews_itself: bool = True) -> Iterator[Callable[[], bool]]:
+        """Hold the lock that the daemon has while it runs; StoreHeldError where another daemon holds it.
 
         Yields `confirm`: makes sure that the lock is still held, and takes it again where it was lost. It
         returns whether it had been lost, and raises StoreError where it cannot be taken again.
+        renews_itself: the lock of a Postgres store is renewed by a thread; otherwise only by `confirm`.
         """
-        lock = self._create_daemon_lock()
+        lock = self._create_daemon_lock(renews_itself=renews_itself)
         with self._translate_lock_errors():
             lock.acquire()
 
@@ -164,14 +171,30 @@ class Database:
             with self._translate_lock_errors():
                 return lock.confirm()
 
+        previous, self._daemon_lock = self._daemon_lock, lock
         try:
             yield confirm
         finally:
+            self._daemon_lock = previous
             lock.release()
 
-    def _create_daemon_lock(self) -> locks.DaemonLock:
+    @contextmanager
+    def fence_writes(self) -> Iterator[None]:
+        """Within, this thread's exclusive writes fail with StoreHeldError once the daemon's lock is lost."""
+        self._fenced_thread.is_on = True
+        try:
+            yield
+        finally:
+            self._fenced_thread.is_on = False
+
+    def _check_fence(self, conn: sa.Connection) -> None:
+        if self._daemon_lock is not None and getattr(self._fenced_thread, "is_on", False):
+            with self._translate_lock_errors():
+                self._daemon_lock.check(conn)
+
+    def _create_daemon_lock(self, *, renews_itself: bool) -> locks.DaemonLock:
         if not self.is_sqlite:
-            return locks.ServerLock(self.engine)
+            return ClaimRow(self.engine, renews_itself=renews_itself)
         if _is_in_memory(self.engine.url):
             return locks.MemoryLock()
         return locks.FileLock(Path(f"{self.engine.url.database}{LOCK_SUFFIX}"))
@@ -183,7 +206,7 @@ class Database:
                 yield
         except locks.LockHeldError as error:
             msg = f"another firstcause daemon runs on {self.display_url}; stop it, or change [store] url"
-            raise StoreError(msg) from error
+            raise StoreHeldError(msg, sign_of_life=error.args[0] if error.args else None) from error
         except OSError as error:
             path = f"{self.engine.url.database}{LOCK_SUFFIX}"
             msg = f"{path} cannot be written: {error.strerror}; {_format_connection_hint(self.engine.url)}"
@@ -290,9 +313,21 @@ def _create_engine(url: str) -> sa.Engine:
             return _create_sqlite_engine(parsed)
         defaults = {"connect_timeout": _CONNECT_TIMEOUT_S, **_KEEPALIVES}
         connect_args = {name: value for name, value in defaults.items() if name not in parsed.query}
-        return sa.create_engine(parsed, pool_pre_ping=True, pool_size=8, connect_args=connect_args)
+        engine = sa.create_engine(parsed, pool_pre_ping=True, pool_size=8, connect_args=connect_args)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise StoreError(_format_unusable_url(error)) from error
+    sa.event.listen(engine, "connect", _on_postgres_connect)
+    return engine
+
+
+def _on_postgres_connect(connection: Any, _record: Any) -> None:
+    # A pooler may give each transaction another session, which does not have the statements that the driver
+    # prepared. It shows by the number of the session, of which a pooler tells its own.
+    with closing(connection.cursor()) as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        if cursor.fetchone()[0] != connection.info.backend_pid:
+            connection.prepare_threshold = None
+    connection.rollback()
 
 
 def _format_unusable_url(error: Exception) -> str:

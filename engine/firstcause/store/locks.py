@@ -13,13 +13,12 @@ import sqlalchemy as sa
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Postgres names advisory locks by numbers; all firstcause processes use the same two.
+# Postgres names advisory locks by numbers; all firstcause processes use the same one.
 _WRITER_LOCK = 0x66697273
-_DAEMON_LOCK = 0x66697274
 
 
 class LockHeldError(Exception):
-    """Another process holds the lock."""
+    """Another process holds the lock. Its argument, if any, changes as long as that process lives."""
 
 
 class FairLock:
@@ -64,6 +63,12 @@ class DaemonLock(Protocol):
         Returns whether it had been lost. Raises as `acquire` does where it is lost.
         """
 
+    def check(self, conn: sa.Connection) -> None:
+        """Make sure, within a transaction that keeps other writers out, that the lock is this one's.
+
+        LockHeldError where it is not. It takes nothing again.
+        """
+
     def release(self) -> None:
         """Free the lock, if it is held."""
 
@@ -77,6 +82,9 @@ class MemoryLock:
     def confirm(self) -> bool:
         """See `DaemonLock`."""
         return False
+
+    def check(self, conn: sa.Connection) -> None:
+        """See `DaemonLock`."""
 
     def release(self) -> None:
         """See `DaemonLock`."""
@@ -109,6 +117,11 @@ class FileLock:
         self.acquire()
         return True
 
+    def check(self, conn: sa.Connection) -> None:  # noqa: ARG002 - the lock is no part of the database
+        """See `DaemonLock`."""
+        if self._fd is None or not self._is_same_file(self._fd):
+            raise LockHeldError
+
     def _is_same_file(self, fd: int) -> bool:
         try:
             return os.path.samestat(os.fstat(fd), self._path.stat())
@@ -120,52 +133,6 @@ class FileLock:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
-
-
-class ServerLock:
-    """The lock on a Postgres store, which belongs to a session. SQLAlchemyError where the server is away.
-
-    engine: opens the connection, which serves nothing else.
-    """
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-        self._conn: sa.Connection | None = None
-
-    def acquire(self) -> None:
-        """See `DaemonLock`."""
-        self._conn = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        is_acquired = False
-        try:
-            query = sa.text("SELECT pg_try_advisory_lock(:key)")
-            is_acquired = bool(self._conn.execute(query, {"key": _DAEMON_LOCK}).scalar())
-        finally:
-            if not is_acquired:
-                self.release()
-        if not is_acquired:
-            raise LockHeldError
-
-    def confirm(self) -> bool:
-        """See `DaemonLock`. The server frees the lock with the session, for example when it restarts."""
-        if self._conn is not None:
-            try:
-                self._conn.execute(sa.text("SELECT 1"))
-            except sa.exc.SQLAlchemyError:
-                # Never used again: SQLAlchemy would open a new session, which has no lock, without a word.
-                self.release()
-            else:
-                return False
-        self.acquire()
-        return True
-
-    def release(self) -> None:
-        """See `DaemonLock`."""
-        if self._conn is not None:
-            # Closed, not returned to the pool: the server frees the lock with the session. This also works
-            # where the server was away in the meantime, which an explicit unlock would not.
-            self._conn.invalidate()
-            self._conn.close()
-            self._conn = None
 
 
 def lock_writers(conn: sa.Connection) -> None:

@@ -447,6 +447,16 @@ daemon_run = Table(
     Index("ix_daemon_run_last_seen", "last_seen"),
 )
 
+store_claim = Table(
+    "store_claim",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("holder", LongText, nullable=False),
+    Column("renewed_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,
