@@ -28,7 +28,7 @@ from firstcause.incidents.answers import (
     SilenceAnswer,
     SilenceList,
 )
-from firstcause.plugins.discovery import PluginState
+from firstcause.plugins.plugin import PluginState
 from support.answer_types import validate_answer
 from support.firstcause_process import Receiver, run_cli, run_cli_json, run_daemon
 
