@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 REPEAT_INTERVAL_S = 60.0
 """Seconds within which the same trouble with the store is logged once."""
 
-_CHATTY_LOGGERS = ("httpx", "httpcore", "twilio", "urllib3", "alembic")
+_OWN_LOGGER = "firstcause"
 
 
 class LogFormatter(logging.Formatter):
@@ -87,10 +87,9 @@ def _find_key(record: logging.LogRecord) -> str | None:
 
 
 def log_to_stderr(level: int = logging.INFO) -> None:
-    """Log to standard error from now on."""
+    """Log to standard error from now on: our own records from `level`, those of libraries from WARNING."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LogFormatter())
     handler.addFilter(StoreErrorFilter())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name in _CHATTY_LOGGERS:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
+    logging.getLogger(_OWN_LOGGER).setLevel(level)

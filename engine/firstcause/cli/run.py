@@ -25,7 +25,17 @@ def run(ctx: Context) -> None:
     from firstcause.daemon.server import serve
 
     log_to_stderr()
+    _log_plugins_from_info(ctx)
     serve(ctx.app, reload_requests)
+
+
+def _log_plugins_from_info(ctx: Context) -> None:
+    """What plugins themselves log is wanted; what their libraries log below WARNING is not."""
+    import logging
+
+    for state in ctx.app.plugins.states():
+        if state.module is not None:
+            logging.getLogger(state.module.partition(".")[0]).setLevel(logging.INFO)
 
 
 @click.command(epilog="Example: firstcause demo --once")
