@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from firstcause.core.reading import Problem, Reading
     from firstcause.core.text.error_codes import code_of
     from firstcause.errors import DeliveryError, FirstcauseError, IntakeError
-    from firstcause.hookspecs import hookimpl
+    from firstcause.hookspecs import API_VERSION, hookimpl
     from firstcause.hookspecs.delivery_tracker import DeliveryTracker
     from firstcause.hookspecs.findings import Findings
     from firstcause.hookspecs.item_parser import parse_items
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "API_VERSION",
     "DEFAULT_GROUPING",
     "MALFORMED_URL",
     "AsgiMiddleware",

@@ -18,8 +18,8 @@ Address = Annotated[
 class Config(BaseModel):
     """The mail server and whom to write to; without host no mail is sent.
 
-    port: None for the usual one of `security`. ca: certificates in PEM to trust in place of the system's;
-    `ca_file` names their file. timeout: seconds for one answer of the server.
+    port: None for the usual one of `security`. ca: certificates in PEM to trust in place of the system's.
+    ca_file: the path of a file with such certificates. timeout: seconds for one answer of the server.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -28,6 +28,7 @@ class Config(BaseModel):
     port: int | None = Field(default=None, ge=1, le=65535)
     security: Literal["starttls", "tls", "none"] = "starttls"
     ca: str | None = None
+    ca_file: str | None = None
     username: str | None = None
     password: SecretStr | None = None
     from_address: Address | None = None
@@ -42,6 +43,18 @@ class Config(BaseModel):
                 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=value)
             except (ssl.SSLError, ValueError):
                 raise ValueError("no certificate in PEM") from None
+        return value
+
+    @field_validator("ca_file")
+    @classmethod
+    def _check_certificate_file(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=value)
+            except ssl.SSLError:
+                raise ValueError(f"no certificate in PEM in {value}") from None
+            except OSError as error:
+                raise ValueError(f"{value} cannot be read: {error.strerror}") from None
         return value
 
     @model_validator(mode="after")

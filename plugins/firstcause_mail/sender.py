@@ -87,7 +87,7 @@ class _TlsSession(smtplib.SMTP_SSL, _Session):
 def open_session(config: Config) -> Iterator[_Session]:
     """A conversation with the server, encrypted and logged in as configured."""
     host, port = config.server
-    context = ssl.create_default_context(cadata=config.ca)
+    context = ssl.create_default_context(cafile=config.ca_file, cadata=config.ca)
     if config.security == "tls":
         server: _Session = _TlsSession(
             host, port, _choose_ehlo_name(), timeout=config.timeout, context=context

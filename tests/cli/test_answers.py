@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from firstcause.app.answers import StatusAnswer
+from firstcause.app.answers import PluginList, StatusAnswer
 from firstcause.core.catalog import Entry
 from firstcause.core.incidents.debug_report import DebugReport
 from firstcause.core.model import Frozen
@@ -28,19 +28,12 @@ from firstcause.incidents.answers import (
     SilenceAnswer,
     SilenceList,
 )
-from firstcause.plugins.discovery import PluginState
 from support.answer_types import validate_answer
 from support.firstcause_process import Receiver, run_cli, run_cli_json, run_daemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-
-class PluginList(Frozen):
-    """What `plugins list` prints."""
-
-    plugins: tuple[PluginState, ...]
 
 
 @pytest.fixture

@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib
 import sys
 import textwrap
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from firstcause import API_VERSION
+from firstcause.core.model import Event
 from firstcause.plugins import discovery
-from firstcause.plugins.discovery import PluginState
+from firstcause.plugins.plugin import PluginState
 from firstcause.plugins.manager import PluginManager
 
 if TYPE_CHECKING:
@@ -41,7 +44,7 @@ def firstcause_probes(config):
 @hookimpl
 def firstcause_rules():
     from pathlib import Path
-    return [Path("/somewhere")]
+    return [Path(__file__).parent]
 """
 
 
@@ -115,28 +118,81 @@ def test_one_that_hangs_on_import_is_left_behind(install: Any, monkeypatch: pyte
     install("slow", "import time\ntime.sleep(3)")
     install("good", PROBES.format(name="good"))
     host = PluginManager.load({})
-    assert state(host, "slow").problems == ("does not load: fctest_slow is not imported within 0.2 s",)
+    (problem,) = state(host, "slow").problems
+    assert problem.startswith("does not load: fctest_slow is not imported within 0.2 s; let it import ")
     assert "good" in names(host)
 
 
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("@hookimpl\ndef firstcause_probes(config, extra): return []", "extra"),
-        ("@hookimpl\ndef firstcause_prboes(config): return []", "firstcause_prboes"),
+        (
+            "@hookimpl\ndef firstcause_enrich(event, extra): return None",
+            f"firstcause_enrich is not called, as it takes extra; API {API_VERSION} offers it event, context, config",
+        ),
+        (
+            "@hookimpl\ndef firstcause_prboes(): return []",
+            f"firstcause_prboes is not called, as there is no such hook in API {API_VERSION}; "
+            "did you mean firstcause_probes?",
+        ),
+        (
+            "def firstcause_notifiers(): return []",
+            "firstcause_notifiers is not called, as it is not marked: write @hookimpl above it",
+        ),
+        (
+            "firstcause_facts = hookimpl(type('Odd', (), {})())",
+            "firstcause_facts is not called, as it is a Odd, not a function",
+        ),
     ],
-    ids=["wrong arguments", "unknown hook"],
+    ids=["unknown argument", "unknown hook", "forgotten hookimpl", "no function"],
 )
-def test_one_whose_hooks_do_not_fit_is_named_and_the_rest_go_on(install: Any, source: str, said: str) -> None:
-    install("bad", f"from firstcause import hookimpl\n{source}")
+def test_a_hook_that_cannot_be_called_costs_that_hook_only(install: Any, source: str, said: str) -> None:
+    install("mixed", PROBES.format(name="mixed") + f"\n{source}")
     install("good", PROBES.format(name="good"))
     host = PluginManager.load({})
-    bad = state(host, "bad")
-    assert bad.status == "failed"
-    assert bad.problems[0].startswith("its hooks do not match: ")
-    assert said in bad.problems[0]
-    assert "\n" not in bad.problems[0]
-    assert "good" in names(host)
+    assert (state(host, "mixed").status, state(host, "mixed").hooks) == ("loaded", ("probes",))
+    assert state(host, "mixed").problems == (said,)
+    assert {"good", "mixed"} <= names(host)
+
+
+def test_an_argument_with_a_default_of_its_own_is_left_alone(install: Any) -> None:
+    install(
+        "own", PROBES.format(name="own").replace("firstcause_probes()", "firstcause_probes(*, x=1, **more)")
+    )
+    host = PluginManager.load({})
+    assert state(host, "own").problems == ()
+    assert "own" in names(host)
+
+
+@pytest.mark.parametrize(
+    ("required", "said"),
+    [
+        ("1.0", None),
+        (
+            "1.99",
+            "it is written for API 1.99, and this firstcause has {}; what fits is used. Update firstcause",
+        ),
+        (
+            "0.9",
+            "it is written for API 0.9, and this firstcause has {}; what fits is used. Update the plugin",
+        ),
+        ("new", "its REQUIRED_API is 'new', not a version such as \"{}\""),
+    ],
+)
+def test_a_plugin_for_another_api_is_named_and_used(install: Any, required: str, said: str | None) -> None:
+    install("dated", PROBES.format(name="dated") + f"\nREQUIRED_API = {required!r}")
+    host = PluginManager.load({})
+    assert state(host, "dated").problems == (() if said is None else (said.format(API_VERSION),))
+    assert "dated" in names(host)
+
+
+def test_a_library_that_is_missing_is_told_with_what_to_do(install: Any) -> None:
+    install("needy", "import no_such_library_here")
+    assert (
+        state(PluginManager.load({}), "needy")
+        .problems[0]
+        .endswith("; install what has no_such_library_here where firstcause is installed")
+    )
 
 
 def test_one_whose_entry_points_file_is_broken_is_named_and_the_rest_go_on(install: Any) -> None:
@@ -162,14 +218,37 @@ def test_a_distribution_folder_without_metadata_still_loads(install: Any, tmp_pa
     assert state(host, "good").version is None
 
 
-def test_two_distributions_with_one_name_lose_the_second_only(install: Any) -> None:
+def test_of_two_plugins_with_one_name_both_are_named(install: Any) -> None:
     install("twin", PROBES.format(name="one"), dist="twin-a")
     install("twin", PROBES.format(name="two"), dist="twin-b")
     host = PluginManager.load({})
-    (twin,) = [each for each in host.states() if each.name == "twin"]
-    assert twin.status == "loaded"
-    assert any("has a plugin of the same name, which is not loaded" in each for each in twin.problems)
+    first, second = [each for each in host.states() if each.name.startswith("twin")]
+    assert (first.name, first.status, first.problems) == ("twin", "loaded", ())
+    assert (second.name, second.status) in {("twin (twin-a)", "failed"), ("twin (twin-b)", "failed")}
+    assert "twin-a" in second.problems[0]
+    assert "twin-b" in second.problems[0]
     assert len(names(host) & {"one", "two"}) == 1
+
+
+def test_a_shipped_plugin_and_its_names_are_never_replaced(install: Any) -> None:
+    install("host", PROBES.format(name="stranger"), dist="aaa-host")
+    install(
+        "aaa",
+        "from firstcause import Notifier, hookimpl\n@hookimpl\ndef firstcause_notifiers():\n"
+        "    return [Notifier('console', lambda notification: 'theirs')]",
+    )
+    host = PluginManager.load({})
+    assert state(host, "host").module == "firstcause_host"
+    assert state(host, "host (aaa-host)").problems[0] == (
+        "not loaded: firstcause has a plugin of the same name, host, which is used; "
+        "give the entry point of aaa-host another name, or uninstall one of the two"
+    )
+    assert [notifier.last_resort for notifier in host.notifiers() if notifier.name == "console"] == [True]
+    assert (
+        state(host, "aaa")
+        .problems[0]
+        .startswith("the name 'console' is already used by the plugin console; ")
+    )
 
 
 def test_one_module_under_two_names_loads_once(install: Any) -> None:
@@ -181,7 +260,7 @@ def test_one_module_under_two_names_loads_once(install: Any) -> None:
     host = PluginManager.load({})
     assert state(host, "first").status == "loaded"
     assert state(host, "later").status == "failed"
-    assert state(host, "later").problems[0].startswith("its hooks do not match: ")
+    assert state(host, "later").problems == ("not loaded: its module is already loaded as first",)
     assert "good" in names(host)
 
 
@@ -212,7 +291,7 @@ def test_a_wrong_table_rests_the_hooks_that_need_it_and_tells_no_secret(install:
     assert not any("s3cret" in each or "4242" in each for each in bad.problems)
     assert "configured" not in names(host)
     assert "good" in names(host)
-    assert [str(each) for each in host.rule_folders()] == ["/somewhere"]
+    assert [each.name for each in host.rule_folders()] == ["site"]
 
 
 def test_a_missing_key_is_named(install: Any) -> None:
@@ -234,7 +313,7 @@ def test_a_missing_key_is_named(install: Any) -> None:
                 "    @classmethod\n"
                 "    def odd(cls, given): raise OSError(str(given))"
             ),
-            "its Config raised OSError for [plugins.odd]",
+            "its settings model raised OSError for [plugins.odd]",
         ),
     ],
 )
@@ -249,7 +328,9 @@ def test_a_config_that_is_none_is_named(install: Any, config: str, said: str) ->
 def test_a_table_nobody_reads_is_named(install: Any) -> None:
     install("good", PROBES.format(name="good"))
     host = PluginManager.load({"good": {"a": 1}})
-    assert state(host, "good").problems == ("takes no settings, so [plugins.good] has no effect; remove it",)
+    assert state(host, "good").problems == (
+        "takes no settings, so [plugins.good] a has no effect; remove it",
+    )
 
 
 def test_a_table_for_no_plugin_names_the_nearest(install: Any) -> None:
@@ -274,6 +355,12 @@ class Item(BaseModel):
 class Config(BaseModel):
     model_config = ConfigDict(extra="forbid")
     items: dict[str, Item] = {}
+
+from firstcause import hookimpl
+
+@hookimpl
+def firstcause_rules():
+    return []
 """
 
 
@@ -287,6 +374,83 @@ def test_former_keys_and_names_of_a_plugin_name_the_new_ones(install: Any) -> No
         "[plugins.current] items.b.minimun is unknown; did you mean minimum?",
     )
     assert state(host, "older").problems == ("[plugins.older] was renamed; write [plugins.current]",)
+
+
+SETTINGS = """
+from __future__ import annotations
+from pathlib import Path
+from typing import TYPE_CHECKING
+from pydantic import BaseModel, ConfigDict, SecretStr
+from firstcause import Enrichment, hookimpl
+if TYPE_CHECKING:
+    from firstcause import Event
+
+class QueueSettings(BaseModel):
+    model_config = ConfigDict(extra="{extra}")
+    hosts: list[str] = []
+    limits: dict[str, int] = {{}}
+    path: str = ""
+    token: SecretStr | None = None
+
+@hookimpl
+def firstcause_enrich(event: Event, config: QueueSettings) -> Enrichment | None:
+    return Enrichment(tags={{"hosts": ",".join(config.hosts), **{{k: str(v) for k, v in config.limits.items()}}}})
+"""
+
+
+def tags_of(host: PluginManager) -> Any:
+    event = Event(id="1", time=datetime(2026, 1, 1, tzinfo=UTC), message="m")
+    return host.enrich([event], [False])[0].tags
+
+
+def test_the_model_is_known_by_the_hooks_argument_and_lists_may_be_json(install: Any) -> None:
+    install("my-queue", SETTINGS.format(extra="ignore"), dist="fctest-my-queue")
+    host = PluginManager.load({"my_queue": {"hosts": '["a", "b"]', "limits": '{"x": 3}'}})
+    assert state(host, "my-queue").problems == ()
+    assert tags_of(host) == {"hosts": "a,b", "x": "3"}
+
+
+@pytest.mark.parametrize("extra", ["ignore", "allow", "forbid"])
+def test_an_unknown_key_is_refused_whatever_the_model_says(install: Any, extra: str) -> None:
+    install("queue", SETTINGS.format(extra=extra))
+    host = PluginManager.load({"queue": {"hots": ["a"]}})
+    assert state(host, "queue").problems == ("[plugins.queue] hots is unknown; did you mean hosts?",)
+
+
+def test_only_a_secret_comes_from_a_file(install: Any, tmp_path: Path) -> None:
+    install("queue", SETTINGS.format(extra="ignore"))
+    (tmp_path / "word").write_text("s3cret-word")
+    host = PluginManager.load({"queue": {"token_file": str(tmp_path / "word")}})
+    assert (state(host, "queue").problems, host.secrets()) == ((), ["s3cret-word"])
+    host = PluginManager.load({"queue": {"path_file": str(tmp_path / "word")}})
+    assert state(host, "queue").problems == (
+        "[plugins.queue] path_file is unknown; path is no secret and does not come from a file: write path",
+    )
+    host = PluginManager.load({"queue": {"token_file": str(tmp_path / "none")}})
+    assert state(host, "queue").problems[0].endswith("cannot be read: No such file or directory")
+
+
+def test_a_hook_that_takes_settings_of_no_known_model_is_named(install: Any) -> None:
+    install("vague", PROBES.format(name="vague").replace("firstcause_probes()", "firstcause_probes(config)"))
+    assert state(PluginManager.load({}), "vague").problems == (
+        "firstcause_probes takes config, and no settings model is known: "
+        "name it Config, or write `config: MyModel`",
+    )
+
+
+@pytest.mark.parametrize("value", [False, "false", "0"])
+def test_a_table_can_switch_its_plugin_off(install: Any, value: object) -> None:
+    install("off", "raise RuntimeError('was imported')")
+    assert state(PluginManager.load({"off": {"enabled": value, "any": 1}}), "off").status == "disabled"
+
+
+def test_a_switch_that_says_neither_is_named(install: Any) -> None:
+    install("good", PROBES.format(name="good"))
+    host = PluginManager.load({"good": {"enabled": "maybe"}})
+    assert state(host, "good").problems == (
+        "[plugins.good] enabled is neither true nor false; the plugin is on",
+    )
+    assert "good" in names(host)
 
 
 def test_states_come_in_the_order_of_names(install: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from firstcause.hookspecs.types import (
     SuppliedFact,
 )
 from firstcause.plugins.manager import PluginManager
+from firstcause.plugins.plugin import Plugin as HostedPlugin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,7 +101,7 @@ GOOD: dict[str, Any] = {
     "notifiers": lambda: [notifier("n")],
     "remedies": lambda: [Remedy("r", "c", lambda: "plan", lambda: "done")],
     "intake": lambda: [IntakeFormat("path", lambda _body, _headers: [])],
-    "rules": lambda: [Path("/rules")],
+    "rules": lambda: [Path(__file__).parent],
     "facts": lambda context: [SuppliedFact("k", {"codes": len(context.codes)})],
     "enrich": lambda event, context: Enrichment(tags={"good": "yes"}),
 }
@@ -122,7 +124,7 @@ WHOLE: dict[str, Any] = {
     "notifiers": ["n"],
     "remedies": ["r"],
     "intake": ["path"],
-    "rules": [Path("/rules")],
+    "rules": [Path(__file__).parent],
     "facts": [{"kind": "k", "id": "good:0", "codes": 1}],
     "enrich": [{"good": "yes"}],
 }
@@ -320,7 +322,7 @@ def test_a_name_taken_twice_goes_to_the_first_plugin(hook: str) -> None:
     assert everything(host)[hook] == [name]
     assert problems(host, "a") == ()
     assert problems(host, "b") == (
-        f"the name {name!r} is already used by another plugin; this one is left out",
+        f"the name {name!r} is already used by the plugin a; this one is left out: give it another name",
     )
 
 
@@ -357,7 +359,7 @@ def test_secrets_are_the_settings_declared_so_however_deep() -> None:
         targets: list[Target] = []
         by_name: dict[str, Target] = {}
 
-    module = plugin(rules=lambda: [Path("/rules")])
+    module = plugin(rules=lambda: [Path(__file__).parent])
     module.Config = Config  # type: ignore[attr-defined]
     host = PluginManager([])
     table = {
@@ -366,7 +368,7 @@ def test_secrets_are_the_settings_declared_so_however_deep() -> None:
         "by_name": {"c": {"url": "c", "key": "in-a-table"}},
     }
     host.register(module, "one", table)
-    host.register(plugin(rules=lambda: [Path("/rules")]), "without")
+    host.register(plugin(rules=lambda: [Path(__file__).parent]), "without")
     assert sorted(host.secrets()) == ["in-a-list", "in-a-table", "top-secret"]
 
 
@@ -448,7 +450,7 @@ def test_facts_have_ids_of_their_plugin_and_cannot_take_anothers() -> None:
     def facts(context: FactContext) -> list[SuppliedFact]:
         assert context == CONTEXT
         return [
-            SuppliedFact("load", {"value": 0.5, "high": False, "unknown": None, "id": "x", "kind": "y"}),
+            SuppliedFact("load", {"value": 0.5, "high": False, "unknown": None, "kind": "y"}),
             SuppliedFact("load", {"value": 1}),
         ]
 
@@ -458,3 +460,106 @@ def test_facts_have_ids_of_their_plugin_and_cannot_take_anothers() -> None:
         {"kind": "load", "id": "one:1", "value": 1},
     ]
     assert len({fact["id"] for fact in host.facts(CONTEXT)}) == 3
+
+
+def test_the_id_that_a_plugin_gives_its_fact_is_kept_and_a_second_one_is_named() -> None:
+    def facts() -> list[SuppliedFact]:
+        return [
+            SuppliedFact("queue", {"waiting": 1}, id="mails"),
+            SuppliedFact("queue", {"waiting": 2, "id": "bills"}),
+            SuppliedFact("queue", {"waiting": 3}, id="mails"),
+        ]
+
+    host = host_of(one=plugin(facts=facts))
+    assert [(fact["id"], fact["waiting"]) for fact in host.facts(CONTEXT)] == [("mails", 1), ("bills", 2)]
+    assert problems(host, "one") == (
+        "firstcause_facts returned two facts with the id 'mails'; the second is left out",
+    )
+
+
+# order, counts, log
+
+
+@pytest.mark.parametrize(
+    ("orders", "options", "expected"),
+    [
+        ({}, {}, "abc"),
+        ({"c": -1, "a": 5}, {}, "cba"),
+        ({}, {"c": {"tryfirst": True}, "a": {"trylast": True}}, "cba"),
+        ({"b": -1}, {"c": {"tryfirst": True}}, "bca"),
+    ],
+)
+def test_enrichments_come_in_the_order_that_settings_and_hooks_ask_for(
+    orders: dict[str, int], options: dict[str, dict[str, bool]], expected: str
+) -> None:
+    host = PluginManager([])
+    for name in "abc":
+        module = Plugin({})
+
+        def enrich(event: Event, name: str = name) -> Enrichment:
+            return Enrichment(details={"seen": f"{event.details.get('seen', '')}{name}"})
+
+        module.firstcause_enrich = hookimpl(**options.get(name, {}))(enrich)  # type: ignore[attr-defined]
+        host.register(module, name, {"order": orders[name]} if name in orders else {})
+    assert host.enrich([event()], [True])[0].details["seen"] == expected
+
+
+def test_what_calls_cost_is_counted_with_the_last_error() -> None:
+    def picky(event: Event) -> None:
+        if event.id == "2":
+            raises()
+
+    host = host_of(one=plugin(enrich=picky, probes=lambda: [probe("p")], notifiers=lambda: [notifier("n")]))
+    host.enrich([event(id=str(number)) for number in range(5)], [True] * 5)
+    host.probes()[0].check()
+    with suppress(ValueError):
+        replace(host.notifiers()[0]).send(None)  # type: ignore[arg-type]
+    usage = host.states()[0].usage
+    counts = {what: (counts.calls, counts.failures) for what, counts in usage.items()}
+    assert counts == {
+        "firstcause_enrich": (5, 1),
+        "firstcause_probes": (1, 0),
+        "probe p": (1, 0),
+        "firstcause_notifiers": (1, 0),
+        "notifier n": (1, 0),
+    }
+    assert usage["firstcause_enrich"].last_error == "firstcause_enrich raised ValueError: it broke badly"
+
+
+def test_one_that_raises_for_each_event_logs_once_a_minute_with_a_count(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(event: Event) -> None:
+        raise ValueError(event.id)
+
+    now = [0.0]
+    module = HostedPlugin("bad", module=plugin(enrich=fail), clock=lambda: now[0])
+    host = PluginManager([module])
+    for second in (0, 30, 61):
+        now[0] = second
+        host.enrich([event(id=f"{second}-{number}") for number in range(100)], [True] * 100)
+    assert caplog.messages == [
+        "plugin bad: firstcause_enrich raised ValueError: 0-0",
+        "plugin bad: firstcause_enrich raised ValueError: 61-0 (199 more like it were not logged)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"interval": 0}, "interval"),
+        ({"interval": float("nan")}, "interval"),
+        ({"timeout": -1}, "timeout"),
+        ({"jitter": 7}, "jitter"),
+    ],
+)
+def test_a_probe_that_would_never_rest_is_left_out(fields: dict[str, float], said: str) -> None:
+    host = host_of(bad=plugin(probes=lambda: [probe("p", **fields)]), good=plugin(**GOOD))
+    assert [each.name for each in host.probes()] == ["p"]
+    assert f"with wrong fields: {said}: " in problems(host, "bad")[0]
+
+
+def test_a_folder_of_rules_that_is_missing_is_named() -> None:
+    host = host_of(bad=plugin(rules=lambda: [Path("/no/such/folder")]), good=plugin(**GOOD))
+    assert host.rule_folders() == WHOLE["rules"]
+    assert problems(host, "bad")[0].startswith("firstcause_rules: no folder /no/such/folder; ")

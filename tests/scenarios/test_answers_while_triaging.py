@@ -69,6 +69,7 @@ PATHS = (
     "/api/v1/trend?metric=errors",
     "/api/v1/forecast?metric=errors&limit=1",
     "/api/v1/status",
+    "/api/v1/plugins",
     "/metrics",
     "/healthz",
     "/readyz",

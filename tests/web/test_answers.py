@@ -119,7 +119,7 @@ def test_every_answer_is_of_its_type(served: tuple[httpx.Client, Stage]) -> None
     act_on_incidents(caller, stage)
     silence(caller)
     flap(caller)
-    for path in ("remedies", "catalog", "status", "health"):
+    for path in ("remedies", "catalog", "status", "health", "plugins"):
         caller.get(path)
     caller.get("remedies/{name}", "flush")
     caller.post("remedies/{name}/run", "flush", by="anna")

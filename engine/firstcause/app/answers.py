@@ -80,3 +80,33 @@ class StatusAnswer(Frozen):
     health: HealthStatus
     intake: IntakeAnswer
     conditions: tuple[ConditionAnswer, ...]
+
+
+class CallCountsAnswer(Frozen):
+    """What calls of one kind have cost since the start. seconds: in all of them together."""
+
+    calls: int
+    failures: int
+    seconds: float
+    last_error: str | None
+    last_error_at: str | None
+
+
+class PluginAnswer(Frozen):
+    """A plugin. usage: by hook, or by such as "probe redis"."""
+
+    name: str
+    status: Literal["loaded", "failed", "disabled"]
+    version: str | None
+    module: str | None
+    problems: tuple[str, ...]
+    hooks: tuple[str, ...]
+    usage: dict[str, CallCountsAnswer]
+
+
+class PluginList(Frozen):
+    """The plugins. store: url of the store that this process uses. since: when it started."""
+
+    plugins: tuple[PluginAnswer, ...]
+    store: str
+    since: FormattedTime

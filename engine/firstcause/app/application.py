@@ -29,7 +29,7 @@ from firstcause.selfcheck.watchdog import Watchdog
 from firstcause.store.database import Database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -62,7 +62,9 @@ class Application:
 
     @cached_property
     def rules(self) -> LiveRules:
-        return LiveRules(self.settings, self._list_rule_folders, self._given_rulebase)
+        return LiveRules(
+            self.settings, self._list_rule_folders, self._given_rulebase, self._report_rule_mistakes
+        )
 
     @cached_property
     def masking(self) -> SecretMasking:
@@ -188,6 +190,8 @@ class Application:
             get_processed_count=lambda: self.pipeline.processed_count,
             self_check=self.self_check,
             run_check=self.health.check,
+            list_plugins=self.plugins.states,
+            get_mask=self._get_mask,
         )
 
     def load(self) -> None:
@@ -217,6 +221,9 @@ class Application:
 
     def _list_rule_folders(self) -> Sequence[Path]:
         return self.plugins.rule_folders()
+
+    def _report_rule_mistakes(self, mistakes: Mapping[Path, str]) -> None:
+        self.plugins.report_rule_mistakes(mistakes)
 
     def _get_mask(self) -> Mask:
         return self.masking.get_mask()

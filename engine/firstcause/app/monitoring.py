@@ -9,21 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from firstcause.core.privacy.masking import Mask
 from firstcause.core.selfcheck.conditions import PARTS, Level, find_worst_level
 from firstcause.core.selfcheck.serializers import serialize_condition, serialize_public_condition
 from firstcause.core.text.timestamps import format_time
+from firstcause.errors import FirstcauseError
 from firstcause.health.serializers import serialize_health
 from firstcause.incidents.serializers import serialize_rules
 from firstcause.store import disk_usage, incidents, outbox, snapshots
 from firstcause.store.tables import alert, notification_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from firstcause.core.selfcheck.conditions import Condition
     from firstcause.health.system_state import SystemState
     from firstcause.intake.metrics import IntakeMetrics
+    from firstcause.plugins.plugin import PluginState
     from firstcause.rulebase.live_rules import LiveRules
     from firstcause.selfcheck.self_check import SelfCheck
     from firstcause.store.database import Database
@@ -59,6 +62,7 @@ class Monitoring:
 
     get_processed_count: returns how many events were triaged since the start.
     run_check: runs probes by name, None for all of them.
+    list_plugins: returns the states of the plugins.
     """
 
     def __init__(
@@ -71,6 +75,8 @@ class Monitoring:
         get_processed_count: Callable[[], int],
         self_check: SelfCheck,
         run_check: Callable[[datetime, Collection[str] | None], dict[str, Any]],
+        list_plugins: Callable[[], Sequence[PluginState]],
+        get_mask: Callable[[], Mask],
     ) -> None:
         self._database = database
         self._rules = rules
@@ -79,6 +85,8 @@ class Monitoring:
         self._get_processed_count = get_processed_count
         self._self_check = self_check
         self._run_check = run_check
+        self._list_plugins = list_plugins
+        self._get_mask = get_mask
 
     def find_conditions(self, now: datetime) -> list[Condition]:
         """What is wrong with firstcause itself, the worst first."""
@@ -89,6 +97,23 @@ class Monitoring:
         answer = self._run_check(now, names)
         # Afterwards, as most problems of a plugin show when its probes are asked for.
         return answer | {"conditions": [serialize_condition(each) for each in self.find_conditions(now)]}
+
+    def describe_plugins(self) -> dict[str, Any]:
+        """The plugins, and whose process this is: what `plugins list` shows."""
+        return {
+            "plugins": self.list_plugins(),
+            "store": self._database.display_url,
+            "since": format_time(self._self_check.started_at),
+        }
+
+    def list_plugins(self) -> list[dict[str, Any]]:
+        """The plugins with their problems, and what their calls cost in this process; without secrets."""
+        try:
+            mask = self._get_mask()
+        except FirstcauseError:
+            # No rules could be loaded; what is a secret by its form is masked all the same.
+            mask = Mask(())
+        return [_serialize_plugin(state, mask) for state in self._list_plugins()]
 
     def list_stalled_loops(self) -> list[str]:
         """The loops of this process that have ended or hang. Asks nothing but memory."""
@@ -159,3 +184,16 @@ class Monitoring:
                 processed_events=self._get_processed_count(),
                 rule_evaluations=self._rules.current.inference.evaluation_count,
             )
+
+
+def _serialize_plugin(state: PluginState, mask: Mask) -> dict[str, Any]:
+    usage = {
+        what: {
+            **vars(counts),
+            "seconds": round(counts.seconds, 6),
+            "last_error": None if counts.last_error is None else mask.mask_text(counts.last_error),
+        }
+        for what, counts in state.usage.items()
+    }
+    problems = [mask.mask_text(problem) for problem in state.problems]
+    return {**vars(state), "problems": problems, "hooks": list(state.hooks), "usage": usage}

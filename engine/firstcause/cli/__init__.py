@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import cached_property
+from functools import partial
 from typing import Any, NoReturn
 
 import click
@@ -48,14 +48,29 @@ _COMMAND_MODULES = (
 )
 
 
+def _read_plugin_tables(config: str | None) -> dict[str, dict[str, Any]]:
+    """The [plugins] tables; none where config.toml has mistakes, which every other command tells."""
+    try:
+        return Context(config).settings.plugins
+    except FirstcauseError as error:
+        echo(f"firstcause: {error}", err=True)
+        return {}
+
+
 class CommandLine(click.Group):
     """Our own commands, and those of plugins (hook `firstcause_commands`), which are found when needed.
 
     The plugins are looked for in the help, in completion and for a name that is not one of ours.
     """
 
-    @cached_property
-    def _plugin_commands(self) -> dict[str, click.Command]:
+    _plugin_commands: dict[str, click.Command] | None = None
+
+    def _load_plugin_commands(self, ctx: click.Context) -> dict[str, click.Command]:
+        if self._plugin_commands is None:
+            self._plugin_commands = self._find_plugin_commands(ctx.find_root().params.get("config"))
+        return self._plugin_commands
+
+    def _find_plugin_commands(self, config: str | None) -> dict[str, click.Command]:
         from firstcause.plugins.entry_points import find_command_plugins
 
         entry_points = find_command_plugins()
@@ -63,14 +78,15 @@ class CommandLine(click.Group):
             return {}
         from firstcause.plugins.manager import PluginManager
 
-        commands = PluginManager.load_commands(entry_points).commands(reserved=self.commands)
+        manager = PluginManager.load_commands(entry_points, partial(_read_plugin_tables, config))
+        commands = manager.commands(reserved=self.commands)
         return {command.name: command for command in commands if command.name}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), *self._plugin_commands])
+        return sorted([*super().list_commands(ctx), *self._load_plugin_commands(ctx)])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return super().get_command(ctx, cmd_name) or self._plugin_commands.get(cmd_name)
+        return super().get_command(ctx, cmd_name) or self._load_plugin_commands(ctx).get(cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

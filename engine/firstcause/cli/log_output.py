@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 REPEAT_INTERVAL_S = 60.0
 """Seconds within which the same trouble with the store is logged once."""
 
-_CHATTY_LOGGERS = ("httpx", "httpcore", "twilio", "urllib3", "alembic")
+_OWN_LOGGER = "firstcause"
 
 
 class LogFormatter(logging.Formatter):
@@ -108,11 +108,10 @@ def _find_key(record: logging.LogRecord) -> str | None:
     return None
 
 
-def log_to_stderr(level: int | str = logging.INFO, *, as_json: bool = False) -> None:
-    """Log to standard error from now on."""
+def log_to_stderr(level: int = logging.INFO, *, as_json: bool = False) -> None:
+    """Log to standard error from now on: our own records from `level`, those of libraries from WARNING."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLogFormatter() if as_json else LogFormatter())
     handler.addFilter(StoreErrorFilter())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name in _CHATTY_LOGGERS:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
+    logging.getLogger(_OWN_LOGGER).setLevel(level)

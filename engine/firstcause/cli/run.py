@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import click
@@ -25,8 +26,18 @@ def run(ctx: Context) -> None:
     from firstcause.daemon.server import serve
 
     log = ctx.settings.log
-    log_to_stderr(log.level.upper(), as_json=log.format == "json")
+    log_to_stderr(logging.getLevelNamesMapping()[log.level.upper()], as_json=log.format == "json")
+    _log_plugins_from_info(ctx)
     serve(ctx.app, reload_requests)
+
+
+def _log_plugins_from_info(ctx: Context) -> None:
+    """What plugins themselves log is wanted; what their libraries log below WARNING is not."""
+    import logging
+
+    for state in ctx.app.plugins.states():
+        if state.module is not None:
+            logging.getLogger(state.module.partition(".")[0]).setLevel(logging.INFO)
 
 
 @click.command(epilog="Example: firstcause demo --once")

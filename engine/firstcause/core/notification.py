@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
@@ -37,6 +37,10 @@ class Notification(Frozen):
 
     id: the same with every try to deliver this message, and of no other message.
     opened_at: when the incident began, None where that is not known.
+    service, tenant, component: of the root cause, None where unknown. tags: of its latest event, with what
+        enrichment added. owner: who is responsible, by the first of the tags `owner` and `team`.
+    link: the incident's page, None without [notify] link.
+    incident: what `firstcause incident ID --json` prints; empty in a digest.
     incidents: all that it is about; the first is incident_id. Others were merged into that one, or a limit
         held their messages back.
     drill: it is a test alert; the texts say so too.
@@ -58,6 +62,13 @@ class Notification(Frozen):
     text: ForeignLine
     body: Annotated[str, AfterValidator(escape_invisible)]
     opened_at: datetime | None = None
+    service: ForeignLine | None = None
+    tenant: ForeignLine | None = None
+    component: ForeignLine | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    owner: ForeignLine | None = None
+    link: str | None = None
+    incident: dict[str, Any] = Field(default_factory=dict, exclude=True)
     incidents: tuple[str, ...] = ()
     drill: bool = False
     maybe_repeat: bool = False

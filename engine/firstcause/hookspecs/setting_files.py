@@ -1,7 +1,7 @@
 """Keys that name a file: `password_file = "path"` in place of `password`, for settings models of any kind.
 
 The model decides what a key means. If it has a field `ca_file`, that is a path. If it has a field `password`
-only, `password_file` names the file that holds the password.
+only, `password_file` names the file that holds the password; in a plugin's table only if `password` is a secret.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, RootModel, SecretStr
+from pydantic import BaseModel, RootModel, SecretBytes, SecretStr
 
 from firstcause.errors import ConfigError
 
-_SUFFIX = "_file"
+FILE_SUFFIX = "_file"
 
 
 class NamedFile(str):
@@ -40,61 +40,80 @@ def mark_file_keys(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             marked[key] = [
                 mark_file_keys(item, folder) if isinstance(item, Mapping) else item for item in value
             ]
-        elif isinstance(value, str) and key.endswith(_SUFFIX):
+        elif isinstance(value, str) and key.endswith(FILE_SUFFIX):
             named_file = NamedFile(value)
             named_file.path = folder / value
-            named_file.plain_key_given = key.removesuffix(_SUFFIX) in table
+            named_file.plain_key_given = key.removesuffix(FILE_SUFFIX) in table
             marked[key] = named_file
         else:
             marked[key] = value
     return marked
 
 
-def read_file_keys(table: Mapping[str, Any], annotation: Any, location: str) -> dict[str, Any]:
+def read_file_keys(
+    table: Mapping[str, Any], annotation: Any, location: str, *, secrets_only: bool = False
+) -> dict[str, Any]:
     """Replace `key_file = path` by `key = content of that file` where the model has `key` and no `key_file`.
 
     Where the model has `key_file`, a path of config.toml is made absolute. All other keys stay as they are.
     A `key` that the environment sets counts instead of the file.
     annotation: the table's type, such as the model. location: the table's name, for messages.
+    secrets_only: only keys that the model declares as SecretStr come from a file.
     ConfigError: a file cannot be read, or both keys are given in one place.
     """
-    return dict(_read_value(table, annotation, location))
+    return dict(_read_value(table, annotation, location, secrets_only=secrets_only))
 
 
-def _read_model_keys(table: Mapping[str, Any], model: type[BaseModel], location: str) -> dict[str, Any]:
+def _read_model_keys(
+    table: Mapping[str, Any], model: type[BaseModel], location: str, *, secrets_only: bool
+) -> dict[str, Any]:
     if issubclass(model, RootModel):
-        expanded = _read_value(table, model.model_fields["root"].annotation, location)
-        return dict(expanded)
+        root_type = model.model_fields["root"].annotation
+        return dict(_read_value(table, root_type, location, secrets_only=secrets_only))
     fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
     resolved: dict[str, Any] = {}
     for key, value in table.items():
-        plain_key = key.removesuffix(_SUFFIX)
+        plain_key = key.removesuffix(FILE_SUFFIX)
         if key in fields:
-            resolved[key] = _read_value(value, fields[key], f"{location} {key}")
-        elif key != plain_key and plain_key in fields and isinstance(value, str):
+            resolved[key] = _read_value(value, fields[key], f"{location} {key}", secrets_only=secrets_only)
+        elif (
+            key != plain_key
+            and plain_key in fields
+            and isinstance(value, str)
+            and (not secrets_only or _holds_secret(fields[plain_key]))
+        ):
             _add_content(resolved, table, key, value, location)
         else:
             resolved[key] = value
     return resolved
 
 
-def _read_value(value: Any, annotation: Any, location: str) -> Any:
+def _holds_secret(annotation: Any) -> bool:
+    """Whether a SecretStr is somewhere in the annotation, as in `list[SecretStr] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, SecretStr | SecretBytes):
+        return True
+    return any(_holds_secret(argument) for argument in get_args(annotation))
+
+
+def _read_value(value: Any, annotation: Any, location: str, *, secrets_only: bool) -> Any:
     if isinstance(value, NamedFile):
         return str(value.path)
     if isinstance(value, list):
         item_type = next(iter(get_args(_find_type(annotation, (list, tuple)))), None)
-        return [_read_value(item, item_type, location) for item in value]
+        return [_read_value(item, item_type, location, secrets_only=secrets_only) for item in value]
     if not isinstance(value, Mapping):
         return value
     model = _find_type(annotation, (BaseModel,))
     if model is not None:
-        return _read_model_keys(value, model, location)
+        return _read_model_keys(value, model, location, secrets_only=secrets_only)
     value_type = next(iter(get_args(_find_type(annotation, (dict, Mapping)))[1:]), None)
     if value_type is SecretStr:
         return _read_secret_values(value, location)
     # In a table of free names, such as disks by their names, a name that ends in _file is a name.
     return {
-        key: str(item) if isinstance(item, NamedFile) else _read_value(item, value_type, f"{location} {key}")
+        key: str(item)
+        if isinstance(item, NamedFile)
+        else _read_value(item, value_type, f"{location} {key}", secrets_only=secrets_only)
         for key, item in value.items()
     }
 
@@ -103,7 +122,7 @@ def _read_secret_values(table: Mapping[str, Any], location: str) -> dict[str, An
     """A table of secrets by free names, such as HTTP headers."""
     resolved: dict[str, Any] = {}
     for key, value in table.items():
-        if key.endswith(_SUFFIX) and isinstance(value, str):
+        if key.endswith(FILE_SUFFIX) and isinstance(value, str):
             _add_content(resolved, table, key, value, location)
         else:
             resolved[key] = value
@@ -113,7 +132,7 @@ def _read_secret_values(table: Mapping[str, Any], location: str) -> dict[str, An
 def _add_content(
     resolved: dict[str, Any], table: Mapping[str, Any], key: str, value: str, location: str
 ) -> None:
-    plain_key = key.removesuffix(_SUFFIX)
+    plain_key = key.removesuffix(FILE_SUFFIX)
     if plain_key in table:
         if isinstance(value, NamedFile) and not value.plain_key_given:
             return  # the environment sets the plain key

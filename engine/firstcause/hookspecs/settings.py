@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel, RootModel
 
 from firstcause.core.text.spelling import suggest_nearest
+from firstcause.hookspecs.setting_files import FILE_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +30,11 @@ def describe_settings_error(model: type[BaseModel], detail: Mapping[str, Any]) -
     if replacement is not None:
         return f" was renamed; write {replacement}"
     known_keys = _list_keys(_find_model(model, detail["loc"][:-1]))
-    return f" is unknown{suggest_nearest(str(detail['loc'][-1]), known_keys, '{}')}"
+    key = str(detail["loc"][-1])
+    plain_key = key.removesuffix(FILE_SUFFIX)
+    if plain_key != key and plain_key in known_keys:
+        return f" is unknown; {plain_key} is no secret and does not come from a file: write {plain_key}"
+    return f" is unknown{suggest_nearest(key, known_keys, '{}')}"
 
 
 def find_replacement(model: type[BaseModel], detail: Mapping[str, Any]) -> str | None:

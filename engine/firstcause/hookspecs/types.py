@@ -6,10 +6,19 @@ import threading  # noqa: TC003 - the host checks the fields by their annotation
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
 
 from firstcause.core.model import Event, Scalar
 from firstcause.core.notification import Notification
 from firstcause.core.reading import Reading
+
+MIN_INTERVAL_S = 0.1
+"""Seconds: a probe that runs more often would do nothing else."""
+
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\s/](?:[^/\x00-\x1f]*[^\s/])?$")]
+"""The name of a probe, notifier, remedy or listener: a word or several, without a slash."""
 
 Check = Callable[[], Reading]
 Send = Callable[[Notification], str | None]
@@ -28,13 +37,13 @@ class Probe:
     button_label: text of the button that runs the probe; None means "Test NAME connection now".
     """
 
-    name: str
+    name: Name
     component: str
     check: Check
     code: str
-    interval: float = 60.0
-    timeout: float = 10.0
-    jitter: float = 0.1
+    interval: Annotated[float, Field(ge=MIN_INTERVAL_S, allow_inf_nan=False)] = 60.0
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0
+    jitter: Annotated[float, Field(ge=0, le=1)] = 0.1
     close: Callable[[], None] | None = None
     button_label: str | None = None
 
@@ -83,12 +92,12 @@ class Notifier:
         nothing to ask.
     """
 
-    name: str
+    name: Name
     send: Send
     depends_on: frozenset[str] = frozenset()
     last_resort: bool = False
     default: bool = True
-    timeout: float = 15.0
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 15.0
     find_sent: Callable[[Notification], str | None] | None = None
     check_delivery: Callable[[str], DeliveryReport] | None = None
 
@@ -113,10 +122,15 @@ class FactContext:
 
 @dataclass(frozen=True)
 class SuppliedFact:
-    """A fact for rules. kind: a word of the plugin's own, or one that docs/rules.md lists."""
+    """A fact for rules. kind: a word of the plugin's own, or one that docs/rules.md lists.
+
+    id: what rules see as `id`, such as the name of a queue; no two facts of a plugin have the same. None: one
+    is made.
+    """
 
     kind: str
     fields: Mapping[str, Scalar | None]
+    id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -130,7 +144,7 @@ class EventContext:
 class Remedy:
     """A fix that can be run. plan: describes what it would do. run: does it and returns one line."""
 
-    name: str
+    name: Name
     component: str
     plan: Callable[[], str]
     run: Callable[[], str]
@@ -237,5 +251,5 @@ class Listener:
         stored.
     """
 
-    name: str
+    name: Name
     run: Callable[[Submit, threading.Event], None]

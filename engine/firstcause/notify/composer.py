@@ -25,6 +25,7 @@ from firstcause.core.notify.message_facts import (
     list_hit_services,
 )
 from firstcause.core.notify.receiver import find_repeated_attempts
+from firstcause.incidents.serializers import serialize_incident
 from firstcause.store import alerts, incidents
 
 if TYPE_CHECKING:
@@ -36,12 +37,15 @@ if TYPE_CHECKING:
     from firstcause.core.catalog import Catalog
     from firstcause.core.incidents.debug_report import DebugReport
     from firstcause.core.incidents.suggestions import Suggestion
-    from firstcause.core.model import Alert, Incident
+    from firstcause.core.model import Alert, Incident, Root
     from firstcause.core.notify.receiver import Attempt, ReceiverState
     from firstcause.core.privacy.masking import Mask
     from firstcause.health.change_finder import ChangeFinder
     from firstcause.incidents.suggestions import FixSuggestions
     from firstcause.store.outbox import PendingMessage
+
+_OWNER_TAGS = ("owner", "team")
+"""Tags that name who is responsible, the first that is set; enrichment adds them."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,11 @@ class MessageComposer:
             opened_at=incident.opened_at,
             incidents=(str(row.incident_id), *merged),
             drill=incident.drill,
+            link=context.link,
+            incident=serialize_incident(
+                incident, members, (), timeline, self.catalog.get(incident.root.code), suggestions
+            ),
+            **_describe_root(incident, members),
             **_describe_earlier_attempts(row, receiver, repeated),
         )
         return notification, report
@@ -135,6 +144,8 @@ class MessageComposer:
             body=self.mask.mask_text(format_digest_body(items, since, links, maybe_repeat=maybe_repeat)),
             opened_at=lead.opened_at,
             incidents=tuple(item.incident_id for item in items),
+            link=links.get(str(lead.stored_id)),
+            **_describe_root(lead, ()),
             **_describe_earlier_attempts(row, receiver, repeated),
         )
 
@@ -185,6 +196,26 @@ class MessageComposer:
             drill=incident.drill,
             maybe_repeat=maybe_repeat,
         )
+
+
+def _describe_root(incident: Incident, members: Sequence[Alert]) -> dict[str, Any]:
+    """Describe where the root cause is, as fields of a notification."""
+    root = incident.root
+    alert = next(
+        (alert for alert in members if (alert.code, alert.tenant, alert.service) == _identify(root)), None
+    )
+    tags = alert.sample.tags if alert is not None and alert.sample is not None else {}
+    return {
+        "service": root.service,
+        "tenant": root.tenant,
+        "component": alert.component if alert is not None else None,
+        "tags": tags,
+        "owner": next((tags[name] for name in _OWNER_TAGS if tags.get(name)), None),
+    }
+
+
+def _identify(root: Root) -> tuple[str, str | None, str | None]:
+    return root.code, root.tenant, root.service
 
 
 def _describe_earlier_attempts(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from importlib.metadata import Distribution, EntryPoint, distributions
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _COMMANDS_HOOK = b"firstcause_commands"
+_MAX_SOURCES = 200
+"""Files of one package that are searched."""
 
 
 def find_distributions() -> Iterator[Distribution]:
@@ -52,13 +55,16 @@ def find_command_plugins() -> list[EntryPoint]:
 
 
 def _names_commands_hook(entry_point: EntryPoint) -> bool:
-    """Whether the module's source names the hook. True if there is no source to read, as in an extension."""
+    """Whether the source of the module, or of its package, names the hook. True if there is none to read."""
     try:
         spec = importlib.util.find_spec(entry_point.module)
         if spec is None or spec.origin is None:
             return False
         if not spec.origin.endswith(".py"):
             return True
-        return _COMMANDS_HOOK in Path(spec.origin).read_bytes()
+        origin = Path(spec.origin)
+        others = origin.parent.glob("**/*.py") if origin.name == "__init__.py" else ()
+        sources = (origin, *islice(others, _MAX_SOURCES))
+        return any(_COMMANDS_HOOK in source.read_bytes() for source in sources)
     except Exception:  # noqa: BLE001 - a dotted name imports its parent package, which may raise anything
         return False

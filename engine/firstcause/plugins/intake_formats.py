@@ -12,7 +12,7 @@ from pydantic import InstanceOf, TypeAdapter
 from firstcause.core.model import Event
 from firstcause.errors import IntakeError
 from firstcause.hookspecs.types import IntakeFormat, IntakeResponse, IntakeResult, RejectedItem
-from firstcause.plugins.discovery import ProblemKind
+from firstcause.plugins.plugin import ProblemKind
 from firstcause.plugins.result_limits import MAX_TEXT_LENGTH, cut_text
 from firstcause.plugins.timeouts import CallTimeoutError, describe_error
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from firstcause.hookspecs.types import IntakeOutcome
-    from firstcause.plugins.discovery import Plugin
+    from firstcause.plugins.plugin import Plugin
     from firstcause.plugins.plugin_calls import PluginCalls
 
 T = TypeVar("T")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
-from firstcause.plugins.discovery import ProblemKind
+from firstcause.plugins.plugin import ProblemKind
 from firstcause.plugins.thread_leaks import MAX_LEAKED_THREADS, ThreadLeakTracker
 from firstcause.plugins.timeouts import CallTimeoutError, call_with_timeout, describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from firstcause.plugins.discovery import Plugin
+    from firstcause.plugins.plugin import Plugin
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from firstcause.core.reading import Reading
 from firstcause.errors import DeliveryError
 from firstcause.hookspecs.types import DeliveryReport
-from firstcause.plugins.discovery import ProblemKind
+from firstcause.plugins.plugin import ProblemKind
 from firstcause.plugins.result_limits import (
     MAX_REFERENCE_LENGTH,
     cut_text,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from firstcause.core.notification import Notification
     from firstcause.hookspecs.types import Notifier, Probe, Remedy
-    from firstcause.plugins.discovery import Plugin
+    from firstcause.plugins.plugin import Plugin
 
 
 def guard_probe(plugin: Plugin, probe: Probe) -> Probe:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firstcause.errors import ConfigError, RuleFileError
@@ -12,9 +13,8 @@ from firstcause.inference.engine import Inference
 from firstcause.rulebase.rulebase import RejectedReload, Rulebase, load_rulebase, resolve_rule_folders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from firstcause.config import Settings
     from firstcause.core.catalog import Catalog
@@ -73,12 +73,14 @@ class LiveRules:
 
     settings: where the rule files are, and their thresholds.
     list_plugin_folders: returns the rule folders of plugins.
+    report_plugin_mistakes: is told which of these are not used, and why; the others are.
     initial: rules to begin with; None to read the files when the rules are first used.
     """
 
     settings: Settings
     list_plugin_folders: Callable[[], Sequence[Path]]
     initial: Rulebase | None = None
+    report_plugin_mistakes: Callable[[Mapping[Path, str]], None] = lambda _mistakes: None
     rejected: RejectedReload | None = None
     """The last reload, where its files had mistakes."""
     loaded_at: datetime | None = None
@@ -143,10 +145,50 @@ class LiveRules:
         return resolve_rule_folders(self.settings, self.list_plugin_folders())
 
     def load(self) -> Rulebase:
-        """Read the rule files as they are now, without making them live. The caller closes the result."""
+        """Read the rule files as they are now, without making them live. The caller closes the result.
+
+        The folder of a plugin that has a mistake is left out, and the plugin is told; one in the site's own
+        folders is a RuleFileError.
+        """
+        own_folders, plugin_folders = resolve_rule_folders(self.settings, ()), [*self.list_plugin_folders()]
+        mistakes: dict[Path, str] = {}
+        try:
+            rulebase = self._load_folders([*own_folders, *plugin_folders])
+        except RuleFileError as error:
+            mistakes = self._find_plugin_mistakes(own_folders, plugin_folders, error)
+            if not mistakes:
+                raise
+            usable = [folder for folder in plugin_folders if folder not in mistakes]
+            rulebase = self._load_folders([*own_folders, *usable])
+        self.report_plugin_mistakes(mistakes)
+        return rulebase
+
+    def _load_folders(self, folders: Sequence[Path]) -> Rulebase:
         return load_rulebase(
-            self.folders, self.settings.rules.thresholds, depends_on=self.settings.topology.depends_on
+            folders, self.settings.rules.thresholds, depends_on=self.settings.topology.depends_on
         )
+
+    def _find_plugin_mistakes(
+        self, own_folders: Sequence[Path], plugin_folders: Sequence[Path], error: RuleFileError
+    ) -> dict[Path, str]:
+        """The folders of plugins that do not load with the others, each with its mistakes."""
+        mistakes: dict[Path, str] = {}
+        for folder in plugin_folders:
+            usable = [other for other in plugin_folders[: plugin_folders.index(folder)] if other not in mistakes]
+            own_texts = [str(mistake) for mistake in error.mistakes if _is_within(mistake.path, folder)]
+            if not own_texts:
+                own_texts = self._try_folders([*own_folders, *usable, folder])
+            if own_texts:
+                more = f" (and {len(own_texts) - 1} more)" if len(own_texts) > 1 else ""
+                mistakes[folder] = f"{own_texts[0]}{more}; `firstcause rules check` lists every mistake"
+        return mistakes
+
+    def _try_folders(self, folders: Sequence[Path]) -> list[str]:
+        try:
+            self._load_folders(folders).close()
+        except RuleFileError as error:
+            return [str(mistake) for mistake in error.mistakes]
+        return []
 
     def close(self) -> None:
         """Close the live rules when nobody uses them any more."""
@@ -169,3 +211,7 @@ class LiveRules:
             if self._live is None:
                 self._live = _LiveSet(self.load())
             return self._live
+
+
+def _is_within(path: str, folder: Path) -> bool:
+    return Path(path).resolve().is_relative_to(folder.resolve())

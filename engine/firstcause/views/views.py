@@ -235,7 +235,7 @@ class Views:
         app = self._app
         notify = app.settings.notify
         return {
-            "plugins": [vars(state) for state in app.plugins.states()],
+            "plugins": app.monitoring.list_plugins(),
             "notifiers": sorted(app.notifications.notifiers),
             "routes": [{"name": name, "route": route} for name, route in notify.by_name.items()],
             "notify": notify,

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
-from firstcause.app.answers import LivenessAnswer, ReadinessAnswer, StatusAnswer
+from firstcause.app.answers import LivenessAnswer, PluginList, ReadinessAnswer, StatusAnswer
 from firstcause.core.incidents.debug_report import DebugReport
 from firstcause.core.selfcheck.conditions import Level
 from firstcause.core.text.durations import Duration
@@ -276,6 +276,12 @@ def get_forecast(
     app: AppDep, metric: str, limit: float | None = None, minutes: Minutes = 1440.0
 ) -> AnswerResponse:
     return AnswerResponse(app.health.history.forecast(metric, limit, minutes, utc_now()))
+
+
+@router.get("/api/v1/plugins", response_model=PluginList)
+def list_plugins(app: AppDep) -> AnswerResponse:
+    """The plugins with their problems, and what their calls cost since the start."""
+    return AnswerResponse(app.monitoring.describe_plugins())
 
 
 @router.get("/api/v1/status", response_model=StatusAnswer)

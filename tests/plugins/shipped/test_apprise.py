@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from firstcause import Notifier
-    from firstcause.plugins.discovery import PluginState
+    from firstcause.plugins.plugin import PluginState
 
 SECRET = "t0psecret-w0rd"
 NOTICE = Notification(
