@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -13,6 +12,7 @@ from hypothesis import settings
 
 from firstcause.client import api
 from support import shared_results
+from support.postgres_databases import PostgresStores, create_postgres_database
 from support.scenario_app import Phone, Stage
 
 if TYPE_CHECKING:
@@ -59,22 +59,31 @@ def postgres_server() -> str:
     return POSTGRES
 
 
-@contextlib.contextmanager
-def create_postgres_database(server: str) -> Iterator[str]:
-    """A database of its own on the server, dropped afterwards."""
-    name = f"firstcause_test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as conn:
-        conn.execute(f'CREATE DATABASE "{name}"')
-    try:
-        yield f"{server.rpartition('/')[0]}/{name}"
-    finally:
-        with psycopg.connect(server, autocommit=True) as conn:
-            conn.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+@pytest.fixture(scope="session")
+def postgres_stores(postgres_server: str) -> Iterator[PostgresStores]:
+    with contextlib.closing(PostgresStores(postgres_server)) as stores:
+        yield stores
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+_BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(params=_BOTH)
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database: every test that asks for it runs on SQLite and on Postgres."""
+    """A database without rows: every test that asks for it runs on SQLite and on Postgres.
+
+    On Postgres the schema is there already, and space that an earlier test used may be in the files.
+    """
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'store.db'}"
+    else:
+        with request.getfixturevalue("postgres_stores").lend() as url:
+            yield url
+
+
+@pytest.fixture(params=_BOTH)
+def new_store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A new database without a schema, on SQLite and on Postgres."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'store.db'}"
     else:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from conftest import create_postgres_database
 from firstcause.core.model import Event, Impact, Incident, Priority, Root, Severity
 from firstcause.store import event_log, inbox, incidents
 from firstcause.store.event_log import EventRecord
@@ -26,6 +25,7 @@ from support.benchmark_figures import Anchor, at_least, at_least_times, at_most,
 from support.bugsink_server import run_bugsink
 from support.database_servers import free_port
 from support.firstcause_process import DaemonProcess
+from support.postgres_databases import create_postgres_database
 from support.scenario_app import Stage
 
 if TYPE_CHECKING:

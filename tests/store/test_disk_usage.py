@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 NONE = timedelta(days=1000)
 
 
+@pytest.fixture
+def store_url(new_store_url: str) -> str:
+    """Nothing that an earlier test left is in the files that are measured."""
+    return new_store_url
+
+
 def fill(database: Database, now: datetime, count: int, length: float, fingerprint: str | None = None) -> int:
     """Events of about that length, no two alike; returns the id of the last."""
     chance = random.Random(count)

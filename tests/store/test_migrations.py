@@ -34,6 +34,7 @@ from firstcause.store.cause_overrides import CauseOverride
 from firstcause.store.database import Database
 from firstcause.store.schema import HEAD
 from firstcause.store.tables import metadata
+from support import shared_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,6 +53,13 @@ sys.stdin.readline()
 database.prepare()
 print(database.read_version())
 """
+
+
+@pytest.fixture
+def store_url(new_store_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new database, which the migrations themselves upgrade."""
+    monkeypatch.setattr(schema, "upgrade", shared_results.run_migrations)
+    return new_store_url
 
 
 @pytest.fixture

@@ -32,7 +32,9 @@ _MAX_BOOKS = 4
 _QUERIES = ("SELECT", "PRAGMA", "BEGIN", "SHOW")
 
 _read_rule_book = rule_loader._load_rule_book
-_upgrade = schema.upgrade
+run_migrations = schema.upgrade
+"""What `schema.upgrade` is where nothing is shared."""
+
 _books: dict[bytes, RuleBook] = {}
 _statements: dict[str, list[tuple[str, Any]]] = {}
 
@@ -99,17 +101,26 @@ def _iterate_files(folders: Sequence[Path | RuleFolder]) -> Iterator[bytes]:
 
 
 def _upgrade_by_repeating(database: Database, revision: str = "head") -> None:
-    if revision != "head" or schema.read_version(database) is not None:
-        _upgrade(database, revision)
+    if revision != "head" or not _is_new(database):
+        run_migrations(database, revision)
         return
     statements = _record_statements(database.engine.dialect.name, database)
     if statements is None:
         return
     with database.write() as conn:
         # Another process may have been faster.
-        if not sa.inspect(conn).has_table("alembic_version"):
+        if not _has_version_table(conn):
             for statement, parameters in statements:
                 conn.exec_driver_sql(statement, parameters)
+
+
+def _is_new(database: Database) -> bool:
+    with database.read() as conn:
+        return not _has_version_table(conn)
+
+
+def _has_version_table(conn: sa.Connection) -> bool:
+    return sa.inspect(conn).has_table("alembic_version")
 
 
 def _record_statements(dialect: str, database: Database) -> list[tuple[str, Any]] | None:
@@ -124,7 +135,7 @@ def _record_statements(dialect: str, database: Database) -> list[tuple[str, Any]
 
     sa.event.listen(database.engine, "before_cursor_execute", record)
     try:
-        _upgrade(database)
+        run_migrations(database)
     finally:
         sa.event.remove(database.engine, "before_cursor_execute", record)
     _statements[dialect] = recorded

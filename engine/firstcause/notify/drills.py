@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from firstcause.core.model import Event, IncidentStatus
 from firstcause.errors import NotFoundError
+from firstcause.incidents.actions import record_audit
 from firstcause.notify.queue import ROUTE_TAG
 from firstcause.store import incidents, outbox
 
@@ -37,6 +38,11 @@ def build_drill_event(
         raise NotFoundError(msg)
     tags = {ROUTE_TAG: route} if route is not None else {}
     return Event(id=event_id, time=now, code=code, message="This is a drill.", tags=tags, drill=True)
+
+
+def record_sender(database: Database, now: datetime, actor: str, route: str | None) -> None:
+    """Add to the audit log who sent a drill."""
+    record_audit(database, now, actor, "sent a drill", about=f"route {route}")
 
 
 def get_drill_outcome(database: Database, event_id: str) -> dict[str, Any]:

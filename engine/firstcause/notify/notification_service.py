@@ -6,7 +6,6 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from firstcause.incidents.actions import record_audit
 from firstcause.intake.event_intake import generate_id
 from firstcause.notify import drills
 from firstcause.notify.attempt import AttemptResult, attempt
@@ -148,7 +147,7 @@ class NotificationService:
         event = drills.build_drill_event(code, route, self._rules.catalog, routes, now, generate_id())
         self._intake.accept([event], now)
         if actor is not None:
-            record_audit(self._database, now, actor, "sent a drill", about=f"route {route}")
+            drills.record_sender(self._database, now, actor, route)
         self._wake()
         return event.id
 

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from pydantic import ValidationError
 
 import firstcause_data
-from conftest import create_postgres_database
 from firstcause import MALFORMED_URL, Probe, Status
 from support.database_servers import free_port
+from support.postgres_databases import create_postgres_database
 from support.swallowing_address import SWALLOWING_ADDRESS, swallow_connections
 
 if TYPE_CHECKING:

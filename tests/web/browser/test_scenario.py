@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ from web.browser.conftest import Scene, playing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,22 @@ def test_watched_live_from_quiet_to_incident_to_fixed(scene: Scene, page: Page) 
     expect(page.locator(".test-result")).to_contain_text("UP in")
     page.get_by_role("link", name="Now", exact=True).first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Yes. All is well.")
+
+
+def test_a_page_whose_scripts_arrive_late_is_live_all_the_same(scene: Scene, page: Page) -> None:
+    held_back: list[Route] = []
+
+    def hold_back(route: Route) -> None:
+        held_back.append(route)
+
+    page.route(re.compile("hx-sse|app[.]js"), hold_back)
+    page.goto(scene.url, wait_until="commit")
+    began = "document.readyState !== 'loading' && typeof htmx === 'object'"
+    wait_until(lambda: page.evaluate(began) and len(held_back) == 2, "htmx, without the scripts behind it")
+    page.evaluate("new Promise(resolve => setTimeout(resolve))")
+    for route in held_back:
+        route.continue_()
+    expect(page.locator("#live")).to_have_text("Live")
 
 
 def _acted_on(page: Page) -> None:
