@@ -174,7 +174,9 @@ class LiveRules:
         """The folders of plugins that do not load with the others, each with its mistakes."""
         mistakes: dict[Path, str] = {}
         for folder in plugin_folders:
-            usable = [other for other in plugin_folders[: plugin_folders.index(folder)] if other not in mistakes]
+            usable = [
+                other for other in plugin_folders[: plugin_folders.index(folder)] if other not in mistakes
+            ]
             own_texts = [str(mistake) for mistake in error.mistakes if _is_within(mistake.path, folder)]
             if not own_texts:
                 own_texts = self._try_folders([*own_folders, *usable, folder])

@@ -1,0 +1,47 @@
+"""Imports a module in a process of its own and says what the import did. Run as a script; see plugin_check."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import sys
+import threading
+import time
+
+_NETWORK_EVENTS = frozenset({"socket.connect", "socket.getaddrinfo", "socket.bind", "socket.sendto"})
+
+
+def probe_import(module: str) -> dict[str, object]:
+    """Import it. Returns seconds, error, network (what it asked of it), output (what it printed), threads."""
+    network: list[str] = []
+
+    def watch(event: str, arguments: tuple[object, ...]) -> None:
+        if event in _NETWORK_EVENTS:
+            network.append(
+                f"{event.removeprefix('socket.')} {arguments[-1] if event != 'socket.getaddrinfo' else arguments[0]}"
+            )
+
+    sys.addaudithook(watch)
+    before = set(threading.enumerate())
+    printed = io.StringIO()
+    error: str | None = None
+    started = time.monotonic()
+    with contextlib.redirect_stdout(printed):
+        try:
+            importlib.import_module(module)
+        except BaseException as raised:  # noqa: BLE001 - exit() too
+            error = f"{type(raised).__name__}: {raised}"
+    return {
+        "seconds": time.monotonic() - started,
+        "error": error,
+        "network": network[:3],
+        "output": printed.getvalue()[:200],
+        "threads": [thread.name for thread in threading.enumerate() if thread not in before],
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(probe_import(sys.argv[1])) + "\n")
+    sys.stdout.flush()
