@@ -13,8 +13,8 @@ import pytest
 from firstcause import API_VERSION
 from firstcause.core.model import Event
 from firstcause.plugins import discovery
-from firstcause.plugins.plugin import PluginState
 from firstcause.plugins.manager import PluginManager
+from firstcause.plugins.plugin import PluginState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -128,7 +128,8 @@ def test_one_that_hangs_on_import_is_left_behind(install: Any, monkeypatch: pyte
     [
         (
             "@hookimpl\ndef firstcause_enrich(event, extra): return None",
-            f"firstcause_enrich is not called, as it takes extra; API {API_VERSION} offers it event, context, config",
+            f"firstcause_enrich is not called, as it takes extra; API {API_VERSION} offers it "
+            "event, context, config",
         ),
         (
             "@hookimpl\ndef firstcause_prboes(): return []",

@@ -25,10 +25,21 @@ _HANG_TIMEOUT_S = 300.0
 """After this time a command hangs; before it, the machine may just be busy."""
 
 
-def run_cli(*args: str, folder: Path, ok: int | None = 0) -> subprocess.CompletedProcess[str]:
+def run_cli(
+    *args: str,
+    folder: Path,
+    ok: int | None = 0,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> subprocess.CompletedProcess[str]:
     """One call of the command line in a folder; ok: the exit code that it must have, None for any."""
     completed = subprocess.run(
-        [*PROGRAM, *args], cwd=folder, capture_output=True, text=True, timeout=_HANG_TIMEOUT_S, check=False
+        [*PROGRAM, *args],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=_HANG_TIMEOUT_S,
+        check=False,
+        env={**os.environ, **environment},
     )
     assert "Traceback" not in completed.stderr, completed.stderr
     if ok is not None:

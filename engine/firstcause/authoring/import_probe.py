@@ -1,4 +1,4 @@
-"""Imports a module in a process of its own and says what the import did. Run as a script; see plugin_check."""
+"""Imports a module in a process of its own and says what that did. Run as a script; see plugin_check."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ def probe_import(module: str) -> dict[str, object]:
 
     def watch(event: str, arguments: tuple[object, ...]) -> None:
         if event in _NETWORK_EVENTS:
-            network.append(
-                f"{event.removeprefix('socket.')} {arguments[-1] if event != 'socket.getaddrinfo' else arguments[0]}"
-            )
+            target = arguments[0] if event == "socket.getaddrinfo" else arguments[-1]
+            network.append(f"{event.removeprefix('socket.')} {target}")
 
     sys.addaudithook(watch)
     before = set(threading.enumerate())

@@ -234,7 +234,7 @@ class _PluginCheck:
         elif catalog is not None and probe.code not in catalog.entries:
             self._add(
                 about,
-                f"the catalog has no entry for its code {probe.code}, so the incident has no fix and no causes",
+                f"the catalog has no entry for its code {probe.code}, so incidents have no fix",
                 "Ship one with firstcause_rules.",
                 FindingLevel.WARNING,
             )

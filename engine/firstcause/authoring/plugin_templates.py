@@ -337,7 +337,16 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from firstcause import Event, IntakeError, IntakeFormat, IntakeResult, Severity, code_of, hookimpl, parse_items
+from firstcause import (
+    Event,
+    IntakeError,
+    IntakeFormat,
+    IntakeResult,
+    Severity,
+    code_of,
+    hookimpl,
+    parse_items,
+)
 
 REQUIRED_API = "$api"
 
@@ -384,7 +393,7 @@ from firstcause.testing import Host
 BODY = b'{"problems": [{"id": 7, "name": "DiskFull", "level": "critical", "text": "97 % full"}, {"id": 8}]}'
 
 
-def test_a_problem_is_an_incident_and_a_broken_one_costs_no_other(firstcause_host: Callable[..., Host]) -> None:
+def test_a_problem_is_an_incident_and_a_broken_one_costs_none(firstcause_host: Callable[..., Host]) -> None:
     host = firstcause_host($module, name="$name")
     (event,) = host.post("$name", BODY)
     assert event.message == "97 % full"

@@ -94,8 +94,9 @@ def _format_row(plugin: dict[str, Any]) -> tuple[object, ...]:
 def _show_failed_calls(plugin: dict[str, Any]) -> None:
     for what, counts in plugin["usage"].items():
         if counts["failures"]:
+            share = f"{counts['failures']} of {counts['calls']}"
             echo(
-                f"{plugin['name']}: {single_line(what)} failed {counts['failures']} of {counts['calls']} times, "
+                f"{plugin['name']}: {single_line(what)} failed {share} times, "
                 f"last at {counts['last_error_at']}: {single_line(counts['last_error'])}"
             )
 
