@@ -28,7 +28,10 @@ BROKEN = {
     "library": ("import no_such_library", "install what has no_such_library"),
     "slowimport": ("time.sleep(40)", "is not imported within 10 s"),
     "syntax": ("def broken(:", "SyntaxError"),
-    "norules": ("@hookimpl\ndef firstcause_rules(): return [Path('/no/such/rules')]", "no folder /no/such/rules"),
+    "norules": (
+        "@hookimpl\ndef firstcause_rules(): return [Path('/no/such/rules')]",
+        "no folder /no/such/rules",
+    ),
     "badrules": (
         "@hookimpl\ndef firstcause_rules(): return [Path(__file__).parent / 'badrules']",
         "its rule files are not used: ",
@@ -86,7 +89,9 @@ def test_each_is_named_and_the_daemon_runs(folder: Path) -> None:
                 sent = client.post("/api/v1/events", json={"id": str(number), "code": "SHOP_BROKEN"})
                 assert sent.status_code == 202
             wait_until(lambda: client.get("/api/v1/incidents").json()["incidents"], "an incident")
-            wait_until(lambda: "good" in client.get("/api/v1/health").json()["infrastructure"], "the good probe")
+            wait_until(
+                lambda: "good" in client.get("/api/v1/health").json()["infrastructure"], "the good probe"
+            )
             conditions = client.get("/api/v1/status").json()["conditions"]
             port = client.base_url.port
         listed = run_cli(

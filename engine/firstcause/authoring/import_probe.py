@@ -14,7 +14,7 @@ _NETWORK_EVENTS = frozenset({"socket.connect", "socket.getaddrinfo", "socket.bin
 
 
 def probe_import(module: str) -> dict[str, object]:
-    """Import it. Returns seconds, error, network (what it asked of it), output (what it printed), threads."""
+    """Import it. Returns seconds, cpu_seconds, error, network (what it asked of it), output (what it printed), threads."""
     network: list[str] = []
 
     def watch(event: str, arguments: tuple[object, ...]) -> None:
@@ -22,18 +22,21 @@ def probe_import(module: str) -> dict[str, object]:
             target = arguments[0] if event == "socket.getaddrinfo" else arguments[-1]
             network.append(f"{event.removeprefix('socket.')} {target}")
 
+    importlib.import_module("firstcause.plugins.manager")  # what the host has imported before any plugin
     sys.addaudithook(watch)
     before = set(threading.enumerate())
     printed = io.StringIO()
     error: str | None = None
-    started = time.monotonic()
+    started, cpu_started = time.monotonic(), time.process_time()
     with contextlib.redirect_stdout(printed):
         try:
             importlib.import_module(module)
         except BaseException as raised:  # noqa: BLE001 - exit() too
             error = f"{type(raised).__name__}: {raised}"
+    seconds = time.monotonic() - started
     return {
-        "seconds": time.monotonic() - started,
+        "seconds": seconds,
+        "cpu_seconds": time.process_time() - cpu_started,
         "error": error,
         "network": network[:3],
         "output": printed.getvalue()[:200],

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from firstcause.core.catalog import Catalog
     from firstcause.hookspecs.types import IntakeFormat, Listener, Probe
 
-_SLOW_IMPORT_S = 1.0
+_SLOW_IMPORT_S, _WAITING_IMPORT_S = 1.0, 5.0
 _IMPORT_LIMIT_S = 60.0
 _MAX_INTERVAL_S = 6 * 3600.0
 _LISTENER_RUNS_S, _LISTENER_ENDS_S = 1.0, 5.0
@@ -128,6 +128,8 @@ class _PluginCheck:
         if plugin.module is not None:
             self._check_hooks()
         for problem in plugin.problems:
+            if problem.startswith("reading "):
+                continue  # of a format, which is named already
             self._add(problem.split(maxsplit=1)[0], problem, _suggest_fix(problem))
         (state,) = self._manager.states()
         return CheckedPlugin(plugin.name, state.hooks, tuple(self._findings))
@@ -182,7 +184,9 @@ class _PluginCheck:
                 "Start them in a listener's run.",
                 FindingLevel.WARNING,
             )
-        if result["error"] is None and result["seconds"] > _SLOW_IMPORT_S:
+        # By the processor's time, as the machine may be busy, unless it waits for something.
+        is_slow = result["cpu_seconds"] > _SLOW_IMPORT_S or result["seconds"] > _WAITING_IMPORT_S
+        if result["error"] is None and is_slow:
             self._add(
                 "import", f"the import takes {result['seconds']:.1f} s", _LATE_IMPORT, FindingLevel.WARNING
             )

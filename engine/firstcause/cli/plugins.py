@@ -135,7 +135,7 @@ def new_plugin(*, name: str, kind: str, folder: Path, as_json: bool) -> None:
 @json_option
 @pass_context
 def check_plugin(ctx: Context, *, name: str | None, as_json: bool) -> None:
-    """Call each hook of the plugin NAME as firstcause would, and say what is wrong. Exit 1 if something is.
+    """Call each hook of the plugin NAME as firstcause would, and say what is wrong. Exit 1 on any error.
 
     Without NAME: all plugins that firstcause does not ship. Probes are run, remedies are only planned, and
     nothing is sent.
@@ -158,7 +158,8 @@ def check_plugin(ctx: Context, *, name: str | None, as_json: bool) -> None:
             for finding in plugin.findings:
                 echo(f"  {finding.level}: {finding.about}: {single_line(finding.text)}")
                 echo(f"    fix: {finding.fix}")
-    click.get_current_context().exit(1 if any(plugin.findings for plugin in checked) else 0)
+    is_bad = any(finding.level == "error" for plugin in checked for finding in plugin.findings)
+    click.get_current_context().exit(1 if is_bad else 0)
 
 
 COMMANDS = (plugins,)

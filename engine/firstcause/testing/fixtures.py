@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,8 +23,10 @@ def firstcause_host(tmp_path: Path) -> Iterator[Callable[..., Host]]:
     """
     hosts: list[Host] = []
 
+    numbers = itertools.count()
+
     def make(*modules: Any, **arguments: Any) -> Host:
-        folder = tmp_path / f"firstcause-{len(hosts)}"
+        folder = tmp_path / f"firstcause-{next(numbers)}"
         folder.mkdir()
         hosts.append(Host(folder, *modules, **arguments))
         return hosts[-1]
