@@ -85,21 +85,27 @@ def firstcause_listeners(): return [Listener("checked", lambda submit, stop: sto
             "its check returned a bool",
         ),
         (
-            "@hookimpl\\ndef firstcause_probes():\\n"
-            "    return [Probe('p', 'c', threading.Event().wait, 'C_DOWN', timeout=0.1)]",
+            (
+                "@hookimpl\\ndef firstcause_probes():\\n"
+                "    return [Probe('p', 'c', threading.Event().wait, 'C_DOWN', timeout=0.1)]"
+            ),
             "probe p",
             "does not return within its timeout",
         ),
         (
-            "class Config(BaseModel):\\n    token: SecretStr\\n"
-            "@hookimpl\\ndef firstcause_notifiers(config: Config):\\n"
-            "    return [Notifier('n', functools.partial(print, config.token.get_secret_value()))]",
+            (
+                "class Config(BaseModel):\\n    token: SecretStr\\n"
+                "@hookimpl\\ndef firstcause_notifiers(config: Config):\\n"
+                "    return [Notifier('n', functools.partial(print, config.token.get_secret_value()))]"
+            ),
             "notifier n",
             "its repr shows a secret",
         ),
         (
-            "class Config(BaseModel):\\n    token: SecretStr\\n    api_key: str = ''\\n"
-            "@hookimpl\\ndef firstcause_notifiers(config: Config): return []",
+            (
+                "class Config(BaseModel):\\n    token: SecretStr\\n    api_key: str = ''\\n"
+                "@hookimpl\\ndef firstcause_notifiers(config: Config): return []"
+            ),
             "settings",
             "api_key looks like a secret",
         ),

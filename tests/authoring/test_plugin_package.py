@@ -36,7 +36,7 @@ def test_the_tests_of_each_kind_pass(tmp_path: Path) -> None:
         tmp_path,
     )
     completed = subprocess.run(
-        [sys.executable, "-m", "pytest", *arguments, "--junitxml", tmp_path / "results.xml", *tests],
+        [sys.executable, "-m", "pytest", *options, "--rootdir", tmp_path, *tests],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, packages))},
         capture_output=True,

@@ -128,13 +128,17 @@ def test_one_that_hangs_on_import_is_left_behind(install: Any, monkeypatch: pyte
     [
         (
             "@hookimpl\ndef firstcause_enrich(event, extra): return None",
-            f"firstcause_enrich is not called, as it takes extra; API {API_VERSION} offers it "
-            "event, context, config",
+            (
+                f"firstcause_enrich is not called, as it takes extra; API {API_VERSION} offers it "
+                "event, context, config"
+            ),
         ),
         (
             "@hookimpl\ndef firstcause_prboes(): return []",
-            f"firstcause_prboes is not called, as there is no such hook in API {API_VERSION}; "
-            "did you mean firstcause_probes?",
+            (
+                f"firstcause_prboes is not called, as there is no such hook in API {API_VERSION}; "
+                "did you mean firstcause_probes?"
+            ),
         ),
         (
             "def firstcause_notifiers(): return []",
@@ -246,9 +250,7 @@ def test_a_shipped_plugin_and_its_names_are_never_replaced(install: Any) -> None
     )
     assert [notifier.last_resort for notifier in host.notifiers() if notifier.name == "console"] == [True]
     assert (
-        state(host, "aaa")
-        .problems[0]
-        .startswith("the name 'console' is already used by the plugin console; ")
+        state(host, "aaa").problems[0].startswith("the name 'console' is already used by the plugin console")
     )
 
 
@@ -434,8 +436,10 @@ def test_only_a_secret_comes_from_a_file(install: Any, tmp_path: Path) -> None:
 def test_a_hook_that_takes_settings_of_no_known_model_is_named(install: Any) -> None:
     install("vague", PROBES.format(name="vague").replace("firstcause_probes()", "firstcause_probes(config)"))
     assert state(PluginManager.load({}), "vague").problems == (
-        "firstcause_probes takes config, and no settings model is known: "
-        "name it Config, or write `config: MyModel`",
+        (
+            "firstcause_probes takes config, and no settings model is known: "
+            "name it Config, or write `config: MyModel`"
+        ),
     )
 
 

@@ -14,7 +14,11 @@ _NETWORK_EVENTS = frozenset({"socket.connect", "socket.getaddrinfo", "socket.bin
 
 
 def probe_import(module: str) -> dict[str, object]:
-    """Import it. Returns seconds, cpu_seconds, error, network (what it asked of it), output (what it printed), threads."""
+    """Import it and return what that did.
+
+    seconds, cpu_seconds: of the import. error: what it raised. network: what it asked of it. output: what it
+    printed. threads: that it started.
+    """
     network: list[str] = []
 
     def watch(event: str, arguments: tuple[object, ...]) -> None:
