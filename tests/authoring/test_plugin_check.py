@@ -77,7 +77,7 @@ def firstcause_listeners(): return [Listener("checked", lambda submit, stop: sto
         (
             "@hookimpl\\ndef firstcause_probes(): return [Probe('p', 'c', up, 'is down')]",
             "probe p",
-            "is no code",
+            "is not a code",
         ),
         (
             "@hookimpl\\ndef firstcause_probes(): return [Probe('p', 'c', lambda: True, 'C_DOWN')]",

@@ -25,16 +25,7 @@ def test_the_tests_of_each_kind_pass(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["firstcause.testing"]\n')
     tests = [str(path) for package in packages for path in (package / "tests").glob("test_*.py")]
     assert len(tests) == len(PluginKind)
-    arguments = (
-        "-q",
-        "-W",
-        "error",
-        "--import-mode=importlib",
-        "-p",
-        "no:cacheprovider",
-        "--rootdir",
-        tmp_path,
-    )
+    options = ("-q", "-W", "error", "--import-mode=importlib", "-p", "no:cacheprovider")
     completed = subprocess.run(
         [sys.executable, "-m", "pytest", *options, "--rootdir", tmp_path, *tests],
         cwd=tmp_path,
@@ -62,7 +53,7 @@ def test_a_package_says_what_it_is(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "My", "1st", "class", "a b", "../up", "a--b", "x" * 41])
 def test_what_is_no_name_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ConfigError, match="is no name for a plugin; write lower-case letters"):
+    with pytest.raises(ConfigError, match="cannot be the name of a plugin; write lower-case letters"):
         write_plugin_package(tmp_path, name, PluginKind.PROBE)
     assert list(tmp_path.iterdir()) == []
 

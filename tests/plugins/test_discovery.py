@@ -427,7 +427,7 @@ def test_only_a_secret_comes_from_a_file(install: Any, tmp_path: Path) -> None:
     assert (state(host, "queue").problems, host.secrets()) == ((), ["s3cret-word"])
     host = PluginManager.load({"queue": {"path_file": str(tmp_path / "word")}})
     assert state(host, "queue").problems == (
-        "[plugins.queue] path_file is unknown; path is no secret and does not come from a file: write path",
+        "[plugins.queue] path_file is unknown; only secrets come from files: write path",
     )
     host = PluginManager.load({"queue": {"token_file": str(tmp_path / "none")}})
     assert state(host, "queue").problems[0].endswith("cannot be read: No such file or directory")

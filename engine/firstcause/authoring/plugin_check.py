@@ -1,4 +1,4 @@
-"""Calls each hook of a plugin as the host would, and says what is wrong with what comes back, with the mend.
+"""Calls each hook of a plugin as the host would, and says what is wrong with what comes back, and the fix.
 
 Nothing is sent and nothing is changed: notifiers' `send` and remedies' `run` are not called.
 """
@@ -84,7 +84,8 @@ def check_plugins(
         raise NotFoundError(msg)
     names = [name] if name is not None else [other for other, (_, own) in entry_points.items() if not own]
     return [
-        _PluginCheck(entry_points[each_name][0], settings, reserved_commands).run() for each_name in names
+        _PluginCheck(entry_points[checked_name][0], settings, reserved_commands).run()
+        for checked_name in names
     ]
 
 
@@ -234,7 +235,7 @@ class _PluginCheck:
         self._check_repr(about, probe)
         self._check_repr(about, getattr(probe.check, "__wrapped__", probe.check))
         if not _CODE_PATTERN.fullmatch(probe.code):
-            self._add(about, f"its code {probe.code!r} is no code", "Write it as in QUEUE_STUCK.")
+            self._add(about, f"its code {probe.code!r} is not a code", "Write it as in QUEUE_STUCK.")
         elif catalog is not None and probe.code not in catalog.entries:
             self._add(
                 about,

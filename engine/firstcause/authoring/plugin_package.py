@@ -56,7 +56,9 @@ def write_plugin_package(
 
 def _check_name(name: str, used_names: Collection[str]) -> None:
     if not _NAME_PATTERN.fullmatch(name) or len(name) > _MAX_NAME_LENGTH or keyword.iskeyword(name):
-        msg = f"{name!r} is no name for a plugin; write lower-case letters and hyphens, such as my-queue"
+        msg = (
+            f"{name!r} cannot be the name of a plugin; write lower-case letters and hyphens, such as my-queue"
+        )
         raise ConfigError(msg)
     if name in used_names:
         msg = f"a plugin named {name} is installed already; choose another name"

@@ -150,11 +150,11 @@ def check_plugin(ctx: Context, *, name: str | None, as_json: bool) -> None:
     if as_json:
         show_json({"plugins": [asdict(plugin) for plugin in checked]})
     elif not checked:
-        echo("no plugin is installed besides those that firstcause ships")
+        echo("only the plugins that firstcause ships are installed")
     else:
         for plugin in checked:
             hooks = ", ".join(plugin.hooks) or "none"
-            echo(f"{plugin.name}: hooks {hooks}; {len(plugin.findings) or 'nothing'} to mend")
+            echo(f"{plugin.name}: hooks {hooks}; {len(plugin.findings) or 'nothing'} to fix")
             for finding in plugin.findings:
                 echo(f"  {finding.level}: {finding.about}: {single_line(finding.text)}")
                 echo(f"    fix: {finding.fix}")

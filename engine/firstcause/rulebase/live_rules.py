@@ -73,7 +73,7 @@ class LiveRules:
 
     settings: where the rule files are, and their thresholds.
     list_plugin_folders: returns the rule folders of plugins.
-    report_plugin_mistakes: is told which of these are not used, and why; the others are.
+    report_plugin_mistakes: takes which of these are not used, and why; the others are used.
     initial: rules to begin with; None to read the files when the rules are first used.
     """
 
@@ -147,8 +147,8 @@ class LiveRules:
     def load(self) -> Rulebase:
         """Read the rule files as they are now, without making them live. The caller closes the result.
 
-        The folder of a plugin that has a mistake is left out, and the plugin is told; one in the site's own
-        folders is a RuleFileError.
+        The folder of a plugin that has a mistake is left out and reported; one in the site's own folders is a
+        RuleFileError.
         """
         own_folders, plugin_folders = resolve_rule_folders(self.settings, ()), [*self.list_plugin_folders()]
         mistakes: dict[Path, str] = {}
