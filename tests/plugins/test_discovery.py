@@ -397,7 +397,8 @@ class QueueSettings(BaseModel):
 
 @hookimpl
 def firstcause_enrich(event: Event, config: QueueSettings) -> Enrichment | None:
-    return Enrichment(tags={{"hosts": ",".join(config.hosts), **{{k: str(v) for k, v in config.limits.items()}}}})
+    limits = {{name: str(value) for name, value in config.limits.items()}}
+    return Enrichment(tags={{"hosts": ",".join(config.hosts), **limits}})
 """
 
 

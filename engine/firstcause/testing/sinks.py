@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -93,7 +94,7 @@ class SmtpSink:
     @property
     def port(self) -> int:
         assert self._controller is not None, "use it in a with block"
-        return int(self._controller.server.sockets[0].getsockname()[1])
+        return int(self._controller.port)
 
     def __enter__(self) -> Self:
         self._controller = _make_controller(self)
@@ -112,10 +113,8 @@ class SmtpSink:
 def _make_controller(handler: object) -> Any:
     from aiosmtpd.controller import Controller  # noqa: PLC0415 - only tests of mail have it
 
-    class AnyPortController(Controller):
-        def _trigger_server(self) -> None:
-            """Ask the port that the system chose: the base class would connect to port 0."""
-            self.port = self.server.sockets[0].getsockname()[1]
-            super()._trigger_server()
-
-    return AnyPortController(handler, hostname="127.0.0.1", port=0)
+    # The base class asks the server at the port that it was given, so the system cannot choose one later.
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    return Controller(handler, hostname="127.0.0.1", port=port)
