@@ -1,4 +1,4 @@
-"""What a notifier is told besides the texts: where the root cause is, whose it is, and the incident itself."""
+"""What a notifier is told besides the texts: where the root cause is, whose it is, and the incident."""
 
 from __future__ import annotations
 

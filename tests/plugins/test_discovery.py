@@ -13,8 +13,8 @@ import pytest
 from firstcause import API_VERSION
 from firstcause.core.model import Event
 from firstcause.plugins import discovery
-from firstcause.plugins.plugin import PluginState
 from firstcause.plugins.manager import PluginManager
+from firstcause.plugins.plugin import PluginState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -128,12 +128,17 @@ def test_one_that_hangs_on_import_is_left_behind(install: Any, monkeypatch: pyte
     [
         (
             "@hookimpl\ndef firstcause_enrich(event, extra): return None",
-            f"firstcause_enrich is not called, as it takes extra; API {API_VERSION} offers it event, context, config",
+            (
+                f"firstcause_enrich is not called, as it takes extra; API {API_VERSION} offers it "
+                "event, context, config"
+            ),
         ),
         (
             "@hookimpl\ndef firstcause_prboes(): return []",
-            f"firstcause_prboes is not called, as there is no such hook in API {API_VERSION}; "
-            "did you mean firstcause_probes?",
+            (
+                f"firstcause_prboes is not called, as there is no such hook in API {API_VERSION}; "
+                "did you mean firstcause_probes?"
+            ),
         ),
         (
             "def firstcause_notifiers(): return []",
@@ -245,9 +250,7 @@ def test_a_shipped_plugin_and_its_names_are_never_replaced(install: Any) -> None
     )
     assert [notifier.last_resort for notifier in host.notifiers() if notifier.name == "console"] == [True]
     assert (
-        state(host, "aaa")
-        .problems[0]
-        .startswith("the name 'console' is already used by the plugin console; ")
+        state(host, "aaa").problems[0].startswith("the name 'console' is already used by the plugin console")
     )
 
 
@@ -394,7 +397,8 @@ class QueueSettings(BaseModel):
 
 @hookimpl
 def firstcause_enrich(event: Event, config: QueueSettings) -> Enrichment | None:
-    return Enrichment(tags={{"hosts": ",".join(config.hosts), **{{k: str(v) for k, v in config.limits.items()}}}})
+    limits = {{name: str(value) for name, value in config.limits.items()}}
+    return Enrichment(tags={{"hosts": ",".join(config.hosts), **limits}})
 """
 
 
@@ -424,7 +428,7 @@ def test_only_a_secret_comes_from_a_file(install: Any, tmp_path: Path) -> None:
     assert (state(host, "queue").problems, host.secrets()) == ((), ["s3cret-word"])
     host = PluginManager.load({"queue": {"path_file": str(tmp_path / "word")}})
     assert state(host, "queue").problems == (
-        "[plugins.queue] path_file is unknown; path is no secret and does not come from a file: write path",
+        "[plugins.queue] path_file is unknown; only secrets come from files: write path",
     )
     host = PluginManager.load({"queue": {"token_file": str(tmp_path / "none")}})
     assert state(host, "queue").problems[0].endswith("cannot be read: No such file or directory")
@@ -433,8 +437,10 @@ def test_only_a_secret_comes_from_a_file(install: Any, tmp_path: Path) -> None:
 def test_a_hook_that_takes_settings_of_no_known_model_is_named(install: Any) -> None:
     install("vague", PROBES.format(name="vague").replace("firstcause_probes()", "firstcause_probes(config)"))
     assert state(PluginManager.load({}), "vague").problems == (
-        "firstcause_probes takes config, and no settings model is known: "
-        "name it Config, or write `config: MyModel`",
+        (
+            "firstcause_probes takes config, and no settings model is known: "
+            "name it Config, or write `config: MyModel`"
+        ),
     )
 
 

@@ -53,14 +53,20 @@ def _start_process(
 
 
 def run_cli(
-    *args: str, folder: Path, ok: int | None = 0, is_forked: bool = True
+    *args: str,
+    folder: Path,
+    ok: int | None = 0,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    is_forked: bool = True,
 ) -> subprocess.CompletedProcess[str]:
     """One call of the command line in a folder; ok: the exit code that it must have, None for any.
 
     is_forked: False for a test of what a fresh interpreter does, or how long it takes.
     """
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        process = _start_process(args, folder=folder, stdout=stdout, stderr=stderr, is_forked=is_forked)
+        process = _start_process(
+            args, folder=folder, stdout=stdout, stderr=stderr, environment=environment, is_forked=is_forked
+        )
         try:
             code = process.wait(timeout=_HANG_TIMEOUT_S)
         finally:

@@ -1,7 +1,7 @@
 """Keys that name a file: `password_file = "path"` in place of `password`, for settings models of any kind.
 
 The model decides what a key means. If it has a field `ca_file`, that is a path. If it has a field `password`
-only, `password_file` names the file that holds the password; in a plugin's table only if `password` is a secret.
+only, `password_file` names the file that holds it; in a plugin's table only if `password` is a secret.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def describe_settings_error(model: type[BaseModel], detail: Mapping[str, Any]) -
     key = str(detail["loc"][-1])
     plain_key = key.removesuffix(FILE_SUFFIX)
     if plain_key != key and plain_key in known_keys:
-        return f" is unknown; {plain_key} is no secret and does not come from a file: write {plain_key}"
+        return f" is unknown; only secrets come from files: write {plain_key}"
     return f" is unknown{suggest_nearest(key, known_keys, '{}')}"
 
 

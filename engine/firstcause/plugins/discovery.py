@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 LOAD_TIMEOUT_S = 10.0
-"""Seconds within which one plugin's module must be imported; every command that loads plugins waits so long."""
+"""Seconds within which a plugin's module must be imported; commands that load plugins wait so long."""
 
 OWN_DISTRIBUTION = "firstcause"
 """Of two plugins with one name, that of this distribution is used."""
@@ -91,8 +91,8 @@ def _describe_second(name: str, wanted: str, owner: str, first: Plugin) -> Plugi
     """A plugin that is not loaded, as another one has its name."""
     second = Plugin(name)
     second.add_problem(
-        f"not loaded: {first.distribution or 'another package'} has a plugin of the same name, {wanted}, which is "
-        f"used; give the entry point of {owner} another name, or uninstall one of the two"
+        f"not loaded: {first.distribution or 'another package'} has a plugin of the same name, {wanted}, "
+        f"which is used; give the entry point of {owner} another name, or uninstall one of the two"
     )
     return second
 

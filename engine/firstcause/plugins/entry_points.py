@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from contextlib import suppress
 from importlib.metadata import Distribution, EntryPoint, distributions
 from itertools import islice
 from pathlib import Path
@@ -41,6 +42,15 @@ def read_metadata(distribution: Distribution, key: str) -> str | None:
 def list_entry_points(distribution: Distribution) -> list[EntryPoint]:
     """List the entry points of our group. Raises whatever importlib.metadata raises for a broken file."""
     return [entry_point for entry_point in distribution.entry_points if entry_point.group == GROUP]
+
+
+def list_plugin_names() -> list[str]:
+    """List the names of all installed plugins, without importing any of them."""
+    names: list[str] = []
+    for distribution in find_distributions():
+        with suppress(Exception):  # a broken file is a problem of that plugin: see `discover`
+            names += [entry_point.name for entry_point in list_entry_points(distribution)]
+    return names
 
 
 def find_command_plugins() -> list[EntryPoint]:

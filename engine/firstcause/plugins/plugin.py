@@ -29,7 +29,7 @@ _MAX_PROBLEMS = 20
 
 
 def count_calls(plugin: Plugin, what: str, function: Callable[..., T]) -> Callable[..., T]:
-    """Make a function that calls this one, and counts its calls, failures and time. It raises what that raises."""
+    """Make a function that calls this one, and counts its calls, its failures and its time."""
 
     @functools.wraps(function)
     def call(*arguments: Any, **named: Any) -> T:
@@ -115,7 +115,8 @@ class Plugin:
     """One plugin and its state.
 
     module: None if it was not imported. configured: False if its settings are wrong; hooks that take
-    `config` are then not called. distribution: the package that has it. order: place among the plugins that enrich; smaller comes first.
+    `config` are then not called. distribution: the package that has it. order: place among the plugins that
+    enrich; smaller comes first.
     """
 
     name: str

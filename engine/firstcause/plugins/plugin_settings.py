@@ -1,4 +1,4 @@
-"""The table [plugins.NAME] of one plugin: what the host reads of it, and what the plugin's model validates."""
+"""The table [plugins.NAME] of one plugin: what the host reads of it, and what its model validates."""
 
 from __future__ import annotations
 
@@ -106,7 +106,8 @@ def _find_model(plugin: Plugin, hooks: Sequence[Hook]) -> type[BaseModel] | None
     if takers and not models:
         names = ", ".join(hook.name for hook in takers)
         plugin.add_problem(
-            f"{names} takes config, and no settings model is known: name it Config, or write `config: MyModel`"
+            f"{names} takes config, and no settings model is known: "
+            "name it Config, or write `config: MyModel`"
         )
     return next(iter(models), None)
 

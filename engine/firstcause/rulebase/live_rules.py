@@ -73,7 +73,7 @@ class LiveRules:
 
     settings: where the rule files are, and their thresholds.
     list_plugin_folders: returns the rule folders of plugins.
-    report_plugin_mistakes: is told which of these are not used, and why; the others are.
+    report_plugin_mistakes: takes which of these are not used, and why; the others are used.
     initial: rules to begin with; None to read the files when the rules are first used.
     """
 
@@ -147,8 +147,8 @@ class LiveRules:
     def load(self) -> Rulebase:
         """Read the rule files as they are now, without making them live. The caller closes the result.
 
-        The folder of a plugin that has a mistake is left out, and the plugin is told; one in the site's own
-        folders is a RuleFileError.
+        The folder of a plugin that has a mistake is left out and reported; one in the site's own folders is a
+        RuleFileError.
         """
         own_folders, plugin_folders = resolve_rule_folders(self.settings, ()), [*self.list_plugin_folders()]
         mistakes: dict[Path, str] = {}
@@ -174,7 +174,9 @@ class LiveRules:
         """The folders of plugins that do not load with the others, each with its mistakes."""
         mistakes: dict[Path, str] = {}
         for folder in plugin_folders:
-            usable = [other for other in plugin_folders[: plugin_folders.index(folder)] if other not in mistakes]
+            usable = [
+                other for other in plugin_folders[: plugin_folders.index(folder)] if other not in mistakes
+            ]
             own_texts = [str(mistake) for mistake in error.mistakes if _is_within(mistake.path, folder)]
             if not own_texts:
                 own_texts = self._try_folders([*own_folders, *usable, folder])
