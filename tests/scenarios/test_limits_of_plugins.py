@@ -142,8 +142,8 @@ def build_bad_plugins(  # noqa: C901 - one function for each kind
 
 EVENT = {"id": "given", "time": "2026-11-01T03:00:00Z", "code": "GIVEN"}
 NAMED_ELSEWHERE = {"commands_hang", "listener_exits", "parse_without_end"}
-"""Commands are asked for by the command line only, a listener that ends is a condition of its own, and a request
-of too many events is refused."""
+"""Commands are asked for by the command line only, a listener that ends is a condition of its own, and a
+request of too many events is refused."""
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 A sender that writes ids into its codes or messages, in a form that no template masks, makes every event a
 kind of its own. A kind that the catalog describes, or that has an alert already, is never limited. Its
-tenants are: the further ones count in one alert of that error, so that a million tenants cost what a thousand do.
+tenants are: the further ones count in one alert of that error, so a million tenants cost what a thousand do.
 """
 
 from __future__ import annotations

@@ -73,7 +73,8 @@ COMMAND_PATTERNS = (
         name="password by its position in a command",
         mask=substitute(
             re.compile(
-                r"(?:(?-i:\bAUTH)\s{1,3}(?:[A-Za-z_-]{1,64}+\s{1,3})?+|\bsecrets?\s{1,3}set\s{1,3}[\w.-]{1,64}\s{1,3}(?:--?\w{1,20}[\s=])?+|\bSETUSER\s[^\n]{0,100}?\s[><#]"
+                r"(?:(?-i:\bAUTH)\s{1,3}(?:[A-Za-z_-]{1,64}+\s{1,3})?+|\bsecrets?\s{1,3}set\s{1,3}[\w.-]{1,64}\s{1,3}(?:--?\w{1,20}[\s=])?+"
+                r"|\bSETUSER\s[^\n]{0,100}?\s[><#]"
                 r"|\bnet\s{1,3}user\s{1,3}[\w.@\\-]{1,64}\s{1,3}|\bnet\s{1,3}use\s[^\n]{0,100}?\\\S{1,100}\s{1,3}"
                 r"|\bwpa_passphrase\s{1,3}\S{1,32}\s{1,3}|\bSecureString\s{1,3}(?:-String\s{1,3})?\\{0,31}[\"']?"
                 rf"|\bpassword\s{{1,3}}[0-9]\s|\bsecret\s{{1,3}}[0-9]\s){_VALUE}",
@@ -82,7 +83,10 @@ COMMAND_PATTERNS = (
             _mask_random,
         ),
         prefilter=(
-            rf"(?-i:AUTH){JSON_SPACE}", rf"secrets?{JSON_SPACE}{{1,3}}set{JSON_SPACE}", rf"setuser{JSON_SPACE}", rf"net(?:{JSON_SPACE}){{1,3}}user?{JSON_SPACE}",
+            rf"(?-i:AUTH){JSON_SPACE}",
+            rf"secrets?{JSON_SPACE}{{1,3}}set{JSON_SPACE}",
+            rf"setuser{JSON_SPACE}",
+            rf"net(?:{JSON_SPACE}){{1,3}}use",
             "wpa_passphrase", "securestring", rf"(?:password|secret){JSON_SPACE}{{1,3}}[0-9]{JSON_SPACE}",
         ),
         example="AUTH default q8Zr2LmX0vTn5KcY failed",
@@ -91,7 +95,11 @@ COMMAND_PATTERNS = (
     TextPattern(
         name="password's hash after its scheme",
         mask=substitute(
-            re.compile(r"\{(?:S{0,2}SHA\d{0,3}|S?MD5|CRYPT|PBKDF2[\w-]{0,20}|ARGON2\w{0,3})\}(?P<value>[\w+/=.$-]{8,}+)", REGEX_FLAGS),
+            re.compile(
+                r"\{(?:S{0,2}SHA\d{0,3}|S?MD5|CRYPT|PBKDF2[\w-]{0,20}|ARGON2\w{0,3})\}"
+                r"(?P<value>[\w+/=.$-]{8,}+)",
+                REGEX_FLAGS,
+            ),
             lambda match: f"{match[0][: -len(match['value'])]}{MASKED}",
         ),
         prefilter=(r"\{(?:s{0,2}sha\d*|s?md5|crypt|pbkdf2[\w-]*|argon2\w*)\}",),

@@ -43,7 +43,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _QUOTE = r"(?:\\{0,31}[\"'`]|%2[27]|&(?:quot|apos|\#3[49]);|\\{1,31}u002[27])"
-_SEPARATOR = r"(?::=|={1,3}>?|!={1,2}|::?=?|%3[AD]|&\#(?:61|x3d);|\uff1a|\uff1d|\\{1,31}uff1[ad]|,[ ]?<<(?=\\{0,31}\"))"
+_SEPARATOR = (
+    r"(?::=|={1,3}>?|!={1,2}|::?=?|%3[AD]|&\#(?:61|x3d);|\uff1a|\uff1d|\\{1,31}uff1[ad]"
+    r"|,[ ]?<<(?=\\{0,31}\"))"
+)
 _SUFFIX = r"(?:s?(?:[ ](?:de|di|of)[ ][a-z]{3,12}+|[_-][\w-]{0,24}+|(?-i:[A-Z])\w{0,24}+|\d{1,3})?+)"
 # Letters of other alphabets after the word, as in "password of the user".
 _FOREIGN_WORDS = (
@@ -52,7 +55,8 @@ _FOREIGN_WORDS = (
 )
 _LABEL = re.compile(
     rf"(?P<core>{TEXT_NAME_REGEX}|(?:{FOREIGN_TEXT_REGEX}){_FOREIGN_WORDS})(?P<suffix>{_SUFFIX})"
-    rf"(?P<close>(?:{_QUOTE}(?::(?:protected|private))?+|[\]}}]){{0,2}}+)[ \t]{{0,3}}+(?P<separator>{_SEPARATOR})(?P<space>[ \t]{{0,3}}+)"
+    rf"(?P<close>(?:{_QUOTE}(?::(?:protected|private))?+|[\]}}]){{0,2}}+)"
+    rf"[ \t]{{0,3}}+(?P<separator>{_SEPARATOR})(?P<space>[ \t]{{0,3}}+)"
     r"(?:string\(\d{1,6}\)[ \t])?+(?:<<(?=\\{0,31}\"))?+(?:[bruNf]{1,2}+(?=\\{0,31}[\"']))?+(?=\S)",
     REGEX_FLAGS,
 )
@@ -194,7 +198,7 @@ def _keeps_container(value: str) -> bool:
     return is_remark or is_absent(value) or is_ordinary_value(inner)
 
 
-def _replace_value(label: _Label, value: re.Match[str]) -> str | None:
+def _replace_value(label: _Label, value: re.Match[str]) -> str | None:  # noqa: PLR0911 - one for each form
     """The value masked, or None where it stays."""
     group: Callable[[str], str | None] = value.groupdict().get
     if (lines := group("lines")) is not None:
@@ -213,7 +217,8 @@ def _replace_value(label: _Label, value: re.Match[str]) -> str | None:
         is_parsed = label.is_parser_token and len(bare) <= _MAX_PARSER_TOKEN_LENGTH
         return None if is_parsed or _keeps_bare(label, bare, line) else MASKED
     for kind, opening, closing in (
-        ("body", group("triple"), ""), ("double", '"', group("end2")), ("single", "'", group("end1")), ("tick", "`", "`"),
+        ("body", group("triple"), ""),
+        ("double", '"', group("end2")), ("single", "'", group("end1")), ("tick", "`", "`"),
         ("deep", f"{group('escapes')}{group('nested')}", ""), ("inner", group("encoded"), ""),
     ):  # fmt: skip
         if (quoted := group(kind)) is not None:
@@ -285,7 +290,10 @@ def _mask_sql(match: re.Match[str]) -> str:
 _GAP = r"(?:\s|\\{1,31}[nrt]){0,20}+"
 _NAME_IN_QUOTES = r"(?P<name>[^\s\"'`\\,:=<>()\[\]{}]{1,80}+)"
 _VALUE_IN_QUOTES = r"(?P<value>(?:(?!(?P=quote))[^\n])*+)"
-_FORM_NAME = rf"{TEXT_NAME_FORM}(?:s? (?:de|di|of) [a-z]+)?(?: ?[\x80-\xff]+){{0,2}}(?: [^ :=,;\"\\]{{1,60}})?[\w-]{{0,30}}"
+_FORM_NAME = (
+    rf"{TEXT_NAME_FORM}(?:s? (?:de|di|of) [a-z]+)?(?: ?[\x80-\xff]+){{0,2}}"
+    rf"(?: [^ :=,;\"\\]{{1,60}})?[\w-]{{0,30}}"
+)
 _FORM_CLOSE = rf"(?:{JSON_QUOTE}|:protected|:private|%2[27]|&[\w#]+;|\\*u002|[27\])}}]){{0,6}}"
 _FORM_QUOTE = r"(?:\\+\"|\\*['`]|%2[27]|&[\w#]+;|\\*u002[27])"
 _PAIR_FORM = (

@@ -42,7 +42,8 @@ _METADATA_WORDS = split_words(
     "kind len length limit manager max message min missing mode name names offset param parameter path "
     "policy pos position provider ref required requirements resource retries rotation rounds samesite "
     "scope scopes service size source stat state stats stdin env status store strategy strength timeout "
-    "encoder decoder hasher generator factory repository total ttl type types unit updated uri url usage used valid validator version warning window"
+    "encoder decoder hasher generator factory repository "
+    "total ttl type types unit updated uri url usage used valid validator version warning window"
 )
 """Last words of names under which something about a secret stands, and not the secret."""
 

@@ -1,9 +1,10 @@
 """All tables of secrets together: what they look like in texts and in data.
 
 The mask and the prefilter are made from these tables: add a secret in `issuers`, `labels`, `connections`,
-`command_options`, `sentences`, `personal` or `names`, and nowhere else. The tests walk the tables, mask each example and check
-that the prefilter flags it. Prefilter forms are RE2, case-insensitive, and match the bytes of a JSON
-document. They have no look-around, so they match more often than the regex does, and never less often.
+`command_options`, `sentences`, `personal` or `names`, and nowhere else. The tests walk the tables, mask each
+example and check that the prefilter flags it. Prefilter forms are RE2, case-insensitive, and match the bytes
+of a JSON document. They have no look-around, so they match more often than the regex does, and never less
+often.
 """
 
 from __future__ import annotations

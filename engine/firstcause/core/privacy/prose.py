@@ -97,7 +97,7 @@ FIELD_NAMES = split_words(
 
 
 def is_random(value: str) -> bool:
-    """Whether letters and digits are mixed as in no word, no numbered name such as `db-creds-v2`, and no UUID."""
+    """Whether letters and digits are mixed as in no word, no name such as `db-creds-v2`, and no UUID."""
     plain = _ESCAPED_CHAR.sub("", value)
     return (
         any(map(str.isdigit, plain))

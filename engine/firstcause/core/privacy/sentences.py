@@ -60,7 +60,7 @@ def _mask_told_word(match: re.Match[str]) -> str:
 
 
 def _mask_after_words(match: re.Match[str]) -> str:
-    """Mask what follows a password's word, or words between; without a sign it is the name of something else."""
+    """Mask what follows a password's word, also with words between; those need a sign or a random value."""
     between = match[0][: -len(match["value"])]
     has_sign = ":" in between or between[-1:] in ("'", '"', "`")
     is_direct = len(between.split()) == 1
@@ -81,7 +81,10 @@ _STRONG_WORDS = r"login|token|secret|key|passw|auth|credential|config"
 _MIXED = r"[a-z]\d[A-Z]|\d[A-Z][a-z]|[A-Z]\d[a-z]|[a-z][A-Z]\d|\d[a-z][A-Z]|[A-Z][a-z]\d"
 _PASSWORD_NAME = re.compile(rf"{_NAME}|(?:{FOREIGN_TEXT_REGEX})", REGEX_FLAGS)
 _DIGIT_FORM = r"(?:[^ \"\\]|\\.)*[0-9]"
-_KEY_WORDS = r"(?:api[ _-]?key|(?:access|auth|license|tacacs-server|radius-server|isakmp)[ _-]?key|secret|token|community|apikey)"
+_KEY_WORDS = (
+    r"(?:api[ _-]?key|(?:access|auth|license|tacacs-server|radius-server|isakmp)[ _-]?key"
+    r"|secret|token|community|apikey)"
+)
 
 _TOLD_FORM = (
     rf"(?:{_NAME}|api[ _-]?key|secret|token|{FOREIGN_REGEX}){JSON_SPACE}{{1,3}}"
@@ -122,7 +125,8 @@ SENTENCE_PATTERNS = (
         name="secret after a variable's name",
         mask=substitute(
             re.compile(
-                rf"(?<![\w.-])(?P<name>[A-Za-z_][\w.-]{{2,60}}+)[ \t]{{1,3}}+(?:\d[ ])?+(?:\\{{0,31}}[\"'])?+{_RANDOM}",
+                rf"(?<![\w.-])(?P<name>[A-Za-z_][\w.-]{{2,60}}+)[ \t]{{1,3}}+(?:\d[ ])?+"
+                rf"(?:\\{{0,31}}[\"'])?+{_RANDOM}",
                 REGEX_FLAGS,
             ),
             _mask_variable,
