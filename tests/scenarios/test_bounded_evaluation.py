@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from firstcause.core.grouping import overflow
 from firstcause.pipeline import incident_evaluation
 from firstcause.pipeline.waiting_scopes import WaitingScopes
 from firstcause.rulebase.evaluation import ScopeEvaluator
@@ -144,3 +145,43 @@ def test_a_rule_that_ran_out_is_shown_and_the_others_go_on(
     assert condition.about == "two-at-one-service"
     assert condition.detail == "site/site.yaml:3: it would make more than 10,000 combinations of facts"
     assert all(alert.verdicts for alert in load_active(stage).values())
+
+
+def test_further_tenants_of_one_error_count_in_one_alert_and_are_one_message(
+    stages: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overflow, "MAX_TENANT_ALERTS", 10)
+    stage = stages()
+    code = "SMS_DELIVERY_FAILURE"
+    for batch in range(3):
+        events = [
+            stage.event(batch, code, tenant=f"company {number}", service="sms")
+            for number in range(batch * 20, batch * 20 + 20)
+        ]
+        stage.take(batch, *events)
+    stage.report(5, code, tenant="company 3", service="sms")
+    stage.report(6, code, tenant="company 59", service="sms")
+    rows = stage.rows("alert")
+    assert len(rows) == 11
+    assert sum(row["count"] for row in rows) == 62
+    (further,) = [row for row in rows if row["tenant"] is None]
+    assert (further["code"], further["count"]) == (code, 51)
+    assert further["title"].endswith(", at 50 further tenants")
+    assert len({row["fault"] for row in rows}) == 1
+    stage.report(10, "TWILIO_API_FAILURE")
+    stage.deliver(200)
+    assert len(stage.incidents()) == 1
+    assert [one.code for one in stage.phones[0].received] == ["TWILIO_API_FAILURE"]
+
+
+def test_the_end_of_a_further_tenant_ends_no_other(
+    stages: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overflow, "MAX_TENANT_ALERTS", 2)
+    stage = stages()
+    code = "SMS_DELIVERY_FAILURE"
+    stage.take(0, *(stage.event(0, code, tenant=f"company {number}") for number in range(5)))
+    stage.report(1, code, tenant="company 4", resolved=True)
+    assert all(row["resolved_at"] is None for row in stage.rows("alert"))
+    stage.report(2, code, tenant="company 0", resolved=True)
+    assert [row["tenant"] for row in stage.rows("alert") if row["resolved_at"] is not None] == ["company 0"]

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from firstcause.core.grouping.aggregation import find_end
-from firstcause.core.grouping.overflow import can_overflow
+from firstcause.core.grouping.overflow import can_overflow, has_limited_tenants
 from firstcause.pipeline.alert_lookup import match_alerts
 from firstcause.pipeline.batch_plan import BatchContext, opens_alert, plan_count_updates
 from firstcause.store import alerts, cardinality, early_ends, incidents
@@ -58,6 +58,7 @@ def load_context(
         ends=ended,
         early_ends=early_ends.load(conn, {occurrence.fingerprint for occurrence in others}),
         kinds_by_service=_load_kinds(conn, others, existing, ended, now),
+        tenants_by_fault=_load_tenant_counts(conn, others, existing, ended, now),
     )
 
 
@@ -101,3 +102,21 @@ def _load_kinds(
     ):
         return None
     return cardinality.count_kinds(conn, now - _CARDINALITY_WINDOW)
+
+
+def _load_tenant_counts(
+    conn: sa.Connection,
+    occurrences: Iterable[Occurrence],
+    existing: Mapping[str, Alert],
+    ends: Mapping[str, EndedAlert],
+    now: datetime,
+) -> dict[str, int] | None:
+    """Count the alerts of tenants by fault; None if no event could exceed the limit."""
+    faults = {
+        occurrence.fault
+        for occurrence in occurrences
+        if has_limited_tenants(occurrence)
+        and not occurrence.event.resolved
+        and opens_alert(occurrence, existing, ends)
+    }
+    return cardinality.count_tenants(conn, faults, now - _CARDINALITY_WINDOW) if faults else None

@@ -67,6 +67,7 @@ class BatchContext:
     ends: what tells whether an occurrence still belongs to its ended alert.
     early_ends: reported ends that wait for the beginning of these errors.
     kinds_by_service: how many kinds of errors have alerts; None if no event could exceed a limit.
+    tenants_by_fault: how many alerts of tenants an error has; None if no event could exceed that limit.
     """
 
     now: datetime
@@ -77,6 +78,7 @@ class BatchContext:
     ends: Mapping[str, EndedAlert]
     early_ends: Sequence[EarlyEnd]
     kinds_by_service: Mapping[ServiceTenant, int] | None
+    tenants_by_fault: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -166,12 +168,12 @@ def _limit_kinds(
     context: BatchContext, occurrences: Mapping[str, Occurrence], kind_limits: KindLimits
 ) -> dict[str, Occurrence]:
     """Return the occurrences, those beyond the limits as one of the alert in which they count."""
-    if context.kinds_by_service is None:
+    if context.kinds_by_service is None and context.tenants_by_fault is None:
         return dict(occurrences)
     limited = apply_limits(
         list(occurrences.values()),
         lambda occurrence: opens_alert(occurrence, context.existing, context.ends),
-        KindBudget(kind_limits, dict(context.kinds_by_service)),
+        KindBudget(kind_limits, dict(context.kinds_by_service or {}), dict(context.tenants_by_fault or {})),
     )
     return dict(zip(occurrences, limited, strict=True))
 

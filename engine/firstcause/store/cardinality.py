@@ -12,7 +12,7 @@ from firstcause.store.statements import split_into_chunks, upsert
 from firstcause.store.tables import alert, notification_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from firstcause.core.grouping.overflow import ServiceTenant
@@ -31,6 +31,24 @@ def count_kinds(conn: sa.Connection, since: datetime) -> dict[ServiceTenant, int
         .group_by(alert.c.service, alert.c.tenant)
     )
     return {(service, tenant): int(total) for service, tenant, total in rows}
+
+
+def count_tenants(conn: sa.Connection, faults: Collection[str], since: datetime) -> dict[str, int]:
+    """Count alerts of tenants by fault: active ones, and those opened since then."""
+    counts: dict[str, int] = {}
+    for chunk in split_into_chunks(sorted(faults)):
+        rows = conn.execute(
+            sa.select(alert.c.fault, sa.func.count())
+            .where(
+                sa.or_(alert.c.resolved_at.is_(None), alert.c.opened_at >= since),
+                alert.c.fault.in_(chunk),
+                alert.c.tenant.is_not(None),
+                alert.c.drill.is_(False),
+            )
+            .group_by(alert.c.fault)
+        )
+        counts |= {fault: int(total) for fault, total in rows}
+    return counts
 
 
 def prune_registry(conn: sa.Connection, max_codes: int) -> None:

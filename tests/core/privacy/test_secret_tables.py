@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from core.privacy import held_out_texts, ordinary_texts
+from core.privacy import held_out_texts, ordinary_texts, unseen_texts, vendor_texts
 from core.privacy.secret_spellings import NAMES, SPELLINGS, fill
 from firstcause.core.model import Event, Source
 from firstcause.core.privacy.masking import Mask
@@ -16,6 +16,7 @@ from firstcause.core.privacy.pattern_types import MASKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 MASK = Mask()
 LEAST_MASKED, MOST_CHANGED = 0.97, 0.01
@@ -86,6 +87,21 @@ def test_held_out_spellings_are_masked(place: str) -> None:
 def test_held_out_ordinary_texts_are_left_as_they_are(place: str) -> None:
     changed = find_changed(held_out_texts.TEXTS, place)
     assert len(changed) / len(held_out_texts.TEXTS) <= MOST_CHANGED_UNSEEN, changed
+
+
+@pytest.mark.parametrize(("texts", "least"), [(vendor_texts, 0.97), (unseen_texts, 0.95)])
+@places
+def test_spellings_of_vendors_are_masked(place: str, texts: ModuleType, least: float) -> None:
+    spellings = [fill(spelling) for spelling in texts.SPELLINGS]
+    leaks = find_leaks(spellings, place)
+    assert 1 - len(leaks) / len(spellings) >= least, leaks
+
+
+@pytest.mark.parametrize("texts", [vendor_texts, unseen_texts])
+@places
+def test_ordinary_texts_of_vendors_are_left_as_they_are(place: str, texts: ModuleType) -> None:
+    changed = find_changed(texts.TEXTS, place)
+    assert len(changed) / len(texts.TEXTS) <= MOST_CHANGED, changed
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -204,6 +204,11 @@ def overflow_fingerprint(service: str | None) -> tuple[str, str]:
     return fault, _hash_parts(fault, "", service or "")
 
 
+def further_tenants_fingerprint(fault: str) -> str:
+    """Return the fingerprint of the alert in which the further tenants of an error count."""
+    return _hash_parts("further tenants", fault)
+
+
 def silent_fingerprint(component: str, tenant: str | None) -> tuple[str, str]:
     """Return fault and fingerprint of the alert that stands for a silent component."""
     fault = _hash_parts("silent", component)

@@ -106,7 +106,7 @@ _COMMAND_LINE = re.compile(
     rf"(?<![\w.-])(?P<command>{_COMMANDS})(?:\.exe)?(?=[\s\"'])(?P<rest>[^\n|;]{{0,400}})", re.ASCII
 )
 _COMMAND_OPTION = re.compile(
-    rf"(?P<before>[\s\"'](?P<option>{_OPTIONS}))(?P<gap>[\s\"',=]{{0,6}}+)(?P<value>[^\s\"',]{{3,}}+)",
+    rf"(?P<before>[\s\"'](?P<option>{_OPTIONS}))(?P<gap>[\s\"',=\\]{{0,8}}+)(?P<value>[^\s\"',\\]{{3,}}+)",
     re.ASCII,
 )
 
@@ -116,7 +116,7 @@ def _mask_command(match: re.Match[str]) -> str:
 
     def mask_option(option: re.Match[str]) -> str:
         name, gap, value = option["option"], option["gap"], option["value"]
-        is_spaced_mysql = name == "-p" and gap.strip("'\"") and command.startswith(("mysql", "maria"))
+        is_spaced_mysql = name == "-p" and gap.strip("'\"\\") and command.startswith(("mysql", "maria"))
         is_joined_word = not gap and name not in _ATTACHED
         if name not in COMMAND_OPTIONS[command] or is_spaced_mysql or is_joined_word or value.startswith("-"):
             return option[0]
@@ -217,8 +217,8 @@ CONNECTION_PATTERNS = (
     ),
     _build_pattern(
         "secret after its authentication scheme",
-        r"\b(?:Bearer|Basic|ApiKey|GenieKey)\s{1,3}(?=[\w.~+/=-]{0,400}?(?:[0-9=+/_]|(?-i:[a-z][A-Z])))(?P<value>[\w.~+/=-]{8,}+)",
-        ("(?:bearer|basic|apikey|geniekey)(?: |\\\\.)",),
+        r"\b(?:Bearer|Basic|ApiKey|GenieKey),?\s{1,3}(?=[\w.~+/=-]{0,400}?(?:[0-9=+/_]|(?-i:[a-z][A-Z])))(?P<value>[\w.~+/=-]{8,}+)",
+        ("(?:bearer|basic|apikey|geniekey),?(?: |\\\\.)",),
         "sent with bearer 9f8e7d6c5b4a3928 and refused", "basic authentication failed",
     ),
     _build_pattern(
@@ -235,7 +235,7 @@ CONNECTION_PATTERNS = (
         "password of a command, by its position",
         r"(?<![\w-])(?:vault\s{1,3}login\s{1,3}|rabbitmqctl\s{1,3}(?:add_user|change_password)\s{1,3}[\w.-]{1,64}\s{1,3}"
         r"|htpasswd\s{1,3}-\w{0,5}b\w{0,5}\s{1,3}\S{1,200}\s{1,3}[\w.-]{1,64}\s{1,3}|/user:\S{1,64}\s{1,3}"
-        r"|echo\s{1,3}(?:-n\s{1,3})?[\"']?(?=[^\s\"'|]{1,128}[\"']?\s{0,3}\|[^\n]{0,80}(?:stdin|passwd)))"
+        r"|echo\s{1,3}(?:-n\s{1,3})?[\"']?(?=[^\s\"'|]{1,128}[\"']?\s{0,3}\|[^\n]{0,80}(?:stdin|passwd|sudo\s{1,3}-S)))"
         r"(?![-|<>])(?P<value>[^\s\"'|]{4,}+)",
         (
             r"(?:vault(?: |\\.){1,3}login|add_user|change_password)(?: |\\.)", r"htpasswd(?: |\\.)",

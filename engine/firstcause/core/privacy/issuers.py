@@ -67,6 +67,7 @@ SHAPES = (
     Shape("OpenAI and Anthropic", ("sk-",), _DOTTED),
     Shape("Hugging Face", ("hf_", "api_org_")),
     Shape("Groq", ("gsk_",)),
+    Shape("Mapbox", ("sk.ey", "tk.ey"), _DOTTED, 30),
     Shape("Replicate", ("r8_",)),
     Shape("Perplexity", ("pplx-",)),
     Shape("xAI", ("xai-",)),

@@ -34,6 +34,7 @@ from firstcause.core.privacy.prose import (
     begins_message,
     is_absent,
     is_ordinary_value,
+    is_random,
     is_secret_identifier,
     is_status_word,
 )
@@ -42,14 +43,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _QUOTE = r"(?:\\{0,31}[\"'`]|%2[27]|&(?:quot|apos|\#3[49]);|\\{1,31}u002[27])"
-_SEPARATOR = r"(?::=|={1,3}>?|!={1,2}|::?=?|%3[AD]|&\#(?:61|x3d);|\uff1a|\uff1d|,[ ]?<<(?=\\{0,31}\"))"
+_SEPARATOR = (
+    r"(?::=|={1,3}>?|!={1,2}|::?=?|%3[AD]|&\#(?:61|x3d);|\uff1a|\uff1d|\\{1,31}uff1[ad]"
+    r"|,[ ]?<<(?=\\{0,31}\"))"
+)
 _SUFFIX = r"(?:s?(?:[ ](?:de|di|of)[ ][a-z]{3,12}+|[_-][\w-]{0,24}+|(?-i:[A-Z])\w{0,24}+|\d{1,3})?+)"
 # Letters of other alphabets after the word, as in "password of the user".
-_FOREIGN_WORDS = r"(?:[ \t]?(?:[^\x00-\x7F]|\\{1,31}u(?!00[0-7])[0-9a-f]{4}){1,16}+){0,2}+"
+_FOREIGN_WORDS = (
+    r"(?:[ \t]?(?:[^\x00-\x7F\uff1a\uff1d]|\\{1,31}u(?!00[0-7]|ff1[ad])[0-9a-f]{4}){1,16}+){0,2}+"
+    r"(?:[ ][^\s\"'\\:=,;\uff1a\uff1d]{2,20}+(?=[ ]?[:=]))?+"
+)
 _LABEL = re.compile(
     rf"(?P<core>{TEXT_NAME_REGEX}|(?:{FOREIGN_TEXT_REGEX}){_FOREIGN_WORDS})(?P<suffix>{_SUFFIX})"
-    rf"(?P<close>(?:{_QUOTE}|[\]}}]){{0,2}}+)[ \t]{{0,3}}+(?P<separator>{_SEPARATOR})(?P<space>[ \t]{{0,3}}+)"
-    r"(?:string\(\d{1,6}\)[ \t])?+(?:[bruNf]{1,2}+(?=\\{0,31}[\"']))?+(?=\S)",
+    rf"(?P<close>(?:{_QUOTE}(?::(?:protected|private))?+|[\]}}]){{0,2}}+)"
+    rf"[ \t]{{0,3}}+(?P<separator>{_SEPARATOR})(?P<space>[ \t]{{0,3}}+)"
+    r"(?:string\(\d{1,6}\)[ \t])?+(?:<<(?=\\{0,31}\"))?+(?:[bruNf]{1,2}+(?=\\{0,31}[\"']))?+(?=\S)",
     REGEX_FLAGS,
 )
 _VALUE_END = r"""\s"'&;<>,)}\]"""
@@ -60,6 +68,7 @@ _PARAMETERS = (
 )
 _ENCODED_QUOTE = r"%2[27]|&(?:quot|apos|\#3[49]);|\\{1,31}u002[27]"
 _QUOTED = (
+    r"(?P<triple>\"{3}|'{3})(?P<body>(?:(?!(?P=triple))[^\\\n]){1,400}+)|"
     r"(?P<escapes>\\{1,31}+)(?P<nested>[\"'])(?P<deep>(?:(?!(?P=nested))[^\\\n]|(?!(?<!\\)(?P=escapes)(?P=nested))\\)*+)"
     r"|\"(?P<double>(?:[^\"\\\n]++|\\.)*+)(?P<end2>\"?)"
     r"|'(?P<single>(?:[^'\\\n]++|\\.)*+)(?P<end1>'?)"
@@ -70,6 +79,8 @@ _VALUE = re.compile(
     r"(?P<block>[|>][-+\d]{0,2}[ \t]*+\r?\n)(?P<lines>(?:[ \t]++[^\n]*+(?:\n|\Z))++)"
     r"|(?P<escaped_block>[|>][-+\d]{0,2})(?P<escaped_lines>(?:\\{1,31}n[ \t]++[^\\\n\"']*+)++)"
     rf"|{_QUOTED}"
+    r"|(?P<opening>[A-Za-z_][\w.:]{0,60}+\(\s{0,3}+[bru]?(?P<wrap>\\{0,31}[\"']))"
+    r"(?P<wrapped>(?:(?!(?P=wrap))[^\n()]){6,400}+)(?=(?P=wrap))"
     r"|(?P<container>(?!\[masked\])[\[({][^\]\[(){}\n]{1,2000}+[\])}]?)"
     rf"|(?P<bare>{_BARE_VALUE})",
     REGEX_FLAGS,
@@ -98,6 +109,10 @@ _PASSWORD_LIKE = re.compile(r"pass|pwd|secret|psk|wort|woord|senha|clave|mdp|[^\
 _SENTENCE_END = ".,;:!?)"
 _WORD_OR_FRACTION = re.compile(r"[A-Za-z_.:-]+|\d{1,4}\.\d{1,6}", re.ASCII)
 _LETTERS = re.compile(r"[A-Za-z_.:-]+", re.ASCII)
+_FOLDER_NAMES = frozenset({"pwd", "oldpwd"})
+_PATH = re.compile(r"~?/|[A-Za-z]:\\", re.ASCII)
+_TEST_NAME = re.compile(r"(?:test|spec)", REGEX_FLAGS)
+_PROSE = re.compile(r"[a-z]{2,20} [a-z]{2,20} [a-z\d]", re.ASCII)
 _STRING = re.compile(r"[\"']([^\"'\n]*)[\"']", re.ASCII)
 
 
@@ -155,11 +170,16 @@ def _keeps_bare(label: _Label, value: str, line: str) -> bool:
         return True
     if value.isdigit() and label.name.lower() == "pass":  # of tests
         return True
+    if label.name == "PASS" and _TEST_NAME.match(value):
+        return True
+    if label.name.lower() in _FOLDER_NAMES and _PATH.match(value):
+        return True
     if label.is_weak:
         is_line = label.is_tight and "pass" not in label.name.lower() and _LINE_NUMBER.match(sentence)
         is_attribute = "." in value and is_secret_identifier(value)
         is_word = _PASSWORD_LIKE.search(label.name) is None and _WORD_OR_FRACTION.fullmatch(value) is not None
-        return bool(is_line) or is_attribute or is_word or begins_message(sentence)
+        is_prose = label.name.lower() == "secret" and _PROSE.match(sentence) is not None
+        return bool(is_line) or is_attribute or is_word or is_prose or begins_message(sentence)
     is_compared = label.is_comparison and _LETTERS.fullmatch(value) is not None
     return is_status_word(first) or is_secret_identifier(value) or is_compared
 
@@ -178,7 +198,7 @@ def _keeps_container(value: str) -> bool:
     return is_remark or is_absent(value) or is_ordinary_value(inner)
 
 
-def _replace_value(label: _Label, value: re.Match[str]) -> str | None:
+def _replace_value(label: _Label, value: re.Match[str]) -> str | None:  # noqa: PLR0911 - one for each form
     """The value masked, or None where it stays."""
     group: Callable[[str], str | None] = value.groupdict().get
     if (lines := group("lines")) is not None:
@@ -187,6 +207,8 @@ def _replace_value(label: _Label, value: re.Match[str]) -> str | None:
         return None if lines.strip() == MASKED else f"{value['block']}{indent}{MASKED}{end}"
     if group("escaped_lines") is not None:
         return f"{value['escaped_block']} {MASKED}"
+    if (wrapped := group("wrapped")) is not None:
+        return f"{value['opening']}{MASKED}" if is_random(wrapped) else None
     if (container := group("container")) is not None:
         return None if _keeps_container(container) else MASKED
     if (bare := group("bare")) is not None:
@@ -195,6 +217,7 @@ def _replace_value(label: _Label, value: re.Match[str]) -> str | None:
         is_parsed = label.is_parser_token and len(bare) <= _MAX_PARSER_TOKEN_LENGTH
         return None if is_parsed or _keeps_bare(label, bare, line) else MASKED
     for kind, opening, closing in (
+        ("body", group("triple"), ""),
         ("double", '"', group("end2")), ("single", "'", group("end1")), ("tick", "`", "`"),
         ("deep", f"{group('escapes')}{group('nested')}", ""), ("inner", group("encoded"), ""),
     ):  # fmt: skip
@@ -255,7 +278,7 @@ def _mask_option(match: re.Match[str]) -> str:
     name, value = match["name"], match["value"] or match["quoted"]
     text, start = match.string, match.start("value")
     is_prose = start >= 0 and begins_message(text[start : start + _MAX_SENTENCE_LENGTH])
-    if is_prose or not is_secret_name(name) or is_ordinary_value(value):
+    if is_prose or not is_secret_name(name) or is_ordinary_value(value) or is_secret_identifier(value):
         return match[0]
     return f"{match[1]}{match['quote'] or ''}{MASKED}"
 
@@ -267,8 +290,11 @@ def _mask_sql(match: re.Match[str]) -> str:
 _GAP = r"(?:\s|\\{1,31}[nrt]){0,20}+"
 _NAME_IN_QUOTES = r"(?P<name>[^\s\"'`\\,:=<>()\[\]{}]{1,80}+)"
 _VALUE_IN_QUOTES = r"(?P<value>(?:(?!(?P=quote))[^\n])*+)"
-_FORM_NAME = rf"{TEXT_NAME_FORM}(?:s? (?:de|di|of) [a-z]+)?(?: ?[\x80-\xff]+){{0,2}}[\w-]{{0,30}}"
-_FORM_CLOSE = rf"(?:{JSON_QUOTE}|%2[27]|&[\w#]+;|\\*u002|[27\])}}]){{0,6}}"
+_FORM_NAME = (
+    rf"{TEXT_NAME_FORM}(?:s? (?:de|di|of) [a-z]+)?(?: ?[\x80-\xff]+){{0,2}}"
+    rf"(?: [^ :=,;\"\\]{{1,60}})?[\w-]{{0,30}}"
+)
+_FORM_CLOSE = rf"(?:{JSON_QUOTE}|:protected|:private|%2[27]|&[\w#]+;|\\*u002|[27\])}}]){{0,6}}"
 _FORM_QUOTE = r"(?:\\+\"|\\*['`]|%2[27]|&[\w#]+;|\\*u002[27])"
 _PAIR_FORM = (
     rf"(?:{NAME_REGEX})[^\"\\,]*{_FORM_QUOTE}{JSON_SPACE}{{0,3}},?{JSON_SPACE}{{0,3}}[bru]?{_FORM_QUOTE}"

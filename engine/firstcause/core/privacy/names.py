@@ -14,11 +14,12 @@ NAME_PARTS = (
     "signingkey", "masterkey", "authkey", "licensekey", "storagekey", "routingkey", "integrationkey",
     "subscriptionkey", "deploykey", "sessionid", "sessionkey", "sessiontoken", "sessid",
     "psk", "presharedkey", "sshpass", "functionskey", "motdepasse", "contrasena", "passwort", "kennwort",
-    "wachtwoord", "adgangskode", "katasandi",
+    "wachtwoord", "adgangskode", "katasandi", "samlresponse", "samlassertion",
 )  # fmt: skip
 """Letters of a name, anywhere in it, whatever else stands between them."""
 
 NAME_END = "token"
+NAME_ENDS = (NAME_END, "bindpw", "rootpw", "userpw", "adminpw")
 WHOLE_NAMES = ("pass", "auth", "session", "bearer", "jwt", "cvv", "cvc", "otp", "sid")
 LAST_WORDS = (
     "pass", "passe", "pw", "mdp", "clave", "senha", "parola", "haslo", "losenord", "passord", "salasana",
@@ -41,6 +42,7 @@ _METADATA_WORDS = split_words(
     "kind len length limit manager max message min missing mode name names offset param parameter path "
     "policy pos position provider ref required requirements resource retries rotation rounds samesite "
     "scope scopes service size source stat state stats stdin env status store strategy strength timeout "
+    "encoder decoder hasher generator factory repository "
     "total ttl type types unit updated uri url usage used valid validator version warning window"
 )
 """Last words of names under which something about a secret stands, and not the secret."""
@@ -51,7 +53,12 @@ _POSITION_WORDS = split_words(
 )
 """Words before "token" for one that says where to go on, and lets nobody in."""
 
-_QUESTION_WORDS = split_words("has is are no num max min total missing needs requires require use uses")
+_QUESTION_WORDS = split_words(
+    "has is are no num max min total missing needs requires require use uses existing"
+)
+_REFERENCE_WORDS = frozenset({"pull"})
+"""Words in names of lists of names of secrets, such as `imagePullSecrets` of Kubernetes."""
+
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NON_WORD = re.compile(r"[^a-z0-9]", re.ASCII)
 _MAX_CACHED_LENGTH = 64
@@ -71,11 +78,13 @@ def _match_name(name: str) -> bool:
     words = [word.lower() for word in _WORD.findall(name)]
     if not words or words[-1] in _METADATA_WORDS or words[0] in _QUESTION_WORDS:
         return False
+    if _REFERENCE_WORDS.intersection(words):
+        return False
     if words[-1] == NAME_END and any(word in _POSITION_WORDS for word in words[:-1]):
         return False
     return (
         letters in WHOLE_NAMES
-        or letters.endswith(NAME_END)
+        or letters.endswith(NAME_ENDS)
         or words[-1] in LAST_WORDS
         or any(part in letters for part in NAME_PARTS)
     )
@@ -111,9 +120,15 @@ _TEXT_NAMES = (
     r"(?:api|access|private|account|encryption|signing|master|auth|license|storage|routing|integration|"
     r"subscription|deploy|session|functions|pre-?shared)[_-]?key|sshpass|sess(?:ion)?[_-]?id|"
     r"mot[ _-]?de[ _-]?passe|contrasena|passwort|kennwort|wachtwoord|adgangskode|kata[ _-]?sandi"
+    r"|saml(?:response|assertion)"
 )
 _WHOLE_WORDS = "|".join(sorted({*WHOLE_NAMES, *LAST_WORDS}))
-TEXT_NAME_REGEX = rf"(?:{_TEXT_NAMES}|(?<![a-z])(?:{_WHOLE_WORDS})(?![a-z0-9]))"
+_SHORT_WORDS = "pass|pw|auth"
+TEXT_NAME_REGEX = (
+    rf"(?:{_TEXT_NAMES}|(?<![a-z])(?:{_WHOLE_WORDS})(?![a-z0-9])"
+    rf"|(?:(?<=bind)|(?<=root)|(?<=user)|(?<=admin))pw(?![a-z0-9])"
+    rf"|(?<=(?-i:[a-z]))(?=(?-i:[A-Z]))(?:{_SHORT_WORDS})(?![a-z0-9]))"
+)
 """What a name of a secret contains where it stands in a text; `is_secret_name` tells of the whole name."""
 
 TEXT_NAME_FORM = rf"(?:{_TEXT_NAMES}|(?:{_WHOLE_WORDS})|{FOREIGN_REGEX})"

@@ -1,13 +1,15 @@
 """All tables of secrets together: what they look like in texts and in data.
 
 The mask and the prefilter are made from these tables: add a secret in `issuers`, `labels`, `connections`,
-`sentences`, `personal` or `names`, and nowhere else. The tests walk the tables, mask each example and check
-that the prefilter flags it. Prefilter forms are RE2, case-insensitive, and match the bytes of a JSON
-document. They have no look-around, so they match more often than the regex does, and never less often.
+`command_options`, `sentences`, `personal` or `names`, and nowhere else. The tests walk the tables, mask each
+example and check that the prefilter flags it. Prefilter forms are RE2, case-insensitive, and match the bytes
+of a JSON document. They have no look-around, so they match more often than the regex does, and never less
+often.
 """
 
 from __future__ import annotations
 
+from firstcause.core.privacy.command_options import COMMAND_PATTERNS
 from firstcause.core.privacy.connections import CONNECTION_PATTERNS
 from firstcause.core.privacy.issuers import ISSUER_PATTERNS
 from firstcause.core.privacy.labels import LABEL_PATTERNS
@@ -18,7 +20,13 @@ from firstcause.core.privacy.sentences import SENTENCE_PATTERNS
 _LONG_INT_DIGITS = 400
 """Digits from which on the prefilter flags a number; the mask replaces numbers of some thousand digits."""
 
-TEXT_PATTERNS = (*ISSUER_PATTERNS, *CONNECTION_PATTERNS, *LABEL_PATTERNS, *SENTENCE_PATTERNS)
+TEXT_PATTERNS = (
+    *ISSUER_PATTERNS,
+    *CONNECTION_PATTERNS,
+    *COMMAND_PATTERNS,
+    *LABEL_PATTERNS,
+    *SENTENCE_PATTERNS,
+)
 """Of secrets. Those of personal data are in `personal`."""
 
 DATA_PATTERNS = (

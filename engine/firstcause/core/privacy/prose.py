@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from firstcause.core.privacy.names import is_secret_name
 from firstcause.core.privacy.pattern_types import split_words
@@ -11,7 +12,7 @@ _ABSENT_VALUES = split_words(
     "null none nil undefined true false missing empty unset absent blank no yes na n/a not-set notset "
     "default nan redacted filtered hidden removed masked secret-redacted <nil> (nil) (null) (none) "
     "(empty) str string int integer bool boolean bytes any object number text optional char varchar "
-    "buffer uuid secretstr secretbytes"
+    "buffer uuid secretstr secretbytes same-origin include omit"
 )
 """Values that say that there is none, or of which type it is."""
 
@@ -57,7 +58,7 @@ _PLACEHOLDERS = (
     r"|\{[a-z_.:!]{0,40}\}|\{\d{0,2}\}|%\(?\w{0,40}\)?[sdrvq]|%[A-Z_]{2,40}%|%\+?[vqsd]|<[A-Za-z_ .-]{1,40}>"
     r"|<[\w.]{1,60} object at 0x[0-9a-f]{1,16}>|\[[A-Za-z_ -]{1,40}\]|\((?:[a-z]+ ?){1,4}\)|[*•x.#_?-]{3,64}"
     r"|:[a-z_]{1,40}|\?|\$\d{1,2}|@[a-z_]{1,40}@|__[A-Z_]{1,40}__|\.{3}|…|[*•]{1,64}|[*•]{3,64}\w{1,4}"
-    r"|\*{2}.{0,4}"
+    r"|\*{2}.{0,4}|your[_-][a-z_-]{1,40}|YOUR[_-][A-Z_-]{1,40}|(?:\\{1,31}u2022){1,64}"
 )
 _PLACEHOLDER = re.compile(_PLACEHOLDERS, re.ASCII | re.DOTALL)
 _SCHEME = re.compile(r"(?:bearer|basic|token)[ ]{1,3}(?=[$<{%*\[])", re.ASCII | re.IGNORECASE)
@@ -66,9 +67,9 @@ _CODE = re.compile(
     r"(?:await|new|async|lambda|function|self|this|os|process|env|environ|config|settings|request|req|args|kwargs"
     r"|options|opts|params|ctx|context|data|body|cfg|conf|super|cls|app|event|payload|form|headers|std|System"
     r"|credentials|secrets|vault|local|var|module)\b(?:\.[A-Za-z_]|\[|\(|->| [A-Za-z_]{2,40}[.(])"
-    r"|[A-Za-z_][A-Za-z_.]{0,60}\([^()\n]{0,200}\)"
+    r"|[A-Za-z_][A-Za-z_.:]{0,60}\([^()\n]{0,200}\)"
     r"|[A-Za-z_][A-Za-z_.]{0,60}\[(?:\d{1,3}|[\"'][\w -]{1,40}[\"'])\]"
-    r"|[A-Z][A-Za-z.]{0,40}\[[A-Za-z., |]{1,60}\]|[\w.]{0,60}(?:Error|Exception)\b",
+    r"|[A-Z][A-Za-z.]{0,40}\[[A-Za-z., |()=\d]{1,60}\]|[\w.]{0,60}(?:Error|Exception)\b",
     re.ASCII,
 )
 _IDENTIFIER = re.compile(
@@ -79,6 +80,15 @@ _MIN_LENGTH_WITHOUT_LETTERS = 6
 _NEXT_WORDS = 5
 _MAX_COUNT_DIGITS = 3
 
+_ESCAPED_CHAR = re.compile(r"\\{1,31}u[0-9a-f]{4}", re.ASCII | re.IGNORECASE)
+_ORDINARY_NAME = re.compile(
+    r"(?:[A-Za-z]+\d{0,4}|\d{1,4})(?:[-_./:@+]+(?:[A-Za-z]+\d{0,4}|\d{1,4}))*", re.ASCII
+)
+_LEAST_CHANGES = 0.35
+"""Changes between kinds of characters, for each character: random ones have 0.6, names of classes 0.25."""
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
 FIELD_NAMES = split_words(
     "user username login email name id host hostname port database db url uri key value type code phone "
     "address account tenant role region first_name last_name remember remember_me confirm mail nutzer"
@@ -86,9 +96,29 @@ FIELD_NAMES = split_words(
 """Names of other fields that stand beside a secret's name in a list of names."""
 
 
+def is_random(value: str) -> bool:
+    """Whether letters and digits are mixed as in no word, no name such as `db-creds-v2`, and no UUID."""
+    plain = _ESCAPED_CHAR.sub("", value)
+    return (
+        any(map(str.isdigit, plain))
+        and any(map(str.isalpha, plain))
+        and _ORDINARY_NAME.fullmatch(plain) is None
+        and _UUID.fullmatch(plain) is None
+    )
+
+
+def is_strongly_random(value: str) -> bool:
+    """Whether small letters, capitals and digits alternate all the time, as in a generated key."""
+    kinds = ["d" if char.isdigit() else "U" if char.isupper() else "l" for char in value if char.isalnum()]
+    changes = sum(first != second for first, second in pairwise(kinds))
+    return {*kinds} == {"d", "U", "l"} and changes >= _LEAST_CHANGES * len(kinds)
+
+
 def is_absent(value: str) -> bool:
     """Whether a value says that there is none, or stands for one that is filled in elsewhere."""
     plain = _SCHEME.sub("", value.strip(" \t\\"))
+    if plain[-1:] in ("!", "?") and plain[:-1].lower() in _ABSENT_VALUES:  # a type, as in GraphQL
+        return True
     return (
         plain.lower() in _ABSENT_VALUES
         or plain.lower() in _METHOD_WORDS
