@@ -86,9 +86,13 @@ class Expect(Frozen):
 
 
 class RuleTest(Frozen):
-    """One test: what happens, and what is expected."""
+    """One test: what happens, and what is expected.
+
+    uncatalogued: codes of events that no catalog has, on purpose; any other unknown code is a mistake.
+    """
 
     name: Text
+    uncatalogued: tuple[Code, ...] = ()
     given: tuple[Step, ...] = Field(min_length=1)
     expect: Expect
 
@@ -123,12 +127,15 @@ class Extension(Frozen):
 class RuleFile(Frozen):
     """A rule file. depends_on: components that this one cannot work without.
 
+    kinds: of facts that plugins supply; a rule that looks for any other unknown kind is a mistake.
+
     thresholds: values that rules use as `$thresholds.name` and that a site may override.
     signals: what alerts may be about, and how a fault shows itself to the components around it.
     """
 
     component: Component
     depends_on: tuple[Component, ...] = ()
+    kinds: tuple[Alias, ...] = ()
     thresholds: dict[Alias, Literal | tuple[Literal, ...]] = Field(default_factory=dict)
     catalog: tuple[EntryBody | Extension, ...] = ()
     signals: tuple[Signal, ...] = ()
