@@ -39,7 +39,7 @@ from firstcause.inference.stratification import could_match, find_cycles, strati
 from firstcause.inference.variables import fill_template, parse_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from firstcause.inference.match_bounds import Excess
@@ -66,7 +66,7 @@ class Inference:
     """A compiled set of rules. Threads may share it; only one evaluation runs at a time.
 
     RuleFileError: has every mistake of the rules (see `compiler.validate_rule`). evaluation_count: how often
-    the rules were evaluated.
+    the rules were evaluated. observe: called with the facts and the verdicts of each evaluation, if set.
     """
 
     def __init__(self, rules: Sequence[PlacedRule]) -> None:
@@ -78,6 +78,7 @@ class Inference:
         self._warned_rules: set[int] = set()
         self._closed = False
         self.evaluation_count = 0
+        self.observe: Callable[[Sequence[Fact], Sequence[Verdict]], None] | None = None
         self.limited_rules = LimitedRules()
         self._strata: list[list[RuleGroup]] = []
         try:
@@ -151,7 +152,10 @@ class Inference:
             for excess in excesses:
                 self._switch_off(excess, now, scope)
             self.limited_rules.end_rests(scope, now)
-        return self._order_verdicts(verdicts)
+        ordered = self._order_verdicts(verdicts)
+        if self.observe is not None:
+            self.observe(known_facts, ordered)
+        return ordered
 
     def _order_verdicts(self, verdicts: Sequence[tuple[int, Verdict]]) -> list[Verdict]:
         """Order verdicts by their rules; of those that alternatives of one rule give alike, one is kept."""

@@ -49,6 +49,7 @@ class _AllSources:
         self.entries = list(chain.from_iterable(source.entries for source in sources))
         self.signals = list(chain.from_iterable(source.signals for source in sources))
         self.rules = list(chain.from_iterable(source.rules for source in sources))
+        self.rule_ids = {item.value.id for item in self.rules}
         self.tests = list(chain.from_iterable(source.tests for source in sources))
 
 
@@ -106,6 +107,7 @@ def _check_rules_together(everything: _AllSources) -> Iterator[Mistake]:
 def _check_tests(everything: _AllSources) -> Iterator[Mistake]:
     for item in everything.tests:
         yield from _check_test(item, everything.codes)
+        yield from _check_expected_rules(item, everything.rule_ids)
 
 
 CHECKS: tuple[Callable[[_AllSources], Iterator[Mistake]], ...] = (
@@ -317,7 +319,8 @@ def _describe_wrong_type(kind: str, name: str, condition: Condition) -> str | No
     if isinstance(condition, Comparison):
         if is_numeric and condition.matches is not None:
             return f"{name} is a number, so no pattern is found in it; write {{gte: 5}} or the like"
-        if not is_numeric and types and condition.limits and not set(types) & {int, float}:
+        is_compared = bool(condition.limits) and condition.matches is None
+        if is_compared and types and not set(types) & {int, float}:
             return f"{name} is no number, so it is never greater or less; write {{in: [...]}}"
         options = (*(condition.in_ or ()), *(condition.not_in or ()))
         literals = [*options, *([] if condition.not_ is None else [condition.not_])]
@@ -399,6 +402,14 @@ def _check_test(item: SourceItem[RuleTest], codes: set[str]) -> Iterator[Mistake
     for index, code in enumerate(test.expect.cascades or ()):
         if code not in defined_codes:
             yield item.build_mistake(("expect", "cascades", index), _format_unknown_code(code, defined_codes))
+
+
+def _check_expected_rules(item: SourceItem[RuleTest], rule_ids: set[str]) -> Iterator[Mistake]:
+    for name in ("fired", "not_fired"):
+        for index, rule_id in enumerate(getattr(item.value.expect, name) or ()):
+            if rule_id not in rule_ids:
+                hint = suggest_nearest(rule_id, rule_ids) or "; correct it"
+                yield item.build_mistake(("expect", name, index), f"no rule has the id '{rule_id}'{hint}")
 
 
 def _format_unknown_event_code(code: str, hint: str) -> str:

@@ -16,6 +16,7 @@ from firstcause.core.text.similarity import MIN_SCORE
 from firstcause.errors import Mistake, RuleFileError
 from firstcause.inference.language import PlacedRule
 from firstcause.inference.patterns import compile_matcher
+from firstcause.resources import shipped_path
 from firstcause.rulefiles.catalog_checks import check_sources
 from firstcause.rulefiles.extends import apply_extensions
 from firstcause.rulefiles.rule_file import RuleSource, SourceItem, fill_source, open_source
@@ -62,7 +63,7 @@ class PlacedTest:
 class RuleBook:
     """The contents of all rule files. depends_on: the components that each component cannot work without.
 
-    paths: each file by its name in `files`.
+    paths: each file by its name in `files`. entry_places: `file:line` of each entry by its code.
     """
 
     catalog: Catalog
@@ -75,6 +76,9 @@ class RuleBook:
     tests: tuple[PlacedTest, ...] = ()
     thresholds: Mapping[str, ThresholdValue] = field(default_factory=dict)
     paths: Mapping[str, Path] = field(default_factory=dict)
+    entry_places: Mapping[str, str] = field(default_factory=dict)
+    matching_order: tuple[str, ...] = ()
+    """Codes in the order in which their patterns are tried."""
 
     def from_thresholds(self, settings_class: type[T], prefix: str) -> T:
         """Build a dataclass of numbers, each from the threshold named by prefix and field if there is one."""
@@ -196,6 +200,9 @@ def _build_rule_book(sources: Sequence[RuleSource], values: Mapping[str, Thresho
         for source in sources
         for item in source.entries
     ]
+    items = {item.value.code: item for source in sources for item in source.entries}
+    # What a site writes wins over what is shipped; else the order of the files decides.
+    matching = sorted(entries, key=lambda entry: _is_shipped(items[entry.code].source))
     depends_on: dict[str, tuple[str, ...]] = {}
     for source in sources:
         if source.header is not None:
@@ -204,7 +211,7 @@ def _build_rule_book(sources: Sequence[RuleSource], values: Mapping[str, Thresho
     return RuleBook(
         catalog=Catalog(
             entries,
-            compile_matcher([(entry.code, entry.match) for entry in entries if entry.match]),
+            compile_matcher([(entry.code, entry.match) for entry in matching if entry.match]),
             _read_likeness(values),
         ),
         rules=tuple(
@@ -220,7 +227,13 @@ def _build_rule_book(sources: Sequence[RuleSource], values: Mapping[str, Thresho
         tests=tuple(_iter_tests(sources)),
         thresholds=values,
         paths={source.display_name: Path(source.path) for source in sources},
+        entry_places={code: f"{item.source.display_name}:{item.line}" for code, item in items.items()},
+        matching_order=tuple(entry.code for entry in matching),
     )
+
+
+def _is_shipped(source: RuleSource) -> bool:
+    return Path(source.path).is_relative_to(shipped_path("rules"))
 
 
 def _build_entry(item: SourceItem[EntryBody], component: str) -> Entry:
