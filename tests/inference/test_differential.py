@@ -37,7 +37,7 @@ A_JOIN_BESIDE_A_LIST = {
         ],
     ],
 )
-@settings(max_examples=1200, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, suppress_health_check=list(HealthCheck))
 @given(rule_sets, st.lists(facts, min_size=1, max_size=3))
 def test_engine_finds_what_the_plain_matcher_finds(
     written: tuple[dict[str, Any], ...], worlds: list[list[Fact]]

@@ -63,11 +63,35 @@ comparisons = st.one_of(
     st.sampled_from(PATTERNS).map(lambda pattern: {"matches": pattern}),
     st.booleans().map(lambda wanted: {"exists": wanted}),
     st.just({"exists": True, "in": ["x", 1]}),
+    values.filter(lambda value: value != "$").map(lambda refused: {"not": refused}),
+    st.lists(values.filter(lambda value: value != "$"), min_size=1, max_size=3).map(
+        lambda several: {"not_in": several}
+    ),
 )
 
 
+def draw_relation(earlier: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
+    """A comparison with a field of an earlier fact, with another test beside it or not."""
+    reference = st.tuples(st.sampled_from(earlier), st.sampled_from(FIELDS)).map(
+        lambda two: f"${two[0]}.{two[1]}"
+    )
+    scaled = st.builds(
+        lambda of, times, plus: {"of": of, "times": times, "plus": plus},
+        reference,
+        st.sampled_from((-1, 0, 0.5, 1, 2)),
+        st.sampled_from((-1, 0, 1.5)),
+    )
+    return st.one_of(
+        st.builds(lambda word, limit: {word: limit}, st.sampled_from(sorted(COMPARED)), reference | scaled),
+        reference.map(lambda refused: {"not": refused}),
+        st.builds(lambda limit, low: {"lt": limit, "gte": low}, reference | scaled, st.sampled_from(LIMITS)),
+    )
+
+
 @st.composite
-def patterns(draw: st.DrawFn, earlier: tuple[str, ...], kind: str | None = None) -> dict[str, Any]:
+def patterns(
+    draw: st.DrawFn, earlier: tuple[str, ...], kind: str | None = None, *, nested: bool = False
+) -> dict[str, Any]:
     tests: dict[str, Any] = {"kind": kind or draw(st.sampled_from(KINDS))}
     for name in draw(st.lists(st.sampled_from(FIELDS), unique=True, max_size=3)):
         choices = [values.filter(lambda value: value != "$"), comparisons]
@@ -77,7 +101,12 @@ def patterns(draw: st.DrawFn, earlier: tuple[str, ...], kind: str | None = None)
                     lambda two: f"${two[0]}.{two[1]}"
                 )
             )
+            choices.append(draw_relation(earlier))
         tests[name] = draw(st.one_of(choices))
+    if not nested and draw(st.integers(0, 5)) == 0:
+        count = draw(st.integers(1, 2))
+        options = [draw(patterns(earlier, tests["kind"], nested=True)) for _ in range(count)]
+        tests["any"] = [{name: test for name, test in option.items() if name != "kind"} for option in options]
     return tests
 
 
@@ -109,10 +138,24 @@ def fulfilled(test: Any, value: Any, named: dict[str, Fact]) -> bool:
         return same(value, named[name].get(its_field))
     if not isinstance(test, dict):
         return same(value, test)
-    return all(_holds(word, limit, value) for word, limit in test.items())
+    return all(_holds(word, limit, value, named) for word, limit in test.items())
 
 
-def _holds(word: str, limit: Any, value: Any) -> bool:
+def _holds(word: str, limit: Any, value: Any, named: dict[str, Fact]) -> bool:
+    if isinstance(limit, str) and limit.startswith("$") and "." in limit:
+        limit = {"of": limit}
+    if isinstance(limit, dict):
+        name, _, its_field = limit["of"][1:].partition(".")
+        other = named[name].get(its_field)
+        if word == "not":
+            return value is not None and other is not None and not same(value, other)
+        if not isinstance(other, int | float) or isinstance(other, bool):
+            return False
+        limit = other * limit.get("times", 1) + limit.get("plus", 0)
+    if word == "not":
+        return value is not None and not same(value, limit)
+    if word == "not_in":
+        return value is not None and not any(same(value, option) for option in limit)
     if word in COMPARED:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return number and COMPARED[word](value, limit)
@@ -124,6 +167,9 @@ def _holds(word: str, limit: Any, value: Any) -> bool:
 
 
 def fits(pattern: dict[str, Any], fact: Fact, named: dict[str, Fact]) -> bool:
+    if "any" in pattern:
+        common = {name: test for name, test in pattern.items() if name != "any"}
+        return any(fits({**common, **option}, fact, named) for option in pattern["any"])
     return all(
         fact["kind"] == test if name == "kind" else fulfilled(test, fact.get(name), named)
         for name, test in pattern.items()

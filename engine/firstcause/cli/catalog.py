@@ -1,4 +1,4 @@
-"""Commands for the catalog: catalog list, show, import, coverage."""
+"""Commands for the catalog: catalog list, show, match, import, coverage."""
 
 from __future__ import annotations
 
@@ -61,6 +61,32 @@ def show_entry(ctx: Context, *, code: str, as_json: bool) -> None:
     show_json(answer) if as_json else echo(
         yaml.safe_dump(answer, sort_keys=False, allow_unicode=True).rstrip()
     )
+
+
+@catalog.command(name="match", epilog='Example: firstcause catalog match "redis: connection refused"')
+@click.argument("text")
+@json_option
+@pass_context
+def match_text(ctx: Context, *, text: str, as_json: bool) -> None:
+    """Show which entry the message TEXT gets, why, and which come second. Exit 1 if none."""
+    from firstcause.authoring.text_match import explain_match
+
+    candidates = explain_match(ctx.app.rules.current.book, text)
+    if as_json:
+        show_json(
+            {"text": text, "entry": candidates[0]["code"] if candidates else None, "candidates": candidates}
+        )
+    for number, candidate in enumerate([] if as_json else candidates):
+        reason = (
+            f"the pattern {candidate['pattern']!r} is found in it"
+            if candidate["pattern"] is not None
+            else f"its words are similar, {candidate['score']:.2f}"
+        )
+        rank = "gets" if number == 0 else "then"
+        echo(f"{rank}  {candidate['code']}  {candidate['place']}  {single_line(reason)}")
+    if not candidates and not as_json:
+        echo("no entry has a pattern that is found in it, or similar words; it would be an error of its own")
+    click.get_current_context().exit(0 if candidates else 1)
 
 
 @catalog.command(name="import", epilog="Example: firstcause catalog import runbooks/ alerts/redis.yml")

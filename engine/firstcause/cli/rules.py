@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from firstcause.errors import Mistake
-    from firstcause.rulefiles.load import RuleBook
+    from firstcause.rulefiles.load import PlacedTest, RuleBook
     from firstcause.simulation.rule_tests import RuleTestResult
 
 
@@ -133,42 +133,89 @@ def _show_mistakes(mistakes: Sequence[Mistake], *, as_json: bool) -> None:
 @rules.command(epilog="Example: firstcause rules test --only twilio")
 @_paths_argument
 @click.option("--only", metavar="TEXT", help="Run only tests whose name or file contains TEXT.")
+@click.option(
+    "--junit",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the results to FILE in JUnit's XML format too.",
+)
+@click.option("--coverage", is_flag=True, help="List the rules that no test fires.")
 @json_option
 @pass_context
-def test(ctx: Context, *, paths: tuple[str, ...], only: str | None, as_json: bool) -> None:
+def test(
+    ctx: Context,
+    *,
+    paths: tuple[str, ...],
+    only: str | None,
+    junit: Path | None,
+    coverage: bool,
+    as_json: bool,
+) -> None:
     """Run the tests in all configured rule files, or in PATH. Exit 1 if one fails.
 
     Tests run through the same pipeline as real errors, with a store in memory and a simulated clock.
     """
     from firstcause.rulebase.rulebase import load_rulebase
+    from firstcause.simulation.junit import write_junit
     from firstcause.simulation.rule_tests import run_rule_tests
 
     selection = _select_files(ctx, paths)
     knowledge = load_rulebase(
         selection.folders, ctx.settings.rules.thresholds, all_files=selection.is_complete
     )
-    placed_tests = [
-        placed_test for placed_test in knowledge.book.tests if selection.includes(placed_test.path)
-    ]
     results = []
-    for result in run_rule_tests(
-        knowledge,
-        [
-            placed_test
-            for placed_test in placed_tests
-            if (only or "") in f"{placed_test.file} {placed_test.test.name}"
-        ],
-    ):
+    for result in run_rule_tests(knowledge, _select_tests(knowledge.book, selection, only)):
         results.append(result)
         if not as_json and not result.passed:
             _show_failure(result)
     failed = sum(not result.passed for result in results)
+    if junit is not None:
+        write_junit(junit, results)
+    uncovered = _list_uncovered(knowledge.book, selection, results) if coverage else []
     if as_json:
-        show_json({"tests": [_serialize_result(result) for result in results], "failed": failed})
+        show_json(
+            {
+                "tests": [_serialize_result(result) for result in results],
+                "failed": failed,
+                **({"uncovered": uncovered} if coverage else {}),
+            }
+        )
     else:
+        if coverage:
+            _show_uncovered(uncovered)
         echo(f"{len(results)} tests, {failed or 'none'} failed")
     knowledge.close()
     click.get_current_context().exit(1 if failed else 0)
+
+
+def _select_tests(book: RuleBook, selection: _FileSelection, only: str | None) -> list[PlacedTest]:
+    tests = [
+        placed
+        for placed in book.tests
+        if selection.includes(placed.path) and (only or "") in f"{placed.file} {placed.test.name}"
+    ]
+    if only is not None and not tests:
+        msg = f"no test has {only!r} in its name or file; `firstcause rules test --json` lists all"
+        raise click.UsageError(msg)
+    return tests
+
+
+def _list_uncovered(
+    book: RuleBook, selection: _FileSelection, results: Sequence[RuleTestResult]
+) -> list[dict[str, Any]]:
+    """List the rules of the selected files that none of the tests fired."""
+    fired = {rule_id for result in results for rule_id in result.fired}
+    return [
+        {"rule": placed.rule.id, "file": placed.file, "line": placed.line}
+        for placed in book.rules
+        if placed.rule.id not in fired and selection.includes(book.paths[placed.file])
+    ]
+
+
+def _show_uncovered(uncovered: Sequence[dict[str, Any]]) -> None:
+    for rule in uncovered:
+        echo(f"no test fires {rule['rule']}  {rule['file']}:{rule['line']}")
+    echo(f"{len(uncovered) or 'no'} rule{'' if len(uncovered) == 1 else 's'} without a test")
 
 
 @rules.command(epilog="Example: firstcause rules backtest shipped ./edited --since 7d --strict")

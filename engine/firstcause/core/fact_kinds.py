@@ -44,9 +44,11 @@ class AlertFact(TypedFact):
     kind = "alert"
     about = (
         "One for each active error. The last six fields are those of the error's catalog entry, "
-        "and an error without an entry has none of them."
+        "and an error without an entry has none of them. The latest event's details, tags and labels are "
+        "fields with dots: `details.region`, `details.db.host`, `tags.owner`, `labels.instance`."
     )
     closed = True
+    open_prefixes = ("details.", "tags.", "labels.")
 
     state: Annotated[Literal["active"], Doc("always `active`")] = "active"
     code: Annotated[str, Doc("error code", is_code=True)]
@@ -57,6 +59,10 @@ class AlertFact(TypedFact):
     parts: Annotated[int, Doc("active parts, such as instances; 1 where labels tell none apart")] = 1
     tenants_hit: Annotated[int, Doc("how many tenants have this error")]
     age_s: Annotated[float, Doc("seconds since the first event")]
+    quiet_s: Annotated[float, Doc("seconds since the latest event")] = 0.0
+    host: Annotated[str | None, Doc("the host, by the event's labels, tags or details")] = None
+    environment: Annotated[str | None, Doc("the environment, such as production, from the same")] = None
+    release: Annotated[str | None, Doc("the release or version, from the same")] = None
     tenant: Annotated[str | None, Doc("none where it is the platform's")] = None
     service: Annotated[str | None, Doc("the service that reported it")] = None
     component: Annotated[str | None, Doc("the component of the catalog entry, or of the probe")] = None
@@ -140,7 +146,9 @@ class ChangeFact(TypedFact):
     kind = "change"
     about = "One for each setting, probe or release that changed within the last hour."
 
-    category: Annotated[str, Doc("`environment`, `configuration`, `infrastructure` or `deployment`")]
+    category: Annotated[
+        Literal["environment", "configuration", "infrastructure", "deployment"], Doc("what changed")
+    ]
     name: Annotated[str, Doc("the setting or the probe; of a release `SERVICE.release`")]
     before: Annotated[str, Doc("`present` or `absent`, a status, a version, a release")]
     after: Annotated[str, Doc("the same, after the change")]
@@ -293,6 +301,26 @@ class VerdictFact(TypedFact):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClockFact(TypedFact):
+    """What time it is."""
+
+    kind = "clock"
+    about = (
+        "One: the time in the zone of the threshold `clock_timezone`. Dates of the threshold "
+        "`clock_holidays` are holidays. Rules see it move once a minute."
+    )
+    closed = True
+
+    hour: Annotated[int, Doc("0 to 23")]
+    minute: Annotated[int, Doc("0 to 59")]
+    weekday: Annotated[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], Doc("the day")]
+    date: Annotated[str, Doc("such as 2026-12-25")]
+    timezone: Annotated[str, Doc("such as Europe/Berlin")]
+    weekend: Annotated[bool, Doc("whether it is Saturday or Sunday")]
+    holiday: Annotated[bool, Doc("whether the day is a holiday")]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SilenceFact(TypedFact):
     """A person's silence that matches an active error."""
 
@@ -404,6 +432,7 @@ FACT_KINDS: tuple[type[TypedFact], ...] = (
     DependencyFact,
     SymptomFact,
     VerdictFact,
+    ClockFact,
     SilenceFact,
     SnapshotFact,
     DifferenceFact,

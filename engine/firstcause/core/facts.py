@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from firstcause.core.fact_kinds import (
     AlertFact,
     ChangeFact,
+    ClockFact,
     DependencyFact,
     EdgeFact,
     EnvFact,
@@ -22,11 +25,11 @@ from firstcause.core.model import Severity
 from firstcause.core.root_cause.attribution import Candidate, find_candidates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from firstcause.core.catalog import Catalog
-    from firstcause.core.model import Alert, Fact
+    from firstcause.core.model import Alert, Fact, FactValue
     from firstcause.core.notify.silences import FullMatch, Silence
     from firstcause.core.reading import Reading
     from firstcause.core.root_cause.attribution import FactFilter
@@ -71,7 +74,8 @@ def alert_fact(alert: Alert, catalog: Catalog, affected_tenants: int, now: datet
     features = catalog.features_of(alert.service) or catalog.features_of(alert.component)
     entry = catalog.get(alert.code)
     impact = entry.impact if entry is not None else None
-    return AlertFact(
+    particulars = list_particulars(alert)
+    fact = AlertFact(
         id=alert.fingerprint,
         code=alert.code,
         title=alert.title,
@@ -81,6 +85,10 @@ def alert_fact(alert: Alert, catalog: Catalog, affected_tenants: int, now: datet
         parts=max(1, alert.parts.active_count),
         tenants_hit=affected_tenants,
         age_s=(now - alert.first_seen).total_seconds(),
+        quiet_s=(now - alert.last_seen).total_seconds(),
+        host=_find_particular(particulars, "host"),
+        environment=_find_particular(particulars, "environment"),
+        release=_find_particular(particulars, "release"),
         tenant=alert.tenant,
         service=alert.service,
         component=alert.component,
@@ -93,6 +101,76 @@ def alert_fact(alert: Alert, catalog: Catalog, affected_tenants: int, now: datet
         revenue=impact.revenue if impact else None,
         tenants=impact.tenants if impact else None,
         features=list(impact.features) if impact else None,
+    ).to_fact()
+    return {**fact, **particulars}
+
+
+_PARTICULAR_NAMES = {
+    "host": ("host", "hostname", "server_name", "instance", "host.name"),
+    "environment": ("environment", "env", "deployment.environment"),
+    "release": ("release", "version", "service.version"),
+}
+"""What senders call them, the most telling name first."""
+
+_MAX_PARTICULARS = 60
+_MAX_PARTICULAR_CHARS = 300
+_MAX_NESTING = 3
+
+
+def list_particulars(alert: Alert) -> dict[str, FactValue]:
+    """List the labels, tags and details of an alert's latest event, with dots, if they are short."""
+    parts = [part.labels for part in alert.parts.shown if part.resolved_at is None][-1:]
+    sample = alert.sample
+    groups: list[tuple[str, Mapping[str, object]]] = [("labels", labels) for labels in parts]
+    if sample is not None:
+        groups += [("tags", sample.tags), ("details", sample.details)]
+    fields = (pair for prefix, values in groups for pair in _flatten(prefix, values, _MAX_NESTING))
+    return dict(islice(fields, _MAX_PARTICULARS))
+
+
+def _flatten(prefix: str, values: Mapping[str, object], depth: int) -> Iterator[tuple[str, FactValue]]:
+    for name, value in values.items():
+        path = f"{prefix}.{name}"
+        if isinstance(value, dict) and depth > 1:
+            yield from _flatten(path, value, depth - 1)
+        elif isinstance(value, bool | int | float) or (
+            isinstance(value, str) and len(value) <= _MAX_PARTICULAR_CHARS
+        ):
+            yield path, value
+
+
+def _find_particular(particulars: Mapping[str, FactValue], name: str) -> str | None:
+    values = (
+        particulars.get(f"{group}.{word}")
+        for word in _PARTICULAR_NAMES[name]
+        for group in ("labels", "tags", "details")
+    )
+    return next((str(value) for value in values if value not in {None, ""}), None)
+
+
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def clock_fact(now: datetime, timezone: str, holidays: Collection[str]) -> Fact:
+    """Build the fact of the time. timezone: a name of the zone database; an unknown one counts as UTC.
+
+    holidays: dates such as 2026-12-25.
+    """
+    try:
+        zone = ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        timezone, zone = "UTC", ZoneInfo("UTC")
+    local = now.astimezone(zone)
+    weekday: Any = _WEEKDAYS[local.weekday()]
+    return ClockFact(
+        id="clock",
+        hour=local.hour,
+        minute=local.minute,
+        weekday=weekday,
+        date=local.date().isoformat(),
+        timezone=timezone,
+        weekend=local.weekday() >= _WEEKDAYS.index("sat"),
+        holiday=local.date().isoformat() in holidays,
     ).to_fact()
 
 
@@ -148,7 +226,7 @@ class Change:
     name: the setting or the probe.
     """
 
-    category: str
+    category: Any
     component: str | None
     name: str
     before: str

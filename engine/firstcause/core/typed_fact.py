@@ -32,6 +32,9 @@ class TypedFact:
     closed: ClassVar[bool] = False
     """Whether no fact of the kind has other fields than these, so that a rule that asks for one is wrong."""
 
+    open_prefixes: ClassVar[tuple[str, ...]] = ()
+    """Beginnings of further fields that facts of the kind may have, whatever follows."""
+
     id: Annotated[str, Doc("unique among all facts")]
 
     def to_fact(self) -> Fact:

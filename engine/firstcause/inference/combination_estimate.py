@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from firstcause.core.fact_kinds import FACT_KINDS
 from firstcause.core.typed_fact import list_fields
+from firstcause.inference.expansion import expand_rule
 from firstcause.inference.language import Comparison, Condition, Pattern, Rule
 from firstcause.inference.variables import parse_reference
 
@@ -50,8 +51,8 @@ _SHARED_FIELDS = ("component", "service", "probe", "code", "tenant", "name")
 
 def estimate_combinations(rule: Rule) -> int:
     """Estimate how many combinations of facts match the first one, two, ... patterns, at `ASSUMED_ALERTS`."""
-    sizes = list(_estimate_sizes(rule).values())
-    return round(sum(prod(sizes[: count + 1]) for count in range(len(sizes))))
+    plain_sizes = (list(_estimate_sizes(plain).values()) for plain in expand_rule(rule))
+    return max(round(sum(prod(sizes[: at + 1]) for at in range(len(sizes)))) for sizes in plain_sizes)
 
 
 def find_largest_pattern(rule: Rule) -> str:
@@ -85,7 +86,7 @@ def _estimate_size(pattern: Pattern) -> float:
     for field, test in pattern.root.items():
         if field == "kind":
             continue
-        if field == "id":
+        if field == "id" and isinstance(test, str):
             return 1.0
         size *= _estimate_share(pattern.kind, field, test)
     return max(1.0, size)

@@ -14,9 +14,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.model import Fact, FactValue, VerdictKind
+from firstcause.inference.expansion import check_short_words, expand_rule
 from firstcause.inference.language import SUBJECT_KINDS, Cascade, Comparison, Condition, Pattern, Rule
 from firstcause.inference.patterns import compile_pattern, is_impossible
 from firstcause.inference.predicates import Predicate, compile_predicate, equality_key
+from firstcause.inference.relations import has_relations
 from firstcause.inference.variables import find_placeholders, parse_reference
 
 if TYPE_CHECKING:
@@ -156,7 +158,7 @@ class CompiledRule:
 
 
 def compile_rule(rule: Rule, vocabulary: Vocabulary) -> CompiledRule:
-    """Compile a valid rule."""
+    """Compile a valid rule in plain patterns (see `expansion`), without its relations (see `relations`)."""
     kinds = {name: pattern.kind for name, pattern in rule.when.items()}
     indexes = {name: index for index, name in enumerate(rule.when)}
 
@@ -172,14 +174,19 @@ def compile_rule(rule: Rule, vocabulary: Vocabulary) -> CompiledRule:
                 own_word = vocabulary.encode_field(pattern.kind, name)
                 other_word = vocabulary.encode_field(kinds[other], other_field)
                 joins.append((own_word, indexes[other], other_word))
-            elif name != "kind":
-                tests.append(_compile_test(pattern.kind, name, test, vocabulary))
+            elif name != "kind" and (fixed := _select_fixed(test)) is not None:
+                tests.append(_compile_test(pattern.kind, name, fixed, vocabulary))
         return CompiledPattern((tests[0], *sorted(tests[1:], key=_test_order)), tuple(joins))
 
     return CompiledRule(
         tuple(compile_tests(pattern) for pattern in rule.when.values()),
-        tuple(compile_tests(pattern) for pattern in rule.unless.values()),
+        tuple(compile_tests(pattern) for pattern in rule.unless.values() if not has_relations(pattern)),
     )
+
+
+def _select_fixed(test: Condition) -> Condition | None:
+    """Return what the engine may decide of a test; the rest is left to `relations`."""
+    return test.fixed if isinstance(test, Comparison) else test
 
 
 def _test_order(test: tuple[str, str | int]) -> bool:
@@ -197,7 +204,14 @@ def validate_rule(rule: Rule) -> list[Problem]:
 
     Each problem is a path within the rule, and the mistake with its fix.
     """
-    return [*_check_patterns(rule), *_check_verdicts(rule)]
+    if problems := list(check_short_words(rule)):
+        return problems
+    problems = [
+        problem
+        for plain in expand_rule(rule)
+        for problem in (*_check_patterns(plain), *_check_verdicts(plain))
+    ]
+    return list(dict.fromkeys(problems))
 
 
 def _check_patterns(rule: Rule) -> Iterator[Problem]:
@@ -224,7 +238,7 @@ def _check_pattern(pattern: Pattern, location: Location, earlier: Sequence[str])
         if name == "kind":
             continue
         if isinstance(test, Comparison):
-            yield from _check_comparison(test, (*location, name))
+            yield from _check_comparison(test, (*location, name), earlier)
         elif isinstance(test, str) and test.startswith("$"):
             yield from _check_join(test, (*location, name), earlier)
 
@@ -238,13 +252,21 @@ def _check_join(test: str, location: Location, earlier: Sequence[str]) -> Iterat
         yield location, f"{test!r} does not name an earlier fact of `when`; earlier facts: {names}"
 
 
-def _check_comparison(test: Comparison, location: Location) -> Iterator[Problem]:
+def _check_comparison(test: Comparison, location: Location, earlier: Sequence[str]) -> Iterator[Problem]:
+    for relation in test.relations:
+        yield from _check_join(f"${relation.name}.{relation.field}", (*location, relation.operator), earlier)
+    if isinstance(test.not_, str) and test.not_.startswith("$") and parse_reference(test.not_) is None:
+        yield (*location, "not"), f"{test.not_!r} is not a field; write $name.field"
     if test.in_ is not None and not test.in_:
         yield (*location, "in"), "an empty list never holds; list the values that the field may have"
-    for index, option in enumerate(test.in_ or ()):
+    for word, index, option in (
+        (word, index, option)
+        for word, options in (("in", test.in_), ("not_in", test.not_in))
+        for index, option in enumerate(options or ())
+    ):
         if isinstance(option, str) and option.startswith("$"):
             yield (
-                (*location, "in", index),
+                (*location, word, index),
                 f"{option!r} cannot stand in a list; write one rule for each join",
             )
     if test.matches is not None:
@@ -284,10 +306,10 @@ def _check_subject(value: str, location: Location, rule: Rule, kind: str) -> Ite
 
 
 def _check_template(template: str, location: Location, rule: Rule) -> Iterator[Problem]:
-    for placeholder, name in find_placeholders(template):
-        if name is None:
+    for placeholder, reference in find_placeholders(template):
+        if reference is None:
             yield location, f"{placeholder} is not a field of a fact of `when`; write {{name.field}}"
-        elif name not in rule.when:
+        elif reference[0] not in rule.when:
             yield (
                 location,
                 f"{placeholder} does not name a fact of `when`; use one of: {', '.join(rule.when)}",

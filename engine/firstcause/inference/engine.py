@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from firstcause.core.text.durations import format_duration
 from firstcause.errors import InferenceUnavailableError, Mistake, RuleFileError
 from firstcause.inference.combination_estimate import suggest_join
 from firstcause.inference.compiler import Vocabulary, compile_rule, validate_rule
+from firstcause.inference.expansion import expand_rules
 from firstcause.inference.language import (
     Cascade,
     Comparison,
@@ -30,13 +32,14 @@ from firstcause.inference.language import (
     Then,
 )
 from firstcause.inference.limited_rules import REST, LimitedRule, LimitedRules
+from firstcause.inference.relations import compile_relations
 from firstcause.inference.rule_group import RuleGroup
 from firstcause.inference.rule_sets import MAX_BRANCHES, allot_rules
 from firstcause.inference.stratification import could_match, find_cycles, stratify
 from firstcause.inference.variables import fill_template, parse_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from firstcause.inference.match_bounds import Excess
@@ -63,17 +66,19 @@ class Inference:
     """A compiled set of rules. Threads may share it; only one evaluation runs at a time.
 
     RuleFileError: has every mistake of the rules (see `compiler.validate_rule`). evaluation_count: how often
-    the rules were evaluated.
+    the rules were evaluated. observe: called with the facts and the verdicts of each evaluation, if set.
     """
 
     def __init__(self, rules: Sequence[PlacedRule]) -> None:
-        self._rules = tuple(rules)
-        _reject_invalid(self._rules)
+        _reject_invalid(rules)
+        self._rules = tuple(expand_rules(rules))
+        self._relations = [compile_relations(placed.rule) for placed in self._rules]
         self._vocabulary = Vocabulary()
         self._lock = threading.Lock()
         self._warned_rules: set[int] = set()
         self._closed = False
         self.evaluation_count = 0
+        self.observe: Callable[[Sequence[Fact], Sequence[Verdict]], None] | None = None
         self.limited_rules = LimitedRules()
         self._strata: list[list[RuleGroup]] = []
         try:
@@ -147,7 +152,29 @@ class Inference:
             for excess in excesses:
                 self._switch_off(excess, now, scope)
             self.limited_rules.end_rests(scope, now)
-        return [verdict for _rule, verdict in sorted(verdicts, key=lambda pair: pair[0])]
+        ordered = self._order_verdicts(verdicts)
+        if self.observe is not None:
+            self.observe(known_facts, ordered)
+        return ordered
+
+    def _order_verdicts(self, verdicts: Sequence[tuple[int, Verdict]]) -> list[Verdict]:
+        """Order verdicts by their rules; of those that alternatives of one rule give alike, one is kept."""
+        ordered: list[Verdict] = []
+        known: set[tuple[object, ...]] = set()
+        for _index, verdict in sorted(verdicts, key=lambda pair: pair[0]):
+            if verdict.rule in self._rules_with_alternatives:
+                matched = tuple((name, fact["id"]) for name, fact in verdict.facts.items())
+                key = (verdict.rule, verdict.verdict, verdict.of, verdict.by, verdict.because, matched)
+                if key in known:
+                    continue
+                known.add(key)
+            ordered.append(verdict)
+        return ordered
+
+    @cached_property
+    def _rules_with_alternatives(self) -> frozenset[str]:
+        counts = Counter(placed.rule.id for placed in self._rules)
+        return frozenset(rule_id for rule_id, count in counts.items() if count > 1)
 
     def _run_stratum(
         self,
@@ -191,13 +218,17 @@ class Inference:
         self, rule_index: int, matches: Sequence[Sequence[tuple[str, str]]], facts: Sequence[Fact]
     ) -> list[Verdict]:
         placed = self._rules[rule_index]
+        relations = self._relations[rule_index]
+        facts_by_kind: dict[str, list[Fact]] = {}
+        for fact in facts if relations.unless else ():
+            facts_by_kind.setdefault(str(fact["kind"]), []).append(fact)
         names = dict(zip((f"A{n}" for n in range(len(placed.rule.when))), placed.rule.when, strict=True))
+        found = ({names[short]: facts[int(fact)] for short, fact in ids if short in names} for ids in matches)
         verdicts = [
             verdict
-            for ids in matches
-            for verdict in self._derive_verdicts(
-                rule_index, {names[short]: facts[int(fact)] for short, fact in ids if short in names}
-            )
+            for matched in found
+            if not relations.needed or relations.hold(matched, facts_by_kind)
+            for verdict in self._derive_verdicts(rule_index, matched)
         ]
         return sorted(verdicts, key=lambda verdict: (verdict.of, verdict.by or ""))
 
@@ -249,15 +280,15 @@ def _measure_limits(strata: Sequence[Sequence[AllottedSet]]) -> SetLimits:
 
 def measure_limits(rules: Sequence[PlacedRule]) -> SetLimits:
     """Measure how near valid rules are to what one rule set bears, without making the sets."""
-    return _measure_limits(_allot_strata(rules, Vocabulary()))
+    return _measure_limits(_allot_strata(expand_rules(rules), Vocabulary()))
 
 
 def _select_numbers(test: Condition) -> Iterator[float]:
     values: tuple[Literal | None, ...]
     if isinstance(test, Comparison):
-        values = (test.gt, test.gte, test.lt, test.lte, *(test.in_ or ()))
+        values = (*test.limits.values(), *(test.in_ or ()), *(test.not_in or ()), test.not_)
     else:
-        values = (test,)
+        values = () if isinstance(test, tuple) else (test,)
     for value in values:
         if isinstance(value, int | float) and not isinstance(value, bool):
             yield value
@@ -269,9 +300,10 @@ def _reject_invalid(rules: Sequence[PlacedRule]) -> None:
         for placed in rules
         for location, text in validate_rule(placed.rule)
     ]
+    plain = expand_rules(rules) if not mistakes else []
     mistakes += [
-        Mistake(rules[index].file, rules[index].line, 0, text)
-        for index, text in find_cycles([placed.rule for placed in rules])
+        Mistake(plain[index].file, plain[index].line, 0, text)
+        for index, text in find_cycles([placed.rule for placed in plain])
     ]
     if mistakes:
         raise RuleFileError(mistakes)

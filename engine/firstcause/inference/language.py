@@ -10,6 +10,8 @@ from pydantic import Discriminator, Field, RootModel, StringConstraints, Tag, mo
 
 from firstcause.core.catalog import Code
 from firstcause.core.model import Frozen, Priority, Revenue, Severity, TenantScope, VerdictKind
+from firstcause.core.text.durations import DURATION_REGEX, parse_duration
+from firstcause.inference.variables import FIELD_SYNTAX, parse_reference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,25 +26,75 @@ Number = Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True
 Literal = str | bool | int | float
 
 
+FieldReference = Annotated[str, StringConstraints(pattern=rf"^\$[a-z][a-z0-9_]*\.{FIELD_SYNTAX}$")]
+"""`$name.field`: a field of an earlier fact."""
+
+LIMIT_TEXT = rf"^(?:\$[a-z][a-z0-9_]*\.{FIELD_SYNTAX}|{DURATION_REGEX})$"
+"""What a limit that is a text may be: a duration, or a field of an earlier fact."""
+
+
+class Scaled(Frozen):
+    """A number of an earlier fact, times a factor and plus a summand."""
+
+    of: FieldReference
+    times: Number = 1
+    plus: Number = 0
+
+
+def _limit_tag(value: object) -> str:
+    if isinstance(value, dict | Scaled):
+        return "scaled"
+    return "text" if isinstance(value, str) else "number"
+
+
+Limit = Annotated[
+    Annotated[Number, Tag("number")]
+    | Annotated[Annotated[str, StringConstraints(pattern=LIMIT_TEXT)], Tag("text")]
+    | Annotated[Scaled, Tag("scaled")],
+    Discriminator(_limit_tag),
+]
+"""What a number is compared with: a number, a duration (in seconds), or a number of an earlier fact."""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A test against a field of an earlier fact that is not equality.
+
+    operator: gt, gte, lt, lte (with times and plus, of numbers) or not.
+    """
+
+    operator: str
+    name: str
+    field: str
+    times: float = 1
+    plus: float = 0
+
+
+ORDERINGS = ("gt", "gte", "lt", "lte")
+
+
 class Comparison(Frozen):
-    """Tests of one field against literals, all of which must hold.
+    """Tests of one field, all of which must hold.
 
     matches: a regular expression (RE2) found anywhere in the text, in any case.
     exists: true where the field has a value, false where it has none.
+    not, not_in: the field has a value, and another one than these.
     """
 
-    gt: Number | None = None
-    gte: Number | None = None
-    lt: Number | None = None
-    lte: Number | None = None
+    gt: Limit | None = None
+    gte: Limit | None = None
+    lt: Limit | None = None
+    lte: Limit | None = None
     in_: tuple[Literal, ...] | None = Field(default=None, alias="in")
+    not_: Literal | None = Field(default=None, alias="not")
+    not_in: tuple[Literal, ...] | None = None
     matches: Text | None = None
     exists: bool | None = None
 
     @model_validator(mode="after")
     def _require_test(self) -> Comparison:
         if not self.present_tests:
-            msg = "an empty test; give one of gt, gte, lt, lte, in, matches, exists"
+            msg = "an empty test; give one of gt, gte, lt, lte, in, not, not_in, matches, exists"
             raise ValueError(msg)
         return self
 
@@ -51,13 +103,58 @@ class Comparison(Frozen):
         """The names of the tests that are set."""
         return {name for name in type(self).model_fields if getattr(self, name) is not None}
 
+    @property
+    def limits(self) -> dict[str, float]:
+        """The numbers and durations that it compares with, by operator."""
+        return {
+            name: parse_duration(limit) if isinstance(limit, str) else limit
+            for name in ORDERINGS
+            if (limit := getattr(self, name)) is not None and not _is_related(limit)
+        }
+
+    @property
+    def relations(self) -> tuple[Relation, ...]:
+        """The tests against earlier facts."""
+        relations = []
+        for name in ORDERINGS:
+            limit = getattr(self, name)
+            if _is_related(limit):
+                scaled = limit if isinstance(limit, Scaled) else Scaled(of=limit)
+                other, field = split_reference(scaled.of)
+                relations.append(Relation(name, other, field, scaled.times, scaled.plus))
+        if _is_related(self.not_):
+            relations.append(Relation("not", *split_reference(str(self.not_))))
+        return tuple(relations)
+
+    @property
+    def fixed(self) -> Comparison | None:
+        """The tests that need no other fact; None if there are none."""
+        names = {name for name in self.present_tests if not _is_related(getattr(self, name))}
+        return (
+            self.model_copy(update=dict.fromkeys(type(self).model_fields.keys() - names)) if names else None
+        )
+
+
+def _is_related(value: object) -> bool:
+    return isinstance(value, Scaled) or (isinstance(value, str) and parse_reference(value) is not None)
+
+
+def split_reference(reference: str) -> tuple[str, str]:
+    """Return the name and the field of a valid `$name.field`."""
+    name, _, field = reference.removeprefix("$").partition(".")
+    return name, field
+
 
 def _condition_tag(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return "alternatives"
     return "comparison" if isinstance(value, dict | Comparison) else "literal"
 
 
 Condition = Annotated[
-    Annotated[Literal, Tag("literal")] | Annotated[Comparison, Tag("comparison")],
+    Annotated[Literal, Tag("literal")]
+    | Annotated[Comparison, Tag("comparison")]
+    | Annotated[tuple["Pattern", ...], Tag("alternatives")],
     Discriminator(_condition_tag),
 ]
 
@@ -65,7 +162,9 @@ Condition = Annotated[
 class Pattern(RootModel[dict[str, Condition]]):
     """A pattern for one fact: its `kind` and tests of its fields, all of which must hold.
 
-    A literal text that begins with `$` is a join: `$name.field` of an earlier pattern.
+    A literal text that begins with `$` is a join: `$name.field` of an earlier pattern. Words that are no
+    fields are written out by `expansion`: `any` (one of these patterns), `after: $name` with `within`,
+    `for`, `absent`.
     """
 
     @property

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from firstcause.inference.language import Comparison, Condition, Pattern, PlacedRule
+from firstcause.inference.expansion import expand_rules
+from firstcause.inference.language import Comparison, Condition, Pattern, PlacedRule, Relation
 from firstcause.inference.predicates import compile_predicate, equality_key
+from firstcause.inference.relations import compute_limit, relation_holds
 from firstcause.inference.variables import format_value, parse_reference
 
 if TYPE_CHECKING:
@@ -61,6 +63,11 @@ class _PartialMatch:
 
 def find_nearest_miss(placed: PlacedRule, facts: Sequence[Fact]) -> NearMiss:
     """Find the best assignment of facts to the names of the rule; of equal ones that of the earlier facts."""
+    misses = (_find_nearest_of_plain(plain, facts) for plain in expand_rules([placed]))
+    return replace(min(misses, key=lambda miss: miss.distance), rule=placed)
+
+
+def _find_nearest_of_plain(placed: PlacedRule, facts: Sequence[Fact]) -> NearMiss:
     partials = [_PartialMatch()]
     for name, pattern in placed.rule.when.items():
         partials = sorted(
@@ -124,6 +131,7 @@ def _find_failures(
                 )
         elif isinstance(test, Comparison):
             yield from _find_unmet_parts(test, value, location)
+            yield from _find_unmet_relations(test, value, location, matched)
         elif equality_key(value) != equality_key(test):
             yield FailedCondition(location, format_value(test), _format_actual(value))
 
@@ -132,18 +140,44 @@ def _find_unmet_parts(
     test: Comparison, value: FactValue, location: tuple[str, ...]
 ) -> Iterator[FailedCondition]:
     """Yield each part of a comparison that fails by itself."""
-    for word in sorted(test.present_tests):
-        part = Comparison.model_validate({"in" if word == "in_" else word: getattr(test, word)})
+    fixed = test.fixed
+    for word in sorted(fixed.present_tests) if fixed is not None else ():
+        part = test.model_copy(update=dict.fromkeys(type(test).model_fields.keys() - {word}))
         if compile_predicate(part)(value):
             continue
-        limit = getattr(test, word)
-        is_numeric = word in _LIMITS and isinstance(value, int | float) and not isinstance(value, bool)
+        limit = part.limits.get(word)
         yield FailedCondition(
-            location,
-            format_condition(part),
-            _format_actual(value),
-            abs(limit - value) if is_numeric else None,
+            location, format_condition(part), _format_actual(value), _compute_shortfall(limit, value)
         )
+
+
+def _find_unmet_relations(
+    test: Comparison, value: FactValue, location: tuple[str, ...], matched: Mapping[str, Fact]
+) -> Iterator[FailedCondition]:
+    """Yield each test against an earlier fact that fails, with the number that was computed."""
+    for relation in test.relations:
+        if relation_holds(relation, value, matched):
+            continue
+        if relation.operator == "not":
+            other = matched.get(relation.name, {}).get(relation.field)
+            expected, limit = f"not {format_relation(relation)} ({_format_actual(other)})", None
+        else:
+            limit = compute_limit(relation, matched)
+            computed = "nothing" if limit is None else f"{limit:g}"
+            expected = f"{_LIMITS[relation.operator]} {format_relation(relation)} ({computed})"
+        yield FailedCondition(location, expected, _format_actual(value), _compute_shortfall(limit, value))
+
+
+def _compute_shortfall(limit: float | None, value: FactValue) -> float | None:
+    is_numeric = limit is not None and isinstance(value, int | float) and not isinstance(value, bool)
+    return abs(limit - value) if is_numeric else None  # type: ignore[operator]
+
+
+def format_relation(relation: Relation) -> str:
+    """Format what a relation compares with: `$a.count * 2 + 5`."""
+    times = "" if relation.times == 1 else f" * {relation.times:g}"
+    plus = "" if relation.plus == 0 else f" {'+' if relation.plus > 0 else '-'} {abs(relation.plus):g}"
+    return f"${relation.name}.{relation.field}{times}{plus}"
 
 
 def _format_actual(value: FactValue) -> str:
@@ -159,9 +193,16 @@ def format_condition(test: Condition) -> str:
     """Format a condition in words: `> 5`, `one of a, b`."""
     if not isinstance(test, Comparison):
         return format_value(test)
-    parts = [
-        f"{sign} {getattr(test, word):g}" for word, sign in _LIMITS.items() if word in test.present_tests
+    parts = [f"{_LIMITS[word]} {limit:g}" for word, limit in test.limits.items()]
+    parts += [
+        f"{_LIMITS.get(relation.operator, 'not')} {format_relation(relation)}" for relation in test.relations
     ]
+    refused = (
+        *(test.not_in or ()),
+        *(() if test.not_ is None or parse_reference(test.not_) else (test.not_,)),
+    )
+    if refused:
+        parts.append(f"none of {', '.join(map(format_value, refused))}")
     if test.in_ is not None:
         parts.append(f"one of {', '.join(map(format_value, test.in_))}")
     if test.matches is not None:

@@ -12,6 +12,8 @@ from firstcause.inference.patterns import compile_pattern
 if TYPE_CHECKING:
     from firstcause.inference.language import Comparison
 
+_COMPARE = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
+
 Predicate = Callable[[FactValue], bool]
 
 
@@ -28,25 +30,23 @@ def equality_key(value: FactValue) -> Hashable | None:
 
 
 def compile_predicate(test: Comparison) -> Predicate:
-    """Compile all parts of a test. A field without a value passes only `exists: false`."""
+    """Compile all parts of a test that need no other fact (see `Comparison.fixed`).
+
+    A field without a value passes only `exists: false`.
+    """
     tests = list(_compile_parts(test))
     return lambda value: all(holds(value) for holds in tests)
 
 
 def _compile_parts(test: Comparison) -> list[Predicate]:
-    predicates = [
-        _compile_ordering(compare, limit)
-        for compare, limit in (
-            (operator.gt, test.gt),
-            (operator.ge, test.gte),
-            (operator.lt, test.lt),
-            (operator.le, test.lte),
-        )
-        if limit is not None
-    ]
+    predicates = [_compile_ordering(_COMPARE[name], limit) for name, limit in test.limits.items()]
     if test.in_ is not None:
         allowed = {equality_key(option) for option in test.in_} - {None}
         predicates.append(lambda value: equality_key(value) in allowed)
+    refused = (*(test.not_in or ()), *(() if test.not_ is None else (test.not_,)))
+    if refused:
+        refused_keys = {None, *map(equality_key, refused)}
+        predicates.append(lambda value: equality_key(value) not in refused_keys)
     if test.matches is not None:
         pattern = compile_pattern(test.matches)
         predicates.append(lambda value: isinstance(value, str) and pattern.occurs_in(value))

@@ -10,8 +10,11 @@ if TYPE_CHECKING:
 
     from firstcause.core.model import Fact, FactValue
 
-_REFERENCE_SYNTAX = re.compile(r"\$([a-z][a-z0-9_]*)\.([A-Za-z_][A-Za-z0-9_]*)")
-_PLACEHOLDER_SYNTAX = re.compile(r"\{([a-z][a-z0-9_]*)\.([A-Za-z_][A-Za-z0-9_]*)\}")
+FIELD_SYNTAX = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_-]+)*"
+"""The name of a field; those of an alert's details and tags have dots, such as `details.host`."""
+
+_REFERENCE_SYNTAX = re.compile(rf"\$([a-z][a-z0-9_]*)\.({FIELD_SYNTAX})")
+_PLACEHOLDER_SYNTAX = re.compile(rf"\{{([a-z][a-z0-9_]*)\.({FIELD_SYNTAX})\}}")
 _BRACES = re.compile(r"\{[^{}]*\}")
 
 
@@ -21,11 +24,11 @@ def parse_reference(value: object) -> tuple[str, str] | None:
     return (match[1], match[2]) if match else None
 
 
-def find_placeholders(template: str) -> Iterator[tuple[str, str | None]]:
-    """Yield each `{...}` as written, with the fact's name; None where it is not a `{name.field}`."""
+def find_placeholders(template: str) -> Iterator[tuple[str, tuple[str, str] | None]]:
+    """Yield each `{...}` as written, with the fact's name and the field; None if it is no `{name.field}`."""
     for placeholder in _BRACES.findall(template):
         match = _PLACEHOLDER_SYNTAX.fullmatch(placeholder)
-        yield placeholder, match[1] if match else None
+        yield placeholder, (match[1], match[2]) if match else None
 
 
 def fill_template(template: str, facts: Mapping[str, Fact]) -> str:

@@ -29,6 +29,9 @@ SHIPPED_RULES = "shipped"
 NOTABLE_THRESHOLD = "compare_notable"
 """The name of that threshold."""
 
+TIMEZONE_THRESHOLD = "clock_timezone"
+HOLIDAYS_THRESHOLD = "clock_holidays"
+
 _EdgePairs = tuple[tuple[str, str], ...]
 
 
@@ -58,6 +61,17 @@ class Rulebase:
         """The share by which a number must change before rules are asked about it."""
         value = self.book.thresholds.get(NOTABLE_THRESHOLD)
         return float(value) if isinstance(value, int | float) else 0.0
+
+    @property
+    def timezone(self) -> str:
+        """The time zone of the fact `clock`."""
+        return str(self.book.thresholds.get(TIMEZONE_THRESHOLD, "UTC"))
+
+    @property
+    def holidays(self) -> frozenset[str]:
+        """The holidays of the fact `clock`, such as 2026-12-25."""
+        dates = self.book.thresholds.get(HOLIDAYS_THRESHOLD, ())
+        return frozenset(map(str, dates)) if isinstance(dates, tuple | list) else frozenset()
 
     def wants_fact(self, kind: str, known_fields: Mapping[str, Scalar]) -> bool:
         """Whether a rule may take a fact of the kind with these fields; others need not be built."""

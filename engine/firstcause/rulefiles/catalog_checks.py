@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -12,8 +13,10 @@ from firstcause.core.grouping.fingerprint import UNCATALOGUED
 from firstcause.core.model import Priority, Revenue, TenantScope
 from firstcause.core.text.spelling import suggest_nearest
 from firstcause.inference.compiler import validate_rule
-from firstcause.inference.language import Comparison, Condition, Pattern, Rule
+from firstcause.inference.expansion import expand_rule
+from firstcause.inference.language import ORDERINGS, Comparison, Condition, Pattern, Rule
 from firstcause.inference.patterns import compile_pattern, is_impossible
+from firstcause.inference.variables import find_placeholders, parse_reference
 from firstcause.rulefiles import fact_schema
 from firstcause.rulefiles.rule_checks import check_rules
 from firstcause.rulefiles.thresholds import THRESHOLDS_NAME
@@ -46,6 +49,7 @@ class _AllSources:
         self.entries = list(chain.from_iterable(source.entries for source in sources))
         self.signals = list(chain.from_iterable(source.signals for source in sources))
         self.rules = list(chain.from_iterable(source.rules for source in sources))
+        self.rule_ids = {item.value.id for item in self.rules}
         self.tests = list(chain.from_iterable(source.tests for source in sources))
 
 
@@ -103,6 +107,7 @@ def _check_rules_together(everything: _AllSources) -> Iterator[Mistake]:
 def _check_tests(everything: _AllSources) -> Iterator[Mistake]:
     for item in everything.tests:
         yield from _check_test(item, everything.codes)
+        yield from _check_expected_rules(item, everything.rule_ids)
 
 
 CHECKS: tuple[Callable[[_AllSources], Iterator[Mistake]], ...] = (
@@ -195,10 +200,16 @@ def _check_language(item: SourceItem[Rule], _codes: set[str]) -> Iterator[Mistak
 
 
 def _iter_patterns(rule: Rule) -> Iterator[tuple[str, str, Pattern]]:
-    """Each pattern with its part of the rule, `when` or `unless`, and its name."""
-    for part, patterns in (("when", rule.when), ("unless", rule.unless)):
-        for alias, pattern in patterns.items():
-            yield part, alias, pattern
+    """Each pattern with its part of the rule, `when` or `unless`, and its name; alternatives one by one."""
+    seen = set()
+    for plain in expand_rule(rule):
+        for part, patterns in (("when", plain.when), ("unless", plain.unless)):
+            for alias, pattern in patterns.items():
+                name = alias.partition(".")[0]
+                key = (part, name, pattern.model_dump_json())
+                if key not in seen:
+                    seen.add(key)
+                    yield part, name, pattern
 
 
 def _check_aliases(item: SourceItem[Rule], _codes: set[str]) -> Iterator[Mistake]:
@@ -214,6 +225,31 @@ def _check_conditions(item: SourceItem[Rule], codes: set[str]) -> Iterator[Mista
         for name, condition in pattern.root.items():
             if name != "kind" and isinstance(kind, str):
                 yield from _check_condition(item, (part, alias, name), kind, condition, codes)
+
+
+def _check_template_fields(item: SourceItem[Rule], _codes: set[str]) -> Iterator[Mistake]:
+    """A field in a text that no fact of its kind has would be shown as `?` for ever."""
+    for index, then in enumerate(item.value.then):
+        for key, text in then.verdict:
+            if not isinstance(text, str):
+                continue
+            references = [reference for _, reference in find_placeholders(text) if reference is not None]
+            if reference := parse_reference(text):
+                references.append(reference)
+            for name, field in dict.fromkeys(references):
+                if problem := _describe_unknown_in_all(item.value, name, field):
+                    yield item.build_mistake(("then", index, then.kind.value, key), problem)
+
+
+def _describe_unknown_in_all(rule: Rule, name: str, field: str) -> str | None:
+    """Describe a field that no alternative of the pattern has."""
+    kinds = [
+        plain.when[name].kind
+        for plain in expand_rule(rule)
+        if name in plain.when and "kind" in plain.when[name].root
+    ]
+    problems = [_describe_unknown_field(kind, field) for kind in kinds if field not in {"kind", "id"}]
+    return problems[0] if problems and all(problems) else None
 
 
 def _check_verdict_codes(item: SourceItem[Rule], codes: set[str]) -> Iterator[Mistake]:
@@ -237,6 +273,7 @@ RULE_CHECKS: tuple[Callable[[SourceItem[Rule], set[str]], Iterator[Mistake]], ..
     _check_language,
     _check_aliases,
     _check_conditions,
+    _check_template_fields,
     _check_verdict_codes,
     _check_impact_words,
 )
@@ -248,9 +285,12 @@ def _check_condition(
 ) -> Iterator[Mistake]:
     name = str(loc[-1])
     fields = fact_schema.FIELDS_BY_KIND.get(kind, {})
-    if kind in fact_schema.CLOSED_KINDS and name not in fields:
-        hint = suggest_nearest(name, fields) or f"; it has {', '.join(fields)}"
-        yield item.build_mistake(loc, f"no {kind} has a field '{name}'{hint}", key=True)
+    if problem := _describe_unknown_field(kind, name):
+        yield item.build_mistake(loc, problem, key=True)
+    if problem := _describe_wrong_type(kind, name, condition):
+        yield item.build_mistake(loc, problem)
+    if problem := _describe_duration(item.raw, loc, name):
+        yield item.build_mistake(loc, problem)
     for sub_path, literal in _iter_literals(condition):
         if literal.startswith("$"):
             continue
@@ -261,13 +301,84 @@ def _check_condition(
             yield item.build_mistake((*loc, *sub_path), _format_invalid_value(literal, allowed_values))
 
 
+def _describe_unknown_field(kind: str, name: str) -> str | None:
+    """Describe a field that no fact of a kind has. To open kinds plugins may add fields, so only guess."""
+    if kind not in fact_schema.FIELDS_BY_KIND or fact_schema.has_field(kind, name):
+        return None
+    fields = fact_schema.FIELDS_BY_KIND[kind]
+    hint = suggest_nearest(name, fields)
+    if not hint and kind not in fact_schema.CLOSED_KINDS:
+        return None
+    return f"no {kind} has a field '{name}'" + (hint or f"; it has {', '.join(fields)}")
+
+
+def _describe_wrong_type(kind: str, name: str, condition: Condition) -> str | None:
+    """Describe a test that asks a number of a text or the other way round, which never holds."""
+    types = fact_schema.TYPES_BY_FIELD.get((kind, name), ())
+    is_numeric, is_text = set(types) <= {int, float} and bool(types), types == (str,)
+    if isinstance(condition, Comparison):
+        if is_numeric and condition.matches is not None:
+            return f"{name} is a number, so no pattern is found in it; write {{gte: 5}} or the like"
+        is_compared = bool(condition.limits) and condition.matches is None
+        if is_compared and types and not set(types) & {int, float}:
+            return f"{name} is no number, so it is never greater or less; write {{in: [...]}}"
+        options = (*(condition.in_ or ()), *(condition.not_in or ()))
+        literals = [*options, *([] if condition.not_ is None else [condition.not_])]
+    else:
+        literals = [condition] if isinstance(condition, str | int | float | bool) else []
+    for literal in literals:
+        if isinstance(literal, str) and literal.startswith("$"):
+            continue
+        if is_numeric and isinstance(literal, str | bool):
+            return f"{name} is a number, and {literal!r} is none; {_suggest_number(str(literal))}"
+        if is_text and not isinstance(literal, str):
+            return f"{name} is a text, so it never equals {literal}; put it in quotes"
+        if types == (bool,) and not isinstance(literal, bool):
+            return f"{name} is true or false, and never {literal!r}; write {name}: true"
+    return None
+
+
+_SIGN_WORDS = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
+_SIGNED_NUMBER = re.compile(r"\s*([<>]=?)?\s*(-?\d+(?:\.\d+)?)\s*%?\s*")
+
+
+def _suggest_number(text: str) -> str:
+    match = _SIGNED_NUMBER.fullmatch(text)
+    if match is None:
+        return "write a number, such as 5, or {gte: 5}"
+    return (
+        f"write {{{_SIGN_WORDS[match[1]]}: {match[2]}}}" if match[1] else f"write {match[2]} without quotes"
+    )
+
+
+def _describe_duration(raw: Any, loc: YamlPath, name: str) -> str | None:
+    """Describe a duration that a field which is not in seconds is compared with."""
+    written = raw
+    for step in loc:
+        written = written.get(step) if isinstance(written, dict) else None
+    if not isinstance(written, dict) or name.endswith("_s"):
+        return None
+    durations = [
+        str(limit)
+        for word, limit in written.items()
+        if word in ORDERINGS and isinstance(limit, str) and not limit.startswith("$")
+    ]
+    if not durations:
+        return None
+    unit = "in milliseconds; write the number" if name.endswith("_ms") else "no time; write a number"
+    return f"{name} is {unit} instead of {durations[0]}"
+
+
 def _iter_literals(condition: Condition) -> Iterator[tuple[YamlPath, str]]:
     if isinstance(condition, str):
         yield (), condition
     elif isinstance(condition, Comparison):
-        for index, literal in enumerate(condition.in_ or ()):
-            if isinstance(literal, str):
-                yield ("in", index), literal
+        for word, options in (("in", condition.in_), ("not_in", condition.not_in)):
+            for index, literal in enumerate(options or ()):
+                if isinstance(literal, str):
+                    yield (word, index), literal
+        if isinstance(condition.not_, str):
+            yield ("not",), condition.not_
 
 
 def _format_invalid_value(value: str, allowed_values: Sequence[str]) -> str:
@@ -276,9 +387,33 @@ def _format_invalid_value(value: str, allowed_values: Sequence[str]) -> str:
 
 def _check_test(item: SourceItem[RuleTest], codes: set[str]) -> Iterator[Mistake]:
     test = item.value
+    named = {test.expect.root, *(test.expect.cascades or ())}
+    known_codes = codes | set(test.uncatalogued)
     defined_codes = codes | {step.event.code for step in test.given if step.event and step.event.code}
+    for index, step in enumerate(test.given):
+        code = step.event.code if step.event else None
+        if code is None or code in known_codes or (code in named and not suggest_nearest(code, codes)):
+            continue
+        yield item.build_mistake(
+            ("given", index, "event", "code"), _format_unknown_event_code(code, suggest_nearest(code, codes))
+        )
     if test.expect.root and test.expect.root not in defined_codes:
         yield item.build_mistake(("expect", "root"), _format_unknown_code(test.expect.root, defined_codes))
     for index, code in enumerate(test.expect.cascades or ()):
         if code not in defined_codes:
             yield item.build_mistake(("expect", "cascades", index), _format_unknown_code(code, defined_codes))
+
+
+def _check_expected_rules(item: SourceItem[RuleTest], rule_ids: set[str]) -> Iterator[Mistake]:
+    for name in ("fired", "not_fired"):
+        for index, rule_id in enumerate(getattr(item.value.expect, name) or ()):
+            if rule_id not in rule_ids:
+                hint = suggest_nearest(rule_id, rule_ids) or "; correct it"
+                yield item.build_mistake(("expect", name, index), f"no rule has the id '{rule_id}'{hint}")
+
+
+def _format_unknown_event_code(code: str, hint: str) -> str:
+    return (
+        f"unknown code '{code}'{hint or '; add it to a catalog'}, or, where the test wants an error without "
+        f"an entry, write `uncatalogued: [{code}]` beside `given`"
+    )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from firstcause.core.fact_kinds import FACT_KINDS
 from firstcause.core.typed_fact import list_fields
+from firstcause.inference.expansion import SHORT_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +31,24 @@ CODE_FIELDS = frozenset(
     if info.doc.is_code
 )
 """Kind and name of the fields that hold error codes."""
+
+TYPES_BY_FIELD: Mapping[tuple[str, str], tuple[type, ...]] = {
+    (fact_class.kind, info.name): info.types for fact_class in FACT_KINDS for info in list_fields(fact_class)
+}
+"""The types of the values of each field, by kind and name."""
+
+OPEN_PREFIXES: Mapping[str, tuple[str, ...]] = {
+    fact_class.kind: fact_class.open_prefixes for fact_class in FACT_KINDS
+}
+"""Beginnings of further fields that a kind has, such as `details.`."""
+
+
+def has_field(kind: str, name: str) -> bool:
+    """Whether facts of a known kind may have the field."""
+    return name in FIELDS_BY_KIND[kind] or (
+        name.startswith(OPEN_PREFIXES[kind]) if OPEN_PREFIXES[kind] else False
+    )
+
 
 _TYPE_NAMES: Mapping[type, str] = {str: "text", int: "number", float: "number", bool: "boolean", list: "list"}
 
@@ -59,7 +78,17 @@ def build_field_conditions() -> Iterator[dict[str, object]]:
         fields = {info.name: _build_field_schema(info) for info in list_fields(fact_class)}
         then: dict[str, object] = {"properties": fields}
         if fact_class.closed:
-            then["propertyNames"] = {"enum": ["kind", *fields]}
+            names = ["kind", *fields, *SHORT_WORDS]
+            then["propertyNames"] = (
+                {
+                    "anyOf": [
+                        {"enum": names},
+                        *({"pattern": f"^{prefix}"} for prefix in fact_class.open_prefixes),
+                    ]
+                }
+                if fact_class.open_prefixes
+                else {"enum": names}
+            )
         yield {
             "if": {"properties": {"kind": {"const": fact_class.kind}}, "required": ["kind"]},
             "then": then,

@@ -67,7 +67,7 @@ class RuleBook:
 
     site_depends_on: those of them that a site's own files say.
 
-    paths: each file by its name in `files`.
+    paths: each file by its name in `files`. entry_places: `file:line` of each entry by its code.
     """
 
     catalog: Catalog
@@ -82,6 +82,9 @@ class RuleBook:
     tests: tuple[PlacedTest, ...] = ()
     thresholds: Mapping[str, ThresholdValue] = field(default_factory=dict)
     paths: Mapping[str, Path] = field(default_factory=dict)
+    entry_places: Mapping[str, str] = field(default_factory=dict)
+    matching_order: tuple[str, ...] = ()
+    """Codes in the order in which their patterns are tried."""
 
     def from_thresholds(self, settings_class: type[T], prefix: str) -> T:
         """Build a dataclass of numbers, each from the threshold named by prefix and field if there is one."""
@@ -224,8 +227,8 @@ def _build_rule_book(sources: Sequence[RuleSource], values: Mapping[str, Thresho
         for source in sources
         for item in source.entries
     ]
-    shipped = shipped_path("rules").resolve()
-    own_sources = [source for source in sources if not Path(source.path).resolve().is_relative_to(shipped)]
+    own_sources = [source for source in sources if not _is_shipped(source)]
+    own_names = {source.display_name for source in own_sources}
     aliases = {
         alias: name
         for source in sources
@@ -233,10 +236,13 @@ def _build_rule_book(sources: Sequence[RuleSource], values: Mapping[str, Thresho
         for name, others in source.header.aliases.items()
         for alias in others
     }
+    items = {item.value.code: item for source in sources for item in source.entries}
+    # What a site writes wins over what is shipped; else the order of the files decides.
+    matching = sorted(entries, key=lambda entry: items[entry.code].source.display_name not in own_names)
     return RuleBook(
         catalog=Catalog(
             entries,
-            compile_matcher([(entry.code, entry.match) for entry in entries if entry.match]),
+            compile_matcher([(entry.code, entry.match) for entry in matching if entry.match]),
             _read_likeness(values),
         ),
         rules=tuple(
@@ -254,7 +260,13 @@ def _build_rule_book(sources: Sequence[RuleSource], values: Mapping[str, Thresho
         tests=tuple(_iter_tests(sources)),
         thresholds=values,
         paths={source.display_name: Path(source.path) for source in sources},
+        entry_places={code: f"{item.source.display_name}:{item.line}" for code, item in items.items()},
+        matching_order=tuple(entry.code for entry in matching),
     )
+
+
+def _is_shipped(source: RuleSource) -> bool:
+    return Path(source.path).resolve().is_relative_to(shipped_path("rules").resolve())
 
 
 def _build_entry(item: SourceItem[EntryBody], component: str) -> Entry:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from firstcause.inference.combination_estimate import (
     find_largest_pattern,
     suggest_join,
 )
+from firstcause.inference.expansion import expand_rule
 from firstcause.inference.language import Comparison, Condition, Pattern, Rule, Then
 from firstcause.inference.predicates import compile_predicate
 from firstcause.inference.stratification import VERDICT_FACT_KIND, can_produce, find_cycles
@@ -38,12 +39,13 @@ _NUMERIC_OPERATORS = ("gt", "gte", "lt", "lte")
 
 
 def check_rules(
-    rules: Sequence[SourceItem[Rule]], entries: Sequence[tuple[SourceItem[EntryBody], str]]
+    written: Sequence[SourceItem[Rule]], entries: Sequence[tuple[SourceItem[EntryBody], str]]
 ) -> Iterator[Mistake]:
     """Find the rules that never fire and the pairs that contradict each other.
 
     entries: all catalog entries, each with its component.
     """
+    rules = [replace(item, value=rule) for item in written for rule in expand_rule(item.value)]
     context = _RuleContext(rules, entries)
     for item in rules:
         for part, patterns in (("when", item.value.when), ("unless", item.value.unless)):
@@ -79,6 +81,8 @@ class _RuleContext:
         self, rules: Sequence[SourceItem[Rule]], entries: Sequence[tuple[SourceItem[EntryBody], str]]
     ) -> None:
         self.rules = [item.value for item in rules]
+        headers = [item.source.header for item in rules if item.source.header is not None]
+        self.kinds = frozenset(kind for header in headers for kind in header.kinds)
         self.entries = {item.value.code: (item.value, component) for item, component in entries}
         self.graph = CauseGraph({code: entry.causes for code, (entry, _) in self.entries.items()})
         self.env_vars = {name for entry, _ in self.entries.values() for name in entry.fix.env_vars}
@@ -103,12 +107,12 @@ class _PlacedPattern:
 
 
 def _check_kind(placed: _PlacedPattern) -> Iterator[Problem]:
-    """Any kind may come from a plugin, so only a near miss of a known kind is a mistake."""
+    """A kind of facts that neither we nor, by `kinds` of a file, a plugin supplies."""
     kind = placed.kind
-    if isinstance(kind, str) and kind not in fact_schema.FIELDS_BY_KIND:
-        hint = suggest_nearest(kind, fact_schema.FIELDS_BY_KIND)
-        if hint:
-            yield ("kind",), f"there are no facts of the kind '{kind}'{hint}"
+    if isinstance(kind, str) and kind not in fact_schema.FIELDS_BY_KIND and kind not in placed.context.kinds:
+        declared = f"correct it, or, if a plugin supplies them, write `kinds: [{kind}]` below `component`"
+        hint = suggest_nearest(kind, (*fact_schema.FIELDS_BY_KIND, *placed.context.kinds)) or f"; {declared}"
+        yield ("kind",), f"there are no facts of the kind '{kind}'{hint}"
 
 
 def _check_comparisons(placed: _PlacedPattern) -> Iterator[Problem]:
@@ -206,7 +210,8 @@ def _check_exists_alone(comparison: Comparison) -> Iterator[Problem]:
 
 
 def _check_options(comparison: Comparison) -> Iterator[Problem]:
-    if comparison.in_ and not any(compile_predicate(comparison)(value) for value in comparison.in_):
+    fixed = comparison.fixed
+    if fixed and fixed.in_ and not any(compile_predicate(fixed)(value) for value in fixed.in_):
         yield ("in",), "no value of the list passes the other tests; correct the list or the tests"
 
 
@@ -218,14 +223,15 @@ def _check_text_as_number(comparison: Comparison) -> Iterator[Problem]:
 
 
 def _check_range(comparison: Comparison) -> Iterator[Problem]:
-    low = max((limit for limit in (comparison.gt, comparison.gte) if limit is not None), default=None)
-    high = min((limit for limit in (comparison.lt, comparison.lte) if limit is not None), default=None)
+    limits = comparison.limits
+    low = max((limits[name] for name in ("gt", "gte") if name in limits), default=None)
+    high = min((limits[name] for name in ("lt", "lte") if name in limits), default=None)
     if low is None or high is None:
         return
-    strict = low in {comparison.gt} - {None} or high in {comparison.lt} - {None}
+    strict = low == limits.get("gt") or high == limits.get("lt")
     if low > high or (low == high and strict):
-        first = "gt" if comparison.gt == low else "gte"
-        second = "lt" if comparison.lt == high else "lte"
+        first = "gt" if limits.get("gt") == low else "gte"
+        second = "lt" if limits.get("lt") == high else "lte"
         lower, upper = _format_comparison(comparison, first), _format_comparison(comparison, second)
         yield (second,), f"no number is both {lower} and {upper}; correct one of them"
 
@@ -258,7 +264,8 @@ def _pair_similar_rules(
     for item in rules:
         groups.setdefault(f"{item.value.priority} {_to_canonical_form(item.value)}", []).append(item)
     for group in groups.values():
-        yield from combinations(group, 2)
+        # The alternatives of one rule do not contradict each other.
+        yield from ((one, other) for one, other in combinations(group, 2) if one.raw is not other.raw)
 
 
 def _to_canonical_form(rule: Rule) -> str:

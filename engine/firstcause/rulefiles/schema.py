@@ -11,7 +11,7 @@ from firstcause.core.catalog import Code, EntryBody, EntryImpact, Fix, Verify
 from firstcause.core.model import Category, FactValue, Frozen, MaybeName, Priority, Severity, Source
 from firstcause.core.root_cause.signals import Signal
 from firstcause.core.text.durations import Duration
-from firstcause.inference.language import Alias, Literal, Rule
+from firstcause.inference.language import Alias, Literal, Rule, RuleId
 from firstcause.rulefiles.fact_schema import FIELDS_BY_KIND, build_field_conditions
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -48,9 +48,12 @@ class Step(Frozen):
     """One step of a test: an event, or other facts from then on; with neither, time passes.
 
     at: seconds since the start of the test. facts: each with its `kind`; they replace the earlier facts.
+    repeat, every: the event occurs so often, so many seconds apart.
     """
 
     at: Duration
+    repeat: int = Field(default=1, ge=1, le=10_000)
+    every: Duration = 1.0
     event: TestEvent | None = None
     facts: tuple[dict[str, FactValue], ...] | None = None
 
@@ -60,6 +63,8 @@ class Step(Frozen):
             raise ValueError("a step has either an `event` or `facts`; make it two steps")
         if not all(isinstance(fact.get("kind"), str) for fact in self.facts or ()):
             raise ValueError("a fact needs a `kind`, such as env")
+        if self.repeat > 1 and self.event is None:
+            raise ValueError("`repeat` repeats an event; add the event, or remove `repeat`")
         return self
 
 
@@ -67,7 +72,8 @@ class Expect(Frozen):
     """The expected state after all steps. A field that is left out is not checked.
 
     regressions: names of the differences among the last facts that are regressions. known_good: whether the
-    snapshot among them is a good state. predictions: metrics whose forecast becomes an error.
+    snapshot among them is a good state. predictions: metrics whose forecast becomes an error. fired,
+    not_fired: ids of rules that gave a verdict at any time, or never. quiet: whether nobody is notified.
     """
 
     incidents: int | None = Field(default=None, ge=0)
@@ -78,6 +84,9 @@ class Expect(Frozen):
     regressions: tuple[Text, ...] | None = None
     known_good: bool | None = None
     predictions: tuple[Text, ...] | None = None
+    fired: tuple[RuleId, ...] | None = None
+    not_fired: tuple[RuleId, ...] | None = None
+    quiet: bool | None = None
 
     @model_validator(mode="after")
     def _require_expectation(self) -> Expect:
@@ -87,9 +96,13 @@ class Expect(Frozen):
 
 
 class RuleTest(Frozen):
-    """One test: what happens, and what is expected."""
+    """One test: what happens, and what is expected.
+
+    uncatalogued: codes of events that no catalog has, on purpose; any other unknown code is a mistake.
+    """
 
     name: Text
+    uncatalogued: tuple[Code, ...] = ()
     given: tuple[Step, ...] = Field(min_length=1)
     expect: Expect
 
@@ -124,6 +137,8 @@ class Extension(Frozen):
 class RuleFile(Frozen):
     """A rule file. depends_on: components that this one cannot work without.
 
+    kinds: of facts that plugins supply; a rule that looks for any other unknown kind is a mistake.
+
     thresholds: values that rules use as `$thresholds.name` and that a site may override.
     signals: what alerts may be about, and how a fault shows itself to the components around it.
     topology: component -> the components that it depends on, for components without a file of their own.
@@ -134,6 +149,7 @@ class RuleFile(Frozen):
     depends_on: tuple[Component, ...] = ()
     topology: dict[ComponentName, tuple[ComponentName, ...]] = Field(default_factory=dict)
     aliases: dict[ComponentName, tuple[ComponentName, ...]] = Field(default_factory=dict)
+    kinds: tuple[Alias, ...] = ()
     thresholds: dict[Alias, Literal | tuple[Literal, ...]] = Field(default_factory=dict)
     catalog: tuple[EntryBody | Extension, ...] = ()
     signals: tuple[Signal, ...] = ()

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.text.spelling import suggest_nearest
+from firstcause.inference.language import LIMIT_TEXT
 from firstcause.rulefiles.schema import build_json_schema
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ _PATTERN_DESCRIPTIONS = {
     r"^[a-z][a-z0-9_]*$": "a name for a fact: small letters, digits and _, such as alert",
     r"^[a-z][a-z0-9_.-]*$": "a component: small letters, digits and . _ -, such as twilio",
     r"^\$[a-z][a-z0-9_]*$": "a fact that `when` names, such as $alert",
+    LIMIT_TEXT: (
+        "a number, a duration such as 5m, or a field of an earlier fact such as $a.count; "
+        "to calculate, write {of: $a.count, times: 2}"
+    ),
 }
 
 
@@ -75,10 +80,24 @@ def _explain_group(
                 yield full_path, False, f"'{name}' is missing; add `{name}: ...`"
         elif kind == "extra_forbidden":
             keys = list_known_keys(full_path[:-1])
-            hint = suggest_nearest(name, keys) or f"; the keys here are {', '.join(keys)}"
+            hint = _suggest_form(name, full_path) or suggest_nearest(name, keys)
+            hint = hint or f"; the keys here are {', '.join(keys)}"
             yield full_path, True, f"unknown key '{name}'{hint}"
         elif not (kind == "too_short" and _get_value(data, path)):
             yield full_path, error["loc"][-1:] == ("[key]",), _format_error(error)
+
+
+_NESTED_FIELDS = ("tags", "details", "labels")
+
+
+def _suggest_form(name: str, path: YamlPath) -> str:
+    """Suggest what to write where a mapping has another form in rules than the author expects."""
+    field = path[-2] if len(path) > 1 else ""
+    if field in _NESTED_FIELDS:
+        return f"; write {field}.{name}: ..."
+    if "any" in path[:-1]:
+        return "; `any` stands within a fact's pattern: name: {any: [{kind: ..., ...}, {kind: ..., ...}]}"
+    return "; write not" if name in {"ne", "neq", "not_equal"} else ""
 
 
 def _format_error(error: ErrorDetails) -> str:
@@ -92,6 +111,8 @@ def _format_error(error: ErrorDetails) -> str:
             shape = _PATTERN_DESCRIPTIONS.get(context["pattern"], f"of the form {context['pattern']}")
             return f"'{error['input']}' is not {shape}"
         case "string_too_short" | "string_too_long" | "too_short" | "too_long":
+            if error["type"] == "too_long" and context.get("actual_length") is None:
+                context = {**context, "actual_length": len(error["input"])}
             return _LENGTH_MESSAGES[error["type"]].format(**context)
     return error["msg"].removeprefix("Value error, ").removeprefix("Input ")
 

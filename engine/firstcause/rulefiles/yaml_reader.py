@@ -36,6 +36,7 @@ _BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": Fal
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_CUT_TEXT = re.compile(r" (#[^\s#!].*)")
 _TAG_PREFIX = "tag:yaml.org,2002:"
 _ACCEPTED_TAGS = {"!": str, _TAG_PREFIX + "str": str, _TAG_PREFIX + "map": dict, _TAG_PREFIX + "seq": list}
 
@@ -127,6 +128,7 @@ class _OpenNode:
 class _DocumentBuilder:
     def __init__(self, text: str, mistakes: list[tuple[str, Position]]) -> None:
         self.text = text
+        self.lines = text.split("\n")
         self.mistakes = mistakes
         self.document = Document(None)
         self.stack: list[_OpenNode] = []
@@ -210,9 +212,21 @@ class _DocumentBuilder:
             self._add_key(event.value, position)
             return
         value = self._resolve_value(event, position)
+        if not event.style and isinstance(value, str):
+            self._check_cut(event.end_mark)
         self._add_value(value, position)
         if event.anchor:
             self.anchors[event.anchor] = (value, 1)
+
+    def _check_cut(self, end: Any) -> None:
+        """A text without quotes ends at ` #`; what was meant as a comment has a space after the sign."""
+        line = self.lines[end.line] if end.line < len(self.lines) else ""
+        if cut := _CUT_TEXT.match(line, end.column):
+            text = (
+                f"the text ends at ` #`, so {cut[1]!r} is not part of it; put the text in quotes, "
+                "or write `# ` before a comment"
+            )
+            self.mistakes.append((text, (end.line + 1, end.column + 1)))
 
     def _resolve_value(self, event: Any, position: Position) -> Any:
         if event.tag in (None, "!") or _ACCEPTED_TAGS.get(event.tag) is str:

@@ -85,6 +85,7 @@ class Simulator:
         settings = FixedSettings.model_validate({"store": {"url": store or "sqlite://"}, "notify": notify})
         self._settle_time = timedelta(seconds=2 * settings.notify.group_wait)
         self._age_limits_s = rulebase.inference.limits("alert", "age_s")
+        self._quiet_limits_s = rulebase.inference.limits("alert", "quiet_s")
         self._patience = settings.intake.patience if sweep_quiet_alerts else None
         self._flap_policy = rulebase.book.from_thresholds(FlapPolicy, FLAPPING_PREFIX)
         self._app = Application(settings, host, rulebase)
@@ -122,7 +123,7 @@ class Simulator:
 
         That is at alerts' ages that they test, and when an incident that flaps has held still for long.
         """
-        for when in self._age_thresholds(since, until) if self._age_limits_s and since is not None else ():
+        for when in self._age_thresholds(since, until) if since is not None else ():
             self._deliver_due(when)
             self._app.pipeline.reevaluate(when)
         if since is not None:
@@ -168,12 +169,17 @@ class Simulator:
         return sorted(when for when in ends if since < when < until)
 
     def _age_thresholds(self, since: datetime, until: datetime) -> list[datetime]:
+        """List when alerts reach an age, or a time without events, that rules compare theirs with."""
+        if not self._age_limits_s and not self._quiet_limits_s:
+            return []
         with self.database.read() as conn:
-            first_seen_times = {alert.first_seen for alert in alerts.load_active(conn)}
+            active = alerts.load_active(conn)
+        starts = [(alert.first_seen, self._age_limits_s) for alert in active]
+        starts += [(alert.last_seen, self._quiet_limits_s) for alert in active]
         threshold_times = {
-            first_seen + timedelta(seconds=age) + _AGE_MARGIN
-            for first_seen in first_seen_times
-            for age in self._age_limits_s
+            start + timedelta(seconds=limit) + _AGE_MARGIN
+            for start, limits in set(starts)
+            for limit in limits
         }
         return sorted(when for when in threshold_times if since < when < until)
 

@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _PART_PATTERN = re.compile(r"([\d.]+)(ms|[smhdw])")
-_DURATION_REGEX = r"(?:\d{1,9}(?:\.\d{1,9})?(?:ms|[smhdw]))+"
-_DURATION_PATTERN = re.compile(_DURATION_REGEX)
+DURATION_REGEX = r"(?:\d{1,9}(?:\.\d{1,9})?(?:ms|[smhdw]))+"
+_DURATION_PATTERN = re.compile(DURATION_REGEX)
 _DISPLAY_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -29,7 +29,7 @@ def parse_duration(value: object) -> float:
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
-    WithJsonSchema({"type": ["string", "number"], "pattern": f"^{_DURATION_REGEX}$"}),
+    WithJsonSchema({"type": ["string", "number"], "pattern": f"^{DURATION_REGEX}$"}),
 ]
 """Seconds, read from text."""
 
