@@ -6,7 +6,9 @@ of a fault. Rule files (`signals:`) define which words mean which kind, and how 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
@@ -46,6 +48,20 @@ class Signal(Frozen):
         return max(self.callers, self.callees, self.siblings) > 0
 
 
+_URL_OR_PATH = re.compile(r"\b\w+://\S+|(?<![\w.])/[\w.%~-]+(?:/[\w.%~-]*)*(?:\?\S*)?")
+# A metric's name, and a file or host name with dots: its words say nothing of what happened.
+_IDENTIFIER = re.compile(r"\b[a-z]+(?:_[a-z0-9]+){2,}\b(?=\s*[({<>=!~]|_total|$)|\b\w+(?:[.-]\w+){2,}\b")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+@lru_cache(maxsize=8192)
+def split_words(text: str) -> str:
+    """Return the words of a name or text: CamelCase and underscores are split, URLs and paths left out."""
+    if " " in text:
+        text = _IDENTIFIER.sub(" ", _URL_OR_PATH.sub(" ", text))
+    return _CAMEL.sub(" ", text).replace("_", " ")
+
+
 class Signals:
     """All kinds of signal, and their lookup by words. An alert without a kind is not evidence."""
 
@@ -57,5 +73,13 @@ class Signals:
     def get(self, name: str | None) -> Signal | None:
         return self._by_name.get(name) if name is not None else None
 
-    def classify(self, words: str) -> Signal | None:
-        return self.get(self._match(words.replace("_", " "))) or self._fallback
+    def classify(self, *texts: str | None) -> Signal | None:
+        """Return the signal of the first text that a pattern matches, else the one without patterns.
+
+        texts: the alert's name first, then what describes it: a name says what it is about, a description
+            mentions much else.
+        """
+        for text in texts:
+            if text and (signal := self.get(self._match(split_words(text)))) is not None:
+                return signal
+        return self._fallback
