@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import Field
 
 from firstcause.core.model import Frozen
-from firstcause.core.root_cause.signals import split_words
+from firstcause.core.text.words import split_words
 
 PRIOR_STORMS = 5.0
 """Storms that the share in the rule files counts for."""

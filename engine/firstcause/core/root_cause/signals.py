@@ -6,14 +6,13 @@ of a fault. Rule files (`signals:`) define which words mean which kind, and how 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from firstcause.core.model import Frozen
+from firstcause.core.text.words import split_words
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -46,20 +45,6 @@ class Signal(Frozen):
     def spreads(self) -> bool:
         """Whether components other than the faulty one show the signal: it is a symptom, not a cause."""
         return max(self.callers, self.callees, self.siblings) > 0
-
-
-_URL_OR_PATH = re.compile(r"\b\w+://\S+|(?<![\w.])/[\w.%~-]+(?:/[\w.%~-]*)*(?:\?\S*)?")
-# A metric's name, and a file or host name with dots: its words say nothing of what happened.
-_IDENTIFIER = re.compile(r"\b[a-z]+(?:_[a-z0-9]+){2,}\b(?=\s*[({<>=!~]|_total|$)|\b\w+(?:[.-]\w+){2,}\b")
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-
-
-@lru_cache(maxsize=8192)
-def split_words(text: str) -> str:
-    """Return the words of a name or text: CamelCase and underscores are split, URLs and paths left out."""
-    if " " in text:
-        text = _IDENTIFIER.sub(" ", _URL_OR_PATH.sub(" ", text))
-    return _CAMEL.sub(" ", text).replace("_", " ")
 
 
 class Signals:

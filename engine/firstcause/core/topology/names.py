@@ -47,6 +47,18 @@ def list_plain_names(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for each in names if each))[:6]
 
 
+def to_component_name(host: str) -> str | None:
+    """Return the component that a host name most likely means; None for an address.
+
+    A name of a cluster or of a Compose file is a service; a name of the Internet stays whole.
+    """
+    plain = list_plain_names(host)
+    if not plain or plain[0].replace(".", "").replace(":", "").isdigit():
+        return None
+    is_internal = "." not in plain[0] or ".svc" in plain[0] or plain[0].endswith((".local", ".internal"))
+    return shorten_name(plain[-1] if is_internal else plain[0])
+
+
 @dataclass(frozen=True)
 class NamePolicy:
     """How names of components are read; rule files set the lists as thresholds `topology_*`.

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from firstcause.core.topology.names import NameGroups, NamePolicy, list_plain_names, shorten_name
+from firstcause.core.topology.names import (
+    NameGroups,
+    NamePolicy,
+    list_plain_names,
+    shorten_name,
+    to_component_name,
+)
 from firstcause.core.topology.targets import find_targets, is_address, last_line
 
 if TYPE_CHECKING:
@@ -131,8 +137,7 @@ class Places:
             standing_for = self._groups.find(each)
             if standing_for in self._names or standing_for != each:
                 return standing_for
-        plain = list_plain_names(name)
-        return shorten_name(plain[0] if "." in plain[0] and ".svc" not in name else plain[-1]) if plain else None
+        return to_component_name(name)
 
     def _collect_edges(
         self, alerts: Iterable[Alert], targets: Mapping[str, tuple[object, ...]]
