@@ -14,7 +14,9 @@ REFUSED = 'connection to server at "main-db" (10.0.3.17), port 5432 failed: Conn
 
 def test_a_call_is_learned_from_a_text_and_fades(stages: Callable[..., Stage]) -> None:
     stage = stages(topology={"depends_on": {"web": ["stock"]}, "learned_ttl": "10d"})
-    stage.take(0, stage.event(0, message=REFUSED, service="stock"), stage.event(1, message=REFUSED, service="web"))
+    stage.take(
+        0, stage.event(0, message=REFUSED, service="stock"), stage.event(1, message=REFUSED, service="web")
+    )
     fresh = {(edge["caller"], edge["callee"]): edge for edge in stage.app.topology.list_edges(stage.time(10))}
     learned = fresh["stock", "main-db"]
     assert (learned["source"], learned["confidence"]) == ("learned", 0.9)

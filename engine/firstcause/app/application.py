@@ -115,9 +115,7 @@ class Application:
     @cached_property
     def topology(self) -> TopologyService:
         settings = self.settings.topology
-        return TopologyService(
-            self.database, self.rules, settings.learned_ttl, dict(settings.depends_on)
-        )
+        return TopologyService(self.database, self.rules, settings.learned_ttl, dict(settings.depends_on))
 
     @cached_property
     def silences(self) -> SilenceService:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 _MAX_BYTES = 10_000_000
 _WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "Pod"}
 _BACKSTAGE_KINDS = {"Component", "API", "Resource", "System"}
-_HOST_SETTING = re.compile(r"(?:^|[_-])(?:hosts?|addr(?:ess)?|url|uri|endpoint|server|servers|dsn|broker|brokers)\Z", re.I)
+_HOST_SETTING = re.compile(
+    r"(?:^|[_-])(?:hosts?|addr(?:ess)?|url|uri|endpoint|server|servers|dsn|broker|brokers)\Z", re.I
+)
 _HOST_VALUE = re.compile(r"(?:\w[\w+.-]*://)?(?:[^/\s@]*@)?([A-Za-z0-9][\w.-]*?)(?::\d+)?(?:[/?,].*)?")
 
 
@@ -54,13 +56,25 @@ class ImportedTopology:
         if any(named.values()):
             lines.append("aliases:")
             lines += [
-                f"  {_quote(name)}: [{', '.join(map(_quote, others))}]" for name, others in named.items() if others
+                f"  {_quote(name)}: [{', '.join(map(_quote, others))}]"
+                for name, others in named.items()
+                if others
             ]
         return "\n".join(lines) + "\n"
 
 
 def _quote(name: str) -> str:
-    is_plain = re.fullmatch(r"[A-Za-z][\w.-]*", name) and name.lower() not in {"yes", "no", "on", "off", "true", "false", "null", "y", "n"}
+    is_plain = re.fullmatch(r"[A-Za-z][\w.-]*", name) and name.lower() not in {
+        "yes",
+        "no",
+        "on",
+        "off",
+        "true",
+        "false",
+        "null",
+        "y",
+        "n",
+    }
     return name if is_plain else '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -101,8 +115,12 @@ def _read_documents(path: Path) -> list[dict[str, Any]]:
         raise ConfigError(msg) from error
     documents: list[dict[str, Any]] = []
     for item in loaded:
-        nested = item.get("items") if isinstance(item, dict) and str(item.get("kind")).endswith("List") else None
-        documents += [each for each in (nested if isinstance(nested, list) else [item]) if isinstance(each, dict)]
+        nested = (
+            item.get("items") if isinstance(item, dict) and str(item.get("kind")).endswith("List") else None
+        )
+        documents += [
+            each for each in (nested if isinstance(nested, list) else [item]) if isinstance(each, dict)
+        ]
     return documents
 
 
@@ -200,7 +218,9 @@ def _read_manifest(topology: ImportedTopology, document: Mapping[str, Any], sour
         if isinstance(workload, str) and workload != name:
             topology.aliases[workload].add(name)
         if isinstance(spec.get("externalName"), str):
-            topology.add_call(name, to_component_name(spec["externalName"]) or name, f"{source}, externalName")
+            topology.add_call(
+                name, to_component_name(spec["externalName"]) or name, f"{source}, externalName"
+            )
     elif kind == "Ingress":
         for backend in _iter_values(spec, "service", "serviceName"):
             callee = backend.get("name") if isinstance(backend, dict) else backend

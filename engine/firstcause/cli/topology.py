@@ -58,8 +58,10 @@ def _import_files(files: tuple[str, ...]) -> None:
 
 def _print_edges(edges: list[dict[str, Any]]) -> None:
     if not edges:
-        echo("no calls are known yet; they are learned from errors that name what they called, "
-             "or `firstcause topology import` reads them from files")
+        echo(
+            "no calls are known yet; they are learned from errors that name what they called, "
+            "or `firstcause topology import` reads them from files"
+        )
         return
     for edge in edges:
         age = "" if edge["age_s"] is None else f", seen {_format_age(edge['age_s'])} ago"

@@ -19,8 +19,11 @@ from firstcause.core.topology.targets import Target, find_targets, last_line
         ("AMQPConnectionError: amqp://user:***@broker:5672/%2F", "broker"),
         ("(2003, \"Can't connect to MySQL server on 'orders-db' (111)\")", "orders-db"),
         ("java.net.UnknownHostException: ledger", "ledger"),
-        ("Get \"http://users.prod.svc.cluster.local/me\": context deadline exceeded", "users.prod.svc.cluster.local"),
-        ("connect() failed (111: Connection refused), upstream: \"http://search:8080/q\"", "search"),
+        (
+            'Get "http://users.prod.svc.cluster.local/me": context deadline exceeded',
+            "users.prod.svc.cluster.local",
+        ),
+        ('connect() failed (111: Connection refused), upstream: "http://search:8080/q"', "search"),
     ],
 )
 def test_a_failed_call_names_whom_it_was_for(text: str, host: str) -> None:
@@ -34,7 +37,13 @@ def test_an_address_beside_the_name_is_kept() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["see https://docs.example.org/errors for help", "cannot connect to localhost:5432", "TypeError: x", "", None],
+    [
+        "see https://docs.example.org/errors for help",
+        "cannot connect to localhost:5432",
+        "TypeError: x",
+        "",
+        None,
+    ],
 )
 def test_a_link_or_the_own_host_is_no_call(text: str | None) -> None:
     assert find_targets(text) == ()

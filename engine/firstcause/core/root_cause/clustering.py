@@ -191,7 +191,9 @@ class _JoinedStorm:
     joinable: bool
 
     @classmethod
-    def of(cls, evidence: Sequence[Evidence], storm: Sequence[int], islands: Mapping[str, int]) -> _JoinedStorm:
+    def of(
+        cls, evidence: Sequence[Evidence], storm: Sequence[int], islands: Mapping[str, int]
+    ) -> _JoinedStorm:
         items = [evidence[index] for index in storm]
         components = {item.component for item in items}
         return cls(

@@ -206,9 +206,7 @@ class SuspectAnalyzer:
                 _find_doubtful(finding, root_alert, pairs, self._notified_faults, self._inputs.weights)
             )
             facts += _suspect_facts(finding, root_alert, index, self._is_wanted)
-            facts += _link_facts(
-                finding, root_alert, alerts, evidence, self._is_wanted, self._inputs.causes
-            )
+            facts += _link_facts(finding, root_alert, alerts, evidence, self._is_wanted, self._inputs.causes)
         return SuspectAnalysis(alerts, tuple(roots), silent, tuple(facts), frozenset(doubtful))
 
     def _get_evidence(self, alert: Alert) -> Evidence | None:
@@ -356,9 +354,10 @@ def _choose_root_alert(
     if not own_indexes:
         return None
 
-    def rank(index: int) -> tuple[bool, float, float, str]:
-        item = evidence[index]
-        return item.signal.spreads, -item.strength, item.time_s, alerts[index].fingerprint
+    def rank(index: int) -> tuple[bool, float, float, str, str]:
+        # The fault before the fingerprint: tenants with the same errors then have the same root.
+        item, alert = evidence[index], alerts[index]
+        return item.signal.spreads, -item.strength, item.time_s, alert.fault, alert.fingerprint
 
     return alerts[min(own_indexes, key=rank)]
 

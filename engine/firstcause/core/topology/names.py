@@ -20,7 +20,9 @@ _CLUSTER_DOMAIN = re.compile(r"\.(?:[a-z0-9-]+\.)?(?:svc|pod)(?:\.cluster\.local
 # A Deployment's pod: hash of the template, then five characters. A StatefulSet's: an ordinal.
 _POD_SUFFIX = re.compile(r"-[0-9a-f]{6,10}-[a-z0-9]{5}\Z|-[bcdfghjklmnpqrstvwxz2456789]{8,10}-[a-z0-9]{5}\Z")
 _REPLICA_SUFFIX = re.compile(r"-(?:[0-9a-f]{4,10}|\d{1,4})\Z")
-_KIND_SUFFIX = re.compile(r"(?<=.)(?:[-_.]?(?:service|svc|server)|[-_.](?:api|app|deployment|prod|production))\Z")
+_KIND_SUFFIX = re.compile(
+    r"(?<=.)(?:[-_.]?(?:service|svc|server)|[-_.](?:api|app|deployment|prod|production))\Z"
+)
 
 
 def shorten_name(name: str) -> str:

@@ -83,9 +83,7 @@ class Places:
         self._services_on: dict[str, set[str]] = defaultdict(set)
         self._addresses: dict[str, str] = {}
         targets = {
-            alert.fingerprint: find_targets(
-                alert.title, alert.sample.message, last_line(alert.sample.stack)
-            )
+            alert.fingerprint: find_targets(alert.title, alert.sample.message, last_line(alert.sample.stack))
             for alert in alert_list
             if alert.sample is not None
         }
@@ -109,7 +107,9 @@ class Places:
             if raw.host and raw.service and not raw.bound:
                 self._services_on[raw.host].add(raw.service)
         exporters = {
-            self._raw[alert.fingerprint].service for alert in alerts if self._policy.is_exporter(alert.service)
+            self._raw[alert.fingerprint].service
+            for alert in alerts
+            if self._policy.is_exporter(alert.service)
         }
         for host in sorted(self._services_on):
             services = self._services_on[host] - {host} - exporters
