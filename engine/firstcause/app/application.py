@@ -27,6 +27,7 @@ from firstcause.selfcheck.reporter import SelfReporter
 from firstcause.selfcheck.self_check import SelfCheck
 from firstcause.selfcheck.watchdog import Watchdog
 from firstcause.store.database import Database
+from firstcause.topology.topology_service import TopologyService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -112,6 +113,11 @@ class Application:
             apply_override=self._apply_override,
             apply_override_soon=self._apply_override_soon,
         )
+
+    @cached_property
+    def topology(self) -> TopologyService:
+        settings = self.settings.topology
+        return TopologyService(self.database, self.rules, settings.learned_ttl, dict(settings.depends_on))
 
     @cached_property
     def silences(self) -> SilenceService:

@@ -24,6 +24,7 @@ from firstcause.cli import (
     rules,
     run,
     status,
+    topology,
     web,
 )
 from firstcause.cli.common import Context, echo, exit_code
@@ -44,6 +45,7 @@ _COMMAND_MODULES = (
     rules,
     plugins,
     db,
+    topology,
     web,
 )
 

@@ -83,9 +83,7 @@ class ScopeEvaluator:
             (*active.values(), *history.ended_alerts), rulebase.diagnosis_inputs(common)
         )
         self._reach = Reach(places, inputs.graph)
-        self._analyzer = SuspectAnalyzer(
-            inputs, common, history.notified_faults, rulebase.wants_fact, places
-        )
+        self._analyzer = SuspectAnalyzer(inputs, common, history.notified_faults, rulebase.wants_fact, places)
         self._analyses: dict[str | None, SuspectAnalysis] = {}
         self._ended_by_tenant: dict[str | None, list[Alert]] = defaultdict(list)
         for alert in history.ended_alerts:

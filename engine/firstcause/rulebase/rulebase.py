@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from firstcause.core.root_cause.graphs import CauseGraph, ComponentGraph
+from firstcause.core.root_cause.learned_chances import LearnedChances
 from firstcause.core.root_cause.suspects import DiagnosisInputs
 from firstcause.errors import ConfigError, FirstcauseError
 from firstcause.inference.engine import Inference
@@ -39,6 +40,7 @@ _EdgePairs = tuple[tuple[str, str], ...]
 class Rulebase:
     """One consistent set of rules. `close` frees the rule engine's memory; call it last.
 
+    chances: how often alerts mean nothing, as rule files have it and past storms teach.
     islands: component -> the number of its part of the graph that the site wrote down.
     """
 
@@ -47,6 +49,7 @@ class Rulebase:
     inference: Inference
     depends_on: Mapping[str, tuple[str, ...]]
     islands: Mapping[str, int] = field(default_factory=dict)
+    chances: LearnedChances = LearnedChances()
     _wanted_facts: dict[tuple[str, tuple[tuple[str, Scalar], ...]], bool] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -95,6 +98,7 @@ class Rulebase:
             names=self.book.names,
             islands=self.islands,
             causes=self.graph,
+            chances=self.chances,
             components=frozenset(self.islands).union(*extra_edges),
         )
 
@@ -168,4 +172,4 @@ def load_rulebase(
         for name in dict.fromkeys((*book.site_depends_on, *depends_on))
     }
     islands = ComponentGraph(site_edges).number_islands()
-    return Rulebase(book, CauseGraph(causes), Inference(book.rules), edges, islands)
+    return Rulebase(book, CauseGraph(causes), Inference(book.rules), edges, islands, book.chances)

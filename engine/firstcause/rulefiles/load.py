@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from functools import reduce
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from firstcause.collector import pause_collector
 from firstcause.core.catalog import Catalog, Entry, EntryBody
 from firstcause.core.grouping.parts import PartPolicy
+from firstcause.core.root_cause.learned_chances import LearnedChances
 from firstcause.core.root_cause.ranking import Weights
 from firstcause.core.root_cause.signals import Signals
 from firstcause.core.topology.names import NamePolicy
@@ -75,6 +77,7 @@ class RuleBook:
     depends_on: Mapping[str, tuple[str, ...]]
     site_depends_on: Mapping[str, tuple[str, ...]]
     names: NamePolicy
+    chances: LearnedChances
     signals: Signals
     weights: Weights
     parts: PartPolicy
@@ -253,6 +256,11 @@ def _build_rule_book(sources: Sequence[RuleSource], values: Mapping[str, Thresho
         depends_on=_collect_edges(sources),
         site_depends_on=_collect_edges(own_sources),
         names=_build_name_policy(values, aliases),
+        chances=reduce(
+            LearnedChances.combine,
+            (source.header.learned for source in sources if source.header is not None),
+            LearnedChances(),
+        ),
         signals=_build_signals(sources),
         weights=_build_from_thresholds(Weights, DIAGNOSIS_PREFIX, values),
         parts=_build_part_policy(values),

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from firstcause.core.catalog import Code, EntryBody, EntryImpact, Fix, Verify
 from firstcause.core.model import Category, FactValue, Frozen, MaybeName, Priority, Severity, Source
+from firstcause.core.root_cause.learned_chances import LearnedChances
 from firstcause.core.root_cause.signals import Signal
 from firstcause.core.text.durations import Duration
 from firstcause.inference.language import Alias, Literal, Rule, RuleId
@@ -141,12 +142,14 @@ class RuleFile(Frozen):
 
     thresholds: values that rules use as `$thresholds.name` and that a site may override.
     signals: what alerts may be about, and how a fault shows itself to the components around it.
+    learned: what past storms teach of how often alerts mean nothing; `diagnose --history` prints it.
     topology: component -> the components that it depends on, for components without a file of their own.
     aliases: component -> its other names, such as a host, a program or a DNS name.
     """
 
     component: Component
     depends_on: tuple[Component, ...] = ()
+    learned: LearnedChances = LearnedChances()
     topology: dict[ComponentName, tuple[ComponentName, ...]] = Field(default_factory=dict)
     aliases: dict[ComponentName, tuple[ComponentName, ...]] = Field(default_factory=dict)
     kinds: tuple[Alias, ...] = ()

@@ -45,8 +45,17 @@ class Symptom(BaseModel):
     metric: str
 
 
+class ConfirmedRoot(BaseModel):
+    """The component that was confirmed as the root."""
+
+    service: str = Field(min_length=1, max_length=200)
+
+
 class RecordedStorm(BaseModel):
-    """One recorded storm. edges: pairs of caller and callee. Other fields of the line are ignored."""
+    """One recorded storm. edges: pairs of caller and callee. Other fields of the line are ignored.
+
+    root: the confirmed root, of a past storm to learn from; an object with `service`, or its name.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -55,6 +64,16 @@ class RecordedStorm(BaseModel):
     edges: list[tuple[str, str]] = Field(default_factory=list)
     alerts: list[StormAlert] = Field(min_length=1)
     symptom: Symptom | None = None
+    root: ConfirmedRoot | str | None = None
+
+    @property
+    def confirmed_root(self) -> str | None:
+        """The component that was confirmed as the root, None if that is not known."""
+        return self.root.service if isinstance(self.root, ConfirmedRoot) else self.root
+
+    def list_kinds(self) -> list[tuple[str, str]]:
+        """List the component and the code of each alert."""
+        return [(alert.service, _to_code(alert.kind)) for alert in self.alerts]
 
     def iter_batches(self) -> Iterator[tuple[datetime, list[Event]]]:
         """Yield the alerts as events, in batches of a few seconds, each with the time of its end."""
@@ -80,14 +99,18 @@ def _offset_time(seconds: float) -> datetime:
     return _START_TIME + timedelta(seconds=seconds)
 
 
+def _to_code(kind: str) -> str:
+    code = _NON_CODE_CHARACTERS.sub("_", kind.upper()).strip("_") or "ALERT"
+    return code if code[0].isalpha() else f"A_{code}"
+
+
 def _build_events(alert: StormAlert, alert_index: int) -> list[Event]:
-    code = _NON_CODE_CHARACTERS.sub("_", alert.kind.upper()).strip("_") or "ALERT"
     details: dict[str, Any] = {} if alert.score is None else {"score": alert.score}
     return [
         Event(
             id=f"{alert_index}:{repetition}",
             time=_offset_time(alert.t),
-            code=code if code[0].isalpha() else f"A_{code}",
+            code=_to_code(alert.kind),
             message=alert.detail or None,
             service=alert.service,
             severity=Severity.WARNING,

@@ -42,6 +42,13 @@ def list_since(conn: sa.Connection, since: datetime) -> list[Call]:
     return [(row.caller, row.callee) for row in rows]
 
 
+def list_with_times(conn: sa.Connection, since: datetime) -> list[tuple[str, str, datetime]]:
+    """List (caller, callee, last seen) of the calls that were seen since then, in order."""
+    query = sa.select(dependency).where(dependency.c.last_seen >= since)
+    rows = conn.execute(query.order_by(dependency.c.caller, dependency.c.callee))
+    return [(row.caller, row.callee, row.last_seen) for row in rows]
+
+
 def prune(conn: sa.Connection, before: datetime) -> None:
     """Drop the calls that were last seen before that time."""
     conn.execute(dependency.delete().where(dependency.c.last_seen < before))

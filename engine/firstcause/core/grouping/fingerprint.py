@@ -20,6 +20,7 @@ from firstcause.core.grouping.parts import DEFAULT_PART_POLICY, PartPolicy, comp
 from firstcause.core.grouping.raised_exception import parse_exception_type, short_type_name
 from firstcause.core.grouping.stack_trace import parse_trace, trim_middle
 from firstcause.core.model import DEFAULT_GROUPING, Event, Severity
+from firstcause.core.text.words import split_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,7 +100,11 @@ def identify(
     policy: which labels tell the parts of an alert apart. received_at: when the event arrived.
     """
     labels = policy.select_labels(event)
-    entry = catalog.get(event.code) if event.code else catalog.match_message(event.message)
+    entry = (
+        catalog.get(event.code) or _match_alert_name(event, catalog)
+        if event.code
+        else catalog.match_message(event.message)
+    )
     nearest = None if entry or event.code else _find_nearest(event.message, catalog)
     if nearest is not None:
         entry = catalog.get(nearest.code)
@@ -119,6 +124,18 @@ def identify(
         labels=labels,
         part=compute_part_key(labels),
     )
+
+
+def _match_alert_name(event: Event, catalog: Catalog) -> Entry | None:
+    """Find the entry of an alert rule: its name says what it is about, as a message does."""
+    labels = event.details.get("labels")
+    name = labels.get("alertname") if isinstance(labels, dict) else None
+    if not isinstance(name, str) and event.message and event.code:
+        is_name = event.message.replace("_", "").lower() == event.code.replace("_", "").lower()
+        name = event.message if is_name else None
+    if not isinstance(name, str):
+        return None
+    return catalog.match_message(name[:200]) or catalog.match_message(split_words(name[:200]))
 
 
 def _find_nearest(message: str | None, catalog: Catalog) -> NearestEntry | None:

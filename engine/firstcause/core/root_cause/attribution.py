@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _ATTRIBUTION_KINDS = (VerdictKind.ROOT_CAUSE, VerdictKind.CASCADE)
 
+_MIN_ALIGNED = 2
+"""Different root errors that there must be, to be aligned."""
+
 _MAX_JUDGED = 100
 """Alerts of one code and tenant of which one is chosen as the cause of an effect."""
 
@@ -121,9 +124,7 @@ class _CauseIndex:
             "edge", {"cause_code": cause_code, "effect_code": effect_code, "best": is_best}
         )
 
-    def _merge(
-        self, hops_by_code: Mapping[str, int], effect: Alert, limit: int
-    ) -> list[tuple[int, Alert]]:
+    def _merge(self, hops_by_code: Mapping[str, int], effect: Alert, limit: int) -> list[tuple[int, Alert]]:
         """Return the nearest causes of these codes that can reach the effect.
 
         Those near by place come first, then by steps, then the same tenant, then by precedence.
@@ -172,7 +173,45 @@ def choose_causes(
         # Verdicts may form a cycle: the earliest alert of the cycle becomes the root.
         if _is_in_cycle(name, chosen):
             chosen[name] = None
+    align_tenants(alerts, chosen)
     return chosen
+
+
+def align_tenants(alerts: Mapping[str, Alert], chosen: dict[str, str | None]) -> None:
+    """Give tenants that have the same errors the same root, so that their storm is one incident.
+
+    Two roots are aligned if each tenant has the other's root error among the effects of its own.
+
+    chosen: the cause of each alert, None for a root; changed in place.
+    """
+    trees: dict[str, dict[str, str]] = {}
+    for name in sorted(chosen):
+        root = root_of(name, chosen)
+        if alerts[root].tenant is not None and alerts[name].tenant == alerts[root].tenant:
+            trees.setdefault(root, {})[alerts[name].fault] = name
+    holders: dict[str, list[str]] = {}
+    for root in trees:
+        holders.setdefault(alerts[root].fault, []).append(root)
+    if len(holders) < _MIN_ALIGNED:
+        return
+    ordered = sorted(holders, key=lambda fault: (-len(holders[fault]), fault))
+    for root, members in trees.items():
+        own_fault = alerts[root].fault
+        lead = next(
+            (
+                fault
+                for fault in ordered
+                if fault in members
+                and any(
+                    own_fault in trees[other] and alerts[other].tenant != alerts[root].tenant
+                    for other in holders[fault]
+                )
+            ),
+            None,
+        )
+        if lead is not None and ordered.index(lead) < ordered.index(own_fault):
+            chosen[members[lead]] = None
+            chosen[root] = members[lead]
 
 
 MANUAL_RULE = "manual override"

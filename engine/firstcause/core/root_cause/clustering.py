@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from bisect import bisect
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from firstcause.core.root_cause.ranking import MAX_STEPS, Suspect, diagnose, entry_point_signals
@@ -42,7 +41,7 @@ def find_roots(
     weights: Weights,
     user_signals: Collection[str] = (),
     priors: Sequence[Prior] = (),
-    islands: Mapping[str, int] = MappingProxyType({}),
+    islands: Mapping[str, int] | None = None,
 ) -> list[Finding]:
     """Find the roots, the likeliest of each storm first.
 
@@ -50,8 +49,10 @@ def find_roots(
     at that root, or the catalog knows its alert. Otherwise it coincides with the first root.
 
     user_signals: the signals by which users notice the failure; empty to derive them from the evidence.
-    islands: component -> the part of the graph that the site wrote down. Two parts are apart.
+    islands: component -> the part of the graph that the site wrote down. Two parts are apart. None: all of
+        the graph is written down.
     """
+    islands = graph.number_islands() if islands is None else islands
     storms = join_storms(evidence, split_storms(graph, evidence, weights), weights, islands)
     return [
         finding
@@ -143,7 +144,8 @@ def _is_separate_root(root: Suspect, explained: Collection[Evidence], weights: W
     if any(item.catalogued or item.critical for item in signs):
         return True
     effects = {item.component for item in explained if item.signal.spreads} - {root.component}
-    return bool(signs) and len(effects) >= weights.own_effects
+    is_strong = any(item.strength >= weights.surely_apart for item in signs)
+    return bool(signs) and len(effects) >= (1 if is_strong else weights.own_effects)
 
 
 def join_storms(
@@ -189,7 +191,9 @@ class _JoinedStorm:
     joinable: bool
 
     @classmethod
-    def of(cls, evidence: Sequence[Evidence], storm: Sequence[int], islands: Mapping[str, int]) -> _JoinedStorm:
+    def of(
+        cls, evidence: Sequence[Evidence], storm: Sequence[int], islands: Mapping[str, int]
+    ) -> _JoinedStorm:
         items = [evidence[index] for index in storm]
         components = {item.component for item in items}
         return cls(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from firstcause.core.topology.names import to_component_name
+from firstcause.core.topology.targets import find_targets, last_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -13,6 +17,9 @@ if TYPE_CHECKING:
     from firstcause.core.model import Event
 
 _MAX_NAME_LENGTH = 200
+_MAX_READ_EVENTS = 2000
+_MAX_READ_TEXTS = 300
+"""Events, and different texts, of one batch in which called services are looked for."""
 
 
 class CauseGraph:
@@ -54,6 +61,7 @@ class CauseGraph:
 def calls_of(events: Iterable[Event], names: Collection[str]) -> set[tuple[str, str]]:
     """Extract (caller, callee) from errors that name what their service called. names: of tags or details."""
     calls = set()
+    events = list(events)
     for event in events:
         if event.service is None or event.drill:
             continue
@@ -61,6 +69,22 @@ def calls_of(events: Iterable[Event], names: Collection[str]) -> set[tuple[str, 
             callee = event.tags.get(name) or event.details.get(name)
             if isinstance(callee, str) and 0 < len(callee) <= _MAX_NAME_LENGTH and callee != event.service:
                 calls.add((event.service, callee))
+    return calls | _list_named_calls(events)
+
+
+def _list_named_calls(events: Iterable[Event]) -> set[tuple[str, str]]:
+    """List the failed calls that texts name; see `core.topology.targets`. Of one batch a few texts are read."""
+    texts = {
+        (event.service, event.message, last_line(event.stack))
+        for event in itertools.islice(events, _MAX_READ_EVENTS)
+        if event.service is not None and not event.drill and not event.resolved
+    }
+    calls = set()
+    for service, message, last in itertools.islice(texts, _MAX_READ_TEXTS):
+        for target in find_targets(message, last):
+            callee = to_component_name(target.host)
+            if callee is not None and callee != service:
+                calls.add((str(service), callee))
     return calls
 
 

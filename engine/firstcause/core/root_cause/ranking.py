@@ -52,7 +52,8 @@ class Weights:
     join: seconds between alerts of one storm where no graph says that they are close.
     join_components: components that a storm needs to take in what is about a host of its own.
     symptom_causes: causes in the catalog from which on a code is a symptom, and no cause of its own.
-    own_effects: alerts elsewhere that a mild sign of a cause must explain to be a second root.
+    own_effects: components that a mild sign of a cause must explain to be a second root.
+    surely_apart: strength from which on one is enough.
     within, near: seconds, and steps in the graph, that separate alerts of one storm at most.
     probe_down, probe_up: nats for the status that its probe reports.
     changed: nats for a recent change. again: nats for having been the root before.
@@ -87,6 +88,7 @@ class Weights:
     join_components: float = 5
     symptom_causes: float = 45
     own_effects: float = 2
+    surely_apart: float = 0.85
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class Evidence:
     symptom: whether very much can cause its code. critical: its severity.
     host: the host that it is about, None for what is about a service.
     named: whether the alert itself says where it is, not only the catalog.
+    chance: how often it is there without a fault, as learned; None for the chance of its signal.
     """
 
     component: str
@@ -113,6 +116,7 @@ class Evidence:
     critical: bool = False
     host: str | None = None
     named: bool = True
+    chance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -267,7 +271,7 @@ def _compute_gain(
     user_signals: Collection[str],
 ) -> float:
     """Nats that the evidence adds to a suspect whose own first alert was at `begun`."""
-    chance = evidence.signal.chance
+    chance = evidence.signal.chance if evidence.chance is None else evidence.chance
     gain = evidence.strength * math.log((chance + (1 - chance) * likelihood) / chance)
     if first_seen is not None and evidence.time_s < first_seen - weights.skew:
         gain *= weights.early

@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from firstcause.core.model import Frozen
+from firstcause.core.text.words import split_words
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -57,5 +58,13 @@ class Signals:
     def get(self, name: str | None) -> Signal | None:
         return self._by_name.get(name) if name is not None else None
 
-    def classify(self, words: str) -> Signal | None:
-        return self.get(self._match(words.replace("_", " "))) or self._fallback
+    def classify(self, *texts: str | None) -> Signal | None:
+        """Return the signal of the first text that a pattern matches, else the one without patterns.
+
+        texts: the alert's name first, then what describes it: a name says what it is about, a description
+            mentions much else.
+        """
+        for text in texts:
+            if text and (signal := self.get(self._match(split_words(text)))) is not None:
+                return signal
+        return self._fallback

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from firstcause.core.fact_kinds import LinkFact, SuspectFact
-from firstcause.core.grouping.fingerprint import silent_fingerprint
+from firstcause.core.grouping.fingerprint import UNCATALOGUED, silent_fingerprint
 from firstcause.core.model import Alert, Severity
 from firstcause.core.root_cause.attribution import want_every_fact
 from firstcause.core.root_cause.clustering import Finding, find_roots
 from firstcause.core.root_cause.graphs import CauseGraph
+from firstcause.core.root_cause.learned_chances import LearnedChances, to_kind
 from firstcause.core.root_cause.ranking import (
     Evidence,
     Prior,
@@ -52,6 +53,7 @@ class DiagnosisInputs:
     names: NamePolicy = NamePolicy()
     islands: Mapping[str, int] = field(default_factory=dict)
     components: frozenset[str] = frozenset()
+    chances: LearnedChances = LearnedChances()
     causes: CauseGraph = field(default_factory=lambda: CauseGraph({}))
 
     def is_symptom(self, code: str) -> bool:
@@ -95,10 +97,13 @@ def build_evidence(alert: Alert, inputs: DiagnosisInputs, places: Places) -> Evi
         time_s=alert.first_seen.timestamp(),
         label=alert.code,
         catalogued=alert.catalogued,
-        symptom=alert.catalogued and inputs.is_symptom(alert.code),
+        symptom=alert.catalogued and place.named and inputs.is_symptom(alert.code),
         critical=alert.severity is Severity.CRITICAL,
         host=place.host if place.bound else None,
         named=place.named,
+        chance=inputs.chances.estimate(place.component, to_kind(alert.code), signal.chance)
+        if inputs.chances.storms
+        else None,
     )
 
 
@@ -135,7 +140,8 @@ class Weighable(Protocol):
 def weigh_alert(alert: Weighable, signals: Signals, weights: Weights) -> tuple[Signal, float] | None:
     """Return the signal of an alert and its strength; None if no signal matches."""
     message = alert.sample.message if alert.sample else None
-    signal = signals.classify(" ".join(filter(None, (alert.code, alert.title, message))))
+    code = alert.code if alert.code != UNCATALOGUED else None
+    signal = signals.classify(code, alert.title, message)
     if signal is None:
         return None
     return signal, compute_strength(alert.count, _read_score(alert), alert.severity, weights)
@@ -200,7 +206,7 @@ class SuspectAnalyzer:
                 _find_doubtful(finding, root_alert, pairs, self._notified_faults, self._inputs.weights)
             )
             facts += _suspect_facts(finding, root_alert, index, self._is_wanted)
-            facts += _link_facts(finding, root_alert, alerts, evidence, self._is_wanted)
+            facts += _link_facts(finding, root_alert, alerts, evidence, self._is_wanted, self._inputs.causes)
         return SuspectAnalysis(alerts, tuple(roots), silent, tuple(facts), frozenset(doubtful))
 
     def _get_evidence(self, alert: Alert) -> Evidence | None:
@@ -348,9 +354,10 @@ def _choose_root_alert(
     if not own_indexes:
         return None
 
-    def rank(index: int) -> tuple[bool, float, float, str]:
-        item = evidence[index]
-        return item.signal.spreads, -item.strength, item.time_s, alerts[index].fingerprint
+    def rank(index: int) -> tuple[bool, float, float, str, str]:
+        # The fault before the fingerprint: tenants with the same errors then have the same root.
+        item, alert = evidence[index], alerts[index]
+        return item.signal.spreads, -item.strength, item.time_s, alert.fault, alert.fingerprint
 
     return alerts[min(own_indexes, key=rank)]
 
@@ -409,6 +416,7 @@ def _link_facts(
     alerts: Sequence[Alert],
     evidence: Sequence[Evidence],
     is_wanted: FactFilter,
+    causes: CauseGraph,
 ) -> Iterator[Fact]:
     relations: dict[Literal["explained", "beside"], set[int]] = {
         "explained": finding.explained,
@@ -423,6 +431,7 @@ def _link_facts(
             # What many things cause, and what the root's own error looks like at its callers, is no cause.
             joins = not effect.catalogued or evidence[index].symptom or root_alert.code == effect.code
             joins = joins or evidence[index].host is not None
+            joins = joins and not (both_known and effect.code in causes.find_causes(root_alert.code))
             codes_known = both_known and not joins
             known_fields = {"relation": relation, "codes_known": codes_known, "joins": joins}
             if not is_wanted("link", known_fields):

@@ -20,7 +20,9 @@ _CLUSTER_DOMAIN = re.compile(r"\.(?:[a-z0-9-]+\.)?(?:svc|pod)(?:\.cluster\.local
 # A Deployment's pod: hash of the template, then five characters. A StatefulSet's: an ordinal.
 _POD_SUFFIX = re.compile(r"-[0-9a-f]{6,10}-[a-z0-9]{5}\Z|-[bcdfghjklmnpqrstvwxz2456789]{8,10}-[a-z0-9]{5}\Z")
 _REPLICA_SUFFIX = re.compile(r"-(?:[0-9a-f]{4,10}|\d{1,4})\Z")
-_KIND_SUFFIX = re.compile(r"(?<=.)(?:[-_.]?(?:service|svc|server)|[-_.](?:api|app|deployment|prod|production))\Z")
+_KIND_SUFFIX = re.compile(
+    r"(?<=.)(?:[-_.]?(?:service|svc|server)|[-_.](?:api|app|deployment|prod|production))\Z"
+)
 
 
 def shorten_name(name: str) -> str:
@@ -45,6 +47,18 @@ def list_plain_names(name: str) -> tuple[str, ...]:
     if "." in plain and not plain.replace(".", "").isdigit():
         names.append(plain.partition(".")[0])
     return tuple(dict.fromkeys(each for each in names if each))[:6]
+
+
+def to_component_name(host: str) -> str | None:
+    """Return the component that a host name most likely means; None for an address.
+
+    A name of a cluster or of a Compose file is a service; a name of the Internet stays whole.
+    """
+    plain = list_plain_names(host)
+    if not plain or plain[0].replace(".", "").replace(":", "").isdigit():
+        return None
+    is_internal = "." not in plain[0] or ".svc" in plain[0] or plain[0].endswith((".local", ".internal"))
+    return shorten_name(plain[-1] if is_internal else plain[0])
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from firstcause.core.topology.names import NameGroups, NamePolicy, list_plain_names, shorten_name
+from firstcause.core.topology.names import (
+    NameGroups,
+    NamePolicy,
+    list_plain_names,
+    shorten_name,
+    to_component_name,
+)
 from firstcause.core.topology.targets import find_targets, is_address, last_line
 
 if TYPE_CHECKING:
@@ -77,9 +83,7 @@ class Places:
         self._services_on: dict[str, set[str]] = defaultdict(set)
         self._addresses: dict[str, str] = {}
         targets = {
-            alert.fingerprint: find_targets(
-                alert.title, alert.sample.message, last_line(alert.sample.stack)
-            )
+            alert.fingerprint: find_targets(alert.title, alert.sample.message, last_line(alert.sample.stack))
             for alert in alert_list
             if alert.sample is not None
         }
@@ -103,7 +107,9 @@ class Places:
             if raw.host and raw.service and not raw.bound:
                 self._services_on[raw.host].add(raw.service)
         exporters = {
-            self._raw[alert.fingerprint].service for alert in alerts if self._policy.is_exporter(alert.service)
+            self._raw[alert.fingerprint].service
+            for alert in alerts
+            if self._policy.is_exporter(alert.service)
         }
         for host in sorted(self._services_on):
             services = self._services_on[host] - {host} - exporters
@@ -131,8 +137,7 @@ class Places:
             standing_for = self._groups.find(each)
             if standing_for in self._names or standing_for != each:
                 return standing_for
-        plain = list_plain_names(name)
-        return shorten_name(plain[0] if "." in plain[0] and ".svc" not in name else plain[-1]) if plain else None
+        return to_component_name(name)
 
     def _collect_edges(
         self, alerts: Iterable[Alert], targets: Mapping[str, tuple[object, ...]]

@@ -49,7 +49,9 @@ _FAILURES = tuple(
     )
 )
 _NOT_NAMES = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "server", "host", "the", "a", "database", "tcp"})
-_HINT = re.compile(r"://|host|lookup|connect|dial|econn|etimed|enotfound|eai_again|resolve|upstream|outbound", re.I)
+_HINT = re.compile(
+    r"://|host|lookup|connect|dial|econn|etimed|enotfound|eai_again|resolve|upstream|outbound", re.I
+)
 _LAST_LINE = re.compile(r"[^\s][^\n]*\Z")
 
 
