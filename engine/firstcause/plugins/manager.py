@@ -38,7 +38,7 @@ from firstcause.plugins.discovery import (
     discover,
     load_commands,
 )
-from firstcause.plugins.timeouts import CallTimeoutError, call_with_timeout, describe_error
+from firstcause.plugins.timeouts import CallThreads, CallTimeoutError, describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -73,6 +73,7 @@ class PluginManager:
         self._plugins: dict[str, Plugin] = {}
         self._manager = pluggy.PluginManager(hookspecs.GROUP)
         self._manager.add_hookspecs(hookspecs)
+        self._threads = CallThreads()
         self._hanging_calls: dict[str, threading.Event] = {}
         for plugin in plugins:
             self._add_plugin(plugin)
@@ -317,7 +318,7 @@ class PluginManager:
                 is_finished.set()
 
         try:
-            return call_with_timeout(run, self._timeout, f"{plugin.name}.{description}")
+            return self._threads.call(run, self._timeout, f"{plugin.name}.{description}")
         except CallTimeoutError:
             self._hanging_calls[plugin.name] = is_finished
             plugin.add_problem(

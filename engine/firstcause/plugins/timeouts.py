@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from collections import deque
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -11,10 +13,42 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MAX_DESCRIPTION_LENGTH = 500
+_MAX_IDLE_THREADS = 8
 
 
 class CallTimeoutError(TimeoutError):
     """The call did not return in time. A TimeoutError that the code itself raised is not one."""
+
+
+class _Call(Generic[T]):
+    """A call that one thread makes and another waits for."""
+
+    def __init__(self, function: Callable[[], T], name: str) -> None:
+        self._function = function
+        self._name = name
+        self._results: list[T] = []
+        self._error: BaseException | None = None
+        self._running = threading.Lock()
+        self._running.acquire()
+
+    def run(self) -> None:
+        """Call the function, in the thread that makes the call."""
+        try:
+            self._results.append(self._function())
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+            self._error = error
+        self._running.release()
+
+    def wait(self, timeout: float) -> T:
+        """Wait for the result. Raises as `call_with_timeout`."""
+        if not self._running.acquire(timeout=timeout):
+            raise CallTimeoutError(f"{self._name} did not return within {timeout:g} s")
+        error = self._error
+        if isinstance(error, Exception):
+            raise error
+        if error is not None:
+            raise RuntimeError(f"{self._name} raised {describe_error(error)}") from error
+        return self._results[0]
 
 
 def call_with_timeout(function: Callable[[], T], timeout: float, name: str) -> T:
@@ -23,26 +57,38 @@ def call_with_timeout(function: Callable[[], T], timeout: float, name: str) -> T
     timeout: seconds.
     CallTimeoutError: the function did not return in time. Its thread, which nothing can end, continues.
     """
-    results: list[T] = []
-    errors: list[BaseException] = []
+    call = _Call(function, name)
+    threading.Thread(target=call.run, name=name, daemon=True).start()
+    return call.wait(timeout)
 
-    def run() -> None:
+
+class CallThreads:
+    """Calls functions for a limited time in threads that are used again, as a new one for each costs more.
+
+    A thread whose call hangs is busy until it returns; the next call gets another.
+    """
+
+    def __init__(self) -> None:
+        self._idle: deque[queue.SimpleQueue[_Call[Any]]] = deque()
+
+    def call(self, function: Callable[[], T], timeout: float, name: str) -> T:
+        """Call as `call_with_timeout` does."""
+        call = _Call(function, name)
         try:
-            results.append(function())
-        except BaseException as error:  # noqa: BLE001 - raised again below, in the caller's thread
-            errors.append(error)
+            calls = self._idle.pop()
+        except IndexError:
+            calls = queue.SimpleQueue()
+            threading.Thread(target=self._make_calls, args=(calls,), name="plugin calls", daemon=True).start()
+        calls.put(call)
+        return call.wait(timeout)
 
-    thread = threading.Thread(target=run, name=name, daemon=True)
-    thread.start()
-    thread.join(timeout)
-    if errors:
-        error = errors[0]
-        if isinstance(error, Exception):
-            raise error
-        raise RuntimeError(f"{name} raised {describe_error(error)}") from error
-    if not results:
-        raise CallTimeoutError(f"{name} did not return within {timeout:g} s")
-    return results[0]
+    def _make_calls(self, calls: queue.SimpleQueue[_Call[Any]]) -> None:
+        while True:
+            # Nothing of the last call stays while the next is waited for.
+            calls.get().run()
+            if len(self._idle) >= _MAX_IDLE_THREADS:
+                return
+            self._idle.append(calls)
 
 
 def describe_error(error: BaseException) -> str:
