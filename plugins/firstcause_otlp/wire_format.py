@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import math
 import struct
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 _MAX_DEPTH = 100
 """Messages within messages, as in protobuf's own decoders."""
@@ -15,7 +17,10 @@ _MAX_DEPTH = 100
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 """The wire types; 3 and 4 have not been written for twenty years."""
 
-_MAX_VARINT_BYTES = 10
+_MAX_VARINT_BYTES, _MAX_VARINT_BYTE = 10, 0x7F
+"""Bytes of a number, and the largest after which none follows."""
+
+_FIRST_TAG = 8
 _UINT64_MASK, _UINT32_MASK = (1 << 64) - 1, (1 << 32) - 1
 _SIGN_BIT_64, _SIGN_BIT_32 = 1 << 63, 1 << 31
 
@@ -133,7 +138,7 @@ def _decode_message(
     while position < end:
         tag = data[position]
         position += 1
-        if tag > 0x7F:
+        if tag > _MAX_VARINT_BYTE:
             tag, position = _read_varint(data, position - 1)
         raw, start, position = _read_value(data, position, end, tag)
         item = fields.get(tag)
@@ -169,14 +174,14 @@ def _read_value(data: bytes, position: int, end: int, tag: int) -> tuple[Any, in
         if wire_type == _BYTES:
             size = data[position]
             start = position + 1
-            if size > 0x7F:
+            if size > _MAX_VARINT_BYTE:
                 size, start = _read_varint(data, position)
         elif wire_type not in (_FIXED64, _FIXED32):
             msg = f"wire type {wire_type}"
             raise WireFormatError(msg)
         after = start + size
         value = data[start:after]
-    if after > end or tag < 8:  # noqa: PLR2004 - the first field has the number 1
+    if after > end or tag < _FIRST_TAG:
         msg = "a field ends behind its message" if after > end else "a field has the number 0"
         raise WireFormatError(msg)
     return value, start, after
@@ -187,7 +192,7 @@ def _read_varint(data: bytes, position: int) -> tuple[int, int]:
     for index in range(_MAX_VARINT_BYTES):
         byte = data[position + index]
         value |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004 - the highest bit says that more follow
+        if byte <= _MAX_VARINT_BYTE:
             return value & _UINT64_MASK, position + index + 1
         shift += 7
     msg = "a number is too long"
