@@ -166,6 +166,7 @@ def _decode_message(
 def _read_value(data: bytes, position: int, end: int, tag: int) -> tuple[Any, int, int]:
     """Read what follows a tag. Returns the value, where its bytes begin, and where the next tag is."""
     wire_type = tag & 7
+    value: int | bytes
     if wire_type == _VARINT:
         value, after = _read_varint(data, position)
         start = position

@@ -108,7 +108,8 @@ class OddText(str):
 
 odd_values = st.sampled_from(
     [float("nan"), float("inf"), 1e22, -0.0, 2**70, "\x00", "a\ud800b", (1, 2), {3: "x"}, {None: 1},
-     {True: 1},      datetime(2026, 1, 1, tzinfo=UTC), b"bytes", OddText("odd"), Severity.INFO, "\\u0000", "\u2028"]
+     {True: 1}, datetime(2026, 1, 1, tzinfo=UTC), b"bytes", OddText("odd"), Severity.INFO, "\\u0000",
+     "\u2028"]
 )  # fmt: skip
 odd_details = st.recursive(
     odd_values | values,

@@ -59,7 +59,7 @@ def _nest_values(depth: int) -> Any:
     return value
 
 
-STRICT_OBJECT: Any = Annotated[dict[_Text, _nest_values(_STRICT_DEPTH)], _MaxFields]
+STRICT_OBJECT: Any = Annotated[dict[_Text, _nest_values(_STRICT_DEPTH)], _MaxFields]  # type: ignore[misc]
 """The type of a JSON object that is within the limits."""
 
 _StrictSource = msgspec.defstruct(

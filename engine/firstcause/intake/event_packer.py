@@ -44,9 +44,8 @@ _OWN_FIELDS: dict[str, Any] = {"probe": None, "ends_alert": None, "ends_part": N
 _SENDER_DEFAULTS = tuple(
     (name, default) for name, default in inbox.EVENT_DEFAULTS.items() if name not in _OWN_FIELDS
 )
-_UNMASKED_FIELDS = frozenset({
-    "time", "severity", "resolved", "announces_end", "reports_end", "expires_at", "sent_at",
-})  # fmt: skip
+_TEXT_FIELDS, _DATA_FIELDS = frozenset({"message", "stack"}), frozenset({"details", "tags", "labels"})
+_OTHER_MASKED_FIELDS = frozenset({"id", "code", "tenant", "service", "source", "grouping"})
 _encoder = msgspec.json.Encoder()
 
 
@@ -145,15 +144,25 @@ class EventPacker:
         values = self._unmasked.get(position)
         if values is None or self._mask.surely_clean(self._documents[position]):
             return
-        suspicious = {
-            name: value
-            for name, value in values.items()
-            if name not in _UNMASKED_FIELDS and not self._mask.surely_clean(_encoder.encode(value))
-        }
-        masked = self._mask.mask_event(Event.model_validate({"id": "", "time": self._now} | suspicious))
-        masked_values = {name: getattr(masked, name) for name in suspicious}
-        masked_event = Event.model_validate({**values, **masked_values})
-        self._documents[position] = inbox.encode_event(masked_event).encode()
+        masked = self._mask_values(values)
+        self._documents[position] = (
+            encode_plain(masked) or inbox.encode_event(Event.model_validate(masked)).encode()
+        )
+
+    def _mask_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Mask the fields of an event that are not clean for themselves, as the mask would mask all of it."""
+        masked, mask = dict(values), self._mask
+        for names, mask_value in ((_TEXT_FIELDS, mask.mask_text), (_DATA_FIELDS, mask.mask_data)):
+            for name in names & values.keys():
+                if not mask.surely_clean(_encoder.encode(values[name])):
+                    masked[name] = mask_value(values[name])
+        others = {name: value for name, value in values.items() if name in _OTHER_MASKED_FIELDS}
+        if not mask.surely_clean(_encoder.encode(others)):
+            event = mask.mask_event(Event.model_validate({"time": self._now, **others}))
+            masked |= {name: getattr(event, name) for name in others}
+            if event.source is not None:
+                masked["source"] = event.source.model_dump(exclude_none=True)
+        return masked
 
     def _add_slowly(self, index: int, event: Event) -> None:
         try:

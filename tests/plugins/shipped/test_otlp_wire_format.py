@@ -23,9 +23,9 @@ scalars = st.one_of(
     texts.map(lambda text: {"stringValue": text}),
     st.booleans().map(lambda value: {"boolValue": value}),
     st.integers(-(2**63), 2**63 - 1).map(lambda value: {"intValue": str(value)}),
-    st.floats().map(
-        lambda value: {"doubleValue": value if value == value and abs(value) != float("inf") else "NaN"}
-    ),
+    (
+        st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from(["NaN", "Infinity", "-Infinity"])
+    ).map(lambda value: {"doubleValue": value}),
     octets.map(lambda data: {"bytesValue": data}),
     st.just({}),
 )
