@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from firstcause.core.notification import Notification, NotifyReason
     from firstcause.core.reading import Problem, Reading
     from firstcause.core.text.error_codes import code_of
+    from firstcause.core.text.json_decoding import decode_json
     from firstcause.errors import DeliveryError, FirstcauseError, IntakeError
     from firstcause.hookspecs import API_VERSION, hookimpl
     from firstcause.hookspecs.delivery_tracker import DeliveryTracker
@@ -92,6 +93,7 @@ __all__ = [
     "code_of",
     "configure",
     "context",
+    "decode_json",
     "describe_connection_error",
     "flush",
     "hookimpl",
@@ -124,6 +126,7 @@ _HOME_MODULES = (
     "firstcause.core.notification",
     "firstcause.core.reading",
     "firstcause.core.text.error_codes",
+    "firstcause.core.text.json_decoding",
 )
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from firstcause import Event, IntakeError, Severity, code_of, parse_items
+from firstcause import Event, IntakeError, Severity, code_of, decode_json, parse_items
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,14 +106,14 @@ def _decode_structured(value: object, index: int) -> dict[str, Any]:
     if isinstance(data, str):
         # Some put JSON into a text.
         with suppress(ValueError, RecursionError):
-            parsed = json.loads(data)
+            parsed = decode_json(data)
             cloud_event["data"] = parsed if isinstance(parsed, dict) else data
     return cloud_event
 
 
 def _parse_json(body: bytes, description: str) -> Any:
     try:
-        return json.loads(body)
+        return decode_json(body)
     except (ValueError, RecursionError) as error:
         msg = f"{description} is not JSON: {type(error).__name__}"
         raise IntakeError(msg) from None

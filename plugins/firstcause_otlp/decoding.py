@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from firstcause import IntakeError
+from firstcause import IntakeError, decode_json
+from firstcause_otlp.log_messages import LOGS_EXPORT
+from firstcause_otlp.wire_format import WireFormatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,7 +33,7 @@ def decode_body(body: bytes, content_type: str) -> Any:
     if "protobuf" in content_type:
         return _decode_protobuf(body)
     try:
-        export = json.loads(body)
+        export = decode_json(body)
     except (ValueError, RecursionError) as error:
         msg = f"the body is not JSON: {type(error).__name__}; protobuf has the type application/x-protobuf"
         raise IntakeError(msg) from None
@@ -59,18 +60,9 @@ def _rename_keys(value: Any, depth: int = 0) -> Any:
 
 def _decode_protobuf(body: bytes) -> Any:
     try:
-        from google.protobuf.json_format import MessageToDict  # noqa: PLC0415
-        from google.protobuf.message import DecodeError  # noqa: PLC0415
-        from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (  # noqa: PLC0415
-            ExportLogsServiceRequest,
-        )
-    except ModuleNotFoundError:
-        msg = 'protobuf needs pip install "firstcause[otlp]"; or let the exporter send JSON'
-        raise IntakeError(msg, 415) from None
-    try:
-        return MessageToDict(ExportLogsServiceRequest.FromString(body))
-    except (DecodeError, ValueError, RecursionError) as error:
-        msg = f"the body is not a protobuf export of logs: {type(error).__name__}"
+        return LOGS_EXPORT.decode(body)
+    except WireFormatError as error:
+        msg = f"the body is not a protobuf export of logs: {error}"
         raise IntakeError(msg) from None
 
 
@@ -119,7 +111,7 @@ def read_fields(body: object) -> dict[str, Any]:
     """Read the fields of a decoded body: of a map, or of JSON that a collector passed on as a text."""
     if isinstance(body, str) and body.lstrip().startswith("{"):
         with suppress(ValueError, RecursionError):
-            body = json.loads(body)
+            body = decode_json(body)
     return body if isinstance(body, dict) else {}
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from firstcause import Event, IntakeError, Severity, Source, parse_items
 from firstcause_otlp.decoding import (
     Record,
@@ -46,6 +48,7 @@ _RESOURCE_TAGS = (
 )
 """Attributes of the resource that are kept as tags: which of the many instances it was."""
 
+_identity_encoder = msgspec.json.Encoder(order="sorted")
 _ENVIRONMENT_KEYS = ("deployment.environment.name", "deployment.environment")
 
 
@@ -121,9 +124,9 @@ def _read_body_text(body: object) -> str | None:
 
 
 def _to_text(value: object) -> str | None:
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return None
-    return value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return value.strip() or None
+    return None if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _parse_time(record: Mapping[str, Any]) -> datetime | None:
@@ -136,8 +139,12 @@ def _parse_time(record: Mapping[str, Any]) -> datetime | None:
 
 def _make_event_id(record: Mapping[str, Any], attributes: Mapping[str, Any]) -> str:
     """The same for the same record, so that an exporter may try again."""
-    identity = json.dumps([record, attributes], sort_keys=True, default=str)
-    return f"otlp:{hashlib.blake2b(identity.encode('utf-8', 'replace'), digest_size=16).hexdigest()}"
+    try:
+        identity = _identity_encoder.encode((record, attributes))
+    except (TypeError, ValueError, OverflowError):
+        # Halves of surrogate pairs, and integers beyond 64 bits.
+        identity = json.dumps([record, attributes], sort_keys=True, default=str).encode("utf-8", "replace")
+    return f"otlp:{hashlib.blake2b(identity, digest_size=16).hexdigest()}"
 
 
 def _build_source(attributes: Mapping[str, Any]) -> Source | None:
@@ -159,5 +166,8 @@ def _build_tags(record: Record) -> dict[str, str]:
 
 
 def _select_first(attributes: Mapping[str, Any], names: Sequence[str]) -> str | None:
-    value = next((attributes[name] for name in names if _to_text(attributes.get(name))), None)
-    return None if value is None else str(value).strip()[:_MAX_NAME_LENGTH]
+    for name in names:
+        value = attributes.get(name)
+        if value is not None and (text := str(value).strip()):
+            return text[:_MAX_NAME_LENGTH]
+    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from firstcause import IntakeResponse
@@ -22,20 +21,24 @@ def build_response(outcome: IntakeOutcome, headers: Mapping[str, str]) -> Intake
     rejected_count = len(outcome.rejected)
     message = outcome.rejected[0][1] if rejected_count else ""
     if "protobuf" in headers.get("content-type", "").lower():
-        return IntakeResponse(
-            200, _encode_protobuf(rejected_count, message), {"Content-Type": _PROTOBUF_TYPE}
-        )
+        return IntakeResponse(200, encode_response(rejected_count, message), {"Content-Type": _PROTOBUF_TYPE})
     partial = {"partialSuccess": {"rejectedLogRecords": str(rejected_count), "errorMessage": message}}
     return IntakeResponse(200, partial if rejected_count else {})
 
 
-def _encode_protobuf(rejected_count: int, message: str) -> bytes:
-    """Encode the empty message, which is zero bytes."""
-    with suppress(ModuleNotFoundError):
-        from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as pb  # noqa: PLC0415
+def encode_response(rejected_count: int, message: str) -> bytes:
+    """Encode an ExportLogsServiceResponse: zero bytes where nothing was rejected."""
+    if not rejected_count:
+        return b""
+    text = message.encode("utf-8", "replace")
+    partial_success = b"\x08%b\x12%b%b" % (_encode_varint(rejected_count), _encode_varint(len(text)), text)
+    return b"\x0a%b%b" % (_encode_varint(len(partial_success)), partial_success)
 
-        if rejected_count:
-            partial = pb.ExportLogsPartialSuccess(rejected_log_records=rejected_count, error_message=message)
-            encoded: bytes = pb.ExportLogsServiceResponse(partial_success=partial).SerializeToString()
-            return encoded
-    return b""
+
+def _encode_varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)

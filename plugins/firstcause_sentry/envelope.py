@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from firstcause import IntakeError
+from firstcause import IntakeError, decode_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +78,7 @@ def _parse_object(line: bytes, description: str) -> dict[str, Any]:
 def parse_json(text: bytes, description: str) -> Any:
     """IntakeError where it is not JSON."""
     try:
-        return json.loads(text)
+        return decode_json(text)
     except (ValueError, RecursionError) as error:
         msg = f"{description} is not JSON: {type(error).__name__}"
         raise IntakeError(msg) from None

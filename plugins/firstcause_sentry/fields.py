@@ -39,7 +39,7 @@ def select_objects(value: object) -> list[dict[str, Any]]:
 
 
 def to_text(value: object) -> str | None:
-    return value.strip() if isinstance(value, str) and value.strip() else None
+    return (value.strip() or None) if isinstance(value, str) else None
 
 
 def to_integer(value: object) -> int | None:

@@ -23,6 +23,8 @@ def read_grouping(
 ) -> tuple[str, ...]:
     """Read the fingerprint with its variables filled in; empty if there is none, or only the default."""
     raw = payload.get("fingerprint")
+    if raw is None or raw == []:
+        return ()
     parts = raw if isinstance(raw, list) else [raw]
     values = _list_variables(payload, exceptions[-1] if exceptions else {}, tags, message)
 

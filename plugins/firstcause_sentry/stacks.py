@@ -9,10 +9,14 @@ from firstcause import Source
 from firstcause_sentry.fields import as_dict, select_objects, to_integer, to_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 _MAX_EXCEPTIONS = 50
 _MAX_FRAMES = 60
+_FILE_FIELDS = ("filename", "abs_path", "module")
+_LIBRARY_FILE_FIELDS = ("abs_path", "filename", "module")
+"""The whole path of a file shows whether it is a library's."""
+
 _MEMBER_SOURCE = re.compile(r"\w+\[\d+\]")
 """How SDKs name a member of an exception group: `exceptions[0]`, `errors[1]`, `InnerExceptions[2]`."""
 
@@ -128,14 +132,25 @@ def _find_group_members(exceptions: Sequence[Mapping[str, Any]]) -> set[int]:
 
 
 def _format_section(exception: Mapping[str, Any]) -> list[str]:
-    lines = list(_format_frames(_list_frames(exception)))
+    lines = _format_frames(_list_frames(exception))
     summary = format_exception(exception)
     return [*lines, summary or "an exception"] if lines or summary else []
 
 
-def _format_frames(frames: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _format_frames(frames: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = []
     for frame in frames[-_MAX_FRAMES:]:
-        yield from _format_frame(frame)
+        read_field = frame.get
+        file = None
+        for name in _LIBRARY_FILE_FIELDS if read_field("in_app") is False else _FILE_FIELDS:
+            if (value := read_field(name)) and (file := to_text(value)):
+                break
+        lines.append(
+            f'  File "{file or "?"}", line {read_field("lineno") or "?"}, in {read_field("function") or "?"}'
+        )
+        if (value := read_field("context_line")) and (context := to_text(value)):
+            lines.append(f"    {context}")
+    return lines
 
 
 def _format_group(lines: Sequence[str], members: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -146,12 +161,3 @@ def _format_group(lines: Sequence[str], members: Sequence[Mapping[str, Any]]) ->
         block.append(f"  {'+-' if number == 1 else '  '}+---------------- {number} ----------------")
         block += [f"    | {line}" for text in _format_section(member) for line in text.split("\n")]
     return [*block, "    +------------------------------------"]
-
-
-def _format_frame(frame: Mapping[str, Any]) -> Iterator[str]:
-    # The whole path of a file shows whether it is a library's.
-    paths = ("filename", "abs_path") if frame.get("in_app") is not False else ("abs_path", "filename")
-    file = next(filter(None, (to_text(frame.get(name)) for name in (*paths, "module"))), "?")
-    yield f'  File "{file}", line {frame.get("lineno") or "?"}, in {frame.get("function") or "?"}'
-    if context := to_text(frame.get("context_line")):
-        yield f"    {context}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import uuid
 from contextlib import suppress
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from firstcause import Event, Severity
+from firstcause import Event, Severity, decode_json
 from firstcause_syslog.message import MAX_MESSAGE_BYTES, SyslogMessage, parse_message
 from firstcause_syslog.times import correct_time
 
@@ -82,7 +81,7 @@ def _read_json(text: str) -> dict[str, Any]:
     plain = text.strip().removeprefix("@cee:").lstrip()
     if plain.startswith("{"):
         with suppress(ValueError, RecursionError):
-            value = json.loads(plain)
+            value = decode_json(plain)
             return value if isinstance(value, dict) else {}
     return {}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from firstcause import Event, IntakeError, Severity, code_of, parse_items
+from firstcause import Event, IntakeError, Severity, code_of, decode_json, parse_items
 from firstcause_webhook_receivers.json_paths import select_first, to_text, value_at
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Parser:
     def parse(self, body: bytes, headers: Mapping[str, str]) -> IntakeResult:  # noqa: ARG002 - the hook's shape
         """Read a request; items with nothing at the mapped paths are rejected. IntakeError: no items."""
         try:
-            root = json.loads(body)
+            root = decode_json(body)
         except (ValueError, RecursionError) as error:
             msg = f"the body is not JSON: {type(error).__name__}"
             raise IntakeError(msg) from None

@@ -1,7 +1,7 @@
-"""What it takes to accept a storm and to triage it, beside Alertmanager and Bugsink, which do a part of it.
+"""What it takes to accept a storm in our own format and to triage it; other formats are in test_formats.
 
 20 codes, 20 services, 3 tenants, no two messages alike; the daemon as a process of its own on SQLite, real
-HTTP by wrk. Alertmanager gets the same errors as alerts, 100 a post as well, and keeps them in memory only.
+HTTP by wrk.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import shutil
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from statistics import mean
 from typing import TYPE_CHECKING
 
 import httpx
@@ -21,9 +20,8 @@ from firstcause.core.model import Event, Impact, Incident, Priority, Root, Sever
 from firstcause.store import event_log, inbox, incidents
 from firstcause.store.event_log import EventRecord
 from support import storm_generator
-from support.benchmark_figures import Anchor, at_least, at_least_times, at_most, at_most_times
+from support.benchmark_figures import Anchor, at_least, at_most, at_most_times
 from support.bugsink_server import run_bugsink
-from support.database_servers import free_port
 from support.firstcause_process import DaemonProcess
 from support.postgres_databases import create_postgres_database
 from support.scenario_app import Stage
@@ -74,21 +72,9 @@ def events_of(running: DaemonProcess) -> int:
     return sum(each["events"] for each in listed)
 
 
-def alertmanager_rate(folder: Path, port: int) -> float | None:
-    """Alerts a second; None where there is none."""
-    if storm_generator.Alertmanager.program is None:
-        return None
-    bodies = storm_generator.write_requests(folder / "alerts.txt", 1000, 100, storm_generator.to_alert)
-    with storm_generator.Alertmanager(folder, port) as running:
-        sent = storm_generator.send(f"{running.url}/api/v2/alerts", bodies, seconds=SECONDS, connections=MANY)
-    assert (sent.refused, sent.broken) == (0, 0)
-    return sent.rate * 100
-
-
 def test_accepted_triaged_and_remembered(record: Recorder, tmp_path: Path) -> None:
     hundred = storm_generator.write_requests(tmp_path / "hundred.txt", 1000, 100)
     single = storm_generator.write_requests(tmp_path / "single.txt", 20_000, 1)
-    before = alertmanager_rate(tmp_path, free_port())
     with daemon(tmp_path) as running:
         url, process = f"{running.url}/api/v1/events", running.process.pid
         idle = storm_generator.resident_mb(process)
@@ -98,7 +84,6 @@ def test_accepted_triaged_and_remembered(record: Recorder, tmp_path: Path) -> No
         left = waiting(running)
         draining = storm_generator.measure_wait(lambda: waiting(running) == 0, 300)
         took = time.monotonic() - began
-        after = alertmanager_rate(tmp_path, free_port())
         half = storm_generator.send(url, hundred, seconds=SECONDS, connections=MANY, rate=full.rate / 2)
         storm_generator.measure_wait(lambda: waiting(running) == 0, 300)
         one = storm_generator.send(url, single, seconds=SECONDS, connections=2 * MANY)
@@ -112,11 +97,9 @@ def test_accepted_triaged_and_remembered(record: Recorder, tmp_path: Path) -> No
         assert 0 <= events_of(running) - sent <= 4 * MANY * 100, (
             "wrk hangs up on what is under way at its end"
         )
-    rates = [rate for rate in (before, after) if rate is not None]
-    anchor = Anchor("Alertmanager (in memory)", mean(rates) if rates else None)
     top, slow = full.rate * 100, "where half of the top rate is sent"
     what = f"accepted, 100 events a post, {MANY} connections"
-    record(what, top, "events/s", anchor=anchor, bar=at_least_times(1))
+    record(what, top, "events/s")
     record("triaged after the storm", left / draining, "events/s", bar=at_least(20_000))
     record("triaged, from the first post to the last event", full.accepted * 100 / took, "events/s")
     what = f"accepted, one event a post, {2 * MANY} connections"
@@ -188,8 +171,7 @@ def bugsink_dsn(folder: Path) -> Iterator[str]:
 
 
 def test_beside_bugsink(record: Recorder, tmp_path: Path) -> None:
-    """Its own store endpoint, an event a request as it takes them; ours by our own format."""
-    single = storm_generator.write_requests(tmp_path / "single.txt", 5000, 1)
+    """The same posts to both: Sentry's store endpoint, an event a request."""
     sentry = storm_generator.write_sentry_requests(tmp_path / "sentry.txt", 5000)
     with bugsink_dsn(tmp_path) as dsn:
         secret, _, rest = dsn.removeprefix("http://").partition("@")
@@ -197,10 +179,9 @@ def test_beside_bugsink(record: Recorder, tmp_path: Path) -> None:
         url = f"http://{host}/api/{project}/store/?sentry_key={secret}&sentry_version=7"
         theirs = storm_generator.send(url, sentry, seconds=SECONDS, connections=8)
     with daemon(tmp_path) as running:
-        ours = storm_generator.send(
-            f"{running.url}/api/v1/events", single, seconds=SECONDS, connections=2 * MANY
-        )
-    record("accepted, one event a post", ours.rate, "events/s", anchor=Anchor("Bugsink", theirs.rate))
+        url = f"{running.url}/api/1/store/?sentry_key=any&sentry_version=7"
+        ours = storm_generator.send(url, sentry, seconds=SECONDS, connections=8)
+    record("accepted, Sentry's events", ours.rate, "events/s", anchor=Anchor("Bugsink", theirs.rate))
     record("share of its requests that Bugsink refused", theirs.refused / theirs.requests)
 
 

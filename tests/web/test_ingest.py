@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from firstcause.errors import StoreError
-from firstcause.web.ingest import CompletionNotifier
+from firstcause.web.ingest import CompletionNotifier, ReadingLanes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,3 +83,23 @@ def test_the_loop_ended_before_it_was_stored() -> None:
     asyncio.run(serve())
     apart(lambda: stored.set_result(None))
     assert stored.done()
+
+
+def test_a_flood_of_one_source_leaves_lanes_to_others() -> None:
+    async def serve() -> None:
+        lanes, release = ReadingLanes(), Event()
+        flood = [
+            asyncio.ensure_future(lanes.run("flood", size, release.wait, 60))
+            for size in (10, 2_000_000)
+            for _ in range(50)
+        ]
+        try:
+            for size in (10, 2_000_000):
+                answer = lanes.run("quiet", size, lambda: "read")
+                assert await asyncio.wait_for(answer, 20) == "read"
+        finally:
+            release.set()
+        assert all(await asyncio.gather(*flood))
+        assert not lanes._shares
+
+    asyncio.run(serve())

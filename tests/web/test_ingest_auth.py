@@ -12,9 +12,10 @@ import firstcause_alertmanager
 from firstcause import Event, IntakeError, IntakeResult
 from firstcause.config import load
 from firstcause.core.model import Priority, Status
+from firstcause.core.privacy.masking import Mask
 from firstcause.errors import ConfigError
-from firstcause.intake import plugin_events
 from firstcause.intake.event_fields import MAX_DEPTH, MAX_FIELDS, MAX_TEXT_LENGTH
+from firstcause.intake.event_packer import EventPacker
 from firstcause.web.sessions import hash_password
 from support.firstcause_process import wait_until
 from support.http_server import serve_stage
@@ -158,10 +159,10 @@ def test_depth_and_width_are_bounded_by_every_way(tmp_path: Path, details: Any, 
         assert said in answer.json()["rejected"][0]["error"]
         assert client.post("/api/v1/events", json={"code": "A", "details": details}).status_code == 422
     event = Event(id="1", time=datetime.now(UTC), code="A", details=details)
-    parsed = plugin_events.sanitize_events(
-        IntakeResult([event]), now=datetime.now(UTC), max_event_bytes=1 << 20
-    )
-    assert (len(parsed.events), said in parsed.rejected[0].error) == (0, True)
+    packer = EventPacker(Mask(), datetime.now(UTC), 1 << 20)
+    packer.add_plugin_events(IntakeResult([event]))
+    packed = packer.finish()
+    assert (packed.payloads, said in packed.rejected[0].error) == ([], True)
 
 
 @pytest.mark.parametrize("depth", [400, 2000, 100_000])

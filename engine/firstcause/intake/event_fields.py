@@ -59,7 +59,7 @@ def _nest_values(depth: int) -> Any:
     return value
 
 
-STRICT_OBJECT: Any = Annotated[dict[_Text, _nest_values(_STRICT_DEPTH)], _MaxFields]
+STRICT_OBJECT: Any = Annotated[dict[_Text, _nest_values(_STRICT_DEPTH)], _MaxFields]  # type: ignore[misc]
 """The type of a JSON object that is within the limits."""
 
 _StrictSource = msgspec.defstruct(
@@ -134,7 +134,7 @@ def create_lenient_model(base: type[BaseModel]) -> type[BaseModel]:
 
 
 def create_strict_struct(*, forbid_unknown_fields: bool) -> type[Struct]:
-    """Make the msgspec struct of an event that can be stored as it came. Other fields are refused, or skipped."""
+    """Make the msgspec struct of an event to be stored as it came; other fields are refused or skipped."""
     return msgspec.defstruct(
         "StrictEvent",
         [(field.name, field.strict, field.default) for field in EVENT_FIELDS],

@@ -66,7 +66,7 @@ class EventIntake:
     def create_packer(
         self, now: datetime, max_event_bytes: int, overrides: Mapping[str, str] | None = None
     ) -> EventPacker:
-        """Create what packs the events of a request for `submit`; its parameters are those of `EventPacker`."""
+        """Create what packs the events of a request for `submit`; see `EventPacker` for the parameters."""
         return EventPacker(self._get_mask(), now, max_event_bytes, overrides)
 
     def mask_and_pack(self, events: Sequence[Event]) -> list[EventPayload]:

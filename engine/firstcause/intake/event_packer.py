@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from firstcause.core.model import Event, Source
+from firstcause.core.model import Event
 from firstcause.errors import IntakeError
 from firstcause.hookspecs.types import RejectedItem
 from firstcause.intake.event_fields import MAX_FIELDS, MAX_TEXT_LENGTH
@@ -33,7 +33,10 @@ _MAX_PLAIN_DEPTH = 40
 """Levels of details that are surely not too deep, neither for an event nor for the mask."""
 
 _SIZE_MARGIN, _SIZE_FACTOR = 1000, 2
-"""By how much an event as JSON may be larger than as it is stored: fields with defaults, and other numbers."""
+"""By how much an event may be larger as JSON than as it is stored: fields with defaults, other numbers."""
+
+_GROUP_EVENTS = 10
+"""Events that are looked at together, where a request is not clean as a whole."""
 
 _OWN_FIELDS: dict[str, Any] = {"probe": None, "ends_alert": None, "ends_part": None, "drill": False}
 """What only firstcause itself may say: senders must not report in the name of its probes and drills."""
@@ -41,9 +44,8 @@ _OWN_FIELDS: dict[str, Any] = {"probe": None, "ends_alert": None, "ends_part": N
 _SENDER_DEFAULTS = tuple(
     (name, default) for name, default in inbox.EVENT_DEFAULTS.items() if name not in _OWN_FIELDS
 )
-_UNMASKED_FIELDS = frozenset({
-    "time", "severity", "resolved", "announces_end", "reports_end", "expires_at", "sent_at",
-})  # fmt: skip
+_TEXT_FIELDS, _DATA_FIELDS = frozenset({"message", "stack"}), frozenset({"details", "tags", "labels"})
+_OTHER_MASKED_FIELDS = frozenset({"id", "code", "tenant", "service", "source", "grouping"})
 _encoder = msgspec.json.Encoder()
 
 
@@ -121,25 +123,46 @@ class EventPacker:
         """Mask what has to be masked, and make the payloads."""
         payloads = []
         for positions in split_into_chunks(range(len(self._documents)), inbox.MAX_PAYLOAD_EVENTS):
-            documents = self._documents[positions[0] : positions[-1] + 1]
-            body = _join_documents(documents)
+            body = self._join_documents(positions)
             if not self._mask.surely_clean(body):
-                body = _join_documents([self._mask_document(position) for position in positions])
-            payloads.append(EventPayload(body, len(documents)))
+                self._mask_documents(positions)
+                body = self._join_documents(positions)
+            payloads.append(EventPayload(body, len(positions)))
         return PackedRequest(payloads, self._ids, sorted(self._rejected))
 
-    def _mask_document(self, position: int) -> bytes:
-        document, values = self._documents[position], self._unmasked.get(position)
-        if values is None or self._mask.surely_clean(document):
-            return document
-        suspicious = {
-            name: value
-            for name, value in values.items()
-            if name not in _UNMASKED_FIELDS and not self._mask.surely_clean(_encoder.encode(value))
-        }
-        masked = self._mask.mask_event(_build_event({"id": "", "time": self._now} | suspicious))
-        masked_values = {name: getattr(masked, name) for name in suspicious}
-        return inbox.encode_event(_build_event({**values, **masked_values})).encode()
+    def _join_documents(self, positions: Sequence[int]) -> bytes:
+        return b"[%b]" % b",".join(self._documents[positions[0] : positions[-1] + 1])
+
+    def _mask_documents(self, positions: Sequence[int]) -> None:
+        """Mask the events that need it. Most of a request are clean, so several are looked at together."""
+        for group in split_into_chunks(positions, _GROUP_EVENTS):
+            if not self._mask.surely_clean(self._join_documents(group)):
+                for position in group:
+                    self._mask_document(position)
+
+    def _mask_document(self, position: int) -> None:
+        values = self._unmasked.get(position)
+        if values is None or self._mask.surely_clean(self._documents[position]):
+            return
+        masked = self._mask_values(values)
+        self._documents[position] = (
+            encode_plain(masked) or inbox.encode_event(Event.model_validate(masked)).encode()
+        )
+
+    def _mask_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Mask the fields of an event that are not clean for themselves, as the mask would mask all of it."""
+        masked, mask = dict(values), self._mask
+        for names, mask_value in ((_TEXT_FIELDS, mask.mask_text), (_DATA_FIELDS, mask.mask_data)):
+            for name in names & values.keys():
+                if not mask.surely_clean(_encoder.encode(values[name])):
+                    masked[name] = mask_value(values[name])
+        others = {name: value for name, value in values.items() if name in _OTHER_MASKED_FIELDS}
+        if not mask.surely_clean(_encoder.encode(others)):
+            event = mask.mask_event(Event.model_validate({"time": self._now, **others}))
+            masked |= {name: getattr(event, name) for name in others}
+            if event.source is not None:
+                masked["source"] = event.source.model_dump(exclude_none=True)
+        return masked
 
     def _add_slowly(self, index: int, event: Event) -> None:
         try:
@@ -148,10 +171,6 @@ class EventPacker:
             self.reject(RejectedItem(index, str(error), error.status))
         else:
             self.add_sanitized(sanitized)
-
-
-def _join_documents(documents: Sequence[bytes]) -> bytes:
-    return b"[%b]" % b",".join(documents)
 
 
 def _list_values(event: Event) -> dict[str, Any]:
@@ -166,14 +185,6 @@ def _list_values(event: Event) -> dict[str, Any]:
     if source is not None:
         values["source"] = {name: value for name, value in vars(source).items() if value is not None}
     return values
-
-
-def _build_event(values: dict[str, Any]) -> Event:
-    """Build an event of values that are valid."""
-    source = values.get("source")
-    if isinstance(source, dict):
-        values = {**values, "source": Source.model_construct(**source)}
-    return Event.model_construct(**values)
 
 
 def encode_plain(values: Mapping[str, Any]) -> bytes | None:

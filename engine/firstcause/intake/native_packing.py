@@ -1,4 +1,4 @@
-"""Packs events in firstcause's own format that cannot be stored as they came: they have to be masked, for one."""
+"""Packs events in firstcause's own format that cannot be stored as they came, such as those to be masked."""
 
 from __future__ import annotations
 

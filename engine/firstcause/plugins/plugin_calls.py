@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from firstcause.plugins.plugin import ProblemKind
 from firstcause.plugins.thread_leaks import MAX_LEAKED_THREADS, ThreadLeakTracker
-from firstcause.plugins.timeouts import CallTimeoutError, call_with_timeout, describe_error
+from firstcause.plugins.timeouts import CallThreads, CallTimeoutError, describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +38,7 @@ class PluginCalls:
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
+        self._threads = CallThreads()
         self._hanging: dict[str, threading.Event] = {}
         self._thread_leaks = ThreadLeakTracker()
 
@@ -63,7 +64,7 @@ class PluginCalls:
                 is_finished.set()
 
         try:
-            return call_with_timeout(run, self.timeout, f"{plugin.name}.{description}")
+            return self._threads.call(run, self.timeout, f"{plugin.name}.{description}")
         except CallTimeoutError:
             given_up.set()
             self._hanging[plugin.name] = is_finished

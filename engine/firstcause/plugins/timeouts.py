@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import queue
+import threading
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from firstcause.plugins.plugin_thread import PluginThread
 from firstcause.plugins.stdout_capture import install_stdout_capture
@@ -13,10 +17,43 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MAX_DESCRIPTION_LENGTH = 500
+_MAX_IDLE_THREADS = 8
 
 
 class CallTimeoutError(TimeoutError):
     """The call did not return in time. A TimeoutError that the code itself raised is not one."""
+
+
+class _Call(Generic[T]):
+    """A call that one thread makes and another waits for."""
+
+    def __init__(self, function: Callable[[], T], name: str) -> None:
+        self._function = function
+        self._name = name
+        self._results: list[T] = []
+        self._error: BaseException | None = None
+        self._running = threading.Lock()
+        self._running.acquire()
+
+    def run(self) -> None:
+        """Call the function, in the thread that makes the call, which is named after it for its prints."""
+        threading.current_thread().name = self._name
+        try:
+            self._results.append(self._function())
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+            self._error = error
+        self._running.release()
+
+    def wait(self, timeout: float) -> T:
+        """Wait for the result. Raises as `call_with_timeout`."""
+        if not self._running.acquire(timeout=timeout):
+            raise CallTimeoutError(f"{self._name} did not return within {timeout:g} s")
+        error = self._error
+        if isinstance(error, Exception):
+            raise error
+        if error is not None:
+            raise RuntimeError(f"{self._name} raised {describe_error(error)}") from error
+        return self._results[0]
 
 
 def call_with_timeout(function: Callable[[], T], timeout: float, name: str) -> T:
@@ -26,27 +63,40 @@ def call_with_timeout(function: Callable[[], T], timeout: float, name: str) -> T
     CallTimeoutError: the function did not return in time. Its thread, which nothing can end, continues.
     What the function prints goes to the log.
     """
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(function())
-        except BaseException as error:  # noqa: BLE001 - raised again below, in the caller's thread
-            errors.append(error)
-
+    call = _Call(function, name)
     install_stdout_capture()
-    thread = PluginThread(name, run)
-    thread.start()
-    thread.join(timeout)
-    if errors:
-        error = errors[0]
-        if isinstance(error, Exception):
-            raise error
-        raise RuntimeError(f"{name} raised {describe_error(error)}") from error
-    if not results:
-        raise CallTimeoutError(f"{name} did not return within {timeout:g} s")
-    return results[0]
+    PluginThread(name, call.run).start()
+    return call.wait(timeout)
+
+
+class CallThreads:
+    """Calls functions for a limited time in threads that are used again, as a new one for each costs more.
+
+    A thread whose call hangs is busy until it returns; the next call gets another.
+    """
+
+    def __init__(self) -> None:
+        self._idle: deque[queue.SimpleQueue[_Call[Any]]] = deque()
+
+    def call(self, function: Callable[[], T], timeout: float, name: str) -> T:
+        """Call as `call_with_timeout` does."""
+        call = _Call(function, name)
+        try:
+            calls = self._idle.pop()
+        except IndexError:
+            calls = queue.SimpleQueue()
+            install_stdout_capture()
+            PluginThread("plugin calls", partial(self._make_calls, calls)).start()
+        calls.put(call)
+        return call.wait(timeout)
+
+    def _make_calls(self, calls: queue.SimpleQueue[_Call[Any]]) -> None:
+        while True:
+            # Nothing of the last call stays while the next is waited for.
+            calls.get().run()
+            if len(self._idle) >= _MAX_IDLE_THREADS:
+                return
+            self._idle.append(calls)
 
 
 def describe_error(error: BaseException) -> str:

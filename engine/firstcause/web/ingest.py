@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections import deque
-from contextlib import suppress
+from collections import Counter, deque
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import randint
@@ -29,7 +29,7 @@ from firstcause.web.request_bodies import MAX_BODIES_BYTES, BodyBudget, FormBody
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from concurrent.futures import Future
 
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -73,23 +73,46 @@ TOKEN_BYTES = 64 * 1024
 _LARGE_BYTES = 1 << 20
 _LARGE_LANES, _SMALL_LANES = 3, 24
 _LARGE_LANES_OF_FORMAT, _SMALL_LANES_OF_FORMAT = 2, 8
+_LARGE_LANES_OF_A_SOURCE, _SMALL_LANES_OF_A_SOURCE = 2, 12
 _AWAY_RETRY_AFTER_S = (1, 3)
 """Seconds after which senders retry where the store is away: between these, so that not all come at once."""
 
 
 class ReadingLanes:
-    """Threads that read bodies: none of the pool of the pages, and few for those that take much memory."""
+    """Threads that read bodies: none of the pool of the pages, and few for those that take much memory.
+
+    One source uses a part of them only, so that a flood by one does not delay the requests of others.
+    """
 
     def __init__(self) -> None:
         self._large = anyio.CapacityLimiter(_LARGE_LANES)
         self._small = anyio.CapacityLimiter(_SMALL_LANES)
+        self._shares: dict[tuple[str, bool], asyncio.Semaphore] = {}
+        self._users: Counter[tuple[str, bool]] = Counter()
 
     async def run(
-        self, size: int, read: Callable[[*_Arguments], _Result], *arguments: *_Arguments
+        self, source: str, size: int, read: Callable[[*_Arguments], _Result], *arguments: *_Arguments
     ) -> _Result:
-        """Call in a thread. size: bytes of the body as sent."""
-        limiter = self._large if size > _LARGE_BYTES else self._small
-        return await anyio.to_thread.run_sync(read, *arguments, limiter=limiter)
+        """Call in a thread. source: who sends. size: bytes of the body as sent."""
+        is_large = size > _LARGE_BYTES
+        async with self._take_share((source, is_large)):
+            limiter = self._large if is_large else self._small
+            return await anyio.to_thread.run_sync(read, *arguments, limiter=limiter)
+
+    @asynccontextmanager
+    async def _take_share(self, key: tuple[str, bool]) -> AsyncIterator[None]:
+        share = self._shares.get(key)
+        if share is None:
+            lanes = _LARGE_LANES_OF_A_SOURCE if key[1] else _SMALL_LANES_OF_A_SOURCE
+            share = self._shares[key] = asyncio.Semaphore(lanes)
+        self._users[key] += 1
+        try:
+            async with share:
+                yield
+        finally:
+            self._users[key] -= 1
+            if not self._users[key]:
+                del self._users[key], self._shares[key]
 
 
 class FormatLanes:
@@ -101,11 +124,11 @@ class FormatLanes:
         self._small = anyio.Semaphore(_SMALL_LANES_OF_FORMAT)
 
     async def run(
-        self, size: int, read: Callable[[*_Arguments], _Result], *arguments: *_Arguments
+        self, source: str, size: int, read: Callable[[*_Arguments], _Result], *arguments: *_Arguments
     ) -> _Result:
-        """Call in a thread. size: bytes of the body as sent."""
+        """Call in a thread. source: who sends. size: bytes of the body as sent."""
         async with self._large if size > _LARGE_BYTES else self._small:
-            return await self._lanes.run(size, read, *arguments)
+            return await self._lanes.run(source, size, read, *arguments)
 
 
 class CompletionNotifier:
@@ -156,6 +179,11 @@ class ParsedRequest(NamedTuple):
     intake_result: IntakeResult = IntakeResult()
 
 
+def _get_client(scope: Scope) -> str:
+    """The address that a request comes from; "local" where it has none."""
+    return scope["client"][0] if scope.get("client") else "local"
+
+
 @dataclass(frozen=True)
 class IngestEndpoint:
     """One way in. form: the plugin's, None for our own. paths: where it is served.
@@ -198,7 +226,7 @@ class IngestEndpoint:
         custom = None
         if self.intake_format is not None and self.intake_format.answer is not None:
             # A plugin is asked, which may take long.
-            custom = await self.lanes.run(0, self.intake_format.answer, outcome, headers)
+            custom = await self.lanes.run(_get_client(scope), 0, self.intake_format.answer, outcome, headers)
         return self._build_response(outcome, headers, custom)
 
     def _preflight_response(self, headers: Mapping[str, str]) -> Response:
@@ -220,13 +248,13 @@ class IngestEndpoint:
         self, headers: Mapping[str, str], scope: Scope, receive: Receive
     ) -> IntakeOutcome | None:
         """Returns once it is on disk."""
-        client = scope["client"][0] if scope.get("client") else "local"
+        client = _get_client(scope)
         check_origin(self.intake_format, headers)
         with self.bodies.open_body(client, receive, self.settings.intake.max_request_bytes) as reader:
             sender = await self._identify_sender(headers, client)
             if sender is None:
                 start = await reader.read_start(TOKEN_BYTES)
-                sender = await self.lanes.run(len(start), self._find_sender, start, headers, client)
+                sender = await self.lanes.run(client, len(start), self._find_sender, start, headers, client)
             self.authenticator.admit(sender)
             body = await reader.read()
             if body is None:
@@ -236,7 +264,9 @@ class IngestEndpoint:
                 request = self._submit_verbatim(body, headers, sender)
             if request is None:
                 # Reading and masking would hold up every other request.
-                request = await self.lanes.run(len(body), self._read_request, body, headers, sender)
+                request = await self.lanes.run(
+                    sender.name, len(body), self._read_request, body, headers, sender
+                )
             del body
             if request.stored is not None:
                 await self.wait_until_stored(request.stored)
@@ -255,7 +285,7 @@ class IngestEndpoint:
         arguments = self.intake_format, None, headers, client
         if self.authenticator.asks_format(self.intake_format, headers):
             # A plugin is asked, which may take long.
-            return await self.lanes.run(0, self.authenticator.identify_sender, *arguments)
+            return await self.lanes.run(client, 0, self.authenticator.identify_sender, *arguments)
         return self.authenticator.identify_sender(*arguments)
 
     def _submit_verbatim(

@@ -44,7 +44,8 @@ values = st.recursive(
 )
 times = st.sampled_from(
     ["2026-11-25T10:00:00Z", "2026-11-25T10:00:00.123456+05:30", "2026-11-25 10:00", "2027-01-01T00:00:00Z",
-     "2026-13-01T00:00:00Z", "2026-11-25T10:00:60Z", "soon", 1764000000, "1764000000"]
+     "2026-13-01T00:00:00Z", "2026-11-25T10:00:00.123456789Z",
+     "2027-01-01T00:00:00.5+05:30", "2026-11-25T10:00:60Z", "soon", 1764000000, "1764000000"]
 )  # fmt: skip
 flat = plain | st.lists(plain, max_size=2) | st.dictionaries(texts, plain, max_size=2)
 fields = {
@@ -55,13 +56,13 @@ fields = {
     "severity": st.sampled_from(["WARNING", "error", "Critical", "cRiT"]),
     "tenant": texts | st.none(),
     "service": texts | st.none(),
-    "details": st.dictionaries(texts, flat, max_size=3),
+    "details": st.dictionaries(texts, flat | values, max_size=3),
     "source": st.fixed_dictionaries({}, optional={"file": texts, "line": st.integers(), "query": texts}),
     "stack": texts,
     "tags": st.dictionaries(texts, texts, max_size=3),
     "resolved": st.booleans(),
 }
-odd = {name: each | values for name, each in fields.items()} | {"extra": plain}
+odd = {name: each | values for name, each in fields.items()} | {"extra": values, "region": plain}
 some = {"code": fields["code"], "message": fields["message"]}
 events = (
     st.fixed_dictionaries(some, optional={name: fields[name] for name in ("details", "time", "tenant")})
@@ -170,7 +171,10 @@ def test_what_it_cannot_read_is_left_to_the_other(body: bytes) -> None:
         {"code": "A", "details": {str(number): 1 for number in range(MAX_FIELDS + 1)}},
         {"code": "A", "details": {"a": [1] * (MAX_FIELDS + 1)}},
         {"code": "A", "tags": {str(number): "1" for number in range(MAX_FIELDS + 1)}},
-        {"code": "A", "details": {"a": {"b": {"c": 1}}}},
+        {"code": "A", "details": {"a": {"b": {"c": {"d": {"e": {"f": {"g": 1}}}}}}}},
+        {"code": "A", "details": {"x" * (MAX_TEXT_LENGTH + 1): 1}},
+        {"code": "A", "region": "x" * (MAX_TEXT_LENGTH + 1)},
+        {"code": "A", "region": {"a": {"b": {"c": {"d": {"e": {"f": {"g": 1}}}}}}}},
     ],
     ids=[
         "a long message",
@@ -180,6 +184,9 @@ def test_what_it_cannot_read_is_left_to_the_other(body: bytes) -> None:
         "a long list",
         "many tags",
         "deep",
+        "a long name",
+        "a long field that the table has not",
+        "a deep field that the table has not",
     ],
 )
 def test_what_is_over_a_limit_is_left_to_the_other(sent: dict[str, Any]) -> None:

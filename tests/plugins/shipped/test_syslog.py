@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import logging.handlers
 import shutil
@@ -232,15 +233,15 @@ def test_what_finds_no_room_waits_by_tcp_and_is_lost_by_udp(
 ) -> None:
     tries = []
     kind = type(served.stage.app.intake)
-    pack = kind.mask_and_pack
+    submit = kind.submit
 
-    def full(self: Any, events: Any) -> Any:
-        tries.append([each.message for each in events])
+    def full(self: Any, payloads: Any) -> Any:
+        tries.append([event["message"] for payload in payloads for event in json.loads(payload.body)])
         if len(tries) <= 2:
             raise IntakeError("no room", 503, retry_after=1)
-        return pack(self, events)
+        return submit(self, payloads)
 
-    monkeypatch.setattr(kind, "mask_and_pack", full)
+    monkeypatch.setattr(kind, "submit", full)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
         line.sendto(b"<11>app: by udp", ("127.0.0.1", served.udp))
     wait_until(lambda: tries, "the first try")

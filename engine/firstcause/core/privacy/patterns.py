@@ -62,7 +62,8 @@ DATA_PATTERNS = (
     ),
     DataPattern(
         name="number that is a card number when it is written out",
-        prefilter=(r"[:,\[]\s*-?[0-9.]+e",),
+        # Before the colon is a key's quote; ids such as `sentry:71e0` are texts.
+        prefilter=(r'(?:"\s*:|[,\[])\s*-?[0-9.]+e',),
         example="4.111111111111111e15",
         counterexample="4.1e3",
     ),
