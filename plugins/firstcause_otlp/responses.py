@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from firstcause import IntakeOutcome
 
 _RETRY_AFTER_S = (1, 3)
-"""The least and the most seconds that an exporter is asked to wait: those of Python and JavaScript have ten."""
+"""The fewest and the most seconds that an exporter is asked to wait; Python's and JavaScript's have ten."""
 
 _PROTOBUF_TYPE = "application/x-protobuf"
 

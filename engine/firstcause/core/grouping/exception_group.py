@@ -22,7 +22,7 @@ _GROUP = re.compile(
 )
 _CANCELLED = re.compile(r"(?:[\w.]+\.)?(?:\w*Cancel\w*|GeneratorExit|KeyboardInterrupt|AbortError)\b")
 _PYTHON_LINE = re.compile(r"[\s|]*\| ([A-Za-z_][\w.]*(?:: .*)?)$")
-_PYTHON_RULE = re.compile(r"[\s|]*\+-{4}")
+_PYTHON_RULE = re.compile(r"[\s|]*(?:\+-)?\+-{4}")
 _DOTNET_MEMBER = re.compile(
     r" ?---> (?:\(Inner Exception #\d+\) )?([A-Za-z_][\w.]*(?:Exception|Error): [^\r\n]*)"
 )
