@@ -20,6 +20,7 @@ from firstcause import MALFORMED_URL, Probe, Reading, Status
 from firstcause.health.probe_runner import ProbeRunner
 from support.database_servers import MariaServer, PostgresServer, PostgresStandby, run_server
 from support.firstcause_process import wait_until
+from support.pgbouncer_server import PgBouncer
 from support.swallowing_address import resolve_to_swallowing_first
 
 if TYPE_CHECKING:
