@@ -60,6 +60,10 @@ class Alert:
         return self.ended is not None and self.ended.year > 1 and self.ended <= now
 
 
+_COLLECTD_SEVERITIES = frozenset({"FAILURE", "WARNING", "OKAY", "UNKNOWN"})
+"""How collectd writes the state of a notification; `OKAY` says that it is over."""
+
+
 @dataclass(frozen=True)
 class Parser:
     config: Config
@@ -78,7 +82,8 @@ class Parser:
     def _build_event(self, alert: Alert, now: datetime) -> Event:
         labels, annotations = alert.labels, alert.annotations
         name = labels.get(NAME_LABEL, "")
-        resolved = alert.is_resolved(now)
+        is_collectd = labels.get("severity") in _COLLECTD_SEVERITIES
+        resolved = alert.is_resolved(now) or (is_collectd and labels["severity"] == "OKAY")
         rule = _RULE_IN_URL.search(alert.generator_url)
         details: dict[str, Any] = {"labels": labels, "annotations": annotations}
         if alert.generator_url:
@@ -97,7 +102,9 @@ class Parser:
             service=_select_label(labels, self.config.service),
             tenant=_select_label(labels, self.config.tenant),
             details=details,
-            labels=labels | ({"rule": rule[1]} if rule else {}),
+            # collectd's severity is the alert's state, and none of the labels by which its parts are told.
+            labels={name: value for name, value in labels.items() if name != "severity" or not is_collectd}
+            | ({"rule": rule[1]} if rule else {}),
             resolved=resolved,
             announces_end=True,
             expires_at=alert.ended if not resolved and alert.ended and alert.ended > now else None,
@@ -105,6 +112,8 @@ class Parser:
 
     def _map_severity(self, labels: Mapping[str, str]) -> Severity | None:
         word = labels.get("severity", "").strip()
+        if word == "FAILURE":
+            word = "critical"
         return self.config.severities.get(word.lower()) or Severity.from_word(word)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import apprise
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from firstcause_apprise.config import Config
 
 _STATUS_PATTERN = re.compile(r"\berror[=: ]+(\d{3})\b")
+_SYSLOG_SOCKET = Path("/dev/log")
 _ZERO_WIDTH_SPACE = "\u200b"
 _MENTION_PATTERN = re.compile(r"@(?=\S)|<(?=[!@#]|/?at\b)", re.IGNORECASE)
 """Where Discord, Slack, Teams and those like them begin a mention of a person, a group or a channel."""
@@ -38,6 +40,7 @@ class Service:
     key: str
     name: str
     client: apprise.Apprise
+    is_local_syslog: bool = False
 
 
 class Sender:
@@ -67,6 +70,13 @@ class Sender:
             raise _combine_failures(failures, len(self.services), delivered)
 
     def _notify_service(self, service: Service, notification: Notification) -> None:
+        if service.is_local_syslog and not _SYSLOG_SOCKET.exists():
+            # The library reports success: the C library drops what has no receiver.
+            raise DeliveryError(
+                f"{service.name}: this machine has no {_SYSLOG_SOCKET}, so nobody receives what is sent "
+                "there; start its syslog daemon, or name another service",
+                permanent=True,
+            )
         with service.client.notify(
             title=defuse_mentions(notification.subject),
             body=defuse_mentions(notification.body),
@@ -106,7 +116,8 @@ def _load_services(config: Config) -> Iterator[Service]:
                 # A service refuses what is too long for it; the head of a message is its better half.
                 service.overflow_mode = apprise.OverflowMode.TRUNCATE
             name = f"{service.service_name} (entry {entry_number})"
-            yield Service(str(entry_number), name, build_client([service]))
+            is_local_syslog = str(getattr(service, "protocol", "")) == "syslog"
+            yield Service(str(entry_number), name, build_client([service]), is_local_syslog)
 
 
 def build_client(services: list[Any]) -> apprise.Apprise:

@@ -1,10 +1,14 @@
-"""Reads what is deployed. git itself is not needed: small files hold the commit of a checkout."""
+"""Reads what is deployed. git itself is not needed: small files hold the commit of a checkout.
+
+Only where git keeps its references in a table (`reftable`) it is asked.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 _DIST_INFO_PATTERN = re.compile(r"(?P<name>[^-]+(?:-[^-]+)*?)-(?P<version>[^-]+)\.dist-info")
 _MAX_PACKAGES = 500
 _SHORT_HASH_LENGTH = 12
+_GIT_TIMEOUT_S = 5.0
 
 
 def check_deployment(app: App) -> Reading:
@@ -52,9 +57,35 @@ def _measure_repository(findings: Findings, folder: Path) -> None:
     if not head.startswith("ref: "):
         findings.measure("commit", head)
         return
+    if (_find_shared_folder(git) / "reftable").is_dir():
+        # HEAD then names a branch that is none, `.invalid`.
+        _measure_by_git(findings, folder)
+        return
     ref = head.removeprefix("ref: ")
     findings.measure("branch", ref.removeprefix("refs/heads/"))
     findings.measure("commit", _read_commit(git, ref))
+
+
+def _measure_by_git(findings: Findings, folder: Path) -> None:
+    def ask(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(  # noqa: S603 - the folder is the operator's, and an argument of its own
+            command, capture_output=True, text=True, check=True, timeout=_GIT_TIMEOUT_S
+        ).stdout.strip()
+
+    try:
+        commit = ask("rev-parse", "--verify", "HEAD")
+        branch = ask("rev-parse", "--abbrev-ref", "HEAD")
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = str(getattr(error, "stderr", "") or type(error).__name__).strip().partition("\n")[0]
+        findings.degraded(
+            f"the commit of {folder} is not known: its references are a reftable, which only git from 2.45 "
+            f"on reads ({reason[:200]}); install it, or set one of commit_env"
+        )
+        return
+    findings.measure("commit", commit)
+    if branch != "HEAD":
+        findings.measure("branch", branch)
 
 
 def _find_git_folder(folder: Path) -> Path:
@@ -65,9 +96,14 @@ def _find_git_folder(folder: Path) -> Path:
     return git
 
 
+def _find_shared_folder(git: Path) -> Path:
+    """Find the folder that a worktree shares with its repository."""
+    file = git / "commondir"
+    return git / file.read_text(encoding="utf-8").strip() if file.is_file() else git
+
+
 def _read_commit(git: Path, ref: str) -> str | None:
-    commondir_file = git / "commondir"
-    shared = git / commondir_file.read_text(encoding="utf-8").strip() if commondir_file.is_file() else git
+    shared = _find_shared_folder(git)
     for folder in (git, shared):
         if (folder / ref).is_file():
             return (folder / ref).read_text(encoding="utf-8").strip()

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 
 _MAX_BODY_BYTES = 1024 * 1024
 _DAY_S = 86400.0
+_STRICT_PHRASES = (
+    "missing authority key identifier",
+    "missing subject key identifier",
+    "basic constraints of ca cert not marked critical",
+    "ca cert does not include key usage",
+    "missing key usage",
+    "empty subject alternative name",
+)
+"""What Python from 3.13 on refuses in certificates of private authorities, and others let pass."""
+
 _CERTIFICATE_CODES = (
     ("certificate has expired", "TLS_CERTIFICATE_EXPIRED"),
     ("hostname mismatch", "TLS_HOSTNAME_MISMATCH"),
@@ -25,6 +35,7 @@ _CERTIFICATE_CODES = (
     ("self-signed certificate", "TLS_UNTRUSTED_CA"),
     ("self signed certificate", "TLS_UNTRUSTED_CA"),
     ("unable to get local issuer", "TLS_UNTRUSTED_CA"),
+    *((phrase, "TLS_UNTRUSTED_CA") for phrase in _STRICT_PHRASES),
 )
 
 
@@ -107,6 +118,11 @@ async def _read_body(response: httpx.Response) -> bytes:
 def _classify_error(error: Exception, check: Check) -> tuple[str, str]:
     message = describe_connection_error(error)
     codes = (code for phrase, code in _CERTIFICATE_CODES if phrase in message.lower())
+    if any(phrase in message.lower() for phrase in _STRICT_PHRASES):
+        message = (
+            f"{message[:200]}: the authority's certificate lacks what RFC 5280 demands. Python from 3.13 on "
+            "refuses it, where older Pythons and curl do not; have the authority issue its certificate anew"
+        )
     return message[:400], next(codes, check.code)
 
 

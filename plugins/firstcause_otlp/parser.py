@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from firstcause_otlp.config import Config
 
 _CODE_PATTERN = re.compile(r"[A-Z][A-Z0-9_]{1,119}")
+_HEX_ID = re.compile(r"[0-9A-Fa-f]{16}(?:[0-9A-Fa-f]{16})?")
+_TRACE_ID_BYTES, _SPAN_ID_BYTES = 16, 8
 _MAX_NAME_LENGTH = 200
 _MAX_TAG_LENGTH = 2000
 _FILE_KEYS, _LINE_KEYS = ("code.file.path", "code.filepath"), ("code.line.number", "code.lineno")
@@ -159,10 +162,21 @@ def _build_source(attributes: Mapping[str, Any]) -> Source | None:
 
 def _build_tags(record: Record) -> dict[str, str]:
     ids = (("trace", record.content.get("traceId")), ("span", record.content.get("spanId")))
-    tags = {name: value for name, value in ids if isinstance(value, str) and value}
+    tags = {name: _to_hex(value) for name, value in ids if isinstance(value, str) and value}
     named = {name: _to_text(record.resource.get(name)) for name in _RESOURCE_TAGS}
     named["environment"] = next((named[name] for name in _ENVIRONMENT_KEYS if named[name]), None)
     return tags | {name: value[:_MAX_TAG_LENGTH] for name, value in named.items() if value}
+
+
+def _to_hex(trace_id: str) -> str:
+    """Write an id as all tools do. What was protobuf, or is JSON by protobuf's own rules, has base64."""
+    if _HEX_ID.fullmatch(trace_id):
+        return trace_id.lower()
+    with suppress(ValueError):
+        raw = base64.b64decode(trace_id, validate=True)
+        if len(raw) in {_TRACE_ID_BYTES, _SPAN_ID_BYTES}:
+            return raw.hex()
+    return trace_id
 
 
 def _select_first(attributes: Mapping[str, Any], names: Sequence[str]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import randint
 from typing import TYPE_CHECKING
 
 from firstcause import IntakeResponse
@@ -11,13 +12,20 @@ if TYPE_CHECKING:
 
     from firstcause import IntakeOutcome
 
+_RETRY_AFTER_S = (1, 3)
+"""The fewest and the most seconds that an exporter is asked to wait; Python's and JavaScript's have ten."""
+
 _PROTOBUF_TYPE = "application/x-protobuf"
 
 
 def build_response(outcome: IntakeOutcome, headers: Mapping[str, str]) -> IntakeResponse | None:
     """200 with an ExportLogsServiceResponse in the sender's own encoding; None where it is refused."""
     if outcome.error is not None:
-        return None
+        if outcome.retry_after is None:
+            return None
+        # Exporters add this to their own waits, and drop the batch where that is more than their time limit.
+        headers = {"Retry-After": str(randint(*_RETRY_AFTER_S))}  # noqa: S311 - no secret
+        return IntakeResponse(outcome.status, {"message": outcome.error, "error": outcome.error}, headers)
     rejected_count = len(outcome.rejected)
     message = outcome.rejected[0][1] if rejected_count else ""
     if "protobuf" in headers.get("content-type", "").lower():

@@ -38,7 +38,7 @@ class RedisProbe:
     def check(self) -> Reading:
         findings = Findings()
         try:
-            self._run_checks(findings)
+            self._run_checks_again(findings)
         except redis.RedisError as error:
             self.close()
             findings.down(*_classify_error(error))
@@ -52,6 +52,21 @@ class RedisProbe:
             self._client.close()
         self._client = None
 
+    def _run_checks_again(self, findings: Findings) -> None:
+        """Run the checks; on a connection of its own where the one that was kept has ended meanwhile."""
+        if self._client is not None:
+            try:
+                self._run_checks(findings)
+            except redis.exceptions.TimeoutError:
+                raise
+            except redis.exceptions.ConnectionError as error:
+                if _classify_error(error)[1] != _UNREACHABLE_CODE:
+                    raise
+                self.close()
+            else:
+                return
+        self._run_checks(findings)
+
     def _run_checks(self, findings: Findings) -> None:
         server = self._server
         if self._client is None:
@@ -61,12 +76,12 @@ class RedisProbe:
                 findings.down(MALFORMED_URL, _UNREACHABLE_CODE)
                 return
             # The first PING includes connecting; the latency is that of an open connection.
-            self._client.ping()
+            _ping(self._client)
             # The name is for people who look at the server's clients; some users may not set it.
             with suppress(redis.ResponseError):
                 self._client.client_setname("firstcause")
             findings.restart()
-        self._client.ping()
+        _ping(self._client)
         findings.record_latency(server.degraded_ms, "REDIS_SLOW")
         try:
             info = self._client.info()
@@ -77,7 +92,20 @@ class RedisProbe:
         self._check_persistence(findings, info)
         self._measure_replication(findings, info)
         self._measure_slow_commands(findings)
-        findings.measure("version", info.get("redis_version"))
+        self._check_cluster(findings, info)
+        # Valkey says a version of Redis as well: that whose commands it has.
+        findings.measure("version", info.get("valkey_version") or info.get("redis_version"))
+
+    def _check_cluster(self, findings: Findings, info: Mapping[str, Any]) -> None:
+        """A server of a cluster without all its slots answers PING, and refuses every key."""
+        if not info.get("cluster_enabled"):
+            return
+        with suppress(redis.ResponseError):
+            state = self._client.execute_command("CLUSTER INFO")
+            if isinstance(state, dict) and state.get("cluster_state") != "ok":
+                assigned = state.get("cluster_slots_assigned")
+                message = f"the cluster's state is {state.get('cluster_state')}: {assigned} of 16384 slots"
+                findings.down(message, "REDIS_CLUSTER_ERROR")
 
     def _growth_since_last(self, name: str, value: float) -> float | None:
         """By how much a counter grew since the last check; None at the first, and after a restart."""
@@ -129,6 +157,17 @@ class RedisProbe:
         total = float(newest[0]["id"]) + 1 if newest else 0.0
         slow = self._growth_since_last("slowlog", total)
         findings.measure("slow_commands", slow, maximum=self._server.slow_commands, code="REDIS_SLOW")
+
+
+def _ping(client: Any) -> None:
+    """Ask for an answer. A refusal that is about the server's own state is one; INFO says more about it."""
+    try:
+        client.ping()
+    except redis.exceptions.MasterDownError:
+        return
+    except redis.ResponseError as error:
+        if not str(error).startswith(("MISCONF", "MASTERDOWN")):
+            raise
 
 
 def _build_client(server: Server) -> Any:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MAX_ITEMS = 10_000
+MAX_STORE_EVENT_BYTES = 4 * 1024 * 1024
+"""Bytes of one event once it is unpacked."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,18 @@ def _parse_object(line: bytes, description: str) -> dict[str, Any]:
         msg = f"{description} is not a JSON object"
         raise IntakeError(msg)
     return value
+
+
+def decode_store_body(body: bytes) -> bytes:
+    """Undo what old SDKs do to an event without saying so: zlib, then base64. Any other body stays."""
+    if body.lstrip()[:1] in {b"{", b""}:
+        return body
+    with suppress(binascii.Error, zlib.error):
+        inflater = zlib.decompressobj()
+        event = inflater.decompress(base64.b64decode(body, validate=True), MAX_STORE_EVENT_BYTES)
+        if inflater.eof:
+            return event
+    return body
 
 
 def parse_json(text: bytes, description: str) -> Any:

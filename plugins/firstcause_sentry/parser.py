@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote
 
 from firstcause import Event, IntakeError, IntakeResult, Severity, parse_items
 from firstcause_sentry.crons import STATUSES, build_check_in_event
-from firstcause_sentry.envelope import iter_items, parse_header, parse_json
+from firstcause_sentry.envelope import decode_store_body, iter_items, parse_header, parse_json
 from firstcause_sentry.fields import (
     as_dict,
     make_event_id,
@@ -24,6 +24,7 @@ from firstcause_sentry.fields import (
 )
 from firstcause_sentry.fingerprints import read_grouping
 from firstcause_sentry.item_counts import ItemCounts
+from firstcause_sentry.recent_events import RecentEvents
 from firstcause_sentry.stacks import build_source, format_exception, format_stack, list_exceptions
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Request(NamedTuple):
 @dataclass(frozen=True)
 class Parser:
     config: Config
+    recent_events: RecentEvents = field(default_factory=RecentEvents)
 
     def parse_envelope(self, body: bytes, headers: Mapping[str, str]) -> IntakeResult:
         """Parse the events, the logs of errors and the failed jobs of its items; the others are counted.
@@ -104,7 +106,7 @@ class Parser:
 
     def parse_store_event(self, body: bytes, headers: Mapping[str, str]) -> IntakeResult:
         """Parse one event, as old SDKs send it."""
-        payload = parse_json(body, "the event")
+        payload = parse_json(decode_store_body(body), "the event")
         event_type = payload.get("type") if isinstance(payload, dict) else None
         if event_type in _OTHER_EVENT_TYPES:
             return IntakeResult(ignored={str(event_type): 1})
@@ -133,6 +135,8 @@ class Parser:
         exceptions, tags = list_exceptions(payload), read_tags(payload)
         log_text, time = read_log_text(payload), parse_time(payload.get("timestamp"))
         message = next(filter(None, map(format_exception, exceptions[-1:])), log_text)
+        trace = as_dict(as_dict(payload.get("contexts")).get("trace"))
+        self.recent_events.add(to_text(trace.get("trace_id")), log_text)
         return Event(
             id=make_event_id(payload.get("event_id")),
             time=time or datetime.now(UTC),
@@ -155,6 +159,9 @@ class Parser:
         for log in logs if isinstance(logs, list) else ():
             text = to_text(as_dict(log).get("body"))
             level = str(as_dict(log).get("level")).lower()
+            if text is not None and self.recent_events.take(to_text(log.get("trace_id")), text):
+                counts.ignored["log of an event"] += 1
+                continue
             if text is None or level not in _ERROR_LOG_LEVELS:
                 counts.count_log(level, readable=text is not None)
                 continue

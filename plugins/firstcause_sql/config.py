@@ -47,7 +47,8 @@ _POSTGRES = DatabaseKind(
 _MARIADB = DatabaseKind(
     "mariadb",
     "pymysql",
-    "mariadb+pymysql",
+    # This dialect asks which of the two it is; the one called mariadb refuses MySQL.
+    "mysql+pymysql",
     "firstcause[mysql]",
     ErrorCodes(
         "MARIADB_UNREACHABLE",

@@ -5,6 +5,7 @@ The drivers try one address after the other, each for the whole timeout.
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -34,6 +35,10 @@ def build_engine(database: Database) -> sa.Engine:
     except (sa.exc.ArgumentError, ValueError):
         raise MalformedUrlError(MALFORMED_URL) from None
 
+    def set_limits(connection: Any, _record: object) -> None:
+        if database.kind.driver == "psycopg":
+            _set_postgres_limits(connection, database.timeout)
+
     def connect(dialect: sa.Dialect, _record: object, _arguments: object, parameters: dict[str, Any]) -> Any:
         if dialect.name == "postgresql":
             return _connect_postgres(dialect.loaded_dbapi, parameters, database.timeout)
@@ -42,6 +47,7 @@ def build_engine(database: Database) -> sa.Engine:
         return None
 
     sa.event.listen(engine, "do_connect", connect)
+    sa.event.listen(engine, "connect", set_limits)
     return engine
 
 
@@ -58,6 +64,18 @@ def _connect_postgres(psycopg: Any, parameters: dict[str, Any], timeout: float) 
     except OSError:
         return None  # it fails at once, and the driver says why
     return psycopg.connect(**parameters, hostaddr=address)
+
+
+def _set_postgres_limits(connection: Any, timeout: float) -> None:
+    """Limit the time of each statement. PgBouncer refuses a connection that asks for that as it begins."""
+    with closing(connection.cursor()) as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        if cursor.fetchone()[0] == connection.info.backend_pid:
+            cursor.execute(f"SET statement_timeout = {round(timeout * 1000)}")
+        else:
+            # A pooler's session is others' too: what is set or prepared in it would be theirs.
+            connection.prepare_threshold = None
+    connection.commit()
 
 
 def _connect_mariadb(pymysql: Any, parameters: dict[str, Any], timeout: float) -> Any:

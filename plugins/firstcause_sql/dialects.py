@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from firstcause import Findings
     from firstcause_sql.config import Database
 
@@ -50,9 +52,8 @@ def build_connect_args(url: str, seconds: float) -> dict[str, Any]:
             "keepalives_idle": 30,
             "keepalives_interval": 10,
             "keepalives_count": 3,
-            "options": f"-c statement_timeout={round(seconds * 1000)}",
         }
-    if url.startswith("mariadb"):
+    if url.startswith("mysql"):
         return {
             "connect_timeout": whole_seconds,
             "read_timeout": whole_seconds,
@@ -85,11 +86,28 @@ def check_mariadb(conn: sa.Connection, findings: Findings, database: Database) -
         findings, database, _query_scalar(conn, _MARIADB_LONG_QUERIES, long=database.long_query_s)
     )
     findings.measure("version", _query_scalar(conn, "SELECT version()"))
-    with suppress(*_ACCESS_ERRORS):
-        for row in conn.execute(sa.text("SHOW SLAVE STATUS")).mappings():
-            if row["Slave_IO_Running"] != "Yes" or row["Slave_SQL_Running"] != "Yes":
-                findings.degraded("the replication has stopped", database.kind.codes.lag)
-            _measure_lag(findings, database, row["Seconds_Behind_Master"])
+    for row in _list_replicas(conn):
+        if not all(_select_column(row, f"{{}}_{thread}_Running") == "Yes" for thread in ("IO", "SQL")):
+            findings.degraded("the replication has stopped", database.kind.codes.lag)
+        lag = row.get("Seconds_Behind_Source", row.get("Seconds_Behind_Master"))
+        _measure_lag(findings, database, lag)
+
+
+def _list_replicas(conn: sa.Connection) -> list[dict[str, Any]]:
+    """List what this server replicates. MySQL 8.4 no longer knows the old words, old servers not the new."""
+    for statement in ("SHOW REPLICA STATUS", "SHOW SLAVE STATUS"):
+        with suppress(*_ACCESS_ERRORS):
+            return [dict(row) for row in conn.execute(sa.text(statement)).mappings()]
+    return []
+
+
+def _select_column(row: Mapping[str, Any], name: str) -> object:
+    return row.get(name.format("Replica"), row.get(name.format("Slave")))
+
+
+def read_postgres_start(conn: sa.Connection) -> str:
+    """Read when the server began; behind a pooler, the server that answers now."""
+    return str(_query_scalar(conn, "SELECT pg_postmaster_start_time()"))
 
 
 def check_sqlite(conn: sa.Connection, findings: Findings, _database: Database) -> None:

@@ -23,16 +23,26 @@ _AUTH_PHRASES = (
     "role does not exist",
     "role is not permitted to log in",
     "permission denied",
+    # The server asks for a way to log in that the driver does not have, or lacks a library for.
+    "authentication plugin",
+    "package is required for",
 )
-_CONNECTION_LIMIT_PHRASES = ("too many connections", "too many clients", "remaining connection slots")
+_CONNECTION_LIMIT_PHRASES = (
+    "too many connections",
+    "too many clients",
+    "remaining connection slots",
+    "no more connections allowed",
+)
 _LOCKED_PHRASES = ("database is locked", "database table is locked")
 
 _QUOTED_PATTERN = re.compile(r""" ?("[^"]*"|'[^']*')""")
 
+# PyMySQL raises RuntimeError where a login needs a library that is not installed.
+_CHECK_ERRORS = (sa.exc.SQLAlchemyError, MalformedUrlError, OSError, RuntimeError)
+
 DialectCheck = Callable[[sa.Connection, Findings, "Database"], None]
 _DIALECT_CHECKS: dict[str, DialectCheck] = {
     "postgresql": dialects.check_postgres,
-    "mariadb": dialects.check_mariadb,
     "mysql": dialects.check_mariadb,
     "sqlite": dialects.check_sqlite,
 }
@@ -44,14 +54,24 @@ class SqlProbe:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._engine: sa.Engine | None = None
+        self._server_start: str | None = None
 
     def check(self) -> Reading:
-        findings = Findings()
-        try:
-            self._run_checks(findings)
-        except (sa.exc.SQLAlchemyError, MalformedUrlError, OSError) as error:
-            self.close()
-            findings.down(*self._classify_error(error))
+        # A connection that was kept may have ended since the last look; only a new one is proof.
+        attempts = 1 if self._engine is None else 2
+        for attempt in range(1, attempts + 1):
+            findings = Findings()
+            try:
+                self._run_checks(findings)
+            except _CHECK_ERRORS as error:
+                self.close()
+                if attempt == attempts or _is_timeout(error):
+                    findings.down(*self._classify_error(error))
+                    # That it was away is said; that it began anew is then nothing more to say.
+                    self._server_start = None
+                    break
+            else:
+                break
         return findings.reading("answers")
 
     def close(self) -> None:
@@ -69,6 +89,13 @@ class SqlProbe:
             conn.execute(sa.text("SELECT 1"))
             findings.record_latency(database.degraded_ms, database.kind.codes.slow)
             _DIALECT_CHECKS[self._engine.dialect.name](conn, findings, database)
+            if self._engine.dialect.name == "postgresql":
+                self._note_restart(findings, dialects.read_postgres_start(conn))
+
+    def _note_restart(self, findings: Findings, server_start: str) -> None:
+        previous, self._server_start = self._server_start, server_start
+        if previous is not None and previous != server_start:
+            findings.degraded(f"the server was restarted; it runs since {server_start}", "POSTGRES_RESTARTED")
 
     def _classify_error(self, error: Exception) -> tuple[str, str]:
         """Return message and code of an error. Drivers' texts hold no password; the URL would."""
@@ -83,3 +110,11 @@ class SqlProbe:
         if any(phrase in lowered for phrase in _AUTH_PHRASES):
             return message, codes.auth_failed
         return message or type(error).__name__, codes.unreachable
+
+
+def _is_timeout(error: BaseException) -> bool:
+    """Whether no answer came in time; a second attempt would take as long again."""
+    cause = getattr(error, "orig", None) or error
+    return (
+        isinstance(cause, TimeoutError) or "time" in type(cause).__name__.lower() or "timed out" in str(cause)
+    )

@@ -15,6 +15,16 @@ def _check_timezone(name: str) -> str:
     return name
 
 
+DEFAULT_MIN_SEVERITIES = {
+    # An ERROR of PostgreSQL is a warning of syslog's, and its own WARNING a notice.
+    "postgres": 4,
+    # A background save that failed is a warning.
+    "redis": 4, "redis-server": 4, "valkey": 4, "valkey-server": 4,
+    # Traps, of whatever kind, are information.
+    "snmptrapd": 6,
+}  # fmt: skip
+"""The highest number of a severity that is an error, of programs that log theirs less severely."""
+
 Port = Annotated[int | None, Field(ge=1, le=65535)]
 
 
@@ -22,7 +32,8 @@ class Config(BaseModel):
     """`[plugins.syslog]`. udp, tcp: ports to listen on, none by default. connections: at once, by TCP.
 
     min_severity: the highest number of a severity that is an error; 3 is err, 4 takes warnings too.
-    program_min_severity: the same by program, for those that log more, or less, severely than others.
+    program_min_severity: the same by program, for those that log more, or less, severely than others. Some
+    have a default: postgres, redis and valkey 4, snmptrapd 6.
     service, tenant, code: names in the structured data that name them; else the service is the program.
     timezone: of senders whose times have none (RFC 3164).
     """

@@ -30,6 +30,7 @@ _CONTINUATION = re.compile(
 )
 """The beginning of a line that no message begins with, in the stacks of many languages."""
 
+_POSTGRES_CHUNK = re.compile(r"\[(\d{1,10})-(\d{1,5})\] ")
 _QUALIFIED_EXCEPTION = re.compile(r"(?:[A-Za-z_$][\w$]*\.)+[\w$]*(?:Exception|Error|Throwable)(?::|\s*$)")
 _EXCEPTION = re.compile(r"[\w.$]*(?:Exception|Error|Throwable)(?::|\s*$)")
 _PANIC = re.compile(r"thread '[^']*'(?: \(\d+\))? panicked at \S+:\d+:\d+:$")
@@ -116,9 +117,14 @@ class MessageJoiner:
             key = latest
             line = data.decode("utf-8", "replace").rstrip("\r\n\0 ")
             number = opened.message.severity_number
+        if chunk := _POSTGRES_CHUNK.match(line):
+            # PostgreSQL numbers its messages, and the lines of each.
+            line = message.text = line[chunk.end() :]
+            key = (*key[:3], f"{message.process} {chunk[1]}")
+        is_next_chunk = chunk is not None and chunk[2] != "1"
         pending = self._pending.get(key)
         is_open = pending is not None and now <= pending.last_at + JOIN_PAUSE
-        if pending is not None and is_open and (key is latest or pending.accepts_line(line)):
+        if pending is not None and is_open and (key is latest or is_next_chunk or pending.accepts_line(line)):
             if not pending.add_line(line, number, now):
                 self._ignored["line of a long message"] += 1
             return

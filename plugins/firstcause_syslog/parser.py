@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from firstcause import Event, Severity, decode_json
+from firstcause_syslog.config import DEFAULT_MIN_SEVERITIES
 from firstcause_syslog.message import MAX_MESSAGE_BYTES, SyslogMessage, parse_message
 from firstcause_syslog.times import correct_time
 
@@ -47,6 +48,11 @@ class Parser:
         text = data[:MAX_MESSAGE_BYTES].decode("utf-8", "replace").strip("\r\n\0")
         return parse_message(text, now, ZoneInfo(self.config.timezone)) if text.strip() else None
 
+    def _find_limit(self, program: str) -> int:
+        least = self.config.min_severity
+        default = max(least, DEFAULT_MIN_SEVERITIES.get(program, least))
+        return self.config.program_min_severity.get(program, default)
+
     def build_event(self, message: SyslogMessage, peer: str, received_at: datetime) -> Event | str:
         """Build the event, or return the kind of a message that is none. peer: the sender's address."""
         structured = _read_json(message.text)
@@ -54,7 +60,7 @@ class Parser:
         if not message.has_priority:
             number = _find_severity_number(message.text, structured, number)
         program = message.program or ""
-        if number > self.config.program_min_severity.get(program, self.config.min_severity):
+        if number > self._find_limit(program):
             return f"severity {_LEVELS[number]}" if message.has_priority else "without priority"
         first, _, rest = message.text.strip().partition("\n")
         named = {**{key: str(value) for key, value in structured.items()}, **message.data}

@@ -88,12 +88,13 @@ def check_account(config: Config) -> Reading:
 
 
 def _measure_balance(config: Config, findings: Findings, account: Any) -> None:
-    from twilio.base.exceptions import TwilioRestException  # noqa: PLC0415
+    from twilio.base.exceptions import TwilioException  # noqa: PLC0415
 
     try:
         balance = account.balance.fetch()
-    except TwilioRestException as error:
-        if error.status not in _FORBIDDEN_STATUSES:
+    except TwilioException as error:
+        # Two kinds have a status: that of the newer error bodies, problem+json, is a class of its own.
+        if getattr(error, "status", None) not in _FORBIDDEN_STATUSES:
             raise
         return
     amount = float(balance.balance)
@@ -115,7 +116,10 @@ def _check_from_number(findings: Findings, account: Any, credentials: Credential
 
 def describe_error(error: Exception) -> str:
     """Describe an error on one line: Twilio's code and text, else why Twilio was not reached."""
-    code, text = getattr(error, "code", None), getattr(error, "msg", None)
+    code = getattr(error, "code", None)
+    # Newer error bodies (problem+json) have a title and a detail instead of a message.
+    words = (getattr(error, name, None) for name in ("msg", "detail", "title"))
+    text = next(filter(None, words), "no reason given")
     if code is not None:
         return f"Twilio {code}: {' '.join(str(text).split())}"
     if "Timeout" in type(error).__name__:

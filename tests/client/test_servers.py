@@ -134,9 +134,10 @@ def test_an_application_under_uwsgi_goes_on_answering(
     if subprocess.run([uwsgi, "--plugin", plugin, "--version"], capture_output=True, check=False).returncode:
         pytest.skip(f"uwsgi has no plugin for this Python ({plugin})")
     port = free_port()
-    site = [path for path in sys.path if path.endswith("site-packages") or path.endswith("engine")]
-    command = [uwsgi, "--plugin", f"http,{plugin}", "--http-socket", f"127.0.0.1:{port}", "--module", "shop",
-               "--die-on-term", "--need-app", *(f"--pythonpath={path}" for path in [*site, str(tmp_path)])]  # fmt: skip
+    site = [path for path in sys.path if path.endswith(("site-packages", "engine"))]
+    paths = [f"--pythonpath={path}" for path in [*site, str(tmp_path)]]
+    command = [uwsgi, "--plugin", f"http,{plugin}", "--http-socket", f"127.0.0.1:{port}", "--module", "shop"]
+    command += ["--die-on-term", "--need-app", *paths]
     with running([*command, *options], tmp_path, server):
         check_application(port, server, tmp_path)
 

@@ -26,7 +26,9 @@ from firstcause.store.inbox_journal import JournalInbox
 from firstcause.store.locks import FairLock
 from firstcause.store.tables import event
 from firstcause.store.tables import inbox as table
+from support.database_servers import run_server
 from support.firstcause_process import wait_until
+from support.pgbouncer_server import PgBouncer
 
 if TYPE_CHECKING:
     import subprocess
@@ -472,3 +474,26 @@ def test_a_disk_that_the_write_ahead_log_filled_recovers_without_more_room(tmp_p
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert stored(database) == [*(f"first {number}" for number in range(50)), "accepted"]
+
+
+def test_a_claim_behind_a_pooler_ends_with_its_daemon(database: Database) -> None:
+    if database.is_sqlite:
+        pytest.skip("no server")
+    url = database.engine.url
+    port = url.port or 5432
+    with run_server(lambda folder: PgBouncer(folder, port)) as pooler:
+        through = url.set(host="127.0.0.1", port=pooler.port).render_as_string(hide_password=False)
+        with (
+            contextlib.closing(Database(through)) as first,
+            contextlib.closing(Database(through)) as second,
+        ):
+            with first.hold_daemon_lock() as confirm:
+                for number in range(8):
+                    # More often than a driver waits before it prepares a statement in a session.
+                    put(first, f"{number}")
+                    assert confirm() is False
+                with pytest.raises(StoreError, match="another firstcause daemon runs"):
+                    second.hold_daemon_lock().__enter__()
+            with second.hold_daemon_lock():
+                put(second, "after")
+        assert len(stored(database)) == 9

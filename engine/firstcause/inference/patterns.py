@@ -73,6 +73,19 @@ def is_impossible(text: str) -> bool:
     return "(?m" not in text and _OUT_OF_BOUNDS.search(plain) is not None
 
 
+_OPEN_COUNT = re.compile(r"(?<!\\)\{,(\d+)\}")
+_FOREIGN_BOUNDARY = re.compile(r"[^\x00-\x7f]\\[bB]|\\[bB][^\x00-\x7f]")
+
+
+def describe_difference(text: str) -> str | None:
+    """Say what RE2 reads differently from other engines and in silence; None where there is no such thing."""
+    if count := _OPEN_COUNT.search(text):
+        return f"{count[0]} is taken for these characters themselves; write {{0,{count[1]}}}"
+    if _FOREIGN_BOUNDARY.search(text):
+        return "\\b knows the letters of ASCII only, so it is no boundary beside another letter; leave it out"
+    return None
+
+
 def compile_matcher(entries: Sequence[tuple[str, Sequence[str]]]) -> Callable[[str], str | None]:
     """Build a function from a text to the first code, in order, with a pattern that matches.
 

@@ -15,7 +15,7 @@ from firstcause.core.text.spelling import suggest_nearest
 from firstcause.inference.compiler import validate_rule
 from firstcause.inference.expansion import expand_rule
 from firstcause.inference.language import ORDERINGS, Comparison, Condition, Pattern, Rule
-from firstcause.inference.patterns import compile_pattern, is_impossible
+from firstcause.inference.patterns import compile_pattern, describe_difference, is_impossible
 from firstcause.inference.variables import find_placeholders, parse_reference
 from firstcause.rulefiles import fact_schema
 from firstcause.rulefiles.rule_checks import check_rules
@@ -162,6 +162,8 @@ def _describe_pattern_problem(pattern: str) -> str | None:
         return f"the pattern {pattern!r} matches every text; make it more specific"
     if is_impossible(pattern):
         return f"the pattern {pattern!r} matches no text: nothing can follow $ or precede ^; remove it"
+    if difference := describe_difference(pattern):
+        return f"the pattern {pattern!r} does not mean what it says: {difference}"
     return None
 
 

@@ -350,7 +350,7 @@ class IngestEndpoint:
         else:
             response = JSONResponse(dict(custom.body), custom.status)
         response.headers.update(custom.headers if custom is not None else {})
-        if outcome.retry_after is not None:
+        if outcome.retry_after is not None and "Retry-After" not in response.headers:
             response.headers["Retry-After"] = str(math.ceil(outcome.retry_after))
         if outcome.status == _UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = 'Bearer, Basic realm="firstcause"'

@@ -20,6 +20,7 @@ from firstcause import MALFORMED_URL, Probe, Reading, Status
 from firstcause.health.probe_runner import ProbeRunner
 from support.database_servers import MariaServer, PostgresServer, PostgresStandby, run_server
 from support.firstcause_process import wait_until
+from support.pgbouncer_server import PgBouncer
 from support.swallowing_address import resolve_to_swallowing_first
 
 if TYPE_CHECKING:
@@ -307,3 +308,29 @@ def test_a_writer_that_holds_an_sqlite_file(tmp_path: Path) -> None:
 def test_a_database_of_an_unknown_kind_is_refused(url: str) -> None:
     with pytest.raises(ValidationError, match="is not a known kind of database"):
         probe(url)
+
+
+def test_a_database_behind_a_pooler_is_up_until_the_pooler_is_full(postgres: PostgresServer) -> None:
+    with run_server(lambda folder: PgBouncer(folder, postgres.port, max_clients=2)) as pooler:
+        watched = probe(pooler.url)
+        for _ in range(6):
+            assert watched.check().status is Status.UP
+        watched.close()
+        with psycopg.connect(pooler.url), psycopg.connect(pooler.url):
+            full = watched.check()
+        assert (full.status, full.code) == (Status.DOWN, "POSTGRES_TOO_MANY_CONNECTIONS")
+
+
+def test_a_restart_between_two_looks_is_told_and_nothing_is_down(postgres: PostgresServer) -> None:
+    watched = probe(postgres.url)
+    assert watched.check().status is Status.UP
+    postgres.down()
+    postgres.up()
+    reading = watched.check()
+    assert (reading.status, codes(reading)) == (Status.DEGRADED, {"POSTGRES_RESTARTED"})
+    assert watched.check().status is Status.UP
+    with psycopg.connect(postgres.url, autocommit=True) as conn:
+        conn.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'firstcause'"
+        )
+    assert watched.check().status is Status.UP, "a session that ended is no restart"

@@ -15,6 +15,7 @@ from firstcause.core.grouping.error_title import (
     first_line,
     may_hold_stack,
 )
+from firstcause.core.grouping.exception_group import tell_by_member
 from firstcause.core.grouping.message_template import MAX_LINE_LENGTH, extract_template
 from firstcause.core.grouping.parts import DEFAULT_PART_POLICY, PartPolicy, compute_part_key
 from firstcause.core.grouping.raised_exception import parse_exception_type, short_type_name
@@ -99,6 +100,7 @@ def identify(
 
     policy: which labels tell the parts of an alert apart. received_at: when the event arrived.
     """
+    event = tell_by_member(event, catalog)
     labels = policy.select_labels(event)
     entry = (
         catalog.get(event.code) or _match_alert_name(event, catalog)
