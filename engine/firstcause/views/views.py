@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from firstcause.authoring.coverage import measure_coverage
+from firstcause.core.incidents.incident_filter import (
+    IncidentFilter,
+    count_by_priority,
+    list_choices,
+    sort_by_urgency,
+)
 from firstcause.core.text.timestamps import format_time
 from firstcause.errors import FirstcauseError, NotFoundError
 from firstcause.incidents.serializers import serialize_entry
@@ -25,6 +31,7 @@ from firstcause.views.rule_test_job import RuleTestJob
 from firstcause.views.versioned_cache import VersionedCache
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from firstcause.app.application import Application
@@ -34,6 +41,10 @@ if TYPE_CHECKING:
 MAX_OPEN_INCIDENTS = 100
 """Open incidents that are shown at most."""
 
+MAX_CARDS = 10
+"""Open incidents that have a card each; more have a row each."""
+
+_MAX_CHOICES = 30
 _MAX_ENDED = 5
 _MAX_TENANT_INCIDENTS = 50
 _MAX_UNCOVERED = 20
@@ -61,23 +72,43 @@ class Views:
 
     # Now and incidents
 
-    def load_overview(self, change_token: str) -> dict[str, Any]:
-        """{open, more, ended, drills}: incidents by urgency, those that ended last, open drills."""
-        overview: dict[str, Any] = self._cache.get_or_compute("now", change_token, self._query_overview)
+    def load_overview(self, change_token: str, chosen: IncidentFilter | None = None) -> dict[str, Any]:
+        """{open, groups, matched, totals, choices, ended, drills}: what is open, and what ended last.
+
+        open: the most urgent incidents that match, at most MAX_OPEN_INCIDENTS of the `matched` ones. groups:
+        the same as (name, rows), by service; empty where so few are open that each has a card.
+        totals: of all, whatever is chosen: incidents, events, urgent, by_priority; silenced ones are left
+        out. choices: services and tenants to choose from.
+        """
+        chosen = chosen or IncidentFilter()
+        compute = partial(self._query_overview, chosen)
+        key = f"now {chosen.model_dump_json()}"
+        overview: dict[str, Any] = self._cache.get_or_compute(key, change_token, compute)
         return overview
 
-    def _query_overview(self) -> dict[str, Any]:
+    def _query_overview(self, chosen: IncidentFilter) -> dict[str, Any]:
         app = self._app
         with app.database.read() as conn:
-            open_incidents = incident_rows.sort_by_urgency(incidents.load_open(conn))
-            open_rows = incident_rows.build_rows(conn, app.rules.catalog, open_incidents[:MAX_OPEN_INCIDENTS])
+            open_incidents = sort_by_urgency(incidents.load_open(conn))
+            matched = [incident for incident in open_incidents if chosen.matches(incident)]
+            open_rows = incident_rows.build_rows(conn, app.rules.catalog, matched[:MAX_OPEN_INCIDENTS])
             ended_rows = incident_rows.build_rows(
                 conn, app.rules.catalog, incidents.list_last_ended(conn, _MAX_ENDED)
             )
             drill_count = len(incidents.load_open(conn, drill=True))
+            event_count = incidents.count_events(conn, suppressed=False)
+        loud = [incident for incident in open_incidents if not incident.suppressed]
         return {
             "open": open_rows,
-            "more": len(open_incidents) - len(open_rows),
+            "groups": group_rows(open_rows) if len(matched) > MAX_CARDS else [],
+            "matched": len(matched),
+            "totals": {
+                "open": len(open_incidents),
+                "incidents": len(loud),
+                "events": event_count,
+                "by_priority": count_by_priority(loud),
+            },
+            "choices": list_choices(open_incidents, _MAX_CHOICES),
             "ended": ended_rows,
             "drills": drill_count,
         }
@@ -253,6 +284,14 @@ class Views:
     def list_audit_entries(self, limit: int) -> list[dict[str, Any]]:
         with self._app.database.read() as conn:
             return [{**row, "at": format_time(row["at"])} for row in audit.list_entries(conn, limit)]
+
+
+def group_rows(rows: Sequence[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Group rows by their service, the group with the most urgent row first."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row["group"], []).append(row)
+    return list(groups.items())
 
 
 def _matches_words(entry: Entry, words: list[str]) -> bool:

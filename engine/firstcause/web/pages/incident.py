@@ -11,6 +11,7 @@ from firstcause.errors import IntakeError
 from firstcause.web import svg
 from firstcause.web.dependencies import AppDep, ViewsDep, utc_now
 from firstcause.web.pages.forms import (
+    SILENCE_LENGTHS,
     ActorDep,
     ConfirmForm,
     FormDep,
@@ -23,13 +24,6 @@ from firstcause.web.pages.rendering import render
 
 router = APIRouter(prefix="/incidents/{number}")
 
-_SILENCE_LENGTHS = (
-    ("30m", "30 minutes"),
-    ("2h", "2 hours"),
-    ("8h", "8 hours"),
-    ("1d", "a day"),
-    ("7d", "a week"),
-)
 _MAX_SHOWN_ALERTS = 50
 _MAX_SHOWN_PARTS = 10
 
@@ -109,7 +103,7 @@ def ask_silence(number: str, request: Request, app: AppDep) -> HTMLResponse:
     root_label = ", ".join(str(value) for value in root.values() if value)
     text = f"No notifications about {root_label} meanwhile. The incident stays visible and keeps counting."
     fields = (
-        FormField("for", "Duration", "2h", kind="choice", choices=_SILENCE_LENGTHS),
+        FormField("for", "Duration", "2h", kind="choice", choices=SILENCE_LENGTHS),
         FormField("comment", "Why", kind="area"),
         *actor_field(request),
     )
@@ -127,7 +121,7 @@ def ask_silence(number: str, request: Request, app: AppDep) -> HTMLResponse:
 @router.post("/silence")
 def silence(number: str, request: Request, app: AppDep, actor: ActorDep, fields: FormDep) -> Response:
     length = fields.get("for", "")
-    if length not in dict(_SILENCE_LENGTHS):
+    if length not in dict(SILENCE_LENGTHS):
         msg = f"{length!r} is not a duration that the form offers"
         raise IntakeError(msg)
     app.silences.create(
