@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from firstcause.authoring.coverage import measure_coverage
+from firstcause.authoring.coverage import UncoveredFault, measure_coverage
+from firstcause.authoring.yaml_style import format_entry
 from firstcause.core.incidents.incident_filter import (
     IncidentFilter,
     count_by_priority,
     list_choices,
     sort_by_urgency,
 )
+from firstcause.core.model import Role
 from firstcause.core.text.timestamps import format_time
 from firstcause.errors import FirstcauseError, NotFoundError
 from firstcause.incidents.serializers import serialize_entry
@@ -36,13 +38,16 @@ if TYPE_CHECKING:
 
     from firstcause.app.application import Application
     from firstcause.core.catalog import Entry
-    from firstcause.core.model import Status
+    from firstcause.core.model import Alert, Incident, Status
 
 MAX_OPEN_INCIDENTS = 100
 """Open incidents that are shown at most."""
 
 MAX_CARDS = 10
 """Open incidents that have a card each; more have a row each."""
+
+_NEIGHBOUR_S = 60.0
+"""Seconds between the beginnings of two incidents that may have to do with each other."""
 
 _MAX_CHOICES = 30
 _MAX_ENDED = 5
@@ -134,6 +139,7 @@ class Views:
         with app.database.read() as conn:
             details = app.incidents.describe(conn, incident_id, now)
             similar_incidents = incident_rows.find_similar(conn, app.rules.catalog, details.record.incident)
+            neighbours = _find_neighbours(details.record.incident, incidents.load_open(conn))
         members = details.record.members
         graph = app.rules.current.diagnosis_inputs(app.system_state.build_facts(now)).graph
         affected_components = {alert.component for alert in members}
@@ -144,6 +150,8 @@ class Views:
             "why": details.explanation,
             "graph": build_neighbourhood(members, graph, self._worst_statuses()),
             "similar": similar_incidents,
+            "draft": self._draft_entry(details.record.incident, members),
+            "neighbours": neighbours,
             "button": verify_probe.button if verify_probe is not None else None,
             "remedies": [
                 remedy
@@ -151,6 +159,21 @@ class Views:
                 if remedy["component"] in affected_components
             ],
         }
+
+    def _draft_entry(self, incident: Incident, members: Sequence[Alert]) -> str | None:
+        """Draft a catalog entry for an incident whose root has none; None where it has one."""
+        if self._app.rules.catalog.get(incident.root.code) is not None:
+            return None
+        lead = next((alert for alert in members if alert.role is Role.ROOT), None)
+        sample = lead.sample if lead is not None else None
+        fault = UncoveredFault(
+            incident.root.code,
+            sample.message if sample else None,
+            incident.severity.value,
+            1,
+            incident.opened_at,
+        )
+        return format_entry(fault.draft_entry(self._app.rules.catalog))
 
     def _worst_statuses(self) -> dict[str, Status]:
         """The worst of each component."""
@@ -284,6 +307,24 @@ class Views:
     def list_audit_entries(self, limit: int) -> list[dict[str, Any]]:
         with self._app.database.read() as conn:
             return [{**row, "at": format_time(row["at"])} for row in audit.list_entries(conn, limit)]
+
+
+def _find_neighbours(incident: Incident, open_incidents: Sequence[Incident]) -> list[dict[str, Any]]:
+    """Find other open incidents that began within a minute of this one, the nearest first."""
+    others = [other for other in open_incidents if other.stored_id != incident.stored_id]
+    distances = [(abs((other.opened_at - incident.opened_at).total_seconds()), other) for other in others]
+    near = sorted(
+        (pair for pair in distances if pair[0] <= _NEIGHBOUR_S), key=lambda pair: (pair[0], pair[1].row_id)
+    )
+    return [
+        {
+            "id": str(other.row_id),
+            "title": other.title,
+            "priority": other.priority.value,
+            "seconds": round(distance),
+        }
+        for distance, other in near[:_MAX_ENDED]
+    ]
 
 
 def group_rows(rows: Sequence[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -33,8 +33,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         yield made
 
 
-def list_open(client: httpx.Client) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = client.get("/api/v1/incidents?status=open&limit=100").json()["incidents"]
+def list_open(client: httpx.Client) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = client.get("/api/v1/incidents?status=open&limit=100").json()["incidents"]
     return found
 
 
@@ -57,7 +57,12 @@ def test_each_has_a_row_below_its_service_the_most_urgent_first(client: httpx.Cl
 
 @pytest.mark.parametrize(
     ("query", "rows", "matched"),
-    [("?service=stock", 0, 8), ("?priority=P2", 24, 24), ("?tenant=company1&priority=P2", 0, 6), ("?q=odd_7", 0, 1)],
+    [
+        ("?service=stock", 0, 8),
+        ("?priority=P2", 24, 24),
+        ("?tenant=company1&priority=P2", 0, 6),
+        ("?q=odd_7", 0, 1),
+    ],
 )  # fmt: skip
 def test_a_filter_says_how_many_match_and_keeps_the_totals(
     client: httpx.Client, query: str, rows: int, matched: int
@@ -86,3 +91,16 @@ def test_several_are_acknowledged_and_silenced_after_one_question(client: httpx.
     nothing = client.get("/incidents/several/ack", headers=PAGE)
     assert (nothing.status_code, "no incident is chosen" in nothing.text) == (400, True)
     assert client.get("/incidents/several/delete", params=chosen, headers=PAGE).status_code == 404
+
+
+def test_an_error_without_an_entry_has_a_draft_and_a_way_to_its_cause(client: httpx.Client) -> None:
+    number = next(found["id"] for found in list_open(client) if found["root"]["code"] == "ODD_20")
+    page = client.get(f"/incidents/{number}", headers=PAGE).text
+    assert "- code: ODD_20\n" in page.partition("Write an entry")[2]
+    assert "Also began within a minute" in page
+    asked = client.get(f"/incidents/{number}/merge", headers=PAGE).text
+    target = next(found["id"] for found in list_open(client) if found["root"]["code"] == "TWILIO_API_FAILURE")
+    assert f'<option value="{target}"' in asked
+    csrf = asked.partition('data-csrf="')[2].partition('"')[0]
+    done = client.post(f"/incidents/{number}/merge", data={"csrf": csrf, "into": target}, headers=PAGE)
+    assert (done.status_code, done.headers["location"]) == (303, f"/incidents/{target}")
