@@ -29,6 +29,7 @@ __all__ = [
     "echo_wrapped",
     "exit_code",
     "json_option",
+    "lines_json_option",
     "now",
     "parse_since",
     "pass_context",
@@ -113,6 +114,12 @@ def parse_since(text: str, when: datetime) -> datetime:
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def lines_json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --json to a command whose output is JSON anyway, so that every command takes it."""
+    help_text = "Changes nothing: the output is JSON already."
+    return click.option("--json", is_flag=True, expose_value=False, help=help_text)(command)
 
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True, **style: Any) -> None:

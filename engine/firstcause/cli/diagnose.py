@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from firstcause.cli.common import Context, echo, pass_context
+from firstcause.cli.common import Context, echo, lines_json_option, pass_context
 from firstcause.errors import IntakeError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example: firstcause diagnose storms.jsonl | jq -r '.id + \" \" + .root'")
 @click.argument("file", type=click.File(encoding="utf-8"))
+@lines_json_option
 @click.pass_context
 @pass_context
 def diagnose(ctx: Context, click_ctx: click.Context, *, file: TextIO) -> None:

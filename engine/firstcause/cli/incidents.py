@@ -17,6 +17,7 @@ from firstcause.cli.common import (
     show_table,
     single_line,
 )
+from firstcause.cli.completion import complete_incident
 from firstcause.core.incidents.alert_parts import format_labels
 from firstcause.core.text.listing import join_limited
 
@@ -88,7 +89,7 @@ def _format_title(item: dict[str, Any]) -> str:
 
 
 @click.command(epilog="Example: firstcause incident 7")
-@click.argument("number", metavar="ID")
+@click.argument("number", metavar="ID", shell_complete=complete_incident)
 @json_option
 @pass_context
 def incident(ctx: Context, *, number: str, as_json: bool) -> None:
@@ -233,7 +234,7 @@ def _format_origin(value: dict[str, Any]) -> str:
 
 
 @click.command(epilog="Example: firstcause debug 7 --format markdown")
-@click.argument("number", metavar="ID")
+@click.argument("number", metavar="ID", shell_complete=complete_incident)
 @click.option(
     "--format",
     "form",
@@ -253,7 +254,7 @@ def debug(ctx: Context, *, number: str, form: str, as_json: bool) -> None:
 
 
 @click.command(epilog="Example: firstcause resolve 7 --fix 'put the credentials back'")
-@click.argument("number", metavar="ID")
+@click.argument("number", metavar="ID", shell_complete=complete_incident)
 @click.option("--fix", help="Record what fixed it; suggested when the same cause returns.")
 @json_option
 @pass_context
