@@ -24,7 +24,7 @@ from firstcause.incidents.answers import (
     EntryList,
     ExplanationAnswer,
     IncidentAnswer,
-    IncidentList,
+    IncidentSearch,
     SilenceAnswer,
     SilenceList,
 )
@@ -68,7 +68,7 @@ def test_what_commands_print_is_of_its_type(folder: Path) -> None:
     assert check(SilenceList, "silence", "list")["silences"]
     check(IncidentAnswer, "ack", number)
     check(IncidentAnswer, "incident", number)
-    assert check(IncidentList, "incidents")["incidents"]
+    assert check(IncidentSearch, "incidents")["incidents"]
     check(ExplanationAnswer, "explain", number)
     check(DebugReport, "debug", number)
     check(IncidentAnswer, "resolve", number, "--fix", "rotated")

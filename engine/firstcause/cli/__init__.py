@@ -59,6 +59,18 @@ def _read_plugin_tables(config: str | None) -> dict[str, dict[str, Any]]:
         return {}
 
 
+_GROUPS = {
+    "Begin": ["demo", "init", "run", "web"],
+    "See what is wrong": ["status", "incidents", "incident", "explain", "debug"],
+    "Do something about it": ["ack", "resolve", "merge", "split", "silence", "fix"],
+    "Look whether all works": ["check", "probe", "drill", "report", "plugins"],
+    "See what changed": ["snapshots", "snapshot", "diff", "trend", "forecast", "topology"],
+    "Teach it your errors": ["catalog", "rules", "diagnose", "replay"],
+    "Look after the store": ["backup", "export", "prune", "db"],
+}
+"""Commands by what one wants to do; those that are not here come last, below "More"."""
+
+
 class CommandLine(click.Group):
     """Our own commands, and those of plugins (hook `firstcause_commands`), which are found when needed.
 
@@ -86,6 +98,23 @@ class CommandLine(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *self._load_plugin_commands(ctx)])
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands below what one wants to do; those of plugins last."""
+        names = self.list_commands(ctx)
+        grouped = {name for members in _GROUPS.values() for name in members}
+        groups = {**_GROUPS, "More": [name for name in names if name not in grouped]}
+        limit = formatter.width - 6 - max(map(len, names))
+        for title, members in groups.items():
+            commands = [(name, self.get_command(ctx, name)) for name in members if name in names]
+            rows = [
+                (name, command.get_short_help_str(limit))
+                for name, command in commands
+                if command is not None and not command.hidden
+            ]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return super().get_command(ctx, cmd_name) or self._load_plugin_commands(ctx).get(cmd_name)

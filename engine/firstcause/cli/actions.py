@@ -18,6 +18,7 @@ from firstcause.cli.common import (
     show_table,
     single_line,
 )
+from firstcause.cli.completion import complete_incident, complete_silence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,7 @@ _comment_option = click.option("--comment", metavar="TEXT", help="Record why.")
 
 
 @click.command(epilog="Example: firstcause ack 7 --comment 'looking at the Twilio console'")
-@click.argument("number", metavar="ID")
+@click.argument("number", metavar="ID", shell_complete=complete_incident)
 @click.option("--undo", is_flag=True, help="Remove the acknowledgement.")
 @_by_option
 @_comment_option
@@ -52,8 +53,8 @@ _reason_option = click.option("--reason", metavar="TEXT", help="Record why.")
 
 
 @click.command(epilog="Example: firstcause merge 8 7 --reason 'the same deployment'")
-@click.argument("number", metavar="ID")
-@click.argument("into", metavar="INTO")
+@click.argument("number", metavar="ID", shell_complete=complete_incident)
+@click.argument("into", metavar="INTO", shell_complete=complete_incident)
 @_by_option
 @_reason_option
 @json_option
@@ -65,7 +66,7 @@ def merge(ctx: Context, *, number: str, into: str, by: str, reason: str | None, 
 
 
 @click.command(epilog="Example: firstcause split 7 31 32 --reason 'another fault'")
-@click.argument("number", metavar="ID")
+@click.argument("number", metavar="ID", shell_complete=complete_incident)
 @click.argument("ids", nargs=-1, required=True, metavar="ALERT_ID...")
 @_by_option
 @_reason_option
@@ -169,7 +170,7 @@ def _silence_row(entry: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 @silence.command(name="end", epilog="Example: firstcause silence end 3")
-@click.argument("number", metavar="ID")
+@click.argument("number", metavar="ID", shell_complete=complete_silence)
 @_by_option
 @json_option
 @pass_context

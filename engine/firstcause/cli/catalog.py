@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from firstcause.cli.common import Context, echo, json_option, pass_context, show_json, show_table, single_line
+from firstcause.cli.completion import complete_code
 from firstcause.core.text.spelling import suggest_nearest
 from firstcause.errors import NotFoundError
 
@@ -43,7 +44,7 @@ def list_entries(ctx: Context, *, as_json: bool) -> None:
 
 
 @catalog.command(name="show", epilog="Example: firstcause catalog show TWILIO_API_FAILURE")
-@click.argument("code")
+@click.argument("code", shell_complete=complete_code)
 @json_option
 @pass_context
 def show_entry(ctx: Context, *, code: str, as_json: bool) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+import textwrap
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -22,8 +26,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Context",
     "echo",
+    "echo_wrapped",
     "exit_code",
     "json_option",
+    "lines_json_option",
     "now",
     "parse_since",
     "pass_context",
@@ -34,6 +40,8 @@ __all__ = [
 
 _USAGE_ERRORS = (ConfigError, IntakeError, NotFoundError)
 _MAX_COLUMN_WIDTH = 60
+_MIN_LAST_COLUMN = 24
+_MIN_WIDTH = 40
 
 
 def exit_code(error: FirstcauseError) -> int:
@@ -108,6 +116,12 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
+def lines_json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --json to a command whose output is JSON anyway, so that every command takes it."""
+    help_text = "Changes nothing: the output is JSON already."
+    return click.option("--json", is_flag=True, expose_value=False, help=help_text)(command)
+
+
 def echo(text: object = "", *, err: bool = False, nl: bool = True, **style: Any) -> None:
     """Print a text in which nothing acts on the terminal. style: as of `click.style`."""
     shown = escape_invisible(str(text))
@@ -118,6 +132,25 @@ def show_json(value: Any) -> None:
     click.echo(format_json(value, indent=2))
 
 
+def find_width() -> int | None:
+    """Find how many columns there are; None where the output goes to a program, which gets long lines."""
+    if "COLUMNS" not in os.environ and not sys.stdout.isatty():
+        return None
+    return max(shutil.get_terminal_size().columns, _MIN_WIDTH)
+
+
+def echo_wrapped(label: str, text: str) -> None:
+    """Print a text that may be long, its further lines below its first letter."""
+    width = find_width()
+    if width is None:
+        echo(f"{label}{text}")
+        return
+    for line in textwrap.wrap(
+        f"{label}{text}", width, subsequent_indent=" " * len(label), break_on_hyphens=False
+    ):
+        echo(line)
+
+
 def show_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table. Columns are as wide as their cells, up to a limit for all but the last."""
     texts = [[single_line("" if cell is None else cell) for cell in row] for row in rows]
@@ -125,6 +158,25 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         min(max(len(row[index]) for row in [list(head), *texts]), _MAX_COLUMN_WIDTH)
         for index in range(len(head))
     ]
+    width = find_width()
+    if width is not None:
+        _narrow_columns(widths, width)
     for row in [list(head), *texts]:
-        cells = [f"{cell:<{width}}" for cell, width in zip(row[:-1], widths, strict=False)]
-        echo("  ".join([*cells, row[-1]]).rstrip())
+        cells = [f"{cell:<{columns}}" for cell, columns in zip(row[:-1], widths, strict=False)]
+        start = "".join(f"{cell}  " for cell in cells)
+        if width is None:
+            echo(f"{start}{row[-1]}".rstrip())
+            continue
+        room = max(width - len(start), _MIN_LAST_COLUMN)
+        first, *further = textwrap.wrap(row[-1], room, break_on_hyphens=False) or [""]
+        echo(f"{start}{first}".rstrip())
+        indent = sum(columns + 2 for columns in widths[:-1])
+        for line in further:
+            echo(f"{' ' * indent}{line}")
+
+
+def _narrow_columns(widths: list[int], total: int) -> None:
+    """Narrow the widest columns but the last, so that the last has room; longer cells move theirs."""
+    while sum(width + 2 for width in widths[:-1]) > total - _MIN_LAST_COLUMN and max(widths[:-1]) > 1:
+        widest = max(range(len(widths) - 1), key=lambda index: widths[index])
+        widths[widest] -= 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from firstcause.cli.common import echo, single_line
+from firstcause.cli.common import echo, echo_wrapped, single_line
 from firstcause.errors import FirstcauseError
 
 if TYPE_CHECKING:
@@ -101,5 +101,5 @@ def show_conditions(conditions: Sequence[dict[str, Any]]) -> None:
         echo(f"\n{condition['level']}: {summary}", fg=_COLORS.get(condition["level"]))
         echo(f"  since  {condition['since']}  {condition['code']}")
         for line in condition.get("detail", "").splitlines():
-            echo(f"  error  {single_line(line)}")
-        echo(f"  fix    {single_line(condition['fix'])}")
+            echo_wrapped("  error  ", single_line(line))
+        echo_wrapped("  fix    ", single_line(condition["fix"]))

@@ -7,7 +7,16 @@ from typing import IO
 
 import click
 
-from firstcause.cli.common import Context, echo, json_option, now, parse_since, pass_context, show_json
+from firstcause.cli.common import (
+    Context,
+    echo,
+    json_option,
+    lines_json_option,
+    now,
+    parse_since,
+    pass_context,
+    show_json,
+)
 from firstcause.core.sanitize import format_json
 
 
@@ -82,6 +91,7 @@ def backup(ctx: Context, *, file: Path, replace: bool, as_json: bool) -> None:
     default="-",
     help="Write to this file. Default: stdout.",
 )
+@lines_json_option
 @pass_context
 def export(ctx: Context, *, what: str, since: str | None, output: IO[str]) -> None:
     """Print events or incidents as JSON lines, oldest first.
@@ -101,21 +111,31 @@ def db() -> None:
 
 
 @db.command(epilog="Example: firstcause db upgrade")
+@json_option
 @pass_context
-def upgrade(ctx: Context) -> None:
+def upgrade(ctx: Context, *, as_json: bool) -> None:
     """Upgrade the database to this program's schema. `firstcause run` does this by itself."""
     ctx.app.database.prepare()
-    echo(f"{ctx.app.database.display_url} has schema {ctx.app.database.read_version()}")
+    _show_schema(ctx, as_json=as_json)
 
 
 @db.command(epilog="Example: firstcause db downgrade 0001")
 @click.argument("version", default="-1")
 @click.confirmation_option(prompt="A downgrade deletes what only the newer schema stores. Continue?")
+@json_option
 @pass_context
-def downgrade(ctx: Context, version: str) -> None:
+def downgrade(ctx: Context, version: str, *, as_json: bool) -> None:
     """Downgrade the database to VERSION, by default by one; `base` removes all tables."""
     ctx.app.database.downgrade(version)
-    echo(f"{ctx.app.database.display_url} has schema {ctx.app.database.read_version() or 'none'}")
+    _show_schema(ctx, as_json=as_json)
+
+
+def _show_schema(ctx: Context, *, as_json: bool) -> None:
+    url, version = ctx.app.database.display_url, ctx.app.database.read_version()
+    if as_json:
+        show_json({"url": url, "version": version})
+    else:
+        echo(f"{url} has schema {version or 'none'}")
 
 
 @db.command(epilog="Example: firstcause db current --json")

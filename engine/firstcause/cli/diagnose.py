@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from firstcause.cli.common import Context, echo, pass_context
+from firstcause.cli.common import Context, echo, lines_json_option, pass_context
 from firstcause.errors import IntakeError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     "--history", type=click.File(encoding="utf-8"), help="Past storms with their `root`, to learn from."
 )
 @click.option("--learned", is_flag=True, help="Print what the history teaches as a rule file, and end.")
+@lines_json_option
 @click.pass_context
 @pass_context
 def diagnose(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from firstcause.cli.common import Context, echo, json_option, now, pass_context, show_json, single_line
+from firstcause.cli.completion import complete_code
 from firstcause.errors import StoreError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ _POLL_INTERVAL_S = 0.25
 
 
 @click.command(epilog="Example: firstcause drill TWILIO_API_FAILURE --route 'on call'")
-@click.argument("code", default="FIRSTCAUSE_DRILL")
+@click.argument("code", default="FIRSTCAUSE_DRILL", shell_complete=complete_code)
 @click.option(
     "--route", metavar="NAME", help="Use this route even if it does not match. Default: the matching routes."
 )

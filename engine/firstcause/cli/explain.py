@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from firstcause.cli.common import Context, echo, json_option, now, pass_context, show_json, single_line
+from firstcause.cli.completion import complete_incident
 from firstcause.core.text.listing import join_limited
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ _FIXED_PREFIX = "fixed="
 
 
 @click.command(epilog="Example: firstcause explain 7 --what-if fixed=TWILIO_API_FAILURE")
-@click.argument("number", metavar="ID", required=False)
+@click.argument("number", metavar="ID", required=False, shell_complete=complete_incident)
 @click.option(
     "--what-if", metavar="fixed=CODE", help="Show which open alerts would resolve if this error were fixed."
 )

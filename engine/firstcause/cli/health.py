@@ -17,6 +17,7 @@ from firstcause.cli.common import (
     show_table,
     single_line,
 )
+from firstcause.cli.completion import complete_probe
 from firstcause.cli.conditions import add_daemon_conditions, is_anything_amiss, show_conditions
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _ABSENT = "absent"
 
 
 @click.command(epilog="Example: firstcause check --json")
-@click.argument("probes", nargs=-1, metavar="[PROBE]...")
+@click.argument("probes", nargs=-1, metavar="[PROBE]...", shell_complete=complete_probe)
 @json_option
 @pass_context
 def check(ctx: Context, *, probes: tuple[str, ...], as_json: bool) -> None:
@@ -52,7 +53,7 @@ def check(ctx: Context, *, probes: tuple[str, ...], as_json: bool) -> None:
 
 
 @click.command(epilog="Example: firstcause probe twilio")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_probe)
 @json_option
 @pass_context
 def probe(ctx: Context, *, name: str, as_json: bool) -> None:

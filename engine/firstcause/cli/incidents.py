@@ -17,6 +17,7 @@ from firstcause.cli.common import (
     show_table,
     single_line,
 )
+from firstcause.cli.completion import complete_incident
 from firstcause.core.incidents.alert_parts import format_labels
 from firstcause.core.text.listing import join_limited
 
@@ -32,43 +33,63 @@ _MAX_SHOWN = 5
     type=click.Choice(["open", "resolved", "merged"]),
     help="Show only incidents with this status.",
 )
+@click.option("--priority", type=click.Choice(["P0", "P1", "P2"], case_sensitive=False))
+@click.option("--service", default="", help="Show only those of this service or component.")
+@click.option("--tenant", default="", help="Show only those that hit this company.")
+@click.option(
+    "--state",
+    type=click.Choice(["new", "acknowledged", "silenced", "flapping"]),
+    help="Show only those in this state.",
+)
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Show at most so many."
 )
+@click.argument("text", nargs=-1)
 @json_option
 @pass_context
-def list_incidents(ctx: Context, *, status: str | None, limit: int, as_json: bool) -> None:
-    """List incidents, newest first."""
-    items = ctx.ready_app.incidents.list_incidents(status, limit)
+def list_incidents(ctx: Context, *, text: tuple[str, ...], limit: int, as_json: bool, **chosen: Any) -> None:
+    """List incidents: open ones first, by priority, then the newest.
+
+    With TEXT, only those whose title, code, service or company has every word of it.
+    """
+    from firstcause.core.incidents.incident_filter import IncidentFilter
+
+    status = chosen.pop("status")
+    wanted = IncidentFilter.model_validate(chosen | {"text": " ".join(text)})
+    answer = ctx.ready_app.incidents.search_incidents(wanted, status, limit)
     if as_json:
-        show_json({"incidents": items})
-    elif not items:
-        echo(f"no incidents in {ctx.app.database.display_url}")
-    else:
-        rows = [
-            (
-                item["id"],
-                item["status"],
-                item["priority"],
-                item["root"]["code"],
-                item["opened_at"],
-                _format_size(item),
-                f"(drill) {item['title']}" if item["drill"] else item["title"],
-            )
-            for item in items
-        ]
-        show_table(("ID", "STATUS", "PRIO", "ROOT", "OPENED", "ERRORS", "TITLE"), rows)
+        show_json(answer)
+        return
+    items = answer["incidents"]
+    if not items:
+        echo(f"no incidents in {ctx.app.database.display_url}" + (" match" if not wanted.is_empty else ""))
+        return
+    rows = [
+        (
+            item["id"],
+            item["status"],
+            item["priority"],
+            item["opened_at"][:16].replace("T", " "),
+            item["events"],
+            _format_title(item),
+        )
+        for item in items
+    ]
+    show_table(("ID", "STATUS", "PRIO", "OPENED (UTC)", "ERRORS", "CAUSE"), rows)
+    counts = ", ".join(f"{count} {priority}" for priority, count in answer["by_priority"].items())
+    shown = f"{len(items)} of {answer['total']} incidents"
+    echo(f"\n{shown}; open: {counts or 'none'}")
 
 
-def _format_size(incident: dict[str, Any]) -> str:
-    cascades = len({alert["code"] for alert in incident["alerts"] if alert["role"] == "cascade"})
-    if not cascades:
-        return str(incident["events"])
-    return f"{incident['events']} ({cascades} cascade code{'' if cascades == 1 else 's'})"
+def _format_title(item: dict[str, Any]) -> str:
+    effects = len({alert["code"] for alert in item["alerts"] if alert["role"] == "cascade"})
+    cascades = f" (+{effects} effect{'' if effects == 1 else 's'})" if effects else ""
+    place = next((f" in {item['root'][name]}" for name in ("service", "tenant") if item["root"][name]), "")
+    return f"{'(drill) ' if item['drill'] else ''}{item['root']['code']}{place}: {item['title']}{cascades}"
 
 
 @click.command(epilog="Example: firstcause incident 7")
-@click.argument("number", metavar="ID")
+@click.argument("number", metavar="ID", shell_complete=complete_incident)
 @json_option
 @pass_context
 def incident(ctx: Context, *, number: str, as_json: bool) -> None:
@@ -213,7 +234,7 @@ def _format_origin(value: dict[str, Any]) -> str:
 
 
 @click.command(epilog="Example: firstcause debug 7 --format markdown")
-@click.argument("number", metavar="ID")
+@click.argument("number", metavar="ID", shell_complete=complete_incident)
 @click.option(
     "--format",
     "form",
@@ -233,7 +254,7 @@ def debug(ctx: Context, *, number: str, form: str, as_json: bool) -> None:
 
 
 @click.command(epilog="Example: firstcause resolve 7 --fix 'put the credentials back'")
-@click.argument("number", metavar="ID")
+@click.argument("number", metavar="ID", shell_complete=complete_incident)
 @click.option("--fix", help="Record what fixed it; suggested when the same cause returns.")
 @json_option
 @pass_context

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from firstcause.cli.common import Context, echo, now, pass_context
+from firstcause.cli.common import Context, echo, lines_json_option, now, pass_context
 from firstcause.core.sanitize import format_json
 from firstcause.errors import IntakeError
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.option(
     "--store", metavar="URL", help="Keep the results in this store, for example sqlite:///replayed.db."
 )
+@lines_json_option
 @click.pass_context
 @pass_context
 def replay(ctx: Context, click_ctx: click.Context, *, file: BinaryIO, store: str | None) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from firstcause.cli.common import Context, echo, now, pass_context, show_json, single_line
+from firstcause.cli.completion import complete_code
 from firstcause.cli.incidents import show_incident
 from firstcause.errors import IntakeError
 
 
 @click.command(epilog="Example: firstcause report SMS_DELIVERY_FAILURE --tenant acme -m 'not sent' --wait")
-@click.argument("code", required=False)
+@click.argument("code", required=False, shell_complete=complete_code)
 @click.option("-m", "--message", help="Text of the error. Without CODE, the catalog is searched for it.")
 @click.option("--tenant", help="Affected company. Default: the whole platform.")
 @click.option("--service", help="Service that reports the error.")

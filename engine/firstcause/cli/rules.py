@@ -12,6 +12,7 @@ from firstcause.cli.common import (
     Context,
     echo,
     json_option,
+    lines_json_option,
     now,
     parse_since,
     pass_context,
@@ -289,6 +290,7 @@ def _show_difference(difference: dict[str, Any]) -> None:
 
 
 @rules.command(epilog="Example: firstcause rules schema > rules/schema.json")
+@lines_json_option
 def schema() -> None:
     """Print the JSON Schema of rule files, for completion and checks in editors."""
     from firstcause.rulefiles.schema import format_schema_text

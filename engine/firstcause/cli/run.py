@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from firstcause.cli.common import Context, echo, pass_context
+from firstcause.cli.common import Context, echo, json_option, pass_context, show_json
 from firstcause.cli.log_output import log_to_stderr
 
 
@@ -55,11 +55,16 @@ def demo(*, once: bool, as_json: bool) -> None:
 
 @click.command(epilog="Example: firstcause init monitoring")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
-def init(folder: Path) -> None:
+@json_option
+def init(folder: Path, *, as_json: bool) -> None:
     """Write config.toml and rules/ to edit. Existing files are kept."""
     from firstcause.cli.init_files import write_scaffold
 
-    for path, written in write_scaffold(folder):
+    files = list(write_scaffold(folder))
+    if as_json:
+        show_json({"files": [{"path": str(path), "written": written} for path, written in files]})
+        return
+    for path, written in files:
         echo(f"{'wrote' if written else 'kept '} {path}")
 
 

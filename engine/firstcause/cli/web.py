@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from firstcause.cli.common import echo
+from firstcause.cli.common import echo, json_option, show_json
 from firstcause.errors import ConfigError
 
 _MIN_PASSWORD_LENGTH = 12
@@ -21,7 +21,8 @@ def web() -> None:
 @web.command(epilog="Example: firstcause web password web-password")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default="web-password")
 @click.password_option(prompt="New password for the page", help="Password. Default: ask for it.")
-def password(file: Path, password: str) -> None:
+@json_option
+def password(file: Path, password: str, *, as_json: bool) -> None:
     """Hash a password (argon2) into FILE, for [web] password_file."""
     from firstcause.web.sessions import hash_password
 
@@ -36,6 +37,9 @@ def password(file: Path, password: str) -> None:
     except OSError as error:
         msg = f"{file} cannot be written: {error.strerror}; choose another file"
         raise ConfigError(msg) from None
+    if as_json:
+        show_json({"file": str(file)})
+        return
     echo(f'wrote {file}; in config.toml: [web] password_file = "{file}"')
 
 

@@ -22,6 +22,7 @@ from firstcause.daemon.supervisor import Daemon
 from firstcause.demo import scenario
 from firstcause.demo.fake_twilio import FakeTwilio
 from firstcause.errors import FirstcauseError
+from firstcause.resources import shipped_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,6 +50,7 @@ def settings_for(folder: Path, twilio_url: str) -> Settings:
                 "group_wait": 3,
                 "routes": [{"name": "on call", "notifiers": ["twilio-sms", "console"]}],
             },
+            "rules": {"paths": ["shipped", str(shipped_path("rules") / "sites" / "ai-receptionist")]},
             "health": {"interval": 2, "env_file": str(folder / "app.env")},
             "web": {"port": 0},
             "plugins": {"twilio": twilio},

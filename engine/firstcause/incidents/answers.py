@@ -151,6 +151,14 @@ class IncidentAnswer(Frozen):
     timeline: tuple[TimelineAnswer, ...]
 
 
+class IncidentSearch(Frozen):
+    """What `incidents` prints. total: how many match. by_priority: of the open ones among them."""
+
+    incidents: tuple[IncidentAnswer, ...]
+    total: int
+    by_priority: dict[str, int]
+
+
 class IncidentList(Frozen):
     """Incidents, the newest first."""
 

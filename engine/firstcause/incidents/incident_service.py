@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.incidents.debug_report import as_markdown, as_text, build_debug_report
+from firstcause.core.incidents.incident_filter import count_by_priority, sort_for_list
 from firstcause.core.incidents.suggestions import FixWeights
 from firstcause.core.model import IncidentStatus
 from firstcause.core.root_cause.suspects import rank_suspects
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from firstcause.core.catalog import Entry
     from firstcause.core.incidents.debug_report import DebugReport
+    from firstcause.core.incidents.incident_filter import IncidentFilter
     from firstcause.core.incidents.suggestions import Suggestion
     from firstcause.core.model import Alert, Incident
     from firstcause.core.privacy.masking import Mask
@@ -35,6 +37,10 @@ if TYPE_CHECKING:
     from firstcause.incidents.lifecycle import NotificationSink
     from firstcause.rulebase.live_rules import LiveRules
     from firstcause.store.database import Database
+
+
+MAX_ENDED = 10_000
+"""Incidents that are over and listed at most, unless some are searched for."""
 
 
 @dataclass(frozen=True)
@@ -82,19 +88,41 @@ class IncidentService:
     def list_incidents(self, status: str | None = None, limit: int | None = 50) -> list[dict[str, Any]]:
         """The newest incidents, without their timelines. status, limit: None for all."""
         with self.database.read() as conn:
-            selected = incidents.list_incidents(conn, status, limit)
-            members = alerts.load_by_incident(conn, [incident.row_id for incident in selected])
-            all_suggestions = self.fix_suggestions.suggest_all(conn, selected)
-            return [
-                serialize_incident(
-                    incident,
-                    members[incident.row_id],
-                    incidents.load_notifications(conn, incident.row_id),
-                    (),
-                    suggestions=suggestions,
-                )
-                for incident, suggestions in zip(selected, all_suggestions, strict=True)
-            ]
+            return self._serialize_list(conn, incidents.list_incidents(conn, status, limit))
+
+    def search_incidents(self, chosen: IncidentFilter, status: str | None, limit: int) -> dict[str, Any]:
+        """{incidents, total, by_priority}: open ones first, by urgency, then the newest of the others.
+
+        incidents: at most `limit` of the `total` that match. status: None for all.
+        """
+        with self.database.read() as conn:
+            listed = incidents.load_open(conn) if status in {None, "open"} else []
+            if status != "open":
+                others = incidents.list_incidents(conn, status, None if not chosen.is_empty else MAX_ENDED)
+                listed += [incident for incident in others if incident.status is not IncidentStatus.OPEN]
+                listed += incidents.load_open(conn, drill=True) if status is None else []
+            matched = [incident for incident in sort_for_list(listed) if chosen.matches(incident)]
+            return {
+                "incidents": self._serialize_list(conn, matched[:limit]),
+                "total": len(matched),
+                "by_priority": count_by_priority(
+                    incident for incident in matched if incident.status is IncidentStatus.OPEN
+                ),
+            }
+
+    def _serialize_list(self, conn: sa.Connection, selected: Sequence[Incident]) -> list[dict[str, Any]]:
+        members = alerts.load_by_incident(conn, [incident.row_id for incident in selected])
+        all_suggestions = self.fix_suggestions.suggest_all(conn, selected)
+        return [
+            serialize_incident(
+                incident,
+                members[incident.row_id],
+                incidents.load_notifications(conn, incident.row_id),
+                (),
+                suggestions=suggestions,
+            )
+            for incident, suggestions in zip(selected, all_suggestions, strict=True)
+        ]
 
     def get_incident(self, incident_id: str) -> dict[str, Any]:
         """One incident as `incident ID --json` shows it. NotFoundError where there is none with that id."""

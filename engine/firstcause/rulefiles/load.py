@@ -141,8 +141,14 @@ def _load_rule_book(
     return _build_rule_book(sources, values)
 
 
+_LEFT_OUT = {RETIRED_FOLDER, "sites"}
+
+
 def find_rule_files(folder: Path) -> list[Path]:
-    """List the rule files under the folder, or the file itself; hidden and retired files are left out."""
+    """List the rule files under the folder, or the file itself.
+
+    Hidden and retired files are left out, and those in folders called "sites": such a pack has to be named.
+    """
     if folder.is_file():
         return [folder]
     yaml_files = [file for file in folder.rglob("*") if file.suffix in {".yaml", ".yml"} and file.is_file()]
@@ -150,7 +156,7 @@ def find_rule_files(folder: Path) -> list[Path]:
 
 
 def _is_skipped(relative: Path) -> bool:
-    return RETIRED_FOLDER in relative.parts or any(part.startswith(".") for part in relative.parts)
+    return not _LEFT_OUT.isdisjoint(relative.parts) or any(part.startswith(".") for part in relative.parts)
 
 
 def _format_display_name(folder: RuleFolder, file: Path) -> str:

@@ -251,6 +251,20 @@ def find_by_event(conn: sa.Connection, event_id: str) -> int | None:
     return conn.execute(newest).scalar()
 
 
+def count_events(conn: sa.Connection, *, suppressed: bool) -> int:
+    """Count the occurrences of all alerts of open incidents, drills left out. suppressed: of those only."""
+    total = (
+        sa.select(sa.func.coalesce(sa.func.sum(alert.c.count), 0))
+        .join(incident, alert.c.incident_id == incident.c.id)
+        .where(
+            incident.c.status == IncidentStatus.OPEN.value,
+            incident.c.drill.is_(False),
+            incident.c.suppressed.is_(suppressed),
+        )
+    )
+    return int(conn.execute(total).scalar_one())
+
+
 def summarize_alerts(conn: sa.Connection, incident_ids: Collection[int]) -> list[dict[str, Any]]:
     """Summarize the alerts of incidents by role and code.
 

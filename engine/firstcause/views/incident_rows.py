@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.incidents.flapping import describe_flapping
+from firstcause.core.incidents.incident_filter import find_group
 from firstcause.core.model import Role, VerdictKind
 from firstcause.core.root_cause.attribution import strongest
 from firstcause.core.text.timestamps import format_time
@@ -53,6 +54,8 @@ def _build_row(
         "status": incident.status.value,
         "title": incident.title,
         "root": incident.root.model_dump(),
+        "group": find_group(incident),
+        "catalogued": entry is not None,
         "component": entry.component if entry else (lead.component if lead else None),
         "priority": incident.priority.value,
         "severity": incident.severity.value,
@@ -74,14 +77,6 @@ def _build_row(
         "message": lead.sample.message if lead is not None and lead.sample else None,
         "first_step": entry.fix.steps[0] if entry and entry.fix.steps else None,
     }
-
-
-def sort_by_urgency(open_incidents: Sequence[Incident]) -> list[Incident]:
-    """The most urgent first, of equal ones the oldest."""
-    return sorted(
-        open_incidents,
-        key=lambda incident: (-incident.priority.rank, -incident.severity.rank, incident.opened_at),
-    )
 
 
 def find_similar(conn: sa.Connection, catalog: Catalog, incident: Incident) -> list[dict[str, Any]]:

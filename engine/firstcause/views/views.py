@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from firstcause.authoring.coverage import measure_coverage
+from firstcause.authoring.coverage import UncoveredFault, measure_coverage
+from firstcause.authoring.yaml_style import format_entry
+from firstcause.core.incidents.incident_filter import (
+    IncidentFilter,
+    count_by_priority,
+    list_choices,
+    sort_by_urgency,
+)
+from firstcause.core.model import Role
 from firstcause.core.text.timestamps import format_time
 from firstcause.errors import FirstcauseError, NotFoundError
 from firstcause.incidents.serializers import serialize_entry
@@ -25,15 +33,23 @@ from firstcause.views.rule_test_job import RuleTestJob
 from firstcause.views.versioned_cache import VersionedCache
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from firstcause.app.application import Application
     from firstcause.core.catalog import Entry
-    from firstcause.core.model import Status
+    from firstcause.core.model import Alert, Incident, Status
 
 MAX_OPEN_INCIDENTS = 100
 """Open incidents that are shown at most."""
 
+MAX_CARDS = 10
+"""Open incidents that have a card each; more have a row each."""
+
+_NEIGHBOUR_S = 60.0
+"""Seconds between the beginnings of two incidents that may have to do with each other."""
+
+_MAX_CHOICES = 30
 _MAX_ENDED = 5
 _MAX_TENANT_INCIDENTS = 50
 _MAX_UNCOVERED = 20
@@ -61,23 +77,43 @@ class Views:
 
     # Now and incidents
 
-    def load_overview(self, change_token: str) -> dict[str, Any]:
-        """{open, more, ended, drills}: incidents by urgency, those that ended last, open drills."""
-        overview: dict[str, Any] = self._cache.get_or_compute("now", change_token, self._query_overview)
+    def load_overview(self, change_token: str, chosen: IncidentFilter | None = None) -> dict[str, Any]:
+        """{open, groups, matched, totals, choices, ended, drills}: what is open, and what ended last.
+
+        open: the most urgent incidents that match, at most MAX_OPEN_INCIDENTS of the `matched` ones. groups:
+        the same as (name, rows), by service; empty where so few are open that each has a card.
+        totals: of all, whatever is chosen: incidents, events, urgent, by_priority; silenced ones are left
+        out. choices: services and tenants to choose from.
+        """
+        chosen = chosen or IncidentFilter()
+        compute = partial(self._query_overview, chosen)
+        key = f"now {chosen.model_dump_json()}"
+        overview: dict[str, Any] = self._cache.get_or_compute(key, change_token, compute)
         return overview
 
-    def _query_overview(self) -> dict[str, Any]:
+    def _query_overview(self, chosen: IncidentFilter) -> dict[str, Any]:
         app = self._app
         with app.database.read() as conn:
-            open_incidents = incident_rows.sort_by_urgency(incidents.load_open(conn))
-            open_rows = incident_rows.build_rows(conn, app.rules.catalog, open_incidents[:MAX_OPEN_INCIDENTS])
+            open_incidents = sort_by_urgency(incidents.load_open(conn))
+            matched = [incident for incident in open_incidents if chosen.matches(incident)]
+            open_rows = incident_rows.build_rows(conn, app.rules.catalog, matched[:MAX_OPEN_INCIDENTS])
             ended_rows = incident_rows.build_rows(
                 conn, app.rules.catalog, incidents.list_last_ended(conn, _MAX_ENDED)
             )
             drill_count = len(incidents.load_open(conn, drill=True))
+            event_count = incidents.count_events(conn, suppressed=False)
+        loud = [incident for incident in open_incidents if not incident.suppressed]
         return {
             "open": open_rows,
-            "more": len(open_incidents) - len(open_rows),
+            "groups": group_rows(open_rows) if len(matched) > MAX_CARDS else [],
+            "matched": len(matched),
+            "totals": {
+                "open": len(open_incidents),
+                "incidents": len(loud),
+                "events": event_count,
+                "by_priority": count_by_priority(loud),
+            },
+            "choices": list_choices(open_incidents, _MAX_CHOICES),
             "ended": ended_rows,
             "drills": drill_count,
         }
@@ -103,6 +139,7 @@ class Views:
         with app.database.read() as conn:
             details = app.incidents.describe(conn, incident_id, now)
             similar_incidents = incident_rows.find_similar(conn, app.rules.catalog, details.record.incident)
+            neighbours = _find_neighbours(details.record.incident, incidents.load_open(conn))
         members = details.record.members
         graph = app.rules.current.diagnosis_inputs(app.system_state.build_facts(now)).graph
         affected_components = {alert.component for alert in members}
@@ -113,6 +150,8 @@ class Views:
             "why": details.explanation,
             "graph": build_neighbourhood(members, graph, self._worst_statuses()),
             "similar": similar_incidents,
+            "draft": self._draft_entry(details.record.incident, members),
+            "neighbours": neighbours,
             "button": verify_probe.button if verify_probe is not None else None,
             "remedies": [
                 remedy
@@ -120,6 +159,21 @@ class Views:
                 if remedy["component"] in affected_components
             ],
         }
+
+    def _draft_entry(self, incident: Incident, members: Sequence[Alert]) -> str | None:
+        """Draft a catalog entry for an incident whose root has none; None where it has one."""
+        if self._app.rules.catalog.get(incident.root.code) is not None:
+            return None
+        lead = next((alert for alert in members if alert.role is Role.ROOT), None)
+        sample = lead.sample if lead is not None else None
+        fault = UncoveredFault(
+            incident.root.code,
+            sample.message if sample else None,
+            incident.severity.value,
+            1,
+            incident.opened_at,
+        )
+        return format_entry(fault.draft_entry(self._app.rules.catalog))
 
     def _worst_statuses(self) -> dict[str, Status]:
         """The worst of each component."""
@@ -253,6 +307,32 @@ class Views:
     def list_audit_entries(self, limit: int) -> list[dict[str, Any]]:
         with self._app.database.read() as conn:
             return [{**row, "at": format_time(row["at"])} for row in audit.list_entries(conn, limit)]
+
+
+def _find_neighbours(incident: Incident, open_incidents: Sequence[Incident]) -> list[dict[str, Any]]:
+    """Find other open incidents that began within a minute of this one, the nearest first."""
+    others = [other for other in open_incidents if other.stored_id != incident.stored_id]
+    distances = [(abs((other.opened_at - incident.opened_at).total_seconds()), other) for other in others]
+    near = sorted(
+        (pair for pair in distances if pair[0] <= _NEIGHBOUR_S), key=lambda pair: (pair[0], pair[1].row_id)
+    )
+    return [
+        {
+            "id": str(other.row_id),
+            "title": other.title,
+            "priority": other.priority.value,
+            "seconds": round(distance),
+        }
+        for distance, other in near[:_MAX_ENDED]
+    ]
+
+
+def group_rows(rows: Sequence[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Group rows by their service, the group with the most urgent row first."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row["group"], []).append(row)
+    return list(groups.items())
 
 
 def _matches_words(entry: Entry, words: list[str]) -> bool:

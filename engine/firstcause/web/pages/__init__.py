@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from firstcause.web.pages import (
     api_docs,
+    bulk,
     catalog,
     health,
     incident,
@@ -21,6 +22,7 @@ from firstcause.web.pages import (
 router = APIRouter(include_in_schema=False)
 for _area in (
     overview,
+    bulk,
     incident,
     silences,
     health,

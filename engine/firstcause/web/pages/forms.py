@@ -24,8 +24,17 @@ if TYPE_CHECKING:
     from fastapi.responses import HTMLResponse
     from starlette.responses import Response
 
+SILENCE_LENGTHS = (
+    ("30m", "30 minutes"),
+    ("2h", "2 hours"),
+    ("8h", "8 hours"),
+    ("1d", "a day"),
+    ("7d", "a week"),
+)
+"""How long a silence may last, as the forms offer it."""
+
 _MAX_FORM_BYTES = 64 * 1024
-_MAX_FIELDS = 50
+_MAX_FIELDS = 250
 _MAX_VALUE_LENGTH = 10_000
 
 
@@ -33,7 +42,7 @@ _MAX_VALUE_LENGTH = 10_000
 class FormField:
     """One field of a form.
 
-    kind: text, area, password or choice. choices: (value, label) pairs of a choice.
+    kind: text, area, password, hidden or choice. choices: (value, label) pairs of a choice.
     """
 
     name: str

@@ -6,11 +6,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response  # noqa: TC002
 
 from firstcause.core.incidents.debug_report import as_text
+from firstcause.core.incidents.incident_filter import IncidentFilter
 from firstcause.core.text.durations import parse_duration
 from firstcause.errors import IntakeError
 from firstcause.web import svg
 from firstcause.web.dependencies import AppDep, ViewsDep, utc_now
 from firstcause.web.pages.forms import (
+    SILENCE_LENGTHS,
     ActorDep,
     ConfirmForm,
     FormDep,
@@ -23,14 +25,8 @@ from firstcause.web.pages.rendering import render
 
 router = APIRouter(prefix="/incidents/{number}")
 
-_SILENCE_LENGTHS = (
-    ("30m", "30 minutes"),
-    ("2h", "2 hours"),
-    ("8h", "8 hours"),
-    ("1d", "a day"),
-    ("7d", "a week"),
-)
 _MAX_SHOWN_ALERTS = 50
+_MAX_MERGE_CHOICES = 100
 _MAX_SHOWN_PARTS = 10
 
 
@@ -109,7 +105,7 @@ def ask_silence(number: str, request: Request, app: AppDep) -> HTMLResponse:
     root_label = ", ".join(str(value) for value in root.values() if value)
     text = f"No notifications about {root_label} meanwhile. The incident stays visible and keeps counting."
     fields = (
-        FormField("for", "Duration", "2h", kind="choice", choices=_SILENCE_LENGTHS),
+        FormField("for", "Duration", "2h", kind="choice", choices=SILENCE_LENGTHS),
         FormField("comment", "Why", kind="area"),
         *actor_field(request),
     )
@@ -127,7 +123,7 @@ def ask_silence(number: str, request: Request, app: AppDep) -> HTMLResponse:
 @router.post("/silence")
 def silence(number: str, request: Request, app: AppDep, actor: ActorDep, fields: FormDep) -> Response:
     length = fields.get("for", "")
-    if length not in dict(_SILENCE_LENGTHS):
+    if length not in dict(SILENCE_LENGTHS):
         msg = f"{length!r} is not a duration that the form offers"
         raise IntakeError(msg)
     app.silences.create(
@@ -138,6 +134,31 @@ def silence(number: str, request: Request, app: AppDep, actor: ActorDep, fields:
         comment=fields.get("comment") or None,
     )
     return redirect_back(request, _incident_url(number), actor)
+
+
+@router.get("/merge")
+def ask_merge(number: str, request: Request, app: AppDep) -> HTMLResponse:
+    incident_url = _incident_url(number)
+    answer = app.incidents.search_incidents(IncidentFilter(), "open", _MAX_MERGE_CHOICES)
+    choices = tuple(
+        (one["id"], f"#{one['id']} {one['title']}") for one in answer["incidents"] if one["id"] != number
+    )
+    fields = (
+        FormField("into", "Its cause", kind="choice", choices=choices, required=True),
+        FormField("reason", "Why", kind="area"),
+        *actor_field(request),
+    )
+    text = "This incident is an effect of another one: it becomes part of that one, and so do later errors."
+    title = f"Merge: {_load_title(app, number)}"
+    form = ConfirmForm(title, text, f"{incident_url}/merge", "Merge", incident_url, fields)
+    return render_form(request, form)
+
+
+@router.post("/merge")
+def merge(number: str, request: Request, app: AppDep, actor: ActorDep, fields: FormDep) -> Response:
+    into = fields.get("into", "")
+    app.incidents.merge(number, into, utc_now(), actor, fields.get("reason") or None)
+    return redirect_back(request, _incident_url(into), actor)
 
 
 @router.get("/resolve")

@@ -94,6 +94,11 @@ def validate_web_link(url: object) -> str | None:
     return text if parts.scheme in {"http", "https"} and parts.netloc else None
 
 
+def find_link_host(url: object) -> str:
+    """Return where a link leads, as "status.example.org"."""
+    return urlsplit(str(url or "")).netloc.rpartition("@")[2].removeprefix("www.")
+
+
 def format_percent(share: float) -> str:
     return f"{share:.0%}"
 
@@ -123,7 +128,8 @@ def asset_url(name: str) -> str:
 
 
 _environment.filters.update(
-    utc=format_utc, iso=format_iso, web_link=validate_web_link, percent=format_percent, number=format_number,
+    utc=format_utc, iso=format_iso, web_link=validate_web_link,
+    link_host=find_link_host, percent=format_percent, number=format_number,
     some=join_first, plural=pluralize,
     path=lambda text: quote(str(text), safe=""),
 )  # fmt: skip
