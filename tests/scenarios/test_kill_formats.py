@@ -47,7 +47,7 @@ def test_what_each_format_reported_survives_a_kill(tmp_path: Path) -> None:
     pytest.importorskip("opentelemetry.proto")
     store_url = f"sqlite:///{tmp_path}/firstcause.db"
     (tmp_path / "config.toml").write_text(
-        f'[store]\nurl = "{store_url}"\n[rules.thresholds]\nregression_floor = 1000000\n"
+        f'[store]\nurl = "{store_url}"\n[rules.thresholds]\nregression_floor = 1000000\n'
         "[intake]\nmax_uncatalogued_per_service = 1000\n"
     )
     sent: set[str] = set()

@@ -133,7 +133,7 @@ def create_lenient_model(base: type[BaseModel]) -> type[BaseModel]:
     return create_model("IncomingEvent", __base__=base, **fields)
 
 
-def create_strict_struct(*, forbid_unknown_fields: bool) -> type[Struct]:
+def create_strict_struct(*, forbid_unknown_fields: bool = True) -> type[Struct]:
     """Make the msgspec struct of an event to be stored as it came; other fields are refused or skipped."""
     return msgspec.defstruct(
         "StrictEvent",
