@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.timeout(600)  # a process that loads the rules for each test, on a busy machine
 def test_the_tests_of_each_kind_pass(tmp_path: Path) -> None:
     packages = []
     for kind in PluginKind:

@@ -16,16 +16,16 @@ from firstcause.testing import (
     Host,
     HttpSink,
     SmtpSink,
-    firstcause_host,
     http_sink,
     make_notification,
+    plugin_host,
     smtp_sink,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["firstcause_host", "http_sink", "smtp_sink"]
+__all__ = ["http_sink", "plugin_host", "smtp_sink"]
 
 
 def module(**hooks: object) -> types.ModuleType:
@@ -34,12 +34,12 @@ def module(**hooks: object) -> types.ModuleType:
     return made
 
 
-def test_a_report_is_an_incident_and_a_message(firstcause_host: Callable[..., Host]) -> None:
+def test_a_report_is_an_incident_and_a_message(plugin_host: Callable[..., Host]) -> None:
     @hookimpl
     def firstcause_facts() -> list[SuppliedFact]:
         return [SuppliedFact("weather", {"rain": True}, id="sky")]
 
-    host = firstcause_host(module(firstcause_facts=firstcause_facts))
+    host = plugin_host(module(firstcause_facts=firstcause_facts))
     incident = host.report("SHOP_CLOSED", tenant="acme")
     assert (incident["root"]["code"], incident["status"]) == ("SHOP_CLOSED", "open")
     host.recorded.failures.append(DeliveryError("busy", retry_after=10))
@@ -49,15 +49,15 @@ def test_a_report_is_an_incident_and_a_message(firstcause_host: Callable[..., Ho
     assert host.states[1].usage["firstcause_facts"].calls > 0
 
 
-def test_a_problem_fails_the_test_unless_it_is_expected(firstcause_host: Callable[..., Host]) -> None:
+def test_a_problem_fails_the_test_unless_it_is_expected(plugin_host: Callable[..., Host]) -> None:
     @hookimpl
     def firstcause_probes() -> list[Probe]:
         return [Probe("p", "c", lambda: Reading(status=Status.UP), "C_DOWN", interval=0)]
 
     plugin = module(firstcause_probes=firstcause_probes)
     with pytest.raises(FirstcauseError, match="mine: firstcause_probes returned a Probe with wrong fields"):
-        firstcause_host(plugin)
-    assert len(firstcause_host(plugin, strict=False).problems) == 1
+        plugin_host(plugin)
+    assert len(plugin_host(plugin, strict=False).problems) == 1
 
 
 def test_the_sinks_keep_what_they_get(

@@ -130,10 +130,10 @@ import $module
 from firstcause.testing import Host
 
 
-def test_too_many_files_are_an_incident(firstcause_host: Callable[..., Host], tmp_path: Path) -> None:
+def test_too_many_files_are_an_incident(plugin_host: Callable[..., Host], tmp_path: Path) -> None:
     folder = tmp_path / "jobs"
     folder.mkdir()
-    host = firstcause_host($module, name="$name", config={"path": str(folder), "max_waiting": 1})
+    host = plugin_host($module, name="$name", config={"path": str(folder), "max_waiting": 1})
     assert host.run_probe("$name")["status"] == "UP"
     for number in range(3):
         (folder / str(number)).touch()
@@ -144,8 +144,8 @@ def test_too_many_files_are_an_incident(firstcause_host: Callable[..., Host], tm
     assert incident["root"]["code"] == "${CODE}_DOWN"
 
 
-def test_without_a_folder_there_is_no_probe(firstcause_host: Callable[..., Host]) -> None:
-    assert firstcause_host($module, name="$name").problems == []
+def test_without_a_folder_there_is_no_probe(plugin_host: Callable[..., Host]) -> None:
+    assert plugin_host($module, name="$name").problems == []
 """
 
 _NOTIFIER = '''\
@@ -209,8 +209,8 @@ from firstcause.testing import Host, HttpSink, make_notification
 from pydantic import SecretStr
 
 
-def test_an_incident_is_sent(firstcause_host: Callable[..., Host], http_sink: HttpSink) -> None:
-    host = firstcause_host(
+def test_an_incident_is_sent(plugin_host: Callable[..., Host], http_sink: HttpSink) -> None:
+    host = plugin_host(
         $module,
         name="$name",
         config={"url": http_sink.url, "token": "a-secret-word"},
@@ -261,15 +261,15 @@ import $module
 from firstcause.testing import Host
 
 
-def test_a_notification_names_the_owner(firstcause_host: Callable[..., Host]) -> None:
-    host = firstcause_host($module, name="$name", config={"owners": {"shop": "payments"}})
+def test_a_notification_names_the_owner(plugin_host: Callable[..., Host]) -> None:
+    host = plugin_host($module, name="$name", config={"owners": {"shop": "payments"}})
     host.report("${CODE}_BROKEN", service="shop")
     (notification,) = host.deliver()
     assert notification.owner == "payments"
 
 
-def test_an_unknown_service_has_none(firstcause_host: Callable[..., Host]) -> None:
-    host = firstcause_host($module, name="$name", config={"owners": {"shop": "payments"}})
+def test_an_unknown_service_has_none(plugin_host: Callable[..., Host]) -> None:
+    host = plugin_host($module, name="$name", config={"owners": {"shop": "payments"}})
     host.report("${CODE}_BROKEN", service="other")
     assert host.deliver()[0].owner is None
 """
@@ -320,10 +320,10 @@ def test_the_file_is_a_fact_while_it_exists(tmp_path: Path) -> None:
     assert (fact.id, fact.fields) == ("$name", {"component": "shop"})
 
 
-def test_firstcause_takes_it(firstcause_host: Callable[..., Host], tmp_path: Path) -> None:
+def test_firstcause_takes_it(plugin_host: Callable[..., Host], tmp_path: Path) -> None:
     file = tmp_path / "maintenance"
     file.write_text("shop")
-    host = firstcause_host($module, name="$name", config={"file": str(file)})
+    host = plugin_host($module, name="$name", config={"file": str(file)})
     host.report("${CODE}_BROKEN")
     (state,) = [state for state in host.states if state.name == "$name"]
     assert state.usage["firstcause_facts"].calls > 0
@@ -393,8 +393,8 @@ from firstcause.testing import Host
 BODY = b'{"problems": [{"id": 7, "name": "DiskFull", "level": "critical", "text": "97 % full"}, {"id": 8}]}'
 
 
-def test_a_problem_is_an_incident_and_a_broken_one_costs_none(firstcause_host: Callable[..., Host]) -> None:
-    host = firstcause_host($module, name="$name")
+def test_a_problem_is_an_incident_and_a_broken_one_costs_none(plugin_host: Callable[..., Host]) -> None:
+    host = plugin_host($module, name="$name")
     (event,) = host.post("$name", BODY)
     assert event.message == "97 % full"
     (incident,) = host.incidents("open")
@@ -402,9 +402,9 @@ def test_a_problem_is_an_incident_and_a_broken_one_costs_none(firstcause_host: C
 
 
 @pytest.mark.parametrize("body", [b"", b"hello", b"[1]", b'{"problems": 3}'])
-def test_anything_else_is_refused_in_words(firstcause_host: Callable[..., Host], body: bytes) -> None:
+def test_anything_else_is_refused_in_words(plugin_host: Callable[..., Host], body: bytes) -> None:
     with pytest.raises(IntakeError):
-        firstcause_host($module, name="$name").post("$name", body)
+        plugin_host($module, name="$name").post("$name", body)
 """
 
 _REMEDY = '''\
@@ -453,14 +453,14 @@ import $module
 from firstcause.testing import Host
 
 
-def test_it_does_what_its_plan_says(firstcause_host: Callable[..., Host], tmp_path: Path) -> None:
+def test_it_does_what_its_plan_says(plugin_host: Callable[..., Host], tmp_path: Path) -> None:
     folder = tmp_path / "scratch"
     folder.mkdir()
     (folder / "a").touch()
     config = $module.Config(folder=str(folder))
     (remedy,) = $module.firstcause_remedies(config)
     assert remedy.plan() == f"delete 1 files in {folder}"
-    host = firstcause_host($module, name="$name", config={"folder": str(folder)})
+    host = plugin_host($module, name="$name", config={"folder": str(folder)})
     assert host.run_remedy("$name") == "deleted 1 files"
     assert list(folder.iterdir()) == []
 """
@@ -529,7 +529,7 @@ from firstcause import Event, IntakeResult
 from firstcause.testing import Host
 
 
-def test_a_packet_is_an_event(firstcause_host: Callable[..., Host]) -> None:
+def test_a_packet_is_an_event(plugin_host: Callable[..., Host]) -> None:
     events: list[Event] = []
     stop = threading.Event()
 
@@ -545,7 +545,7 @@ def test_a_packet_is_an_event(firstcause_host: Callable[..., Host]) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(b"DiskFull 97 % full", sock.getsockname())
         thread.join(20)
-    host = firstcause_host($module, name="$name")
+    host = plugin_host($module, name="$name")
     host.take(*events)
     assert [incident["root"]["code"] for incident in host.incidents("open")] == ["DISK_FULL"]
 """
@@ -572,8 +572,8 @@ import $module
 from firstcause.testing import Host
 
 
-def test_the_cause_is_found_below_its_effect(firstcause_host: Callable[..., Host]) -> None:
-    host = firstcause_host($module, name="$name")
+def test_the_cause_is_found_below_its_effect(plugin_host: Callable[..., Host]) -> None:
+    host = plugin_host($module, name="$name")
     host.report("${CODE}_SLOW", service="shop")
     incident = host.report("${CODE}_DISK_FULL", service="shop")
     assert len(host.incidents("open")) == 1

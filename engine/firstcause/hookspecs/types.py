@@ -17,8 +17,8 @@ from firstcause.core.reading import Reading
 MIN_INTERVAL_S = 0.1
 """Seconds: a probe that runs more often would do nothing else."""
 
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\s/](?:[^/\x00-\x1f]*[^\s/])?$")]
-"""The name of a probe, notifier, remedy or listener: a word or several, without a slash."""
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(?:[^\x00-\x1f]*\S)?$")]
+"""The name of a probe, notifier, remedy or listener: on one line, without blanks at its ends."""
 
 Check = Callable[[], Reading]
 Send = Callable[[Notification], str | None]

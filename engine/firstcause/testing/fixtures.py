@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def firstcause_host(tmp_path: Path) -> Iterator[Callable[..., Host]]:
-    """Make a host with a plugin in it: `firstcause_host(module, name="queue", config={...})`.
+def plugin_host(tmp_path: Path) -> Iterator[Callable[..., Host]]:
+    """Make a host with a plugin in it: `plugin_host(module, name="queue", config={...})`.
 
     The arguments are those of `firstcause.testing.Host`, without its folder.
     """

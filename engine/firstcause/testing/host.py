@@ -209,5 +209,5 @@ def _name_plugin(module: Any) -> str:
 
 def _build_settings(folder: Path, settings: Mapping[str, Any]) -> FixedSettings:
     notify = {"routes": [{"name": "test", "notifiers": [RECORDED]}], **settings.get("notify", {})}
-    values = {"store": {"url": f"sqlite:///{folder / 'firstcause.db'}"}, "folder": folder}
-    return FixedSettings.model_validate(values | settings | {"notify": notify})
+    store = {"url": f"sqlite:///{folder / 'firstcause.db'}"}
+    return FixedSettings.model_validate({"store": store, "folder": folder, **settings, "notify": notify})
