@@ -352,7 +352,8 @@ def _become_fresh_process(request: Mapping[str, Any], descriptors: Sequence[int]
     sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8")
     sys.stdout = _open_text(1, "strict")
     sys.stderr = _open_text(2, "backslashreplace")
-    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
+    # What a fresh interpreter keeps besides.
+    vars(sys).update(__stdin__=sys.stdin, __stdout__=sys.stdout, __stderr__=sys.stderr)
 
 
 def _list_path_folders(environment: Mapping[str, str]) -> list[str]:

@@ -67,7 +67,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
+def page(context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A tab. Whatever the browser complains of (a script that is refused, a file that is not there) fails."""
     tab = context.new_page()
     complaints: list[str] = []
@@ -76,7 +76,10 @@ def page(context: BrowserContext) -> Iterator[Page]:
     )
     tab.on("pageerror", lambda error: complaints.append(str(error)))
     yield tab
-    assert [each for each in complaints if "ERR_CONNECTION_REFUSED" not in each] == []
+    # What the daemon says of it: read now, as the next tests use the same daemon.
+    scene = request.node.funcargs.get("scene")
+    log = (scene.folder / "daemon.log").read_text() if isinstance(scene, Scene) else "no daemon of its own"
+    assert [text for text in complaints if "ERR_CONNECTION_REFUSED" not in text] == [], log
 
 
 @dataclass
