@@ -35,7 +35,7 @@ def serve_stage(
     """Serve a stage until the block ends.
 
     tables: what the plugins' [plugins] tables hold, by module name. store_url: None for SQLite in the folder.
-    limits: of connections; None for those of the daemon. plugin_timeout: seconds for one call of a hook.
+    limits: of connections; None for those that the daemon has. plugin_timeout: seconds for a hook's call.
     """
     stage = Stage(store_url or f"sqlite:///{folder}/x.db", folder, **settings)
     if plugin_timeout is not None:
