@@ -46,7 +46,7 @@ class Rulebase:
     inference: Inference
     depends_on: Mapping[str, tuple[str, ...]]
     islands: Mapping[str, int] = field(default_factory=dict)
-    chances: LearnedChances = LearnedChances()
+    chances: LearnedChances = field(default_factory=LearnedChances)
     _wanted_facts: dict[tuple[str, tuple[tuple[str, Scalar], ...]], bool] = field(
         default_factory=dict, repr=False, compare=False
     )

@@ -14,8 +14,8 @@ from firstcause.core.grouping.parts import PartPolicy
 from firstcause.core.root_cause.learned_chances import LearnedChances
 from firstcause.core.root_cause.ranking import Weights
 from firstcause.core.root_cause.signals import Signals
-from firstcause.core.topology.names import NamePolicy
 from firstcause.core.text.similarity import MIN_SCORE
+from firstcause.core.topology.names import NamePolicy
 from firstcause.errors import Mistake, RuleFileError
 from firstcause.inference.language import PlacedRule
 from firstcause.inference.patterns import compile_matcher
