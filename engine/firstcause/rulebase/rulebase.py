@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -77,10 +77,13 @@ class Rulebase:
         extra_edges = tuple(
             (str(fact["component"]), str(fact["on"])) for fact in facts if _is_dependency(fact)
         )
+        weights = self.book.weights
+        if self.chances.storms:
+            weights = replace(weights, crowd=weights.learned_crowd)
         return DiagnosisInputs(
             self._graph_with(extra_edges),
             self.book.signals,
-            self.book.weights,
+            weights,
             names=self.book.names,
             islands=self.islands,
             causes=self.graph,
