@@ -9,9 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 DOC = Path(__file__).parents[2] / "docs" / "first-day.md"
 
 
+@pytest.mark.timeout(600)
 def test_every_step_of_the_first_day_runs(tmp_path: Path) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", DOC.read_text(), re.DOTALL)
     environment = os.environ | {

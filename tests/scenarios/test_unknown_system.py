@@ -32,7 +32,7 @@ def test_unknown_errors_at_unknown_services_and_tenants_are_one_message(stages: 
 
 def test_texts_lead_from_the_callers_to_a_full_disk_under_another_name(stages: Callable[..., Stage]) -> None:
     stage = stages()
-    refused = 'OperationalError: connection to server at "pg-main" (10.0.3.17), port 5432 failed: Connection refused'
+    refused = 'connection to server at "pg-main" (10.0.3.17), port 5432 failed: Connection refused'
     full = "ERROR:  could not extend file: No space left on device"
     stage.take(0, stage.event(0, message=refused, service="stock"))
     stage.take(2, stage.event(2, message="502 Bad Gateway for url: http://stock:8080/", service="web"))

@@ -1,4 +1,4 @@
-"""Reads who calls whom from Compose files, Kubernetes manifests and Backstage catalogs, as a rule file to review."""
+"""Reads who calls whom from Compose files, Kubernetes manifests and Backstage catalogs, as a rule file."""
 
 from __future__ import annotations
 
@@ -18,17 +18,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MAX_BYTES = 10_000_000
+_MAX_YAML_ALIASES = 10_000
+_MAX_VISITED = 100_000
+"""Values of one document that are looked at: aliases can make few bytes a huge tree."""
 _WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "Pod"}
 _BACKSTAGE_KINDS = {"Component", "API", "Resource", "System"}
 _HOST_SETTING = re.compile(
-    r"(?:^|[_-])(?:hosts?|addr(?:ess)?|url|uri|endpoint|server|servers|dsn|broker|brokers)\Z", re.I
+    r"(?:^|[_-])(?:hosts?|addr(?:ess)?|url|uri|endpoint|server|servers|dsn|broker|brokers)\Z", re.IGNORECASE
 )
 _HOST_VALUE = re.compile(r"(?:\w[\w+.-]*://)?(?:[^/\s@]*@)?([A-Za-z0-9][\w.-]*?)(?::\d+)?(?:[/?,].*)?")
 
 
 @dataclass
 class ImportedTopology:
-    """What files say. calls: (caller, callee) -> the file that says it. aliases: component -> further names."""
+    """What files say.
+
+    calls: (caller, callee) -> the file that says it. aliases: component -> further names.
+    """
 
     components: set[str] = field(default_factory=set)
     calls: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -42,7 +48,7 @@ class ImportedTopology:
     def render(self) -> str:
         """Render a rule file with each call and the place that says it."""
         lines = [
-            "# Written by `firstcause topology import`. Review it, then put it into a folder of [rules] paths.",
+            "# Written by `firstcause topology import`. Review it, then put it into [rules] paths.",
             "component: imported-topology",
         ]
         by_caller: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -101,7 +107,7 @@ def _read_documents(path: Path) -> list[dict[str, Any]]:
         if len(content) > _MAX_BYTES:
             msg = f"{path}: larger than 10 MB; split the file"
             raise ConfigError(msg)
-        if content.count(b"*") > 1000 and content.count(b"&") > 20:
+        if content.count(b"*") > _MAX_YAML_ALIASES:
             msg = f"{path}: too many YAML aliases; write the values out"
             raise ConfigError(msg)
         loaded = list(yaml.load_all(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
@@ -111,7 +117,8 @@ def _read_documents(path: Path) -> list[dict[str, Any]]:
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         where = getattr(error, "problem_mark", None)
         place = f"{path}:{where.line + 1}" if where is not None else str(path)
-        msg = f"{place}: no valid YAML ({getattr(error, 'problem', None) or type(error).__name__}); correct the file"
+        problem = getattr(error, "problem", None) or type(error).__name__
+        msg = f"{place}: no valid YAML ({problem}); correct the file"
         raise ConfigError(msg) from error
     documents: list[dict[str, Any]] = []
     for item in loaded:
@@ -212,15 +219,7 @@ def _read_manifest(topology: ImportedTopology, document: Mapping[str, Any], sour
         for setting, value in _iter_settings(spec):
             _note_setting(topology, name, setting, value, source)
     elif kind == "Service":
-        selector = spec.get("selector")
-        labels = selector if isinstance(selector, dict) else {}
-        workload = labels.get("app") or labels.get("app.kubernetes.io/name")
-        if isinstance(workload, str) and workload != name:
-            topology.aliases[workload].add(name)
-        if isinstance(spec.get("externalName"), str):
-            topology.add_call(
-                name, to_component_name(spec["externalName"]) or name, f"{source}, externalName"
-            )
+        _read_service(topology, name, spec, source)
     elif kind == "Ingress":
         for backend in _iter_values(spec, "service", "serviceName"):
             callee = backend.get("name") if isinstance(backend, dict) else backend
@@ -228,6 +227,16 @@ def _read_manifest(topology: ImportedTopology, document: Mapping[str, Any], sour
                 topology.add_call(name, callee, f"{source}, Ingress")
     elif kind == "NetworkPolicy":
         _read_network_policy(topology, name, spec, source)
+
+
+def _read_service(topology: ImportedTopology, name: str, spec: Mapping[str, Any], source: str) -> None:
+    selector = spec.get("selector")
+    labels = selector if isinstance(selector, dict) else {}
+    workload = labels.get("app") or labels.get("app.kubernetes.io/name")
+    if isinstance(workload, str) and workload != name:
+        topology.aliases[workload].add(name)
+    if isinstance(spec.get("externalName"), str):
+        topology.add_call(name, to_component_name(spec["externalName"]) or name, f"{source}, externalName")
 
 
 def _read_network_policy(topology: ImportedTopology, name: str, spec: Mapping[str, Any], source: str) -> None:
@@ -250,7 +259,7 @@ def _iter_settings(spec: object) -> Iterator[tuple[str, object]]:
 def _iter_values(tree: object, *names: str) -> Iterator[Any]:
     """Yield the values of these keys, wherever they are in a tree."""
     queue, visited = [tree], 0
-    while queue and visited < 100_000:
+    while queue and visited < _MAX_VISITED:
         visited += 1
         node = queue.pop()
         if isinstance(node, dict):

@@ -32,8 +32,8 @@ def diagnose(
 
     FILE (- for stdin) has one JSON object a line with `id`, `edges` ([caller, callee]) and `alerts` (service,
     kind, t, count, score, detail). With --history, past storms with their `root` teach how often each kind of
-    alert means nothing at its component. The output has one JSON object a line with the services as `ranked`, the
-    most likely root and why. Lines that cannot be read are named on stderr and skipped; the exit code is
+    alert means nothing at its component. The output has one JSON object a line with the services as `ranked`,
+    the most likely root and why. Lines that cannot be read are named on stderr and skipped; the exit code is
     then 2.
     """
     from firstcause.simulation.diagnose import Diagnoser

@@ -65,8 +65,8 @@ def _print_edges(edges: list[dict[str, Any]]) -> None:
         return
     for edge in edges:
         age = "" if edge["age_s"] is None else f", seen {_format_age(edge['age_s'])} ago"
-        line = f"{edge['caller']} -> {edge['callee']}  {edge['source']}{age}, {edge['confidence']:.0%}: {edge['why']}"
-        echo(single_line(line))
+        known = f"{edge['source']}{age}, {edge['confidence']:.0%}: {edge['why']}"
+        echo(single_line(f"{edge['caller']} -> {edge['callee']}  {known}"))
 
 
 def _format_age(seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -49,7 +49,7 @@ class Rulebase:
     inference: Inference
     depends_on: Mapping[str, tuple[str, ...]]
     islands: Mapping[str, int] = field(default_factory=dict)
-    chances: LearnedChances = LearnedChances()
+    chances: LearnedChances = field(default_factory=LearnedChances)
     _wanted_facts: dict[tuple[str, tuple[tuple[str, Scalar], ...]], bool] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -91,10 +91,13 @@ class Rulebase:
         extra_edges = tuple(
             (str(fact["component"]), str(fact["on"])) for fact in facts if _is_dependency(fact)
         )
+        weights = self.book.weights
+        if self.chances.storms:
+            weights = replace(weights, crowd=weights.learned_crowd)
         return DiagnosisInputs(
             self._graph_with(extra_edges),
             self.book.signals,
-            self.book.weights,
+            weights,
             names=self.book.names,
             islands=self.islands,
             causes=self.graph,

@@ -73,7 +73,7 @@ def calls_of(events: Iterable[Event], names: Collection[str]) -> set[tuple[str, 
 
 
 def _list_named_calls(events: Iterable[Event]) -> set[tuple[str, str]]:
-    """List the failed calls that texts name; see `core.topology.targets`. Of one batch a few texts are read."""
+    """List the failed calls that texts name; see `core.topology.targets`. A few texts of a batch are read."""
     texts = {
         (event.service, event.message, last_line(event.stack))
         for event in itertools.islice(events, _MAX_READ_EVENTS)

@@ -1,4 +1,4 @@
-"""How often each kind of alert is there without a fault at its component, learned from storms whose root is known.
+"""How often each kind of alert is there without a fault at its component, learned from past storms.
 
 Only confirmed roots teach: those that a person, a probe or a trace named. What the diagnosis itself concluded
 does not, since a component that often is the root would then unlearn itself.
@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from firstcause.core.model import Frozen
 from firstcause.core.text.words import split_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 PRIOR_STORMS = 5.0
 """Storms that the share in the rule files counts for."""

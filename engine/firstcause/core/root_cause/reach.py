@@ -42,17 +42,14 @@ class Reach:
     def _compare(self, cause: Place, effect: Place) -> Nearness:
         if cause.component is None or effect.component is None or not (cause.named and effect.named):
             return Nearness.UNKNOWN
-        if cause.component == effect.component or cause.host is not None and self._is_on(effect, cause.host):
+        is_on_host = cause.host is not None and self._is_on(effect, cause.host)
+        if cause.component == effect.component or is_on_host:
             return Nearness.NEAR
         if self._has_path(cause.component, effect.component):
             return Nearness.NEAR
-        if cause.bound:
-            return Nearness.APART
-        if cause.host and effect.host:
-            return Nearness.APART
-        if cause.component in self._graph and effect.component in self._graph:
-            return Nearness.APART
-        return Nearness.UNKNOWN
+        both_placed = cause.component in self._graph and effect.component in self._graph
+        is_apart = cause.bound or both_placed or (cause.host is not None and effect.host is not None)
+        return Nearness.APART if is_apart else Nearness.UNKNOWN
 
     def _is_on(self, place: Place, host: str) -> bool:
         return place.host == host or host in self._places.hosts.get(str(place.component), ())

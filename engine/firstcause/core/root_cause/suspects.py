@@ -50,10 +50,10 @@ class DiagnosisInputs:
     graph: ComponentGraph
     signals: Signals
     weights: Weights
-    names: NamePolicy = NamePolicy()
+    names: NamePolicy = field(default_factory=NamePolicy)
     islands: Mapping[str, int] = field(default_factory=dict)
     components: frozenset[str] = frozenset()
-    chances: LearnedChances = LearnedChances()
+    chances: LearnedChances = field(default_factory=LearnedChances)
     causes: CauseGraph = field(default_factory=lambda: CauseGraph({}))
 
     def is_symptom(self, code: str) -> bool:

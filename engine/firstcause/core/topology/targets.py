@@ -31,14 +31,20 @@ _FAILURES = tuple(
         rf"\b(?:for|fetching|calling|requesting) url:? ['\"<]?(?:{_SCHEMES})://(?:[^/\s:@]+:[^/\s@]*@)?{_HOST}",
         rf"\bupstream:? ['\"]?(?:{_SCHEMES})://{_HOST}",
         rf"\bjdbc:[a-z0-9]+(?::[a-z]+)?:(?:thin:@)?//?(?:[^/\s@]*@)?{_HOST}",
-        rf"\b(?:amqps?|rediss?|postgres(?:ql)?|mysql|mariadb|mongodb(?:\+srv)?|nats|kafka)"
-        rf"(?:\+\w+)?://(?:[^/\s@]*@)?{_HOST}",
-        rf"\b(?:get|post|put|patch|delete|head|request to|requesting|calling|fetch(?:ing)?)"
-        rf" ['\"<]?https?://(?:[^/\s:@]+:[^/\s@]*@)?{_HOST}",
+        (
+            rf"\b(?:amqps?|rediss?|postgres(?:ql)?|mysql|mariadb|mongodb(?:\+srv)?|nats|kafka)"
+            rf"(?:\+\w+)?://(?:[^/\s@]*@)?{_HOST}"
+        ),
+        (
+            rf"\b(?:get|post|put|patch|delete|head|request to|requesting|calling|fetch(?:ing)?)"
+            rf" ['\"<]?https?://(?:[^/\s:@]+:[^/\s@]*@)?{_HOST}"
+        ),
         rf"\bdial (?:tcp|udp)[46]? {_HOST}:\d+",
         rf"\b(?:ECONNREFUSED|ETIMEDOUT|ECONNRESET|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH) {_HOST}",
-        rf"\b(?:connect(?:ing|ion)?|reconnect(?:ing)?) (?:to|with) (?:server |host |broker |node )?"
-        rf"['\"/]?{_HOST}['\"]?(?::| port |, port )\d+",
+        (
+            rf"\b(?:connect(?:ing|ion)?|reconnect(?:ing)?) (?:to|with) (?:server |host |broker |node )?"
+            rf"['\"/]?{_HOST}['\"]?(?::| port |, port )\d+"
+        ),
         rf"\bcould not resolve (?:host|hostname):? ['\"]?{_HOST}",
         rf"\bMySQL server on ['\"]{_HOST}['\"]",
         rf"\bUnknownHostException: {_HOST}",
@@ -48,9 +54,9 @@ _FAILURES = tuple(
         rf"\bcluster (?:name )?['\"]?outbound\|\d+\|[^|]*\|{_HOST}",
     )
 )
-_NOT_NAMES = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "server", "host", "the", "a", "database", "tcp"})
+_NOT_NAMES = frozenset({"localhost", "server", "host", "the", "a", "database", "tcp"})
 _HINT = re.compile(
-    r"://|host|lookup|connect|dial|econn|etimed|enotfound|eai_again|resolve|upstream|outbound", re.I
+    r"://|host|lookup|connect|dial|econn|etimed|enotfound|eai_again|resolve|upstream|outbound", re.IGNORECASE
 )
 _LAST_LINE = re.compile(r"[^\s][^\n]*\Z")
 
@@ -90,7 +96,8 @@ def _search(text: str) -> Iterator[Target]:
         for matched in pattern.finditer(text):
             groups = matched.groupdict()
             host = groups["host"].lower().rstrip(".")
-            if host not in _NOT_NAMES and not host.isdigit():
+            is_own = host in _NOT_NAMES or host.startswith(("127.", "0."))
+            if not is_own and not host.isdigit():
                 yield Target(host, groups.get("address"))
 
 
