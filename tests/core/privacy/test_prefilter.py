@@ -53,6 +53,7 @@ fields = {
     "message": texts,
     "id": texts,
     "time": times,
+    "sent_at": times,
     "severity": st.sampled_from(["WARNING", "error", "Critical", "cRiT"]),
     "tenant": texts | st.none(),
     "service": texts | st.none(),
