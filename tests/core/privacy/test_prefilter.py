@@ -172,7 +172,7 @@ def test_what_it_cannot_read_is_left_to_the_other(body: bytes) -> None:
         {"code": "A", "details": {str(number): 1 for number in range(MAX_FIELDS + 1)}},
         {"code": "A", "details": {"a": [1] * (MAX_FIELDS + 1)}},
         {"code": "A", "tags": {str(number): "1" for number in range(MAX_FIELDS + 1)}},
-        {"code": "A", "details": {"a": {"b": {"c": {"d": {"e": {"f": {"g": 1}}}}}}}},
+        {"code": "A", "details": {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": 1}}}}}}}}},
         {"code": "A", "details": {"x" * (MAX_TEXT_LENGTH + 1): 1}},
         {"code": "A", "region": "x" * (MAX_TEXT_LENGTH + 1)},
         {"code": "A", "region": {"a": {"b": {"c": {"d": {"e": {"f": {"g": 1}}}}}}}},
