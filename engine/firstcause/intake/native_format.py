@@ -170,7 +170,9 @@ def build_event(value: object, now: datetime, new_id: Callable[[], str], limit: 
         msg = "time: out of range, or the event is nested too deeply"
         raise IntakeError(msg, 422) from None
     fields = dict(incoming.__dict__)
-    time, extra_details = correct_event_time(fields["time"] or now, now, fields["sent_at"])
+    # A time of ours is not corrected by the sender's clock.
+    sent_at = fields["sent_at"] if fields["time"] is not None else None
+    time, extra_details = correct_event_time(fields["time"] or now, now, sent_at)
     fields["id"] = build_scoped_id(fields["id"], fields["service"], fields["tenant"]) or new_id()
     fields["time"] = time
     fields["details"] = {**(fields["details"] or {}), **(incoming.model_extra or {}), **extra_details}

@@ -57,8 +57,10 @@ def read_plain_event(value: object, now: datetime, new_id: Callable[[], str]) ->
         if not is_acceptable(incoming):
             return None
         sent_at = _parse_time(incoming.sent_at)
-        sent_time = _parse_time(incoming.time) or now
-        time, extra_details = correct_event_time(sent_time, now, sent_at)
+        sent_time = _parse_time(incoming.time)
+        time, extra_details = (
+            correct_event_time(sent_time, now, sent_at) if sent_time is not None else (now, {})
+        )
         values: dict[str, Any] = {
             "id": build_scoped_id(incoming.id, incoming.service, incoming.tenant) or new_id(),
             "time": time,
