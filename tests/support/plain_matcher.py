@@ -141,7 +141,7 @@ def fulfilled(test: Any, value: Any, named: dict[str, Fact]) -> bool:
     return all(_holds(word, limit, value, named) for word, limit in test.items())
 
 
-def _holds(word: str, limit: Any, value: Any, named: dict[str, Fact]) -> bool:
+def _holds(word: str, limit: Any, value: Any, named: dict[str, Fact]) -> bool:  # noqa: PLR0911 - one line a form
     if isinstance(limit, str) and limit.startswith("$") and "." in limit:
         limit = {"of": limit}
     if isinstance(limit, dict):

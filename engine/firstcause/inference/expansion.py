@@ -34,9 +34,14 @@ def expand_rules(rules: Sequence[PlacedRule]) -> list[PlacedRule]:
 
 
 def expand_rule(rule: Rule) -> list[Rule]:
-    """Return the plain rules that a rule stands for: more than one where `when` has `any`."""
+    """Return the plain rules that a rule stands for: more than one where `when` has `any`.
+
+    A rule with a mistake in these words (see `check_short_words`) is returned as it is.
+    """
     patterns = (*rule.when.values(), *rule.unless.values())
-    if not any(word in pattern.root for pattern in patterns for word in SHORT_WORDS):
+    if not any(word in pattern.root for pattern in patterns for word in SHORT_WORDS) or any(
+        check_short_words(rule)
+    ):
         return [rule]
     unless = {
         (name if len(options) == 1 else f"{name}.{ANY}.{number}"): option

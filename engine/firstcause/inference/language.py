@@ -146,7 +146,7 @@ def split_reference(reference: str) -> tuple[str, str]:
 
 
 def _condition_tag(value: object) -> str:
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple) and all(isinstance(option, dict | Pattern) for option in value):
         return "alternatives"
     return "comparison" if isinstance(value, dict | Comparison) else "literal"
 
@@ -169,7 +169,7 @@ class Pattern(RootModel[dict[str, Condition]]):
 
     @property
     def kind(self) -> str:
-        return str(self.root["kind"])
+        return str(self.root.get("kind"))
 
 
 class RootCause(Frozen):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firstcause.collector import pause_collector
-from firstcause.core.facts import clock_fact
 from firstcause.core.incidents.flapping import FlapPolicy
 from firstcause.core.root_cause.attribution import manual_verdict
 from firstcause.health.system_state import ReplayedFacts
@@ -134,8 +133,6 @@ class IncidentEvaluator:
         facts = self.system_state.build_facts(now)
         if isinstance(self.system_state.fact_source, ReplayedFacts):
             return facts
-        if self.rulebase.wants_fact("clock", {}):
-            facts = [*facts, clock_fact(now, self.rulebase.timezone, self.rulebase.holidays)]
         return [*facts, *collect_facts(conn, active, self.plugins, now, self.learned_ttl_s)]
 
 

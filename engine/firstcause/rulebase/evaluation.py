@@ -37,7 +37,10 @@ def collect_common_facts(
     active: Iterable[Alert],
     now: datetime,
 ) -> list[Fact]:
-    """Collect the facts that all scopes share: the given ones, and the history where a rule looks at it."""
+    """Collect the facts that all scopes share: the given ones, the clock, and the history, if rules look."""
+    has_clock = any(fact["kind"] == "clock" for fact in base_facts)
+    if rulebase.wants_fact("clock", {}) and not has_clock:
+        base_facts = [*base_facts, facts.clock_fact(now, rulebase.timezone, rulebase.holidays)]
     if "history" not in rulebase.inference.kinds:
         return list(base_facts)
     histories = alerts.load_history(conn, {alert.code for alert in active})

@@ -13,7 +13,7 @@ from firstcause.core.grouping.fingerprint import UNCATALOGUED
 from firstcause.core.model import Priority, Revenue, TenantScope
 from firstcause.core.text.spelling import suggest_nearest
 from firstcause.inference.compiler import validate_rule
-from firstcause.inference.expansion import expand_rule
+from firstcause.inference.expansion import check_short_words, expand_rule
 from firstcause.inference.language import ORDERINGS, Comparison, Condition, Pattern, Rule
 from firstcause.inference.patterns import compile_pattern, describe_difference, is_impossible
 from firstcause.inference.variables import find_placeholders, parse_reference
@@ -222,6 +222,8 @@ def _check_aliases(item: SourceItem[Rule], _codes: set[str]) -> Iterator[Mistake
 
 
 def _check_conditions(item: SourceItem[Rule], codes: set[str]) -> Iterator[Mistake]:
+    if any(check_short_words(item.value)):
+        return  # These mistakes are reported already, and the fields are not known before they are mended.
     for part, alias, pattern in _iter_patterns(item.value):
         kind = pattern.root.get("kind")
         for name, condition in pattern.root.items():

@@ -97,12 +97,14 @@ def _judge(
         *_compare_verdicts(placed_test.test, rulebase),
     )
     explanation: tuple[str, ...] = ()
+    fired = frozenset(record.fired)
     if mismatches:
+        simulator.evaluate_again()
         explanation = (
             *_explain_result(incidents, simulator.notifications),
             *_explain_near_misses(placed_test, record, rulebase),
         )
-    return RuleTestResult(placed_test, mismatches, explanation, frozenset(record.fired))
+    return RuleTestResult(placed_test, mismatches, explanation, fired)
 
 
 def _compare_fired(expect: Expect, fired: Collection[str]) -> Iterator[Mismatch]:

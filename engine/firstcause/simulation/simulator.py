@@ -90,6 +90,7 @@ class Simulator:
         self._flap_policy = rulebase.book.from_thresholds(FlapPolicy, FLAPPING_PREFIX)
         self._app = Application(settings, host, rulebase)
         self._app.database.prepare()
+        self._ended_at: datetime | None = None
 
     @property
     def database(self) -> Database:
@@ -116,7 +117,13 @@ class Simulator:
                 self._app.pipeline.triage_all(step.now)
             previous_time = step.now
         if previous_time is not None:
-            self._advance_to(previous_time, previous_time + self._settle_time if until is None else until)
+            self._ended_at = previous_time + self._settle_time if until is None else until
+            self._advance_to(previous_time, self._ended_at)
+
+    def evaluate_again(self) -> None:
+        """Evaluate the rules on the state at the end of the last run, with the counts as they are then."""
+        if self._ended_at is not None:
+            self._app.pipeline.reevaluate(self._ended_at)
 
     def _advance_to(self, since: datetime | None, until: datetime) -> None:
         """Let time pass: deliver due notifications, and evaluate rules when their verdicts may change.
