@@ -2,8 +2,7 @@
 # A line of Apache's access log whose user agent has a quote, which Apache writes as \\", was expected to yield
 # the whole agent.
 # apache-log-parser 1.7.0 ends the field at the quote, raises nothing, and keeps the backslash.
-# The quote in a request's path ends its URL in the same way, so that its status is read right but its address is not.
-# A filter by agent or by path, such as one for a scanner that puts quotes into both, sees the harmless first part.
+# A filter by agent, such as one for a scanner that puts quotes into it, sees the harmless first part.
 set -euo pipefail
 T=$(mktemp -d)
 trap 'rm -rf "$T"' EXIT

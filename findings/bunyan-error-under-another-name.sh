@@ -17,7 +17,7 @@ const release = (name) => console.log(name, JSON.parse(require('fs').readFileSyn
 release('bunyan');
 const bunyan = require('bunyan');
 const lines = [];
-const log = bunyan.createLogger({ name: 'shop', streams: [{ stream: { write: (line) => lines.push(JSON.parse(line)) } }] });
+const log = bunyan.createLogger({ name: 'shop', serializers: bunyan.stdSerializers, streams: [{ stream: { write: (line) => lines.push(JSON.parse(line)) } }] });
 log.error({ err: new Error('refused') }, 'not paid');
 log.error({ error: new Error('refused') }, 'not paid');
 log.error({ err: new AggregateError([new Error('refused')], 'all failed') }, 'not paid');

@@ -3,7 +3,7 @@
 # as the library takes numbers in words ("five minutes").
 # human-interval 2.0.1, by which the job queue Agenda reads how often a job runs, makes 0 of the first
 # and three hours of the second. "5 min" and "1h" are NaN, not an error.
-# A job "every an hour" is due at once, again and again, and a silence or a timeout of that length is none.
+# A wait or a timeout of "an hour" is none at all.
 set -euo pipefail
 T=$(mktemp -d)
 trap 'rm -rf "$T"' EXIT

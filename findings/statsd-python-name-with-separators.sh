@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A metric name that holds the protocol's own separators, as one made of an error or a URL does (http:500|checkout),
-# was expected to be cleaned, as the clients for Node and Datadog's own do with some of it, or to be refused.
+# was expected to be cleaned or to be refused.
 # statsd 4.0.1 sends it as it is, so a server reads another name, value and type, or drops the line;
 # a value of set() with a line end becomes two metrics.
 # A count for one odd error name is missing or lands in a metric of another name, while the call succeeds.
