@@ -31,7 +31,8 @@ class PgBouncer(Server):
     def prepare(self) -> None:
         (self.folder / "users").write_text('"postgres" ""\n')
         (self.folder / "ini").write_text(
-            f"[databases]\n* = host=127.0.0.1 port={self._server_port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+            f"[databases]\n* = host=127.0.0.1 port={self._server_port}\n"
+            "[pgbouncer]\nlisten_addr = 127.0.0.1\n"
             f"listen_port = {self.port}\nunix_socket_dir =\nauth_type = trust\n"
             f"auth_file = {self.folder / 'users'}\npool_mode = transaction\ndefault_pool_size = 3\n"
             f"max_client_conn = {self._max_clients}\nadmin_users = postgres\n"

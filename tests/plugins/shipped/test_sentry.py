@@ -10,6 +10,7 @@ import random
 import socket
 import subprocess
 import sys
+import zlib
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -478,3 +479,29 @@ def test_no_shape_makes_it_fail(sent: dict[str, Any]) -> None:
 def test_no_bytes_make_it_fail(body: bytes) -> None:
     with suppress(IntakeError):
         Parser(Config()).parse_envelope(body, {})
+
+
+def test_a_logging_error_that_comes_as_event_and_as_log_is_one_occurrence() -> None:
+    parser = Parser(Config())
+    event = {
+        "event_id": "a" * 32, "level": "error", "logentry": {"formatted": "payment 12 failed"},
+        "contexts": {"trace": {"trace_id": "b" * 32}}, "tags": {"tenant": "acme"},
+    }  # fmt: skip
+    logs = {"items": [
+        {"body": "payment 12 failed", "level": "error", "trace_id": "b" * 32},
+        {"body": "payment 12 failed", "level": "error", "trace_id": "b" * 32},
+        {"body": "another", "level": "error", "trace_id": "b" * 32},
+    ]}  # fmt: skip
+    body = b"{}"
+    for kind, payload in (("event", event), ("log", logs)):
+        text = json.dumps(payload).encode()
+        body += b"\n" + json.dumps({"type": kind, "length": len(text)}).encode() + b"\n" + text
+    result = parser.parse_envelope(body, {})
+    assert [each.message for each in result.events] == ["payment 12 failed", "payment 12 failed", "another"]
+    assert result.ignored["log of an event"] == 1, "an event speaks for one log only"
+
+
+def test_a_body_of_raven_node_is_unpacked() -> None:
+    packed = base64.b64encode(zlib.compress(json.dumps({"message": "from raven"}).encode()))
+    (event,) = Parser(Config()).parse_store_event(packed, {}).events
+    assert event.message == "from raven"

@@ -454,3 +454,14 @@ def test_the_exception_of_a_line_is_not_a_program() -> None:
     for text in ("java.lang.IllegalStateException: no rate", "ValueError: bad"):
         event = read(f"<11>Nov 25 12:00:00 web1 {text}")
         assert (event.service, event.message, event.details["host"]) == (None, text, "web1")
+
+
+def test_postgresqls_numbered_lines_are_one_error_and_its_error_counts() -> None:
+    joiner = MessageJoiner(Parser(Config()))
+    head = "<132>Nov 25 12:00:00 db1 postgres[77]: "
+    lines = ["[6-1] ERROR:  relation x does not exist", "[6-2] STATEMENT:  SELECT 1", "[7-1] ERROR:  other"]
+    for line in lines:
+        joiner.add_message((head + line).encode(), "s", "10.0.0.1", NOW, by_stream=False)
+    first, second = joiner.take_ready(None).events
+    assert (first.message, first.stack) == ("ERROR:  relation x does not exist", "STATEMENT:  SELECT 1")
+    assert second.message == "ERROR:  other"
