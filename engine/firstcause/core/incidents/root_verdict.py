@@ -1,7 +1,7 @@
-"""The reason that an incident's root was told with, which stays when the incident is over.
+"""The reason why an incident has its root, which stays when the incident is over.
 
 An error ends piece by piece: the variable is set again before the probe is UP, so that for a moment only a
-weak rule speaks. Whoever reads the incident afterwards wants the reason that was true while it lasted.
+weak rule speaks. A reader of the incident wants the reason that was true while it lasted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def keep_root_verdict(before: Incident | None, after: Incident, verdicts: Iterable[Verdict]) -> Incident:
     """Return the incident with the strongest verdict about its root, of now or of before.
 
-    before: the incident that it continues; one that was resolved, or had another root, begins anew.
+    before: the incident that it continues; one that was resolved, or had another root, begins afresh.
     verdicts: those about its root alerts now.
     """
     is_same = before is not None and before.status is IncidentStatus.OPEN and before.fault == after.fault

@@ -1,4 +1,4 @@
-"""What a message says of an incident besides its title: where, the raw line, whom it hits; nothing twice."""
+"""What a message says in addition to its title: where, the raw line, whom it hits; and nothing twice."""
 
 from __future__ import annotations
 

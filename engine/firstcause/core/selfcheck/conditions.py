@@ -356,7 +356,7 @@ def _check_routes(context: CheckContext) -> Iterator[Condition]:
         elif all(member.is_log for member in usable) and not any(member.failure for member in members):
             yield Condition(
                 code="FIRSTCAUSE_NOTIFIED_BY_LOG_ONLY",
-                # Whoever wrote a route with the console alone has decided so.
+                # A route with the console alone is somebody's decision.
                 level=Level.NOTICE if route.is_configured else Level.INCOMPLETE,
                 part="notifications",
                 about=route.name,
