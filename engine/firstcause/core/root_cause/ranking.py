@@ -38,8 +38,9 @@ class Weights:
     """Weights of the ranking, apart from the kinds of signal; rule files set them as `thresholds`.
 
     hop: share of a signal's chance that is left after one more step in the graph.
-    crowd: how fast more evidence of one kind counts less. learned_crowd: the same where past storms taught how
-        often alerts mean nothing, so that one that means something weighs more than many that do not.
+    crowd: how fast more evidence of one kind counts less.
+    learned_crowd: the same where past storms taught how often alerts mean nothing, so that one that means
+        something weighs more than many that do not.
     silence: nats that a suspect without an alert of its own loses.
     quiet: nats that such a suspect loses for each healthy caller.
     early: share that is left of evidence that began more than `skew` seconds before the suspect's own.
