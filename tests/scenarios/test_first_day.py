@@ -31,6 +31,7 @@ def find_commands() -> list[list[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_from_an_empty_folder_to_a_message_about_an_error_of_ones_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
