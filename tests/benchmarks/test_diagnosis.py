@@ -169,7 +169,7 @@ def answer(cases: Sequence[Case], history: Sequence[Case] = ()) -> dict[str, dic
 
 
 def share_of_single(answers: dict[str, dict[str, Any]]) -> float:
-    single = [each["incidents"] == each["notifications"] == 1 for each in answers.values()]
+    single = [bool(answer["incidents"] == answer["notifications"] == 1) for answer in answers.values()]
     return sum(single) / len(single)
 
 
@@ -203,7 +203,7 @@ def test_noisy_systems_with_and_without_history(record: Recorder, new_cases: lis
     for system in sorted({case["system"] for case in new_cases}):
         own = [case for case in new_cases if case["system"] == system]
         plain = answer(own)
-        taught = {}
+        taught: dict[str, dict[str, Any]] = {}
         for case in own:
             taught |= answer([case], [other for other in own if other["id"] != case["id"]])
         for name, answers in (("without history", plain), ("with history", taught)):

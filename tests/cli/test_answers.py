@@ -10,7 +10,6 @@ import pytest
 from firstcause.app.answers import PluginList, StatusAnswer
 from firstcause.core.catalog import Entry
 from firstcause.core.incidents.debug_report import DebugReport
-from firstcause.core.model import Frozen
 from firstcause.health.answers import (
     CheckAnswer,
     DiffAnswer,

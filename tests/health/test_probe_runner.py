@@ -9,8 +9,8 @@ import pytest
 from firstcause.core.model import Status
 from firstcause.core.reading import Reading
 from firstcause.health.probe_runner import MAX_ABANDONED_CHECKS, ProbeRunner
-from firstcause.plugins.thread_leaks import MAX_LEAKED_THREADS
 from firstcause.hookspecs.types import Probe
+from firstcause.plugins.thread_leaks import MAX_LEAKED_THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import builtins
-import sys
 import resource
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firstcause.inference import rule_group, rule_sets
+from firstcause.inference.durable_engine import EngineLimitError, RuleSet
 from firstcause.inference.engine import Inference
 from firstcause.inference.language import PlacedRule, Rule
 from support.plain_matcher import brute_force, facts, rules
@@ -22,11 +23,16 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 
-WORLD: list[Fact] = [
-    *(
+
+def make_alerts(count: int) -> list[Fact]:
+    return [
         {"kind": "alert", "id": f"a{number}", "code": f"CODE_{number}", "count": number}
-        for number in range(9)
-    ),
+        for number in range(count)
+    ]
+
+
+WORLD: list[Fact] = [
+    *make_alerts(9),
     {"kind": "silence", "id": "s1", "code": "CODE_1", "alert": "a1"},
     {"kind": "edge", "id": "e1", "cause": "a2", "effect": "a3"},
 ]
@@ -130,14 +136,14 @@ def test_a_set_that_is_too_full_all_the_same_is_halved(monkeypatch: pytest.Monke
 def test_a_rule_that_the_engine_refuses_alone_does_not_stop_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class RefusingSet(rule_group.RuleSet):
+    class RefusingSet(RuleSet):
         def __init__(self, definitions: Any) -> None:
             super().__init__(definitions)
             self._is_refused = "1" in definitions
 
         def run(self, facts: Any) -> Any:
             if self._is_refused:
-                raise rule_group.EngineLimitError("error code: 303")
+                raise EngineLimitError("error code: 303")
             return super().run(facts)
 
     monkeypatch.setattr(rule_group, "RuleSet", RefusingSet)

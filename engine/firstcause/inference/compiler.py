@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from firstcause.core.model import Fact, FactValue, VerdictKind
 from firstcause.inference.expansion import check_short_words, expand_rule
-from firstcause.inference.language import SUBJECT_KINDS, Cascade, Comparison, Condition, Pattern, Rule
+from firstcause.inference.language import (
+    SUBJECT_KINDS,
+    Cascade,
+    Comparison,
+    Condition,
+    Pattern,
+    Rule,
+    expect_literal,
+)
 from firstcause.inference.patterns import compile_pattern, is_impossible
 from firstcause.inference.predicates import Predicate, compile_predicate, equality_key
 from firstcause.inference.relations import has_relations
@@ -196,7 +204,7 @@ def _test_order(test: tuple[str, str | int]) -> bool:
 def _compile_test(kind: str, name: str, test: Condition, vocabulary: Vocabulary) -> tuple[str, str | int]:
     if isinstance(test, Comparison):
         return vocabulary.encode_test(kind, name, test), 1
-    return vocabulary.encode_field(kind, name), vocabulary.encode_value(test)
+    return vocabulary.encode_field(kind, name), vocabulary.encode_value(expect_literal(test))
 
 
 def validate_rule(rule: Rule) -> list[Problem]:

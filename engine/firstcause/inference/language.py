@@ -159,6 +159,13 @@ Condition = Annotated[
 ]
 
 
+def expect_literal(test: Condition) -> Literal:
+    """Return the literal that a condition is, if it is no comparison, in a rule that was expanded."""
+    if isinstance(test, Comparison | tuple):
+        raise TypeError("a comparison or alternatives, not a literal: expand the rule first")
+    return test
+
+
 class Pattern(RootModel[dict[str, Condition]]):
     """A pattern for one fact: its `kind` and tests of its fields, all of which must hold.
 

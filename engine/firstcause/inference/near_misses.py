@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from firstcause.inference.expansion import expand_rules
-from firstcause.inference.language import Comparison, Condition, Pattern, PlacedRule, Relation
+from firstcause.inference.language import Comparison, Condition, Pattern, PlacedRule, Relation, expect_literal
 from firstcause.inference.predicates import compile_predicate, equality_key
 from firstcause.inference.relations import compute_limit, relation_holds
 from firstcause.inference.variables import format_value, parse_reference
@@ -132,8 +132,8 @@ def _find_failures(
         elif isinstance(test, Comparison):
             yield from _find_unmet_parts(test, value, location)
             yield from _find_unmet_relations(test, value, location, matched)
-        elif equality_key(value) != equality_key(test):
-            yield FailedCondition(location, format_value(test), _format_actual(value))
+        elif equality_key(value) != equality_key(expect_literal(test)):
+            yield FailedCondition(location, format_value(expect_literal(test)), _format_actual(value))
 
 
 def _find_unmet_parts(
@@ -192,7 +192,7 @@ def _shortfall_cost(condition: FailedCondition) -> float:
 def format_condition(test: Condition) -> str:
     """Format a condition in words: `> 5`, `one of a, b`."""
     if not isinstance(test, Comparison):
-        return format_value(test)
+        return format_value(expect_literal(test))
     parts = [f"{_LIMITS[word]} {limit:g}" for word, limit in test.limits.items()]
     parts += [
         f"{_LIMITS.get(relation.operator, 'not')} {format_relation(relation)}" for relation in test.relations

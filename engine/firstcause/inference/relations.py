@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from firstcause.inference.language import Comparison, Pattern, Relation, Rule
 from firstcause.inference.predicates import compile_predicate, equality_key
@@ -45,7 +45,7 @@ def compute_limit(relation: Relation, matched: Mapping[str, Fact]) -> float | No
     return other * relation.times + relation.plus
 
 
-def _is_number(value: FactValue) -> bool:
+def _is_number(value: FactValue) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
-from firstcause.inference.language import Comparison, Condition, Literal, Pattern, Rule
+from firstcause.inference.language import Comparison, Condition, Literal, Pattern, Rule, expect_literal
 from firstcause.inference.predicates import compile_predicate, equality_key
 from firstcause.inference.variables import parse_reference
 
@@ -127,4 +127,4 @@ def could_match(tests: Mapping[str, Condition], known_fields: Mapping[str, Liter
 def _test_holds(test: Condition, value: Literal) -> bool:
     if isinstance(test, Comparison):
         return compile_predicate(test)(value)
-    return parse_reference(test) is not None or equality_key(test) == equality_key(value)
+    return parse_reference(test) is not None or equality_key(expect_literal(test)) == equality_key(value)

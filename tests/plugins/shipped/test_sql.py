@@ -315,6 +315,7 @@ def test_a_database_behind_a_pooler_is_up_until_the_pooler_is_full(postgres: Pos
         watched = probe(pooler.url)
         for _ in range(6):
             assert watched.check().status is Status.UP
+        assert watched.close is not None
         watched.close()
         with psycopg.connect(pooler.url), psycopg.connect(pooler.url):
             full = watched.check()

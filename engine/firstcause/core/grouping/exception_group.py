@@ -66,8 +66,8 @@ def _read_members(stack: str) -> Iterator[str]:
     yield from _read_python_members(lines)
     for match in _DOTNET_MEMBER.finditer(stack):
         yield _DOTNET_END.sub("", match[1])
-    if match := _NODE_MEMBERS.search(stack):
-        yield from (member[1] for member in _NODE_MEMBER.finditer(match[1]))
+    if members := _NODE_MEMBERS.search(stack):
+        yield from (member[1] for member in _NODE_MEMBER.finditer(members[1]))
 
 
 def _read_python_members(lines: Sequence[str]) -> Iterator[str]:
