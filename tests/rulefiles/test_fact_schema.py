@@ -58,7 +58,7 @@ def test_a_fact_is_flat_and_without_fields_that_have_no_value() -> None:
     ).to_fact()
     assert fact == {
         "kind": "alert", "id": "a", "state": "active", "code": "X", "title": "t", "severity": "CRITICAL",
-        "parts": 1, "catalogued": False, "count": 1, "tenants_hit": 0, "age_s": 0.0,
+        "parts": 1, "catalogued": False, "count": 1, "tenants_hit": 0, "age_s": 0.0, "quiet_s": 0.0,
     }  # fmt: skip
     # Words are plain text: to rules, a value of an enum's own type would equal no literal.
     assert type(fact["severity"]) is str

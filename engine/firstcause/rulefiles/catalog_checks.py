@@ -396,7 +396,7 @@ def _check_test(item: SourceItem[RuleTest], codes: set[str]) -> Iterator[Mistake
     defined_codes = codes | {step.event.code for step in test.given if step.event and step.event.code}
     for index, step in enumerate(test.given):
         code = step.event.code if step.event else None
-        if code is None or code in known_codes or (code in named and not suggest_nearest(code, codes)):
+        if code is None or code in known_codes or code in named:
             continue
         yield item.build_mistake(
             ("given", index, "event", "code"), _format_unknown_event_code(code, suggest_nearest(code, codes))

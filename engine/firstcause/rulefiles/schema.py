@@ -202,4 +202,5 @@ def _allow_thresholds(part: Any) -> Any:
         return part
     if part.get("type") in {"number", "integer", "array"}:
         return {"anyOf": [part, _THRESHOLD_REFERENCE]}
-    return {key: _allow_thresholds(value) for key, value in part.items()}
+    # Not `oneOf`: the name of a threshold looks like a field of a fact too.
+    return {"anyOf" if key == "oneOf" else key: _allow_thresholds(value) for key, value in part.items()}
