@@ -47,7 +47,9 @@ _MAX_SHOWN = 5
 @click.argument("text", nargs=-1)
 @json_option
 @pass_context
-def list_incidents(ctx: Context, *, text: tuple[str, ...], limit: int, as_json: bool, **chosen: Any) -> None:
+def list_incidents(
+    ctx: Context, /, *, text: tuple[str, ...], limit: int, as_json: bool, **chosen: Any
+) -> None:
     """List incidents: open ones first, by priority, then the newest.
 
     With TEXT, only those whose title, code, service or company has every word of it.
