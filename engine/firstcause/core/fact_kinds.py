@@ -239,9 +239,7 @@ class LinkFact(TypedFact):
     signal: Annotated[str, Doc("signal of the other alert")]
     confidence: Annotated[float, Doc("of the suspect, 0 to 1")]
     codes_known: Annotated[bool, Doc("whether the catalog has both codes, so that its `causes` decide")]
-    joins: Annotated[
-        bool, Doc("whether the other alert is no cause of its own, so it needs no incident of its own")
-    ]
+    joins: Annotated[bool, Doc("whether the other alert needs no incident of its own")]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -129,8 +129,14 @@ def identify(
 
 
 def _match_alert_name(event: Event, catalog: Catalog) -> Entry | None:
-    """Find the entry of an alert rule: its name says what it is about, as a message does."""
+    """Find the entry of an alert rule: its name says what it is about, as a message does.
+
+    What an exporter reports is about another component, which mostly has said it itself before: a known code
+    would make the exporter the root.
+    """
     labels = event.details.get("labels")
+    if isinstance(labels, dict) and (event.service or "").endswith("exporter"):
+        return None
     name = labels.get("alertname") if isinstance(labels, dict) else None
     if not isinstance(name, str) and event.message and event.code:
         is_name = event.message.replace("_", "").lower() == event.code.replace("_", "").lower()

@@ -157,7 +157,7 @@ def join_storms(
     """Join storms that began together where nothing says that they are apart.
 
     Two parts of a graph that the site wrote down are apart. So is what is about a host on which nothing else
-    fails, unless so much fails that this is no coincidence.
+    fails, unless so much fails that chance does not explain it.
     """
     ordered = sorted(storms, key=lambda storm: _storm_order(evidence, storm))
     joined: list[_JoinedStorm] = []

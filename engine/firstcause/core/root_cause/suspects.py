@@ -57,7 +57,7 @@ class DiagnosisInputs:
     causes: CauseGraph = field(default_factory=lambda: CauseGraph({}))
 
     def is_symptom(self, code: str) -> bool:
-        """Whether so much can cause the code that, unexplained, it is no cause of its own."""
+        """Whether so much can cause the code that, unexplained, it needs no incident of its own."""
         return len(self.causes.find_causes(code)) >= self.weights.symptom_causes
 
 
@@ -428,7 +428,7 @@ def _link_facts(
             if effect.fingerprint == root_alert.fingerprint or not effect.active:
                 continue
             both_known = root_alert.catalogued and effect.catalogued and root_alert.code != SILENT_CODE
-            # What many things cause, and what the root's own error looks like at its callers, is no cause.
+            # What many things cause, and the root's own error at its callers, needs no incident of its own.
             joins = not effect.catalogued or evidence[index].symptom or root_alert.code == effect.code
             joins = joins or evidence[index].host is not None
             joins = joins and not (both_known and effect.code in causes.find_causes(root_alert.code))

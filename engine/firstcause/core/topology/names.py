@@ -26,7 +26,7 @@ _KIND_SUFFIX = re.compile(
 
 
 def shorten_name(name: str) -> str:
-    """Return the name, at most MAX_NAME_LENGTH characters; what is cut off is told by a digest."""
+    """Return the name, at most MAX_NAME_LENGTH characters; a digest stands for what is cut off."""
     if len(name) <= MAX_NAME_LENGTH:
         return name
     digest = hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=4).hexdigest()

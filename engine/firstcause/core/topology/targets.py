@@ -20,7 +20,7 @@ _HOST = r"(?P<host>[A-Za-z0-9_](?:[A-Za-z0-9_-]|\.(?=[A-Za-z0-9_])){0,199})"
 _IP = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _SCHEMES = r"https?|amqps?|rediss?|postgres(?:ql)?|mysql|mariadb|mongodb(?:\+srv)?|kafka|nats|grpc|tcp|ldaps?"
 
-# Each pattern is of a failure, so that a URL in passing (a docs link) is no call.
+# Each pattern is of a failure, so that a URL in passing (a docs link) does not count.
 _FAILURES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
