@@ -5,6 +5,7 @@ Nothing is sent and nothing is changed: notifiers' `send` and remedies' `run` ar
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import subprocess
@@ -141,7 +142,7 @@ class _PluginCheck:
             self._check_probe(probe, catalog)
         self._check_reprs(self._manager.notifiers())
         for remedy in self._manager.remedies():
-            self._check_text(f"remedy {remedy.name}", "plan", remedy.plan)
+            self._check_text(f"remedy {remedy.name}", "plan", inspect.unwrap(remedy.plan))
         for form in self._manager.formats():
             self._check_format(form)
         for listener in self._manager.listeners():
@@ -220,10 +221,10 @@ class _PluginCheck:
 
     def _check_reprs(self, values: Iterable[Any]) -> None:
         for value in values:
+            send = inspect.unwrap(value.send)
             self._check_repr(f"notifier {value.name}", value)
-            self._check_repr(f"notifier {value.name}", getattr(value.send, "__wrapped__", value.send))
-            owner = getattr(getattr(value.send, "__wrapped__", value.send), "__self__", None)
-            self._check_repr(f"notifier {value.name}", owner)
+            self._check_repr(f"notifier {value.name}", send)
+            self._check_repr(f"notifier {value.name}", getattr(send, "__self__", None))
 
     def _hide_secrets(self, text: str) -> str:
         for secret in self._secrets:
@@ -233,7 +234,7 @@ class _PluginCheck:
     def _check_probe(self, probe: Probe, catalog: Catalog | None) -> None:
         about = f"probe {probe.name}"
         self._check_repr(about, probe)
-        self._check_repr(about, getattr(probe.check, "__wrapped__", probe.check))
+        self._check_repr(about, inspect.unwrap(probe.check))
         if not _CODE_PATTERN.fullmatch(probe.code):
             self._add(about, f"its code {probe.code!r} is not a code", "Write it as in QUEUE_STUCK.")
         elif catalog is not None and probe.code not in catalog.entries:

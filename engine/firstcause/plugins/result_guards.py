@@ -7,7 +7,7 @@ Their time is limited where they are called: `health.probe_runner`, `notify.noti
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
+from functools import partial, update_wrapper
 from typing import TYPE_CHECKING, Any
 
 from firstcause.core.reading import Reading
@@ -32,9 +32,14 @@ if TYPE_CHECKING:
     from firstcause.plugins.plugin import Plugin
 
 
+def _wrap(guarded: partial[Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep the plugin's own function as `__wrapped__`, for `plugins check`."""
+    return update_wrapper(guarded, function, assigned=(), updated=())
+
+
 def guard_probe(plugin: Plugin, probe: Probe) -> Probe:
     """Return the probe with a check whose reading is limited."""
-    return replace(probe, check=partial(_check, plugin, probe))
+    return replace(probe, check=_wrap(partial(_check, plugin, probe), probe.check))
 
 
 def _check(plugin: Plugin, probe: Probe) -> Reading:
@@ -51,7 +56,7 @@ def guard_notifier(plugin: Plugin, notifier: Notifier) -> Notifier:
     """Return the notifier with functions whose results and errors are limited."""
     return replace(
         notifier,
-        send=partial(_call_notifier, plugin, notifier, notifier.send),
+        send=_wrap(partial(_call_notifier, plugin, notifier, notifier.send), notifier.send),
         find_sent=notifier.find_sent and partial(_call_notifier, plugin, notifier, notifier.find_sent),
         check_delivery=notifier.check_delivery and partial(_check_delivery, notifier.check_delivery),
     )
@@ -82,7 +87,9 @@ def _check_delivery(check_delivery: Callable[[str], DeliveryReport], reference: 
 def guard_remedy(plugin: Plugin, remedy: Remedy) -> Remedy:
     """Return the remedy with functions whose texts are limited."""
     return replace(
-        remedy, plan=partial(_describe, plugin, remedy.plan), run=partial(_describe, plugin, remedy.run)
+        remedy,
+        plan=_wrap(partial(_describe, plugin, remedy.plan), remedy.plan),
+        run=_wrap(partial(_describe, plugin, remedy.run), remedy.run),
     )
 
 
