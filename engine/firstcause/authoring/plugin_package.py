@@ -5,19 +5,21 @@ from __future__ import annotations
 import keyword
 import re
 from enum import StrEnum
+from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
-from firstcause.authoring import plugin_templates as templates
 from firstcause.errors import ConfigError
 from firstcause.hookspecs import API_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
-    from pathlib import Path
 
 _NAME_PATTERN = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _MAX_NAME_LENGTH = 40
+
+_TEMPLATES = Path(__file__).parent / "plugin_templates"
+"""The files of a package. `$name` and the like are filled in; `$$` is a dollar."""
 
 
 class PluginKind(StrEnum):
@@ -31,6 +33,18 @@ class PluginKind(StrEnum):
     REMEDY = "remedy"
     LISTENER = "listener"
     RULES = "rules"
+
+
+_DEPENDENCIES: dict[PluginKind, tuple[str, ...]] = {
+    PluginKind.PROBE: ("pydantic",),
+    PluginKind.NOTIFIER: ("httpx", "pydantic"),
+    PluginKind.ENRICH: ("pydantic",),
+    PluginKind.FACTS: ("pydantic",),
+    PluginKind.INTAKE: (),
+    PluginKind.REMEDY: ("pydantic",),
+    PluginKind.LISTENER: ("pydantic",),
+    PluginKind.RULES: (),
+}
 
 
 def write_plugin_package(
@@ -76,19 +90,20 @@ def _iter_files(name: str, kind: PluginKind) -> Iterator[tuple[str, str]]:
         "api": API_VERSION,
         "snake": name.replace("-", "_"),
         "CODE": name.replace("-", "_").upper(),
-        "dependencies": ", ".join(f'"{text}"' for text in ("firstcause", *templates.DEPENDENCIES[kind])),
+        "dependencies": ", ".join(f'"{text}"' for text in ("firstcause", *_DEPENDENCIES[kind])),
     }
-    sources = {
-        "pyproject.toml": templates.PYPROJECT,
-        "README.md": templates.README,
-        ".github/workflows/test.yml": templates.WORKFLOW,
-        ".gitignore": templates.GITIGNORE,
-        f"{module}/__init__.py": templates.MODULES[kind],
-        f"{module}/py.typed": "",
-        "tests/conftest.py": templates.CONFTEST,
-        f"tests/test_{module.removeprefix('firstcause_')}.py": templates.TESTS[kind],
+    templates = {
+        "pyproject.toml": "pyproject.toml",
+        "README.md": "README.md",
+        ".github/workflows/test.yml": "test.yml",
+        ".gitignore": "gitignore",
+        f"{module}/__init__.py": f"{kind}.py",
+        "tests/conftest.py": "conftest.py",
+        f"tests/test_{module.removeprefix('firstcause_')}.py": f"test_{kind}.py",
     }
     if kind is PluginKind.RULES:
-        sources[f"{module}/rules/{name}.yaml"] = templates.RULE_FILE
-    for relative, text in sources.items():
+        templates[f"{module}/rules/{name}.yaml"] = "rules.yaml"
+    for relative, template in templates.items():
+        text = (_TEMPLATES / f"{template}.txt").read_text(encoding="utf-8")
         yield relative, Template(text).substitute(values)
+    yield f"{module}/py.typed", ""
