@@ -195,6 +195,7 @@ def test_without_edges_a_storm_is_still_one_incident(
     assert scored[0] >= first_bar
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(not NEW_CASES.is_dir(), reason="the second set of recorded storms is not here")
 def test_noisy_systems_with_and_without_history(record: Recorder, new_cases: list[Case]) -> None:
     """The history of a storm is the other storms of its system."""

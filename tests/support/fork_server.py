@@ -161,6 +161,7 @@ def _connect() -> socket.socket:
                     return client
             client.close()
             assert time.monotonic() < deadline, "the fork server does not start"
+            assert not any(server.poll() for server in _started), "the fork server failed; see its output"
             _start_server(address)
 
 
@@ -230,6 +231,7 @@ def _preload() -> None:
     """Import what a daemon and commands import, and read the shipped rules."""
     import firstcause  # noqa: PLC0415
     from firstcause.plugins.manager import PluginManager  # noqa: PLC0415
+    from firstcause.plugins.plugin_thread import PluginThread  # noqa: PLC0415
     from support import shared_results  # noqa: PLC0415
 
     for module in pkgutil.walk_packages(firstcause.__path__, "firstcause."):
@@ -240,6 +242,9 @@ def _preload() -> None:
     PluginManager.load({})
     shared_results.share()
     shared_results.warm_up()
+    for thread in threading.enumerate():
+        if isinstance(thread, PluginThread):
+            thread.join()  # it ends once it has been idle for a second
     # The children's collectors need not look at all this, and so it stays shared between them.
     gc.collect()
     gc.freeze()

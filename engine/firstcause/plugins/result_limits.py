@@ -14,12 +14,14 @@ from decimal import Decimal
 from enum import Enum
 from itertools import islice
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from firstcause.core.reading import Problem, Reading
 from firstcause.errors import DeliveryError
-from firstcause.hookspecs.types import DeliveryReport, Enrichment, SuppliedFact
+
+if TYPE_CHECKING:
+    from firstcause.hookspecs.types import DeliveryReport, Enrichment, SuppliedFact
 
 MAX_HOOK_ITEMS = 500
 """Items of one hook: probes, notifiers, remedies, formats, listeners, rule folders, commands."""
@@ -142,7 +144,12 @@ def limit_enrichment(enrichment: Enrichment) -> Enrichment:
 def limit_fact(fact: SuppliedFact, budget: Budget) -> SuppliedFact:
     """Copy a fact. budget: of all facts of the plugin. LimitExceededError, TypeError."""
     budget.left_nodes = _MAX_NODES
-    return SuppliedFact(copy_value(fact.kind, budget), copy_value(fact.fields, budget))
+    return replace(
+        fact,
+        kind=copy_value(fact.kind, budget),
+        fields=copy_value(fact.fields, budget),
+        id=copy_value(fact.id, budget),
+    )
 
 
 def limit_reading(reading: Reading) -> tuple[Reading, bool]:

@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 _MAX_DESCRIPTION_LENGTH = 500
 _MAX_IDLE_THREADS = 8
+IDLE_S = 1.0
+"""Seconds after which a thread that has no call ends."""
 
 
 class CallTimeoutError(TimeoutError):
@@ -92,8 +94,18 @@ class CallThreads:
 
     def _make_calls(self, calls: queue.SimpleQueue[_Call[Any]]) -> None:
         while True:
+            try:
+                call = calls.get(timeout=IDLE_S)
+            except queue.Empty:
+                try:
+                    self._idle.remove(calls)
+                except ValueError:
+                    call = calls.get()  # it was just taken from the idle ones: its call comes
+                else:
+                    return
+            call.run()
             # Nothing of the last call stays while the next is waited for.
-            calls.get().run()
+            del call
             if len(self._idle) >= _MAX_IDLE_THREADS:
                 return
             self._idle.append(calls)
