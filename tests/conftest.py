@@ -97,6 +97,8 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith(("FIRSTCAUSE_", "TWILIO_"))]:
         if name != "FIRSTCAUSE_TEST_POSTGRES":
             monkeypatch.delenv(name)
+    # Output that no terminal shows is not wrapped.
+    monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 

@@ -57,7 +57,7 @@ def test_alerts_and_runbooks_become_part_of_the_catalog(site: Path) -> None:
         "imported 2 entries from 2 files into rules/imported/queues.yaml; 1 skipped:",
         "  src/books/broken.yml: no `groups` of alert rules in it",
     ]
-    assert run_cli_json("rules", "check", folder=site) == {"mistakes": []}
+    assert run_cli_json("rules", "check", folder=site)["mistakes"] == []
     entry = run_cli_json("catalog", "show", "QUEUE_TOO_LONG", folder=site)
     assert (entry["title"], entry["severity"], entry["component"]) == ("Queue too long", "CRITICAL", "queues")
     assert entry["fix"]["steps"] == ["Start a worker."]
@@ -96,7 +96,7 @@ def test_importing_again_changes_nothing_and_says_so(site: Path) -> None:
     (site / "src" / "queues" / "b.yml").write_text(ALERTS.replace("Queue", "Topic"))
     assert len(run_cli_json("catalog", "import", "src/queues", folder=site)["imported"]) == 2
     assert file.read_bytes().startswith(before.partition(b"tests:")[0])
-    assert run_cli_json("rules", "check", folder=site) == {"mistakes": []}
+    assert run_cli_json("rules", "check", folder=site)["mistakes"] == []
 
 
 def test_a_dry_run_writes_nothing(site: Path) -> None:
@@ -114,7 +114,7 @@ def test_into_a_rule_file_that_is_there(site: Path) -> None:
     held = yaml.safe_load(text)
     assert held["component"] == "site"
     assert [each["code"] for each in held["catalog"]] == ["SITE_DOWN", "QUEUE_TOO_LONG", "QUEUE_IDLE"]
-    assert run_cli_json("rules", "check", folder=site) == {"mistakes": []}
+    assert run_cli_json("rules", "check", folder=site)["mistakes"] == []
 
 
 def test_into_a_new_file_elsewhere_under_a_component_of_choice(site: Path) -> None:

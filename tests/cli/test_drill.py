@@ -27,8 +27,8 @@ url = "http://127.0.0.1:9/nobody-listens"
 def test_without_a_daemon_it_is_sent_and_the_command_says_that_none_runs(tmp_path: Path) -> None:
     said = run_cli("drill", folder=tmp_path).stdout
     assert "  console: sent\nroute default: sent\nno daemon runs on this store" in said
-    assert "(drill) A drill of firstcause" in run_cli("incidents", folder=tmp_path).stdout
-    assert run_cli_json("incidents", "--status", "open", folder=tmp_path) == {"incidents": []}
+    assert "(drill) FIRSTCAUSE_DRILL: A drill of firstcause" in run_cli("incidents", folder=tmp_path).stdout
+    assert run_cli_json("incidents", "--status", "open", folder=tmp_path)["incidents"] == []
 
 
 def test_the_daemon_sends_it_and_a_route_that_reaches_nobody_is_told_by_the_exit_code(tmp_path: Path) -> None:

@@ -460,7 +460,7 @@ note: Some details are omitted, run with `RUST_BACKTRACE=full` for a verbose bac
         "   at Acme.A.Go() in /src/A.cs:line 3\n   --- End of inner exception stack trace ---\n"
         "   at Acme.Start.Run() in /src/M.cs:line 3\n ---> (Inner Exception #1) Acme.BException: no b\n"
         "   at Acme.B.Go() in /src/B.cs:line 3<---\n",
-        "System.AggregateException: One or more errors occurred. (no a) (no b)",
+        "Acme.AException: no a",
         [
             "AggregateException",
             "src/M.cs:Acme.Start.Run",
@@ -472,7 +472,7 @@ note: Some details are omitted, run with `RUST_BACKTRACE=full` for a verbose bac
         ],
         [],
         [("line 3", "line 4")],
-        ("Acme.B.Go", "Acme.B.Run"),
+        ("AException: no a", "CException: no c"),
     ),
     "mono": Sample(
         "System.NullReferenceException: Object reference not set\n"
