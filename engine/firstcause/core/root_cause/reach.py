@@ -47,7 +47,9 @@ class Reach:
             return Nearness.NEAR
         if self._has_path(cause.component, effect.component):
             return Nearness.NEAR
-        both_placed = cause.component in self._graph and effect.component in self._graph
+        # Of two that are named as the catalog names them, the catalog's own word is all that is known.
+        says_more = not (cause.is_catalogs and effect.is_catalogs)
+        both_placed = says_more and cause.component in self._graph and effect.component in self._graph
         is_apart = cause.bound or both_placed or (cause.host is not None and effect.host is not None)
         return Nearness.APART if is_apart else Nearness.UNKNOWN
 

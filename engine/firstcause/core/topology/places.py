@@ -29,12 +29,14 @@ class Place(NamedTuple):
     component: None where nothing says it.
     host: of the event, None if unknown. bound: whether the alert is about that host itself.
     named: whether the event named a service or host, so that it is not only where the catalog puts the code.
+    is_catalogs: whether it named just the component of the catalog's entry, as our own probes do.
     """
 
     component: str | None
     host: str | None = None
     bound: bool = False
     named: bool = True
+    is_catalogs: bool = False
 
 
 class _RawPlace(NamedTuple):
@@ -167,5 +169,6 @@ class Places:
         """Locate an alert. Its service, else the component of its catalog entry."""
         raw = self._raw.get(alert.fingerprint) or _read_raw(alert, self._policy)
         if raw.service is not None:
-            return Place(self._groups.find(raw.service), raw.host, raw.bound)
+            is_catalogs = raw.host is None and raw.service == alert.component
+            return Place(self._groups.find(raw.service), raw.host, raw.bound, is_catalogs=is_catalogs)
         return Place(alert.component, raw.host, bound=False, named=False)
