@@ -11,7 +11,7 @@ from firstcause import Notifier
 from firstcause.daemon import supervisor
 from firstcause.daemon.supervisor import Daemon
 from support.firstcause_process import wait_until
-from support.scenario_app import Phone, Stage
+from support.scenario_app import NO_STORMS, Phone, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ class SlowPhone(Phone):
 @contextlib.contextmanager
 def run_stage(folder: Path, *phones: Phone, routes: list[dict[str, Any]]) -> Iterator[tuple[Stage, Daemon]]:
     notify = {"group_wait": 0, "routes": routes, "default_limit": {"max": 1000}}
-    stage = Stage(f"sqlite:///{folder}/x.db", folder, *phones, notify=notify)
+    stage = Stage(f"sqlite:///{folder}/x.db", folder, *phones, notify=notify, rules=NO_STORMS)
     stage.components = {}
     daemon = Daemon(stage.app)
     daemon.start()

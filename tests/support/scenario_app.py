@@ -74,6 +74,10 @@ class Phone:
         return [f"{notification.reason} {notification.code}" for notification in self.received]
 
 
+NO_STORMS = {"thresholds": {"diagnosis_join": 0}}
+"""Settings of rules with which unknown errors that begin together are incidents of their own."""
+
+
 class Stage:
     """One application, its people and its clock. Times are seconds from the start."""
 
