@@ -88,9 +88,11 @@ def _decode_binary(body: bytes, content_type: str, headers: Mapping[str, str]) -
     if not body:
         return cloud_event
     if "json" in content_type:
+        # The SDK of npm sends a plain text as JSON without its quotes.
+        if body.lstrip()[:1] in {b"{", b"["}:
+            return cloud_event | {"data": _parse_json(body, "the data")}
         with suppress(IntakeError):
             return cloud_event | {"data": _parse_json(body, "the data")}
-    # The SDK of npm sends a plain text as JSON without its quotes.
     # Without a content type the data may be anything; JSON in a text is found later.
     return cloud_event | {"data": body.decode("utf-8", "replace")}
 

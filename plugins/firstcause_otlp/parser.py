@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from firstcause import Event, IntakeError, Severity, Source, parse_items
 from firstcause_otlp.decoding import (
     Record,
@@ -51,7 +49,6 @@ _RESOURCE_TAGS = (
 )
 """Attributes of the resource that are kept as tags: which of the many instances it was."""
 
-_identity_encoder = msgspec.json.Encoder(order="sorted")
 _ENVIRONMENT_KEYS = ("deployment.environment.name", "deployment.environment")
 
 
@@ -143,7 +140,7 @@ def _parse_time(record: Mapping[str, Any]) -> datetime | None:
 def _make_event_id(record: Mapping[str, Any], attributes: Mapping[str, Any]) -> str:
     """The same for the same record, so that an exporter may try again."""
     try:
-        identity = _identity_encoder.encode((record, attributes))
+        identity = json.dumps((record, attributes), sort_keys=True, default=repr).encode()
     except (TypeError, ValueError, OverflowError):
         # Halves of surrogate pairs, and integers beyond 64 bits.
         identity = json.dumps([record, attributes], sort_keys=True, default=str).encode("utf-8", "replace")

@@ -13,7 +13,6 @@ from firstcause.rulefiles.yaml_reader import read_document
 from support.firstcause_process import run_cli
 
 FILES = sorted(shipped_path("rules").rglob("*.yaml"))
-HEAD = "# yaml-language-server: $schema=../schema.json\n"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +36,8 @@ def test_the_file_is_what_the_command_prints(tmp_path: Any) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_every_shipped_file_names_the_schema_and_fits_it(schema: Any, file: Any) -> None:
     text = file.read_text()
-    assert text.startswith(HEAD)
+    up = "../" * (len(file.relative_to(shipped_path("rules")).parts) - 1)
+    assert text.startswith(f"# yaml-language-server: $schema={up}schema.json\n")
     jsonschema.validate(data(text), schema)
 
 

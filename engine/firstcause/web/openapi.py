@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from firstcause.intake.answers import EventReceipt
@@ -25,13 +26,19 @@ def defer_schema(
     shipped rules.
     """
 
+    lock = Lock()
+
     @cache
     def build() -> dict[str, Any]:
         document = build_document()
         complete_schema(document, intake_paths)
         return document
 
-    return build
+    def build_once() -> dict[str, Any]:
+        with lock:  # those who ask at once share one document, which completing changes
+            return build()
+
+    return build_once
 
 
 def complete_schema(document: dict[str, Any], intake_paths: Mapping[str, Any]) -> None:

@@ -172,7 +172,7 @@ def test_fifty_of_them_fire_and_end_over_http(served: tuple[httpx.Client, Stage]
     )
     assert (answer.status_code, answer.json()["accepted"]) == (202, 50)
     incident = wait_until(lambda: stage.incidents("open"), "an incident")[0]
-    assert incident["root"]["code"] == "KUBE_POD_NOT_READY"
+    assert incident["root"]["code"] == "K8S_POD_NOT_READY"
     over = [each | {"status": "resolved"} for each in sent]
     client.post(path, json={HOOK: webhook(*over), DIRECT: over}[path])
     wait_until(lambda: stage.incidents("resolved"), "its end")
@@ -233,7 +233,7 @@ def test_a_real_alertmanager_tells_us_and_takes_it_back(
 
     wait_until(lambda: post(endsAt=(datetime.now(UTC) + timedelta(hours=1)).isoformat()), "Alertmanager")
     incident = wait_until(lambda: stage.incidents("open"), "an incident")[0]
-    assert incident["root"]["code"] == "KUBE_POD_NOT_READY"
+    assert incident["root"]["code"] == "K8S_POD_NOT_READY"
     wait_until(lambda: post(endsAt=(datetime.now(UTC) - timedelta(seconds=1)).isoformat()), "Alertmanager")
     wait_until(lambda: stage.incidents("resolved"), "its end")
 

@@ -122,7 +122,7 @@ def test_the_specifications_own_example_is_read_and_is_no_error() -> None:
     assert event.time.year == 2018
     assert event.details["array.attribute"] == ["many", "values"]
     assert event.details["map.attribute"] == {"some.map.key": "some value"}
-    assert event.tags["trace"] == "5B8EFFF798038103D269B633813FC60C"
+    assert event.tags["trace"] == "5b8efff798038103d269b633813fc60c"
 
 
 @pytest.mark.parametrize(

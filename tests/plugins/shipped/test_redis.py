@@ -95,7 +95,8 @@ def test_memory_evictions_and_the_slow_log(server: RedisServer) -> None:
         client.config_set("maxmemory", "12mb")
         for number in range(3):
             client.set(f"large {number}", b"x" * 2_000_000)
-        assert codes(watched.check()) == {"REDIS_OUT_OF_MEMORY"}
+        # A busy machine may be slow besides.
+        assert codes(watched.check()) - {"REDIS_SLOW"} == {"REDIS_OUT_OF_MEMORY"}
         client.config_set("maxmemory-policy", "allkeys-lru")
         assert watched.check().status is Status.UP
         for number in range(200):

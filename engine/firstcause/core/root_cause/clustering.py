@@ -206,7 +206,7 @@ class _JoinedStorm:
         )
 
     def may_take(self, other: _JoinedStorm, weights: Weights) -> bool:
-        if not (self.joinable and other.joinable):
+        if not (self.joinable and other.joinable and weights.join):
             return False
         if self.islands and other.islands and self.islands.isdisjoint(other.islands):
             return False

@@ -51,7 +51,7 @@ class Weights:
     apart: strength that a component's own sign of a cause needs to be a second root in the same storm.
     silent_callers, silent_share: how many callers, and which share of all, must fail before a silent
         component is considered the root.
-    join: seconds between alerts of one storm where no graph says that they are close.
+    join: seconds between alerts of one storm where no graph says that they are close; 0: they never are.
     join_components: components that a storm needs to take in what is about a host of its own.
     symptom_causes: causes in the catalog from which on a code is a symptom, and no cause of its own.
     own_effects: components that a mild sign of a cause must explain to be a second root.
