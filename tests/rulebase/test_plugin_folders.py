@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from firstcause import hookimpl
+from firstcause.app.application import Application
 from firstcause.config import FixedSettings
 from firstcause.errors import RuleFileError
+from firstcause.plugins.manager import PluginManager
 from firstcause.rulebase.live_rules import LiveRules
 
 if TYPE_CHECKING:
@@ -71,3 +75,37 @@ def test_a_mistake_of_the_site_is_the_sites(site: Path, tmp_path: Path) -> None:
     good = write(tmp_path / "good", ENTRY.format(component="good", code="GOOD_ONE"))
     with pytest.raises(RuleFileError, match="site"):
         load(site, good)
+
+
+def rule_on(kind: str) -> str:
+    return f"""component: stranger
+rules:
+  - id: storm-outside
+    about: x
+    when:
+      a: {{kind: alert, service: api}}
+      b: {{kind: {kind}, rain: true}}
+    then:
+      - root_cause: {{of: $a, reason: "It rains"}}
+"""
+
+
+@pytest.mark.parametrize("kind", ["weather", "alrt"])
+@pytest.mark.parametrize("supplies_facts", [True, False])
+def test_kinds_that_no_file_names_belong_to_plugins_that_supply_facts(
+    site: Path, tmp_path: Path, kind: str, *, supplies_facts: bool
+) -> None:
+    folder = write(tmp_path / "stranger", rule_on(kind))
+    hooks: dict[str, Any] = {"firstcause_rules": lambda: [folder]}
+    if supplies_facts:
+        hooks["firstcause_facts"] = lambda context: []
+    plugin = SimpleNamespace(**{name: hookimpl(hook) for name, hook in hooks.items()})
+    settings = FixedSettings.model_validate(
+        {"rules": {"paths": [str(site)]}, "folder": site, "store": {"url": "sqlite://"}}
+    )
+    host = PluginManager([])
+    host.register(plugin, "stranger")
+    app = Application(settings, host)
+    ids = [placed.rule.id for placed in app.rules.current.book.rules]
+    app.close()
+    assert ids == (["storm-outside"] if supplies_facts and kind == "weather" else [])

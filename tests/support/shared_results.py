@@ -63,26 +63,34 @@ def warm_up() -> None:
 
 
 def _load_shared_rule_book(
-    folders: Sequence[Path | RuleFolder], thresholds: Mapping[str, ThresholdValue], *, complete: bool
+    folders: Sequence[Path | RuleFolder],
+    thresholds: Mapping[str, ThresholdValue],
+    *,
+    complete: bool,
+    open_kinds: bool,
 ) -> RuleBook:
-    key = _digest_rules(folders, thresholds, complete=complete)
+    key = _digest_rules(folders, thresholds, complete=complete, open_kinds=open_kinds)
     if key is None:
-        return _read_rule_book(folders, thresholds, complete=complete)
+        return _read_rule_book(folders, thresholds, complete=complete, open_kinds=open_kinds)
     if key in _books:
         # The last used are at the end.
         _books[key] = _books.pop(key)
         return _books[key]
-    _books[key] = _read_rule_book(folders, thresholds, complete=complete)
+    _books[key] = _read_rule_book(folders, thresholds, complete=complete, open_kinds=open_kinds)
     while len(_books) > _MAX_BOOKS:
         del _books[next(iter(_books))]
     return _books[key]
 
 
 def _digest_rules(
-    folders: Sequence[Path | RuleFolder], thresholds: Mapping[str, ThresholdValue], *, complete: bool
+    folders: Sequence[Path | RuleFolder],
+    thresholds: Mapping[str, ThresholdValue],
+    *,
+    complete: bool,
+    open_kinds: bool,
 ) -> bytes | None:
     """Digest all that a rule book depends on; None where a file cannot be read."""
-    digest = hashlib.blake2b(repr((folders, sorted(thresholds.items()), complete)).encode())
+    digest = hashlib.blake2b(repr((folders, sorted(thresholds.items()), complete, open_kinds)).encode())
     try:
         for part in _iterate_files(folders):
             digest.update(part)

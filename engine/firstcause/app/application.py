@@ -64,7 +64,11 @@ class Application:
     @cached_property
     def rules(self) -> LiveRules:
         return LiveRules(
-            self.settings, self._list_rule_folders, self._given_rulebase, self._report_rule_mistakes
+            self.settings,
+            self._list_rule_folders,
+            self._given_rulebase,
+            self._report_rule_mistakes,
+            self._has_fact_suppliers,
         )
 
     @cached_property
@@ -227,6 +231,9 @@ class Application:
 
     def _list_rule_folders(self) -> Sequence[Path]:
         return self.plugins.rule_folders()
+
+    def _has_fact_suppliers(self) -> bool:
+        return self.plugins.supplies_facts
 
     def _report_rule_mistakes(self, mistakes: Mapping[Path, str]) -> None:
         self.plugins.report_rule_mistakes(mistakes)

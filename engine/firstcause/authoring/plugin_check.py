@@ -334,7 +334,9 @@ class _PluginCheck:
     def _check_rules(self) -> Catalog | None:
         shipped = shipped_path("rules")
         try:
-            return load([shipped, *self._manager.rule_folders()]).catalog
+            return load(
+                [shipped, *self._manager.rule_folders()], open_kinds=self._manager.supplies_facts
+            ).catalog
         except RuleFileError as error:
             for mistake in error.mistakes:
                 self._add("firstcause_rules", str(mistake), "Correct the rule file; see docs/rules.md.")

@@ -86,7 +86,12 @@ def check(ctx: Context, *, paths: tuple[str, ...], as_json: bool) -> None:
 
     selection = _select_files(ctx, paths)
     try:
-        book = load(selection.folders, ctx.settings.rules.thresholds, complete=selection.is_complete)
+        book = load(
+            selection.folders,
+            ctx.settings.rules.thresholds,
+            complete=selection.is_complete,
+            open_kinds=ctx.app.rules.has_fact_suppliers(),
+        )
     except RuleFileError as error:
         _show_mistakes(
             [mistake for mistake in error.mistakes if selection.includes(Path(mistake.path))], as_json=as_json
@@ -162,7 +167,10 @@ def test(
 
     selection = _select_files(ctx, paths)
     knowledge = load_rulebase(
-        selection.folders, ctx.settings.rules.thresholds, all_files=selection.is_complete
+        selection.folders,
+        ctx.settings.rules.thresholds,
+        all_files=selection.is_complete,
+        open_kinds=ctx.app.rules.has_fact_suppliers(),
     )
     results = []
     for result in run_rule_tests(knowledge, _select_tests(knowledge.book, selection, only)):
@@ -243,6 +251,7 @@ def backtest(ctx: Context, *, paths: tuple[str, ...], since: str, strict: bool, 
         selection.folders,
         settings.rules.thresholds,
         all_files=selection.is_complete,
+        open_kinds=ctx.app.rules.has_fact_suppliers(),
         depends_on=settings.topology.depends_on,
     )
     try:

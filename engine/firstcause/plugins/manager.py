@@ -272,6 +272,11 @@ class PluginManager:
                 entries.append((plugin, command))
         return self._drop_duplicates(entries)
 
+    @property
+    def supplies_facts(self) -> bool:
+        """Whether a plugin has the hook for facts, even one whose settings are wrong for now."""
+        return bool(self._hooks.get("firstcause_facts"))
+
     def facts(self, context: FactContext) -> list[Fact]:
         """Collect the plugins' facts for one evaluation. Of two with one id the first is used."""
         facts: dict[str, Fact] = {}

@@ -74,6 +74,7 @@ class LiveRules:
     settings: where the rule files are, and their thresholds.
     list_plugin_folders: returns the rule folders of plugins.
     report_plugin_mistakes: takes which of these are not used, and why; the others are used.
+    has_fact_suppliers: returns whether a plugin supplies facts, of kinds that no file has to name.
     initial: rules to begin with; None to read the files when the rules are first used.
     """
 
@@ -81,6 +82,7 @@ class LiveRules:
     list_plugin_folders: Callable[[], Sequence[Path]]
     initial: Rulebase | None = None
     report_plugin_mistakes: Callable[[Mapping[Path, str]], None] = lambda _mistakes: None
+    has_fact_suppliers: Callable[[], bool] = lambda: False
     rejected: RejectedReload | None = None
     """The last reload, where its files had mistakes."""
     loaded_at: datetime | None = None
@@ -165,7 +167,10 @@ class LiveRules:
 
     def _load_folders(self, folders: Sequence[Path]) -> Rulebase:
         return load_rulebase(
-            folders, self.settings.rules.thresholds, depends_on=self.settings.topology.depends_on
+            folders,
+            self.settings.rules.thresholds,
+            open_kinds=self.has_fact_suppliers(),
+            depends_on=self.settings.topology.depends_on,
         )
 
     def _find_plugin_mistakes(

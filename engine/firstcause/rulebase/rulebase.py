@@ -157,14 +157,15 @@ def load_rulebase(
     thresholds: Mapping[str, ThresholdValue],
     *,
     all_files: bool = True,
+    open_kinds: bool = False,
     depends_on: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Rulebase:
     """Read and compile all rule files. RuleFileError lists every mistake.
 
-    thresholds, all_files: see `rulefiles.load.load`.
+    thresholds, all_files, open_kinds: see `rulefiles.load.load`.
     depends_on: the site's own dependencies, added to those in the files.
     """
-    book = load(folders, thresholds, complete=all_files)
+    book = load(folders, thresholds, complete=all_files, open_kinds=open_kinds)
     causes = {code: entry.causes for code, entry in book.catalog.entries.items()}
     edges = {
         name: (*book.depends_on.get(name, ()), *depends_on.get(name, ()))

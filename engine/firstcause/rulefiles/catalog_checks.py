@@ -43,8 +43,9 @@ _IMPACT_ENUMS: Mapping[str, type[StrEnum]] = {
 class _AllSources:
     """The entries, signals, rules and tests of all files, and every code that is defined."""
 
-    def __init__(self, sources: Sequence[RuleSource]) -> None:
+    def __init__(self, sources: Sequence[RuleSource], *, open_kinds: bool) -> None:
         self.sources = sources
+        self.open_kinds = open_kinds
         self.codes = {UNCATALOGUED}.union(*(source.codes for source in sources))
         self.entries = list(chain.from_iterable(source.entries for source in sources))
         self.signals = list(chain.from_iterable(source.signals for source in sources))
@@ -53,9 +54,12 @@ class _AllSources:
         self.tests = list(chain.from_iterable(source.tests for source in sources))
 
 
-def check_sources(sources: Sequence[RuleSource]) -> Iterator[Mistake]:
-    """Find all mistakes between files, and those within rules that their shape does not show."""
-    everything = _AllSources(sources)
+def check_sources(sources: Sequence[RuleSource], *, open_kinds: bool = False) -> Iterator[Mistake]:
+    """Find all mistakes between files, and those within rules that their shape does not show.
+
+    open_kinds: see `rulefiles.load.load`.
+    """
+    everything = _AllSources(sources, open_kinds=open_kinds)
     for check in CHECKS:
         yield from check(everything)
 
@@ -101,7 +105,7 @@ def _check_rules_together(everything: _AllSources) -> Iterator[Mistake]:
             if source.header
             for item in source.entries
         ]
-        yield from check_rules(everything.rules, components)
+        yield from check_rules(everything.rules, components, open_kinds=everything.open_kinds)
 
 
 def _check_tests(everything: _AllSources) -> Iterator[Mistake]:

@@ -99,19 +99,25 @@ def load(
     thresholds: Mapping[str, ThresholdValue] = MappingProxyType({}),
     *,
     complete: bool = True,
+    open_kinds: bool = False,
 ) -> RuleBook:
     """Load every *.yaml and *.yml file under the folders, in order. RuleFileError: has all mistakes.
 
     thresholds: a site's own values of the thresholds that the files define. complete: whether these are all
-    files, so that a value for a threshold that none of them defines is a mistake.
+    files, so that a value for a threshold that none of them defines is a mistake. open_kinds: whether a
+    plugin supplies facts, which may be of kinds that no file names.
     """
     # Loading creates half a million objects that all stay, which the collector would traverse repeatedly.
     with pause_collector():
-        return _load_rule_book(folders, thresholds, complete=complete)
+        return _load_rule_book(folders, thresholds, complete=complete, open_kinds=open_kinds)
 
 
 def _load_rule_book(
-    folders: Sequence[Path | RuleFolder], thresholds: Mapping[str, ThresholdValue], *, complete: bool
+    folders: Sequence[Path | RuleFolder],
+    thresholds: Mapping[str, ThresholdValue],
+    *,
+    complete: bool,
+    open_kinds: bool,
 ) -> RuleBook:
     sources: list[RuleSource] = []
     mistakes: list[Mistake] = []
@@ -135,7 +141,7 @@ def _load_rule_book(
     apply_extensions(sources)
     mistakes += threshold_mistakes
     mistakes += [mistake for source in sources for mistake in source.mistakes]
-    mistakes += check_sources(sources)
+    mistakes += check_sources(sources, open_kinds=open_kinds)
     if mistakes:
         raise RuleFileError(_sort_mistakes(mistakes, [source.path for source in sources]))
     return _build_rule_book(sources, values)

@@ -39,14 +39,17 @@ _NUMERIC_OPERATORS = ("gt", "gte", "lt", "lte")
 
 
 def check_rules(
-    written: Sequence[SourceItem[Rule]], entries: Sequence[tuple[SourceItem[EntryBody], str]]
+    written: Sequence[SourceItem[Rule]],
+    entries: Sequence[tuple[SourceItem[EntryBody], str]],
+    *,
+    open_kinds: bool = False,
 ) -> Iterator[Mistake]:
     """Find the rules that never fire and the pairs that contradict each other.
 
-    entries: all catalog entries, each with its component.
+    entries: all catalog entries, each with its component. open_kinds: see `rulefiles.load.load`.
     """
     rules = [replace(item, value=rule) for item in written for rule in expand_rule(item.value)]
-    context = _RuleContext(rules, entries)
+    context = _RuleContext(rules, entries, open_kinds=open_kinds)
     for item in rules:
         for part, patterns in (("when", item.value.when), ("unless", item.value.unless)):
             for alias, pattern in patterns.items():
@@ -78,8 +81,13 @@ class _RuleContext:
     """All rules and entries, which a pattern may refer to."""
 
     def __init__(
-        self, rules: Sequence[SourceItem[Rule]], entries: Sequence[tuple[SourceItem[EntryBody], str]]
+        self,
+        rules: Sequence[SourceItem[Rule]],
+        entries: Sequence[tuple[SourceItem[EntryBody], str]],
+        *,
+        open_kinds: bool,
     ) -> None:
+        self.open_kinds = open_kinds
         self.rules = [item.value for item in rules]
         headers = [item.source.header for item in rules if item.source.header is not None]
         self.kinds = frozenset(kind for header in headers for kind in header.kinds)
@@ -107,12 +115,17 @@ class _PlacedPattern:
 
 
 def _check_kind(placed: _PlacedPattern) -> Iterator[Problem]:
-    """A kind of facts that neither we nor, by `kinds` of a file, a plugin supplies."""
+    """A kind of facts that neither we nor, by `kinds` of a file, a plugin supplies.
+
+    A plugin names its kinds only when it is asked for facts, so where one supplies any, only a kind that is
+    nearly a known one is a mistake.
+    """
     kind = placed.kind
     if isinstance(kind, str) and kind not in fact_schema.FIELDS_BY_KIND and kind not in placed.context.kinds:
         declared = f"correct it, or, if a plugin supplies them, write `kinds: [{kind}]` below `component`"
-        hint = suggest_nearest(kind, (*fact_schema.FIELDS_BY_KIND, *placed.context.kinds)) or f"; {declared}"
-        yield ("kind",), f"there are no facts of the kind '{kind}'{hint}"
+        nearest = suggest_nearest(kind, (*fact_schema.FIELDS_BY_KIND, *placed.context.kinds))
+        if nearest or not placed.context.open_kinds:
+            yield ("kind",), f"there are no facts of the kind '{kind}'{nearest or f'; {declared}'}"
 
 
 def _check_comparisons(placed: _PlacedPattern) -> Iterator[Problem]:
