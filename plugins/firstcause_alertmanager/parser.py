@@ -102,7 +102,7 @@ class Parser:
             service=_select_label(labels, self.config.service),
             tenant=_select_label(labels, self.config.tenant),
             details=details,
-            # collectd's severity is the alert's state, and none of the labels by which its parts are told.
+            # collectd's severity is the alert's state, and none of the labels that tell its parts apart.
             labels={name: value for name, value in labels.items() if name != "severity" or not is_collectd}
             | ({"rule": rule[1]} if rule else {}),
             resolved=resolved,

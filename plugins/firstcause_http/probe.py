@@ -121,7 +121,7 @@ def _classify_error(error: Exception, check: Check) -> tuple[str, str]:
     if any(phrase in message.lower() for phrase in _STRICT_PHRASES):
         message = (
             f"{message[:200]}: the authority's certificate lacks what RFC 5280 demands. Python from 3.13 on "
-            "refuses it, where older Pythons and curl do not; have the authority issue its certificate anew"
+            "refuses it, where older Pythons and curl do not; have the authority issue another certificate"
         )
     return message[:400], next(codes, check.code)
 

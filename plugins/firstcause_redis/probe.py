@@ -76,12 +76,12 @@ class RedisProbe:
                 findings.down(MALFORMED_URL, _UNREACHABLE_CODE)
                 return
             # The first PING includes connecting; the latency is that of an open connection.
-            _ping(self._client)
+            _ping_server(self._client)
             # The name is for people who look at the server's clients; some users may not set it.
             with suppress(redis.ResponseError):
                 self._client.client_setname("firstcause")
             findings.restart()
-        _ping(self._client)
+        _ping_server(self._client)
         findings.record_latency(server.degraded_ms, "REDIS_SLOW")
         try:
             info = self._client.info()
@@ -159,7 +159,7 @@ class RedisProbe:
         findings.measure("slow_commands", slow, maximum=self._server.slow_commands, code="REDIS_SLOW")
 
 
-def _ping(client: Any) -> None:
+def _ping_server(client: Any) -> None:
     """Ask for an answer. A refusal that is about the server's own state is one; INFO says more about it."""
     try:
         client.ping()

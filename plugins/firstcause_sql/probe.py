@@ -67,7 +67,7 @@ class SqlProbe:
                 self.close()
                 if attempt == attempts or _is_timeout(error):
                     findings.down(*self._classify_error(error))
-                    # That it was away is said; that it began anew is then nothing more to say.
+                    # That it was away is said; that it started again is then nothing more to say.
                     self._server_start = None
                     break
             else:

@@ -56,20 +56,20 @@ class ImportedTopology:
             by_caller[caller].append((callee, source))
         lines.append("topology:" if by_caller else "topology: {}")
         for caller, callees in by_caller.items():
-            lines.append(f"  {_quote(caller)}:")
-            lines += [f"    - {_quote(callee)}  # {source}" for callee, source in callees]
+            lines.append(f"  {_quote_name(caller)}:")
+            lines += [f"    - {_quote_name(callee)}  # {source}" for callee, source in callees]
         named = {name: sorted(others - {name}) for name, others in sorted(self.aliases.items())}
         if any(named.values()):
             lines.append("aliases:")
             lines += [
-                f"  {_quote(name)}: [{', '.join(map(_quote, others))}]"
+                f"  {_quote_name(name)}: [{', '.join(map(_quote_name, others))}]"
                 for name, others in named.items()
                 if others
             ]
         return "\n".join(lines) + "\n"
 
 
-def _quote(name: str) -> str:
+def _quote_name(name: str) -> str:
     is_plain = re.fullmatch(r"[A-Za-z][\w.-]*", name) and name.lower() not in {
         "yes",
         "no",

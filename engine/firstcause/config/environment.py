@@ -26,7 +26,7 @@ _FOREIGN_VARIABLE = re.compile(
 def find_unknown_variables(names: Iterable[str], sections: Collection[str]) -> list[str]:
     """List the variables with our prefix that nobody reads, with the fix. sections: of config.toml."""
     return [
-        f"the environment: {variable} is unknown{_suggest(name, sections)}"
+        f"the environment: {variable} is unknown{_suggest_name(name, sections)}"
         for variable in sorted(names)
         if (name := variable.upper().removeprefix(ENV_PREFIX)) != variable.upper()
         and not _is_known(name, sections)
@@ -40,7 +40,7 @@ def _is_known(name: str, sections: Collection[str]) -> bool:
     return name in _READ_ELSEWHERE or ("__" not in name and bool(_FOREIGN_VARIABLE.fullmatch(name)))
 
 
-def _suggest(name: str, sections: Collection[str]) -> str:
+def _suggest_name(name: str, sections: Collection[str]) -> str:
     section, separator, key = name.partition("__")
     if separator:
         return suggest_nearest(section, [known.upper() for known in sections], f"{ENV_PREFIX}{{}}__{key}")

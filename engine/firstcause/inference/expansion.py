@@ -121,7 +121,7 @@ def _check_pattern_words(
         yield from _check_pattern_words(merged, (*location, ANY, index))
     for name, test in tests.items():
         if name != ANY and isinstance(test, tuple):
-            yield (*location, name), "a list is no test of a field; write {in: [...]}"
+            yield (*location, name), "a list does not test a field; write {in: [...]}"
     for word in (WITHIN, FOR, ABSENT):
         if word not in tests or (word != WITHIN and tests.get("kind") != _ALERT):
             continue

@@ -160,7 +160,7 @@ Condition = Annotated[
 
 
 def expect_literal(test: Condition) -> Literal:
-    """Return the literal that a condition is, if it is no comparison, in a rule that was expanded."""
+    """Return the literal that a condition is, if it does not compare, in a rule that was expanded."""
     if isinstance(test, Comparison | tuple):
         raise TypeError("a comparison or alternatives, not a literal: expand the rule first")
     return test

@@ -78,18 +78,20 @@ class GuardedFormat:
 
     def _find_token(self, body: bytes, headers: Mapping[str, str]) -> str | None:
         try:
-            token = self._call(self._format.token, str, body, headers)
+            token = self._call_function(self._format.token, str, body, headers)
         except CallTimeoutError:
             raise self._build_busy_error() from None
         return token if token is None or len(token) <= MAX_TOKEN_LENGTH else None
 
     def _build_answer(self, outcome: IntakeOutcome, headers: Mapping[str, str]) -> IntakeResponse | None:
         try:
-            return self._call(self._format.answer, IntakeResponse, outcome, headers)
+            return self._call_function(self._format.answer, IntakeResponse, outcome, headers)
         except (CallTimeoutError, IntakeError):
             return None
 
-    def _call(self, function: Callable[..., Any] | None, kind: type[T], *arguments: object) -> T | None:
+    def _call_function(
+        self, function: Callable[..., Any] | None, kind: type[T], *arguments: object
+    ) -> T | None:
         """Call a function of the format; None if it raises, or returns something else than `kind`."""
 
         def call(_given_up: object) -> T | None:
@@ -153,14 +155,14 @@ def _limit_response(response: IntakeResponse) -> IntakeResponse:
     """Check a response, and write its JSON. TypeError, ValueError: it cannot be sent."""
     body = response.body if isinstance(response.body, bytes) else json.dumps(dict(response.body)).encode()
     if response.status not in _STATUSES:
-        raise ValueError(f"{response.status!r} is no HTTP status of a response")
+        raise ValueError(f"{response.status!r} is not the HTTP status of a response")
     if len(body) > MAX_ANSWER_BYTES:
         raise ValueError(f"the response is over {MAX_ANSWER_BYTES} bytes")
     headers = dict(islice(response.headers.items(), MAX_ANSWER_HEADERS))
     for name, value in headers.items():
         line = f"{name}: {value}"
         if len(line) > MAX_TEXT_LENGTH or not line.isprintable():
-            raise ValueError("a header of the response is no line of text")
+            raise ValueError("a header of the response is not a line of text")
         line.encode("latin-1")
     if not isinstance(response.body, bytes):
         headers = {"content-type": "application/json"} | headers

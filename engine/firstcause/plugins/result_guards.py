@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from firstcause.plugins.plugin import Plugin
 
 
-def _wrap(guarded: partial[Any], function: Callable[..., Any]) -> Callable[..., Any]:
+def _keep_wrapped(guarded: partial[Any], function: Callable[..., Any]) -> Callable[..., Any]:
     """Keep the plugin's own function as `__wrapped__`, for `plugins check`."""
     return update_wrapper(guarded, function, assigned=(), updated=())
 
 
 def guard_probe(plugin: Plugin, probe: Probe) -> Probe:
     """Return the probe with a check whose reading is limited."""
-    return replace(probe, check=_wrap(partial(_check, plugin, probe), probe.check))
+    return replace(probe, check=_keep_wrapped(partial(_check_probe, plugin, probe), probe.check))
 
 
-def _check(plugin: Plugin, probe: Probe) -> Reading:
+def _check_probe(plugin: Plugin, probe: Probe) -> Reading:
     reading = probe.check()
     if not isinstance(reading, Reading):
         return reading
@@ -56,7 +56,7 @@ def guard_notifier(plugin: Plugin, notifier: Notifier) -> Notifier:
     """Return the notifier with functions whose results and errors are limited."""
     return replace(
         notifier,
-        send=_wrap(partial(_call_notifier, plugin, notifier, notifier.send), notifier.send),
+        send=_keep_wrapped(partial(_call_notifier, plugin, notifier, notifier.send), notifier.send),
         find_sent=notifier.find_sent and partial(_call_notifier, plugin, notifier, notifier.find_sent),
         check_delivery=notifier.check_delivery and partial(_check_delivery, notifier.check_delivery),
     )
@@ -88,8 +88,8 @@ def guard_remedy(plugin: Plugin, remedy: Remedy) -> Remedy:
     """Return the remedy with functions whose texts are limited."""
     return replace(
         remedy,
-        plan=_wrap(partial(_describe, plugin, remedy.plan), remedy.plan),
-        run=_wrap(partial(_describe, plugin, remedy.run), remedy.run),
+        plan=_keep_wrapped(partial(_describe, plugin, remedy.plan), remedy.plan),
+        run=_keep_wrapped(partial(_describe, plugin, remedy.run), remedy.run),
     )
 
 

@@ -103,7 +103,7 @@ def copy_value(value: object, budget: Budget, depth: int = 0) -> Any:
     if isinstance(value, Decimal | UUID | PurePath):
         return copy_value(str(value), budget)
     if not isinstance(value, Mapping | list | tuple | set | frozenset):
-        raise TypeError(f"a {type(value).__name__} is no JSON value")
+        raise TypeError(f"a {type(value).__name__} is not a JSON value")
     if depth >= _MAX_DEPTH:
         raise LimitExceededError(f"nested deeper than {_MAX_DEPTH}")
     budget.spend(0)
@@ -181,7 +181,7 @@ def _limit_data(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def limit_reference(reference: object) -> str | None:
-    """Return a receiver's reference for a message; None if it is no text, or too long to be one."""
+    """Return a receiver's reference for a message; None if it is not a text, or too long to be one."""
     if isinstance(reference, bool) or not isinstance(reference, str | int):
         return None
     if isinstance(reference, int):

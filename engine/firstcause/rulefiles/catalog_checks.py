@@ -227,7 +227,7 @@ def _check_aliases(item: SourceItem[Rule], _codes: set[str]) -> Iterator[Mistake
 
 def _check_conditions(item: SourceItem[Rule], codes: set[str]) -> Iterator[Mistake]:
     if any(check_short_words(item.value)):
-        return  # These mistakes are reported already, and the fields are not known before they are mended.
+        return  # These mistakes are reported already, and the fields are not known before they are corrected.
     for part, alias, pattern in _iter_patterns(item.value):
         kind = pattern.root.get("kind")
         for name, condition in pattern.root.items():
@@ -329,7 +329,7 @@ def _describe_wrong_type(kind: str, name: str, condition: Condition) -> str | No
             return f"{name} is a number, so no pattern is found in it; write {{gte: 5}} or the like"
         is_compared = bool(condition.limits) and condition.matches is None
         if is_compared and types and not set(types) & {int, float}:
-            return f"{name} is no number, so it is never greater or less; write {{in: [...]}}"
+            return f"{name} is not a number, so it is never greater or less; write {{in: [...]}}"
         options = (*(condition.in_ or ()), *(condition.not_in or ()))
         literals = [*options, *([] if condition.not_ is None else [condition.not_])]
     else:

@@ -55,7 +55,7 @@ class _Process:
     """What a process is known by. A claim of a process of this machine that has ended holds nothing.
 
     place: the boot of the machine and the process's number space, empty where the system does not tell.
-    started: when the process began, in the kernel's ticks, so that a number that is used again is no match.
+    started: when the process began, in the kernel's ticks, so that a number used again does not match.
     """
 
     place: str
@@ -107,12 +107,12 @@ class ClaimRow:
 
     def confirm(self) -> bool:
         """See `DaemonLock`. It renews the claim."""
-        if self._renew():
+        if self._renew_claim():
             return False
         self.acquire()
         return True
 
-    def _renew(self) -> bool:
+    def _renew_claim(self) -> bool:
         """Renew the claim; False where another process took it. A claim that is late holds until then."""
         if self._fence is None:
             return False
@@ -138,7 +138,7 @@ class ClaimRow:
                 conn.execute(_END_CLAIM, {"fence": fence, "holder": self._holder})
 
     def _renew_until_released(self) -> None:
-        renew: Callable[[], bool] = self._renew
+        renew: Callable[[], bool] = self._renew_claim
         while not self._released.wait(RENEWAL_INTERVAL_S):
             with suppress(sa.exc.SQLAlchemyError):
                 if not renew():

@@ -117,7 +117,7 @@ class FileLock:
         self.acquire()
         return True
 
-    def check(self, conn: sa.Connection) -> None:  # noqa: ARG002 - the lock is no part of the database
+    def check(self, conn: sa.Connection) -> None:  # noqa: ARG002 - the lock is outside of the database
         """See `DaemonLock`."""
         if self._fd is None or not self._is_same_file(self._fd):
             raise LockHeldError

@@ -139,7 +139,7 @@ class _CauseIndex:
             limit,
             itertools.chain.from_iterable(lists),
             key=lambda pair: (
-                -self._judge(pair[1], effect),
+                -self._judge_pair(pair[1], effect),
                 pair[0],
                 pair[1].tenant != tenant,
                 *_precedence_key(pair[1]),
@@ -149,10 +149,10 @@ class _CauseIndex:
     def _list_reaching(self, owner: tuple[str, str | None], effect: Alert, limit: int) -> list[Alert]:
         """List the first alerts of a code that can reach the effect, those that are near first."""
         alerts = self._alerts.get(owner, ())[:_MAX_JUDGED]
-        reaching = [alert for alert in alerts if self._judge(alert, effect) > 0]
-        return sorted(reaching, key=lambda alert: -self._judge(alert, effect))[:limit]
+        reaching = [alert for alert in alerts if self._judge_pair(alert, effect) > 0]
+        return sorted(reaching, key=lambda alert: -self._judge_pair(alert, effect))[:limit]
 
-    def _judge(self, cause: Alert, effect: Alert) -> int:
+    def _judge_pair(self, cause: Alert, effect: Alert) -> int:
         return self._reach.judge(cause, effect) if self._reach is not None else 1
 
 

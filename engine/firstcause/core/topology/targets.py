@@ -88,10 +88,10 @@ def last_line(stack: str | None) -> str | None:
 
 @lru_cache(maxsize=8192)
 def _find_in_text(text: str) -> tuple[Target, ...]:
-    return tuple(_search(text)) if _HINT.search(text) else ()
+    return tuple(_search_patterns(text)) if _HINT.search(text) else ()
 
 
-def _search(text: str) -> Iterator[Target]:
+def _search_patterns(text: str) -> Iterator[Target]:
     for pattern in _FAILURES:
         for matched in pattern.finditer(text):
             groups = matched.groupdict()
