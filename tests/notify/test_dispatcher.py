@@ -104,7 +104,8 @@ def test_the_next_takes_over_from_one_that_hangs_and_the_status_names_it(
         for number in range(3):
             report(stage, f"JOB_{number}_FAILED")
         wait_until(lambda: len(mail.received) == 3, "the mails")
-        (condition,) = stage.app.monitoring.find_conditions(supervisor.utc_now())
+        conditions = stage.app.monitoring.find_conditions(supervisor.utc_now())
+        (condition,) = (condition for condition in conditions if condition.about == "chat")
         assert (condition.code, condition.about) == ("FIRSTCAUSE_NOTIFIER_FAILING", "chat")
         assert "it has not returned from an earlier call" in condition.detail
         assert len(chat.started) == 1

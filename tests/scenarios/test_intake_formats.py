@@ -11,6 +11,7 @@ import pytest
 from firstcause import Event, IntakeError, IntakeFormat, IntakeOutcome, IntakeResponse, hookimpl
 from support.firstcause_process import wait_until
 from support.http_server import serve_stage
+from support.scenario_app import NO_STORMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -58,7 +59,9 @@ def plugin(*forms: IntakeFormat) -> types.ModuleType:
 @pytest.fixture
 def post(tmp_path: Path) -> Iterator[Callable[..., httpx.Response]]:
     forms = [IntakeFormat(each.__name__, each) for each in (refuse, fail, leave, nonsense)]
-    with serve_stage(tmp_path, plugin(*forms, IntakeFormat("ours", lines, extra_paths=("/lines",)))) as (
+    with serve_stage(
+        tmp_path, plugin(*forms, IntakeFormat("ours", lines, extra_paths=("/lines",))), rules=NO_STORMS
+    ) as (
         client,
         stage,
     ):
@@ -127,9 +130,9 @@ def test_a_format_answers_in_its_own_words_and_ours_stand_in_where_it_fails(tmp_
             else:
                 assert (answer.status_code, answer.json()) == (202, {"accepted": 1, "rejected": []})
         (state,) = (each for each in stage.app.plugins.states() if each.name == "ours")
-    assert [each for each in state.problems if "format" in each] == [
-        "a format's IntakeResponse failed: ZeroDivisionError: secret of the plugin",
-        "a format gave a int, not a IntakeResponse",
+    assert [each for each in state.problems if "answer" in each] == [
+        "the answer of fall failed: ZeroDivisionError: secret of the plugin",
+        "the answer of other failed: TypeError: it gave a int, not a IntakeResponse",
     ]
 
 

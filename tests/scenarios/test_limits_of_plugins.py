@@ -290,4 +290,4 @@ def test_settings_that_hang_or_exit_while_they_are_read_are_a_problem_of_the_plu
     host = PluginManager([])
     host.register(module, "exits", {"name": "x"})
     assert host.probes() == []
-    assert "its Config raised" in list_problems(host, "exits")[0]
+    assert "its settings model raised" in list_problems(host, "exits")[0]

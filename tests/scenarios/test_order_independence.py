@@ -44,7 +44,7 @@ KNOWN = ("TWILIO_API_FAILURE", "SMS_DELIVERY_FAILURE", "TWILIO_GREETING_FAILURE"
 
 Incidents = list[tuple[Any, ...]]
 
-_some = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_some = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def _events(codes: Sequence[str], services: Sequence[str | None]) -> st.SearchStrategy[Event]:

@@ -8,8 +8,11 @@ import pytest
 
 from firstcause.core.model import Status
 from firstcause.core.reading import Reading
+from support.scenario_app import NO_STORMS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from support.scenario_app import Stage
 
 HOUR = 3600.0
@@ -60,7 +63,10 @@ def test_a_restart_makes_nothing_new(stage: Stage) -> None:
     assert changes(stage, 2 * HOUR) == []
 
 
-def test_the_first_release_of_a_service_is_no_change_nor_is_another_services(stage: Stage) -> None:
+def test_the_first_release_of_a_service_is_no_change_nor_is_another_services(
+    stages: Callable[..., Stage],
+) -> None:
+    stage = stages(rules=NO_STORMS)
     well(stage, 0)
     sent(stage, 60, "1.4.1")
     sent(stage, 61, "9", "INFO", service="mail")

@@ -17,7 +17,7 @@ CALLS = {
     for number, name in enumerate(SERVICES)
 }
 CODES = [f"{kind}_{number}" for number in range(10) for kind in ("LATENCY_HIGH", "ERRORS")]
-EVENTS, BATCH = 50_000, 1000
+EVENTS, BATCH = 20_000, 1000
 
 
 TENANTS = ("acme", "bolt", "cora")

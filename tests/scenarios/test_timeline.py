@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from support.scenario_app import DeliveryError, Phone, Stage
+from support.scenario_app import NO_STORMS, DeliveryError, Phone, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,7 +120,7 @@ def test_what_is_held_back_says_until_when_and_why(stages: Callable[..., Stage])
 
 def test_a_limit_is_named_once_and_the_digest_says_so(stages: Callable[..., Stage]) -> None:
     notify = route() | {"limits": {"phone": {"max": 1, "per": 600}}}
-    stage = stages(Phone("phone"), notify=notify)
+    stage = stages(Phone("phone"), notify=notify, rules=NO_STORMS)
     stage.report(0, "REDIS_SLOW", tenant="acme")
     stage.deliver(30)
     stage.report(31, "ODD_ERROR", service="mill")

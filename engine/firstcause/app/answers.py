@@ -57,7 +57,7 @@ class IntakeAnswer(Frozen):
 class ReadinessAnswer(Frozen):
     """Whether errors are handled. checks: by part "ok", or the worst that is wrong with it."""
 
-    status: Literal["ok", "degraded", "unready"]
+    status: Literal["ok", "incomplete", "degraded", "unready"]
     checks: dict[str, str]
     conditions: tuple[PublicConditionAnswer, ...]
 

@@ -82,9 +82,7 @@ def describe_difference(text: str) -> str | None:
     if count := _OPEN_COUNT.search(text):
         return f"{count[0]} is taken for these characters themselves; write {{0,{count[1]}}}"
     if _FOREIGN_BOUNDARY.search(text):
-        return (
-            "\\b knows the letters of ASCII only, so it finds none beside another letter; leave it out"
-        )
+        return "\\b knows the letters of ASCII only, so it finds none beside another letter; leave it out"
     return None
 
 

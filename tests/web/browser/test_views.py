@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from support.firstcause_process import wait_until
 from support.http_server import serve_stage
 from support.npm_packages import install_packages
+from support.scenario_app import NO_STORMS
 from web.browser.conftest import Toolbox
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ def toolbox() -> Toolbox:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, toolbox: Toolbox) -> Iterator[httpx.Client]:
     """A store with a known incident, an unknown one, and a snapshot."""
-    with serve_stage(tmp_path_factory.mktemp("views"), toolbox, health={"interval": 1}) as (client, _stage):
+    with serve_stage(tmp_path_factory.mktemp("views"), toolbox, health={"interval": 1}, rules=NO_STORMS) as (
+        client,
+        _stage,
+    ):
         events = [
             {
                 "code": "TWILIO_API_FAILURE",

@@ -9,6 +9,7 @@ import pytest
 
 from support.firstcause_process import wait_until
 from support.http_server import serve_stage
+from support.scenario_app import NO_STORMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ SERVICES = ("checkout", "stock", "mail")
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     folder: Path = tmp_path_factory.mktemp("storm")
-    with serve_stage(folder) as (made, _stage):
+    with serve_stage(folder, rules=NO_STORMS) as (made, _stage):
         events = [
             {"code": f"ODD_{number}", "service": SERVICES[number % 3], "tenant": f"company{number % 4}"}
             for number in range(24)
