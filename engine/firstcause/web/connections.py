@@ -206,9 +206,13 @@ class LimitedProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self.stage is Stage.HEADERS and self._header_bytes > self._table.limits.header_bytes:
             self.refuse(431)
-        elif self.stage is Stage.IDLE and self.timeout_keep_alive_task is None:
+        elif self.stage is Stage.IDLE and self.timeout_keep_alive_task is None and self._is_answered():
             # Line ends between two requests: they begin none, and end uvicorn's own wait.
             self._begin_headers()
+
+    def _is_answered(self) -> bool:
+        """Whether no answer is under way, such as the page's stream, during which nothing need arrive."""
+        return self.cycle is None or self.cycle.response_complete
 
     def _begin_headers(self) -> None:
         if self.stage is not Stage.HEADERS:
@@ -306,7 +310,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return False
         if self.stage is Stage.BODY:
             return now - self.since > _BODY_GRACE_S and self._window_bytes < MIN_WINDOW_BYTES
-        return self.cycle is None or self.cycle.response_complete
+        return self._is_answered()
 
 
 @lru_cache(4096)
