@@ -11,7 +11,6 @@ import pytest
 from firstcause import Event, IntakeError, IntakeFormat, IntakeOutcome, IntakeResponse, hookimpl
 from support.firstcause_process import wait_until
 from support.http_server import serve_stage
-from support.scenario_app import NO_STORMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -59,9 +58,7 @@ def plugin(*forms: IntakeFormat) -> types.ModuleType:
 @pytest.fixture
 def post(tmp_path: Path) -> Iterator[Callable[..., httpx.Response]]:
     forms = [IntakeFormat(each.__name__, each) for each in (refuse, fail, leave, nonsense)]
-    with serve_stage(
-        tmp_path, plugin(*forms, IntakeFormat("ours", lines, extra_paths=("/lines",))), rules=NO_STORMS
-    ) as (
+    with serve_stage(tmp_path, plugin(*forms, IntakeFormat("ours", lines, extra_paths=("/lines",)))) as (
         client,
         stage,
     ):
@@ -80,9 +77,14 @@ def test_events_of_a_plugin_are_taken_at_each_of_its_paths(
     answer = post(path, b"ONE TWO")
     assert (answer.status_code, answer.json()) == (202, {"accepted": 2, "rejected": []})
     stage = vars(post)["stage"]
-    found = wait_until(lambda: len(stage.incidents()) == 2 and stage.incidents(), "two incidents")
-    assert {each["root"]["code"] for each in found} == {"ONE", "TWO"}
-    assert {each["root"]["service"] for each in found} == {"shop"}
+    wait_until(lambda: len(list_alerts(stage)) == 2, "two alerts")
+    assert list_alerts(stage) == {("ONE", "shop"), ("TWO", "shop")}
+
+
+def list_alerts(stage: Any) -> set[tuple[str, str]]:
+    return {
+        (alert["code"], alert["service"]) for incident in stage.incidents() for alert in incident["alerts"]
+    }
 
 
 @pytest.mark.parametrize(
