@@ -80,7 +80,12 @@ def run_proxy(command: list[str], port: int, environment: dict[str, str] | None 
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        try:
+            process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            # It waits for streams that a browser has still open.
+            process.kill()
+            process.communicate()
 
 
 class Echo(BaseHTTPRequestHandler):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
 PAGE = {"accept": "text/html"}
-SERVICES = ("checkout", "stock", "mail")
+SERVICES = [f"service-{number}" for number in range(24)]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     folder: Path = tmp_path_factory.mktemp("storm")
     with serve_stage(folder, rules=NO_STORMS) as (made, _stage):
         events = [
-            {"code": f"ODD_{number}", "service": SERVICES[number % 3], "tenant": f"company{number % 4}"}
+            {"code": f"ODD_{number}", "service": SERVICES[number], "tenant": f"company{number % 4}"}
             for number in range(24)
         ]
         made.post("/api/v1/events", json=[*events, {"code": "TWILIO_API_FAILURE"}]).raise_for_status()
@@ -53,13 +53,13 @@ def test_each_has_a_row_below_its_service_the_most_urgent_first(client: httpx.Cl
     assert count_rows(page) == 25
     groups = re.findall(r'scope="rowgroup"[^>]*><a [^>]*>([^<]+)</a> <span class="dim">(\d+)', page)
     assert groups[0][1] == "1", "the P0 leads"
-    assert dict(groups[1:]) == {"checkout": "8", "stock": "8", "mail": "8"}
+    assert dict(groups[1:]) == dict.fromkeys(SERVICES, "1")
 
 
 @pytest.mark.parametrize(
     ("query", "rows", "matched"),
     [
-        ("?service=stock", 0, 8),
+        ("?service=service-7", 0, 1),
         ("?priority=P2", 24, 24),
         ("?tenant=company1&priority=P2", 0, 6),
         ("?q=odd_7", 0, 1),
