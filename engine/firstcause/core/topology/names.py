@@ -109,6 +109,3 @@ class NameGroups:
         keeps_first = first in self._fixed or second not in self._fixed
         kept, renamed = (first, second) if keeps_first else (second, first)
         self._parents[renamed] = kept
-
-    def is_fixed(self, name: str) -> bool:
-        return name in self._fixed
