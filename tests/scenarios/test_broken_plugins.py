@@ -86,6 +86,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def count_events(client: httpx.Client) -> int:
+    return sum(incident["events"] for incident in client.get("/api/v1/incidents").json()["incidents"])
+
+
 def test_each_is_named_and_the_daemon_runs(folder: Path) -> None:
     with run_daemon(folder) as daemon:
         with httpx.Client(base_url=daemon.url, timeout=60) as client:
@@ -93,6 +97,8 @@ def test_each_is_named_and_the_daemon_runs(folder: Path) -> None:
                 sent = client.post("/api/v1/events", json={"id": str(number), "code": "SHOP_BROKEN"})
                 assert sent.status_code == 202
             wait_until(lambda: client.get("/api/v1/incidents").json()["incidents"], "an incident")
+            # The incident is there after its first batch; the count is whole only after the last.
+            wait_until(lambda: count_events(client) == 20, "all events counted")
             wait_until(lambda: "good" in client.get("/api/v1/health").json()["infrastructure"], "its probe")
             conditions = client.get("/api/v1/status").json()["conditions"]
             port = client.base_url.port

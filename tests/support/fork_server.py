@@ -63,6 +63,8 @@ def _select_interpreter_variables(environment: Mapping[str, str]) -> dict[str, s
     }
 
 
+# A test that is the first to need the fork server must not have its own plugins and settings prepared.
+_ORIGINAL_ENVIRONMENT = dict(os.environ)
 _ORIGINAL_VARIABLES = _select_interpreter_variables(os.environ)
 
 
@@ -170,7 +172,8 @@ def _start_server(address: str) -> None:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(address)
     listener.listen(64)
-    search_path = os.pathsep.join([str(_TESTS_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])])
+    original_path = _ORIGINAL_ENVIRONMENT.get("PYTHONPATH")
+    search_path = os.pathsep.join([str(_TESTS_FOLDER), *filter(None, [original_path])])
     program = "import sys; from support.fork_server import serve; serve(*sys.argv[1:])"
     # Kept: it lives as long as the last test process of the run, and this may be the first one.
     _started.append(
@@ -179,7 +182,7 @@ def _start_server(address: str) -> None:
             pass_fds=[listener.fileno()],
             stdin=subprocess.DEVNULL,
             cwd="/",
-            env={**os.environ, "PYTHONPATH": search_path},
+            env={**_ORIGINAL_ENVIRONMENT, "PYTHONPATH": search_path},
             start_new_session=True,
         )
     )
