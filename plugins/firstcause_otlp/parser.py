@@ -85,6 +85,8 @@ class Parser:
         code = _select_first(attributes, self.config.code)
         body_text = _read_body_text(body)
         exception_text = _read_exception_text(attributes)
+        if body_text and not _is_whole_exception(attributes):
+            exception_text = None
         fields = {**read_fields(body), **attributes}
         details = {name: value for name, value in attributes.items() if name not in _STACK_KEYS}
         if body_text and (exception_text or isinstance(body, dict)):
@@ -108,8 +110,23 @@ class Parser:
 
 
 def _read_exception_text(attributes: Mapping[str, Any]) -> str | None:
-    parts = (_to_text(attributes.get(f"exception.{name}")) for name in ("type", "message"))
+    parts = (_read_exception_type(attributes), _to_text(attributes.get("exception.message")))
     return ": ".join(filter(None, parts)) or None
+
+
+def _read_exception_type(attributes: Mapping[str, Any]) -> str | None:
+    """Read the name of a class. A bare number is a field `code` of the log call, not a class."""
+    name = _to_text(attributes.get("exception.type"))
+    return None if name is None or name.isdecimal() else name
+
+
+def _is_whole_exception(attributes: Mapping[str, Any]) -> bool:
+    """Whether the attributes are more than a message.
+
+    A message alone is often an argument of the log call: winston's transport sends "nightly" as the exception
+    of `error("job %s failed", "nightly")`. The body says what failed.
+    """
+    return bool(_read_exception_type(attributes) or attributes.get("exception.stacktrace"))
 
 
 def _read_body_text(body: object) -> str | None:

@@ -177,6 +177,33 @@ def test_the_words_of_a_body_that_is_a_map(body: dict[str, Any], message: str) -
     assert event.stack == ("at f (a.js:1:2)" if "stack" in body else None)
 
 
+@pytest.mark.parametrize(
+    ("attributes", "message", "is_body_kept"),
+    [
+        ({"exception.message": "nightly"}, "job nightly failed", False),
+        ({"exception.type": "4"}, "job nightly failed", False),
+        ({"exception.type": "4", "exception.message": "nightly"}, "job nightly failed", False),
+        ({"exception.type": "KeyError", "exception.message": "'id'"}, "KeyError: 'id'", True),
+        ({"exception.type": "KeyError"}, "KeyError", True),
+        ({"exception.message": "no id", "exception.stacktrace": "at f (a.js:1:2)"}, "no id", True),
+    ],
+)
+def test_an_argument_of_a_log_call_is_not_taken_for_an_exception(
+    attributes: dict[str, str], message: str, is_body_kept: bool
+) -> None:
+    """winston's transport sends a placeholder's text as exception.message, and a field `code` as its type."""
+    (event,) = read(export({"severityNumber": 17, "body": "job nightly failed", "attributes": attributes}))
+    assert event.message == message
+    assert ("log" in event.details) == is_body_kept
+    without_stack = {name: value for name, value in attributes.items() if name != "exception.stacktrace"}
+    assert without_stack.items() <= event.details.items()
+
+
+def test_a_message_of_an_exception_alone_is_the_text_where_no_body_is() -> None:
+    (event,) = read(export({"severityNumber": 17, "attributes": {"exception.message": "disk full"}}))
+    assert event.message == "disk full"
+
+
 def test_the_level_within_a_map_counts_where_the_record_has_none() -> None:
     bodies = [pairs(level={"stringValue": level}, msg={"stringValue": "x"}) for level in ("info", "FATAL")]
     result = Parser(Config()).parse(
