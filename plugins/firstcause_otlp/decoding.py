@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -138,3 +139,10 @@ def decode_value(value: object, depth: int = 0) -> Any:
         with suppress(TypeError, ValueError):
             return int(value[kind])
     return value[kind] if kind is not None else decode_attributes(value, depth + 1)
+
+
+def to_text(value: object) -> str | None:
+    """Write a decoded value: a text without blanks around it, else as JSON; None if it is empty."""
+    if isinstance(value, str):
+        return value.strip() or None
+    return None if value is None else json.dumps(value, ensure_ascii=False)

@@ -19,7 +19,9 @@ from firstcause_otlp.decoding import (
     decode_value,
     iter_records,
     read_fields,
+    to_text,
 )
+from firstcause_otlp.exceptions import is_whole_exception, name_exception, read_exception_text
 from firstcause_otlp.severities import find_severity_number, name_level
 
 if TYPE_CHECKING:
@@ -66,7 +68,9 @@ class Parser:
         """Return the event, or the kind of a record that is not an error."""
         if isinstance(record, IntakeError):
             raise record
-        attributes = {**record.resource, **decode_attributes(record.content.get("attributes"))}
+        attributes = name_exception(
+            {**record.resource, **decode_attributes(record.content.get("attributes"))}
+        )
         body = decode_value(record.content.get("body"))
         number = find_severity_number(record.content, read_fields(body), attributes)
         if number < self.config.min_severity:
@@ -84,8 +88,8 @@ class Parser:
     ) -> Event:
         code = _select_first(attributes, self.config.code)
         body_text = _read_body_text(body)
-        exception_text = _read_exception_text(attributes)
-        if body_text and not _is_whole_exception(attributes):
+        exception_text = read_exception_text(attributes)
+        if body_text and not is_whole_exception(attributes):
             exception_text = None
         fields = {**read_fields(body), **attributes}
         details = {name: value for name, value in attributes.items() if name not in _STACK_KEYS}
@@ -97,36 +101,16 @@ class Parser:
             code=code if code is not None and _CODE_PATTERN.fullmatch(code) else None,
             message=exception_text
             or body_text
-            or _to_text(record.content.get("eventName"))
+            or to_text(record.content.get("eventName"))
             or "a log record without words",
             severity=severity,
             service=_select_first(attributes, self.config.service),
             tenant=_select_first(attributes, self.config.tenant),
             details=details,
             source=_build_source(attributes),
-            stack=next((text for key in _STACK_KEYS if (text := _to_text(fields.get(key)))), None),
+            stack=next((text for key in _STACK_KEYS if (text := to_text(fields.get(key)))), None),
             tags=_build_tags(record),
         )
-
-
-def _read_exception_text(attributes: Mapping[str, Any]) -> str | None:
-    parts = (_read_exception_type(attributes), _to_text(attributes.get("exception.message")))
-    return ": ".join(filter(None, parts)) or None
-
-
-def _read_exception_type(attributes: Mapping[str, Any]) -> str | None:
-    """Read the name of a class. A bare number is a field `code` of the log call, not a class."""
-    name = _to_text(attributes.get("exception.type"))
-    return None if name is None or name.isdecimal() else name
-
-
-def _is_whole_exception(attributes: Mapping[str, Any]) -> bool:
-    """Whether the attributes are more than a message.
-
-    A message alone is often an argument of the log call: winston's transport sends "nightly" as the exception
-    of `error("job %s failed", "nightly")`. The body says what failed.
-    """
-    return bool(_read_exception_type(attributes) or attributes.get("exception.stacktrace"))
 
 
 def _read_body_text(body: object) -> str | None:
@@ -137,13 +121,7 @@ def _read_body_text(body: object) -> str | None:
             nested = value.get("message") if isinstance(value, dict) else value
             if isinstance(nested, str) and nested.strip():
                 return nested.strip()
-    return _to_text(body)
-
-
-def _to_text(value: object) -> str | None:
-    if isinstance(value, str):
-        return value.strip() or None
-    return None if value is None else json.dumps(value, ensure_ascii=False)
+    return to_text(body)
 
 
 def _parse_time(record: Mapping[str, Any]) -> datetime | None:
@@ -177,7 +155,7 @@ def _build_source(attributes: Mapping[str, Any]) -> Source | None:
 def _build_tags(record: Record) -> dict[str, str]:
     ids = (("trace", record.content.get("traceId")), ("span", record.content.get("spanId")))
     tags = {name: _to_hex(value) for name, value in ids if isinstance(value, str) and value}
-    named = {name: _to_text(record.resource.get(name)) for name in _RESOURCE_TAGS}
+    named = {name: to_text(record.resource.get(name)) for name in _RESOURCE_TAGS}
     named["environment"] = next((named[name] for name in _ENVIRONMENT_KEYS if named[name]), None)
     return tags | {name: value[:_MAX_TAG_LENGTH] for name, value in named.items() if value}
 

@@ -199,6 +199,28 @@ def test_an_argument_of_a_log_call_is_not_taken_for_an_exception(
     assert without_stack.items() <= event.details.items()
 
 
+@pytest.mark.parametrize("key", ["err", "error", "exception"])
+def test_an_exception_that_is_a_map_is_an_exception(key: str) -> None:
+    """As pino's transport sends what pino's own serializer makes of an Error."""
+    error = {
+        "type": "TypeError",
+        "message": "no id",
+        "stack": "TypeError: no id\n    at f (a.js:1:2)",
+        "syscall": "x",
+    }
+    sent = {"severityNumber": 21, "body": "job nightly failed", "attributes": {key: error, "tenant": "acme"}}
+    (event,) = read(export(sent))
+    assert (event.message, event.stack, event.tenant) == ("TypeError: no id", error["stack"], "acme")
+    assert event.details["log"] == "job nightly failed"
+    assert event.details[key] == {"syscall": "x"}
+
+
+@pytest.mark.parametrize("error", [{"type": "T", "message": "m"}, {"stack": 7}, {"stack": " "}, "words", {}])
+def test_a_map_without_a_stack_is_a_detail(error: object) -> None:
+    (event,) = read(export({"severityNumber": 17, "body": "failed", "attributes": {"err": error}}))
+    assert (event.message, event.stack, event.details["err"]) == ("failed", None, error)
+
+
 def test_a_message_of_an_exception_alone_is_the_text_where_no_body_is() -> None:
     (event,) = read(export({"severityNumber": 17, "attributes": {"exception.message": "disk full"}}))
     assert event.message == "disk full"
