@@ -13,9 +13,14 @@ _NESTED_KEYS = ("err", "error", "exception")
 """Where loggers of Node, pino first, have an exception as a map with type or name, message and stack."""
 
 
+def has_exception(attributes: Mapping[str, Any]) -> bool:
+    """Whether any of the three attributes of an exception has a value."""
+    return any(attributes.get(f"exception.{name}") for name in ("type", "message", "stacktrace"))
+
+
 def name_exception(attributes: dict[str, Any]) -> dict[str, Any]:
     """Give an exception that is a map the names of OpenTelemetry's conventions; what else it has is kept."""
-    if any(attributes.get(f"exception.{name}") for name in ("type", "message", "stacktrace")):
+    if has_exception(attributes):
         return attributes
     for key in _NESTED_KEYS:
         error = attributes.get(key)

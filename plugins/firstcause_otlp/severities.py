@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from firstcause import Severity
+from firstcause_otlp.exceptions import has_exception
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,8 +37,7 @@ def find_severity_number(
     for source in (fields, attributes):
         words += [source.get(key) for key in _LEVEL_KEYS]
     numbers = (_parse_word(word) for word in words if isinstance(word, str))
-    has_exception = any(attributes.get(f"exception.{name}") for name in ("type", "message", "stacktrace"))
-    return next(filter(None, numbers), _ERROR_NUMBER if has_exception else 0)
+    return next(filter(None, numbers), _ERROR_NUMBER if has_exception(attributes) else 0)
 
 
 def _parse_word(word: str) -> int:
